@@ -1,0 +1,30 @@
+use std::path::{Path, PathBuf};
+
+/// An operation on a file, a map or a lock that the system refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ShmError {
+    /// The system refused `action` on `path`.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file it was done to.
+        path: PathBuf,
+        /// What was tried, as a verb phrase.
+        action: &'static str,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// Another process holds the writer's lock.
+    #[error("{}: held by process {pid}", path.display())]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// The process that wrote its number into the lock file; 0 where it could not be read.
+        pid: u32,
+    },
+}
+
+impl ShmError {
+    pub(crate) fn io(path: &Path, action: &'static str, source: impl Into<std::io::Error>) -> Self {
+        Self::Io { path: path.to_owned(), action, source: source.into() }
+    }
+}

@@ -1,0 +1,31 @@
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use crate::ShmError;
+
+/// Creates `path` (mode 0640) with `len` bytes of zeros, every block of it allocated.
+///
+/// A sparse file on a full disk would be a `SIGBUS` at the first store to a page; here a full disk is an error.
+/// Fails when the file exists. A file that could not be allocated in full is removed again.
+pub fn allocate(path: &Path, len: u64) -> Result<File, ShmError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o640)
+        .open(path)
+        .map_err(|e| ShmError::io(path, "create", e))?;
+    if let Err(e) = fallocate(&file, FallocateFlags::empty(), 0, len) {
+        let _ = std::fs::remove_file(path);
+        return Err(ShmError::io(path, "allocate", e));
+    }
+    Ok(file)
+}
+
+/// Makes what was stored through any shared mapping of `file` durable (`fdatasync` writes dirty mapped pages too).
+pub fn sync(file: &File, path: &Path) -> Result<(), ShmError> {
+    file.sync_data().map_err(|e| ShmError::io(path, "sync", e))
+}
