@@ -1,0 +1,139 @@
+//! What can be wrong with one bar.
+//!
+//! A fault never stops a batch: the row it is about is put aside with it, the others go on.
+
+use crate::schema::MAX_SYMBOL_BYTES;
+
+/// Why a bar was not taken. `Display` is a sentence for people, [`Fault::code`] a stable word for counters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A price, volume or optional value is infinite or not a number.
+    #[error("{column} is not a finite number")]
+    NotFinite {
+        /// Canonical name of the column.
+        column: String,
+    },
+    /// The volume is below zero.
+    #[error("volume is negative")]
+    NegativeVolume,
+    /// `high` is below `open` or `close`, or `low` is above one of them.
+    #[error("high is below open or close, or low is above one of them")]
+    HighLow,
+    /// The bar does not end on a multiple of the interval.
+    #[error("frame is not on the bar interval")]
+    OffInterval,
+    /// The symbol is empty.
+    #[error("symbol is empty")]
+    EmptySymbol,
+    /// The symbol is longer than [`MAX_SYMBOL_BYTES`].
+    #[error("symbol is longer than {MAX_SYMBOL_BYTES} bytes")]
+    LongSymbol,
+    /// A value could not be understood.
+    #[error("cannot read {text:?} as {column}")]
+    Unparseable {
+        /// Canonical name of the column.
+        column: String,
+        /// The value as it came, shortened if it is very long.
+        text: String,
+    },
+    /// A required value is null.
+    #[error("{column} is missing")]
+    MissingValue {
+        /// Canonical name of the column.
+        column: String,
+    },
+    /// The row came without a required column at all.
+    #[error("there is no column {column}")]
+    MissingColumn {
+        /// Canonical name of the column.
+        column: String,
+    },
+    /// The producer put the row aside itself.
+    #[error("the producer could not read it: {reason}")]
+    Rejected {
+        /// The producer's reason.
+        reason: String,
+    },
+    /// The bus has no room for another symbol.
+    #[error("the bus has no room for another symbol than its {capacity}")]
+    SymbolTableFull {
+        /// Most symbols the bus can hold.
+        capacity: usize,
+    },
+}
+
+impl Fault {
+    /// Every word [`Fault::code`] can give, in a fixed order.
+    pub const CODES: [&'static str; 11] = [
+        "not-finite",
+        "negative-volume",
+        "high-low",
+        "off-interval",
+        "empty-symbol",
+        "long-symbol",
+        "unparseable",
+        "missing-value",
+        "missing-column",
+        "rejected",
+        "symbol-table-full",
+    ];
+
+    /// Index of this kind of fault in [`Fault::CODES`], for arrays of counters.
+    pub fn index(&self) -> usize {
+        match self {
+            Fault::NotFinite { .. } => 0,
+            Fault::NegativeVolume => 1,
+            Fault::HighLow => 2,
+            Fault::OffInterval => 3,
+            Fault::EmptySymbol => 4,
+            Fault::LongSymbol => 5,
+            Fault::Unparseable { .. } => 6,
+            Fault::MissingValue { .. } => 7,
+            Fault::MissingColumn { .. } => 8,
+            Fault::Rejected { .. } => 9,
+            Fault::SymbolTableFull { .. } => 10,
+        }
+    }
+
+    /// A stable kebab-case word for counters and the quarantine, such as `high-low`.
+    pub fn code(&self) -> &'static str {
+        Fault::CODES[self.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_own_code_and_sentence() {
+        let column = || "open".to_owned();
+        let all = [
+            Fault::NotFinite { column: column() },
+            Fault::NegativeVolume,
+            Fault::HighLow,
+            Fault::OffInterval,
+            Fault::EmptySymbol,
+            Fault::LongSymbol,
+            Fault::Unparseable {
+                column: column(),
+                text: "x".to_owned(),
+            },
+            Fault::MissingValue { column: column() },
+            Fault::MissingColumn { column: column() },
+            Fault::Rejected {
+                reason: "x".to_owned(),
+            },
+            Fault::SymbolTableFull { capacity: 8192 },
+        ];
+        let codes: Vec<&str> = all.iter().map(Fault::code).collect();
+        assert_eq!(codes, Fault::CODES);
+        assert_eq!(
+            all[6].to_string(),
+            "cannot read \"x\" as open",
+            "the sentence shows the value"
+        );
+        assert_eq!(all[5].to_string(), "symbol is longer than 64 bytes");
+    }
+}
