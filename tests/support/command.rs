@@ -1,0 +1,142 @@
+//! Running the `barbus` program, or any other, to its end: what it printed and how it ended.
+//!
+//! A program that does not end is killed after [`PATIENCE`](super::wait::PATIENCE) and fails the test.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+
+use super::wait;
+
+/// The `barbus` program of this build, not yet started, in surroundings that do not change what it prints.
+pub(crate) fn barbus() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_barbus"));
+    command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE").env("TZ", "UTC");
+    command
+}
+
+/// Runs `barbus` with these arguments to its end.
+pub(crate) fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished {
+    finish(barbus().args(arguments), None)
+}
+
+/// Runs `command` to its end, with `input` (or nothing) on its standard input.
+pub(crate) fn finish(command: &mut Command, input: Option<&[u8]>) -> Finished {
+    let mut running = Running::start(command, input.is_some());
+    if let Some(bytes) = input {
+        let mut pipe = running.child.stdin.take().expect("stdin is piped");
+        let bytes = bytes.to_vec();
+        // A program that refuses its input closes the pipe: that is its right.
+        std::thread::spawn(move || {
+            let _ = pipe.write_all(&bytes);
+        });
+    }
+    running.finish()
+}
+
+/// A program that runs, with its output being collected.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    line: String,
+    stdout: Option<JoinHandle<Vec<u8>>>,
+    stderr: Option<JoinHandle<Vec<u8>>>,
+}
+
+impl Running {
+    /// Starts `command`; its standard input is a pipe to be written by the test, or empty.
+    pub(crate) fn start(command: &mut Command, pipe_input: bool) -> Self {
+        command.stdin(if pipe_input { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let line = format!("{command:?}");
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
+        let stdout = child.stdout.take().map(collect);
+        let stderr = child.stderr.take().map(collect);
+        Running { child, line, stdout, stderr }
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(mut self) -> Finished {
+        let status = wait::until(&format!("the end of {}", self.line), || {
+            self.child.try_wait().expect("the child can be waited for")
+        });
+        let mut text = |pipe: Option<JoinHandle<Vec<u8>>>| {
+            let bytes = pipe.expect("taken once").join().expect("the collecting thread does not panic");
+            String::from_utf8(bytes).expect("output is UTF-8")
+        };
+        let (stdout, stderr) = (text(self.stdout.take()), text(self.stderr.take()));
+        Finished { line: std::mem::take(&mut self.line), status, stdout, stderr }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+        bytes
+    })
+}
+
+/// What a program that has ended left behind.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    line: String,
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// Asserts that it succeeded, and gives its standard output.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.status.code(), Some(0), "{self}");
+        self.stdout
+    }
+
+    /// Asserts that it ended with `code` and a message holding every one of `words`, in the form `barbus: what: why`.
+    #[track_caller]
+    pub(crate) fn fails(self, code: i32, words: &[&str]) -> String {
+        assert_eq!(self.status.code(), Some(code), "{self}");
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?} in the message of {self}");
+        }
+        assert!(!self.stderr.contains("panicked"), "{self}");
+        if code == 1 {
+            assert!(self.stderr.lines().any(|line| line.starts_with("barbus: ")), "no message in {self}");
+        }
+        self.stderr
+    }
+
+    /// Asserts that it succeeded, and gives its standard output as one JSON value.
+    #[track_caller]
+    pub(crate) fn json(self) -> serde_json::Value {
+        let text = self.ok();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+    }
+
+    /// Asserts that it succeeded, and gives every line of its standard output as a JSON value.
+    #[track_caller]
+    pub(crate) fn json_lines(self) -> Vec<serde_json::Value> {
+        let text = self.ok();
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        text.lines().map(parse).collect()
+    }
+}
+
+impl fmt::Display for Finished {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(to, "{}: {}", self.line, self.status)?;
+        writeln!(to, "--- standard output\n{}--- standard error\n{}", self.stdout, self.stderr)
+    }
+}

@@ -1,0 +1,77 @@
+//! The Python scripts of `tests/python`, run in a virtual environment of their own.
+//!
+//! The environment is made once, in `test-venv-<hash of the requirements>` of the build directory, under a file lock: tests
+//! run in many threads, and two `cargo test` may run at once. One that was left half-made is made anew.
+
+use std::collections::hash_map::DefaultHasher;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::command::{self, Finished};
+
+const REQUIREMENTS: &str = include_str!("../python/requirements.txt");
+
+/// Runs a script of `tests/python` to its end.
+pub(crate) fn run<S: AsRef<OsStr>>(script: &str, arguments: impl IntoIterator<Item = S>) -> Finished {
+    command::finish(command(script).args(arguments), None)
+}
+
+/// A script of `tests/python`, not yet started.
+pub(crate) fn command(script: &str) -> Command {
+    let mut command = Command::new(interpreter());
+    command.arg(folder().join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python")
+}
+
+fn interpreter() -> &'static Path {
+    static INTERPRETER: OnceLock<PathBuf> = OnceLock::new();
+    INTERPRETER.get_or_init(|| environment().join("bin/python"))
+}
+
+fn environment() -> PathBuf {
+    // CARGO_TARGET_TMPDIR is `tmp` in the build directory.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp is in the build directory");
+    let version = step(Command::new("python3").arg("--version"));
+    let mut hasher = DefaultHasher::new();
+    (REQUIREMENTS, version).hash(&mut hasher);
+    let environment = target.join(format!("test-venv-{:016x}", hasher.finish()));
+
+    let lock = File::create(environment.with_extension("lock")).expect("the build directory can be written");
+    lock.lock().expect("a lock in the build directory");
+    let complete = environment.join("complete");
+    if !complete.exists() {
+        let _ = fs::remove_dir_all(&environment);
+        step(Command::new("python3").args(["-m", "venv"]).arg(&environment));
+        let requirements = folder().join("requirements.txt");
+        let mut pip = Command::new(environment.join("bin/python"));
+        step(pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:", "-r"]).arg(requirements));
+        fs::write(&complete, "").expect("the environment can be marked as complete");
+    }
+    environment
+}
+
+/// One command of the making; its output, or a message that says what to do.
+fn step(command: &mut Command) -> String {
+    let line = format!("{command:?}");
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{line}: {error}: the end-to-end tests need python3 3.11 or later with its venv module")
+    });
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{line}: {}: the end-to-end tests need python3 3.11 or later, its venv module (Debian: python3-venv) and a package \
+         index to install tests/python/requirements.txt from\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr),
+    );
+    text(&output.stdout)
+}
