@@ -116,24 +116,15 @@ mod tests {
             Fault::OffInterval,
             Fault::EmptySymbol,
             Fault::LongSymbol,
-            Fault::Unparseable {
-                column: column(),
-                text: "x".to_owned(),
-            },
+            Fault::Unparseable { column: column(), text: "x".to_owned() },
             Fault::MissingValue { column: column() },
             Fault::MissingColumn { column: column() },
-            Fault::Rejected {
-                reason: "x".to_owned(),
-            },
+            Fault::Rejected { reason: "x".to_owned() },
             Fault::SymbolTableFull { capacity: 8192 },
         ];
         let codes: Vec<&str> = all.iter().map(Fault::code).collect();
         assert_eq!(codes, Fault::CODES);
-        assert_eq!(
-            all[6].to_string(),
-            "cannot read \"x\" as open",
-            "the sentence shows the value"
-        );
+        assert_eq!(all[6].to_string(), "cannot read \"x\" as open", "the sentence shows the value");
         assert_eq!(all[5].to_string(), "symbol is longer than 64 bytes");
     }
 }

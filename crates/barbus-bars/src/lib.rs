@@ -1,17 +1,30 @@
 //! Bars for barbus: what a bar consists of, how foreign batches become bars, and which trading day a bar belongs to.
 //!
 //! Nothing here opens a file or a socket. A bar's `frame` marks its **end**; everything in this crate speaks of
-//! ends; a producer that labels the start is shifted.
+//! ends; and [`Label`] says what a producer means.
 
 #![forbid(unsafe_code)]
 
+mod batch;
+mod cast;
 mod fault;
+mod frames;
+mod label;
+mod names;
+mod numbers;
+mod rules;
 mod schema;
+mod symbols;
+mod wall_clock;
 
+pub use batch::BarBatch;
+pub use cast::{CastError, CastOptions, DEFAULT_INTERVAL_MS};
 pub use fault::Fault;
 pub use jiff::civil::Date;
+pub use label::{Label, LabelError};
+pub use names::{ColumnMap, MapError};
+pub use rules::Rules;
 pub use schema::{
-    BarSchema, CLOSE, FACTOR, FIXED_COLUMNS, FRAME, HIGH, LOW, MAX_OPTIONAL, MAX_SYMBOL_BYTES,
-    MONEY, OPEN, PRICE_COLUMNS, PriceType, RECEIVED, RESERVED_COLUMNS, SEQ, SYMBOL, SchemaError,
-    VOLUME,
+    BarSchema, CLOSE, FACTOR, FIXED_COLUMNS, FRAME, HIGH, LOW, MAX_OPTIONAL, MAX_SYMBOL_BYTES, MONEY, OPEN,
+    PRICE_COLUMNS, PriceType, RECEIVED, RESERVED_COLUMNS, SEQ, SYMBOL, SchemaError, VOLUME,
 };

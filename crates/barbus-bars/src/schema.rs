@@ -36,8 +36,7 @@ pub const FIXED_COLUMNS: [&str; 7] = [SYMBOL, FRAME, OPEN, HIGH, LOW, CLOSE, VOL
 /// The four prices, in order.
 pub const PRICE_COLUMNS: [&str; 4] = [OPEN, HIGH, LOW, CLOSE];
 /// Names that an optional column may not take: the fixed columns and those the bus adds.
-pub const RESERVED_COLUMNS: [&str; 9] =
-    [SYMBOL, FRAME, OPEN, HIGH, LOW, CLOSE, VOLUME, SEQ, RECEIVED];
+pub const RESERVED_COLUMNS: [&str; 9] = [SYMBOL, FRAME, OPEN, HIGH, LOW, CLOSE, VOLUME, SEQ, RECEIVED];
 /// Most optional columns a schema may have: nine values and the symbol fit one 128-byte tip slot.
 pub const MAX_OPTIONAL: usize = 6;
 /// Longest symbol, in bytes of UTF-8.
@@ -131,11 +130,7 @@ impl BarSchema {
     ///
     /// # Errors
     /// [`SchemaError`] when the zone is unknown, or a name is empty, taken, repeated, or one too many.
-    pub fn new<I>(
-        zone: impl Into<String>,
-        price: PriceType,
-        optional: I,
-    ) -> Result<BarSchema, SchemaError>
+    pub fn new<I>(zone: impl Into<String>, price: PriceType, optional: I) -> Result<BarSchema, SchemaError>
     where
         I: IntoIterator,
         I::Item: Into<String>,
@@ -159,11 +154,7 @@ impl BarSchema {
         if optional.len() > MAX_OPTIONAL {
             return Err(SchemaError::TooManyColumns(optional.len()));
         }
-        Ok(BarSchema {
-            zone,
-            price,
-            optional,
-        })
+        Ok(BarSchema { zone, price, optional })
     }
 
     /// The usual schema: Float64 prices, optional `money` and `factor`.
@@ -176,11 +167,7 @@ impl BarSchema {
 
     /// The layout of the zillionare data sets: Float32 prices, `money` and `factor`, in Asia/Shanghai.
     pub fn zillionare() -> BarSchema {
-        BarSchema {
-            zone: "Asia/Shanghai".to_owned(),
-            price: PriceType::Float32,
-            optional: default_optional(),
-        }
+        BarSchema { zone: "Asia/Shanghai".to_owned(), price: PriceType::Float32, optional: default_optional() }
     }
 
     /// IANA name of the zone `frame` is shown in.
@@ -200,9 +187,7 @@ impl BarSchema {
 
     /// Names of all columns of a bar, in the order of the archive: the fixed ones, then the optional ones.
     pub fn column_names(&self) -> impl Iterator<Item = &str> {
-        FIXED_COLUMNS
-            .into_iter()
-            .chain(self.optional.iter().map(String::as_str))
+        FIXED_COLUMNS.into_iter().chain(self.optional.iter().map(String::as_str))
     }
 
     /// The Arrow type of `frame`: milliseconds, in the schema's zone.
@@ -224,10 +209,7 @@ impl BarSchema {
     }
 
     fn arrow_schema(&self, symbol: DataType, price: DataType) -> SchemaRef {
-        let mut fields = vec![
-            Field::new(SYMBOL, symbol, false),
-            Field::new(FRAME, self.frame_type(), false),
-        ];
+        let mut fields = vec![Field::new(SYMBOL, symbol, false), Field::new(FRAME, self.frame_type(), false)];
         fields.extend(PRICE_COLUMNS.map(|name| Field::new(name, price.clone(), false)));
         fields.push(Field::new(VOLUME, DataType::Float64, false));
         let optional = self.optional.iter();
@@ -243,11 +225,8 @@ mod tests {
     #[test]
     fn zillionare_has_the_published_order_and_types() {
         let schema = BarSchema::zillionare().archive_schema();
-        let got: Vec<String> = schema
-            .fields()
-            .iter()
-            .map(|f| format!("{} {} {}", f.name(), f.data_type(), f.is_nullable()))
-            .collect();
+        let got: Vec<String> =
+            schema.fields().iter().map(|f| format!("{} {} {}", f.name(), f.data_type(), f.is_nullable())).collect();
         assert_eq!(
             got,
             [
@@ -266,16 +245,11 @@ mod tests {
 
     #[test]
     fn refuses_bad_names_and_zones() {
-        let new = |names: &[&str]| {
-            BarSchema::new("UTC", PriceType::Float64, names.iter().copied()).unwrap_err()
-        };
+        let new = |names: &[&str]| BarSchema::new("UTC", PriceType::Float64, names.iter().copied()).unwrap_err();
         assert_eq!(new(&["a", " "]), SchemaError::EmptyName);
         assert_eq!(new(&["a", "a"]), SchemaError::DuplicateName("a".to_owned()));
         assert_eq!(new(&["seq"]), SchemaError::ReservedName("seq".to_owned()));
-        assert_eq!(
-            new(&["a", "b", "c", "d", "e", "f", "g"]),
-            SchemaError::TooManyColumns(7)
-        );
+        assert_eq!(new(&["a", "b", "c", "d", "e", "f", "g"]), SchemaError::TooManyColumns(7));
         assert_eq!(
             BarSchema::in_zone("Asia/Shanghia").unwrap_err(),
             SchemaError::UnknownZone("Asia/Shanghia".to_owned())

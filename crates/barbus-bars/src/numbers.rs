@@ -1,0 +1,117 @@
+//! A column of numbers, of whatever type, as Float64.
+//!
+//! Decimals and text are rounded to the nearest double, once. Integers beyond 2^53 are rounded too. A Float32 keeps
+//! its own value: 9.27 as Float32 is 9.270000457763672.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Decimal256Type, DecimalType, Float64Type};
+use arrow_array::{Array, ArrayRef, Float64Array};
+use arrow_buffer::NullBuffer;
+use arrow_schema::DataType;
+
+use crate::cast::{CastError, FaultList, shortened};
+use crate::fault::Fault;
+
+/// Largest integer below which every integer is a double.
+const EXACT: i128 = 1 << 53;
+/// Largest power of ten that is a double exactly.
+const EXACT_POWER: u8 = 22;
+
+/// The column as Float64, with a null for every value that is null or (with a fault) could not be read. Blank text
+/// counts as null.
+pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Result<Float64Array, CastError> {
+    use DataType::*;
+    let unsupported = || CastError::Unsupported { column: name.to_owned(), data_type: column.data_type().clone() };
+    let by_arrow = |to: &DataType| arrow_cast::cast(column, to).map_err(|_| unsupported());
+    match column.data_type() {
+        Float64 => Ok(column.as_primitive::<Float64Type>().clone()),
+        Float16 | Float32 | Null | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => {
+            Ok(by_arrow(&Float64)?.as_primitive::<Float64Type>().clone())
+        }
+        Decimal32(_, scale) | Decimal64(_, scale) => {
+            let wide = by_arrow(&Decimal128(Decimal128Type::MAX_PRECISION, *scale))?;
+            decimals(&wide, *scale).ok_or_else(unsupported)
+        }
+        Decimal128(_, scale) => decimals(column, *scale).ok_or_else(unsupported),
+        Decimal256(..) => {
+            let decimals = column.as_primitive::<Decimal256Type>();
+            let values = (0..column.len()).map(|row| {
+                let text = (!decimals.is_null(row)).then(|| decimals.value_as_string(row));
+                text.and_then(|text| text.parse().ok())
+            });
+            Ok(values.collect())
+        }
+        Utf8 => Ok(texts(name, column.as_string::<i32>().iter(), faults)),
+        LargeUtf8 => Ok(texts(name, column.as_string::<i64>().iter(), faults)),
+        Utf8View => Ok(texts(name, column.as_string_view().iter(), faults)),
+        Dictionary(_, value) => cast(name, &by_arrow(value)?, faults),
+        _ => Err(unsupported()),
+    }
+}
+
+fn decimals(column: &ArrayRef, scale: i8) -> Option<Float64Array> {
+    let decimals = column.as_primitive_opt::<Decimal128Type>()?;
+    let exact_power = u8::try_from(scale).ok().filter(|s| *s <= EXACT_POWER);
+    let divisor = exact_power.map(|scale| 10f64.powi(i32::from(scale)));
+    let values = (0..decimals.len()).map(|row| {
+        if decimals.is_null(row) {
+            return None;
+        }
+        let unscaled = decimals.value(row);
+        match divisor {
+            // Both sides are exact, so the division rounds once.
+            Some(divisor) if unscaled.abs() <= EXACT => Some(unscaled as f64 / divisor),
+            _ => decimals.value_as_string(row).parse().ok(),
+        }
+    });
+    Some(values.collect())
+}
+
+fn texts<'a>(name: &str, rows: impl Iterator<Item = Option<&'a str>>, faults: &mut FaultList) -> Float64Array {
+    let values = rows.enumerate().map(|(row, text)| {
+        let text = text.map(str::trim).filter(|text| !text.is_empty())?;
+        let value = text.parse().ok();
+        if value.is_none() {
+            faults.add(row, Fault::Unparseable { column: name.to_owned(), text: shortened(text) });
+        }
+        value
+    });
+    values.collect()
+}
+
+/// The values, NaN where there is none, with a fault for every null.
+pub(crate) fn required(name: &str, column: Float64Array, faults: &mut FaultList) -> arrow_buffer::ScalarBuffer<f64> {
+    let (_, values, nulls) = column.into_parts();
+    match nulls.filter(|nulls| nulls.null_count() > 0) {
+        None => values,
+        Some(nulls) => filled(name, &values, &nulls, faults),
+    }
+}
+
+fn filled(name: &str, values: &[f64], nulls: &NullBuffer, faults: &mut FaultList) -> arrow_buffer::ScalarBuffer<f64> {
+    let filled = values.iter().enumerate().map(|(row, value)| {
+        if nulls.is_valid(row) {
+            return *value;
+        }
+        faults.add(row, Fault::MissingValue { column: name.to_owned() });
+        f64::NAN
+    });
+    filled.collect()
+}
+
+/// Adds a fault for every value of an optional column that is neither null nor finite.
+pub(crate) fn check_optional(name: &str, column: &Float64Array, faults: &mut FaultList) {
+    let values = column.values();
+    let mut finite = true;
+    for value in values.iter() {
+        finite &= value.abs() < f64::INFINITY;
+    }
+    if finite {
+        return;
+    }
+    for (row, value) in values.iter().enumerate() {
+        if !value.is_finite() && column.is_valid(row) {
+            faults.add(row, Fault::NotFinite { column: name.to_owned() });
+        }
+    }
+}
