@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod calendar;
 mod cast;
 mod fault;
 mod frames;
@@ -18,6 +19,7 @@ mod symbols;
 mod wall_clock;
 
 pub use batch::BarBatch;
+pub use calendar::{Calendar, CalendarError, CalendarSpec, PRESETS, TradingDay};
 pub use cast::{CastError, CastOptions, DEFAULT_INTERVAL_MS};
 pub use fault::Fault;
 pub use jiff::civil::Date;
