@@ -263,6 +263,17 @@ impl Counts {
         }
     }
 
+    /// The sum of two.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Counts {
+            rows: self.rows + other.rows,
+            accepted: self.accepted + other.accepted,
+            duplicate: self.duplicate + other.duplicate,
+            revised: self.revised + other.revised,
+            quarantined: self.quarantined + other.quarantined,
+        }
+    }
+
     /// So many rows, all of them accepted.
     pub(crate) fn all_accepted(rows: usize) -> Self {
         let rows = rows as u64;

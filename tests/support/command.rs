@@ -61,7 +61,7 @@ impl Running {
         let status = wait::until(&format!("the end of {}", self.line), || {
             self.child.try_wait().expect("the child can be waited for")
         });
-        let mut text = |pipe: Option<JoinHandle<Vec<u8>>>| {
+        let text = |pipe: Option<JoinHandle<Vec<u8>>>| {
             let bytes = pipe.expect("taken once").join().expect("the collecting thread does not panic");
             String::from_utf8(bytes).expect("output is UTF-8")
         };

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 /// After this a thing that a test waits for is held to never come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 const INTERVAL: Duration = Duration::from_millis(5);
 

@@ -1,0 +1,135 @@
+//! The archive as other people see it, and what happens to it when bars come late or the disk says no.
+
+use std::fs;
+
+use crate::support::bus::{Bus, Counts};
+use crate::support::market;
+use crate::support::oracle::{self, Published};
+use crate::support::{python, wait};
+
+const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
+
+#[test]
+fn pyarrow_polars_and_duckdb_see_the_same() {
+    let bus = Bus::running("XSHG");
+    let csv = bus.write("bars.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-04")));
+    bus.publish(&csv, &[]);
+    bus.close_day();
+    let file = bus.archive().join("2024-03-04.parquet");
+    let text = python::run("open_everywhere.py", [file.to_str().expect("UTF-8"), "--zone", "Asia/Shanghai"]).ok();
+    assert!(text.contains("720 rows, 240 minutes"), "{text}");
+}
+
+#[test]
+fn the_zillionare_preset_has_its_order_and_types() {
+    let mut bus = Bus::init_with(&["--calendar", "XSHG", "--preset", "zillionare"]);
+    bus.start();
+    let csv = bus.write("bars.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-04")));
+    assert_eq!(bus.publish(&csv, &[]), Counts::all_accepted(720));
+    bus.close_day();
+    let file = bus.archive().join("2024-03-04.parquet");
+    let columns = "symbol,frame,open,high,low,close,volume,money,factor";
+    let arguments =
+        [file.to_str().expect("UTF-8"), "--zone", "Asia/Shanghai", "--price", "float", "--columns", columns];
+    python::run("open_everywhere.py", arguments).ok();
+    oracle::assert_archive(&bus, &Published { price: "float", ..Published::XSHG }, &[csv]);
+}
+
+#[test]
+fn a_late_bar_ends_in_its_own_day() {
+    let bus = Bus::running("XSHG");
+    let monday = market::xshg_day(&SYMBOLS, "2024-03-04");
+    let tuesday = market::xshg_day(&SYMBOLS, "2024-03-05");
+    let late: Vec<_> = monday.iter().step_by(10).cloned().collect();
+    let in_time: Vec<_> = monday.iter().filter(|bar| !late.contains(bar)).cloned().collect();
+    let files = [
+        bus.write("1.csv", market::csv(&in_time)),
+        bus.write("2.csv", market::csv(&tuesday[..360])),
+        bus.write("3.csv", market::csv(&late)),
+        bus.write("4.csv", market::csv(&tuesday[360..])),
+    ];
+    bus.publish(&files[0], &[]);
+    bus.publish(&files[1], &[]);
+    // Monday is archived before the late bars come, so its file has to be written again.
+    wait::until("the file of Monday", || bus.archive().join("2024-03-04.parquet").exists().then_some(()));
+    assert_eq!(bus.publish(&files[2], &[]), Counts::all_accepted(late.len()));
+    bus.publish(&files[3], &[]);
+    bus.close_day();
+    assert_eq!(bus.archived_days(), ["2024-03-04", "2024-03-05"]);
+    oracle::assert_archive(&bus, &Published::XSHG, &files);
+}
+
+#[test]
+fn closing_a_day_twice_changes_nothing() {
+    let bus = Bus::running("XSHG");
+    let csv = bus.write("bars.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-04")));
+    bus.publish(&csv, &[]);
+    bus.close_day();
+    let file = bus.archive().join("2024-03-04.parquet");
+    let before = fs::read(&file).expect("archived");
+    bus.barbus("close-day", ["2024-03-04"]).ok();
+    bus.publish(&csv, &[]);
+    bus.wait_archived();
+    // Promise 7: however often the flush ran.
+    assert_eq!(fs::read(&file).expect("archived"), before);
+}
+
+#[test]
+fn a_flush_that_fails_is_shown_and_made_good() {
+    let bus = Bus::running("XSHG");
+    let monday = bus.write("1.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-04")));
+    let tuesday = bus.write("2.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-05")));
+    // A file where the folder was: nothing can be written there, not even by root.
+    let aside = bus.path().join("archive/aside");
+    fs::rename(bus.archive(), &aside).expect("the folder can be moved");
+    fs::write(bus.archive(), "in the way").expect("a file can be written");
+    bus.publish(&monday, &[]);
+    // The first bar of Tuesday closes Monday; the bus goes on taking bars.
+    assert_eq!(bus.publish(&tuesday, &[]), Counts::all_accepted(720));
+    wait::until("a flush error in stat", || {
+        let stat = bus.stat();
+        stat["last_flush_error"].as_str().is_some_and(|error| error.contains("archive/1m")).then_some(())
+    });
+    assert_ne!(bus.stat()["days_waiting"], 0);
+
+    fs::remove_file(bus.archive()).expect("can be removed");
+    fs::rename(&aside, bus.archive()).expect("the folder can be moved back");
+    bus.close_day();
+    oracle::assert_archive(&bus, &Published::XSHG, &[monday, tuesday]);
+}
+
+#[test]
+fn the_oracle_sees_every_kind_of_difference() {
+    let bus = Bus::running("XSHG");
+    let bars = market::xshg_day(&SYMBOLS, "2024-03-04");
+    let csv = bus.write("bars.csv", market::csv(&bars));
+    bus.publish(&csv, &[]);
+    bus.close_day();
+    let oracle = |name: &str, bars: &[market::Bar]| {
+        let file = bus.write(name, market::csv(bars));
+        let archive = bus.archive();
+        let mut arguments = vec![archive.to_str().expect("UTF-8"), "--market", "XSHG", "--label", "end", "--files"];
+        arguments.push(file.to_str().expect("UTF-8"));
+        python::run("oracle.py", arguments)
+    };
+    oracle("same.csv", &bars).ok();
+
+    let mut last_bit = bars.clone();
+    last_bit[100].volume = f64::from_bits(last_bit[100].volume.to_bits() + 1);
+    let mut unknown = bars.clone();
+    unknown[4].money = None;
+    assert_ne!(bars[4].money, None);
+    let mut another_day = bars.clone();
+    another_day.extend(market::xshg_day(&SYMBOLS, "2024-03-05"));
+    let wrong = [
+        ("bit.csv", last_bit, "volume"),
+        ("null.csv", unknown, "money"),
+        ("fewer.csv", bars[1..].to_vec(), "is not in the input"),
+        ("more.csv", another_day, "no such file"),
+    ];
+    for (name, bars, word) in wrong {
+        let run = oracle(name, &bars);
+        assert_eq!(run.status.code(), Some(1), "{run}");
+        assert!(run.stdout.contains(word), "{run}");
+    }
+}

@@ -1,0 +1,184 @@
+//! The command line for people and programs: what each verb prints and how it ends.
+
+use serde_json::{Value, json};
+
+use crate::support::bus::Bus;
+use crate::support::command::{self, Running};
+use crate::support::market::{self, Bar};
+use crate::support::wait;
+
+const SYMBOLS: [&str; 2] = ["600000.XSHG", "000001.XSHE"];
+
+#[test]
+fn wrong_use_ends_with_2_and_help_with_0() {
+    for arguments in [&[][..], &["nonsense"], &["publish"], &["latest"], &["tail", "/tmp", "--format", "xml"]] {
+        let run = command::run(arguments);
+        assert_eq!(run.status.code(), Some(2), "{run}");
+        assert!(run.stdout.is_empty(), "{run}");
+    }
+    let help = command::run(["--help"]).ok();
+    let verbs = ["init", "daemon", "publish", "tail", "latest", "window", "stat", "close-day", "verify", "demo"];
+    for verb in verbs {
+        assert!(help.contains(verb), "{help}");
+        command::run([verb, "--help"]).ok();
+    }
+    assert!(command::run(["--version"]).ok().starts_with("barbus "));
+}
+
+#[test]
+fn init_writes_every_setting_with_its_default() {
+    let bus = Bus::init("XSHG");
+    let text = std::fs::read_to_string(bus.path().join("bus.toml")).expect("bus.toml");
+    assert!(text.contains("calendar = \"XSHG\""), "{text}");
+    for line in text.lines() {
+        let comment = line.trim_start_matches(['#', ' ']);
+        assert!(line.is_empty() || line.starts_with('#') || line.contains('=') || line.starts_with('['), "{comment}");
+    }
+}
+
+#[test]
+fn tail_prints_what_is_there_and_what_comes() {
+    let bus = Bus::running("XSHG");
+    let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20);
+    bus.publish(&bus.write("1.csv", market::csv(&bars[..20])), &[]);
+    let mut tail = command::barbus();
+    tail.arg("tail").arg(bus.path()).args(["--from", "oldest", "--format", "json", "--until-close"]);
+    let tail = Running::start(&mut tail, false);
+    bus.publish(&bus.write("2.csv", market::csv(&bars)), &[]);
+    bus.close_day();
+    let rows: Vec<Value> = tail.finish().json_lines();
+    assert_bars(&rows, &bars);
+}
+
+#[test]
+fn tail_takes_a_symbol_a_sequence_number_and_csv() {
+    let bus = Bus::running("XSHG");
+    let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20);
+    bus.publish(&bus.write("1.csv", market::csv(&bars)), &[]);
+    bus.close_day();
+    let tail = |options: &[&str]| {
+        let mut arguments = vec!["--until-close"];
+        arguments.extend(options);
+        bus.barbus("tail", arguments)
+    };
+    let one: Vec<Bar> = bars.iter().filter(|bar| bar.symbol == SYMBOLS[1]).cloned().collect();
+    assert_bars(&tail(&["--from", "oldest", "--symbol", SYMBOLS[1], "--format", "json"]).json_lines(), &one);
+    assert_bars(&tail(&["--from", "30", "--format", "json"]).json_lines(), &bars[30..]);
+    assert_bars(&tail(&["--from", "2024-03-04", "--format", "json"]).json_lines(), &bars);
+    let csv = tail(&["--from", "oldest", "--format", "csv"]).ok();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].starts_with("symbol,frame,open,high,low,close,volume,money,factor"), "{}", lines[0]);
+    assert_eq!(lines.len(), bars.len() + 1);
+}
+
+#[test]
+fn what_tail_prints_can_be_published() {
+    let bus = Bus::running("XSHG");
+    let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20);
+    bus.publish(&bus.write("1.csv", market::csv(&bars)), &[]);
+    bus.close_day();
+    for format in ["csv", "json"] {
+        let text = bus.barbus("tail", ["--from", "oldest", "--until-close", "--format", format]).ok();
+        let name = if format == "csv" { "tail.csv" } else { "tail.ndjson" };
+        let counts = bus.publish(&bus.write(name, text), &[]);
+        // Full precision: another bit anywhere would be a revision.
+        assert_eq!((counts.rows, counts.duplicate), (40, 40), "{format}: {counts:?}");
+    }
+}
+
+#[test]
+fn latest_and_window_answer_for_a_symbol() {
+    let bus = Bus::running("XSHG");
+    let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20);
+    bus.publish(&bus.write("1.csv", market::csv(&bars)), &[]);
+    let latest = bus.barbus("latest", [SYMBOLS[0], SYMBOLS[1], "--format", "json"]).json_lines();
+    assert_bars(&latest, &bars[38..]);
+    let window = bus.barbus("window", [SYMBOLS[0], "5", "--format", "json"]).json_lines();
+    let one: Vec<Bar> = bars.iter().filter(|bar| bar.symbol == SYMBOLS[0]).cloned().collect();
+    assert_bars(&window, &one[15..]);
+    let all = bus.barbus("window", [SYMBOLS[0], "500", "--format", "json"]).json_lines();
+    assert_bars(&all, &one);
+    bus.barbus("latest", ["UNKNOWN"]).fails(1, &["UNKNOWN"]);
+    bus.barbus("window", ["UNKNOWN", "5"]).fails(1, &["UNKNOWN"]);
+    let table = bus.barbus("latest", [SYMBOLS[0]]).ok();
+    assert!(table.contains(SYMBOLS[0]), "{table}");
+}
+
+#[test]
+fn stat_shows_what_is_going_on() {
+    let bus = Bus::running("XSHG");
+    let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20);
+    let csv = bus.write("1.csv", market::csv(&bars));
+    bus.publish(&csv, &[]);
+    bus.publish(&csv, &[]);
+    let mut revised = bars[0].clone();
+    revised.close = revised.low;
+    bus.publish(&bus.write("2.csv", market::csv(&[revised])), &[]);
+    let stat = bus.stat();
+    assert_eq!(stat["symbols"], 2, "{stat}");
+    assert_eq!(stat["duplicates"], 40, "{stat}");
+    assert_eq!(stat["revisions"], 1, "{stat}");
+    assert_eq!(stat["day"], "2024-03-04", "{stat}");
+    let text = bus.barbus("stat", [] as [&str; 0]).ok();
+    assert!(text.contains("2024-03-04"), "{text}");
+}
+
+#[test]
+fn stat_without_a_daemon_still_tells_of_the_ring() {
+    let mut bus = Bus::running("XSHG");
+    bus.publish(&bus.write("1.csv", market::csv(&market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20))), &[]);
+    bus.stop();
+    let stat = bus.stat();
+    assert_eq!((&stat["symbols"], &stat["bars"]), (&json!(2), &json!(40)), "{stat}");
+}
+
+#[test]
+fn verify_finds_a_flipped_bit() {
+    let mut bus = Bus::running("XSHG");
+    let bars = market::xshg_day(&SYMBOLS, "2024-03-04");
+    bus.publish(&bus.write("1.csv", market::csv(&bars)), &[]);
+    bus.close_day();
+    bus.barbus("verify", [] as [&str; 0]).ok();
+    bus.stop();
+    bus.barbus("verify", [] as [&str; 0]).ok();
+
+    let file = bus.archive().join("2024-03-04.parquet");
+    let mut bytes = std::fs::read(&file).expect("archived");
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&file, bytes).expect("can be written");
+    bus.barbus("verify", [] as [&str; 0]).fails(1, &["2024-03-04.parquet"]);
+}
+
+#[test]
+fn a_closed_pipe_ends_tail_quietly() {
+    let bus = Bus::running("XSHG");
+    bus.publish(&bus.write("1.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-04"))), &[]);
+    let mut tail = command::barbus();
+    tail.arg("tail").arg(bus.path()).args(["--from", "oldest", "--format", "csv"]);
+    tail.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = tail.spawn().expect("barbus starts");
+    drop(child.stdout.take());
+    bus.publish(&bus.write("2.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-05"))), &[]);
+    wait::until("the end of tail", || child.try_wait().expect("can be waited for"));
+    let mut message = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().expect("piped"), &mut message).expect("can be read");
+    assert_eq!(message, "");
+}
+
+/// These JSON rows are exactly these bars, in this order, in full precision.
+#[track_caller]
+fn assert_bars(rows: &[Value], bars: &[Bar]) {
+    assert_eq!(rows.len(), bars.len(), "{rows:#?}");
+    for (row, bar) in rows.iter().zip(bars) {
+        assert_eq!(row["symbol"], bar.symbol.as_str(), "{row}");
+        let frame: jiff::Timestamp = row["frame"].as_str().expect("a time as text").parse().expect("RFC 3339");
+        assert_eq!(frame, bar.frame, "{row}");
+        let values =
+            [("open", bar.open), ("high", bar.high), ("low", bar.low), ("close", bar.close), ("volume", bar.volume)];
+        for (name, value) in values {
+            assert_eq!(row[name].as_f64(), Some(value), "{name} of {row}");
+        }
+        assert_eq!(row["money"].as_f64(), bar.money, "{row}");
+    }
+}

@@ -1,0 +1,162 @@
+//! `barbus publish`: every format and vendor's names, counts that are true, the same archive by every way.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use crate::support::bus::{Bus, Counts};
+use crate::support::command::{self, Running};
+use crate::support::market::{self, Bar};
+use crate::support::oracle::{self, Published};
+use crate::support::python;
+
+const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
+
+#[test]
+fn every_format_holds_the_same_bars() {
+    let bus = Bus::running("XSHG");
+    let bars = market::xshg_day(&SYMBOLS, "2024-03-04");
+    let csv = bus.write("bars.csv", market::csv(&bars));
+    python::run("convert.py", [csv.as_os_str(), bus.beside("").as_os_str()]).ok();
+
+    assert_eq!(bus.publish(&csv, &[]), Counts::all_accepted(bars.len()));
+    // Promise 8: what is known already is a duplicate, so another format that says anything else shows.
+    for name in ["bars.csv.gz", "bars.ndjson", "bars.parquet", "bars.arrow", "bars.arrows"] {
+        assert_eq!(bus.publish(&bus.beside(name), &[]), all_duplicate(bars.len()), "{name}");
+    }
+    bus.close_day();
+    oracle::assert_archive(&bus, &Published::XSHG, &[csv]);
+}
+
+#[test]
+fn standard_input_is_a_file_too() {
+    let bus = Bus::running("XSHG");
+    let bars = market::xshg_day(&SYMBOLS[..1], "2024-03-04");
+    let csv = bus.write("bars.csv", market::csv(&bars));
+    python::run("convert.py", [csv.as_os_str(), bus.beside("").as_os_str()]).ok();
+
+    let mut expected = Counts::all_accepted(bars.len());
+    for name in ["bars.csv", "bars.csv.gz", "bars.ndjson", "bars.arrows"] {
+        let mut publish = command::barbus();
+        publish.arg("publish").arg(bus.path()).args(["-", "--format", "json"]);
+        let input = std::fs::read(bus.beside(name)).expect("just written");
+        let counts = Counts::of(&command::finish(&mut publish, Some(&input)).json());
+        assert_eq!(counts, expected, "{name}");
+        expected = all_duplicate(bars.len());
+    }
+}
+
+#[test]
+fn vendors_names_zones_and_labels_are_understood() {
+    let bus = Bus::running("XSHG");
+    let bars = market::xshg_day(&SYMBOLS[..2], "2024-03-04");
+    let canonical = bus.write("bars.csv", market::csv(&bars));
+    assert_eq!(bus.publish(&canonical, &[]), Counts::all_accepted(bars.len()));
+
+    // Epoch milliseconds of the bar's start, as exchanges' kline interfaces give them.
+    let klines = vendor(&bars, "code,open_time,o,h,l,c,vol,quote_volume,factor", |bar| {
+        (bar.frame.as_millisecond() - 60_000).to_string()
+    });
+    let klines = bus.write("klines.csv", klines);
+    assert_eq!(bus.publish(&klines, &["--label", "start"]), all_duplicate(bars.len()));
+
+    // Wall-clock times of the market without a zone.
+    let local = vendor(&bars, "Ticker,DateTime,Open,High,Low,Close,Volume,Amount,Factor", |bar| {
+        bar.frame.in_tz("Asia/Shanghai").expect("a known zone").strftime("%Y-%m-%d %H:%M").to_string()
+    });
+    let local = bus.write("local.csv", local);
+    assert_eq!(bus.publish(&local, &["--zone", "Asia/Shanghai"]), all_duplicate(bars.len()));
+
+    // Names that nobody can guess, told by --map.
+    let told = vendor(&bars, "who,when,open,high,low,close,lots,cash,factor", |bar| bar.frame.to_string());
+    let told = bus.write("told.csv", told);
+    let map = "symbol=who,frame=when,volume=lots,money=cash";
+    assert_eq!(bus.publish(&told, &["--map", map]), all_duplicate(bars.len()));
+}
+
+#[test]
+fn file_order_and_feed_order_end_in_the_same_archive() {
+    // Grouped by symbol, as files of history are: in file order all days but the first come late.
+    let mut bars: Vec<Bar> =
+        ["2024-03-01", "2024-03-04", "2024-03-05"].iter().flat_map(|date| market::xshg_day(&SYMBOLS, date)).collect();
+    bars.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+    for options in [&[][..], &["--as-is"]] {
+        let bus = Bus::running("XSHG");
+        let csv = bus.write("bars.csv", market::csv(&bars));
+        assert_eq!(bus.publish(&csv, options), Counts::all_accepted(bars.len()), "{options:?}");
+        bus.close_day();
+        // Promise 7: every bar once, in the file of its own day, late or not.
+        oracle::assert_archive(&bus, &Published::XSHG, &[csv]);
+    }
+}
+
+#[test]
+fn the_last_revision_wins() {
+    let bus = Bus::running("XSHG");
+    let first = market::xshg_day(&SYMBOLS, "2024-03-04");
+    let mut revised = first.clone();
+    for bar in revised.iter_mut().step_by(7) {
+        bar.close = bar.low;
+    }
+    // A value that only differs by being known now.
+    let gained = revised.iter().position(|bar| bar.money.is_none()).expect("some have no money");
+    revised[gained].money = Some(1.0);
+    let changed = first.iter().zip(&revised).filter(|(a, b)| a != b).count() as u64;
+    let files = [bus.write("first.csv", market::csv(&first)), bus.write("revised.csv", market::csv(&revised))];
+
+    assert_eq!(bus.publish(&files[0], &[]), Counts::all_accepted(first.len()));
+    let rows = revised.len() as u64;
+    let counts = Counts { rows, duplicate: rows - changed, revised: changed, ..Counts::default() };
+    assert_eq!(bus.publish(&files[1], &[]), counts);
+    bus.close_day();
+    // Promise 8: the archive keeps the last.
+    oracle::assert_archive(&bus, &Published::XSHG, &files);
+}
+
+#[test]
+fn many_producers_at_once_lose_nothing() {
+    let bus = Bus::running("XSHG");
+    let symbols: Vec<String> = (0..8).map(|number| format!("60000{number}.XSHG")).collect();
+    let files: Vec<_> = symbols
+        .iter()
+        .map(|symbol| bus.write(&format!("{symbol}.csv"), market::csv(&market::xshg_day(&[symbol], "2024-03-04"))))
+        .collect();
+    let publish = |file| {
+        let mut command = command::barbus();
+        command.arg("publish").arg(bus.path()).arg(file).args(["--format", "json"]);
+        Running::start(&mut command, false)
+    };
+    let running: Vec<Running> = files.iter().map(publish).collect();
+    for publisher in running {
+        assert_eq!(Counts::of(&publisher.finish().json()), Counts::all_accepted(240));
+    }
+    bus.close_day();
+    oracle::assert_archive(&bus, &Published::XSHG, &files);
+}
+
+#[test]
+fn a_speed_keeps_the_distance_between_minutes() {
+    let bus = Bus::running("XSHG");
+    let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 6);
+    let csv = bus.write("bars.csv", market::csv(&bars));
+    let start = Instant::now();
+    // Five minutes lie between the first bar and the last: a second at 300 times the market's pace.
+    assert_eq!(bus.publish(&csv, &["--speed", "300x"]), Counts::all_accepted(bars.len()));
+    assert!(start.elapsed() >= Duration::from_secs(1), "after {:?}", start.elapsed());
+}
+
+fn all_duplicate(rows: usize) -> Counts {
+    let rows = rows as u64;
+    Counts { rows, duplicate: rows, ..Counts::default() }
+}
+
+/// These bars under a vendor's header, with the vendor's way to write a time.
+fn vendor(bars: &[Bar], header: &str, time: impl Fn(&Bar) -> String) -> String {
+    let canonical = market::csv(bars);
+    let mut text = format!("{header}\n");
+    for (bar, line) in bars.iter().zip(canonical.lines().skip(1)) {
+        let (symbol, rest) = line.split_once(',').expect("a symbol");
+        let (_, values) = rest.split_once(',').expect("a frame");
+        writeln!(text, "{symbol},{},{values}", time(bar)).expect("a string can be written");
+    }
+    text
+}
