@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use serde_json::Value;
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use serde_json::{Value, json};
 
 use crate::support::bus::{Bus, Counts};
 use crate::support::command;
@@ -105,7 +105,7 @@ fn a_csv_file_that_cannot_be_understood_as_a_whole() {
     let empty = bus.write("empty.csv", "");
     bus.barbus("publish", [&empty]).fails(1, &["empty.csv"]);
     bus.barbus("publish", [&bus.beside("none.csv")]).fails(1, &["none.csv", "No such file"]);
-    bus.barbus("publish", [&bus.write("bars.xlsx", "PK")]).fails(1, &["bars.xlsx"]);
+    bus.barbus("publish", [&bus.write("bars.xlsx", "PK\x03\x04")]).fails(1, &["bars.xlsx"]);
     let broken = bus.write("broken.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03broken");
     bus.barbus("publish", [&broken]).fails(1, &["broken.csv.gz"]);
     bus.barbus("publish", [&bus.write("broken.parquet", "PAR1")]).fails(1, &["broken.parquet"]);
@@ -119,8 +119,8 @@ fn each_bad_row_is_quarantined_with_its_reason_and_the_good_ones_pass() {
     // The rows of one file, and the reason each gets; "" is a good row.
     let rows = [
         (GOOD.to_owned(), ""),
-        ("600000.XSHG,2024-03-04T01:32:00Z,ten,11,9,10.5,100,1000,1".to_owned(), "unparseable"),
-        ("600000.XSHG,2024-02-30T01:33:00Z,10,11,9,10.5,100,1000,1".to_owned(), "unparseable"),
+        ("600000.XSHG,2024-03-04T01:32:00Z,ten,11,9,10.5,100,1000,1".to_owned(), "rejected"),
+        ("600000.XSHG,2024-02-30T01:33:00Z,10,11,9,10.5,100,1000,1".to_owned(), "rejected"),
         ("600000.XSHG,2024-03-04T01:34:00Z,10,11,9,10.5".to_owned(), "rejected"),
         ("600000.XSHG,2024-03-04T01:34:00Z,10,11,9,10.5,100,1000,1,surplus".to_owned(), "rejected"),
         ("600000.XSHG,2024-03-04T01:35:00Z,NaN,11,9,10.5,100,1000,1".to_owned(), "not-finite"),
@@ -131,7 +131,7 @@ fn each_bad_row_is_quarantined_with_its_reason_and_the_good_ones_pass() {
         ("600000.XSHG,2024-03-04T01:40:30Z,10,11,9,10.5,100,1000,1".to_owned(), "off-interval"),
         (",2024-03-04T01:41:00Z,10,11,9,10.5,100,1000,1".to_owned(), "empty-symbol"),
         (format!("{long},2024-03-04T01:42:00Z,10,11,9,10.5,100,1000,1"), "long-symbol"),
-        ("600000.XSHG,2024-03-04T01:43:00Z,10,11,9,,100,1000,1".to_owned(), "missing-value"),
+        ("600000.XSHG,2024-03-04T01:43:00Z,10,11,9,,100,1000,1".to_owned(), "rejected"),
         // Oil in April 2020, and spreads on any day.
         ("600000.XSHG,2024-03-04T01:44:00Z,-37,-36,-40,-37.63,100,,".to_owned(), ""),
     ];
@@ -155,17 +155,43 @@ fn each_bad_row_is_quarantined_with_its_reason_and_the_good_ones_pass() {
     assert_eq!(quarantine.len() as u64, bad);
     for (number, (row, reason)) in rows.iter().enumerate().filter(|(_, (_, reason))| !reason.is_empty()) {
         let line = number + 2;
-        let source = format!("bars.csv:{line}");
-        let entry = quarantine.iter().find(|entry| {
-            entry["source"].as_str().is_some_and(|found| found.ends_with(&source)) && entry["code"] == *reason
+        let entry = quarantine.iter().find(|entry| match *reason {
+            // What publish could not read keeps its text and its line.
+            "rejected" => {
+                let source = format!("bars.csv:{line}");
+                entry["source"].as_str().is_some_and(|found| found.ends_with(&source)) && entry["row"] == row.as_str()
+            }
+            // What broke a rule is known by its frame, the second field.
+            _ => entry["code"] == *reason && entry["row"].to_string().contains(&frame_of(row)),
         });
-        assert!(entry.is_some(), "no {reason} of {source} ({row}) in {quarantine:#?}");
+        assert!(entry.is_some(), "no {reason} of line {line} ({row}) in {quarantine:#?}");
     }
 
     // What is good is archived, and nothing else.
     bus.close_day();
     let good = bus.write("good.csv", format!("{HEADER}\n{}\n{}\n", lines[0], lines[lines.len() - 1]));
     oracle::assert_archive(&bus, &Published::XSHG, &[good]);
+}
+
+#[test]
+fn a_producers_words_in_number_columns_are_quarantined_row_by_row() {
+    let bus = Bus::running("XSHG");
+    let bars = market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 4);
+    let good = producer::batch(&bars);
+    let closes = StringArray::from(vec![Some(bars[0].close.to_string()), Some("ten".to_owned()), None, None]);
+    let columns = good.schema_ref().fields().iter().zip(good.columns()).map(|(field, values)| {
+        let values = if field.name() == "close" { Arc::new(closes.clone()) } else { values.clone() };
+        (field.name().clone(), values)
+    });
+    let batch = RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).expect("columns of one length");
+    let mut producer = Producer::connect(&bus);
+    producer.send(&producer::stream(&[batch]));
+    let counts = Counts { rows: 4, accepted: 1, quarantined: 3, ..Counts::default() };
+    assert_eq!(Counts::of(&producer.answer()), counts);
+    producer.finish();
+    let stat = bus.stat();
+    assert_eq!((&stat["quarantined"]["unparseable"], &stat["quarantined"]["missing-value"]), (&json!(1), &json!(2)));
+    assert_eq!(bus.quarantine().len(), 3);
 }
 
 #[test]
@@ -265,6 +291,12 @@ fn settings_that_are_wrong() {
     let init = |calendar: &str| command::run([Path::new("init"), &path, Path::new("--calendar"), Path::new(calendar)]);
     init("XNYSE").fails(1, &["XNYSE", "XNYS"]);
     assert!(!path.exists(), "a bus was left behind");
+}
+
+/// The hour and minute in the market's zone, as in `T09:31` or ` 09:31`, without the sign between date and time.
+fn frame_of(row: &str) -> String {
+    let frame: jiff::Timestamp = row.split(',').nth(1).expect("a frame").parse().expect("RFC 3339");
+    frame.in_tz("Asia/Shanghai").expect("a known zone").strftime("%H:%M:%S").to_string()
 }
 
 /// The bus holds exactly `there`, and takes `more`.
