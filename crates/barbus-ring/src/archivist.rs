@@ -1,0 +1,156 @@
+use std::sync::Arc;
+
+use barbus_shm::{Memory, Store, WriteMap, sync};
+
+use crate::geometry::crc_of;
+use crate::layout::*;
+use crate::{Ring, RingError, Row};
+
+/// A block and how much of it is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockRows {
+    /// Its number.
+    pub block: u64,
+    /// Sequence number of its first row.
+    pub first_seq: u64,
+    /// Rows committed.
+    pub rows: u32,
+    /// True when it will get no more.
+    pub sealed: bool,
+    /// The trading day that was open, days since 1970-01-01.
+    pub day: Option<i64>,
+}
+
+/// Access for whoever archives: the rows that are not archived, and the marks that let their slots be used again.
+///
+/// A block without the mark is never reused, so its committed rows do not change while they are read here.
+#[derive(Debug, Clone)]
+pub struct Archivist {
+    ring: Arc<Ring<WriteMap>>,
+}
+
+impl Archivist {
+    pub(crate) fn new(ring: Arc<Ring<WriteMap>>) -> Self {
+        Self { ring }
+    }
+
+    /// The ring.
+    pub fn ring(&self) -> &Ring<WriteMap> {
+        &self.ring
+    }
+
+    /// The blocks that are not marked persisted, oldest first, with the rows committed now.
+    pub fn unpersisted(&self) -> Vec<BlockRows> {
+        let mut blocks: Vec<_> = (0..self.ring.geometry.slots as usize)
+            .filter_map(|slot| {
+                let header = self.ring.header(slot)?;
+                let persisted = self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) == 1;
+                (!persisted).then(|| BlockRows {
+                    block: header.block,
+                    first_seq: header.first_seq,
+                    rows: self.ring.committed(slot, header.block),
+                    sealed: header.sealed(),
+                    day: (header.day != NO_DAY).then_some(header.day),
+                })
+            })
+            .collect();
+        blocks.sort_by_key(|block| block.block);
+        blocks
+    }
+
+    /// Appends the rows `from..to` of an unpersisted block; `false` where the ring does not hold it.
+    pub fn rows(&self, block: u64, from: u32, to: u32, rows: &mut Vec<Row>) -> bool {
+        let Some(slot) = self.ring.slot_of(block) else { return false };
+        let to = to.min(self.ring.committed(slot, block));
+        self.ring.copy_rows(slot, from.min(to), to, rows);
+        self.ring.still(slot, block)
+    }
+
+    /// Appends the frames (end of bar, UTC ms) of the rows `from..to` of an unpersisted block.
+    pub fn frames(&self, block: u64, from: u32, to: u32, frames: &mut Vec<i64>) -> bool {
+        let Some(slot) = self.ring.slot_of(block) else { return false };
+        let to = to.min(self.ring.committed(slot, block));
+        self.ring.copy_frames(slot, from.min(to), to, frames);
+        self.ring.still(slot, block)
+    }
+
+    /// Marks a sealed block persisted: from now on its slot may be used again.
+    pub fn mark_persisted(&self, block: u64) {
+        if let Some(slot) = self.ring.slot_of(block) {
+            self.ring.map.words64(self.ring.geometry.slot(slot) + BH_PERSISTED, 1)[0].set_release(1);
+        }
+    }
+
+    /// Computes and stores the checksum of a sealed block that has none. Off the writer's path: it reads the whole block.
+    pub fn seal_checksum(&self, block: u64) {
+        let Some(slot) = self.ring.slot_of(block) else { return };
+        let at = self.ring.geometry.slot(slot);
+        let state = self.ring.u64(at + BH_STATE);
+        if state & STATE_SEALED != 0 && self.ring.u64(at + BH_CRC) == 0 {
+            let crc = self.ring.block_crc(slot, (state & STATE_ROWS) as u32);
+            self.ring.map.words64(at + BH_CRC, 1)[0].set_release(CRC_VALID | u64::from(crc));
+        }
+    }
+
+    /// Puts everything committed so far on disk, then the durable cursor that names it, then that.
+    pub fn sync(&self) -> Result<(), RingError> {
+        let map = &self.ring.map;
+        let symbols = self.ring.symbol_count();
+        let cursor = self.ring.u64(SB_CURSOR);
+        if cursor == self.ring.u64(SB_DURABLE_CURSOR) {
+            return Ok(());
+        }
+        sync(map.file(), map.path())?;
+        map.words64(SB_DURABLE_CURSOR, 1)[0].set(cursor);
+        map.words32(SB_DURABLE_SYMBOLS, 1)[0].set(symbols);
+        sync(map.file(), map.path())?;
+        Ok(())
+    }
+}
+
+impl<M: Memory> Ring<M> {
+    /// CRC-32C over the first `rows` rows of a slot: every column's values, and the bitmaps up to their last whole byte and the bits of the rest.
+    pub(crate) fn block_crc(&self, slot: usize, rows: u32) -> u32 {
+        use barbus_shm::Load;
+        let at = self.geometry.slot(slot);
+        let rows = rows as usize;
+        let mut crc = 0u32;
+        for column in &self.geometry.columns {
+            if column.validity != 0 {
+                let words = self.map.words64(at + column.validity, rows.div_ceil(64));
+                for (i, word) in words.iter().enumerate() {
+                    let bits = (rows - 64 * i).min(64);
+                    let mask = if bits == 64 { u64::MAX } else { (1 << bits) - 1 };
+                    crc = crc32c::crc32c_append(crc, &(word.get() & mask).to_le_bytes());
+                }
+            }
+            let part = crc_of(&self.map, at + column.values, at + column.values + rows * column.width);
+            crc = crc32c::crc32c_append(crc, &part.to_le_bytes());
+        }
+        crc
+    }
+
+    /// Checks every sealed block that has a checksum and returns one line for each that does not fit, with the number of blocks checked.
+    pub fn verify_blocks(&self) -> (u32, Vec<String>) {
+        let mut checked = 0;
+        let mut wrong = Vec::new();
+        for slot in 0..self.geometry.slots as usize {
+            let Some(header) = self.header(slot) else { continue };
+            let rows = (header.state & STATE_ROWS) as u32;
+            let crc = self.u64(self.geometry.slot(slot) + BH_CRC);
+            if header.sealed() && rows > self.geometry.rows_per_block {
+                wrong.push(format!("block {} in slot {slot}: {rows} rows, more than fit", header.block));
+            } else if header.sealed() && crc & CRC_VALID != 0 {
+                checked += 1;
+                let found = self.block_crc(slot, rows);
+                if found != crc as u32 && self.still(slot, header.block) {
+                    wrong.push(format!(
+                        "block {} in slot {slot}: its {rows} rows do not fit their checksum",
+                        header.block
+                    ));
+                }
+            }
+        }
+        (checked, wrong)
+    }
+}

@@ -1,0 +1,282 @@
+use barbus_shm::Memory;
+
+use crate::layout::*;
+use crate::tip::Tip;
+use crate::{Ring, Row};
+
+/// Where a follower begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Behind the newest row: only what comes from now on.
+    Live,
+    /// At the oldest row that the ring still holds.
+    Oldest,
+    /// At the first row of the newest trading day.
+    Today,
+    /// At the first row of the first block of a trading day (days since 1970-01-01), or of the first later day in the ring.
+    Day(i64),
+    /// At a sequence number: the next one where it was the last read.
+    Seq(u64),
+}
+
+/// A start that the ring does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// No block in the ring is of that trading day or a later one.
+    #[error("the ring holds no bar of that day or a later one")]
+    NoSuchDay,
+    /// The parts of the file contradict each other.
+    #[error("the ring is corrupt: its cursor, directory and block headers contradict each other")]
+    Corrupt,
+    /// The sequence number was not given to a row yet.
+    #[error("sequence number {seq} is in the future: the next one is {next}")]
+    Future {
+        /// The number asked for.
+        seq: u64,
+        /// The number that the next row will get.
+        next: u64,
+    },
+}
+
+/// What a poll found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Polled {
+    /// So many rows were appended, at least one.
+    Rows(usize),
+    /// The trading day (days since 1970-01-01) was closed; every row before was given out.
+    DayClosed(i64),
+    /// The writer has reused blocks that were not read yet; exactly so many rows were missed, and the next poll goes on behind them.
+    Lapped {
+        /// Rows missed.
+        missed: u64,
+    },
+    /// Nothing new.
+    Empty,
+    /// The parts of the file contradict each other: no row of this ring can be trusted from here on.
+    Corrupt,
+}
+
+/// Looks at a changing ring before it is called corrupt. Each failed look takes the writer a whole block.
+const LOOKS: usize = 1_000;
+
+/// A position: the next row to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Sequence number of the next row.
+    pub seq: u64,
+    block: u64,
+    row: u32,
+}
+
+/// A reader's position in a ring. It owns nothing in it, and the writer does not know of it.
+#[derive(Debug, Clone)]
+pub struct Follower {
+    at: Position,
+    /// The slot of `at.block`, once it was looked up.
+    slot: Option<usize>,
+    /// Day of the block that the last rows came from.
+    day: Option<i64>,
+}
+
+impl Follower {
+    /// A position at `start`. With `Today` or `Oldest` in a ring without rows it begins at the first row to come.
+    pub fn new<M: Memory>(ring: &Ring<M>, start: Start) -> Result<Self, StartError> {
+        // A look fails when the writer recycles a block in the middle of it; a file that never comes to rest is no ring.
+        (0..LOOKS).find_map(|_| Self::try_new(ring, start)).unwrap_or(Err(StartError::Corrupt))
+    }
+
+    fn at(block: u64, row: u32, seq: u64, slot: Option<usize>) -> Self {
+        Self { at: Position { seq, block, row }, slot, day: None }
+    }
+
+    fn try_new<M: Memory>(ring: &Ring<M>, start: Start) -> Option<Result<Self, StartError>> {
+        let (newest, rows) = ring.cursor();
+        if newest == 0 {
+            let first = ring.geometry.first_seq;
+            return Some(match start {
+                Start::Day(_) => Err(StartError::NoSuchDay),
+                Start::Seq(seq) if seq > first => Err(StartError::Future { seq, next: first }),
+                _ => Ok(Self::at(1, 0, first, None)),
+            });
+        }
+        let slot = ring.slot_of(newest)?;
+        let header = ring.header(slot).filter(|header| header.block == newest)?;
+        let next = header.first_seq + u64::from(rows);
+        let live = Self::at(newest, rows, next, Some(slot));
+        let first_of = |wanted: &dyn Fn(&crate::ring::Header) -> bool| {
+            let headers = (0..ring.geometry.slots as usize).filter_map(|slot| Some((ring.header(slot)?, slot)));
+            headers
+                .filter(|(header, _)| wanted(header))
+                .min_by_key(|(header, _)| header.block)
+                .map(|(header, slot)| Self::at(header.block, 0, header.first_seq, Some(slot)))
+        };
+        Some(match start {
+            Start::Live => Ok(live),
+            Start::Oldest => Ok(first_of(&|_| true)?),
+            Start::Today => {
+                // The newest day is the newest block's; where that block only carries late rows, the last day before it.
+                let newest_day = (0..ring.geometry.slots as usize)
+                    .filter_map(|slot| ring.header(slot))
+                    .filter(|header| header.day != NO_DAY)
+                    .map(|header| header.day)
+                    .max();
+                Ok(newest_day.and_then(|day| first_of(&|header| header.day == day)).unwrap_or(live))
+            }
+            Start::Day(day) => {
+                first_of(&|header| header.day != NO_DAY && header.day >= day).ok_or(StartError::NoSuchDay)
+            }
+            Start::Seq(seq) if seq > next => Err(StartError::Future { seq, next }),
+            Start::Seq(seq) if seq == next => Ok(live),
+            Start::Seq(seq) => {
+                let holding = (0..ring.geometry.slots as usize).find_map(|slot| {
+                    let header = ring.header(slot)?;
+                    let rows = u64::from(ring.committed(slot, header.block));
+                    let row = seq.checked_sub(header.first_seq).filter(|&row| row < rows)?;
+                    Some(Self::at(header.block, row as u32, seq, Some(slot)))
+                });
+                // A row that is gone: the first poll says how many were missed. No block has number 0.
+                Ok(holding.unwrap_or(Self::at(0, 0, seq, None)))
+            }
+        })
+    }
+
+    /// The next row to be read.
+    pub fn position(&self) -> Position {
+        self.at
+    }
+
+    /// The trading day (days since 1970-01-01) that was open when the last rows were written, where it is known.
+    pub fn day<M: Memory>(&mut self, ring: &Ring<M>) -> Option<i64> {
+        let slot = self.slot(ring)?;
+        let header = ring.header(slot).filter(|header| header.block == self.at.block)?;
+        self.day = (header.day != NO_DAY).then_some(header.day);
+        self.day
+    }
+
+    /// Appends new rows to `rows`, at most `max` (at least 1), in the order of their sequence numbers.
+    ///
+    /// It makes no system call and never waits. Rows are copies, validated: what is given out was whole.
+    #[inline]
+    pub fn poll<M: Memory>(&mut self, ring: &Ring<M>, rows: &mut Vec<Row>, max: usize) -> Polled {
+        let mut count = 0;
+        while count < max {
+            match ring.tip(self.at.seq) {
+                Tip::Row(row, position) if position == self.at.block << 32 | u64::from(self.at.row) => {
+                    rows.push(row);
+                    self.at.seq += 1;
+                    self.at.row += 1;
+                    count += 1;
+                }
+                // A row of the next block: what lies between the two blocks comes first.
+                Tip::Row(..) => return if count > 0 { Polled::Rows(count) } else { self.step(ring, rows, max) },
+                Tip::NotYet if count > 0 => break,
+                Tip::NotYet => return self.idle(ring),
+                Tip::Gone => return if count > 0 { Polled::Rows(count) } else { self.step(ring, rows, max) },
+            }
+        }
+        Polled::Rows(count)
+    }
+
+    /// Nothing new at the tip: has the block been sealed behind the last row? Looks at one line that the writer rarely writes.
+    #[inline]
+    fn idle<M: Memory>(&mut self, ring: &Ring<M>) -> Polled {
+        if self.at.block == 0 {
+            return self.step(ring, &mut Vec::new(), 0);
+        }
+        let Some(slot) = self.slot(ring) else {
+            return self.step(ring, &mut Vec::new(), 0);
+        };
+        let state = ring.u64(ring.geometry.slot(slot) + BH_STATE);
+        if state & STATE_SEALED == 0 && ring.still(slot, self.at.block) {
+            return Polled::Empty;
+        }
+        self.step(ring, &mut Vec::new(), 0)
+    }
+
+    #[inline]
+    fn slot<M: Memory>(&mut self, ring: &Ring<M>) -> Option<usize> {
+        if self.slot.is_none() && self.at.block != 0 {
+            self.slot = ring.slot_of(self.at.block);
+        }
+        self.slot
+    }
+
+    /// Reads from the columns, or goes over to the next block, or says what is between.
+    fn step<M: Memory>(&mut self, ring: &Ring<M>, rows: &mut Vec<Row>, max: usize) -> Polled {
+        for _ in 0..LOOKS {
+            let (newest, _) = ring.cursor();
+            let Some(slot) = self.slot(ring) else {
+                if self.at.block > newest {
+                    return Polled::Empty;
+                }
+                match self.lapped(ring) {
+                    Some(polled) => return polled,
+                    None => continue,
+                }
+            };
+            let at = ring.geometry.slot(slot);
+            // The order matters: the seal is read before the number of rows, so that a sealed block's rows are all of them.
+            let state = ring.u64(at + BH_STATE);
+            ring.map.fence_acquire();
+            let committed = match state & STATE_SEALED {
+                0 => ring.committed(slot, self.at.block),
+                _ => ((state & STATE_ROWS) as u32).min(ring.geometry.rows_per_block),
+            };
+            let end = committed.min(self.at.row.saturating_add(max.min(u32::MAX as usize) as u32));
+            let start = rows.len();
+            if end > self.at.row {
+                ring.copy_rows(slot, self.at.row, end, rows);
+            }
+            let day = ring.u64(at + BH_DAY) as i64;
+            if !ring.still(slot, self.at.block) {
+                rows.truncate(start);
+                self.slot = None;
+                match self.lapped(ring) {
+                    Some(polled) => return polled,
+                    None => continue,
+                }
+            }
+            if end > self.at.row {
+                let count = (end - self.at.row) as usize;
+                self.at.row = end;
+                self.at.seq += count as u64;
+                return Polled::Rows(count);
+            }
+            if state & STATE_SEALED == 0 || self.at.row < committed {
+                return Polled::Empty;
+            }
+            // The end of a sealed block. The last one of a day stays flagged; a full one may still get the flag, so its reader
+            // goes on only when there is a next block.
+            if state & STATE_LAST_OF_DAY == 0 && newest <= self.at.block {
+                return Polled::Empty;
+            }
+            if state & STATE_LAST_OF_DAY == 0 {
+                // SYNC POINT: the writer flags a full block before it opens the next; now that the next is there, look once more.
+                let again = ring.u64(at + BH_STATE);
+                if !ring.still(slot, self.at.block) || again != state {
+                    self.slot = None;
+                    continue;
+                }
+            }
+            self.at.block += 1;
+            self.at.row = 0;
+            self.slot = None;
+            if state & STATE_LAST_OF_DAY != 0 {
+                return Polled::DayClosed(day);
+            }
+        }
+        Polled::Corrupt
+    }
+
+    /// The block is gone: goes on at the oldest later one. `None` where the ring changed meanwhile.
+    fn lapped<M: Memory>(&mut self, ring: &Ring<M>) -> Option<Polled> {
+        let (header, slot) = (0..ring.geometry.slots as usize)
+            .filter_map(|slot| Some((ring.header(slot)?, slot)))
+            .filter(|(header, _)| header.block >= self.at.block && header.first_seq >= self.at.seq)
+            .min_by_key(|(header, _)| header.block)?;
+        let missed = header.first_seq - self.at.seq;
+        self.at = Position { seq: header.first_seq, block: header.block, row: 0 };
+        self.slot = Some(slot);
+        (missed > 0).then_some(Polled::Lapped { missed })
+    }
+}

@@ -1,0 +1,282 @@
+//! Where every byte of a ring of format version 1 is: a picture, named offsets, and asserts that hold at compile time.
+//!
+//! ```text
+//! 0         "ARROW1\0\0"
+//! 8         Schema message, metadata padded up to the first message after it
+//! 4096        SUPERBLOCK, in that padding
+//! 8192        DIRECTORY, in that padding: one u64 a slot, the number of the block in it
+//! ...       DictionaryBatch message for `symbol`: metadata in one page, body: offsets, bytes, at full capacity
+//! ...       SLOT 0, SLOT 1, ...: RecordBatch messages, metadata in one page, body page-aligned, buffers at full capacity
+//!   +2048     BLOCK HEADER, in the padding of the slot's metadata
+//! ...       end-of-stream marker, in a page of its own
+//! ...       TIP: the last rows again, one stamped 128-byte slot each
+//! ...       Footer, footer length, "ARROW1"
+//! ```
+//!
+//! All integers are little-endian. `docs/FORMAT.md` is normative; a test compares its tables with [`FIELDS`].
+//!
+//! # The tip
+//! Row `seq` is in tip slot `seq % tip_rows`. Its stamp is `seq + 1` when the row is whole, and has [`STAMP_BUSY`] set while it is written.
+
+/// First bytes of the file, and (first six of them) its last.
+pub const ARROW_MAGIC: [u8; 8] = *b"ARROW1\0\0";
+/// Page size that the layout is aligned to, bytes.
+pub const PAGE: usize = 4096;
+/// Offset of the Schema message.
+pub const SCHEMA_MESSAGE: usize = 8;
+/// Bytes before a message's flatbuffer: continuation marker and length.
+pub const MESSAGE_PREFIX: usize = 8;
+/// Offset of the superblock.
+pub const SUPERBLOCK: usize = 4096;
+
+/// The superblock's magic number, "BARBUS\r\n".
+pub const MAGIC: u64 = u64::from_le_bytes(*b"BARBUS\r\n");
+/// The version of the format that this crate writes and reads.
+pub const VERSION: u32 = 1;
+
+/// u64: [`MAGIC`].
+pub const SB_MAGIC: usize = SUPERBLOCK;
+/// u32: [`VERSION`], stored last at creation.
+pub const SB_VERSION: usize = SUPERBLOCK + 8;
+/// u32: CRC-32C of the bytes [`SB_FIXED`]..[`SB_FIXED_END`].
+pub const SB_FIXED_CRC: usize = SUPERBLOCK + 12;
+/// First byte of the part that never changes after creation.
+pub const SB_FIXED: usize = SUPERBLOCK + 16;
+/// u64: length of the file, bytes.
+pub const SB_FILE_BYTES: usize = SUPERBLOCK + 16;
+/// u64: a random number that names the line of sequence numbers; carried on when a ring is replaced.
+pub const SB_LINEAGE: usize = SUPERBLOCK + 24;
+/// u64: the sequence number of the first row ever written to this file.
+pub const SB_FIRST_SEQ: usize = SUPERBLOCK + 32;
+/// u32: CRC-32C of the Schema message's flatbuffer: the schema's fingerprint.
+pub const SB_SCHEMA_CRC: usize = SUPERBLOCK + 40;
+/// u32: length of the Schema message's flatbuffer, bytes.
+pub const SB_SCHEMA_BYTES: usize = SUPERBLOCK + 44;
+/// u32: number of slots.
+pub const SB_SLOTS: usize = SUPERBLOCK + 48;
+/// u32: rows that fit into a slot.
+pub const SB_ROWS_PER_BLOCK: usize = SUPERBLOCK + 52;
+/// u64: offset of slot 0.
+pub const SB_SLOTS_OFFSET: usize = SUPERBLOCK + 56;
+/// u64: bytes from one slot to the next.
+pub const SB_SLOT_BYTES: usize = SUPERBLOCK + 64;
+/// u32: symbols that fit into the dictionary.
+pub const SB_SYMBOLS: usize = SUPERBLOCK + 72;
+/// u32: bytes of symbol text that fit into the dictionary.
+pub const SB_SYMBOL_BYTES: usize = SUPERBLOCK + 76;
+/// u64: offset of the dictionary message.
+pub const SB_DICTIONARY: usize = SUPERBLOCK + 80;
+/// u64: offset of the dictionary's offsets buffer (i32 each, one more than symbols).
+pub const SB_DICTIONARY_OFFSETS: usize = SUPERBLOCK + 88;
+/// u64: offset of the dictionary's text bytes.
+pub const SB_DICTIONARY_TEXT: usize = SUPERBLOCK + 96;
+/// u64: offset of the directory.
+pub const SB_DIRECTORY: usize = SUPERBLOCK + 104;
+/// u64: offset of the tip.
+pub const SB_TIP: usize = SUPERBLOCK + 112;
+/// u32: rows in the tip, a power of two.
+pub const SB_TIP_ROWS: usize = SUPERBLOCK + 120;
+/// u32: interval of a bar, milliseconds.
+pub const SB_INTERVAL_MS: usize = SUPERBLOCK + 124;
+/// u32: bytes of a price, 8 (float64) or 4 (float32).
+pub const SB_PRICE_BYTES: usize = SUPERBLOCK + 128;
+/// u32: number of optional columns.
+pub const SB_OPTIONAL: usize = SUPERBLOCK + 132;
+/// u32: number of columns, optional ones included.
+pub const SB_COLUMNS: usize = SUPERBLOCK + 136;
+/// u64: time of creation, nanoseconds since 1970-01-01 UTC.
+pub const SB_CREATED_NS: usize = SUPERBLOCK + 144;
+/// [`COLUMN_ENTRY_BYTES`] for each column, in schema order: u32 offset of the values and u32 offset of the validity bitmap (0: none), both
+/// from the slot's start; u32 width of a value, bytes; u32 zero.
+pub const SB_COLUMN_TABLE: usize = SUPERBLOCK + 160;
+/// Bytes of an entry of the column table.
+pub const COLUMN_ENTRY_BYTES: usize = 16;
+/// Columns that the column table has room for.
+pub const MAX_COLUMNS: usize = 16;
+/// End of the part that never changes.
+pub const SB_FIXED_END: usize = SUPERBLOCK + 512;
+
+/// u64: the cursor, `block << 32 | rows`: rows committed in the newest block. 0 before the first block.
+pub const SB_CURSOR: usize = SUPERBLOCK + 512;
+/// u32: counts commits and day closes; the futex that readers wait on.
+pub const SB_COMMITS: usize = SUPERBLOCK + 520;
+/// u64: counts the writers that have opened the ring.
+pub const SB_WRITER_EPOCH: usize = SUPERBLOCK + 640;
+/// u64: when the writer last said that it lives, nanoseconds since 1970-01-01 UTC; 0 after a clean end.
+pub const SB_HEARTBEAT_NS: usize = SUPERBLOCK + 648;
+/// 16 bytes: the boot (`/proc/sys/kernel/random/boot_id`) that the last writer ran in.
+pub const SB_BOOT_ID: usize = SUPERBLOCK + 656;
+/// u32: process number of the last writer.
+pub const SB_WRITER_PID: usize = SUPERBLOCK + 672;
+/// u32: symbols in the dictionary.
+pub const SB_SYMBOL_COUNT: usize = SUPERBLOCK + 768;
+/// u64: a cursor up to which everything is on disk.
+pub const SB_DURABLE_CURSOR: usize = SUPERBLOCK + 896;
+/// u32: symbols in the dictionary that are on disk.
+pub const SB_DURABLE_SYMBOLS: usize = SUPERBLOCK + 904;
+/// u64: 1 when another file has taken this one's place at its path.
+pub const SB_SUPERSEDED: usize = SUPERBLOCK + 1024;
+/// End of the superblock.
+pub const SB_END: usize = SUPERBLOCK + 1152;
+
+/// Offset of the directory: one u64 for each slot.
+pub const DIRECTORY: usize = 8192;
+
+/// Offset of the block header in a slot.
+pub const BLOCK_HEADER: usize = 2048;
+/// u64: the number of the block in the slot, from 1; 0: never used; [`RECYCLING`] while it is prepared for another.
+pub const BH_BLOCK: usize = BLOCK_HEADER;
+/// u64: sequence number of the block's first row.
+pub const BH_FIRST_SEQ: usize = BLOCK_HEADER + 8;
+/// i64: the trading day that was open, days since 1970-01-01; [`NO_DAY`] where none was.
+pub const BH_DAY: usize = BLOCK_HEADER + 16;
+/// u64: 0 while the block is open; [`STATE_SEALED`] | [`STATE_LAST_OF_DAY`] | rows when it is sealed.
+pub const BH_STATE: usize = BLOCK_HEADER + 128;
+/// u64: `1 << 32 | CRC-32C` of the sealed block's columns, 0 while it is not computed.
+pub const BH_CRC: usize = BLOCK_HEADER + 256;
+/// u64: 1 when every row of the block is archived and the slot may be used again.
+pub const BH_PERSISTED: usize = BLOCK_HEADER + 264;
+/// End of the block header.
+pub const BH_END: usize = BLOCK_HEADER + 384;
+/// Offset of a slot's body.
+pub const SLOT_BODY: usize = PAGE;
+
+/// [`BH_BLOCK`] while a slot is prepared for another block.
+pub const RECYCLING: u64 = u64::MAX;
+/// [`BH_DAY`] where no trading day was open.
+pub const NO_DAY: i64 = i64::MIN;
+/// Bit of [`BH_STATE`]: the block will get no more rows.
+pub const STATE_SEALED: u64 = 1 << 63;
+/// Bit of [`BH_STATE`]: the trading day closed at the end of this block.
+pub const STATE_LAST_OF_DAY: u64 = 1 << 62;
+/// Bits of [`BH_STATE`]: rows of the sealed block.
+pub const STATE_ROWS: u64 = 0xffff_ffff;
+/// Bit of [`BH_CRC`]: the checksum is there.
+pub const CRC_VALID: u64 = 1 << 32;
+
+/// Bytes of a tip slot.
+pub const TIP_ROW: usize = 128;
+/// u64: `seq + 1`, with [`STAMP_BUSY`] while the slot is written.
+pub const TIP_STAMP: usize = 0;
+/// u64: `block << 32 | row`: where the row is in the columns.
+pub const TIP_POSITION: usize = 8;
+/// u64: symbol | revision << 32 | present << 40 (bit i: optional column i has a value).
+pub const TIP_SYMBOL: usize = 16;
+/// i64: end of the bar, milliseconds since 1970-01-01 UTC.
+pub const TIP_FRAME: usize = 24;
+/// f64: open.
+pub const TIP_OPEN: usize = 32;
+/// f64: high.
+pub const TIP_HIGH: usize = 40;
+/// f64: low.
+pub const TIP_LOW: usize = 48;
+/// f64: close.
+pub const TIP_CLOSE: usize = 56;
+/// f64: volume.
+pub const TIP_VOLUME: usize = 64;
+/// i64: when the bar was received, nanoseconds since 1970-01-01 UTC.
+pub const TIP_RECEIVED: usize = 72;
+/// f64 for each optional column; 0 where it has no value.
+pub const TIP_OPTIONAL: usize = 80;
+/// Bit of a stamp: the slot is being written.
+pub const STAMP_BUSY: u64 = 1 << 63;
+
+/// A named field of the layout: where it is from the start of its part, and how many bytes it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// `superblock`, `block header` or `tip row`.
+    pub part: &'static str,
+    /// Offset from the start of the file (superblock), of the slot (block header) or of the tip slot (tip row), bytes.
+    pub offset: usize,
+    /// Length, bytes.
+    pub bytes: usize,
+    /// Name in `docs/FORMAT.md`.
+    pub name: &'static str,
+}
+
+const fn field(part: &'static str, offset: usize, bytes: usize, name: &'static str) -> Field {
+    Field { part, offset, bytes, name }
+}
+
+const S: &str = "superblock";
+const B: &str = "block header";
+const T: &str = "tip row";
+
+/// Every field, in order; `docs/FORMAT.md` has the same, which a test compares.
+pub const FIELDS: &[Field] = &[
+    field(S, SB_MAGIC, 8, "magic"),
+    field(S, SB_VERSION, 4, "version"),
+    field(S, SB_FIXED_CRC, 4, "fixed_crc"),
+    field(S, SB_FILE_BYTES, 8, "file_bytes"),
+    field(S, SB_LINEAGE, 8, "lineage"),
+    field(S, SB_FIRST_SEQ, 8, "first_seq"),
+    field(S, SB_SCHEMA_CRC, 4, "schema_crc"),
+    field(S, SB_SCHEMA_BYTES, 4, "schema_bytes"),
+    field(S, SB_SLOTS, 4, "slots"),
+    field(S, SB_ROWS_PER_BLOCK, 4, "rows_per_block"),
+    field(S, SB_SLOTS_OFFSET, 8, "slots_offset"),
+    field(S, SB_SLOT_BYTES, 8, "slot_bytes"),
+    field(S, SB_SYMBOLS, 4, "symbols"),
+    field(S, SB_SYMBOL_BYTES, 4, "symbol_bytes"),
+    field(S, SB_DICTIONARY, 8, "dictionary_offset"),
+    field(S, SB_DICTIONARY_OFFSETS, 8, "dictionary_offsets"),
+    field(S, SB_DICTIONARY_TEXT, 8, "dictionary_text"),
+    field(S, SB_DIRECTORY, 8, "directory_offset"),
+    field(S, SB_TIP, 8, "tip_offset"),
+    field(S, SB_TIP_ROWS, 4, "tip_rows"),
+    field(S, SB_INTERVAL_MS, 4, "interval_ms"),
+    field(S, SB_PRICE_BYTES, 4, "price_bytes"),
+    field(S, SB_OPTIONAL, 4, "optional"),
+    field(S, SB_COLUMNS, 4, "columns"),
+    field(S, SB_CREATED_NS, 8, "created_ns"),
+    field(S, SB_COLUMN_TABLE, COLUMN_ENTRY_BYTES * MAX_COLUMNS, "column_table"),
+    field(S, SB_CURSOR, 8, "cursor"),
+    field(S, SB_COMMITS, 4, "commits"),
+    field(S, SB_WRITER_EPOCH, 8, "writer_epoch"),
+    field(S, SB_HEARTBEAT_NS, 8, "heartbeat_ns"),
+    field(S, SB_BOOT_ID, 16, "boot_id"),
+    field(S, SB_WRITER_PID, 4, "writer_pid"),
+    field(S, SB_SYMBOL_COUNT, 4, "symbol_count"),
+    field(S, SB_DURABLE_CURSOR, 8, "durable_cursor"),
+    field(S, SB_DURABLE_SYMBOLS, 4, "durable_symbols"),
+    field(S, SB_SUPERSEDED, 8, "superseded"),
+    field(B, BH_BLOCK, 8, "block"),
+    field(B, BH_FIRST_SEQ, 8, "first_seq"),
+    field(B, BH_DAY, 8, "day"),
+    field(B, BH_STATE, 8, "state"),
+    field(B, BH_CRC, 8, "crc"),
+    field(B, BH_PERSISTED, 8, "persisted"),
+    field(T, TIP_STAMP, 8, "stamp"),
+    field(T, TIP_POSITION, 8, "position"),
+    field(T, TIP_SYMBOL, 8, "symbol"),
+    field(T, TIP_FRAME, 8, "frame"),
+    field(T, TIP_OPEN, 8, "open"),
+    field(T, TIP_HIGH, 8, "high"),
+    field(T, TIP_LOW, 8, "low"),
+    field(T, TIP_CLOSE, 8, "close"),
+    field(T, TIP_VOLUME, 8, "volume"),
+    field(T, TIP_RECEIVED, 8, "received"),
+    field(T, TIP_OPTIONAL, 8 * crate::MAX_OPTIONAL, "optional"),
+];
+
+// Every field is aligned to its word, follows the one before it, and stays inside of its part.
+const _: () = {
+    let mut i = 0;
+    while i < FIELDS.len() {
+        let f = FIELDS[i];
+        let word = if f.bytes < 8 { f.bytes } else { 8 };
+        assert!(f.offset.is_multiple_of(word));
+        if i > 0 && FIELDS[i - 1].offset < f.offset {
+            assert!(FIELDS[i - 1].offset + FIELDS[i - 1].bytes <= f.offset);
+        }
+        i += 1;
+    }
+    assert!(SB_COLUMN_TABLE + COLUMN_ENTRY_BYTES * MAX_COLUMNS <= SB_FIXED_END);
+    assert!(SB_FIXED_END <= SB_CURSOR && SB_SUPERSEDED + 8 <= SB_END && SB_END <= DIRECTORY);
+    // What one side polls and the other writes lies on lines (pairs of 64 bytes) of their own.
+    assert!(SB_CURSOR.is_multiple_of(128) && SB_WRITER_EPOCH.is_multiple_of(128) && SB_SYMBOL_COUNT.is_multiple_of(128));
+    assert!(SB_DURABLE_CURSOR.is_multiple_of(128) && SB_SUPERSEDED.is_multiple_of(128));
+    assert!(BH_BLOCK.is_multiple_of(128) && BH_STATE.is_multiple_of(128) && BH_CRC.is_multiple_of(128) && BH_END <= SLOT_BODY);
+    assert!(TIP_OPTIONAL + 8 * crate::MAX_OPTIONAL == TIP_ROW);
+    assert!(10 + crate::MAX_OPTIONAL <= MAX_COLUMNS);
+};

@@ -1,0 +1,55 @@
+//! The barbus ring: a live Arrow IPC file of bars that one writer fills and any number of processes follow.
+//!
+//! - [`create`] lays a ring out (`docs/FORMAT.md` describes every byte, [`layout`] names every offset).
+//! - [`RingWriter`] appends rows: the columns of an Arrow record batch, and the [`tip`](layout#the-tip), the last few thousand rows again in
+//!   stamped slots that stay in the cache.
+//! - [`Ring`] attaches to a file and checks it; a [`Follower`] is a position in it and reads rows by validated copy.
+//! - [`Archivist`] hands the rows that are not yet archived to whoever persists them, and marks blocks reusable.
+//!
+//! Falling behind is a value, [`Polled::Lapped`], with the exact number of rows missed. A ring without a free block is a value too,
+//! [`RingFull`]: nothing is overwritten that is not archived. There is no clock and no socket here; times come from the caller.
+//!
+//! ```
+//! use barbus_ring::{create, Follower, Polled, Ring, RingWriter, Row, Spec, Start};
+//! let path = tempfile::tempdir().unwrap().keep().join("bars.ring");
+//! create(&path, &Spec { blocks: 4, ..Spec::default() })?;
+//! let mut writer = RingWriter::open(&path)?;
+//! let symbol = writer.intern("000001.XSHE").unwrap();
+//! writer.begin_day(19_908);
+//! writer.push(&Row { symbol, frame_ms: 1_720_056_660_000, close: 10.5, ..Row::default() }).unwrap();
+//!
+//! let ring = Ring::attach(&path)?;
+//! let mut follower = Follower::new(&ring, Start::Oldest).unwrap();
+//! let mut rows = Vec::new();
+//! assert_eq!(follower.poll(&ring, &mut rows, 100), Polled::Rows(1));
+//! assert_eq!(rows[0].close, 10.5);
+//! assert_eq!(ring.symbol(rows[0].symbol).as_deref(), Some("000001.XSHE"));
+//! # Ok::<(), barbus_ring::RingError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod archivist;
+mod block;
+mod create;
+mod error;
+mod follower;
+mod geometry;
+pub mod layout;
+mod recover;
+mod ring;
+mod row;
+mod spec;
+mod template;
+mod tip;
+mod writer;
+
+pub use archivist::{Archivist, BlockRows};
+pub use create::create;
+pub use error::{DictionaryFull, RingError, RingFull};
+pub use follower::{Follower, Polled, Position, Start, StartError};
+pub use geometry::Geometry;
+pub use recover::Recovery;
+pub use ring::{Ring, RingStatus};
+pub use row::{MAX_OPTIONAL, Row, SymbolId};
+pub use spec::{Price, Spec};
+pub use writer::RingWriter;

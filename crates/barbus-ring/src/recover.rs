@@ -1,0 +1,116 @@
+//! Taking a ring over: what the last writer left is checked, completed or cut off.
+
+use std::path::Path;
+
+use barbus_shm::{Load, Memory, Store, boot_id};
+
+use crate::layout::*;
+use crate::tip::Tip;
+use crate::writer::Open;
+use crate::{MAX_OPTIONAL, RingError, RingWriter};
+
+/// What was found when a ring was opened for writing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Rows that were stamped in the tip and had to be completed in the columns.
+    pub completed_rows: u64,
+    /// True when the last writer ran in another boot: the durable cursor was gone back to.
+    pub other_boot: bool,
+    /// Rows behind the durable cursor that were dropped, as the cursor counted them.
+    pub dropped_rows: u64,
+}
+
+impl RingWriter {
+    /// In the same boot the cursor and the tip are the truth. In another only what was synced is: the durable cursor.
+    pub(crate) fn recover(&mut self, path: &Path) -> Result<Recovery, RingError> {
+        let corrupt = |what: String| RingError::Corrupt { path: path.to_owned(), what };
+        let map = &self.ring.map;
+        let set = |offset: usize, value: u64| map.words64(offset, 1)[0].set(value);
+        let mut recovery = Recovery::default();
+
+        let boot = boot_id();
+        let [low, high] = [0, 8].map(|i| u64::from_le_bytes(boot[i..i + 8].try_into().expect("8 bytes")));
+        let epoch = self.ring.u64(SB_WRITER_EPOCH);
+        let mut cursor = self.ring.u64(SB_CURSOR);
+        let mut symbols = self.ring.u32(SB_SYMBOL_COUNT);
+        recovery.other_boot = epoch != 0 && (self.ring.u64(SB_BOOT_ID), self.ring.u64(SB_BOOT_ID + 8)) != (low, high);
+        if recovery.other_boot {
+            let durable = self.ring.u64(SB_DURABLE_CURSOR);
+            let seq_at = |cursor: u64| {
+                let slot = self.ring.slot_of(cursor >> 32)?;
+                Some(self.ring.header(slot)?.first_seq + u64::from(cursor as u32))
+            };
+            recovery.dropped_rows = seq_at(cursor).unwrap_or(0).saturating_sub(seq_at(durable).unwrap_or(0));
+            cursor = durable;
+            symbols = self.ring.u32(SB_DURABLE_SYMBOLS);
+            self.ring.clear_tip();
+            set(SB_CURSOR, cursor);
+        }
+        let (block, rows) = (cursor >> 32, cursor as u32);
+        if rows > self.ring.geometry.rows_per_block {
+            return Err(corrupt(format!("the cursor counts {rows} rows in block {block}")));
+        }
+        if symbols > self.ring.geometry.symbols {
+            return Err(corrupt(format!(
+                "{symbols} symbols, the dictionary has room for {}",
+                self.ring.geometry.symbols
+            )));
+        }
+
+        // Slots that were being prepared, or opened but never named by the cursor, are free again.
+        for slot in 0..self.ring.geometry.slots as usize {
+            let at = self.ring.geometry.slot(slot);
+            let found = self.ring.u64(at + BH_BLOCK);
+            if found == RECYCLING || found > block {
+                self.patch(slot, 0, [0; MAX_OPTIONAL]);
+                set(at + BH_BLOCK, 0);
+                set(DIRECTORY + 8 * slot, 0);
+            } else {
+                set(DIRECTORY + 8 * slot, found);
+            }
+        }
+
+        self.newest = block;
+        self.next_seq = self.ring.geometry.first_seq;
+        if block > 0 {
+            let slot = self.ring.slot_of(block).ok_or_else(|| corrupt(format!("block {block} is in no slot")))?;
+            let at = self.ring.geometry.slot(slot);
+            let header = self.ring.header(slot).ok_or_else(|| corrupt(format!("block {block} has no header")))?;
+            let mut open = Open { block, slot, rows };
+            let mut sealed = header.sealed();
+            if recovery.other_boot && sealed && (header.state & STATE_ROWS) as u32 != rows {
+                // Sealed after the durable cursor: the rows behind it are gone, and with them the seal.
+                set(at + BH_STATE, 0);
+                set(at + BH_CRC, 0);
+                sealed = false;
+            }
+            self.next_seq = header.first_seq + u64::from(rows);
+            while let (false, Tip::Row(row, position)) = (sealed, self.ring.tip(self.next_seq)) {
+                if position != block << 32 | u64::from(open.rows) || open.rows == self.ring.geometry.rows_per_block {
+                    break;
+                }
+                self.ring.put_row(slot, open.rows as usize, &row);
+                open.rows += 1;
+                self.next_seq += 1;
+                recovery.completed_rows += 1;
+                map.words64(SB_CURSOR, 1)[0].set_release(block << 32 | u64::from(open.rows));
+            }
+            let last = sealed && header.last_of_day();
+            self.day = (header.day != NO_DAY && !last).then_some(header.day);
+            self.open = (!sealed).then_some(open);
+        }
+
+        self.symbols = symbols;
+        map.words32(SB_SYMBOL_COUNT, 1)[0].set(symbols);
+        self.text_bytes = map.words32(self.ring.geometry.dictionary_offsets + 4 * symbols as usize, 1)[0].get();
+        if self.text_bytes > self.ring.geometry.symbol_bytes {
+            return Err(corrupt("the dictionary's text leaves its room".into()));
+        }
+
+        set(SB_BOOT_ID, low);
+        set(SB_BOOT_ID + 8, high);
+        map.words32(SB_WRITER_PID, 1)[0].set(std::process::id());
+        set(SB_WRITER_EPOCH, epoch + 1);
+        Ok(recovery)
+    }
+}

@@ -1,0 +1,97 @@
+//! The tip: the last rows again, each slot its own little seqlock.
+//!
+//! A reader at the tip follows the stamps: one cache line or two a row, none shared with the cursor. The writer stamps a row before it
+//! writes the row's columns, so the stamp is the commit; whoever takes a ring over completes the columns from the tip.
+
+use barbus_shm::{Load, Memory, Store};
+
+use crate::layout::*;
+use crate::{MAX_OPTIONAL, Ring, Row, SymbolId};
+
+/// What a tip slot holds for a sequence number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Tip {
+    /// The row, whole, and its place in the columns.
+    Row(Row, u64),
+    /// Not published yet.
+    NotYet,
+    /// The slot has gone on to a later row.
+    Gone,
+}
+
+impl<M: Memory> Ring<M> {
+    /// The row `seq`, if the tip has it.
+    #[inline]
+    pub(crate) fn tip(&self, seq: u64) -> Tip {
+        let words = self.map.words64(self.geometry.tip_row(seq), TIP_ROW / 8);
+        let stamp = words[TIP_STAMP / 8].get();
+        if stamp != seq + 1 {
+            // A busy stamp of this very row is "not yet"; of a later one, or a later stamp, "gone".
+            return if stamp & !STAMP_BUSY > seq + 1 { Tip::Gone } else { Tip::NotYet };
+        }
+        // SYNC POINT: pairs with the release store of the stamp in `put_tip`: the row's words are those written before it.
+        self.map.fence_acquire();
+        let symbol = words[TIP_SYMBOL / 8].get();
+        let f64_at = |offset: usize| f64::from_bits(words[offset / 8].get());
+        let mut row = Row {
+            seq,
+            frame_ms: words[TIP_FRAME / 8].get() as i64,
+            open: f64_at(TIP_OPEN),
+            high: f64_at(TIP_HIGH),
+            low: f64_at(TIP_LOW),
+            close: f64_at(TIP_CLOSE),
+            volume: f64_at(TIP_VOLUME),
+            received_ns: words[TIP_RECEIVED / 8].get() as i64,
+            optional: [0.0; MAX_OPTIONAL],
+            symbol: SymbolId(symbol as u32),
+            revision: (symbol >> 32) as u8,
+            present: (symbol >> 40) as u8,
+        };
+        for i in 0..self.geometry.optional {
+            row.optional[i] = f64_at(TIP_OPTIONAL + 8 * i);
+        }
+        let position = words[TIP_POSITION / 8].get();
+        // SYNC POINT: pairs with the fence after the busy stamp in `put_tip`: if any word above is of a later row, the stamp differs.
+        self.map.fence_acquire();
+        if words[TIP_STAMP / 8].get() != seq + 1 {
+            return Tip::Gone;
+        }
+        Tip::Row(row, position)
+    }
+}
+
+impl<M: Memory> Ring<M>
+where
+    M::W64: Store,
+{
+    /// Writes and stamps the row `row.seq`.
+    #[inline]
+    pub(crate) fn put_tip(&self, row: &Row, position: u64) {
+        let words = self.map.words64(self.geometry.tip_row(row.seq), TIP_ROW / 8);
+        let set = |offset: usize, value: u64| words[offset / 8].set(value);
+        set(TIP_STAMP, (row.seq + 1) | STAMP_BUSY);
+        // SYNC POINT: the busy stamp is seen no later than any word below; pairs with the second fence in `tip`.
+        self.map.fence_release();
+        set(TIP_POSITION, position);
+        set(TIP_SYMBOL, u64::from(row.symbol.0) | u64::from(row.revision) << 32 | u64::from(row.present) << 40);
+        set(TIP_FRAME, row.frame_ms as u64);
+        set(TIP_OPEN, row.open.to_bits());
+        set(TIP_HIGH, row.high.to_bits());
+        set(TIP_LOW, row.low.to_bits());
+        set(TIP_CLOSE, row.close.to_bits());
+        set(TIP_VOLUME, row.volume.to_bits());
+        set(TIP_RECEIVED, row.received_ns as u64);
+        for i in 0..self.geometry.optional {
+            set(TIP_OPTIONAL + 8 * i, row.optional[i].to_bits());
+        }
+        // SYNC POINT: the commit. Pairs with the first fence in `tip`.
+        words[TIP_STAMP / 8].set_release(row.seq + 1);
+    }
+
+    /// Forgets every row of the tip.
+    pub(crate) fn clear_tip(&self) {
+        for row in 0..self.geometry.tip_rows as u64 {
+            self.map.words64(self.geometry.tip_row(row) + TIP_STAMP, 1)[0].set(0);
+        }
+    }
+}

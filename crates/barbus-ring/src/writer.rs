@@ -1,0 +1,278 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use barbus_shm::{Load, Memory, Store, WriteMap, wake_all};
+
+use crate::layout::*;
+use crate::template::{Message, dictionary_message, slot_message};
+use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Price, Recovery, Ring, RingError, RingFull, Row, SymbolId};
+
+/// The block that is being filled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Open {
+    pub(crate) block: u64,
+    pub(crate) slot: usize,
+    pub(crate) rows: u32,
+}
+
+/// The one writer of a ring. It never waits: a full ring is [`RingFull`], and the row was not taken.
+///
+/// That there is only one is the caller's promise, kept by a [`barbus_shm::WriterLock`] on a file beside the ring.
+#[derive(Debug)]
+pub struct RingWriter {
+    pub(crate) ring: Arc<Ring<WriteMap>>,
+    pub(crate) slot_message: Message,
+    dictionary_message: Message,
+    pub(crate) open: Option<Open>,
+    /// Number of the newest block, open or sealed.
+    pub(crate) newest: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) day: Option<i64>,
+    nulls: [u32; MAX_OPTIONAL],
+    settled: u32,
+    pub(crate) symbols: u32,
+    pub(crate) text_bytes: u32,
+    recovery: Recovery,
+}
+
+impl RingWriter {
+    /// Takes the ring at `path` over and goes on where the last writer stopped; [`RingWriter::recovery`] says what was found.
+    pub fn open(path: &Path) -> Result<Self, RingError> {
+        let map = WriteMap::open(path)?;
+        let ring = Ring::new(map, path)?;
+        let slot_message = slot_message(&ring.geometry);
+        let dictionary_message = dictionary_message(&ring.geometry);
+        let mut writer = Self {
+            ring: Arc::new(ring),
+            slot_message,
+            dictionary_message,
+            open: None,
+            newest: 0,
+            next_seq: 0,
+            day: None,
+            nulls: [0; MAX_OPTIONAL],
+            settled: 0,
+            symbols: 0,
+            text_bytes: 0,
+            recovery: Recovery::default(),
+        };
+        writer.recovery = writer.recover(path)?;
+        if let Some(open) = writer.open {
+            writer.nulls = writer.ring.null_counts(open.slot, open.rows);
+        }
+        writer.settle();
+        writer.settle_dictionary();
+        Ok(writer)
+    }
+
+    /// What was found when the ring was opened.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// The ring that is written.
+    pub fn ring(&self) -> &Ring<WriteMap> {
+        &self.ring
+    }
+
+    /// A handle for whoever archives blocks; it may live in another thread.
+    pub fn archivist(&self) -> Archivist {
+        Archivist::new(Arc::clone(&self.ring))
+    }
+
+    /// Sequence number that the next row will get.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The trading day that is open, days since 1970-01-01.
+    pub fn day(&self) -> Option<i64> {
+        self.day
+    }
+
+    /// The id of `symbol`, which is added to the dictionary: the caller remembers it and asks once for each new symbol.
+    pub fn intern(&mut self, symbol: &str) -> Result<SymbolId, DictionaryFull> {
+        let geometry = &self.ring.geometry;
+        let full = DictionaryFull { symbols: geometry.symbols, bytes: geometry.symbol_bytes };
+        let end = self.text_bytes as usize + symbol.len();
+        if self.symbols == geometry.symbols || end > geometry.symbol_bytes as usize {
+            return Err(full);
+        }
+        let map = &self.ring.map;
+        let text = map.words8(geometry.dictionary_text + self.text_bytes as usize, symbol.len());
+        for (word, byte) in text.iter().zip(symbol.bytes()) {
+            word.set(byte);
+        }
+        let id = self.symbols;
+        map.words32(geometry.dictionary_offsets + 4 * (id as usize + 1), 1)[0].set(end as u32);
+        self.text_bytes = end as u32;
+        self.symbols += 1;
+        // SYNC POINT: pairs with the fence in `Ring::symbol_count`: a counted symbol's text is whole.
+        map.words32(SB_SYMBOL_COUNT, 1)[0].set_release(self.symbols);
+        self.settle_dictionary();
+        Ok(SymbolId(id))
+    }
+
+    /// Opens the trading day `day`. Rows pushed from now on ride in blocks of that day.
+    ///
+    /// A day that is open already must have been closed, else `false` and nothing is done.
+    pub fn begin_day(&mut self, day: i64) -> bool {
+        if self.day.is_some() || day == NO_DAY {
+            return self.day == Some(day);
+        }
+        // Blocks that were opened between two days (for late rows) belong to neither.
+        self.seal(0);
+        self.day = Some(day);
+        true
+    }
+
+    /// Closes the trading day: the open block is sealed, and readers find the close behind its last row.
+    ///
+    /// `false` where no day is open or it has no row.
+    pub fn close_day(&mut self) -> bool {
+        let Some(day) = self.day.take() else { return false };
+        if self.open.is_some() {
+            self.seal(STATE_LAST_OF_DAY);
+        } else {
+            // The day's last block was sealed by a writer that then died: the flag comes to it now. Readers behind it look again.
+            let newest = self.ring.slot_of(self.newest).and_then(|slot| Some((slot, self.ring.header(slot)?)));
+            let Some((slot, _)) = newest.filter(|(_, header)| header.day == day) else { return false };
+            let state = &self.ring.map.words64(self.ring.geometry.slot(slot) + BH_STATE, 1)[0];
+            state.set_release(state.get() | STATE_LAST_OF_DAY);
+        }
+        self.count_commit();
+        true
+    }
+
+    /// Appends a row; it is visible to every reader when this returns. `row.seq` is ignored; the one given is returned.
+    ///
+    /// Call [`RingWriter::wake`] for readers that sleep, once for a batch, and [`RingWriter::settle`] for stock Arrow readers.
+    #[inline]
+    pub fn push(&mut self, row: &Row) -> Result<u64, RingFull> {
+        let mut open = match self.open {
+            Some(open) if open.rows < self.ring.geometry.rows_per_block => open,
+            _ => self.open_block()?,
+        };
+        let mut row = *row;
+        row.seq = self.next_seq;
+        if self.ring.geometry.price == Price::Float32 {
+            for price in [&mut row.open, &mut row.high, &mut row.low, &mut row.close] {
+                *price = f64::from(*price as f32);
+            }
+        }
+        let ring = &*self.ring;
+        // The stamp is the commit: whoever takes the ring over completes the columns from the tip.
+        ring.put_tip(&row, open.block << 32 | u64::from(open.rows));
+        ring.put_row(open.slot, open.rows as usize, &row);
+        for k in 0..ring.geometry.optional {
+            self.nulls[k] += u32::from(row.present >> k & 1 == 0);
+        }
+        open.rows += 1;
+        self.open = Some(open);
+        self.next_seq += 1;
+        // SYNC POINT: pairs with the fence in `Ring::cursor`: the columns of every row below it are whole.
+        ring.map.words64(SB_CURSOR, 1)[0].set_release(open.block << 32 | u64::from(open.rows));
+        Ok(row.seq)
+    }
+
+    /// Counts a commit, so that [`Ring::wait`] returns, and wakes every process that sleeps there: one system call.
+    pub fn wake(&self) {
+        self.count_commit();
+        wake_all(&self.ring.map, SB_COMMITS);
+    }
+
+    fn count_commit(&self) {
+        let commits = &self.ring.map.words32(SB_COMMITS, 1)[0];
+        commits.set_release(commits.get().wrapping_add(1));
+    }
+
+    /// Lets stock Arrow readers see every committed row: patches the lengths in the open slot's metadata.
+    ///
+    /// barbus's own readers never look at them, so this may lag: once for a batch is enough.
+    pub fn settle(&mut self) {
+        let Some(open) = self.open else { return };
+        if self.settled != open.rows {
+            self.patch(open.slot, open.rows, self.nulls);
+            self.settled = open.rows;
+        }
+    }
+
+    /// Says that the writer lives, at `now_ns` (nanoseconds since 1970-01-01 UTC); 0 says that it ended.
+    pub fn heartbeat(&self, now_ns: u64) {
+        self.ring.map.words64(SB_HEARTBEAT_NS, 1)[0].set(now_ns);
+    }
+
+    pub(crate) fn patch(&self, slot: usize, rows: u32, nulls: [u32; MAX_OPTIONAL]) {
+        let at = self.ring.geometry.slot(slot);
+        let set = |offset: usize, value: u64| self.ring.map.words64(at + offset, 1)[0].set(value);
+        let first_optional = 7;
+        for (column, &node) in self.slot_message.nodes.iter().enumerate() {
+            if let Some(k) = column.checked_sub(first_optional).filter(|&k| k < self.ring.geometry.optional) {
+                set(node + 8, u64::from(nulls[k]));
+            }
+            set(node, u64::from(rows));
+        }
+        set(self.slot_message.length, u64::from(rows));
+    }
+
+    fn settle_dictionary(&self) {
+        let at = self.ring.geometry.dictionary;
+        let set = |offset: usize| self.ring.map.words64(at + offset, 1)[0].set(u64::from(self.symbols));
+        set(self.dictionary_message.nodes[0]);
+        set(self.dictionary_message.length);
+    }
+
+    /// Seals the open block, if any, with `flags` besides.
+    fn seal(&mut self, flags: u64) {
+        let Some(open) = self.open else { return };
+        self.settle();
+        let state = STATE_SEALED | flags | u64::from(open.rows);
+        // SYNC POINT: pairs with the fence in `Ring::committed`: a block that is not the newest has its rows here.
+        self.ring.map.words64(self.ring.geometry.slot(open.slot) + BH_STATE, 1)[0].set_release(state);
+        self.open = None;
+    }
+
+    /// Seals the open block and opens the next in a free slot: one never used, else the oldest whose rows are all archived.
+    #[cold]
+    fn open_block(&mut self) -> Result<Open, RingFull> {
+        let slot = self.free_slot().ok_or(RingFull { blocks: self.ring.geometry.slots })?;
+        self.seal(0);
+        let block = self.newest + 1;
+        let at = self.ring.geometry.slot(slot);
+        let map = &self.ring.map;
+        let set = |offset: usize, value: u64| map.words64(at + offset, 1)[0].set(value);
+        set(BH_BLOCK, RECYCLING);
+        // SYNC POINT: RECYCLING is seen no later than any byte of the new block; pairs with the fence in `Ring::still`.
+        map.fence_release();
+        let directory = &map.words64(DIRECTORY + 8 * slot, 1)[0];
+        directory.set(0);
+        self.patch(slot, 0, [0; MAX_OPTIONAL]);
+        set(BH_STATE, 0);
+        set(BH_CRC, 0);
+        set(BH_PERSISTED, 0);
+        set(BH_FIRST_SEQ, self.next_seq);
+        set(BH_DAY, self.day.unwrap_or(NO_DAY) as u64);
+        // SYNC POINT: pairs with the fence in `Ring::header`: a header with this number is whole.
+        map.words64(at + BH_BLOCK, 1)[0].set_release(block);
+        directory.set_release(block);
+        map.words64(SB_CURSOR, 1)[0].set_release(block << 32);
+        self.newest = block;
+        self.nulls = [0; MAX_OPTIONAL];
+        self.settled = 0;
+        let open = Open { block, slot, rows: 0 };
+        self.open = Some(open);
+        Ok(open)
+    }
+
+    fn free_slot(&self) -> Option<usize> {
+        let mut oldest: Option<(u64, usize)> = None;
+        for slot in 0..self.ring.geometry.slots as usize {
+            let Some(block) = self.ring.block_in(slot) else { return Some(slot) };
+            let persisted = self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) == 1;
+            if persisted && oldest.is_none_or(|(other, _)| block < other) {
+                oldest = Some((block, slot));
+            }
+        }
+        oldest.map(|(_, slot)| slot)
+    }
+}

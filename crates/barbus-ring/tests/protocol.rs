@@ -1,0 +1,261 @@
+//! The ring's protocol in one process: what a follower is given, and in which order.
+
+use barbus_ring::{Follower, Polled, Price, Ring, RingWriter, Row, Spec, Start, StartError, SymbolId, create};
+
+struct Fixture {
+    _dir: tempfile::TempDir,
+    writer: RingWriter,
+    ring: Ring,
+}
+
+fn small() -> Spec {
+    Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, symbols: 16, symbol_bytes: 128, ..Spec::default() }
+}
+
+fn fixture(spec: Spec) -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bars.ring");
+    create(&path, &spec).unwrap();
+    let mut writer = RingWriter::open(&path).unwrap();
+    writer.intern("000001.XSHE").unwrap();
+    Fixture { _dir: dir, writer, ring: Ring::attach(&path).unwrap() }
+}
+
+fn row(i: u64) -> Row {
+    let x = i as f64;
+    Row {
+        seq: i,
+        symbol: SymbolId(0),
+        frame_ms: i as i64 * 60_000,
+        open: x,
+        high: x + 0.5,
+        low: x - 0.5,
+        close: x + 0.25,
+        volume: 100.0 * x,
+        received_ns: i as i64,
+        optional: [x * 7.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        present: (i % 2) as u8,
+        revision: (i % 3) as u8,
+    }
+    .normal()
+}
+
+trait Normal {
+    fn normal(self) -> Self;
+}
+impl Normal for Row {
+    /// A value that is not present is zero.
+    fn normal(mut self) -> Self {
+        for k in 0..6 {
+            if self.present >> k & 1 == 0 {
+                self.optional[k] = 0.0;
+            }
+        }
+        self
+    }
+}
+
+/// Polls until nothing is new.
+fn drain(follower: &mut Follower, ring: &Ring, max: usize) -> (Vec<Row>, Vec<Polled>) {
+    let (mut rows, mut events) = (Vec::new(), Vec::new());
+    loop {
+        match follower.poll(ring, &mut rows, max) {
+            Polled::Empty => return (rows, events),
+            Polled::Rows(_) => {}
+            event => events.push(event),
+        }
+    }
+}
+
+#[test]
+fn rows_come_back_as_they_were_from_the_tip_and_from_the_columns() {
+    let mut f = fixture(small());
+    f.writer.begin_day(10);
+    let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+    for i in 0..200 {
+        assert_eq!(f.writer.push(&row(i)).unwrap(), i);
+        let mut rows = Vec::new();
+        assert_eq!(live.poll(&f.ring, &mut rows, 10), Polled::Rows(1));
+        assert_eq!(rows, [row(i)]);
+    }
+    // 200 rows behind, the tip holds 64: the first come from the columns.
+    for max in [1, 7, 1000] {
+        let mut late = Follower::new(&f.ring, Start::Oldest).unwrap();
+        let (rows, events) = drain(&mut late, &f.ring, max);
+        assert_eq!(rows, (0..200).map(row).collect::<Vec<_>>());
+        assert_eq!(events, []);
+    }
+}
+
+/// The close lies between the days' rows for those who read along, and for those who come late.
+#[test]
+fn a_day_close_is_an_event_between_its_rows_and_the_next_days() {
+    let mut f = fixture(small());
+    let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+    f.writer.begin_day(10);
+    (0..3).for_each(|i| {
+        f.writer.push(&row(i)).unwrap();
+    });
+    let (rows, events) = drain(&mut live, &f.ring, 100);
+    assert_eq!((rows.len(), events), (3, vec![]));
+    assert!(f.writer.close_day());
+    assert!(!f.writer.close_day(), "a day closes once");
+    assert_eq!(drain(&mut live, &f.ring, 100), (vec![], vec![Polled::DayClosed(10)]));
+    f.writer.begin_day(11);
+    f.writer.push(&row(3)).unwrap();
+    assert_eq!(drain(&mut live, &f.ring, 100), (vec![row(3)], vec![]));
+
+    let mut late = Follower::new(&f.ring, Start::Oldest).unwrap();
+    let mut rows = Vec::new();
+    assert_eq!(late.poll(&f.ring, &mut rows, 100), Polled::Rows(3));
+    assert_eq!(late.poll(&f.ring, &mut rows, 100), Polled::DayClosed(10));
+    assert_eq!(late.poll(&f.ring, &mut rows, 100), Polled::Rows(1));
+    assert_eq!(late.poll(&f.ring, &mut rows, 100), Polled::Empty);
+}
+
+#[test]
+fn a_day_that_ends_with_a_full_block_closes_once() {
+    for rows in [63, 64, 65, 128] {
+        let mut f = fixture(small());
+        let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+        f.writer.begin_day(10);
+        (0..rows).for_each(|i| {
+            f.writer.push(&row(i)).unwrap();
+        });
+        assert_eq!(drain(&mut live, &f.ring, 100).0.len() as u64, rows);
+        f.writer.close_day();
+        assert_eq!(drain(&mut live, &f.ring, 100).1, [Polled::DayClosed(10)]);
+        f.writer.begin_day(11);
+        f.writer.push(&row(rows)).unwrap();
+        assert_eq!(drain(&mut live, &f.ring, 100), (vec![row(rows)], vec![]));
+    }
+}
+
+/// Promise 4: falling behind is a value with the exact count. Promise 7: what is not archived is never overwritten.
+#[test]
+fn a_lapped_follower_is_told_exactly_how_many_rows_it_missed() {
+    let mut f = fixture(small());
+    f.writer.begin_day(10);
+    let archivist = f.writer.archivist();
+    let mut slow = Follower::new(&f.ring, Start::Live).unwrap();
+    let mut pushed = 0;
+    let mut push = |f: &mut Fixture, n: u64| {
+        for _ in 0..n {
+            f.writer.push(&row(pushed)).unwrap();
+            pushed += 1;
+        }
+    };
+    push(&mut f, 10);
+    assert_eq!(slow.poll(&f.ring, &mut Vec::new(), 4), Polled::Rows(4));
+    push(&mut f, 4 * 64 - 10);
+    assert_eq!(f.writer.push(&row(0)).unwrap_err().blocks, 4, "all four blocks wait for the archive");
+    for block in archivist.unpersisted().iter().filter(|block| block.block <= 2) {
+        archivist.mark_persisted(block.block);
+    }
+    push(&mut f, 65);
+    // Blocks 1 and 2 are gone: rows 4..128 were missed.
+    let mut rows = Vec::new();
+    assert_eq!(slow.poll(&f.ring, &mut rows, 1000), Polled::Lapped { missed: 124 });
+    let (rows, events) = drain(&mut slow, &f.ring, 1000);
+    assert_eq!(events, []);
+    assert_eq!(rows, (128..4 * 64 + 65).map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn starts() {
+    let mut f = fixture(small());
+    assert_eq!(Follower::new(&f.ring, Start::Day(10)).unwrap_err(), StartError::NoSuchDay);
+    assert_eq!(Follower::new(&f.ring, Start::Oldest).unwrap().position().seq, 0);
+    f.writer.begin_day(10);
+    (0..70).for_each(|i| {
+        f.writer.push(&row(i)).unwrap();
+    });
+    f.writer.close_day();
+    f.writer.begin_day(12);
+    (70..75).for_each(|i| {
+        f.writer.push(&row(i)).unwrap();
+    });
+    let seq = |start| Follower::new(&f.ring, start).map(|follower| follower.position().seq);
+    assert_eq!(seq(Start::Live), Ok(75));
+    assert_eq!(seq(Start::Oldest), Ok(0));
+    assert_eq!(seq(Start::Today), Ok(70));
+    assert_eq!(seq(Start::Day(10)), Ok(0));
+    assert_eq!(seq(Start::Day(11)), Ok(70));
+    assert_eq!(seq(Start::Day(13)), Err(StartError::NoSuchDay));
+    assert_eq!(seq(Start::Seq(64)), Ok(64));
+    assert_eq!(seq(Start::Seq(75)), Ok(75));
+    assert_eq!(seq(Start::Seq(76)), Err(StartError::Future { seq: 76, next: 75 }));
+    for start in 0..75 {
+        let mut follower = Follower::new(&f.ring, Start::Seq(start)).unwrap();
+        assert_eq!(drain(&mut follower, &f.ring, 9).0, (start..75).map(row).collect::<Vec<_>>());
+    }
+}
+
+/// Rows that come between two days ride in a block of no day, which closes nothing.
+#[test]
+fn late_rows_between_two_days_close_nothing() {
+    let mut f = fixture(small());
+    let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+    f.writer.begin_day(10);
+    f.writer.push(&row(0)).unwrap();
+    f.writer.close_day();
+    f.writer.push(&row(1)).unwrap();
+    assert!(!f.writer.close_day());
+    f.writer.begin_day(11);
+    assert!(!f.writer.close_day(), "a day without a row does not close");
+    f.writer.begin_day(11);
+    f.writer.push(&row(2)).unwrap();
+    f.writer.close_day();
+    let (rows, events) = drain(&mut live, &f.ring, 100);
+    assert_eq!(rows, [row(0), row(1), row(2)]);
+    assert_eq!(events, [Polled::DayClosed(10), Polled::DayClosed(11)]);
+}
+
+#[test]
+fn float32_prices_are_the_same_in_the_tip_and_in_the_columns() {
+    let mut f = fixture(Spec { price: Price::Float32, ..small() });
+    f.writer.begin_day(1);
+    let mut tail = Follower::new(&f.ring, Start::Live).unwrap();
+    let bar = Row { open: 10.1, high: 10.3, low: 9.9, close: 10.2, ..row(1) };
+    let mut from_tip = Vec::new();
+    for _ in 0..100 {
+        f.writer.push(&bar).unwrap();
+        assert_eq!(tail.poll(&f.ring, &mut from_tip, 1), Polled::Rows(1));
+    }
+    let mut late = Follower::new(&f.ring, Start::Oldest).unwrap();
+    assert_eq!(drain(&mut late, &f.ring, 1000).0, from_tip);
+    assert_eq!(from_tip[0].open, f64::from(10.1f32));
+}
+
+#[test]
+fn the_dictionary_grows_and_says_when_it_is_full() {
+    let mut f = fixture(small());
+    for i in 1..16 {
+        assert_eq!(f.writer.intern(&format!("S{i}")).unwrap(), SymbolId(i));
+        assert_eq!(f.ring.symbol(SymbolId(i)).unwrap(), format!("S{i}"));
+    }
+    assert_eq!(f.writer.intern("X").unwrap_err().symbols, 16);
+    assert_eq!(f.ring.symbol(SymbolId(0)).unwrap(), "000001.XSHE");
+    assert_eq!(f.ring.symbol(SymbolId(16)), None);
+}
+
+/// Promise 6, the part of one boot: the next writer goes on where the last one was.
+#[test]
+fn the_next_writer_goes_on_and_readers_do_not_notice() {
+    let mut f = fixture(small());
+    f.writer.begin_day(10);
+    let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+    for i in 0..130 {
+        f.writer.push(&row(i)).unwrap();
+        if i % 13 == 0 {
+            let path = f._dir.path().join("bars.ring");
+            f.writer = RingWriter::open(&path).unwrap();
+            assert_eq!((f.writer.next_seq(), f.writer.day()), (i + 1, Some(10)));
+        }
+    }
+    assert_eq!(drain(&mut live, &f.ring, 1000).0, (0..130).map(row).collect::<Vec<_>>());
+    f.writer.close_day();
+    let writer = RingWriter::open(&f._dir.path().join("bars.ring")).unwrap();
+    assert_eq!(writer.day(), None);
+    assert_eq!(f.ring.symbol(SymbolId(0)).unwrap(), "000001.XSHE");
+}
