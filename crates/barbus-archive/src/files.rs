@@ -1,0 +1,87 @@
+//! Every operation the archive does on files, behind one small trait, so that each can be made to fail in a test.
+//!
+//! A path that is not there is `NotFound`, except in [`Files::list`], where a missing directory has no entries.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use bytes::Bytes;
+
+/// What the archive asks of a file system.
+pub trait Files: std::fmt::Debug + Send + Sync {
+    /// Makes a directory and those above it; one that is there is fine.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Names in a directory, in any order; none when there is no such directory.
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>>;
+    /// The whole file.
+    fn read(&self, path: &Path) -> io::Result<Bytes>;
+    /// Creates a file that must not be there yet, empty.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
+    /// Gives the file at `from` the name `to`, replacing what had it, at once.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes what was created, renamed and removed in `dir` outlive a power loss.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// A file just created, not yet in its place.
+pub trait NewFile {
+    /// Appends all of `bytes`; after an error any part of them may be there.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes the contents outlive a power loss.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The real file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DiskFiles;
+
+impl Files for DiskFiles {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        match fs::read_dir(dir) {
+            Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Bytes> {
+        fs::read(path).map(Bytes::from)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        Ok(Box::new(DiskFile(file)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+}
+
+struct DiskFile(File);
+
+impl NewFile for DiskFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}

@@ -1,0 +1,58 @@
+//! Trading days as Parquet files: `YYYY-MM-DD.parquet`, one per day, each whole or not there at all.
+//!
+//! - A day nothing was written for has no file, and reads as `None`.
+//! - Writing the same rows again changes nothing: the file is not even rewritten.
+//! - A write that fails leaves the old file, and every part, as they were; the next one cleans up after it.
+//! - A file that was damaged, or rewritten by another program, is reported as [`Error::Corrupt`] before any of it is
+//!   decoded, and never overwritten.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array};
+//! use barbus_archive::Archive;
+//! use barbus_bars::BarSchema;
+//!
+//! let dir = tempfile::tempdir()?;
+//! let archive = Archive::open(dir.path(), BarSchema::in_zone("Asia/Shanghai")?, "XSHG")?;
+//!
+//! let price = |value: f64| Arc::new(Float64Array::from(vec![value])) as ArrayRef;
+//! let rows = RecordBatch::try_from_iter([
+//!     ("symbol", Arc::new(StringArray::from(vec!["600000.XSHG"])) as ArrayRef),
+//!     ("frame", Arc::new(TimestampMillisecondArray::from(vec![1_647_826_260_000]).with_timezone("Asia/Shanghai"))),
+//!     ("open", price(8.0)), ("high", price(8.2)), ("low", price(7.9)), ("close", price(8.1)),
+//!     ("volume", price(12_300.0)), ("money", price(99_630.0)), ("factor", price(1.0)),
+//!     ("seq", Arc::new(UInt64Array::from(vec![0]))),
+//! ])?;
+//!
+//! let day = jiff::civil::date(2022, 3, 21);
+//! let (lineage, through_seq) = (1, 1);
+//! assert_eq!(archive.write(day, &rows, lineage, through_seq)?.rows, 1);
+//! assert!(!archive.write(day, &rows, lineage, through_seq)?.changed);
+//!
+//! let (meta, bars) = archive.read(day)?.expect("just written");
+//! assert_eq!((meta.rows, bars.num_rows()), (1, 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod archive;
+mod checksum;
+mod day_file;
+mod error;
+pub mod files;
+mod incoming;
+mod merge;
+pub mod metadata;
+mod seal;
+mod store;
+mod verify;
+
+pub use archive::{Archive, Spilled, Written};
+pub use error::{Corruption, Error, Misuse};
+pub use metadata::DayMeta;
+pub use seal::{SEAL_BYTES, SEAL_MAGIC, SEAL_OFFSET};
+pub use verify::{FileKind, FileReport};
+
+/// What this crate's operations return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

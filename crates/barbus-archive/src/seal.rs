@@ -1,0 +1,74 @@
+//! The seal: a checksum over every byte of a file, kept between Parquet's opening magic and the first page.
+//!
+//! Parquet readers go by the offsets in the footer and never look there. With the seal a file is known to be exactly
+//! the one that was written before any of it is decoded: footer, statistics and page index included, which no checksum
+//! of pages or values would cover. A file that is too short, or has no seal, was not written by barbus.
+
+use crate::Corruption;
+
+/// Where the seal stands: right behind the opening `PAR1`.
+pub const SEAL_OFFSET: usize = 4;
+/// Length of the seal: [`SEAL_MAGIC`], then the CRC-32C (little-endian) of the file without these eight bytes.
+pub const SEAL_BYTES: usize = 8;
+/// First four bytes of the seal.
+pub const SEAL_MAGIC: [u8; 4] = *b"BSL1";
+
+const CRC_OFFSET: usize = SEAL_OFFSET + SEAL_MAGIC.len();
+const SEAL_END: usize = SEAL_OFFSET + SEAL_BYTES;
+const _: () = assert!(SEAL_END == CRC_OFFSET + size_of::<u32>());
+
+/// What to write in the seal's place before the checksum is known.
+pub(crate) fn blank() -> [u8; SEAL_BYTES] {
+    let mut seal = [0; SEAL_BYTES];
+    seal[..SEAL_MAGIC.len()].copy_from_slice(&SEAL_MAGIC);
+    seal
+}
+
+/// Puts the checksum of `file` into its blank seal.
+pub(crate) fn close(file: &mut [u8]) {
+    assert_eq!(file[SEAL_OFFSET..SEAL_END], blank());
+    let crc = checksum(file);
+    file[CRC_OFFSET..SEAL_END].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// Checks that `file` is as it was sealed.
+pub(crate) fn check(file: &[u8]) -> Result<(), Corruption> {
+    let Some(seal) = file.get(SEAL_OFFSET..SEAL_END) else {
+        return Err(Corruption::NotSealed);
+    };
+    let (magic, crc) = seal.split_at(SEAL_MAGIC.len());
+    if magic != SEAL_MAGIC {
+        return Err(Corruption::NotSealed);
+    }
+    let sealed = u32::from_le_bytes(crc.try_into().expect("the seal ends with four bytes"));
+    let found = checksum(file);
+    if sealed != found {
+        return Err(Corruption::Seal { sealed, found });
+    }
+    Ok(())
+}
+
+fn checksum(file: &[u8]) -> u32 {
+    let head = crc32c::crc32c(&file[..SEAL_OFFSET]);
+    crc32c::crc32c_append(head, &file[SEAL_END..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_changed_or_missing_byte_is_seen() {
+        let mut file = b"PAR1".to_vec();
+        file.extend(blank());
+        file.extend(b"pages and footer");
+        close(&mut file);
+        assert!(check(&file).is_ok());
+        for i in 0..file.len() {
+            let mut changed = file.clone();
+            changed[i] ^= 0x20;
+            assert!(check(&changed).is_err(), "byte {i}");
+            assert!(check(&file[..i]).is_err(), "cut at {i}");
+        }
+    }
+}

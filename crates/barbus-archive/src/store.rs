@@ -1,0 +1,278 @@
+//! The archive's directory: names, whole files put in place, and files read.
+//!
+//! ```text
+//! 2024-02-29.parquet                 a day
+//! .parts/2024-02-29.3.parquet        part 3 of a day that has not been written yet
+//! .2024-02-29.4711-0.tmp             being written, in either directory; left behind by a crash only
+//! ```
+//! A file gets its name only after it was synced and read back; until its directory is synced too, the call has not
+//! succeeded. Names of any other form are passed over.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use bytes::Bytes;
+use jiff::civil::Date;
+
+use crate::files::Files;
+use crate::metadata::parse_day;
+use crate::{Corruption, DayMeta, Error, Result, day_file};
+
+const DAY_SUFFIX: &str = ".parquet";
+const TEMPORARY_SUFFIX: &str = ".tmp";
+const PARTS: &str = ".parts";
+
+/// A file read in full, checked.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) meta: DayMeta,
+    pub(crate) rows: RecordBatch,
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    dir: PathBuf,
+    schema: SchemaRef,
+    files: Arc<dyn Files>,
+}
+
+impl Store {
+    pub(crate) fn new(dir: &Path, schema: SchemaRef, files: Arc<dyn Files>) -> Store {
+        Store { dir: dir.to_owned(), schema, files }
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub(crate) fn day_path(&self, day: Date) -> PathBuf {
+        self.dir.join(format!("{day}{DAY_SUFFIX}"))
+    }
+
+    pub(crate) fn part_path(&self, day: Date, part: u32) -> PathBuf {
+        self.parts_dir().join(format!("{day}.{part}{DAY_SUFFIX}"))
+    }
+
+    fn parts_dir(&self) -> PathBuf {
+        self.dir.join(PARTS)
+    }
+
+    pub(crate) fn create_dir(&self) -> Result<()> {
+        self.create(&self.dir)
+    }
+
+    pub(crate) fn create_parts_dir(&self) -> Result<()> {
+        self.create(&self.parts_dir())
+    }
+
+    fn create(&self, dir: &Path) -> Result<()> {
+        self.files.create_dir(dir).map_err(Error::io("create", dir))?;
+        // Without this a power loss could take the directory away, and with it what was put there.
+        match dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+            Some(above) => self.sync(above),
+            None => Ok(()),
+        }
+    }
+
+    /// Days that have a file, in order.
+    pub(crate) fn days(&self) -> Result<Vec<Date>> {
+        let names = self.list(&self.dir)?;
+        let mut days: Vec<Date> = names.iter().filter_map(|name| day_of(name)).collect();
+        days.sort_unstable();
+        Ok(days)
+    }
+
+    /// All parts, by day and number.
+    pub(crate) fn all_parts(&self) -> Result<Vec<(Date, u32)>> {
+        let names = self.list(&self.parts_dir())?;
+        let mut parts: Vec<_> = names.iter().filter_map(|name| part_of(name)).collect();
+        parts.sort_unstable();
+        Ok(parts)
+    }
+
+    /// Numbers of a day's parts, in order.
+    pub(crate) fn parts(&self, day: Date) -> Result<Vec<u32>> {
+        let mut parts = self.all_parts()?;
+        parts.retain(|part| part.0 == day);
+        Ok(parts.into_iter().map(|(_, number)| number).collect())
+    }
+
+    /// The day's file without its parts; `None` when there is none.
+    pub(crate) fn load_day(&self, day: Date) -> Result<Option<Loaded>> {
+        absent(self.load(&self.day_path(day), day))
+    }
+
+    /// One part, which must be there.
+    pub(crate) fn load_part(&self, day: Date, part: u32) -> Result<Loaded> {
+        let path = self.part_path(day, part);
+        let loaded = self.load(&path, day)?;
+        if loaded.meta.part != part {
+            let (key, value) = (crate::metadata::PART, loaded.meta.part.to_string());
+            return Err(Error::corrupt(&path, Corruption::BadValue { key, value }));
+        }
+        Ok(loaded)
+    }
+
+    fn load(&self, path: &Path, day: Date) -> Result<Loaded> {
+        let file = self.read(path)?;
+        let (meta, rows) = day_file::decode(path, day, &file, &self.schema)?;
+        let bytes = file.len() as u64;
+        Ok(Loaded { meta, rows, bytes })
+    }
+
+    /// Metadata of the day's file, seal checked, rows not decoded.
+    pub(crate) fn day_meta(&self, day: Date) -> Result<Option<DayMeta>> {
+        let path = self.day_path(day);
+        absent(self.read(&path).and_then(|file| day_file::decode_meta(&path, day, &file)))
+    }
+
+    /// Metadata of a part, as for a day.
+    pub(crate) fn part_meta(&self, day: Date, part: u32) -> Result<DayMeta> {
+        let path = self.part_path(day, part);
+        day_file::decode_meta(&path, day, &self.read(&path)?)
+    }
+
+    /// Puts a file in its place: whole and checked, or not at all. After an error it may be there nevertheless (when
+    /// only its directory could not be synced).
+    pub(crate) fn put(&self, path: &Path, rows: &RecordBatch, meta: &DayMeta) -> Result<u64> {
+        let file = day_file::encode(rows, meta).map_err(|error| Error::Encode { path: path.to_owned(), error })?;
+        let dir = path.parent().expect("files of the archive lie in it");
+        let temporary = dir.join(temporary_name(meta.day));
+        let moved = self.write_checked(&temporary, &file, rows, meta).and_then(|()| {
+            let renamed = self.files.rename(&temporary, path);
+            renamed.map_err(Error::io("rename to", path))
+        });
+        if let Err(error) = moved {
+            // What cannot be removed now is swept by the next write.
+            let _ = self.files.remove(&temporary);
+            return Err(error);
+        }
+        self.sync(dir)?;
+        self.check_same(path, &file)?;
+        Ok(file.len() as u64)
+    }
+
+    fn write_checked(&self, temporary: &Path, file: &Bytes, rows: &RecordBatch, meta: &DayMeta) -> Result<()> {
+        let created = self.files.create(temporary);
+        let mut open = created.map_err(Error::io("create", temporary))?;
+        open.write(file).map_err(Error::io("write", temporary))?;
+        open.sync().map_err(Error::io("sync", temporary))?;
+        drop(open);
+        self.check_same(temporary, file)?;
+        let (read_meta, read_rows) = day_file::decode(temporary, meta.day, file, &self.schema)?;
+        if read_meta != *meta || !day_file::same_bits(&read_rows, rows) {
+            return Err(Error::corrupt(temporary, Corruption::ReadBack));
+        }
+        Ok(())
+    }
+
+    fn check_same(&self, path: &Path, file: &Bytes) -> Result<()> {
+        if self.read(path)? != *file {
+            return Err(Error::corrupt(path, Corruption::ReadBack));
+        }
+        Ok(())
+    }
+
+    /// Removes parts that are in the day's file, which must be in its place for good.
+    pub(crate) fn remove_parts(&self, day: Date, parts: &[u32]) -> Result<()> {
+        for &part in parts {
+            let path = self.part_path(day, part);
+            self.files.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+        if parts.is_empty() {
+            return Ok(());
+        }
+        self.sync(&self.parts_dir())
+    }
+
+    /// Removes what crashes left of files being written: of `day`, or of all days.
+    pub(crate) fn sweep(&self, day: Option<Date>) -> Result<()> {
+        for dir in [self.dir.clone(), self.parts_dir()] {
+            for name in self.list(&dir)? {
+                let of = temporary_of(&name);
+                if of.is_some() && (day.is_none() || of == day) {
+                    let path = dir.join(&name);
+                    let removed = self.files.remove(&path);
+                    removed.map_err(Error::io("remove", &path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the names in the archive's directory outlive a power loss.
+    pub(crate) fn sync_days(&self) -> Result<()> {
+        self.sync(&self.dir)
+    }
+
+    /// As [`Store::sync_days`], of parts.
+    pub(crate) fn sync_parts(&self) -> Result<()> {
+        self.sync(&self.parts_dir())
+    }
+
+    fn sync(&self, dir: &Path) -> Result<()> {
+        self.files.sync_dir(dir).map_err(Error::io("sync", dir))
+    }
+
+    fn read(&self, path: &Path) -> Result<Bytes> {
+        self.files.read(path).map_err(Error::io("read", path))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let names = self.files.list(dir).map_err(Error::io("list", dir))?;
+        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    }
+}
+
+fn absent<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn day_of(name: &str) -> Option<Date> {
+    parse_day(name.strip_suffix(DAY_SUFFIX)?)
+}
+
+fn part_of(name: &str) -> Option<(Date, u32)> {
+    let (day, number) = name.strip_suffix(DAY_SUFFIX)?.split_once('.')?;
+    Some((parse_day(day)?, number.parse().ok().filter(|&n| n > 0)?))
+}
+
+fn temporary_of(name: &str) -> Option<Date> {
+    let (day, _) = name.strip_suffix(TEMPORARY_SUFFIX)?.strip_prefix('.')?.split_once('.')?;
+    parse_day(day)
+}
+
+/// A name no other file being written has.
+fn temporary_name(day: Date) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!(".{day}.{}-{count}{TEMPORARY_SUFFIX}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_other_forms_are_passed_over() {
+        let day = jiff::civil::date(2024, 2, 29);
+        assert_eq!(day_of("2024-02-29.parquet"), Some(day));
+        assert_eq!(part_of("2024-02-29.12.parquet"), Some((day, 12)));
+        assert_eq!(temporary_of(&temporary_name(day)), Some(day));
+        for name in ["2024-02-29.csv", "x.parquet", "2024-02-29.1.parquet", ".tmp", ""] {
+            assert_eq!(day_of(name), None, "{name}");
+            assert_eq!(temporary_of(name), None, "{name}");
+        }
+        for name in ["2024-02-29.parquet", "2024-02-29.0.parquet", "2024-02-29.x.parquet"] {
+            assert_eq!(part_of(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Every operation of a write, rewrite, merge and spill made to fail, one after another: refused, half done, done but
+//! reported as failed, with the process going on or dying there, and then perhaps with a power loss.
+//!
+//! Promise 7: every bar of a closed day is in that day's file exactly once, whenever the process died, however often
+//! the flush ran; the file appears whole or not at all.
+
+mod support;
+
+use std::sync::Arc;
+
+use barbus_archive::Archive;
+use support::memory_files::{Effect, Fault, MemoryFiles, PowerLoss};
+use support::{Bar, CALENDAR, DAY, Row, bar, expected, read, rows, schema};
+
+const DIR: &str = "bus/archive/1m";
+const DAY_FILE: &str = "bus/archive/1m/2024-02-29.parquet";
+const LINEAGE: u64 = 77;
+
+fn part_file(part: u32) -> String {
+    format!("bus/archive/1m/.parts/2024-02-29.{part}.parquet")
+}
+
+/// One call on the archive.
+#[derive(Clone, Copy)]
+enum Call {
+    Write,
+    Spill,
+}
+
+impl Call {
+    /// Hands over `bars`; true when anything was written.
+    fn make(self, archive: &Archive, bars: &[Bar]) -> barbus_archive::Result<bool> {
+        let through = bars.iter().map(|bar| bar.seq + 1).max().unwrap_or(0);
+        let rows = rows(bars);
+        Ok(match self {
+            Call::Write => archive.write(DAY, &rows, LINEAGE, through)?.changed,
+            Call::Spill => archive.spill(DAY, &rows, LINEAGE, through)?.path.is_some(),
+        })
+    }
+}
+
+/// What is there before, the call that is disturbed, and the names there must be after it.
+struct Scenario {
+    name: &'static str,
+    before: Vec<(Call, Vec<Bar>)>,
+    call: Call,
+    bars: Vec<Bar>,
+    names: Vec<String>,
+}
+
+fn morning() -> Vec<Bar> {
+    let symbols = ["600000.XSHG", "000001.XSHE"];
+    let of = |i: u64| bar(symbols[i as usize % 2], i as i64 / 2, 10.0 + i as f64, i);
+    (0..12).map(of).collect()
+}
+
+/// New bars, and a revision of one of the morning.
+fn late() -> Vec<Bar> {
+    vec![bar("600000.XSHG", 0, 99.5, 12), bar("300750.XSHE", 7, 180.0, 13)]
+}
+
+fn evening() -> Vec<Bar> {
+    vec![bar("600000.XSHG", 0, 98.5, 14), bar("600000.XSHG", 9, -3.0, 15)]
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let day = || vec![DAY_FILE.to_owned()];
+    let scenario = |name, before, call, bars, names| Scenario { name, before, call, bars, names };
+    let written = || (Call::Write, morning());
+    vec![
+        scenario("first write", vec![], Call::Write, morning(), day()),
+        scenario("rewrite", vec![written()], Call::Write, late(), day()),
+        scenario("nothing new", vec![written()], Call::Write, morning(), day()),
+        scenario("spill", vec![], Call::Spill, morning(), vec![part_file(1)]),
+        scenario("second spill", vec![(Call::Spill, morning())], Call::Spill, late(), vec![part_file(1), part_file(2)]),
+        scenario("spill beside a file", vec![written()], Call::Spill, late(), vec![part_file(1), DAY_FILE.to_owned()]),
+        scenario("merge parts", vec![(Call::Spill, morning()), (Call::Spill, late())], Call::Write, evening(), day()),
+        scenario(
+            "merge parts with nothing new",
+            vec![(Call::Spill, morning()), (Call::Spill, late())],
+            Call::Write,
+            vec![],
+            day(),
+        ),
+        scenario("merge file and part", vec![written(), (Call::Spill, late())], Call::Write, evening(), day()),
+    ]
+}
+
+fn open(files: &MemoryFiles) -> Archive {
+    Archive::with_files(DIR, schema(), CALENDAR, Arc::new(files.clone())).unwrap()
+}
+
+/// Everything handed over so far: what the archive must hold.
+fn all_bars(calls: &[(Call, Vec<Bar>)], more: &[Bar]) -> Vec<Row> {
+    let before = calls.iter().flat_map(|(_, bars)| bars);
+    expected(&before.chain(more).cloned().collect::<Vec<_>>())
+}
+
+/// The state is whole, and is `old` or `new`; then the call is made again, and again.
+fn check(files: &MemoryFiles, scenario: &Scenario, old: &[Row], new: &[Row], what: &str) {
+    let archive = open(files);
+    for report in archive.verify().unwrap() {
+        report.outcome.unwrap_or_else(|error| panic!("{what}: {error}"));
+    }
+    let now = read(&archive, DAY);
+    assert!(now == old || now == new, "{what}: {now:?}");
+
+    let call = scenario.call;
+    call.make(&archive, &scenario.bars).unwrap_or_else(|error| panic!("{what}: retry: {error}"));
+    assert_eq!(read(&archive, DAY), new, "{what}: after the retry");
+    assert_eq!(files.names(), scenario.names, "{what}: after the retry");
+
+    let again = call.make(&archive, &scenario.bars).unwrap();
+    assert!(!again, "{what}: written though there was nothing new");
+    assert_eq!(read(&archive, DAY), new, "{what}: after the second retry");
+    for loss in power_losses() {
+        let lost = files.fork();
+        lost.lose_power(loss);
+        assert_eq!(read(&open(&lost), DAY), new, "{what}: {loss:?} after success");
+    }
+}
+
+fn power_losses() -> Vec<PowerLoss> {
+    let all = [(false, true), (true, false), (true, true)];
+    all.map(|(names, contents)| PowerLoss { names, contents }).to_vec()
+}
+
+#[test]
+fn no_failure_loses_a_bar_or_leaves_litter() {
+    for scenario in scenarios() {
+        let start = MemoryFiles::default();
+        let archive = open(&start);
+        for (call, bars) in &scenario.before {
+            assert!(call.make(&archive, bars).unwrap());
+        }
+        let old = all_bars(&scenario.before, &[]);
+        let new = all_bars(&scenario.before, &scenario.bars);
+
+        let undisturbed = start.fork();
+        let archive = open(&undisturbed);
+        undisturbed.disarm();
+        scenario.call.make(&archive, &scenario.bars).unwrap();
+        let operations = undisturbed.disarm();
+        assert!(operations > 3, "{}: {operations} operations", scenario.name);
+        check(&undisturbed, &scenario, &new, &new, scenario.name);
+
+        for at in 0..operations {
+            for effect in [Effect::Refused, Effect::Half, Effect::Done] {
+                for dead in [false, true] {
+                    let fault = Fault { at, effect, dead };
+                    let what = format!("{}: {fault:?}", scenario.name);
+                    let files = start.fork();
+                    let archive = open(&files);
+                    files.arm(fault);
+                    let outcome = scenario.call.make(&archive, &scenario.bars);
+                    files.disarm();
+                    if outcome.is_ok() {
+                        assert_eq!(read(&archive, DAY), new, "{what}: reported as done");
+                    }
+                    for loss in power_losses().into_iter().filter(|_| dead) {
+                        let lost = files.fork();
+                        lost.lose_power(loss);
+                        check(&lost, &scenario, &old, &new, &format!("{what}: {loss:?}"));
+                    }
+                    check(&files, &scenario, &old, &new, &what);
+                }
+            }
+        }
+    }
+}
+
+/// A handle that saw a write fail goes on as if nothing had been.
+#[test]
+fn the_same_handle_succeeds_after_a_full_disk() {
+    let files = MemoryFiles::default();
+    let archive = open(&files);
+    let write = |bars: &[Bar]| Call::Write.make(&archive, bars);
+    write(&morning()).unwrap();
+    // From the first write on nothing works, not even removing what was begun.
+    files.arm(Fault { at: 6, effect: Effect::Half, dead: true });
+    let error = write(&late()).unwrap_err();
+    assert!(error.to_string().starts_with("bus/archive/1m/"), "{error}");
+    files.disarm();
+    assert_eq!(read(&archive, DAY), expected(&morning()));
+    assert!(write(&late()).unwrap());
+    assert_eq!(files.names(), [DAY_FILE]);
+}
+
+/// Reads that fall between the steps of a merge see every bar.
+#[test]
+fn a_reader_beside_a_dying_merge_sees_every_bar() {
+    let start = MemoryFiles::default();
+    let archive = open(&start);
+    Call::Spill.make(&archive, &morning()).unwrap();
+    Call::Spill.make(&archive, &late()).unwrap();
+    let all = expected(&[morning(), late()].concat());
+    let counted = start.fork();
+    let archive = open(&counted);
+    counted.disarm();
+    Call::Write.make(&archive, &[]).unwrap();
+    for at in 0..counted.disarm() {
+        let files = start.fork();
+        let archive = open(&files);
+        files.arm(Fault { at, effect: Effect::Refused, dead: true });
+        Call::Write.make(&archive, &[]).unwrap_err();
+        files.disarm();
+        // Without `open`, which would sweep first.
+        assert_eq!(read(&archive, DAY), all, "died at operation {at}");
+    }
+}

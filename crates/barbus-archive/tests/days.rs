@@ -1,0 +1,358 @@
+//! What ends up in a day's file: merging, revisions, parts, lineages, types; and what damaged files get.
+//!
+//! Promise 7 (every bar exactly once, with the values that came in) and promise 8 (of revisions the last is kept).
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, TimeUnit};
+use barbus_archive::{Archive, Corruption, Error, FileKind, Misuse};
+use barbus_bars::{BarSchema, PriceType};
+use proptest::prelude::*;
+use support::{Bar, CALENDAR, DAY, bar, contents, expected, read, rows, rows_with_dictionary, schema};
+
+fn open(dir: &Path) -> Archive {
+    Archive::open(dir, schema(), CALENDAR).unwrap()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
+    let mut names: Vec<String> = files.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_day_nothing_came_for_has_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let written = archive.write(DAY, &rows(&[]), 1, 100).unwrap();
+    assert_eq!((written.rows, written.changed), (0, false));
+    assert_eq!(archive.spill(DAY, &rows(&[]), 1, 100).unwrap().path, None);
+    assert!(archive.read(DAY).unwrap().is_none());
+    assert!(archive.meta(DAY).unwrap().is_none());
+    assert_eq!(archive.days().unwrap(), []);
+    assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
+fn rows_are_sorted_and_the_highest_number_wins_in_whatever_order_they_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let came = vec![
+        bar("B", 5, 1.0, 0),
+        bar("A", 9, -0.0, 1),
+        bar("B", 5, 3.0, 2),
+        bar("A", -700, 0.0, 3),
+        bar("é", 1, -37.63, 4),
+        bar("B", 5, 2.0, 5),
+    ];
+    let shuffled: Vec<Bar> = [5, 1, 4, 0, 3, 2].map(|i: usize| came[i].clone()).to_vec();
+    archive.write(DAY, &rows(&shuffled), 1, 6).unwrap();
+    assert_eq!(read(&archive, DAY), expected(&came));
+    let meta = archive.meta(DAY).unwrap().unwrap();
+    assert_eq!((meta.rows, meta.first_seq, meta.through_seq), (4, 0, 6));
+    assert_eq!((meta.lineage, meta.calendar.as_str()), (1, CALENDAR));
+}
+
+#[test]
+fn the_file_keeps_minute_zone_and_types() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    archive.write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
+    let (_, batch) = archive.read(DAY).unwrap().unwrap();
+    assert_eq!(batch.schema(), schema().archive_schema());
+    let zone = Some("Asia/Shanghai".into());
+    assert_eq!(batch.schema().field(1).data_type(), &DataType::Timestamp(TimeUnit::Millisecond, zone));
+    assert_eq!(batch.schema().field(0).data_type(), &DataType::Utf8);
+}
+
+#[test]
+fn zillionare_keeps_prices_as_float32() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = Archive::open(dir.path(), BarSchema::zillionare(), CALENDAR).unwrap();
+    archive.write(DAY, &rows(&[bar("A", 1, 2.5, 0)]), 1, 1).unwrap();
+    let (_, batch) = archive.read(DAY).unwrap().unwrap();
+    assert_eq!(batch.schema(), BarSchema::zillionare().archive_schema());
+    assert_eq!(batch.schema().field(5).data_type(), &DataType::Float32);
+}
+
+#[test]
+fn writing_again_does_not_touch_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let bars = rows(&[bar("A", 1, 2.0, 3), bar("B", 1, 2.0, 4)]);
+    assert!(archive.write(DAY, &bars, 1, 5).unwrap().changed);
+    let before = fs::read(archive.path(DAY)).unwrap();
+    let inode = |path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let file = inode(archive.path(DAY));
+    for through_seq in [5, 9] {
+        let again = archive.write(DAY, &bars, 1, through_seq).unwrap();
+        assert_eq!((again.changed, again.rows), (false, 2));
+        assert_eq!(again.bytes, before.len() as u64);
+    }
+    assert_eq!(inode(archive.path(DAY)), file);
+    assert_eq!(fs::read(archive.path(DAY)).unwrap(), before);
+}
+
+#[test]
+fn rows_of_another_lineage_are_never_skipped_and_win() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let old = [bar("A", 1, 2.0, 50), bar("B", 1, 2.0, 51)];
+    let new = [bar("A", 1, 7.0, 0), bar("C", 1, 2.0, 1)];
+    archive.write(DAY, &rows(&old), 1, 52).unwrap();
+    archive.write(DAY, &rows(&new), 2, 2).unwrap();
+    let all = expected(&[old, new].concat());
+    assert_eq!(read(&archive, DAY), all);
+    let meta = archive.meta(DAY).unwrap().unwrap();
+    assert_eq!((meta.lineage, meta.first_seq, meta.through_seq), (2, 0, 2));
+    // From now on the new lineage's numbers are known.
+    let skipped = archive.write(DAY, &rows(&[bar("A", 1, 9.0, 1)]), 2, 2).unwrap();
+    assert!(!skipped.changed);
+    assert_eq!(read(&archive, DAY), all);
+}
+
+#[test]
+fn parts_are_read_with_the_day_merged_once_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let morning = [bar("A", 1, 2.0, 0), bar("B", 1, 2.0, 1)];
+    let noon = [bar("A", 1, 3.0, 2), bar("A", 2, 3.0, 3)];
+    let evening = [bar("B", 1, 4.0, 4)];
+    archive.spill(DAY, &rows(&morning), 1, 2).unwrap();
+    // Rows that are in a part already are not spilled again.
+    let both = [&morning[..], &noon].concat();
+    assert_eq!(archive.spill(DAY, &rows(&both), 1, 4).unwrap().rows, 2);
+    assert_eq!(archive.spill(DAY, &rows(&both), 1, 4).unwrap().path, None);
+    assert_eq!(read(&archive, DAY), expected(&both));
+    assert_eq!(archive.days().unwrap(), []);
+    assert_eq!(archive.spilled_days().unwrap(), [DAY]);
+    let metas = archive.part_metas(DAY).unwrap();
+    assert_eq!(metas.iter().map(|meta| meta.part).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((metas[1].first_seq, metas[1].through_seq), (2, 4));
+
+    archive.write(DAY, &rows(&evening), 1, 5).unwrap();
+    let all = [&both[..], &evening].concat();
+    assert_eq!(read(&archive, DAY), expected(&all));
+    assert_eq!(archive.spilled_days().unwrap(), []);
+    let meta = archive.meta(DAY).unwrap().unwrap();
+    assert_eq!((meta.first_seq, meta.through_seq), (0, 5));
+    // The next part does not take a merged part's number.
+    archive.spill(DAY, &rows(&[bar("A", 3, 1.0, 5)]), 1, 6).unwrap();
+    assert_eq!(archive.part_metas(DAY).unwrap()[0].part, 3);
+}
+
+#[test]
+fn a_part_the_file_covers_is_ignored_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let first = [bar("A", 1, 2.0, 0)];
+    let spilled = archive.spill(DAY, &rows(&first), 1, 1).unwrap();
+    let part = spilled.path.unwrap();
+    let copy = fs::read(&part).unwrap();
+    let revised = [bar("A", 1, 5.0, 0)];
+    // The file is written by another lineage; then the part comes back, as if its removal had been lost.
+    archive.write(DAY, &rows(&revised), 2, 1).unwrap();
+    fs::write(&part, copy).unwrap();
+    assert_eq!(read(&archive, DAY), expected(&revised));
+    assert!(!archive.write(DAY, &rows(&revised), 2, 1).unwrap().changed);
+    assert!(!part.exists());
+    assert_eq!(read(&archive, DAY), expected(&revised));
+}
+
+#[test]
+fn days_are_listed_in_order_and_other_names_are_let_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let days = [DAY, DAY.yesterday().unwrap(), DAY.tomorrow().unwrap()];
+    for day in days {
+        archive.write(day, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
+    }
+    fs::write(dir.path().join("notes.parquet"), "mine").unwrap();
+    assert_eq!(archive.days().unwrap(), [days[1], days[0], days[2]]);
+    assert_eq!(archive.verify().unwrap().len(), 3);
+    assert!(names(dir.path()).contains(&"notes.parquet".to_owned()));
+}
+
+#[test]
+fn opening_for_writing_sweeps_what_a_crash_left_and_a_reader_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let litter = dir.path().join(".2024-02-29.99-7.tmp");
+    fs::write(&litter, "half a file").unwrap();
+    let reader = Archive::open_existing(dir.path(), schema(), CALENDAR);
+    assert!(litter.exists());
+    let error = reader.write(DAY, &rows(&[]), 1, 0).unwrap_err();
+    assert!(matches!(error, Error::Misuse(Misuse::ReadOnly)));
+    let absent = dir.path().join("absent");
+    let nothing = Archive::open_existing(&absent, schema(), CALENDAR);
+    assert_eq!(nothing.days().unwrap(), []);
+    assert!(!absent.exists());
+    open(dir.path());
+    assert!(!litter.exists());
+}
+
+#[test]
+fn an_optional_column_added_later_is_null_in_older_days() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = Vec::<String>::new();
+    let narrow = BarSchema::new("Asia/Shanghai", PriceType::Float64, none).unwrap();
+    let archive = Archive::open(dir.path(), narrow, CALENDAR).unwrap();
+    archive.write(DAY, &rows(&[bar("A", 1, 2.0, 1)]), 1, 2).unwrap();
+
+    let archive = open(dir.path());
+    archive.write(DAY, &rows(&[bar("B", 1, 2.0, 2)]), 1, 3).unwrap();
+    let (_, batch) = archive.read(DAY).unwrap().unwrap();
+    let money = batch.column_by_name("money").unwrap();
+    assert_eq!((money.is_null(0), money.is_null(1)), (true, false));
+}
+
+#[test]
+fn a_file_with_other_columns_is_refused_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
+    let archive = Archive::open(dir.path(), BarSchema::zillionare(), CALENDAR).unwrap();
+    let before = fs::read(archive.path(DAY)).unwrap();
+    let error = archive.write(DAY, &rows(&[bar("A", 2, 2.0, 1)]), 1, 2).unwrap_err();
+    let path = archive.path(DAY);
+    let message = "column \"open\" is Float64, on this bus it is Float32";
+    assert_eq!(error.to_string(), format!("{}: {message}", path.display()));
+    assert_eq!(fs::read(path).unwrap(), before);
+}
+
+/// Promise 9: a bad file gives a clear error, not a crash.
+#[test]
+fn any_changed_byte_is_found_and_never_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let bars = rows(&[bar("A", 1, 2.0, 0), bar("B", 1, 2.5, 1)]);
+    archive.write(DAY, &bars, 1, 2).unwrap();
+    let path = archive.path(DAY);
+    let whole = fs::read(&path).unwrap();
+    let check = |damaged: &[u8], what: &str| {
+        fs::write(&path, damaged).unwrap();
+        let report = archive.verify().unwrap().pop().unwrap();
+        assert_eq!((report.kind, report.day), (FileKind::Day, DAY));
+        assert!(matches!(report.outcome, Err(Error::Corrupt { .. })), "{what}");
+        assert!(archive.read(DAY).is_err(), "{what}");
+        assert!(archive.meta(DAY).is_err(), "{what}");
+    };
+    for i in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[i] ^= 1 << (i % 8);
+        check(&damaged, &format!("byte {i}"));
+    }
+    for length in (0..whole.len()).step_by(97) {
+        check(&whole[..length], &format!("cut to {length}"));
+    }
+    check(b"PAR1 random bytes, long enough to be looked at", "random");
+
+    let more = rows(&[bar("A", 2, 2.0, 2)]);
+    let error = archive.write(DAY, &more, 1, 3).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { what: Corruption::NotSealed, .. }));
+    assert!(fs::read(&path).unwrap().starts_with(b"PAR1 random"));
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(archive.write(DAY, &more, 1, 3).unwrap().rows, 3);
+    assert!(archive.verify().unwrap()[0].outcome.is_ok());
+}
+
+#[test]
+fn a_file_under_another_days_name_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    archive.write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
+    let other = DAY.tomorrow().unwrap();
+    fs::rename(archive.path(DAY), archive.path(other)).unwrap();
+    let message = archive.read(other).unwrap_err().to_string();
+    let end = "it holds the day 2024-02-29, its name says otherwise";
+    assert!(message.ends_with(end), "{message}");
+}
+
+#[test]
+fn a_path_that_cannot_be_a_directory_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = Archive::open(&file, schema(), CALENDAR).unwrap_err();
+    let start = format!("{}: cannot create: ", file.display());
+    assert!(error.to_string().starts_with(&start), "{error}");
+}
+
+/// More rows than a row group, symbols that span groups, and every row found again.
+#[test]
+fn a_long_day_spans_row_groups() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let of = |i: u64| bar(&format!("S{}", i % 7), i as i64 / 7, i as f64 / 4.0, i);
+    let bars: Vec<Bar> = (0..70_000).map(of).collect();
+    archive.write(DAY, &rows(&bars), 1, 70_000).unwrap();
+    let (meta, batch) = archive.read(DAY).unwrap().unwrap();
+    assert_eq!(meta.rows, 70_000);
+    assert!(contents(&batch) == expected(&bars));
+}
+
+#[test]
+fn symbols_may_come_as_text_or_dictionary_and_other_types_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = open(dir.path());
+    let bars = [bar("A", 1, 2.0, 0), bar("B", 1, 2.0, 1), bar("A", 2, 2.0, 2)];
+    archive.write(DAY, &rows_with_dictionary(&bars), 1, 3).unwrap();
+    assert_eq!(read(&archive, DAY), expected(&bars));
+
+    let with = rows(&bars);
+    let mut columns: Vec<ArrayRef> = with.columns().to_vec();
+    columns[1] = Arc::new(StringArray::from(vec!["09:30"; 3]));
+    let names = with.schema();
+    let names = names.fields().iter().map(|field| field.name().clone());
+    let wrong = RecordBatch::try_from_iter(names.zip(columns)).unwrap();
+    let error = archive.write(DAY, &wrong, 1, 9).unwrap_err();
+    assert!(matches!(error, Error::Misuse(Misuse::ColumnType { .. })), "{error}");
+}
+
+/// A step of a random history: how many bars come, whether they are spilled or written, how many earlier bars are
+/// handed over again with them, and whether they come as dictionary.
+type Step = (Vec<(u8, i64, i32)>, bool, usize, bool);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let bars = prop::collection::vec((0..4u8, 0..5i64, -3..3i32), 0..12);
+    prop::collection::vec((bars, any::<bool>(), 0..8usize, any::<bool>()), 1..7)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever is spilled, written, revised and handed over twice, the day holds the last bar of each
+    /// (symbol, frame), to the bit.
+    #[test]
+    fn any_history_ends_in_the_last_bars(steps in steps()) {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = open(dir.path());
+        let mut all: Vec<Bar> = Vec::new();
+        for (new, spill, again, dictionary) in steps {
+            let from = all.len().saturating_sub(again);
+            for (symbol, minute, close) in new {
+                // -0.0 and 0.0 both occur.
+                let close = f64::from(close) * if minute % 2 == 0 { -0.5 } else { 0.5 };
+                all.push(bar(&format!("S{symbol}"), minute, close, all.len() as u64));
+            }
+            let bars = &all[from..];
+            let batch = if dictionary { rows_with_dictionary(bars) } else { rows(bars) };
+            let through_seq = all.len() as u64;
+            if spill {
+                archive.spill(DAY, &batch, 1, through_seq).unwrap();
+            } else {
+                archive.write(DAY, &batch, 1, through_seq).unwrap();
+                prop_assert_eq!(archive.spilled_days().unwrap(), []);
+            }
+            prop_assert_eq!(read(&archive, DAY), expected(&all));
+            for report in archive.verify().unwrap() {
+                prop_assert!(report.outcome.is_ok());
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A file system in memory that can fail at any operation, die there, and lose what was not synced.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use barbus_archive::files::{Files, NewFile};
+use bytes::Bytes;
+
+/// What happens at the chosen operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It fails and does nothing.
+    Refused,
+    /// It fails half done: a write leaves half of its bytes, as on a full disk. Others do nothing.
+    Half,
+    /// It is done, but reports an error.
+    Done,
+}
+
+/// Where something goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault {
+    /// Number of the operation, from 0.
+    pub(crate) at: usize,
+    pub(crate) effect: Effect,
+    /// Every later operation fails too, with no effect: the process is dead.
+    pub(crate) dead: bool,
+}
+
+/// What a power loss takes of what was not synced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PowerLoss {
+    /// Names go back to what the last sync of their directory made sure of.
+    pub(crate) names: bool,
+    /// Contents never synced are gone, the file empty.
+    pub(crate) contents: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Disk {
+    inodes: Vec<Inode>,
+    names: BTreeMap<PathBuf, usize>,
+    synced_names: BTreeMap<PathBuf, usize>,
+    dirs: BTreeSet<PathBuf>,
+    fault: Option<Fault>,
+    operations: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Inode {
+    contents: Vec<u8>,
+    synced: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MemoryFiles(Arc<Mutex<Disk>>);
+
+impl MemoryFiles {
+    /// A copy of what is there now, which then goes its own way.
+    pub(crate) fn fork(&self) -> MemoryFiles {
+        MemoryFiles(Arc::new(Mutex::new(self.disk().clone())))
+    }
+
+    pub(crate) fn arm(&self, fault: Fault) {
+        let mut disk = self.disk();
+        disk.operations = 0;
+        disk.fault = Some(fault);
+    }
+
+    /// Takes the fault away; operations counted so far.
+    pub(crate) fn disarm(&self) -> usize {
+        let mut disk = self.disk();
+        disk.fault = None;
+        std::mem::take(&mut disk.operations)
+    }
+
+    pub(crate) fn lose_power(&self, loss: PowerLoss) {
+        let mut disk = self.disk();
+        if loss.names {
+            disk.names = disk.synced_names.clone();
+        }
+        if loss.contents {
+            for inode in &mut disk.inodes {
+                inode.contents = inode.synced.clone();
+            }
+        }
+    }
+
+    /// All names there are.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let names = self.disk().names.keys().cloned().collect::<Vec<_>>();
+        names.iter().map(|name| name.display().to_string()).collect()
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.0.lock().unwrap()
+    }
+
+    fn operation<T>(
+        &self,
+        half: impl FnOnce(&mut Disk),
+        whole: impl FnOnce(&mut Disk) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut disk = self.disk();
+        let number = disk.operations;
+        disk.operations += 1;
+        let error = || io::Error::new(ErrorKind::StorageFull, "injected");
+        match disk.fault {
+            Some(fault) if fault.at == number => {
+                match fault.effect {
+                    Effect::Refused => {}
+                    Effect::Half => half(&mut disk),
+                    Effect::Done => drop(whole(&mut disk)),
+                }
+                Err(error())
+            }
+            Some(fault) if fault.dead && fault.at < number => Err(error()),
+            _ => whole(&mut disk),
+        }
+    }
+}
+
+impl Disk {
+    fn inode(&self, path: &Path) -> io::Result<usize> {
+        let found = self.names.get(path).copied();
+        found.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+}
+
+impl Files for MemoryFiles {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.operation(
+            |_| {},
+            |disk| {
+                disk.dirs.insert(path.to_owned());
+                Ok(())
+            },
+        )
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        self.operation(
+            |_| {},
+            |disk| {
+                let names = disk.names.keys();
+                let inside = names.filter(|name| name.parent() == Some(dir));
+                Ok(inside.map(|name| name.file_name().unwrap().into()).collect())
+            },
+        )
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Bytes> {
+        self.operation(
+            |_| {},
+            |disk| {
+                let inode = disk.inode(path)?;
+                Ok(disk.inodes[inode].contents.clone().into())
+            },
+        )
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        let inode = self.operation(
+            |_| {},
+            |disk| {
+                assert!(disk.dirs.contains(path.parent().unwrap()), "{path:?}");
+                if disk.names.contains_key(path) {
+                    return Err(ErrorKind::AlreadyExists.into());
+                }
+                let inode = disk.inodes.len();
+                disk.inodes.push(Inode::default());
+                disk.names.insert(path.to_owned(), inode);
+                Ok(inode)
+            },
+        )?;
+        let files = self.clone();
+        Ok(Box::new(MemoryFile { files, inode }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.operation(
+            |_| {},
+            |disk| {
+                let inode = disk.inode(from)?;
+                disk.names.remove(from);
+                disk.names.insert(to.to_owned(), inode);
+                Ok(())
+            },
+        )
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.operation(
+            |_| {},
+            |disk| {
+                disk.inode(path)?;
+                disk.names.remove(path);
+                Ok(())
+            },
+        )
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.operation(
+            |_| {},
+            |disk| {
+                let inside = |name: &PathBuf| name.parent() == Some(dir);
+                disk.synced_names.retain(|name, _| !inside(name));
+                for (name, &inode) in disk.names.iter().filter(|(name, _)| inside(name)) {
+                    disk.synced_names.insert(name.clone(), inode);
+                }
+                Ok(())
+            },
+        )
+    }
+}
+
+struct MemoryFile {
+    files: MemoryFiles,
+    inode: usize,
+}
+
+impl NewFile for MemoryFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let inode = self.inode;
+        let append = |disk: &mut Disk, bytes: &[u8]| {
+            disk.inodes[inode].contents.extend_from_slice(bytes);
+        };
+        self.files.operation(
+            |disk| append(disk, &bytes[..bytes.len() / 2]),
+            |disk| {
+                append(disk, bytes);
+                Ok(())
+            },
+        )
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let inode = self.inode;
+        self.files.operation(
+            |_| {},
+            |disk| {
+                disk.inodes[inode].synced = disk.inodes[inode].contents.clone();
+                Ok(())
+            },
+        )
+    }
+}
