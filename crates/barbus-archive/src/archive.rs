@@ -180,7 +180,7 @@ impl Archive {
         let incoming = Incoming::new(rows, self.store.schema(), through_seq)?;
         self.store.sweep(Some(day))?;
         let on_disk = self.load(day)?;
-        let fresh = incoming.from_seq(on_disk.covered(lineage));
+        let fresh = incoming.rows_from(on_disk.covered(lineage));
         let path = self.store.day_path(day);
 
         if on_disk.parts.is_empty() && fresh.is_empty() {
@@ -218,7 +218,7 @@ impl Archive {
         let incoming = Incoming::new(rows, self.store.schema(), through_seq)?;
         self.store.sweep(Some(day))?;
         let on_disk = self.load(day)?;
-        let fresh = incoming.from_seq(on_disk.covered(lineage));
+        let fresh = incoming.rows_from(on_disk.covered(lineage));
         if fresh.is_empty() {
             if !on_disk.parts.is_empty() {
                 self.store.sync_parts()?;

@@ -185,8 +185,11 @@ where
     T: arrow_array::ArrowPrimitiveType,
 {
     let (a, b) = (a.as_primitive::<T>(), b.as_primitive::<T>());
-    let values = || a.values().iter().zip(b.values());
-    a.logical_nulls() == b.logical_nulls() && values().enumerate().all(|(row, (x, y))| x.is_eq(*y) || a.is_null(row))
+    // Row by row: an array without nulls may or may not have a buffer for them.
+    (0..a.len()).all(|row| match (a.is_null(row), b.is_null(row)) {
+        (false, false) => a.value(row).is_eq(b.value(row)),
+        (a_null, b_null) => a_null && b_null,
+    })
 }
 
 #[cfg(test)]

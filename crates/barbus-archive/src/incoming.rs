@@ -41,7 +41,7 @@ impl Incoming {
     }
 
     /// Indices of the rows numbered `covered` or more, in the order of their numbers.
-    pub(crate) fn from_seq(&self, covered: u64) -> Vec<u32> {
+    pub(crate) fn rows_from(&self, covered: u64) -> Vec<u32> {
         let seq = self.seq.values();
         let mut rows: Vec<u32> = (0..seq.len() as u32).filter(|&row| seq[row as usize] >= covered).collect();
         // Stable: of rows with one number the later one counts, as it does without numbers.
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn rows_come_in_the_order_of_their_numbers() {
         let incoming = take(rows(&[7, 3, 9, 5]), PriceType::Float64).unwrap();
-        assert_eq!(incoming.from_seq(0), [1, 3, 0, 2]);
-        assert_eq!(incoming.from_seq(7), [0, 2]);
-        assert_eq!(incoming.from_seq(10), [0; 0]);
+        assert_eq!(incoming.rows_from(0), [1, 3, 0, 2]);
+        assert_eq!(incoming.rows_from(7), [0, 2]);
+        assert_eq!(incoming.rows_from(10), [0; 0]);
     }
 
     #[test]

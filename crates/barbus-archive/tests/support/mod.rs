@@ -33,7 +33,7 @@ pub(crate) struct Bar {
 }
 
 pub(crate) fn bar(symbol: &str, minute: i64, close: f64, seq: u64) -> Bar {
-    let money = (seq % 3 != 0).then_some(close * 100.0);
+    let money = (!seq.is_multiple_of(3)).then_some(close * 100.0);
     let symbol = symbol.to_owned();
     Bar { symbol, minute, close, money, seq }
 }
