@@ -1,0 +1,245 @@
+//! NDJSON: one JSON object a line, each a bar.
+//!
+//! Keys are columns and are found like a CSV header's; lines may differ in their keys and their order. Numbers may
+//! be JSON numbers or strings and are taken from their text, so nothing is lost on the way; `null` is no value. Blank
+//! lines are skipped; a line that is not such an object is rejected, with its text as it stood. No lines are no rows.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::BufRead;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::fields::{BarParser, Binding};
+use super::input::{Source, failed};
+use super::lines::{Line, Lines};
+use super::reject::Reject;
+use super::{BATCH_ROWS, InputError, Options, Parsed};
+
+/// Rows of an NDJSON text.
+pub(crate) struct Ndjson<R> {
+    input: String,
+    lines: Lines<R>,
+    options: Options,
+    parser: BarParser,
+    /// The keys of the last object and what they were found to be.
+    known: Option<(Vec<String>, Binding)>,
+}
+
+impl<R: BufRead> Ndjson<R> {
+    /// Rows of `reader`, which is called `input` in messages. Nothing is read yet.
+    pub(crate) fn open(input: &str, reader: R, options: &Options) -> Ndjson<R> {
+        Ndjson {
+            input: input.to_owned(),
+            lines: Lines::new(reader),
+            options: options.clone(),
+            parser: BarParser::new(options),
+            known: None,
+        }
+    }
+
+    fn line(&mut self, line: Line, parsed: &mut Parsed) {
+        let reason = match line {
+            Line::Whole => match self.whole_line(parsed) {
+                Ok(()) => return,
+                Err(reason) => reason,
+            },
+            Line::TooLong => "the line is too long; only its beginning is kept".to_owned(),
+            Line::Torn => "the input breaks off in the middle of this line".to_owned(),
+        };
+        parsed.rejects.push(Reject {
+            row: String::from_utf8_lossy(self.lines.text()).into_owned(),
+            source: format!("{}:{}", self.input, self.lines.number()),
+            reason,
+        });
+    }
+
+    fn whole_line(&mut self, parsed: &mut Parsed) -> Result<(), String> {
+        let text = self.lines.text().trim_ascii();
+        if text.first() != Some(&b'{') {
+            return Err("the line is not a JSON object".to_owned());
+        }
+        let Members(members) = serde_json::from_slice(text).map_err(|error| format!("not JSON: {}", plain(&error)))?;
+        let same = |keys: &[String]| {
+            keys.len() == members.len() && keys.iter().zip(&members).all(|(key, member)| *key == member.0)
+        };
+        let binding = match &self.known {
+            Some((keys, binding)) if same(keys) => binding,
+            _ => {
+                let keys: Vec<String> = members.iter().map(|member| member.0.to_string()).collect();
+                let binding = Binding::find(&keys, &self.options).map_err(|error| error.to_string())?;
+                &self.known.insert((keys, binding)).1
+            }
+        };
+        for column in binding.columns() {
+            let (key, value) = &members[column];
+            if value.get().starts_with(['{', '[', 't', 'f']) {
+                return Err(format!("{key} is neither a number nor a string"));
+            }
+        }
+        let field = |column: usize| value(members[column].1.get());
+        self.parser.push(binding, field, &mut parsed.bars).map_err(|fault| fault.to_string())
+    }
+}
+
+impl<R: BufRead + Send> Source for Ndjson<R> {
+    fn read(&mut self, parsed: &mut Parsed) -> Result<bool, InputError> {
+        while parsed.len() < BATCH_ROWS {
+            match self.lines.advance() {
+                Ok(Some(line)) => self.line(line, parsed),
+                Ok(None) => return Ok(false),
+                Err(error) => return Err(failed(&self.input, &self.lines, error)),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The text of a value: a string without its quotes, `None` for null, anything else as it stands.
+fn value(raw: &str) -> Option<Cow<'_, [u8]>> {
+    if raw == "null" {
+        return None;
+    }
+    let Some(inner) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return Some(Cow::Borrowed(raw.as_bytes()));
+    };
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner.as_bytes()));
+    }
+    // The whole line has been read as JSON, so the string is one.
+    let text: String = serde_json::from_str(raw).unwrap_or_else(|_| inner.to_owned());
+    Some(Cow::Owned(text.into_bytes()))
+}
+
+/// serde_json's message without `at line 1`, which is never the line of the file.
+fn plain(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
+}
+
+/// The members of an object in their order, values unread.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
+        struct Object<'a>(std::marker::PhantomData<&'a ()>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for Object<'a> {
+            type Value = Members<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'a>, A::Error> {
+                let mut members = Vec::with_capacity(12);
+                while let Some(Key(key)) = map.next_key()? {
+                    members.push((key, map.next_value()?));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Object(std::marker::PhantomData))
+    }
+}
+
+/// A key, borrowed from the line when it has no escapes.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key<'a>, D::Error> {
+        struct Text<'a>(std::marker::PhantomData<&'a ()>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for Text<'a> {
+            type Value = Key<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'a>, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Key<'a>, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Text(std::marker::PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{options, read, reason, refusal};
+
+    const FRAME_MS: i64 = 1_646_098_260_000; // 2022-03-01 09:31 in Shanghai
+
+    #[test]
+    fn keys_in_any_order_numbers_and_strings() {
+        let content = r#"{"symbol":"A","frame":"2022-03-01T01:31:00Z","open":9.27,"high":1e3,"low":-0.1,"close":0.30000000000000004,"volume":47018200,"money":null}
+
+{"t":1646098260000,"s":"A","o":"9.27","h":"1000","l":"-0.1","c":"0.30000000000000004","v":"47018200","extra":{"a":[1]}}
+ {"symbol":"\u0041","frame":"2022-03-01T01:31:00Z","open":9.27,"high":1e3,"low":-0.1,"close":0.30000000000000004,"volume":47018200,"factor":6.889934}
+"#;
+        let found = read("a.jsonl", content, &options()).unwrap();
+        assert_eq!(found.rejects, []);
+        let numbers = [9.27, 1000.0, -0.1, 0.30000000000000004, 47018200.0];
+        let bar = |factor| ("A".to_owned(), FRAME_MS, numbers, [None, factor]);
+        assert_eq!(found.bars, [bar(None), bar(None), bar(Some(6.889934))]);
+    }
+
+    /// serde_json's own numbers may be one unit in the last place off; ours are not.
+    #[test]
+    fn numbers_are_rounded_once() {
+        for text in ["122.416294033786585", "1.7976931348623157e308", "5e-324", "0.000000000000000000000000013"] {
+            let line = format!(
+                r#"{{"symbol":"A","frame":"2022-03-01 09:31","open":{text},"high":1,"low":1,"close":1,"volume":1}}"#
+            );
+            let found = read("a.ndjson", line, &options()).unwrap();
+            assert_eq!(found.bars[0].2[0].to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
+        }
+    }
+
+    // Promise 9: a bad row is kept with its text, its place and its reason, and the good ones go on.
+    #[test]
+    fn bad_lines_are_rejected_one_by_one() {
+        let rest = r#""open":1,"high":1,"low":1,"close":1,"volume":1}"#;
+        let content = format!(
+            r#"{{"symbol":"A","frame":"2022-03-01 09:31",{rest}
+{{"symbol":"A","frame":"2022-03-01 09:31",
+[1,2]
+{{"symbol":"A",{rest}
+{{"symbol":true,"frame":"2022-03-01 09:31",{rest}
+{{"symbol":"A","frame":null,{rest}
+{{"symbol":"A","frame":"2022-03-01 09:31","open":2,{rest}
+{{"symbol":"A","frame":"2022-03-01 09:31","money":"much",{rest}
+{{"symbol":"A","frame":"2022-03-01 09:31",{rest}"#
+        );
+        let found = read("a.ndjson", content, &options()).unwrap();
+        assert_eq!(found.bars.len(), 2);
+        let rejects: Vec<_> = found.rejects.iter().map(reason).collect();
+        let expected = [
+            ("a.ndjson:2", "not JSON: EOF while parsing a value at column 41"),
+            ("a.ndjson:3", "the line is not a JSON object"),
+            ("a.ndjson:4", "no column for frame among symbol, open, high, low, close, volume"),
+            ("a.ndjson:5", "symbol is neither a number nor a string"),
+            ("a.ndjson:6", "frame is missing"),
+            ("a.ndjson:7", "there are two columns named \"open\""),
+            ("a.ndjson:8", "cannot read \"much\" as money"),
+        ];
+        assert_eq!(rejects, expected);
+        assert_eq!(found.rejects[1].row, "[1,2]");
+    }
+
+    #[test]
+    fn an_empty_file_is_no_rows_and_an_array_is_refused() {
+        assert!(read("a.ndjson", "", &options()).unwrap().bars.is_empty());
+        assert_eq!(
+            refusal("a.json", "[\n{}]"),
+            "a.json: is a JSON array: barbus reads one object per line (jq -c '.[]' makes that of it)"
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Parquet files, through their Arrow batches.
+//!
+//! A file on disk is read row group by row group; one that came through a pipe or gzip is in memory already.
+
+use std::fs::File;
+
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::reader::ChunkReader;
+
+use super::arrow::{Batches, undecodable};
+use super::input::{Progress, Source};
+use super::{BATCH_ROWS, InputError, Options};
+
+/// Opens the Parquet `file`; its size is counted as rows are read.
+pub(super) fn open_file(
+    input: &str,
+    file: File,
+    options: &Options,
+    progress: &Progress,
+) -> Result<Box<dyn Source>, InputError> {
+    let size = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+    open(input, file, options, Some((progress.clone(), size)))
+}
+
+/// Opens Parquet that is in memory.
+pub(super) fn open_bytes(input: &str, whole: Vec<u8>, options: &Options) -> Result<Box<dyn Source>, InputError> {
+    open(input, Bytes::from(whole), options, None)
+}
+
+fn open(
+    input: &str,
+    reader: impl ChunkReader + 'static,
+    options: &Options,
+    progress: Option<(Progress, u64)>,
+) -> Result<Box<dyn Source>, InputError> {
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(reader).map_err(|error| undecodable(input, "Parquet", 0, &error))?;
+    let schema = builder.schema().clone();
+    let rows = builder.metadata().file_metadata().num_rows().max(1) as u64;
+    let reader =
+        builder.with_batch_size(BATCH_ROWS).build().map_err(|error| undecodable(input, "Parquet", 0, &error))?;
+    let mut rows_read = 0;
+    let counted = reader.inspect(move |batch: &Result<RecordBatch, ArrowError>| {
+        if let (Some((progress, size)), Ok(batch)) = (&progress, batch) {
+            // Bytes in proportion to rows: the columns of a row group are not read one after the other.
+            let share = |rows_read: u64| (u128::from(*size) * u128::from(rows_read) / u128::from(rows)) as u64;
+            let before = share(rows_read);
+            rows_read += batch.num_rows() as u64;
+            progress.add(share(rows_read) - before);
+        }
+    });
+    Ok(Box::new(Batches::open(input, "Parquet", schema, counted, options)?))
+}
