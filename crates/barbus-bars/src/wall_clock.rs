@@ -82,16 +82,17 @@ fn wall_ms(date: [i64; 3], time: [i64; 4]) -> Option<i64> {
 /// its size suggests.
 pub(crate) fn of_digits(value: i64) -> Option<Moment> {
     let compact = match value {
-        1_970_0101..=2_200_1231 => compact_ms(value, 0, 0),
-        1_970_0101_0000..=2_200_1231_2359 => compact_ms(value / 10_000, value % 10_000 * 100, 0),
-        1_970_0101_000000..=2_200_1231_235959 => compact_ms(value / 1_000_000, value % 1_000_000, 0),
-        1_970_0101_000000_000..=2_200_1231_235959_999 => {
-            compact_ms(value / 1_000_000_000, value / 1000 % 1_000_000, value % 1000)
+        19_700_101..=22_001_231 => Some(compact_ms(value, 0, 0)),
+        197_001_010_000..=220_012_312_359 => Some(compact_ms(value / 10_000, value % 10_000 * 100, 0)),
+        19_700_101_000_000..=22_001_231_235_959 => Some(compact_ms(value / 1_000_000, value % 1_000_000, 0)),
+        19_700_101_000_000_000..=22_001_231_235_959_999 => {
+            Some(compact_ms(value / 1_000_000_000, value / 1000 % 1_000_000, value % 1000))
         }
         _ => None,
     };
+    // A date that does not exist, such as 20240230, must not become an epoch in 1970.
     if let Some(ms) = compact {
-        return Some(Moment::Wall(ms));
+        return ms.map(Moment::Wall);
     }
     let size = value.unsigned_abs();
     Some(if size < 100_000_000_000 {
@@ -260,6 +261,10 @@ mod tests {
             ("2024-03-01T09:31:00Zz", None),
             ("1969-03-01 09:31", None),
             ("09:31", None),
+            ("20240230", None),
+            ("20240280", None),
+            ("202402300931", None),
+            ("20240230093100", None),
             ("yesterday", None),
             ("", None),
         ];
