@@ -88,13 +88,12 @@ impl Picture {
         let candles: Vec<Candle> = bars.chunks(per_candle).map(merge).collect();
 
         let mut text = String::new();
-        let minutes = if per_candle > 1 { format!(", {per_candle} bars a candle") } else { String::new() };
-        let title = format!(
-            "{symbol}  {} to {}, {} bars{minutes}",
-            format::frame(first.frame_ms, &self.zone),
-            format::frame(last.frame_ms, &self.zone),
-            format::count(bars.len() as u64),
-        );
+        let minutes = if per_candle > 1 { format!(", {per_candle} a candle") } else { String::new() };
+        let from = format::frame(first.frame_ms, &self.zone);
+        let to = format::frame(last.frame_ms, &self.zone);
+        let same_day = from.len() > 11 && to.get(..11) == from.get(..11);
+        let to = if same_day { &to[11..] } else { &to };
+        let title = format!("{symbol}  {from} to {to}, {} bars{minutes}", format::count(bars.len() as u64));
         text.push_str(&clip(&title, width));
         text.push('\n');
         for (line, label) in labels.iter().enumerate() {
@@ -284,7 +283,7 @@ mod tests {
         assert_eq!(
             text,
             "\
-X  1970-01-01 00:00 to 1970-01
+X  1970-01-01 00:00 to 00:02, 
 7.0 ┤│▄
     ┤╽█╹
     ┤┃▀
