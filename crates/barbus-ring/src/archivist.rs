@@ -95,14 +95,17 @@ impl Archivist {
     /// Puts everything committed so far on disk, then the durable cursor that names it, then that.
     pub fn sync(&self) -> Result<(), RingError> {
         let map = &self.ring.map;
-        let symbols = self.ring.symbol_count();
+        // The order matters: a symbol is counted before a row of it is, so a later count covers every row below the cursor.
         let cursor = self.ring.u64(SB_CURSOR);
+        map.fence_acquire();
+        let symbols = self.ring.symbol_count();
         if cursor == self.ring.u64(SB_DURABLE_CURSOR) {
             return Ok(());
         }
         sync(map.file(), map.path())?;
-        map.words64(SB_DURABLE_CURSOR, 1)[0].set(cursor);
+        // The page may reach the disk between the two: symbols without a row do no harm, rows without their symbols would.
         map.words32(SB_DURABLE_SYMBOLS, 1)[0].set(symbols);
+        map.words64(SB_DURABLE_CURSOR, 1)[0].set_release(cursor);
         sync(map.file(), map.path())?;
         Ok(())
     }

@@ -64,8 +64,10 @@ const LOOKS: usize = 1_000;
 pub struct Position {
     /// Sequence number of the next row.
     pub seq: u64,
-    block: u64,
-    row: u32,
+    /// The block that it is, or will be, in.
+    pub block: u64,
+    /// Its row there.
+    pub row: u32,
 }
 
 /// A reader's position in a ring. It owns nothing in it, and the writer does not know of it.
@@ -96,12 +98,14 @@ impl Follower {
             return Some(match start {
                 Start::Day(_) => Err(StartError::NoSuchDay),
                 Start::Seq(seq) if seq > first => Err(StartError::Future { seq, next: first }),
+                // Rows of the file that this one replaced: the first poll that finds a block says how many were missed.
+                Start::Seq(seq) if seq < first => Ok(Self::at(0, 0, seq, None)),
                 _ => Ok(Self::at(1, 0, first, None)),
             });
         }
         let slot = ring.slot_of(newest)?;
         let header = ring.header(slot).filter(|header| header.block == newest)?;
-        let next = header.first_seq + u64::from(rows);
+        let next = header.first_seq.wrapping_add(rows.into());
         let live = Self::at(newest, rows, next, Some(slot));
         let first_of = |wanted: &dyn Fn(&crate::ring::Header) -> bool| {
             let headers = (0..ring.geometry.slots as usize).filter_map(|slot| Some((ring.header(slot)?, slot)));
@@ -125,7 +129,11 @@ impl Follower {
             Start::Day(day) => {
                 first_of(&|header| header.day != NO_DAY && header.day >= day).ok_or(StartError::NoSuchDay)
             }
-            Start::Seq(seq) if seq > next => Err(StartError::Future { seq, next }),
+            Start::Seq(seq) if seq > next => match ring.tip(seq - 1) {
+                // Stamped, and so seen by readers, but not yet counted by the cursor.
+                Tip::Row(_, position) => Ok(Self::at(position >> 32, (position as u32).saturating_add(1), seq, None)),
+                _ => Err(StartError::Future { seq, next }),
+            },
             Start::Seq(seq) if seq == next => Ok(live),
             Start::Seq(seq) => {
                 let holding = (0..ring.geometry.slots as usize).find_map(|slot| {
@@ -206,7 +214,7 @@ impl Follower {
         for _ in 0..LOOKS {
             let (newest, _) = ring.cursor();
             let Some(slot) = self.slot(ring) else {
-                if self.at.block > newest {
+                if newest == 0 || self.at.block > newest {
                     return Polled::Empty;
                 }
                 match self.lapped(ring) {
@@ -239,7 +247,7 @@ impl Follower {
             if end > self.at.row {
                 let count = (end - self.at.row) as usize;
                 self.at.row = end;
-                self.at.seq += count as u64;
+                self.at.seq = self.at.seq.wrapping_add(count as u64);
                 return Polled::Rows(count);
             }
             if state & STATE_SEALED == 0 || self.at.row < committed {
@@ -258,7 +266,7 @@ impl Follower {
                     continue;
                 }
             }
-            self.at.block += 1;
+            self.at.block = self.at.block.wrapping_add(1);
             self.at.row = 0;
             self.slot = None;
             if state & STATE_LAST_OF_DAY != 0 {

@@ -38,12 +38,11 @@ impl RingWriter {
             let durable = self.ring.u64(SB_DURABLE_CURSOR);
             let seq_at = |cursor: u64| {
                 let slot = self.ring.slot_of(cursor >> 32)?;
-                Some(self.ring.header(slot)?.first_seq + u64::from(cursor as u32))
+                Some(self.ring.header(slot)?.first_seq.wrapping_add((cursor as u32).into()))
             };
             recovery.dropped_rows = seq_at(cursor).unwrap_or(0).saturating_sub(seq_at(durable).unwrap_or(0));
             cursor = durable;
             symbols = self.ring.u32(SB_DURABLE_SYMBOLS);
-            self.ring.clear_tip();
             set(SB_CURSOR, cursor);
         }
         let (block, rows) = (cursor >> 32, cursor as u32);
@@ -84,8 +83,13 @@ impl RingWriter {
                 set(at + BH_CRC, 0);
                 sealed = false;
             }
-            self.next_seq = header.first_seq + u64::from(rows);
-            while let (false, Tip::Row(row, position)) = (sealed, self.ring.tip(self.next_seq)) {
+            self.next_seq = header.first_seq.wrapping_add(rows.into());
+            if self.next_seq >= STAMP_BUSY - (1 << 32) || self.next_seq < self.ring.geometry.first_seq {
+                return Err(corrupt(format!("block {block} begins with row {}", header.first_seq)));
+            }
+            // In another boot the tip's stamps say nothing about what is on disk.
+            let done = sealed || recovery.other_boot;
+            while let (false, Tip::Row(row, position)) = (done, self.ring.tip(self.next_seq)) {
                 if position != block << 32 | u64::from(open.rows) || open.rows == self.ring.geometry.rows_per_block {
                     break;
                 }
@@ -98,6 +102,10 @@ impl RingWriter {
             let last = sealed && header.last_of_day();
             self.day = (header.day != NO_DAY && !last).then_some(header.day);
             self.open = (!sealed).then_some(open);
+        }
+
+        if recovery.other_boot {
+            self.ring.clear_tip(self.next_seq);
         }
 
         self.symbols = symbols;

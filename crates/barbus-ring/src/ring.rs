@@ -95,7 +95,11 @@ impl<M: Memory> Ring<M> {
 
     /// Counts commits and day closes, wrapping: to be read before looking for rows, and passed to [`Ring::wait`].
     pub fn commits(&self) -> u32 {
-        self.u32(SB_COMMITS)
+        let commits = self.u32(SB_COMMITS);
+        // SYNC POINT: pairs with the release store in `RingWriter::count_commit`: who saw this count finds the rows that it counted, so
+        // nobody sleeps on a count that is newer than what he looked at.
+        self.map.fence_acquire();
+        commits
     }
 
     /// Symbols in the dictionary.
@@ -142,7 +146,7 @@ impl<M: Memory> Ring<M> {
             status.blocks_persisted += u32::from(self.u64(self.geometry.slot(slot) + BH_PERSISTED) == 1);
             status.oldest_seq = status.oldest_seq.min(header.first_seq);
             if header.block == cursor.0 {
-                status.next_seq = header.first_seq + u64::from(cursor.1);
+                status.next_seq = header.first_seq.wrapping_add(cursor.1.into());
                 status.day = (header.day != NO_DAY).then_some(header.day);
                 status.day_closed = header.last_of_day();
             }

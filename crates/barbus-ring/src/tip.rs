@@ -24,10 +24,11 @@ impl<M: Memory> Ring<M> {
     #[inline]
     pub(crate) fn tip(&self, seq: u64) -> Tip {
         let words = self.map.words64(self.geometry.tip_row(seq), TIP_ROW / 8);
+        let whole = seq.wrapping_add(1);
         let stamp = words[TIP_STAMP / 8].get();
-        if stamp != seq + 1 {
+        if stamp != whole {
             // A busy stamp of this very row is "not yet"; of a later one, or a later stamp, "gone".
-            return if stamp & !STAMP_BUSY > seq + 1 { Tip::Gone } else { Tip::NotYet };
+            return if stamp & !STAMP_BUSY > whole { Tip::Gone } else { Tip::NotYet };
         }
         // SYNC POINT: pairs with the release store of the stamp in `put_tip`: the row's words are those written before it.
         self.map.fence_acquire();
@@ -53,7 +54,7 @@ impl<M: Memory> Ring<M> {
         let position = words[TIP_POSITION / 8].get();
         // SYNC POINT: pairs with the fence after the busy stamp in `put_tip`: if any word above is of a later row, the stamp differs.
         self.map.fence_acquire();
-        if words[TIP_STAMP / 8].get() != seq + 1 {
+        if words[TIP_STAMP / 8].get() != whole {
             return Tip::Gone;
         }
         Tip::Row(row, position)
@@ -88,10 +89,12 @@ where
         words[TIP_STAMP / 8].set_release(row.seq + 1);
     }
 
-    /// Forgets every row of the tip.
-    pub(crate) fn clear_tip(&self) {
-        for row in 0..self.geometry.tip_rows as u64 {
-            self.map.words64(self.geometry.tip_row(row) + TIP_STAMP, 1)[0].set(0);
+    /// Forgets every row of the tip: each slot is busy with the row that will come to it from `next_seq` on.
+    ///
+    /// A stamp of 0 would say "not yet" of rows that lie in the columns; this one sends their readers there.
+    pub(crate) fn clear_tip(&self, next_seq: u64) {
+        for seq in next_seq..next_seq + u64::from(self.geometry.tip_rows) {
+            self.map.words64(self.geometry.tip_row(seq) + TIP_STAMP, 1)[0].set((seq + 1) | STAMP_BUSY);
         }
     }
 }

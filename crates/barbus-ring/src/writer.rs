@@ -51,7 +51,8 @@ impl RingWriter {
             next_seq: 0,
             day: None,
             nulls: [0; MAX_OPTIONAL],
-            settled: 0,
+            // Whatever the last writer left there is patched over.
+            settled: u32::MAX,
             symbols: 0,
             text_bytes: 0,
             recovery: Recovery::default(),
@@ -205,6 +206,8 @@ impl RingWriter {
     pub(crate) fn patch(&self, slot: usize, rows: u32, nulls: [u32; MAX_OPTIONAL]) {
         let at = self.ring.geometry.slot(slot);
         let set = |offset: usize, value: u64| self.ring.map.words64(at + offset, 1)[0].set(value);
+        // A stock reader that sees the lengths finds the rows that they count.
+        self.ring.map.fence_release();
         let first_optional = 7;
         for (column, &node) in self.slot_message.nodes.iter().enumerate() {
             if let Some(k) = column.checked_sub(first_optional).filter(|&k| k < self.ring.geometry.optional) {
@@ -217,6 +220,7 @@ impl RingWriter {
 
     fn settle_dictionary(&self) {
         let at = self.ring.geometry.dictionary;
+        self.ring.map.fence_release();
         let set = |offset: usize| self.ring.map.words64(at + offset, 1)[0].set(u64::from(self.symbols));
         set(self.dictionary_message.nodes[0]);
         set(self.dictionary_message.length);
@@ -266,13 +270,16 @@ impl RingWriter {
 
     fn free_slot(&self) -> Option<usize> {
         let mut oldest: Option<(u64, usize)> = None;
+        // Not the newest one's slot, archived or not: the cursor names it until the next block is there.
         for slot in 0..self.ring.geometry.slots as usize {
             let Some(block) = self.ring.block_in(slot) else { return Some(slot) };
             let persisted = self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) == 1;
-            if persisted && oldest.is_none_or(|(other, _)| block < other) {
+            if persisted && block != self.newest && oldest.is_none_or(|(other, _)| block < other) {
                 oldest = Some((block, slot));
             }
         }
+        // SYNC POINT: pairs with the release store in `Archivist::mark_persisted`: what was read for the archive was read before.
+        self.ring.map.fence_acquire();
         oldest.map(|(_, slot)| slot)
     }
 }

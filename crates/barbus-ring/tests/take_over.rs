@@ -1,0 +1,186 @@
+//! What a writer finds that takes a ring over, and what readers of that ring are then given.
+//!
+//! Bytes are changed in the file itself where a crash would have left them so: a write to the file is seen by every map of it.
+
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use barbus_ring::layout::*;
+use barbus_ring::{Follower, Polled, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
+
+fn ring(spec: &Spec) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bars.ring");
+    create(&path, spec).unwrap();
+    (dir, path)
+}
+
+fn small() -> Spec {
+    Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, symbols: 16, symbol_bytes: 128, ..Spec::default() }
+}
+
+fn set(path: &Path, offset: usize, value: u64) {
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&value.to_le_bytes(), offset as u64).unwrap();
+}
+
+fn row(i: u64) -> Row {
+    Row { symbol: SymbolId(0), frame_ms: i as i64, close: i as f64, received_ns: -(i as i64), ..Row::default() }
+}
+
+fn push(writer: &mut RingWriter, seqs: std::ops::Range<u64>) {
+    seqs.for_each(|i| assert_eq!(writer.push(&row(i)).unwrap(), i));
+}
+
+/// Every row from `start` on, by polls of `max` rows.
+fn read(ring: &Ring, start: Start, max: usize) -> Vec<u64> {
+    let mut follower = Follower::new(ring, start).unwrap();
+    let mut rows = Vec::new();
+    while follower.poll(ring, &mut rows, max) != Polled::Empty {}
+    rows.iter().for_each(|found| assert_eq!(*found, Row { seq: found.seq, ..row(found.seq) }));
+    rows.iter().map(|row| row.seq).collect()
+}
+
+/// Promise 6, the part of another boot: what was synced is there, and readers find it at once.
+#[test]
+fn after_another_boot_every_durable_row_can_be_read() {
+    for (durable, rows) in [(100, 130), (128, 130), (63, 200), (64, 65)] {
+        let (_dir, path) = ring(&small());
+        let mut writer = RingWriter::open(&path).unwrap();
+        writer.intern("A").unwrap();
+        writer.begin_day(10);
+        push(&mut writer, 0..durable);
+        writer.archivist().sync().unwrap();
+        push(&mut writer, durable..rows);
+        drop(writer);
+        set(&path, SB_BOOT_ID, 1);
+
+        let mut writer = RingWriter::open(&path).unwrap();
+        assert!(writer.recovery().other_boot);
+        assert_eq!(writer.recovery().dropped_rows, rows - durable);
+        assert_eq!(writer.next_seq(), durable);
+        let ring = Ring::attach(&path).unwrap();
+        for max in [1, 1000] {
+            assert_eq!(read(&ring, Start::Oldest, max), (0..durable).collect::<Vec<_>>());
+            assert_eq!(read(&ring, Start::Seq(durable - 1), max), [durable - 1]);
+        }
+        let mut live = Follower::new(&ring, Start::Live).unwrap();
+        push(&mut writer, durable..durable + 3);
+        let mut rows = Vec::new();
+        while live.poll(&ring, &mut rows, 100) != Polled::Empty {}
+        assert_eq!(rows.len(), 3, "live");
+        assert_eq!(read(&ring, Start::Oldest, 7), (0..durable + 3).collect::<Vec<_>>());
+    }
+}
+
+/// Promise 6: a row that a reader has seen is kept, also one that only its stamp says is there; and who saw it may go on behind it.
+#[test]
+fn a_stamped_row_is_completed_and_can_be_resumed_behind() {
+    let (_dir, path) = ring(&small());
+    let mut writer = RingWriter::open(&path).unwrap();
+    writer.intern("A").unwrap();
+    writer.begin_day(10);
+    for rows in 1..150u64 {
+        push(&mut writer, rows - 1..rows);
+        // As if the writer had died between the stamp and the cursor; where the row is the first of its block, the block is named already.
+        let cursor =
+            std::fs::read(&path).unwrap()[SB_CURSOR..SB_CURSOR + 8].try_into().map(u64::from_le_bytes).unwrap();
+        set(&path, SB_CURSOR, cursor - 1);
+        let ring = Ring::attach(&path).unwrap();
+        assert_eq!(Follower::new(&ring, Start::Seq(rows)).unwrap().position().seq, rows);
+        Follower::new(&ring, Start::Seq(rows + 1)).unwrap_err();
+        drop(writer);
+        writer = RingWriter::open(&path).unwrap();
+        assert_eq!((writer.recovery().completed_rows, writer.next_seq()), (1, rows));
+    }
+    assert_eq!(read(&Ring::attach(&path).unwrap(), Start::Oldest, 1000), (0..149).collect::<Vec<_>>());
+}
+
+/// The slot of the newest block is never the next one's: the cursor would name a block that is in no slot, for readers as after a crash.
+#[test]
+fn the_newest_block_stays_until_the_next_is_there() {
+    let (_dir, path) = ring(&Spec { blocks: 2, ..small() });
+    let mut writer = RingWriter::open(&path).unwrap();
+    writer.intern("A").unwrap();
+    writer.begin_day(10);
+    push(&mut writer, 0..70);
+    writer.close_day();
+    writer.archivist().mark_persisted(2);
+    writer.begin_day(11);
+    writer.push(&row(70)).unwrap_err();
+    writer.archivist().mark_persisted(1);
+    push(&mut writer, 70..71);
+    assert_eq!(read(&Ring::attach(&path).unwrap(), Start::Oldest, 1000), (64..71).collect::<Vec<_>>());
+}
+
+/// Promise 4: rows of the file that this one replaced are counted as missed, also where nothing was written to this one yet.
+#[test]
+fn rows_before_the_first_of_the_file_are_counted_as_missed() {
+    let (_dir, path) = ring(&Spec { first_seq: 500, ..small() });
+    let ring = Ring::attach(&path).unwrap();
+    let mut behind = Follower::new(&ring, Start::Seq(380)).unwrap();
+    let mut next = Follower::new(&ring, Start::Seq(500)).unwrap();
+    let mut rows = Vec::new();
+    assert_eq!(behind.poll(&ring, &mut rows, 9), Polled::Empty);
+    assert_eq!(next.poll(&ring, &mut rows, 9), Polled::Empty);
+    let mut writer = RingWriter::open(&path).unwrap();
+    writer.intern("A").unwrap();
+    writer.begin_day(10);
+    push(&mut writer, 500..503);
+    assert_eq!(behind.poll(&ring, &mut rows, 9), Polled::Lapped { missed: 120 });
+    assert_eq!(behind.poll(&ring, &mut rows, 9), Polled::Rows(3));
+    assert_eq!(next.poll(&ring, &mut rows, 9), Polled::Rows(3));
+}
+
+/// Promise 9: whatever a block header, the directory, the cursor or a stamp says, readers and the next writer give a value or an error.
+#[test]
+fn any_word_that_changes_may_be_wrong() {
+    let (dir, path) = ring(&small());
+    let mut writer = RingWriter::open(&path).unwrap();
+    writer.intern("A").unwrap();
+    writer.begin_day(10);
+    push(&mut writer, 0..150);
+    writer.close_day();
+    drop(writer);
+    let good = std::fs::read(&path).unwrap();
+    let word = |offset: usize| u64::from_le_bytes(good[offset..offset + 8].try_into().unwrap());
+    let (slots, slot_bytes, tip) = (word(SB_SLOTS_OFFSET), word(SB_SLOT_BYTES), word(SB_TIP));
+    let mut words: Vec<usize> =
+        vec![SB_CURSOR, SB_DURABLE_CURSOR, SB_SYMBOL_COUNT, DIRECTORY, DIRECTORY + 8, DIRECTORY + 16];
+    for slot in 0..3 {
+        let at = (slots + slot * slot_bytes) as usize;
+        words.extend([BH_BLOCK, BH_FIRST_SEQ, BH_DAY, BH_STATE, BH_CRC, BH_PERSISTED].map(|offset| at + offset));
+    }
+    words.extend([TIP_STAMP, TIP_POSITION, 21 * TIP_ROW + TIP_STAMP, 22 * TIP_ROW].map(|offset| tip as usize + offset));
+    let broken = dir.path().join("broken.ring");
+    std::fs::write(&broken, &good).unwrap();
+    let values = [0, 1, 2, 3, 1 << 32, 3 << 32 | 64, 1 << 62, 1 << 63, i64::MAX as u64, u64::MAX - 1, u64::MAX];
+    for &offset in &words {
+        for value in values {
+            for boot in [word(SB_BOOT_ID), 1] {
+                let file = std::fs::OpenOptions::new().write(true).open(&broken).unwrap();
+                file.write_all_at(&good, 0).unwrap();
+                set(&broken, offset, value);
+                set(&broken, SB_BOOT_ID, boot);
+                let ring = Ring::attach(&broken).unwrap();
+                ring.status();
+                ring.verify_blocks();
+                let starts =
+                    [Start::Live, Start::Oldest, Start::Today, Start::Day(10), Start::Seq(50), Start::Seq(150)];
+                for start in starts {
+                    let Ok(mut follower) = Follower::new(&ring, start) else { continue };
+                    let mut rows = Vec::new();
+                    for _ in 0..10 {
+                        follower.poll(&ring, &mut rows, 1000);
+                    }
+                }
+                if let Ok(mut writer) = RingWriter::open(&broken) {
+                    writer.archivist().unpersisted();
+                    writer.begin_day(11);
+                    (0..70).for_each(|i| _ = writer.push(&row(i)));
+                    writer.close_day();
+                }
+            }
+        }
+    }
+}
