@@ -8,8 +8,9 @@
 //! clock in [`CastOptions::zone`], by default the schema's zone: an hour that occurs twice is taken as the first, one that
 //! does not exist is a fault. An integer is an epoch in the unit its size suggests (below 10^11 seconds, below 10^14
 //! milliseconds, below 10^17 microseconds, otherwise nanoseconds), unless its 8, 12, 14 or 17 digits read as
-//! `YYYYMMDD[HHMM[SS[mmm]]]` of 1970 to 2200 (a fault if there is no such day or time). Text may be RFC 3339, `YYYY-MM-DD HH:MM[:SS[.fff]]` (also with `/`), the compact forms, or an epoch,
-//! with or without `Z` or an offset. A time outside 1970 to 2200 is a fault.
+//! `YYYYMMDD[HHMM[SS[mmm]]]` of 1970 to 2200 (a fault if there is no such day or time). Text may be RFC 3339,
+//! `YYYY-MM-DD HH:MM[:SS[.fff]]` (also with `/`), the compact forms, or an epoch, with or without `Z` or an offset. A
+//! time outside 1970 to 2200 is a fault.
 //!
 //! Input that is already canonical (Dictionary(Int32, Utf8), Timestamp(ms), Float64) is taken over without copying.
 

@@ -56,7 +56,7 @@ impl FrameReader {
         }
         let (instant, finer) = match wall_clock::parse(text) {
             Some((Moment::Instant(ms, fraction), finer)) => (Some(ms), finer | fraction),
-            Some((Moment::Wall(ms), finer)) => (self.clock.to_utc_ms(ms), finer),
+            Some((Moment::Wall(ms), finer)) => (self.clock.utc_ms(ms), finer),
             None => (None, false),
         };
         let frame = instant

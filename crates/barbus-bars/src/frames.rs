@@ -140,7 +140,7 @@ impl Frames<'_> {
         let values = column.values();
         let mut good = self.shift_ms == 0 && column.null_count() == 0;
         for &value in values.iter() {
-            good &= (value >= FIRST_FRAME_MS) & (value <= LAST_FRAME_MS);
+            good &= (FIRST_FRAME_MS..=LAST_FRAME_MS).contains(&value);
         }
         good.then(|| values.clone())
     }
@@ -200,7 +200,7 @@ impl Frames<'_> {
     fn finish(&mut self, row: usize, reading: Reading, show: impl Fn() -> String) -> i64 {
         let (instant, finer) = match reading {
             Reading::Instant(ms, finer) => (Some(ms), finer),
-            Reading::Wall(ms, finer) => (self.clock.to_utc_ms(ms), finer),
+            Reading::Wall(ms, finer) => (self.clock.utc_ms(ms), finer),
             Reading::Unreadable => (None, false),
         };
         let frame = instant

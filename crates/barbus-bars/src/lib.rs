@@ -1,7 +1,7 @@
 //! Bars for barbus: what a bar consists of, how foreign batches become bars, and which trading day a bar belongs to.
 //!
 //! Nothing here opens a file or a socket. A bar's `frame` marks its **end**; everything in this crate speaks of
-//! ends; and [`Label`] says what a producer means.
+//! ends, and [`Label`] says what a producer means.
 
 #![forbid(unsafe_code)]
 

@@ -135,6 +135,24 @@ mod tests {
             prop_assert_eq!(found, expected);
         }
 
+        // A chunk of good bars hides nothing: whatever one row among them is.
+        #[test]
+        fn one_odd_row_among_good_ones(odd in (value(), value(), value(), value(), value()), row in 0..1100usize) {
+            let column = |good: f64, odd: f64| {
+                let mut column = vec![good; 1100];
+                column[row] = odd;
+                column
+            };
+            let (open, high, low) = (column(1.0, odd.0), column(2.0, odd.1), column(0.0, odd.2));
+            let (close, volume) = (column(1.0, odd.3), column(1.0, odd.4));
+            let rules = Rules::default();
+            let mut found = Vec::new();
+            let numbers = Numbers { open: &open, high: &high, low: &low, close: &close, volume: &volume };
+            rules.check_rows(numbers, |row, fault| found.push((row, fault)));
+            let expected = rules.check([odd.0, odd.1, odd.2, odd.3], odd.4);
+            prop_assert_eq!(found, expected.map(|fault| (row, fault)).into_iter().collect::<Vec<_>>());
+        }
+
         #[test]
         fn a_proper_bar_passes(open in -9.0..9.0f64, close in -9.0..9.0f64, up in 0.0..1.0f64, down in 0.0..1.0f64) {
             let (n, rules) = (4000, Rules::default());

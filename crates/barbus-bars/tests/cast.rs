@@ -319,6 +319,7 @@ fn every_rule_has_its_fault() {
     let cases = [
         (one("open", f64::NAN), "not-finite", "open is not a finite number"),
         (one("high", f64::INFINITY), "not-finite", "high is not a finite number"),
+        (one("volume", f64::INFINITY), "not-finite", "volume is not a finite number"),
         (one("volume", f64::NAN), "not-finite", "volume is not a finite number"),
         (one("money", f64::NAN), "not-finite", "money is not a finite number"),
         (text("factor", Some("inf")), "not-finite", "factor is not a finite number"),
@@ -344,6 +345,8 @@ fn every_rule_has_its_fault() {
     let negative = ["open", "high", "low", "close"].map(|name| (name, f64s(&[-37.63])));
     assert!(cast(&batch(1, &negative)).faults().is_empty(), "oil in April 2020");
     let lenient = CastOptions { rules: Rules { high_low: false }, ..CastOptions::default() };
+    let bars = BarBatch::cast(&one("close", f64::INFINITY), &schema(), &lenient).unwrap();
+    assert_eq!(code(&bars, 0), "not-finite");
     let bars = BarBatch::cast(&one("high", 1.0), &schema(), &lenient).unwrap();
     assert!(bars.faults().is_empty());
 }
