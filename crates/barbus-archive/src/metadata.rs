@@ -28,9 +28,9 @@ pub const THROUGH_SEQ: &str = "barbus.through_seq";
 pub const LINEAGE: &str = "barbus.lineage";
 /// In a part: its number, from 1. In a day's file: the highest number of a part that was merged into it, or 0.
 pub const PART: &str = "barbus.part";
-/// CRC-32C (Castagnoli) over all values in their canonical form: for each column its name and a zero byte; then, row
-/// by row, for `symbol` its length as 4 bytes and its UTF-8, for every other column its value; little-endian, and in a
-/// nullable column after one byte that is 1 (or 0 for a null, which has value 0).
+/// CRC-32C (Castagnoli) over all values in their canonical form, little-endian. For each column: its name and a zero
+/// byte; then its values, row by row: for `symbol` the length as 4 bytes and the UTF-8, for any other column the value,
+/// 0 for a null; then, if it is nullable, one byte per row, 1 or, for a null, 0.
 pub const CRC32C: &str = "barbus.crc32c";
 
 /// The version of the format that this build writes, and the newest it reads.
