@@ -17,6 +17,8 @@ pub struct BlockRows {
     pub rows: u32,
     /// True when it will get no more.
     pub sealed: bool,
+    /// True when its trading day closed at its end.
+    pub last_of_day: bool,
     /// The trading day that was open, days since 1970-01-01.
     pub day: Option<i64>,
 }
@@ -41,15 +43,19 @@ impl Archivist {
 
     /// The blocks that are not marked persisted, oldest first, with the rows committed now.
     pub fn unpersisted(&self) -> Vec<BlockRows> {
+        self.listed(|slot| self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) != 1)
+    }
+
+    fn listed(&self, wanted: impl Fn(usize) -> bool) -> Vec<BlockRows> {
         let mut blocks: Vec<_> = (0..self.ring.geometry.slots as usize)
             .filter_map(|slot| {
                 let header = self.ring.header(slot)?;
-                let persisted = self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) == 1;
-                (!persisted).then(|| BlockRows {
+                wanted(slot).then(|| BlockRows {
                     block: header.block,
                     first_seq: header.first_seq,
                     rows: self.ring.committed(slot, header.block),
                     sealed: header.sealed(),
+                    last_of_day: header.last_of_day(),
                     day: (header.day != NO_DAY).then_some(header.day),
                 })
             })
@@ -90,6 +96,16 @@ impl Archivist {
             let crc = self.ring.block_crc(slot, (state & STATE_ROWS) as u32);
             self.ring.map.words64(at + BH_CRC, 1)[0].set_release(CRC_VALID | u64::from(crc));
         }
+    }
+
+    /// Every block in the ring, persisted or not, oldest first.
+    pub fn blocks(&self) -> Vec<BlockRows> {
+        self.listed(|_| true)
+    }
+
+    /// Says that the writer lives, as [`crate::RingWriter::heartbeat`] does.
+    pub fn heartbeat(&self, now_ns: u64) {
+        self.ring.map.words64(SB_HEARTBEAT_NS, 1)[0].set(now_ns);
     }
 
     /// Puts everything committed so far on disk, then the durable cursor that names it, then that.

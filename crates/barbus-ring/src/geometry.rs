@@ -177,7 +177,8 @@ impl Geometry {
     pub(crate) fn read<M: Memory>(map: &M, path: &Path) -> Result<Self, RingError> {
         let not = |why| RingError::NotARing { path: path.to_owned(), why };
         if map.len() < DIRECTORY {
-            return Err(not("the file is shorter than a superblock"));
+            let expected = DIRECTORY as u64;
+            return Err(RingError::Truncated { path: path.to_owned(), found: map.len() as u64, expected });
         }
         let u64_at = |offset| map.words64(offset, 1)[0].get();
         let u32_at = |offset| map.words32(offset, 1)[0].get();

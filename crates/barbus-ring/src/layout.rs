@@ -274,9 +274,16 @@ const _: () = {
     assert!(SB_COLUMN_TABLE + COLUMN_ENTRY_BYTES * MAX_COLUMNS <= SB_FIXED_END);
     assert!(SB_FIXED_END <= SB_CURSOR && SB_SUPERSEDED + 8 <= SB_END && SB_END <= DIRECTORY);
     // What one side polls and the other writes lies on lines (pairs of 64 bytes) of their own.
-    assert!(SB_CURSOR.is_multiple_of(128) && SB_WRITER_EPOCH.is_multiple_of(128) && SB_SYMBOL_COUNT.is_multiple_of(128));
+    assert!(
+        SB_CURSOR.is_multiple_of(128) && SB_WRITER_EPOCH.is_multiple_of(128) && SB_SYMBOL_COUNT.is_multiple_of(128)
+    );
     assert!(SB_DURABLE_CURSOR.is_multiple_of(128) && SB_SUPERSEDED.is_multiple_of(128));
-    assert!(BH_BLOCK.is_multiple_of(128) && BH_STATE.is_multiple_of(128) && BH_CRC.is_multiple_of(128) && BH_END <= SLOT_BODY);
+    assert!(
+        BH_BLOCK.is_multiple_of(128)
+            && BH_STATE.is_multiple_of(128)
+            && BH_CRC.is_multiple_of(128)
+            && BH_END <= SLOT_BODY
+    );
     assert!(TIP_OPTIONAL + 8 * crate::MAX_OPTIONAL == TIP_ROW);
     assert!(10 + crate::MAX_OPTIONAL <= MAX_COLUMNS);
 };

@@ -3,7 +3,7 @@ use std::path::Path;
 use barbus_shm::{Load, Memory, ReadMap};
 
 use crate::layout::*;
-use crate::{Geometry, RingError, SymbolId};
+use crate::{Geometry, RingError, Row, SymbolId};
 
 /// An attached ring: a map whose superblock was checked, and its geometry.
 ///
@@ -93,6 +93,11 @@ impl<M: Memory> Ring<M> {
             .collect()
     }
 
+    /// Whether the ring's columns are those of `spec`.
+    pub fn has_schema(&self, spec: &crate::Spec) -> bool {
+        self.schema_flatbuffer() == crate::template::schema_flatbuffer(&spec.schema())
+    }
+
     /// Counts commits and day closes, wrapping: to be read before looking for rows, and passed to [`Ring::wait`].
     pub fn commits(&self) -> u32 {
         let commits = self.u32(SB_COMMITS);
@@ -121,6 +126,17 @@ impl<M: Memory> Ring<M> {
         }
         let text = self.map.words8(self.geometry.dictionary_text + start as usize, (end - start) as usize);
         String::from_utf8(text.iter().map(Load::get).collect()).ok()
+    }
+
+    /// The row at a place that a [`crate::Follower`] has seen; `None` once the block is gone.
+    pub fn row_at(&self, block: u64, row: u32) -> Option<Row> {
+        let slot = self.slot_of(block)?;
+        let mut rows = Vec::with_capacity(1);
+        if row >= self.committed(slot, block) {
+            return None;
+        }
+        self.copy_rows(slot, row, row + 1, &mut rows);
+        self.still(slot, block).then(|| rows[0])
     }
 
     /// What the superblock says now. Fields are read one after another, not at one instant.

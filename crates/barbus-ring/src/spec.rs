@@ -86,6 +86,13 @@ impl Spec {
         Ok(())
     }
 
+    /// As many blocks as fit into a file of about `bytes`, at least 4.
+    pub fn with_file_bytes(mut self, bytes: u64) -> Self {
+        let slot = crate::Geometry::compute(&self, 0, 0).slot_bytes as u64;
+        self.blocks = (bytes / slot).clamp(4, 65_536) as u32;
+        self
+    }
+
     /// The Arrow schema of the ring: `symbol`, `frame`, four prices, `volume`, the optional columns, `seq`, `received`, `revision`.
     pub fn schema(&self) -> Schema {
         let price = match self.price {

@@ -1,0 +1,170 @@
+//! What the bus has already for a trading day: enough to tell a new bar from a duplicate and from a revision.
+//!
+//! A bar is remembered by a 64-bit fingerprint of its values, not by the values: a revision would be taken for a duplicate only
+//! if two different sets of values had the same one, once in 2^64 revisions.
+
+use std::collections::HashMap;
+
+use barbus_ring::{Row, SymbolId};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What a bar is, next to what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    New,
+    Duplicate,
+    /// With the number of the revision, from 1.
+    Revision(u8),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    frame_ms: i64,
+    fingerprint: u64,
+    revision: u8,
+}
+
+/// The bars of one trading day.
+#[derive(Debug, Default)]
+pub(crate) struct DayBook {
+    /// For each symbol its bars, ascending by frame.
+    symbols: Vec<Vec<Entry>>,
+    len: usize,
+}
+
+/// The values of a bar as 64 bits: what two equal bars share.
+#[inline]
+pub(crate) fn fingerprint(row: &Row) -> u64 {
+    let mut bytes = [0u8; 8 * 12];
+    let values = [row.open, row.high, row.low, row.close, row.volume];
+    for (at, value) in bytes.chunks_exact_mut(8).zip(values.iter().chain(&row.optional)) {
+        at.copy_from_slice(&value.to_bits().to_le_bytes());
+    }
+    bytes[88] = row.present;
+    xxh3_64(&bytes)
+}
+
+impl DayBook {
+    /// Bars in the book.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What a bar with these values would be.
+    #[inline]
+    pub(crate) fn standing(&self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> Standing {
+        let Some(entries) = self.symbols.get(symbol.0 as usize) else { return Standing::New };
+        // Bars nearly always come in order.
+        if entries.last().is_none_or(|last| last.frame_ms < frame_ms) {
+            return Standing::New;
+        }
+        match entries.binary_search_by_key(&frame_ms, |entry| entry.frame_ms) {
+            Err(_) => Standing::New,
+            Ok(at) if entries[at].fingerprint == fingerprint => Standing::Duplicate,
+            Ok(at) => Standing::Revision(entries[at].revision.saturating_add(1)),
+        }
+    }
+
+    /// Enters a bar, in the place of what was there for its frame.
+    #[inline]
+    pub(crate) fn enter(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64, revision: u8) {
+        let symbol = symbol.0 as usize;
+        if symbol >= self.symbols.len() {
+            self.symbols.resize_with(symbol + 1, Vec::new);
+        }
+        let entries = &mut self.symbols[symbol];
+        let entry = Entry { frame_ms, fingerprint, revision };
+        if entries.last().is_none_or(|last| last.frame_ms < frame_ms) {
+            entries.push(entry);
+            self.len += 1;
+            return;
+        }
+        match entries.binary_search_by_key(&frame_ms, |entry| entry.frame_ms) {
+            Ok(at) => entries[at] = entry,
+            Err(at) => {
+                entries.insert(at, entry);
+                self.len += 1;
+            }
+        }
+    }
+
+    pub(crate) fn enter_row(&mut self, row: &Row) {
+        self.enter(row.symbol, row.frame_ms, fingerprint(row), row.revision);
+    }
+}
+
+/// The books that are in memory, by day (days since 1970-01-01); those least recently asked for are given up first.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    books: HashMap<i64, (u64, DayBook)>,
+    clock: u64,
+}
+
+/// Bars that are remembered, over all days but the one just asked for: about 100 MB.
+const MOST_BARS: usize = 4_000_000;
+
+impl Books {
+    /// The book of `day`, made by `load` where it is not in memory.
+    pub(crate) fn of<E>(&mut self, day: i64, load: impl FnOnce() -> Result<DayBook, E>) -> Result<&mut DayBook, E> {
+        self.clock += 1;
+        let clock = self.clock;
+        if !self.books.contains_key(&day) {
+            let book = load()?;
+            let mut bars = book.len() + self.books.values().map(|(_, book)| book.len()).sum::<usize>();
+            while bars > MOST_BARS {
+                let Some(oldest) = self.books.iter().min_by_key(|(_, (used, _))| *used).map(|(&day, _)| day) else {
+                    break;
+                };
+                bars -= self.books.remove(&oldest).map_or(0, |(_, book)| book.len());
+            }
+            self.books.insert(day, (clock, book));
+        }
+        let (used, book) = self.books.get_mut(&day).expect("it was just put there");
+        *used = clock;
+        Ok(book)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(frame_ms: i64, close: f64) -> Row {
+        Row { frame_ms, close, ..Row::default() }
+    }
+
+    /// Promise 8: the same again is a duplicate, other values are a revision, in any order of frames.
+    #[test]
+    fn a_bar_is_new_then_duplicate_then_revised() {
+        let mut book = DayBook::default();
+        for frame in [5, 3, 9, 4] {
+            let row = bar(frame, 1.0);
+            assert_eq!(book.standing(row.symbol, frame, fingerprint(&row)), Standing::New);
+            book.enter_row(&row);
+            assert_eq!(book.standing(row.symbol, frame, fingerprint(&row)), Standing::Duplicate);
+            let other = bar(frame, 2.0);
+            assert_eq!(book.standing(row.symbol, frame, fingerprint(&other)), Standing::Revision(1));
+        }
+        let revised = Row { revision: 1, ..bar(3, 2.0) };
+        book.enter_row(&revised);
+        assert_eq!(book.standing(SymbolId(0), 3, fingerprint(&bar(3, 1.0))), Standing::Revision(2));
+        assert_eq!(book.len(), 4);
+        let null = Row { present: 0, ..bar(3, 2.0) };
+        let zero = Row { present: 1, ..bar(3, 2.0) };
+        assert_ne!(fingerprint(&null), fingerprint(&zero));
+    }
+
+    #[test]
+    fn books_are_given_up_when_there_are_too_many_bars() {
+        let mut books = Books::default();
+        let big = || {
+            let mut book = DayBook::default();
+            (0..MOST_BARS as i64 / 2).for_each(|frame| book.enter(SymbolId(0), frame, 0, 0));
+            Ok::<_, ()>(book)
+        };
+        for day in 0..4 {
+            books.of(day, big).unwrap();
+        }
+        assert!(books.books.len() <= 2 && books.books.contains_key(&3));
+    }
+}

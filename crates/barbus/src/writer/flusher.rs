@@ -1,0 +1,467 @@
+//! The flusher: a thread that files every row of the ring by its trading day, and lets blocks be used again.
+//!
+//! A closed day is archived as soon as it closes; bars that come late for a closed day are gathered for a moment and its file is
+//! rewritten; when the ring runs out of free blocks, what an open day has so far is spilled to a part. A failure is kept,
+//! shown and tried again with growing pauses; the ring keeps the rows meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    ArrayRef, DictionaryArray, Float32Array, Float64Array, Int32Array, RecordBatch, StringArray,
+    TimestampMillisecondArray, UInt64Array,
+};
+use arrow_buffer::NullBuffer;
+use barbus_archive::Archive;
+use barbus_bars::{BarSchema, Calendar, Date, PriceType, TradingDay};
+use barbus_ring::{Archivist, Row, SymbolId};
+use jiff::Timestamp;
+
+use crate::day::{date_of, days_of};
+use crate::{Error, Result};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The last failure of a flush.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FlushError {
+    /// The day that could not be archived.
+    pub day: Date,
+    /// What went wrong.
+    pub error: String,
+    /// When.
+    pub at: Timestamp,
+    /// Tries that failed since the last success.
+    pub tries: u32,
+}
+
+/// How the archive stands.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct FlushStatus {
+    /// Closed days with rows that are not in their files yet.
+    pub days_waiting: Vec<Date>,
+    /// Files written since the writer started.
+    pub files_written: u64,
+    /// Parts of open days spilled since the writer started.
+    pub parts_spilled: u64,
+    /// The last failure, until a success.
+    pub last_error: Option<FlushError>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Days before this one (days since 1970-01-01) are closed.
+    closed_before: i64,
+    /// The ring has no free block.
+    pressure: bool,
+    /// Number of the newest pass that somebody asked for, and of the newest that was finished.
+    asked: u64,
+    finished: u64,
+    /// What the last finished pass failed with.
+    outcome: Option<(Date, String)>,
+    stop: bool,
+    status: FlushStatus,
+    /// Counts the blocks that were let go.
+    released: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+    done: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The writer's handle of the flusher's thread.
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    pub(crate) fn start(
+        archivist: Archivist,
+        archive: Archive,
+        calendar: Calendar,
+        schema: BarSchema,
+        late: Duration,
+        closed_before: i64,
+    ) -> Self {
+        let state = State { closed_before, ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() });
+        let mut job = Job {
+            archivist,
+            archive,
+            filing: Filing { calendar, span: None },
+            schema,
+            late,
+            blocks: BTreeMap::new(),
+            symbols: Vec::new(),
+            flushed_before: i64::MIN,
+            late_since: None,
+            pause: None,
+        };
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("barbus-flusher".into())
+            .spawn(move || job.run(&theirs))
+            .expect("a thread can be started");
+        Self { shared, thread: Some(thread) }
+    }
+
+    /// Says that days before `day` are closed.
+    pub(crate) fn close_before(&self, day: i64) {
+        let mut state = self.shared.lock();
+        if day > state.closed_before {
+            state.closed_before = day;
+            self.shared.work.notify_all();
+        }
+    }
+
+    /// Says that the ring has no free block.
+    pub(crate) fn press(&self) {
+        self.shared.lock().pressure = true;
+        self.shared.work.notify_all();
+    }
+
+    /// Waits until a block was let go, at most `timeout`.
+    pub(crate) fn wait_for_room(&self, timeout: Duration) {
+        let state = self.shared.lock();
+        let released = state.released;
+        let _ = self.shared.done.wait_timeout_while(state, timeout, |state| state.released == released && !state.stop);
+    }
+
+    /// A handle to wait for the archive without holding the writer.
+    pub(crate) fn waiter(&self) -> FlushWaiter {
+        FlushWaiter { shared: Arc::clone(&self.shared) }
+    }
+
+    pub(crate) fn status(&self) -> FlushStatus {
+        self.shared.lock().status.clone()
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.work.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits for the archive to have every closed day; it may live in another thread than the writer.
+#[derive(Debug, Clone)]
+pub struct FlushWaiter {
+    shared: Arc<Shared>,
+}
+
+impl FlushWaiter {
+    /// Has every row of every closed day archived now, and waits for it: one try.
+    pub fn flush(&self) -> Result<()> {
+        let mut state = self.shared.lock();
+        state.asked += 1;
+        let mine = state.asked;
+        self.shared.work.notify_all();
+        while state.finished < mine && !state.stop {
+            state = self.shared.done.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        match &state.outcome {
+            Some((day, why)) => Err(Error::Flush { day: *day, why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// How the archive stands.
+    pub fn status(&self) -> FlushStatus {
+        self.shared.lock().status.clone()
+    }
+}
+
+/// Which day a row belongs to; rows come by the thousands from the same one.
+#[derive(Debug)]
+struct Filing {
+    calendar: Calendar,
+    span: Option<TradingDay>,
+}
+
+impl Filing {
+    fn day(&mut self, frame_ms: i64) -> i64 {
+        let span = match self.span {
+            Some(span) if span.contains(frame_ms) => span,
+            _ => *self.span.insert(self.calendar.trading_day(frame_ms)),
+        };
+        days_of(span.date)
+    }
+}
+
+/// Rows `from..to` of a block that belong to one day.
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    day: i64,
+    from: u32,
+    to: u32,
+    archived: bool,
+}
+
+/// What is known of a block that is not persisted.
+#[derive(Debug, Default)]
+struct Block {
+    first_seq: u64,
+    scanned: u32,
+    sealed: bool,
+    ranges: Vec<Range>,
+}
+
+struct Job {
+    archivist: Archivist,
+    archive: Archive,
+    filing: Filing,
+    schema: BarSchema,
+    late: Duration,
+    blocks: BTreeMap<u64, Block>,
+    symbols: Vec<String>,
+    /// Days before this one were closed at the last pass: rows for them come late.
+    flushed_before: i64,
+    late_since: Option<Instant>,
+    /// After a failure: how long the pause is, and when it is over.
+    pause: Option<(Duration, Instant)>,
+}
+
+impl Job {
+    fn run(&mut self, shared: &Shared) {
+        loop {
+            let (asked, closed_before, pressure, stop) = {
+                let mut state = shared.lock();
+                loop {
+                    let due = state.asked > state.finished || state.stop;
+                    // A pause after a failure is kept whatever else is wanted, but for a try that was asked for.
+                    let paused = self.pause.map(|(_, until)| until.saturating_duration_since(Instant::now()));
+                    let paused = paused.filter(|left| !left.is_zero());
+                    let wanted = state.pressure || state.closed_before > self.flushed_before;
+                    if due || (wanted && paused.is_none()) {
+                        break;
+                    }
+                    let timeout = paused.unwrap_or_else(|| self.late.min(Duration::from_millis(200)));
+                    let (next, waited) =
+                        shared.work.wait_timeout(state, timeout).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    state = next;
+                    if waited.timed_out() && paused.is_none() {
+                        break;
+                    }
+                }
+                (state.asked, state.closed_before, state.pressure, state.stop)
+            };
+            let now = asked > shared.lock().finished || stop;
+            let outcome = self.pass(closed_before, pressure, now, shared);
+            let waiting = self.waiting(closed_before);
+            let mut state = shared.lock();
+            state.status.days_waiting = waiting;
+            state.pressure &= !pressure;
+            state.finished = state.finished.max(asked);
+            match outcome {
+                Ok(()) => {
+                    self.pause = None;
+                    state.outcome = None;
+                    state.status.last_error = None;
+                }
+                Err((day, error)) => {
+                    let pause = self.pause.map_or(FIRST_PAUSE, |(pause, _)| (pause * 2).min(LONGEST_PAUSE));
+                    self.pause = Some((pause, Instant::now() + pause));
+                    // What was wanted is wanted still, after the pause.
+                    state.pressure |= pressure;
+                    let tries = state.status.last_error.as_ref().map_or(0, |last| last.tries) + 1;
+                    let error = error.to_string();
+                    state.outcome = Some((day, error.clone()));
+                    state.status.last_error = Some(FlushError { day, error, at: Timestamp::now(), tries });
+                }
+            }
+            shared.done.notify_all();
+            if state.stop && stop {
+                return;
+            }
+        }
+    }
+
+    /// Looks at what is in the ring and archives what is due.
+    fn pass(&mut self, closed_before: i64, pressure: bool, now: bool, shared: &Shared) -> Result<(), (Date, Error)> {
+        self.scan();
+        let mut due = BTreeSet::new();
+        let mut late = false;
+        let mut open = BTreeSet::new();
+        for range in self.blocks.values().flat_map(|block| &block.ranges).filter(|range| !range.archived) {
+            match range.day {
+                day if day >= closed_before => drop(open.insert(day)),
+                day if day >= self.flushed_before => drop(due.insert(day)),
+                day => {
+                    late = true;
+                    if now || pressure || self.late_since.is_some_and(|since| since.elapsed() >= self.late) {
+                        due.insert(day);
+                    }
+                }
+            }
+        }
+        if !late {
+            self.late_since = None;
+        } else if self.late_since.is_none() {
+            self.late_since = Some(Instant::now());
+        }
+        let mut failed = None;
+        for day in due {
+            // One day's failure does not hold the others up.
+            match self.archive_day(day, false) {
+                Ok(written) => shared.lock().status.files_written += u64::from(written),
+                Err(error) => failed = failed.or(Some((date_of(day), error))),
+            }
+            self.release(shared);
+        }
+        if failed.is_none() {
+            self.flushed_before = closed_before;
+            self.late_since = None;
+        }
+        self.release(shared);
+        // Closed days alone may not give a block back: then the open day's rows go to a part.
+        if pressure && failed.is_none() && self.blocks.len() as u32 >= self.archivist.ring().geometry().slots {
+            for day in open {
+                match self.archive_day(day, true) {
+                    Ok(written) => shared.lock().status.parts_spilled += u64::from(written),
+                    Err(error) => failed = failed.or(Some((date_of(day), error))),
+                }
+            }
+            self.release(shared);
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn waiting(&self, closed_before: i64) -> Vec<Date> {
+        let ranges = self.blocks.values().flat_map(|block| &block.ranges);
+        let days: BTreeSet<i64> =
+            ranges.filter(|range| !range.archived && range.day < closed_before).map(|range| range.day).collect();
+        days.into_iter().map(date_of).collect()
+    }
+
+    /// Files the rows that came since the last look by their days.
+    fn scan(&mut self) {
+        let mut frames = Vec::new();
+        let blocks = self.archivist.unpersisted();
+        for found in blocks {
+            let block = self.blocks.entry(found.block).or_default();
+            block.first_seq = found.first_seq;
+            // The seal was read before the rows: a sealed block's rows are all of them.
+            block.sealed = found.sealed;
+            frames.clear();
+            if !self.archivist.frames(found.block, block.scanned, found.rows, &mut frames) {
+                continue;
+            }
+            for &frame_ms in &frames {
+                let day = self.filing.day(frame_ms);
+                let at = block.scanned;
+                block.scanned += 1;
+                match block.ranges.last_mut().filter(|last| last.day == day && !last.archived) {
+                    Some(last) => last.to = block.scanned,
+                    None => block.ranges.push(Range { day, from: at, to: block.scanned, archived: false }),
+                }
+            }
+        }
+    }
+
+    /// Writes the rows of `day` that were scanned to its file, or to a part. True when a file was written.
+    fn archive_day(&mut self, day: i64, spill: bool) -> Result<bool> {
+        let mut rows = Vec::new();
+        for (&number, block) in &self.blocks {
+            for range in block.ranges.iter().filter(|range| range.day == day) {
+                self.archivist.rows(number, range.from, range.to, &mut rows);
+            }
+        }
+        // Every row below this one was scanned: the blocks' rows are contiguous, the newest block's last row is the last.
+        let through = self.blocks.values().map(|block| block.first_seq + u64::from(block.scanned)).max().unwrap_or(0);
+        let lineage = self.archivist.ring().geometry().lineage;
+        let batch = self.batch(&rows);
+        let written = match spill {
+            false => self.archive.write(date_of(day), &batch, lineage, through)?.changed,
+            true => self.archive.spill(date_of(day), &batch, lineage, through)?.path.is_some(),
+        };
+        for range in self.blocks.values_mut().flat_map(|block| &mut block.ranges) {
+            range.archived |= range.day == day;
+        }
+        Ok(written)
+    }
+
+    /// Lets the sealed blocks go whose rows are all archived.
+    fn release(&mut self, shared: &Shared) {
+        let archived = |block: &Block| block.sealed && block.ranges.iter().all(|range| range.archived);
+        let done: Vec<u64> =
+            self.blocks.iter().filter(|(_, block)| archived(block)).map(|(&number, _)| number).collect();
+        if done.is_empty() {
+            return;
+        }
+        for number in done {
+            self.archivist.seal_checksum(number);
+            self.archivist.mark_persisted(number);
+            self.blocks.remove(&number);
+        }
+        shared.lock().released += 1;
+        shared.done.notify_all();
+    }
+
+    /// Rows as columns of the archive, with their sequence numbers.
+    fn batch(&mut self, rows: &[Row]) -> RecordBatch {
+        let ring = self.archivist.ring();
+        while (self.symbols.len() as u32) < ring.symbol_count() {
+            let id = SymbolId(self.symbols.len() as u32);
+            self.symbols.push(ring.symbol(id).unwrap_or_default());
+        }
+        // Only the symbols that occur: the archive's own dictionary is then theirs.
+        let mut keys = HashMap::new();
+        let mut names: Vec<&str> = Vec::new();
+        let symbol: Vec<i32> = rows
+            .iter()
+            .map(|row| {
+                *keys.entry(row.symbol).or_insert_with(|| {
+                    names.push(self.symbols.get(row.symbol.0 as usize).map_or("", String::as_str));
+                    names.len() as i32 - 1
+                })
+            })
+            .collect();
+        let symbol = DictionaryArray::<Int32Type>::new(Int32Array::from(symbol), Arc::new(StringArray::from(names)));
+        let frame = rows.iter().map(|row| row.frame_ms).collect::<Vec<_>>();
+        let frame = TimestampMillisecondArray::from(frame).with_timezone(self.schema.zone());
+        let price = |value: fn(&Row) -> f64| -> ArrayRef {
+            match self.schema.price() {
+                PriceType::Float64 => Arc::new(Float64Array::from_iter_values(rows.iter().map(value))),
+                PriceType::Float32 => {
+                    Arc::new(Float32Array::from_iter_values(rows.iter().map(|row| value(row) as f32)))
+                }
+            }
+        };
+        let names = self.schema.column_names().chain([barbus_bars::SEQ]);
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(symbol),
+            Arc::new(frame),
+            price(|row| row.open),
+            price(|row| row.high),
+            price(|row| row.low),
+            price(|row| row.close),
+            Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.volume))),
+        ];
+        for k in 0..self.schema.optional().len() {
+            let values = rows.iter().map(|row| row.optional[k]).collect::<Vec<_>>();
+            let nulls = NullBuffer::from_iter(rows.iter().map(|row| row.present >> k & 1 == 1));
+            columns.push(Arc::new(Float64Array::new(values.into(), Some(nulls))));
+        }
+        columns.push(Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.seq))));
+        RecordBatch::try_from_iter(names.zip(columns)).expect("every column has one value for each row")
+    }
+}

@@ -1,0 +1,581 @@
+//! The writer of a bus: what a bar must pass on its way into the ring, and from there into the archive.
+//!
+//! The daemon is a socket before a [`Writer`]; a feed handler in Rust can hold one itself. There is one writer for a bus at a time, by a lock.
+
+mod book;
+mod flusher;
+mod intake;
+mod pulse;
+mod quarantine;
+mod rate;
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use arrow_array::{Array, RecordBatch};
+use barbus_archive::Archive;
+use barbus_bars::{BarBatch, Date, Fault, PriceType, TradingDay};
+use barbus_ring::{Price, Recovery, Ring, RingWriter, Row, Spec, SymbolId, create};
+use barbus_shm::{ShmError, WriterLock};
+use jiff::Timestamp;
+
+use book::{Books, DayBook, Standing, fingerprint};
+use flusher::Flusher;
+pub use flusher::{FlushError, FlushStatus, FlushWaiter};
+use intake::Content;
+pub use intake::{Incoming, Intake};
+use pulse::Pulse;
+use quarantine::Quarantine;
+pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
+use rate::Rate;
+
+use crate::day::{date_of, days_of};
+use crate::protocol::{Ack, Stat};
+use crate::{Bus, Error, Result};
+
+/// What became of a bar that was pushed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pushed {
+    /// Published, with its sequence number.
+    Accepted(u64),
+    /// There already with the same values; not published again.
+    Duplicate,
+    /// There with other values; published as a revision, with its sequence number.
+    Revised(u64),
+    /// Not a bar, for this reason; it is in the quarantine.
+    Quarantined(Fault),
+}
+
+/// Rows of a batch that were handled, and what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// What became of the rows handled by this call.
+    pub ack: Ack,
+    /// The row to go on with; the number of rows when the batch is done.
+    pub next: usize,
+}
+
+/// The one writer of a bus.
+///
+/// Dropping it ends it cleanly: what is committed is on disk, closed days have been tried to be archived.
+///
+/// ```
+/// use barbus::{Bus, InitOptions, Pushed, Reader, Start, Writer};
+/// # let dir = tempfile::tempdir().unwrap();
+/// let bus = Bus::init(&dir.path().join("bus"), &InitOptions { calendar: "XSHG".into(), ..Default::default() })?;
+/// let mut writer = Writer::open(&bus)?;
+/// let symbol = writer.symbol("600000.XSHG").unwrap();
+/// let bar = barbus::Row {
+///     symbol,
+///     frame_ms: 1_720_056_660_000, // the end of the bar: 2024-07-04 09:31 in Shanghai
+///     open: 8.0, high: 8.2, low: 7.9, close: 8.1, volume: 12_300.0,
+///     ..Default::default()
+/// };
+/// assert_eq!(writer.push(&bar)?, Pushed::Accepted(0));
+/// assert_eq!(writer.push(&bar)?, Pushed::Duplicate);
+/// # Ok::<(), barbus::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Writer {
+    // Fields are dropped in this order: the threads end before the lock is given back.
+    flusher: Flusher,
+    _pulse: Pulse,
+    ring: RingWriter,
+    intake: Intake,
+    quarantine: Quarantine,
+    books: Books,
+    symbols: HashMap<String, SymbolId>,
+    span: TradingDay,
+    /// Days up to this one (days since 1970-01-01) are closed: their bars come late.
+    closed_through: i64,
+    last_frame_ms: Option<i64>,
+    last_received: Option<Timestamp>,
+    counts: Ack,
+    quarantined: BTreeMap<&'static str, u64>,
+    rate: Rate,
+    wakes: bool,
+    bus: Bus,
+    _lock: WriterLock,
+}
+
+impl Writer {
+    /// Becomes the writer of `bus`: takes the lock, lays the ring out or takes it over, and starts the flusher.
+    ///
+    /// [`Error::Busy`] where another process is the writer.
+    pub fn open(bus: &Bus) -> Result<Self> {
+        let lock = WriterLock::acquire(&bus.lock()).map_err(|error| match error {
+            ShmError::Held { pid, .. } => Error::Busy { bus: bus.path().to_owned(), pid },
+            other => Error::Ring(other.into()),
+        })?;
+        let settings = bus.settings();
+        let spec = spec(bus);
+        let path = bus.ring();
+        if !path.exists() {
+            create(&path, &spec)?;
+        }
+        let ring = RingWriter::open(&path)?;
+        if !ring.ring().has_schema(&spec) {
+            let what = format!(
+                "[bars] has other columns than {}: close the day, archive it, and move the ring away",
+                path.display()
+            );
+            return Err(Error::Settings { path: bus.path().join("bus.toml"), what });
+        }
+        let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
+
+        let archivist = ring.archivist();
+        let blocks = archivist.blocks();
+        let closed_through = match ring.day() {
+            Some(day) => day - 1,
+            None => {
+                let in_ring = blocks.iter().filter(|block| block.last_of_day).filter_map(|block| block.day).max();
+                let in_archive = archive.days()?.last().copied().map(days_of);
+                in_ring.max(in_archive).unwrap_or(i64::MIN + 1)
+            }
+        };
+        let mut last = Vec::new();
+        if let Some(newest) = blocks.iter().rev().find(|block| block.rows > 0) {
+            archivist.rows(newest.block, newest.rows - 1, newest.rows, &mut last);
+        }
+        let symbols = (0..ring.ring().symbol_count())
+            .filter_map(|id| Some((ring.ring().symbol(SymbolId(id))?, SymbolId(id))))
+            .collect();
+        let flusher = Flusher::start(
+            ring.archivist(),
+            archive,
+            settings.calendar.clone(),
+            settings.schema.clone(),
+            settings.late,
+            closed_through.saturating_add(1),
+        );
+        let mut writer = Self {
+            flusher,
+            _pulse: Pulse::start(ring.archivist(), settings.sync),
+            intake: Intake::new(bus),
+            quarantine: Quarantine::new(bus.quarantine()),
+            books: Books::default(),
+            symbols,
+            span: settings.calendar.trading_day(0),
+            closed_through,
+            last_frame_ms: last.first().map(|row| row.frame_ms),
+            last_received: last.first().and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
+            counts: Ack::default(),
+            quarantined: BTreeMap::new(),
+            rate: Rate::default(),
+            wakes: true,
+            bus: bus.clone(),
+            ring,
+            _lock: lock,
+        };
+        if let Some(day) = writer.ring.day() {
+            // The open day's bars are known before the first one comes.
+            writer.book(day)?;
+        }
+        Ok(writer)
+    }
+
+    /// What was found in the ring when it was taken over.
+    pub fn recovery(&self) -> &Recovery {
+        self.ring.recovery()
+    }
+
+    /// The bus that is written.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The trading day that is open.
+    pub fn day(&self) -> Option<Date> {
+        self.ring.day().map(date_of)
+    }
+
+    /// Whether commits wake readers that sleep (default). Without it a commit makes no system call, and readers must spin.
+    pub fn set_wakes(&mut self, wakes: bool) {
+        self.wakes = wakes;
+    }
+
+    /// The id of a symbol, for [`Writer::push`]; it is added to the bus where it is new.
+    pub fn symbol(&mut self, symbol: &str) -> Result<SymbolId, Fault> {
+        if let Some(&id) = self.symbols.get(symbol) {
+            return Ok(id);
+        }
+        if symbol.is_empty() {
+            return Err(Fault::EmptySymbol);
+        }
+        if symbol.len() > barbus_bars::MAX_SYMBOL_BYTES {
+            return Err(Fault::LongSymbol);
+        }
+        let capacity = self.ring.ring().geometry().symbols as usize;
+        let id = self.ring.intern(symbol).map_err(|_| Fault::SymbolTableFull { capacity })?;
+        self.symbols.insert(symbol.to_owned(), id);
+        Ok(id)
+    }
+
+    /// Publishes one bar; every reader sees it when this returns. `seq`, `revision` and `received_ns` of `row` are set here.
+    ///
+    /// Waits where the ring has no free block, until the flusher has made one.
+    pub fn push(&mut self, row: &Row) -> Result<Pushed> {
+        let now = Timestamp::now();
+        let prices = [row.open, row.high, row.low, row.close];
+        let rules = self.bus.settings().rules;
+        let interval = i64::from(self.ring.ring().geometry().interval_ms);
+        let optional = (0..self.bus.settings().schema.optional().len())
+            .find(|&k| row.optional(k).is_some_and(|value| !value.is_finite()))
+            .map(|k| Fault::NotFinite { column: self.bus.settings().schema.optional()[k].clone() });
+        let fault = match row.frame_ms.rem_euclid(interval) {
+            0 => rules.check(prices, row.volume).or(optional),
+            _ => Some(Fault::OffInterval),
+        };
+        if let Some(fault) = fault {
+            let raw = self.as_batch(row);
+            self.quarantine.keep(&raw, &[(0, fault.clone())], "writer", 0, now)?;
+            self.count_quarantined(&fault, 1);
+            return Ok(Pushed::Quarantined(fault));
+        }
+        let mut row = Row { received_ns: now.as_nanosecond() as i64, ..*row };
+        loop {
+            match self.publish_row(&mut row)? {
+                Some(pushed) => {
+                    self.committed(now);
+                    return Ok(pushed);
+                }
+                None => self.wait_for_room(),
+            }
+        }
+    }
+
+    /// Publishes a batch of any columns that can be cast to bars, and waits where the ring is full until all of it is committed.
+    pub fn publish(&mut self, batch: RecordBatch) -> Result<Ack> {
+        let incoming = self.intake.cast(batch, "writer", 0)?;
+        let mut ack = Ack::default();
+        let mut next = 0;
+        loop {
+            let taken = self.take(&incoming, next)?;
+            ack += taken.ack;
+            next = taken.next;
+            if next >= incoming.rows() {
+                return Ok(ack);
+            }
+            self.wait_for_room();
+        }
+    }
+
+    /// Casts batches for [`Writer::take`] in other threads.
+    pub fn intake(&self) -> Intake {
+        self.intake.clone()
+    }
+
+    /// Takes the rows of a batch from `from` on, as many as the ring has room for; it never waits.
+    ///
+    /// What is counted in the acknowledgement is committed. Where `next` is less than the number of rows the ring is full: call again
+    /// with it after a moment. On an error the rows before stay committed; sending them again makes duplicates, which are harmless.
+    pub fn take(&mut self, incoming: &Incoming, from: usize) -> Result<Taken> {
+        let now = Timestamp::now();
+        let rows = incoming.rows();
+        let mut ack = Ack::default();
+        match &incoming.bars {
+            Content::Rejected => {
+                let kept = self.quarantine.keep_rejected(&incoming.raw, &incoming.source, now)?;
+                self.count_quarantined(&Fault::Rejected { reason: String::new() }, kept);
+                ack.quarantined = kept;
+            }
+            Content::Faulty(fault) => {
+                let faults: Vec<_> = (0..rows).map(|row| (row, fault.clone())).collect();
+                self.keep(incoming, &faults, now)?;
+                ack.quarantined = rows as u64;
+            }
+            Content::Bars(bars) => return self.take_bars(incoming, bars, from, now),
+        }
+        ack.rows = ack.quarantined;
+        self.counts += ack;
+        Ok(Taken { ack, next: rows })
+    }
+
+    fn take_bars(&mut self, incoming: &Incoming, bars: &BarBatch, from: usize, now: Timestamp) -> Result<Taken> {
+        let mut ack = Ack::default();
+        let (keys, frames, faults) = (bars.symbol_keys(), bars.frames_ms(), bars.faults());
+        if from == 0 && !faults.is_empty() {
+            self.keep(incoming, faults, now)?;
+            ack.quarantined = faults.len() as u64;
+        }
+        let received_ns = now.as_nanosecond() as i64;
+        let optional: Vec<_> = (0..bars.schema().optional().len()).map(|k| bars.optional(k)).collect();
+        let mut ids: Vec<Option<SymbolId>> = vec![None; bars.symbols().len()];
+        let mut without_room: Vec<(usize, Fault)> = Vec::new();
+        let mut next_fault = faults.partition_point(|(row, _)| *row < from);
+        let mut row = from;
+        while row < bars.len() {
+            if faults.get(next_fault).is_some_and(|(faulty, _)| *faulty == row) {
+                next_fault += 1;
+                row += 1;
+                continue;
+            }
+            let key = keys[row] as usize;
+            let symbol = match ids[key] {
+                Some(id) => id,
+                None => match self.symbol(bars.symbols().value(key)) {
+                    Ok(id) => *ids[key].insert(id),
+                    Err(fault) => {
+                        without_room.push((row, fault));
+                        row += 1;
+                        continue;
+                    }
+                },
+            };
+            let mut bar = Row {
+                symbol,
+                frame_ms: frames[row],
+                open: bars.open()[row],
+                high: bars.high()[row],
+                low: bars.low()[row],
+                close: bars.close()[row],
+                volume: bars.volume()[row],
+                received_ns,
+                ..Row::default()
+            };
+            for (k, column) in optional.iter().enumerate() {
+                if column.is_valid(row) {
+                    bar.optional[k] = column.value(row);
+                    bar.present |= 1 << k;
+                }
+            }
+            match self.publish_row(&mut bar)? {
+                Some(Pushed::Accepted(seq)) => {
+                    ack.accepted += 1;
+                    ack.seq = Some(seq);
+                }
+                Some(Pushed::Revised(seq)) => {
+                    ack.revised += 1;
+                    ack.seq = Some(seq);
+                }
+                Some(_) => ack.duplicate += 1,
+                None => break,
+            }
+            row += 1;
+        }
+        if ack.seq.is_some() {
+            self.committed(now);
+        }
+        if !without_room.is_empty() {
+            self.keep(incoming, &without_room, now)?;
+            ack.quarantined += without_room.len() as u64;
+        }
+        ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.quarantined;
+        self.counts += ack;
+        self.rate.count(now.as_second(), ack.accepted + ack.revised);
+        Ok(Taken { ack, next: row })
+    }
+
+    /// Files, compares and publishes one good row; `None` where the ring is full, and nothing happened.
+    #[inline]
+    fn publish_row(&mut self, row: &mut Row) -> Result<Option<Pushed>> {
+        if !self.span.contains(row.frame_ms) {
+            self.span = self.bus.settings().calendar.trading_day(row.frame_ms);
+        }
+        let day = days_of_span(&self.span);
+        if self.ring.day() != Some(day) && day > self.ring.day().unwrap_or(self.closed_through) {
+            // The first bar of a later day closes the day before it.
+            self.close_day();
+            self.ring.begin_day(day);
+            self.closed_through = day - 1;
+            self.flusher.close_before(day);
+        }
+        let (symbol, frame_ms) = (row.symbol, row.frame_ms);
+        let print = fingerprint(row);
+        let standing = self.book(day)?.standing(symbol, frame_ms, print);
+        row.revision = match standing {
+            Standing::Duplicate => return Ok(Some(Pushed::Duplicate)),
+            Standing::New => 0,
+            Standing::Revision(number) => number,
+        };
+        let Ok(seq) = self.ring.push(row) else {
+            self.flusher.press();
+            return Ok(None);
+        };
+        self.book(day)?.enter(symbol, frame_ms, print, row.revision);
+        self.last_frame_ms = Some(frame_ms);
+        Ok(Some(if row.revision == 0 { Pushed::Accepted(seq) } else { Pushed::Revised(seq) }))
+    }
+
+    fn committed(&mut self, now: Timestamp) {
+        self.ring.settle();
+        if self.wakes {
+            self.ring.wake();
+        }
+        self.last_received = Some(now);
+    }
+
+    /// The book of a day, read from the archive and the ring where it is not in memory.
+    #[inline]
+    fn book(&mut self, day: i64) -> Result<&mut DayBook> {
+        let (ring, bus) = (&mut self.ring, &self.bus);
+        let symbols = &mut self.symbols;
+        self.books.of(day, || load_book(ring, bus, symbols, day))
+    }
+
+    /// Closes the open trading day: readers see the close, the flusher archives the day. The day, where one with bars was open.
+    pub fn close_day(&mut self) -> Option<Date> {
+        let day = self.ring.day()?;
+        let had_bars = self.ring.close_day();
+        self.closed_through = self.closed_through.max(day);
+        self.flusher.close_before(self.closed_through + 1);
+        if had_bars && self.wakes {
+            self.ring.wake();
+        }
+        had_bars.then(|| date_of(day))
+    }
+
+    /// Closes the open day where its time has come: the grace after its last session, and after the last bar that came.
+    pub fn close_by_clock(&mut self, now: Timestamp) -> Option<Date> {
+        let day = self.ring.day()?;
+        let frame = self.last_frame_ms?;
+        let span = match self.span {
+            span if days_of_span(&span) == day => span,
+            _ => {
+                // The last bar was a late one: the span of the open day is asked for by an instant of that date.
+                let noon = date_of(day).at(12, 0, 0, 0).to_zoned(self.bus.settings().calendar.zone().clone());
+                let instant = noon.map_or(frame, |noon| noon.timestamp().as_millisecond());
+                self.bus.settings().calendar.trading_day(instant)
+            }
+        };
+        let close = Timestamp::from_millisecond(span.close_ms).ok()?;
+        let from = self.last_received.map_or(close, |received| received.max(close));
+        let due = now.duration_since(from) >= jiff::SignedDuration::try_from(self.bus.settings().grace).ok()?;
+        if due { self.close_day() } else { None }
+    }
+
+    /// Waits for the archive, also from another thread.
+    pub fn flush_waiter(&self) -> FlushWaiter {
+        self.flusher.waiter()
+    }
+
+    /// Has every closed day archived now, and waits for it: one try.
+    pub fn flush(&self) -> Result<()> {
+        self.flusher.waiter().flush()
+    }
+
+    /// How the bus is.
+    pub fn stat(&mut self, now: Timestamp) -> Stat {
+        let mut stat = crate::stat::of_ring(self.ring.ring(), &self.bus);
+        let flush = self.flusher.status();
+        stat.pid = Some(std::process::id());
+        stat.rate = Some(self.rate.per_second(now.as_second()));
+        stat.accepted = Some(self.counts.accepted);
+        stat.duplicates = Some(self.counts.duplicate);
+        stat.revisions = Some(self.counts.revised);
+        stat.quarantined = self.quarantined.iter().map(|(&code, &count)| (code.to_owned(), count)).collect();
+        stat.last_frame = self.last_frame_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        stat.last_received = self.last_received;
+        stat.last_age_s = self.last_received.map(|at| now.duration_since(at).as_secs_f64().max(0.0));
+        stat.days_waiting = flush.days_waiting;
+        stat.set_flush_error(flush.last_error);
+        stat
+    }
+
+    fn wait_for_room(&self) {
+        self.flusher.wait_for_room(Duration::from_millis(100));
+    }
+
+    fn keep(&mut self, incoming: &Incoming, faults: &[(usize, Fault)], now: Timestamp) -> Result<()> {
+        self.quarantine.keep(&incoming.raw, faults, &incoming.source, incoming.first_row, now)?;
+        for (_, fault) in faults {
+            self.count_quarantined(fault, 1);
+        }
+        Ok(())
+    }
+
+    fn count_quarantined(&mut self, fault: &Fault, rows: u64) {
+        *self.quarantined.entry(fault.code()).or_default() += rows;
+    }
+
+    /// A pushed row as a batch, for the quarantine.
+    fn as_batch(&self, row: &Row) -> RecordBatch {
+        use std::sync::Arc;
+        let schema = &self.bus.settings().schema;
+        let symbol = self.ring.ring().symbol(row.symbol).unwrap_or_default();
+        let frame = arrow_array::TimestampMillisecondArray::from(vec![row.frame_ms]).with_timezone(schema.zone());
+        let mut columns: Vec<arrow_array::ArrayRef> =
+            vec![Arc::new(arrow_array::StringArray::from(vec![symbol])), Arc::new(frame)];
+        let numbers = [row.open, row.high, row.low, row.close, row.volume].map(Some);
+        let optional = (0..schema.optional().len()).map(|k| row.optional(k));
+        for value in numbers.into_iter().chain(optional) {
+            columns.push(Arc::new(arrow_array::Float64Array::from(vec![value])));
+        }
+        RecordBatch::try_from_iter(schema.column_names().zip(columns)).expect("every column has one row")
+    }
+}
+
+fn days_of_span(span: &TradingDay) -> i64 {
+    days_of(span.date)
+}
+
+/// The ring that the settings of `bus` ask for.
+fn spec(bus: &Bus) -> Spec {
+    use std::hash::{BuildHasher, Hasher};
+    let settings = bus.settings();
+    Spec {
+        zone: settings.schema.zone().to_owned(),
+        price: match settings.schema.price() {
+            PriceType::Float64 => Price::Float64,
+            PriceType::Float32 => Price::Float32,
+        },
+        optional: settings.schema.optional().to_vec(),
+        rows_per_block: settings.rows_per_block,
+        symbols: settings.symbols,
+        symbol_bytes: settings.symbols.saturating_mul(24),
+        tip_rows: settings.tip_rows,
+        // A random number: std's hasher is seeded by the system.
+        lineage: std::hash::RandomState::new().build_hasher().finish(),
+        created_ns: Timestamp::now().as_nanosecond() as i64,
+        ..Spec::default()
+    }
+    .with_file_bytes(settings.ring_bytes)
+}
+
+/// What the archive and the ring have for a day. The archive is read first: what is archived meanwhile is still in the ring, because only
+/// this thread lets blocks be overwritten.
+fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut HashMap<String, SymbolId>, day: i64) -> Result<DayBook> {
+    let settings = bus.settings();
+    let mut book = DayBook::default();
+    let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
+    let mut through = 0;
+    if let Some((meta, rows)) = archive.read(date_of(day))? {
+        if meta.lineage == ring.ring().geometry().lineage {
+            through = meta.through_seq;
+        }
+        crate::archived::rows(&rows, &settings.schema, |symbol, row| {
+            let known = symbols.get(symbol).copied().or_else(|| {
+                let id = ring.intern(symbol).ok()?;
+                symbols.insert(symbol.to_owned(), id);
+                Some(id)
+            });
+            // Without room for the symbol its bars cannot come either.
+            if let Some(symbol) = known {
+                book.enter_row(&Row { symbol, ..row });
+            }
+        });
+    }
+    let archivist = ring.archivist();
+    let mut span = settings.calendar.trading_day(0);
+    let mut rows = Vec::new();
+    for block in archivist.blocks() {
+        rows.clear();
+        archivist.rows(block.block, 0, block.rows, &mut rows);
+        for row in rows.iter().filter(|row| row.seq >= through) {
+            if !span.contains(row.frame_ms) {
+                span = settings.calendar.trading_day(row.frame_ms);
+            }
+            if days_of_span(&span) == day {
+                book.enter_row(row);
+            }
+        }
+    }
+    Ok(book)
+}
+
+impl Writer {
+    /// The ring, for whoever wants to look at it.
+    pub fn ring(&self) -> &Ring<impl barbus_shm::Memory + use<>> {
+        self.ring.ring()
+    }
+}

@@ -1,0 +1,145 @@
+//! Bars that were not taken: each kept as a line of JSON with its row, its source and the reason.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use arrow_array::{Array, RecordBatch, StringArray, cast::AsArray};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::DataType;
+use barbus_bars::{Date, Fault};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::{Error, Result};
+
+/// The folder of quarantined rows, one file for each UTC date of receipt.
+#[derive(Debug)]
+pub(crate) struct Quarantine {
+    folder: PathBuf,
+    open: Option<(Date, File)>,
+}
+
+/// Column of a stream of rows that the producer could not read itself: the text of the row.
+pub const REJECTED_ROW: &str = "row";
+/// Where it stood: `file:line`.
+pub const REJECTED_SOURCE: &str = "source";
+/// Why it could not be read.
+pub const REJECTED_REASON: &str = "reason";
+
+impl Quarantine {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder, open: None }
+    }
+
+    /// Keeps the faulty rows of `batch` as they came. Only when this returns may they be acknowledged.
+    pub(crate) fn keep(
+        &mut self,
+        batch: &RecordBatch,
+        faults: &[(usize, Fault)],
+        source: &str,
+        first_row: u64,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut lines = String::new();
+        for (row, fault) in faults {
+            let line = json!({
+                "received": now.to_string(),
+                "source": format!("{source}, row {}", first_row + *row as u64 + 1),
+                "code": fault.code(),
+                "reason": fault.to_string(),
+                "row": row_as_json(batch, *row),
+            });
+            lines += &line.to_string();
+            lines.push('\n');
+        }
+        self.append(&lines, now)
+    }
+
+    /// Keeps rows that the producer put aside itself: text, place and reason are columns of `batch`.
+    pub(crate) fn keep_rejected(&mut self, batch: &RecordBatch, source: &str, now: Timestamp) -> Result<u64> {
+        let column = |name: &str| -> Option<&StringArray> { batch.column_by_name(name)?.as_string_opt::<i32>() };
+        let text = |name: &str, row: usize| {
+            column(name).filter(|column| column.is_valid(row)).map_or("", |column| column.value(row))
+        };
+        let mut lines = String::new();
+        for row in 0..batch.num_rows() {
+            let fault = Fault::Rejected { reason: text(REJECTED_REASON, row).to_owned() };
+            let place = text(REJECTED_SOURCE, row);
+            let line = json!({
+                "received": now.to_string(),
+                "source": if place.is_empty() { source } else { place },
+                "code": fault.code(),
+                "reason": text(REJECTED_REASON, row),
+                "row": text(REJECTED_ROW, row),
+            });
+            lines += &line.to_string();
+            lines.push('\n');
+        }
+        self.append(&lines, now)?;
+        Ok(batch.num_rows() as u64)
+    }
+
+    fn append(&mut self, lines: &str, now: Timestamp) -> Result<()> {
+        let date = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let path = self.folder.join(format!("{date}.ndjson"));
+        let result = self.file(date, &path).and_then(|mut file| {
+            file.write_all(lines.as_bytes())?;
+            file.sync_data()
+        });
+        result.map_err(|e| {
+            self.open = None;
+            Error::io(&path, "keep rows in the quarantine", e)
+        })
+    }
+
+    fn file(&mut self, date: Date, path: &Path) -> std::io::Result<&File> {
+        if self.open.as_ref().is_none_or(|(open, _)| *open != date) {
+            std::fs::create_dir_all(&self.folder)?;
+            let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+            self.open = Some((date, file));
+        }
+        Ok(&self.open.as_ref().expect("opened above").1)
+    }
+}
+
+/// A row of any batch: numbers as numbers, null as null, everything else as text.
+fn row_as_json(batch: &RecordBatch, row: usize) -> Value {
+    let options = FormatOptions::default().with_display_error(true);
+    let mut object = Map::new();
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let value = match ArrayFormatter::try_new(column, &options) {
+            _ if column.is_null(row) => Value::Null,
+            Err(_) => json!(format!("a {}", field.data_type())),
+            Ok(formatter) => {
+                let text = formatter.value(row).to_string();
+                let numeric = field.data_type().is_numeric() && *field.data_type() != DataType::Boolean;
+                // Infinite and not-a-number have no JSON number: they stay text.
+                let number = numeric.then(|| serde_json::from_str::<serde_json::Number>(&text).ok()).flatten();
+                number.map_or(Value::String(text), Value::Number)
+            }
+        };
+        object.insert(field.name().clone(), value);
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_row_keeps_what_json_has_no_number_for() {
+        let batch = RecordBatch::try_from_iter([
+            ("symbol", Arc::new(StringArray::from(vec!["A"])) as arrow_array::ArrayRef),
+            ("open", Arc::new(arrow_array::Float64Array::from(vec![f64::NAN]))),
+            ("close", Arc::new(arrow_array::Float64Array::from(vec![0.1]))),
+            ("money", Arc::new(arrow_array::Float64Array::from(vec![None::<f64>]))),
+        ])
+        .unwrap();
+        let expected = json!({"symbol": "A", "open": "NaN", "close": 0.1, "money": null});
+        assert_eq!(row_as_json(&batch, 0), expected);
+    }
+}
