@@ -98,3 +98,45 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use barbus_shm::WriteMap;
+
+    use super::*;
+    use crate::{Spec, create};
+
+    /// Promise 3: a row that is written over while it is copied is not given out. The reader reads just where the writer writes next.
+    #[test]
+    fn a_row_that_is_written_over_meanwhile_is_gone() {
+        const ROWS: u64 = 400_000;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bars.ring");
+        create(&path, &Spec { blocks: 2, rows_per_block: 64, tip_rows: 64, ..Spec::default() }).unwrap();
+        let ring = Ring::new(WriteMap::open(&path).unwrap(), &path).unwrap();
+        let row = |seq: u64| {
+            let x = seq as f64;
+            Row { seq, frame_ms: seq as i64, open: x, high: x, low: x, close: x, volume: x, ..Row::default() }
+        };
+        let next = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for seq in 0..ROWS {
+                    ring.put_tip(&row(seq), seq);
+                    next.store(seq + 1, Ordering::Relaxed);
+                }
+            });
+            while next.load(Ordering::Relaxed) < ROWS {
+                let seq = next.load(Ordering::Relaxed).saturating_sub(63);
+                if let Tip::Row(found, position) = ring.tip(seq) {
+                    assert_eq!((found, position), (row(seq), seq));
+                }
+            }
+        });
+        assert_eq!(ring.tip(ROWS - 64), Tip::Row(row(ROWS - 64), ROWS - 64));
+        assert_eq!(ring.tip(ROWS - 65), Tip::Gone);
+        assert_eq!(ring.tip(ROWS), Tip::NotYet);
+    }
+}
