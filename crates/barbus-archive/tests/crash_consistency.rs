@@ -156,6 +156,9 @@ fn no_failure_loses_a_bar_or_leaves_litter() {
                     files.disarm();
                     if outcome.is_ok() {
                         assert_eq!(read(&archive, DAY), new, "{what}: reported as done");
+                    } else if !dead {
+                        let litter = files.names().into_iter().find(|name| name.ends_with(".tmp"));
+                        assert_eq!(litter, None, "{what}: left behind");
                     }
                     for loss in power_losses().into_iter().filter(|_| dead) {
                         let lost = files.fork();
@@ -167,6 +170,28 @@ fn no_failure_loses_a_bar_or_leaves_litter() {
             }
         }
     }
+}
+
+/// A disk that drops bytes without a word is found out before the old file is replaced.
+#[test]
+fn a_write_cut_short_in_silence_is_noticed() {
+    let start = MemoryFiles::default();
+    Call::Write.make(&open(&start), &morning()).unwrap();
+    let mut noticed = 0;
+    for at in 0..20 {
+        let files = start.fork();
+        let archive = open(&files);
+        files.arm(Fault { at, effect: Effect::Silent, dead: false });
+        let outcome = Call::Write.make(&archive, &late());
+        files.disarm();
+        if let Err(error) = outcome {
+            noticed += 1;
+            assert!(error.to_string().ends_with("read back differently from what was written"), "{error}");
+            assert_eq!(read(&archive, DAY), expected(&morning()));
+            assert_eq!(files.names(), [DAY_FILE]);
+        }
+    }
+    assert_eq!(noticed, 1);
 }
 
 /// A handle that saw a write fail goes on as if nothing had been.

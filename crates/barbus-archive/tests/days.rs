@@ -167,6 +167,22 @@ fn a_part_the_file_covers_is_ignored_and_removed() {
 }
 
 #[test]
+fn a_part_whose_rows_the_file_has_is_ignored_whatever_its_number() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let archive = open(dir.path());
+    let bars = [bar("A", 1, 2.0, 0), bar("A", 1, 3.0, 1)];
+    archive.write(DAY, &rows(&bars), 1, 2).unwrap();
+    // A part of the same run of numbers, from before the revision, which the file never merged.
+    let stale = open(other.path()).spill(DAY, &rows(&bars[..1]), 1, 1).unwrap();
+    let part = dir.path().join(".parts").join("2024-02-29.1.parquet");
+    fs::create_dir(part.parent().unwrap()).unwrap();
+    fs::copy(stale.path.unwrap(), &part).unwrap();
+    assert_eq!(read(&archive, DAY), expected(&bars));
+    assert!(!archive.write(DAY, &rows(&bars), 1, 2).unwrap().changed);
+    assert!(!part.exists());
+}
+
+#[test]
 fn days_are_listed_in_order_and_other_names_are_let_be() {
     let dir = tempfile::tempdir().unwrap();
     let archive = open(dir.path());

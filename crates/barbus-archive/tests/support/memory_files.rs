@@ -18,6 +18,8 @@ pub(crate) enum Effect {
     Half,
     /// It is done, but reports an error.
     Done,
+    /// A write leaves half of its bytes and reports nothing. Others are done.
+    Silent,
 }
 
 /// Where something goes wrong.
@@ -45,6 +47,7 @@ pub(crate) struct Disk {
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
     dirs: BTreeSet<PathBuf>,
+    synced_dirs: BTreeSet<PathBuf>,
     fault: Option<Fault>,
     operations: usize,
 }
@@ -80,7 +83,10 @@ impl MemoryFiles {
     pub(crate) fn lose_power(&self, loss: PowerLoss) {
         let mut disk = self.disk();
         if loss.names {
-            disk.names = disk.synced_names.clone();
+            let Disk { synced_dirs, synced_names, .. } = &*disk;
+            let mut names = synced_names.clone();
+            names.retain(|name, _| synced_dirs.contains(name.parent().unwrap()));
+            disk.names = names;
         }
         if loss.contents {
             for inode in &mut disk.inodes {
@@ -109,9 +115,9 @@ impl MemoryFiles {
         disk.operations += 1;
         let error = || io::Error::new(ErrorKind::StorageFull, "injected");
         match disk.fault {
-            Some(fault) if fault.at == number => {
+            Some(fault) if fault.at == number && fault.effect != Effect::Silent => {
                 match fault.effect {
-                    Effect::Refused => {}
+                    Effect::Refused | Effect::Silent => {}
                     Effect::Half => half(&mut disk),
                     Effect::Done => drop(whole(&mut disk)),
                 }
@@ -208,6 +214,8 @@ impl Files for MemoryFiles {
             |_| {},
             |disk| {
                 let inside = |name: &PathBuf| name.parent() == Some(dir);
+                disk.synced_dirs.retain(|dir| !inside(dir));
+                disk.synced_dirs.extend(disk.dirs.iter().filter(|dir| inside(dir)).cloned());
                 disk.synced_names.retain(|name, _| !inside(name));
                 for (name, &inode) in disk.names.iter().filter(|(name, _)| inside(name)) {
                     disk.synced_names.insert(name.clone(), inode);
@@ -232,7 +240,9 @@ impl NewFile for MemoryFile {
         self.files.operation(
             |disk| append(disk, &bytes[..bytes.len() / 2]),
             |disk| {
-                append(disk, bytes);
+                let now = disk.operations - 1;
+                let cut = disk.fault.is_some_and(|fault| fault.effect == Effect::Silent && fault.at == now);
+                append(disk, if cut { &bytes[..bytes.len() / 2] } else { bytes });
                 Ok(())
             },
         )
