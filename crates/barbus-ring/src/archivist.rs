@@ -148,28 +148,4 @@ impl<M: Memory> Ring<M> {
         }
         crc
     }
-
-    /// Checks every sealed block that has a checksum and returns one line for each that does not fit, with the number of blocks checked.
-    pub fn verify_blocks(&self) -> (u32, Vec<String>) {
-        let mut checked = 0;
-        let mut wrong = Vec::new();
-        for slot in 0..self.geometry.slots as usize {
-            let Some(header) = self.header(slot) else { continue };
-            let rows = (header.state & STATE_ROWS) as u32;
-            let crc = self.u64(self.geometry.slot(slot) + BH_CRC);
-            if header.sealed() && rows > self.geometry.rows_per_block {
-                wrong.push(format!("block {} in slot {slot}: {rows} rows, more than fit", header.block));
-            } else if header.sealed() && crc & CRC_VALID != 0 {
-                checked += 1;
-                let found = self.block_crc(slot, rows);
-                if found != crc as u32 && self.still(slot, header.block) {
-                    wrong.push(format!(
-                        "block {} in slot {slot}: its {rows} rows do not fit their checksum",
-                        header.block
-                    ));
-                }
-            }
-        }
-        (checked, wrong)
-    }
 }

@@ -185,6 +185,11 @@ impl Follower {
         Polled::Rows(count)
     }
 
+    /// Whether a poll would find something; it changes nothing.
+    pub fn ready<M: Memory>(&self, ring: &Ring<M>) -> bool {
+        self.clone().poll(ring, &mut Vec::new(), 1) != Polled::Empty
+    }
+
     /// Nothing new at the tip: has the block been sealed behind the last row? Looks at one line that the writer rarely writes.
     #[inline]
     fn idle<M: Memory>(&mut self, ring: &Ring<M>) -> Polled {

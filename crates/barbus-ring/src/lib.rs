@@ -41,6 +41,7 @@ mod row;
 mod spec;
 mod template;
 mod tip;
+mod verify;
 mod writer;
 
 pub use archivist::{Archivist, BlockRows};
@@ -52,4 +53,5 @@ pub use recover::Recovery;
 pub use ring::{Ring, RingStatus};
 pub use row::{MAX_OPTIONAL, Row, SymbolId};
 pub use spec::{Price, Spec};
+pub use verify::RingReport;
 pub use writer::RingWriter;

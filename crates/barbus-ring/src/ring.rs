@@ -128,6 +128,12 @@ impl<M: Memory> Ring<M> {
         String::from_utf8(text.iter().map(Load::get).collect()).ok()
     }
 
+    /// True when another file has taken this one's place at its path: what is committed here is all there will be.
+    #[inline]
+    pub fn superseded(&self) -> bool {
+        self.u64(SB_SUPERSEDED) != 0
+    }
+
     /// The row at a place that a [`crate::Follower`] has seen; `None` once the block is gone.
     pub fn row_at(&self, block: u64, row: u32) -> Option<Row> {
         let slot = self.slot_of(block)?;
@@ -154,7 +160,7 @@ impl<M: Memory> Ring<M> {
             writer_pid: self.u32(SB_WRITER_PID),
             heartbeat_ns: self.u64(SB_HEARTBEAT_NS),
             writer_epoch: self.u64(SB_WRITER_EPOCH),
-            superseded: self.u64(SB_SUPERSEDED) != 0,
+            superseded: self.superseded(),
         };
         for slot in 0..self.geometry.slots as usize {
             let Some(header) = self.header(slot) else { continue };

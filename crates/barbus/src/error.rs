@@ -32,6 +32,14 @@ pub enum Error {
         /// What the system answered.
         source: std::io::Error,
     },
+    /// The bus has no ring yet.
+    #[error("{}: there is no ring yet: start the daemon with: barbusd {}", ring.display(), bus.display())]
+    NoRing {
+        /// Where it would be.
+        ring: PathBuf,
+        /// The bus.
+        bus: PathBuf,
+    },
     /// The ring cannot be used.
     #[error(transparent)]
     Ring(#[from] barbus_ring::RingError),

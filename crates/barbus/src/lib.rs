@@ -6,13 +6,22 @@ mod bus;
 mod day;
 mod error;
 pub mod protocol;
+mod publisher;
+mod reader;
 mod settings;
 mod stat;
+mod verify;
 mod writer;
 
 pub use barbus_bars::{Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;
 pub use error::{Error, Result};
+pub use publisher::{Publisher, request_close_day, stat};
+pub use reader::{Bar, Bars, Event, Reader, Start, Wait};
 pub use settings::{InitOptions, Settings};
-pub use writer::*;
+pub use verify::{VerifyReport, verify};
+pub use writer::{
+    FlushError, FlushStatus, FlushWaiter, Incoming, Intake, Pushed, REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE,
+    Taken, Writer,
+};

@@ -1,6 +1,7 @@
 use barbus_archive::Archive;
-use barbus_ring::Ring;
+use barbus_ring::{Follower, Ring, Start};
 use barbus_shm::Memory;
+use jiff::Timestamp;
 
 use crate::Bus;
 use crate::day::date_of;
@@ -10,6 +11,11 @@ use crate::protocol::Stat;
 pub(crate) fn of_ring<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Stat {
     let status = ring.status();
     let settings = bus.settings();
+    let last = status.next_seq.checked_sub(1).and_then(|seq| {
+        let mut rows = Vec::new();
+        Follower::new(ring, Start::Seq(seq)).ok()?.poll(ring, &mut rows, 1);
+        rows.first().copied().filter(|row| row.seq == seq)
+    });
     let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
     Stat {
         symbols: status.symbols,
@@ -19,6 +25,8 @@ pub(crate) fn of_ring<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Stat {
         blocks_used: status.blocks_used,
         blocks_persisted: status.blocks_persisted,
         days_archived: archive.days().map_or(0, |days| days.len() as u64),
+        last_frame: last.and_then(|row| Timestamp::from_millisecond(row.frame_ms).ok()),
+        last_received: last.and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
         calendar_horizon: settings.calendar.horizon(),
         ..Stat::default()
     }

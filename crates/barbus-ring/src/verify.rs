@@ -1,0 +1,83 @@
+use barbus_shm::{Load, Memory};
+
+use crate::layout::*;
+use crate::{Ring, SymbolId};
+
+/// What a look at every part of a ring found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RingReport {
+    /// Blocks that hold rows.
+    pub blocks: u32,
+    /// Rows in them.
+    pub rows: u64,
+    /// Sealed blocks whose checksum was compared.
+    pub checksums: u32,
+    /// One line for everything that is not as it must be.
+    pub problems: Vec<String>,
+}
+
+impl<M: Memory> Ring<M> {
+    /// Checks that the directory, the block headers, the cursor, the dictionary, the sequence numbers and the checksums of sealed
+    /// blocks fit each other. It may run while the bus is written: a block that is reused meanwhile is passed over.
+    pub fn verify(&self) -> RingReport {
+        let mut report = RingReport::default();
+        let (newest, _) = self.cursor();
+        let symbols = self.symbol_count();
+        for id in 0..symbols {
+            if self.symbol(SymbolId(id)).is_none() {
+                report.problems.push(format!("symbol {id} of {symbols} cannot be read"));
+            }
+        }
+        let mut spans = Vec::new();
+        for slot in 0..self.geometry.slots as usize {
+            let Some(header) = self.header(slot) else { continue };
+            let mut problems = Vec::new();
+            let named = format!("block {} in slot {slot}", header.block);
+            let rows = self.committed(slot, header.block);
+            if (header.state & STATE_ROWS) > u64::from(self.geometry.rows_per_block) {
+                problems.push(format!("{named}: sealed with more rows than fit"));
+            }
+            if header.block > newest {
+                problems.push(format!("{named}: newer than the cursor, which is in block {newest}"));
+            } else if header.block < newest && !header.sealed() {
+                problems.push(format!("{named}: not sealed, but not the newest"));
+            }
+            if self.map.words64(DIRECTORY + 8 * slot, 1)[0].get() != header.block {
+                problems.push(format!("{named}: the directory names another block"));
+            }
+            let mut copied = Vec::with_capacity(rows as usize);
+            self.copy_rows(slot, 0, rows, &mut copied);
+            if let Some(row) = (0u64..).zip(&copied).find(|(i, row)| row.seq != header.first_seq + i).map(|(i, _)| i) {
+                problems.push(format!("{named}: row {row} does not have its sequence number"));
+            }
+            if let Some(row) = copied.iter().position(|row| row.symbol.0 >= symbols.max(self.symbol_count())) {
+                problems.push(format!("{named}: row {row} has a symbol that is not in the dictionary"));
+            }
+            let crc = self.u64(self.geometry.slot(slot) + BH_CRC);
+            let mut compared = 0;
+            if header.sealed() && crc & CRC_VALID != 0 {
+                compared = 1;
+                if self.block_crc(slot, rows) != crc as u32 {
+                    problems.push(format!("{named}: its {rows} rows do not fit their checksum"));
+                }
+            }
+            if self.still(slot, header.block) {
+                report.blocks += 1;
+                report.rows += u64::from(rows);
+                report.checksums += compared;
+                report.problems.append(&mut problems);
+                spans.push((header.block, header.first_seq, rows, header.sealed()));
+            }
+        }
+        spans.sort_unstable();
+        for pair in spans.windows(2) {
+            let [(block, first, rows, sealed), (next, next_first, ..)] = pair else { continue };
+            if next - block == 1 && *sealed && next_first - first != u64::from(*rows) {
+                report
+                    .problems
+                    .push(format!("block {next} begins at {next_first}, block {block} has {rows} rows from {first}"));
+            }
+        }
+        report
+    }
+}

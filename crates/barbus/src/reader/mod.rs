@@ -1,0 +1,255 @@
+//! Reading a bus: positions, events, waiting, and the last bars of a symbol.
+
+mod event;
+mod index;
+mod wait;
+
+use std::path::Path;
+use std::time::Duration;
+
+use barbus_bars::Date;
+use barbus_ring::{Follower, Polled, Ring, RingError, Row, SymbolId};
+
+pub use event::{Bar, Bars, Event};
+use index::Index;
+pub use wait::Wait;
+
+use crate::day::{date_of, days_of};
+use crate::error::nearest;
+use crate::protocol::Stat;
+use crate::{Bus, Error, Result};
+
+/// Bars of one [`Event::Bars`] at most.
+const BATCH: usize = 1_024;
+
+/// Where a reader begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// Behind the newest bar: only what comes from now on.
+    #[default]
+    Live,
+    /// At the oldest bar that the ring still holds.
+    Oldest,
+    /// At the first bar of the newest trading day.
+    Today,
+    /// At the first bar of a trading day, or of the first later one in the ring.
+    Day(Date),
+    /// At a sequence number; where it is gone already, the first event is [`Event::Lapped`].
+    Seq(u64),
+}
+
+/// A reader of a bus: a private position in the shared ring. Any number of processes may have one; none can disturb the bus.
+///
+/// Following makes no system call: the bars are in this process's memory. It goes on by itself when the daemon restarts and when the
+/// ring is replaced.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use barbus::{Event, Reader, Start};
+///
+/// let mut reader = Reader::open("/var/lib/barbus/ashare")?.from(Start::Today)?;
+/// loop {
+///     match reader.next(Duration::from_secs(1))? {
+///         Some(Event::Bars(bars)) => {
+///             for bar in bars {
+///                 println!("{} {} {}", bar.symbol, bar.frame_ms, bar.close);
+///             }
+///         }
+///         Some(Event::DayClosed(day)) => println!("{day} is over"),
+///         Some(Event::Lapped { missed }) => println!("too slow: {missed} bars missed"),
+///         None => {}
+///     }
+/// }
+/// # #[allow(unreachable_code)]
+/// # Ok::<(), barbus::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Reader {
+    bus: Bus,
+    ring: Ring,
+    follower: Follower,
+    rows: Vec<Row>,
+    symbols: Vec<String>,
+    index: Option<Index>,
+    wait: Wait,
+}
+
+fn attach(bus: &Bus) -> Result<Ring> {
+    let path = bus.ring();
+    if !path.exists() {
+        return Err(Error::NoRing { ring: path, bus: bus.path().to_owned() });
+    }
+    Ok(Ring::attach(&path)?)
+}
+
+impl Reader {
+    /// Attaches to the bus at `path`, at [`Start::Live`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let bus = Bus::open(path)?;
+        let ring = attach(&bus)?;
+        let follower = start(&bus, &ring, Start::Live)?;
+        Ok(Self { bus, ring, follower, rows: Vec::new(), symbols: Vec::new(), index: None, wait: Wait::default() })
+    }
+
+    /// Goes to another start.
+    pub fn from(mut self, at: Start) -> Result<Self> {
+        self.follower = start(&self.bus, &self.ring, at)?;
+        Ok(self)
+    }
+
+    /// Waits in another way.
+    pub fn waiting(mut self, wait: Wait) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// The bus that is read.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// What comes next, if it is there: it never waits and makes no system call.
+    #[inline]
+    pub fn poll(&mut self) -> Result<Option<Event<'_>>> {
+        self.rows.clear();
+        match self.follower.poll(&self.ring, &mut self.rows, BATCH) {
+            Polled::Rows(_) => {}
+            Polled::Empty if self.ring.superseded() => return self.follow(),
+            Polled::Empty => return Ok(None),
+            Polled::DayClosed(day) => return Ok(Some(Event::DayClosed(date_of(day)))),
+            Polled::Lapped { missed } => return Ok(Some(Event::Lapped { missed })),
+            Polled::Corrupt => return Err(self.corrupt()),
+        }
+        self.learn_symbols();
+        Ok(Some(Event::Bars(Bars::new(&self.rows, &self.symbols))))
+    }
+
+    /// Waits until there is something to poll, at most `timeout`; true when there is.
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
+        let (ring, follower) = (&self.ring, &self.follower);
+        Ok(wait::until(ring, self.wait, timeout, || follower.ready(ring) || ring.superseded()))
+    }
+
+    /// What comes next, waiting for it at most `timeout`.
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>> {
+        self.wait(timeout)?;
+        self.poll()
+    }
+
+    /// The newest bar of a symbol: of the highest frame, its last revision. `None` where it is no longer in the ring.
+    ///
+    /// The first call reads the ring; later ones only what came since.
+    pub fn latest(&mut self, symbol: &str) -> Result<Option<Row>> {
+        let id = self.symbol_id(symbol)?;
+        let index = self.index()?;
+        Ok(index.0.latest(index.1, id))
+    }
+
+    /// The last `count` bars of a symbol that the ring holds, oldest first, the last revision of each.
+    pub fn window(&mut self, symbol: &str, count: usize) -> Result<Vec<Row>> {
+        let id = self.symbol_id(symbol)?;
+        let index = self.index()?;
+        Ok(index.0.window(index.1, id, count))
+    }
+
+    /// Every symbol that was ever on the bus, by id.
+    pub fn symbols(&mut self) -> &[String] {
+        self.learn_symbols();
+        &self.symbols
+    }
+
+    /// The text of a symbol's id.
+    pub fn symbol(&mut self, id: SymbolId) -> Option<&str> {
+        if id.0 as usize >= self.symbols.len() {
+            self.learn_symbols();
+        }
+        self.symbols.get(id.0 as usize).map(String::as_str)
+    }
+
+    /// Sequence number of the next bar to be read.
+    pub fn position(&self) -> u64 {
+        self.follower.position().seq
+    }
+
+    /// The trading day that was open when the last bars were written, where one was.
+    pub fn day(&mut self) -> Option<Date> {
+        self.follower.day(&self.ring).map(date_of)
+    }
+
+    /// What the ring tells of the bus without a daemon.
+    pub fn stat(&self) -> Stat {
+        crate::stat::of_ring(&self.ring, &self.bus)
+    }
+
+    fn corrupt(&self) -> Error {
+        let what = "its cursor, directory and block headers contradict each other".to_owned();
+        Error::Ring(RingError::Corrupt { path: self.bus.ring(), what })
+    }
+
+    /// The ring was replaced, and every row of the old one was read: goes on in the new one.
+    #[cold]
+    fn follow(&mut self) -> Result<Option<Event<'_>>> {
+        // A row that was committed just before the old ring was superseded comes first.
+        if self.follower.ready(&self.ring) {
+            return self.poll();
+        }
+        let at = self.position();
+        let ring = attach(&self.bus)?;
+        self.follower = start(&self.bus, &ring, Start::Seq(at))?;
+        self.ring = ring;
+        self.symbols.clear();
+        self.index = None;
+        Ok(None)
+    }
+
+    fn learn_symbols(&mut self) {
+        let count = self.ring.symbol_count();
+        while (self.symbols.len() as u32) < count {
+            let id = SymbolId(self.symbols.len() as u32);
+            self.symbols.push(self.ring.symbol(id).unwrap_or_default());
+        }
+    }
+
+    fn symbol_id(&mut self, symbol: &str) -> Result<SymbolId> {
+        self.learn_symbols();
+        match self.symbols.iter().position(|known| known == symbol) {
+            Some(id) => Ok(SymbolId(id as u32)),
+            None => Err(Error::UnknownSymbol {
+                bus: self.bus.path().to_owned(),
+                symbol: symbol.to_owned(),
+                nearest: nearest(symbol, self.symbols.iter().map(String::as_str)),
+            }),
+        }
+    }
+
+    /// The index, caught up.
+    fn index(&mut self) -> Result<(&Index, &Ring)> {
+        let index = match &mut self.index {
+            Some(index) => index,
+            none => none.insert(Index::new(start(&self.bus, &self.ring, Start::Oldest)?)),
+        };
+        if !index.catch_up(&self.ring) {
+            return Err(self.corrupt());
+        }
+        Ok((self.index.as_ref().expect("made above"), &self.ring))
+    }
+}
+
+fn start(bus: &Bus, ring: &Ring, at: Start) -> Result<Follower> {
+    let start = match at {
+        Start::Live => barbus_ring::Start::Live,
+        Start::Oldest => barbus_ring::Start::Oldest,
+        Start::Today => barbus_ring::Start::Today,
+        Start::Day(day) => barbus_ring::Start::Day(days_of(day)),
+        Start::Seq(seq) => barbus_ring::Start::Seq(seq),
+    };
+    Follower::new(ring, start).map_err(|error| {
+        let what = match (error, at) {
+            (barbus_ring::StartError::NoSuchDay, Start::Day(day)) => {
+                format!("the ring holds no bar of {day} or a later day: closed days are in {}", bus.archive().display())
+            }
+            _ => error.to_string(),
+        };
+        Error::Start { bus: bus.path().to_owned(), what }
+    })
+}

@@ -1,0 +1,53 @@
+use std::time::{Duration, Instant};
+
+use barbus_ring::Ring;
+
+/// How a reader waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Wait {
+    /// Looks again and again: the quickest, and it takes a whole core. No system call.
+    Spin,
+    /// Looks some thousand times, then gives its core away between looks.
+    SpinThenYield,
+    /// Sleeps in the kernel until the writer commits.
+    #[default]
+    Futex,
+}
+
+/// Looks before another process is let to the core, or the kernel is asked to wake this one.
+const SPINS: u32 = 2_000;
+/// Longest sleep without a look: what no commit announces (another ring in this one's place) is seen after it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// Waits in the way of `wait` until `ready`, at most `timeout`; whether it is.
+pub(crate) fn until(ring: &Ring, wait: Wait, timeout: Duration, ready: impl Fn() -> bool) -> bool {
+    if ready() {
+        return true;
+    }
+    let end = Instant::now().checked_add(timeout);
+    let left = || end.map_or(LONGEST_SLEEP, |end| end.saturating_duration_since(Instant::now()));
+    let mut spins = 0u32;
+    loop {
+        // The count is read before the look: a commit after the look changes it, and the sleep ends at once.
+        let seen = ring.commits();
+        if ready() {
+            return true;
+        }
+        spins = spins.saturating_add(1);
+        if spins < SPINS || wait == Wait::Spin {
+            if spins.is_multiple_of(64) && left().is_zero() {
+                return false;
+            }
+            std::hint::spin_loop();
+            continue;
+        }
+        let left = left();
+        if left.is_zero() {
+            return false;
+        }
+        match wait {
+            Wait::Futex => ring.wait(seen, left.min(LONGEST_SLEEP)),
+            _ => std::thread::yield_now(),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! A writer embedded in a program and readers beside it: rules, revisions, days, archive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, Writer};
+use barbus_archive::Archive;
+
+const MINUTE: i64 = 60_000;
+/// 2024-07-04 09:30 in Shanghai.
+const OPEN: i64 = 1_720_056_600_000;
+const DAY: i64 = 86_400_000;
+
+fn bus() -> (tempfile::TempDir, Bus) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = InitOptions { calendar: "XSHG".into(), ..InitOptions::default() };
+    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
+    let file = bus.path().join("bus.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text =
+        text.replace("# size = \"256MB\"", "size = \"2MB\"").replace("# rows_per_block = 16384", "rows_per_block = 64");
+    std::fs::write(&file, text).unwrap();
+    let bus = Bus::open(bus.path()).unwrap();
+    (dir, bus)
+}
+
+fn bar(writer: &mut Writer, symbol: &str, frame_ms: i64, close: f64) -> Row {
+    let symbol = writer.symbol(symbol).unwrap();
+    Row { symbol, frame_ms, open: close, high: close + 1.0, low: close - 1.0, close, volume: 100.0, ..Row::default() }
+}
+
+fn drain(reader: &mut Reader) -> (Vec<(String, i64, f64, u8)>, Vec<String>) {
+    let (mut bars, mut events) = (Vec::new(), Vec::new());
+    while let Some(event) = reader.poll().unwrap() {
+        match event {
+            Event::Bars(more) => {
+                bars.extend(more.iter().map(|bar| (bar.symbol.to_owned(), bar.frame_ms, bar.close, bar.revision)));
+            }
+            Event::DayClosed(day) => events.push(format!("{day} closed after {}", bars.len())),
+            Event::Lapped { missed } => events.push(format!("{missed} missed")),
+        }
+    }
+    (bars, events)
+}
+
+fn closes(bus: &Bus, day: &str) -> Vec<f64> {
+    let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), "XSHG");
+    let (_, batch) = archive.read(day.parse().unwrap()).unwrap().expect("the day is archived");
+    batch["close"].as_any().downcast_ref::<Float64Array>().unwrap().values().to_vec()
+}
+
+/// Promises 7 and 8: duplicates are not published, revisions are, the archive has the last of them, exactly once.
+#[test]
+fn a_day_goes_from_the_writer_to_readers_and_into_its_file() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let mut live = Reader::open(bus.path()).unwrap();
+    let first = bar(&mut writer, "600000.XSHG", OPEN + MINUTE, 8.0);
+    let other = bar(&mut writer, "000001.XSHE", OPEN + MINUTE, 10.0);
+    assert_eq!(writer.push(&first).unwrap(), Pushed::Accepted(0));
+    assert_eq!(writer.push(&other).unwrap(), Pushed::Accepted(1));
+    assert_eq!(writer.push(&first).unwrap(), Pushed::Duplicate);
+    let revised = Row { close: 8.5, ..first };
+    assert_eq!(writer.push(&revised).unwrap(), Pushed::Revised(2));
+    assert_eq!(writer.push(&revised).unwrap(), Pushed::Duplicate);
+    assert_eq!(writer.push(&first).unwrap(), Pushed::Revised(3), "back again is a revision too");
+    let bad = Row { high: 1.0, frame_ms: OPEN + 2 * MINUTE, ..first };
+    assert!(matches!(writer.push(&bad).unwrap(), Pushed::Quarantined(_)));
+    // The next day's first bar closes the day; a late bar comes after it.
+    assert_eq!(writer.push(&Row { frame_ms: first.frame_ms + DAY, ..first }).unwrap(), Pushed::Accepted(4));
+    assert_eq!(writer.push(&Row { frame_ms: OPEN + 3 * MINUTE, close: 8.25, ..first }).unwrap(), Pushed::Accepted(5));
+
+    let (bars, events) = drain(&mut live);
+    let shown: Vec<_> = bars.iter().map(|(symbol, _, close, revision)| (symbol.as_str(), *close, *revision)).collect();
+    let sse = "600000.XSHG";
+    let expected =
+        [(sse, 8.0, 0), ("000001.XSHE", 10.0, 0), (sse, 8.5, 1), (sse, 8.0, 2), (sse, 8.0, 0), (sse, 8.25, 0)];
+    assert_eq!(shown, expected);
+    assert_eq!(events, ["2024-07-04 closed after 4"]);
+
+    writer.flush().unwrap();
+    assert_eq!(closes(&bus, "2024-07-04"), [10.0, 8.0, 8.25], "by symbol and frame, the late bar in its day");
+    assert_eq!(writer.close_day().unwrap().to_string(), "2024-07-05");
+    writer.flush().unwrap();
+    assert_eq!(closes(&bus, "2024-07-05"), [8.0]);
+    let quarantine = std::fs::read_dir(bus.quarantine()).unwrap().next().unwrap().unwrap().path();
+    let line: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(quarantine).unwrap()).unwrap();
+    assert_eq!((line["code"].as_str(), line["row"]["high"].as_f64()), (Some("high-low"), Some(1.0)));
+}
+
+#[test]
+fn the_latest_and_the_window_of_a_symbol_have_its_last_revisions_by_frame() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    for minute in [1, 2, 4, 3] {
+        let row = bar(&mut writer, "600000.XSHG", OPEN + minute * MINUTE, minute as f64);
+        writer.push(&row).unwrap();
+    }
+    let revised = bar(&mut writer, "600000.XSHG", OPEN + 2 * MINUTE, 20.0);
+    writer.push(&revised).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap();
+    let window = |reader: &mut Reader, n| -> Vec<f64> {
+        reader.window("600000.XSHG", n).unwrap().iter().map(|row| row.close).collect()
+    };
+    assert_eq!(window(&mut reader, 3), [20.0, 3.0, 4.0]);
+    assert_eq!(window(&mut reader, 100), [1.0, 20.0, 3.0, 4.0]);
+    assert_eq!(reader.latest("600000.XSHG").unwrap().unwrap().close, 4.0);
+    let next = bar(&mut writer, "600000.XSHG", OPEN + 5 * MINUTE, 5.0);
+    writer.push(&next).unwrap();
+    assert_eq!(reader.latest("600000.XSHG").unwrap().unwrap().close, 5.0);
+    let message = reader.latest("600000.XSHE").unwrap_err().to_string();
+    assert!(message.contains("did you mean \"600000.XSHG\"?"), "{message}");
+}
+
+/// Promises 6 and 8 over a restart: the books are built again from the ring and the archive.
+#[test]
+fn the_next_writer_knows_what_the_last_one_published() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    assert!(Writer::open(&bus).unwrap_err().to_string().contains(&std::process::id().to_string()));
+    let rows: Vec<Row> = (1..=200)
+        .map(|minute| bar(&mut writer, "600000.XSHG", OPEN + minute % 100 * MINUTE + minute / 100 * DAY, 8.0))
+        .collect();
+    for row in &rows {
+        assert!(matches!(writer.push(row).unwrap(), Pushed::Accepted(_)));
+    }
+    drop(writer);
+    let mut writer = Writer::open(&bus).unwrap();
+    for row in &rows {
+        assert_eq!(writer.push(row).unwrap(), Pushed::Duplicate);
+    }
+    assert_eq!(writer.day().unwrap().to_string(), "2024-07-06");
+    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    assert_eq!(drain(&mut reader).0.len(), 200);
+}
+
+/// Promise 7: the ring's size does not limit a day. Some 50 blocks through a ring of few.
+#[test]
+fn a_day_larger_than_the_ring_is_archived_whole() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let blocks = u64::from(writer.stat(jiff::Timestamp::now()).blocks);
+    let symbols: Vec<String> = (0..blocks * 3 * 64 / 100).map(|i| format!("{i:06}.XSHE")).collect();
+    let mut reader = Reader::open(bus.path()).unwrap();
+    let (mut seen, mut missed) = (0, 0);
+    for minute in 1..=100 {
+        let symbol: StringArray = symbols.iter().map(Some).collect();
+        let frame = TimestampMillisecondArray::from(vec![OPEN + minute * MINUTE; symbols.len()]).with_timezone("UTC");
+        let price = || Arc::new(Float64Array::from(vec![minute as f64; symbols.len()])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("code", Arc::new(symbol) as ArrayRef),
+            ("time", Arc::new(frame)),
+            ("open", price()),
+            ("high", price()),
+            ("low", price()),
+            ("close", price()),
+            ("vol", price()),
+        ])
+        .unwrap();
+        let ack = writer.publish(batch).unwrap();
+        assert_eq!(ack.accepted, symbols.len() as u64);
+        while let Some(event) = reader.poll().unwrap() {
+            match event {
+                Event::Bars(bars) => seen += bars.len() as u64,
+                Event::Lapped { missed: more } => missed += more,
+                Event::DayClosed(_) => panic!("nothing closed yet"),
+            }
+        }
+    }
+    let total = symbols.len() as u64 * 100;
+    assert!(total > blocks * 64 * 2, "{total} bars in {blocks} blocks is no test");
+    assert_eq!(seen + missed, total);
+    writer.close_day().unwrap();
+    writer.flush().unwrap();
+    let closes = closes(&bus, "2024-07-04");
+    assert_eq!(closes.len() as u64, total);
+    assert!(closes.chunks(100).all(|day| day.iter().zip(1..).all(|(close, minute)| *close == f64::from(minute))));
+    let report = barbus::verify(&bus).unwrap();
+    assert_eq!(report.ring.unwrap().problems, [] as [String; 0]);
+}
+
+/// A sleeping reader is woken by a commit and by a day close.
+#[test]
+fn a_waiting_reader_is_woken() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap();
+    assert!(!reader.wait(Duration::from_millis(1)).unwrap());
+    let (sender, events) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        for _ in 0..2 {
+            assert!(reader.wait(Duration::from_secs(60)).unwrap());
+            let closed = matches!(reader.poll().unwrap(), Some(Event::DayClosed(_)));
+            sender.send(closed).unwrap();
+        }
+    });
+    let row = bar(&mut writer, "600000.XSHG", OPEN + MINUTE, 8.0);
+    writer.push(&row).unwrap();
+    assert!(!events.recv().unwrap());
+    writer.close_day().unwrap();
+    assert!(events.recv().unwrap());
+    thread.join().unwrap();
+}
