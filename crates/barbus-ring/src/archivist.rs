@@ -128,6 +128,14 @@ impl Archivist {
 }
 
 impl<M: Memory> Ring<M> {
+    /// Whether the rows of the block in `slot` fit its checksum, where it is sealed and has one.
+    pub(crate) fn checksum_fits(&self, slot: usize) -> bool {
+        let at = self.geometry.slot(slot);
+        let (state, crc) = (self.u64(at + BH_STATE), self.u64(at + BH_CRC));
+        let rows = ((state & STATE_ROWS) as u32).min(self.geometry.rows_per_block);
+        state & STATE_SEALED == 0 || crc & CRC_VALID == 0 || self.block_crc(slot, rows) == crc as u32
+    }
+
     /// CRC-32C over the first `rows` rows of a slot: every column's values, and the bitmaps up to their last whole byte and the bits of the rest.
     pub(crate) fn block_crc(&self, slot: usize, rows: u32) -> u32 {
         use barbus_shm::Load;

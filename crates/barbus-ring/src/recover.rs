@@ -18,6 +18,9 @@ pub struct Recovery {
     pub other_boot: bool,
     /// Rows behind the durable cursor that were dropped, as the cursor counted them.
     pub dropped_rows: u64,
+    /// Blocks that were dropped because their rows do not fit their checksum: another boot's writer had begun to use their slots again,
+    /// and not all of that came to the disk. They were archived.
+    pub torn_blocks: u32,
 }
 
 impl RingWriter {
@@ -60,7 +63,9 @@ impl RingWriter {
         for slot in 0..self.ring.geometry.slots as usize {
             let at = self.ring.geometry.slot(slot);
             let found = self.ring.u64(at + BH_BLOCK);
-            if found == RECYCLING || found > block {
+            let torn = recovery.other_boot && found != RECYCLING && found < block && !self.ring.checksum_fits(slot);
+            recovery.torn_blocks += u32::from(torn);
+            if found == RECYCLING || found > block || torn {
                 self.patch(slot, 0, [0; MAX_OPTIONAL]);
                 set(at + BH_BLOCK, 0);
                 set(DIRECTORY + 8 * slot, 0);

@@ -47,7 +47,9 @@ impl<M: Memory> Ring<M> {
             }
             let mut copied = Vec::with_capacity(rows as usize);
             self.copy_rows(slot, 0, rows, &mut copied);
-            if let Some(row) = (0u64..).zip(&copied).find(|(i, row)| row.seq != header.first_seq + i).map(|(i, _)| i) {
+            if let Some(row) =
+                (0u64..).zip(&copied).find(|(i, row)| row.seq != header.first_seq.wrapping_add(*i)).map(|(i, _)| i)
+            {
                 problems.push(format!("{named}: row {row} does not have its sequence number"));
             }
             if let Some(row) = copied.iter().position(|row| row.symbol.0 >= symbols.max(self.symbol_count())) {
@@ -72,7 +74,7 @@ impl<M: Memory> Ring<M> {
         spans.sort_unstable();
         for pair in spans.windows(2) {
             let [(block, first, rows, sealed), (next, next_first, ..)] = pair else { continue };
-            if next - block == 1 && *sealed && next_first - first != u64::from(*rows) {
+            if next.wrapping_sub(*block) == 1 && *sealed && next_first.wrapping_sub(*first) != u64::from(*rows) {
                 report
                     .problems
                     .push(format!("block {next} begins at {next_first}, block {block} has {rows} rows from {first}"));

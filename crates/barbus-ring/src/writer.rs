@@ -270,11 +270,13 @@ impl RingWriter {
 
     fn free_slot(&self) -> Option<usize> {
         let mut oldest: Option<(u64, usize)> = None;
-        // Not the newest one's slot, archived or not: the cursor names it until the next block is there.
+        // Not the newest one's slot, archived or not: the cursor names it until the next block is there. Nor that of the block that the
+        // durable cursor names: after a loss of power that is the newest one.
+        let kept = [self.newest, self.ring.u64(SB_DURABLE_CURSOR) >> 32];
         for slot in 0..self.ring.geometry.slots as usize {
             let Some(block) = self.ring.block_in(slot) else { return Some(slot) };
             let persisted = self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) == 1;
-            if persisted && block != self.newest && oldest.is_none_or(|(other, _)| block < other) {
+            if persisted && !kept.contains(&block) && oldest.is_none_or(|(other, _)| block < other) {
                 oldest = Some((block, slot));
             }
         }

@@ -196,7 +196,8 @@ fn version_1_with_float64_prices() {
     assert_eq!((status.day, status.day_closed, status.superseded), (Some(19_902), false, false));
     assert_eq!((status.blocks_used, status.blocks_persisted, status.symbols), (5, 1, 4));
     assert_eq!((status.writer_pid, status.heartbeat_ns), (4_242, 1_720_000_003_000_000_000));
-    assert_eq!(ring.verify_blocks(), (3, vec![]));
+    let report = ring.verify();
+    assert_eq!((report.blocks, report.checksums, report.problems), (5, 3, vec![]));
     assert_eq!(ring.geometry().lineage, 0x0123_4567_89ab_cdef);
     assert_eq!(ring.geometry().created_ns, 1_720_000_000_000_000_000);
     for (start, seq) in [(Start::Live, 1_301), (Start::Today, 1_231), (Start::Day(19_901), 1_103)] {
@@ -217,7 +218,8 @@ fn version_1_with_float32_prices() {
     let (ring, ..) = check("v1-float32");
     assert_eq!(ring.geometry().price, Price::Float32);
     assert_eq!((ring.geometry().optional, ring.geometry().tip_rows), (1, 128));
-    assert_eq!(ring.verify_blocks(), (0, vec![]));
+    let report = ring.verify();
+    assert_eq!((report.blocks, report.checksums, report.problems), (2, 0, vec![]));
 }
 
 // ---- how they were written ----
