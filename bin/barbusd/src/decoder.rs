@@ -1,0 +1,52 @@
+//! From messages to record batches.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::StreamDecoder;
+use arrow_schema::ArrowError;
+
+use crate::messages::{MARKER, Message};
+
+/// The decoder of one stream: it keeps the schema and the dictionaries. After an error it is of no use.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    decoder: StreamDecoder,
+}
+
+impl Decoder {
+    pub(crate) fn new() -> Self {
+        let mut decoder = StreamDecoder::new();
+        // Every message is fed with the marker of its successor, see below; this is the first one's.
+        let begun = decoder.decode(&mut marker());
+        debug_assert!(matches!(begun, Ok(None)));
+        Self { decoder }
+    }
+
+    /// Decodes a message; only a record batch gives one.
+    ///
+    /// Metadata and body may contradict each other in ways that make the decoder panic; that is an error as well.
+    pub(crate) fn decode(&mut self, message: Message) -> Result<Option<RecordBatch>, String> {
+        let decoder = &mut self.decoder;
+        let decoded = catch_unwind(AssertUnwindSafe(move || {
+            let mut batch = None;
+            // The decoder looks at a message without a body only when another byte comes: the next message's marker is that byte.
+            for mut bytes in [message.metadata, message.body, marker()] {
+                while !bytes.is_empty() {
+                    batch = decoder.decode(&mut bytes)?.or(batch);
+                }
+            }
+            Ok::<_, ArrowError>(batch)
+        }));
+        match decoded {
+            Ok(Ok(batch)) => Ok(batch),
+            Ok(Err(error)) => Err(format!("not an Arrow IPC stream of bars: {error}")),
+            Err(_) => Err("an Arrow IPC message that contradicts itself".to_owned()),
+        }
+    }
+}
+
+fn marker() -> Buffer {
+    Buffer::from(&MARKER[..])
+}

@@ -1,0 +1,26 @@
+//! `barbusd BUS`: the daemon as a program of its own.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The daemon of a bus: takes bars from producers, publishes them to readers, archives each trading day as Parquet.
+///
+/// Exit codes: 0 ended by SIGTERM or SIGINT, 1 it failed, 2 wrong use.
+#[derive(Parser)]
+#[command(name = "barbusd", version)]
+struct Arguments {
+    #[command(flatten)]
+    options: barbusd::DaemonOptions,
+}
+
+fn main() -> ExitCode {
+    match barbusd::run(&Arguments::parse().options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("barbusd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A producer's stream: batches are cast, taken by the writer, and acknowledged.
+//!
+//! Where the ring is full the producer waits, and with it only what it sends: back-pressure is the socket's.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use barbus::protocol::{Ack, Answer};
+
+use crate::connection::{End, Peer, Reader, Writer};
+use crate::daemon::Daemon;
+use crate::decoder::Decoder;
+use crate::{lines, messages};
+
+/// Most rows that are taken at once: nobody holds the writer for long.
+const PIECE: usize = 65_536;
+/// From this size on a message is work for a thread that nobody waits for.
+const LONG_BYTES: usize = 64 * 1024;
+/// The pause of a producer before a full ring.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
+
+/// Counts a producer for as long as it lives.
+struct Counted<'a>(&'a AtomicU64);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Takes a stream to its end.
+pub(crate) async fn take(reader: &mut Reader, writer: &mut Writer, peer: Peer, daemon: &Daemon) -> Result<(), End> {
+    let _counted = Counted::new(&daemon.producers);
+    let source = peer.to_string();
+    tracing::debug!(%peer, "producer connected");
+    let mut decoder = Decoder::new();
+    let mut ack = Ack::default();
+    while let Some(message) = messages::read(reader, daemon.max_message_bytes()).await? {
+        let long = message.body.len() >= LONG_BYTES;
+        let decoded = work(long, || decoder.decode(message)).map_err(End::Refused)?;
+        let Some(batch) = decoded else { continue };
+        let begun = ack.rows;
+        for first in (0..batch.num_rows()).step_by(PIECE) {
+            let piece = batch.slice(first, PIECE.min(batch.num_rows() - first));
+            take_piece(daemon, piece, &source, begun + first as u64, long, &mut ack).await?;
+        }
+        lines::write(writer, &Answer::Ack(ack)).await?;
+    }
+    lines::write(writer, &Answer::Ack(ack)).await?;
+    tracing::debug!(%peer, rows = ack.rows, "producer done");
+    Ok(())
+}
+
+/// Has all of `piece` taken, however long that needs.
+async fn take_piece(
+    daemon: &Daemon,
+    piece: RecordBatch,
+    source: &str,
+    first_row: u64,
+    long: bool,
+    ack: &mut Ack,
+) -> Result<(), End> {
+    let incoming = work(long, || daemon.intake.cast(piece, source, first_row));
+    let incoming = incoming.map_err(|error| End::Refused(error.to_string()))?;
+    let mut next = 0;
+    while next < incoming.rows() {
+        let taken = work(long, || daemon.take(&incoming, next)).ok_or(End::Gone)?;
+        let taken = taken.map_err(|error| End::Refused(error.to_string()))?;
+        *ack += taken.ack;
+        next = taken.next;
+        if next < incoming.rows() {
+            tokio::time::sleep(FULL_PAUSE).await;
+        }
+    }
+    Ok(())
+}
+
+/// Runs `task` here; where it is a long one, other connections of this thread are moved to another first.
+fn work<T>(long: bool, task: impl FnOnce() -> T) -> T {
+    if long { tokio::task::block_in_place(task) } else { task() }
+}

@@ -1,0 +1,151 @@
+//! The daemon's life: start, accept, the clock's tick, and the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use barbus::{Bus, Writer};
+use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::connection;
+use crate::daemon::Daemon;
+use crate::socket::Socket;
+use crate::watch::FlushWatch;
+
+const WORKERS: usize = 2;
+/// How often the clock is looked at.
+const TICK: Duration = Duration::from_millis(200);
+/// How long connections may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The pause after an accept that failed, which is for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) fn run(bus: &Bus) -> Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(WORKERS).thread_name("barbusd").enable_all().build();
+    let runtime = runtime.context("cannot start threads")?;
+    let served = runtime.block_on(serve(bus));
+    runtime.shutdown_timeout(LAST_WORDS);
+    served
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> Result<Self> {
+        let install = |kind| signal(kind).context("cannot listen to signals");
+        Ok(Self { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+async fn serve(bus: &Bus) -> Result<()> {
+    let mut signals = Signals::install()?;
+    let writer = Writer::open(bus)?;
+    tell_recovery(&writer);
+    // Only the holder of the lock may touch the socket.
+    let socket = Socket::bind(&bus.socket())?;
+    let daemon = Arc::new(Daemon::new(writer));
+    tracing::info!(
+        pid = std::process::id(),
+        bus = %bus.path().display(),
+        socket = %bus.socket().display(),
+        calendar = bus.settings().calendar.name(),
+        "listening"
+    );
+
+    let mut connections = JoinSet::new();
+    let mut flusher = FlushWatch::default();
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut bug = None;
+    while bug.is_none() {
+        tokio::select! {
+            accepted = socket.listener.accept() => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(connection::serve(stream, Arc::clone(&daemon)))),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(ended) = connections.join_next() => bug = bug_in(ended),
+            _ = tick.tick() => {
+                daemon.close_by_clock(Timestamp::now());
+                flusher.look(&daemon.waiter.status());
+            }
+            signal = signals.next() => {
+                tracing::info!("ending: {signal}");
+                break;
+            }
+        }
+    }
+    tokio::spawn(async move {
+        let signal = signals.next().await;
+        tracing::warn!("ending at once: a second signal, {signal}");
+        std::process::exit(1);
+    });
+
+    // The socket's file goes first: with the lock given back below, a successor may make his own.
+    drop(socket);
+    daemon.end();
+    let ended = timeout(LAST_WORDS, async {
+        while let Some(ended) = connections.join_next().await {
+            bug = bug.take().or(bug_in(ended));
+        }
+    });
+    if ended.await.is_err() {
+        connections.shutdown().await;
+    }
+    let waiter = daemon.waiter.clone();
+    // Archives what is closed, puts the ring on disk, gives the lock back.
+    tokio::task::block_in_place(|| drop(daemon.retire()));
+    flusher.look(&waiter.status());
+    match bug {
+        Some(bug) => bail!("a bug ended the daemon: {bug}"),
+        None => {
+            tracing::info!("ended");
+            Ok(())
+        }
+    }
+}
+
+/// What a connection's task panicked with. Input cannot do that: it is a bug, and what it left behind is not to be trusted.
+fn bug_in(ended: Result<(), JoinError>) -> Option<String> {
+    let panic = ended.err()?.try_into_panic().ok()?;
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    Some(text.unwrap_or("a panic").to_owned())
+}
+
+fn tell_recovery(writer: &Writer) {
+    let found = writer.recovery();
+    if found.dropped_rows > 0 {
+        tracing::warn!(
+            rows = found.dropped_rows,
+            "another boot: rows that had not reached the disk are gone; send them again"
+        );
+    } else if found.other_boot {
+        tracing::info!("another boot: everything had reached the disk");
+    }
+    let ring = writer.ring();
+    let status = ring.status();
+    tracing::info!(
+        completed_rows = found.completed_rows,
+        bars = status.next_seq,
+        symbols = status.symbols,
+        day = writer.day().map(tracing::field::display),
+        "ring taken over"
+    );
+}
