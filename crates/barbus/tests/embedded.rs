@@ -180,6 +180,47 @@ fn a_day_larger_than_the_ring_is_archived_whole() {
     assert_eq!(report.ring.unwrap().problems, [] as [String; 0]);
 }
 
+/// Promise 7 while the flusher works beside the writer: many small blocks, many days, and rows that come late for each of them.
+#[test]
+fn nothing_is_missing_when_days_close_in_quick_succession() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let (days, minutes, symbols) = (40, 240, 20);
+    let mut pushed = 0;
+    for day in 0..days {
+        for minute in 1..=minutes {
+            for symbol in 0..symbols {
+                // Every tenth bar comes two days late.
+                let late = (minute + symbol) % 10 == 0 && day >= 2;
+                let frame_ms = OPEN + minute * MINUTE + (day - if late { 2 } else { 0 }) * DAY;
+                let close = if late { 7.0 } else { 8.0 };
+                let row = bar(&mut writer, &format!("{symbol:06}.XSHE"), frame_ms, close);
+                // A late bar replaces the one that came in time.
+                match writer.push(&row).unwrap() {
+                    Pushed::Accepted(_) => pushed += 1,
+                    Pushed::Revised(_) => assert!(late),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+    writer.close_day();
+    writer.flush().unwrap();
+    let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), "XSHG");
+    let mut archived = 0;
+    for day in archive.days().unwrap() {
+        let (meta, batch) = archive.read(day).unwrap().unwrap();
+        archived += meta.rows;
+        let closes = batch["close"].as_any().downcast_ref::<Float64Array>().unwrap();
+        let frames = batch["frame"].as_any().downcast_ref::<TimestampMillisecondArray>().unwrap();
+        for (close, frame) in closes.values().iter().zip(frames.values()) {
+            assert!([7.0, 8.0].contains(close), "{day}: {close} at {frame}");
+        }
+    }
+    assert_eq!(archived, pushed);
+    assert_eq!(barbus::verify(&bus).unwrap().ring.unwrap().problems, [] as [String; 0]);
+}
+
 /// A sleeping reader is woken by a commit and by a day close.
 #[test]
 fn a_waiting_reader_is_woken() {

@@ -17,7 +17,7 @@ use arrow_array::{
 use arrow_buffer::NullBuffer;
 use barbus_archive::Archive;
 use barbus_bars::{BarSchema, Calendar, Date, PriceType, TradingDay};
-use barbus_ring::{Archivist, Row, SymbolId};
+use barbus_ring::{Archivist, BlockRows, Row, SymbolId};
 use jiff::Timestamp;
 
 use crate::day::{date_of, days_of};
@@ -100,18 +100,7 @@ impl Flusher {
     ) -> Self {
         let state = State { closed_before, ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() });
-        let mut job = Job {
-            archivist,
-            archive,
-            filing: Filing { calendar, span: None },
-            schema,
-            late,
-            blocks: BTreeMap::new(),
-            symbols: Vec::new(),
-            flushed_before: i64::MIN,
-            late_since: None,
-            pause: None,
-        };
+        let mut job = Job::new(archivist, archive, calendar, schema, late);
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("barbus-flusher".into())
@@ -232,6 +221,8 @@ struct Job {
     schema: BarSchema,
     late: Duration,
     blocks: BTreeMap<u64, Block>,
+    /// Every block below this one was seen.
+    next_block: u64,
     symbols: Vec<String>,
     /// Days before this one were closed at the last pass: rows for them come late.
     flushed_before: i64,
@@ -241,6 +232,23 @@ struct Job {
 }
 
 impl Job {
+    /// Nothing is pushed yet: what is in the ring now is whole.
+    fn new(archivist: Archivist, archive: Archive, calendar: Calendar, schema: BarSchema, late: Duration) -> Self {
+        Self {
+            next_block: archivist.ring().status().block + 1,
+            blocks: archivist.unpersisted().into_iter().map(|found| (found.block, Block::default())).collect(),
+            archivist,
+            archive,
+            filing: Filing { calendar, span: None },
+            schema,
+            late,
+            symbols: Vec::new(),
+            flushed_before: i64::MIN,
+            late_since: None,
+            pause: None,
+        }
+    }
+
     fn run(&mut self, shared: &Shared) {
         loop {
             let (asked, closed_before, pressure, stop) = {
@@ -297,7 +305,7 @@ impl Job {
 
     /// Looks at what is in the ring and archives what is due.
     fn pass(&mut self, closed_before: i64, pressure: bool, now: bool, shared: &Shared) -> Result<(), (Date, Error)> {
-        self.scan();
+        self.scan(self.archivist.unpersisted());
         let mut due = BTreeSet::new();
         let mut late = false;
         let mut open = BTreeSet::new();
@@ -352,19 +360,26 @@ impl Job {
         days.into_iter().map(date_of).collect()
     }
 
-    /// Files the rows that came since the last look by their days.
-    fn scan(&mut self) {
+    /// Files the rows that came since the last look by their days, in the order of their sequence numbers and without a gap: a file says
+    /// up to which number it is complete.
+    ///
+    /// Slots are looked at one after another while the writer goes on. A block that was still filling, or not there yet, when its slot was
+    /// looked at may be followed by one that was opened since: the look ends before it, the next one finds both.
+    fn scan(&mut self, blocks: Vec<BlockRows>) {
         let mut frames = Vec::new();
-        let blocks = self.archivist.unpersisted();
         for found in blocks {
+            if found.block > self.next_block {
+                break;
+            }
+            self.next_block = self.next_block.max(found.block + 1);
             let block = self.blocks.entry(found.block).or_default();
             block.first_seq = found.first_seq;
-            // The seal was read before the rows: a sealed block's rows are all of them.
-            block.sealed = found.sealed;
             frames.clear();
             if !self.archivist.frames(found.block, block.scanned, found.rows, &mut frames) {
-                continue;
+                break;
             }
+            // The seal was read before the rows: a sealed block's rows are all of them.
+            block.sealed = found.sealed;
             for &frame_ms in &frames {
                 let day = self.filing.day(frame_ms);
                 let at = block.scanned;
@@ -374,6 +389,9 @@ impl Job {
                     None => block.ranges.push(Range { day, from: at, to: block.scanned, archived: false }),
                 }
             }
+            if !found.sealed {
+                break;
+            }
         }
     }
 
@@ -382,7 +400,9 @@ impl Job {
         let mut rows = Vec::new();
         for (&number, block) in &self.blocks {
             for range in block.ranges.iter().filter(|range| range.day == day) {
-                self.archivist.rows(number, range.from, range.to, &mut rows);
+                let whole = self.archivist.rows(number, range.from, range.to, &mut rows);
+                // Nobody lets a block go but this thread: a block that is gone is a bug, and no file may be written without it.
+                assert!(whole, "block {number} left the ring before it was archived");
             }
         }
         // Every row below this one was scanned: the blocks' rows are contiguous, the newest block's last row is the last.
@@ -463,5 +483,43 @@ impl Job {
         }
         columns.push(Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.seq))));
         RecordBatch::try_from_iter(names.zip(columns)).expect("every column has one value for each row")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use barbus_ring::{RingWriter, Spec, create};
+
+    /// Promise 7: a listing that saw an older block before it was full, and a newer one after that, must not make a file say that it is
+    /// complete up to the newer one.
+    #[test]
+    fn a_look_that_crossed_the_writer_leaves_no_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bars.ring");
+        create(&path, &Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, ..Spec::default() }).unwrap();
+        let mut writer = RingWriter::open(&path).unwrap();
+        let symbol = writer.intern("A").unwrap();
+        let schema = BarSchema::in_zone("UTC").unwrap();
+        let archive = Archive::open(dir.path().join("archive"), schema.clone(), "24x7").unwrap();
+        let calendar = Calendar::preset("24x7").unwrap();
+        let mut job = Job::new(writer.archivist(), archive, calendar, schema, Duration::ZERO);
+        writer.begin_day(1);
+        for minute in 1..=150 {
+            writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();
+        }
+        let whole = writer.archivist().unpersisted();
+        let rows = |job: &Job| job.blocks.values().map(|block| block.scanned).collect::<Vec<_>>();
+
+        let mut filling = whole.clone();
+        (filling[0].rows, filling[0].sealed) = (10, false);
+        job.scan(filling);
+        assert_eq!(rows(&job), [10], "nothing behind a block that is not whole");
+        let mut missing = whole.clone();
+        missing.remove(1);
+        job.scan(missing);
+        assert_eq!(rows(&job), [64], "nothing behind a block that was not seen");
+        job.scan(whole);
+        assert_eq!(rows(&job), [64, 64, 22]);
     }
 }

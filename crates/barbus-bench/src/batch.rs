@@ -1,0 +1,113 @@
+//! Batches through the library on one core: cast, rules, books, ring; and the ring alone, and a plain copy of as many bytes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
+use barbus::{Bus, InitOptions, Reader, Row, Start, SymbolId, Writer};
+use barbus_ring::{RingWriter, Spec, create};
+
+use crate::latency::pin;
+use crate::report::Report;
+
+const SYMBOLS: usize = 5_000;
+const MINUTES: usize = 240;
+const BARS: usize = SYMBOLS * MINUTES;
+/// 2024-07-04 09:30 in Shanghai.
+const OPEN_MS: i64 = 1_720_056_600_000;
+const MEASURE: &str = "bars published in batches";
+
+fn minutes() -> Vec<RecordBatch> {
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..SYMBOLS).map(|i| format!("{i:06}.XSHE"))));
+    (1..=MINUTES as i64)
+        .map(|minute| {
+            let keys = Int32Array::from_iter_values(0..SYMBOLS as i32);
+            let symbol = DictionaryArray::<Int32Type>::new(keys, Arc::clone(&names));
+            let frame = vec![OPEN_MS + 60_000 * minute; SYMBOLS];
+            let number = |x: f64| -> ArrayRef {
+                Arc::new(Float64Array::from_iter_values((0..SYMBOLS).map(|i| x + i as f64 + minute as f64)))
+            };
+            RecordBatch::try_from_iter([
+                ("symbol", Arc::new(symbol) as ArrayRef),
+                ("frame", Arc::new(TimestampMillisecondArray::from(frame).with_timezone("Asia/Shanghai"))),
+                ("open", number(10.0)),
+                ("high", number(11.0)),
+                ("low", number(9.0)),
+                ("close", number(10.5)),
+                ("volume", number(1_000.0)),
+                ("money", number(10_000.0)),
+                ("factor", number(1.0)),
+            ])
+            .expect("columns of one length")
+        })
+        .collect()
+}
+
+fn bars_per_second(start: Instant) -> f64 {
+    BARS as f64 / start.elapsed().as_secs_f64() / 1e6
+}
+
+pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
+    pin(0);
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+
+    let source = vec![1u8; BARS * 85];
+    let start = Instant::now();
+    let copy = std::hint::black_box(&source).clone();
+    report.add(MEASURE, "memcpy of the bytes", None, "M bars/s", bars_per_second(start));
+    ensure!(copy[copy.len() - 1] == 1, "not copied");
+    drop(copy);
+
+    let path = directory.path().join("ring");
+    create(&path, &Spec { blocks: 80, ..Spec::default() })?;
+    let mut writer = RingWriter::open(&path)?;
+    let symbols: Vec<SymbolId> =
+        (0..SYMBOLS).map(|i| writer.intern(&format!("{i:06}.XSHE"))).collect::<Result<_, _>>().context("they fit")?;
+    writer.begin_day(1);
+    let start = Instant::now();
+    for i in 0..BARS {
+        let price = i as f64;
+        let row = Row {
+            symbol: symbols[i % SYMBOLS],
+            frame_ms: OPEN_MS + (i / SYMBOLS) as i64 * 60_000,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: price,
+            optional: [price, 1.0, 0.0, 0.0, 0.0, 0.0],
+            present: 3,
+            ..Row::default()
+        };
+        writer.push(&row)?;
+    }
+    report.add(MEASURE, "barbus ring, one by one", Some("memcpy of the bytes"), "M bars/s", bars_per_second(start));
+
+    let batches = minutes();
+    let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
+    let mut writer = Writer::open(&bus)?;
+    let start = Instant::now();
+    let mut accepted = 0;
+    for batch in batches {
+        accepted += writer.publish(batch)?.accepted;
+    }
+    report.add(MEASURE, "barbus library", Some("memcpy of the bytes"), "M bars/s", bars_per_second(start));
+    ensure!(accepted == BARS as u64, "{accepted} of {BARS} bars accepted");
+
+    let start = Instant::now();
+    let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+    let (mut read, mut sum) = (0usize, 0.0);
+    while let Some(event) = reader.poll()? {
+        if let barbus::Event::Bars(bars) = event {
+            read += bars.len();
+            sum += bars.rows().iter().map(|row| row.close).sum::<f64>();
+        }
+    }
+    report.add("catching up by copy", "barbus library", None, "M bars/s", bars_per_second(start));
+    ensure!(read == BARS && sum > 0.0, "{read} of {BARS} bars read");
+    Ok(())
+}
