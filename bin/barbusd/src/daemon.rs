@@ -1,7 +1,7 @@
 //! What all connections share: the one writer, behind a lock that is never held while anybody waits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use barbus::protocol::Stat;
 use barbus::{Bus, Date, FlushWaiter, Incoming, Intake, Result, Taken, Writer};
@@ -24,32 +24,27 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn new(writer: Writer) -> Self {
+        let open = writer.day();
         let daemon = Self {
             bus: writer.bus().clone(),
             intake: writer.intake(),
             waiter: writer.flush_waiter(),
             producers: AtomicU64::new(0),
-            writer: Mutex::new(None),
+            writer: Mutex::new(Some(writer)),
             over: watch::Sender::new(false),
             warned_of_horizon: AtomicBool::new(false),
         };
-        let open = writer.day();
-        *daemon.writer() = Some(writer);
         let calendar = &daemon.bus.settings().calendar;
         let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
         daemon.look_at_horizon(open.map_or(today, |day| day.max(today)));
         daemon
     }
 
-    /// The lock. A thread that panicked with it was a bug, which ends the daemon; how it ends is the server's matter.
-    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Works with the writer, and says which day closed and which opened meanwhile; `None` when the daemon is ending.
     fn with<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> Option<T> {
         let (before, after, result) = {
-            let mut guard = self.writer();
+            // A thread that panicked with the writer met a bug: nobody goes on with what it left, and the server ends the daemon.
+            let mut guard = self.writer.lock().ok()?;
             let writer = guard.as_mut()?;
             let before = writer.day();
             let result = work(writer);
@@ -125,6 +120,6 @@ impl Daemon {
 
     /// Takes the writer away, after whoever has it now.
     pub(crate) fn retire(&self) -> Option<Writer> {
-        self.writer().take()
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

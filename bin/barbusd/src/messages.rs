@@ -52,7 +52,7 @@ pub(crate) async fn read(reader: &mut (impl AsyncRead + Unpin), max_bytes: u64) 
 
     let message = match root_as_message(&metadata[8..]) {
         Ok(message) => message,
-        Err(error) => return refused(format!("not an Arrow IPC message: {error}")),
+        Err(error) => return refused(format!("not an Arrow IPC message: {}", error.to_string().trim_end())),
     };
     let body_length = match u64::try_from(message.bodyLength()) {
         Ok(length) if length <= max_bytes => length as usize,
