@@ -47,7 +47,7 @@ pub struct Spilled {
     pub path: Option<PathBuf>,
 }
 
-/// A directory of trading days, one Parquet file each.
+/// A directory of trading days, one Parquet file each and nothing else; what is unfinished is in a work directory beside.
 ///
 /// One process may write at a time (the bus's lock sees to that); any number may read meanwhile, and see each file
 /// before or after a write, never between.
@@ -69,14 +69,19 @@ struct OnDisk {
 }
 
 impl Archive {
-    /// Opens the archive in `dir` for writing, makes the directory if it is missing, and removes what a crash left of
-    /// files being written. Rows have the columns of `schema`; `calendar` is the name put into each file.
+    /// Opens the archive in `dir` for writing, makes it and the work directory beside it (`archive/1m.work` for
+    /// `archive/1m`, mode 0750) if they are missing, and removes what a crash left of files being written. Rows have the
+    /// columns of `schema`; `calendar` is the name put into each file.
+    ///
+    /// `dir` itself may not be a mount point: the two must be on one file system.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) when the directory cannot be made. One that is there but not writable is found
+    /// [`Error::Io`](crate::Error::Io) when a directory cannot be made, or the two are on different file systems. One that is there but not writable is found
     /// out by the first write.
     pub fn open(dir: impl AsRef<Path>, schema: BarSchema, calendar: &str) -> Result<Archive> {
-        Archive::with_files(dir, schema, calendar, Arc::new(DiskFiles))
+        let archive = Archive::with_files(&dir, schema, calendar, Arc::new(DiskFiles))?;
+        archive.store.check_one_file_system()?;
+        Ok(archive)
     }
 
     /// As [`Archive::open`], over any [`Files`].
@@ -90,7 +95,7 @@ impl Archive {
         files: Arc<dyn Files>,
     ) -> Result<Archive> {
         let store = Store::new(dir.as_ref(), schema.archive_schema(), files);
-        store.create_dir()?;
+        store.create_dirs()?;
         // Litter does no harm; each write sweeps its own day again and reports what it cannot remove.
         let _ = store.sweep(None);
         Ok(Archive { store, calendar: calendar.to_owned(), writing: Some(Mutex::new(())) })
@@ -221,7 +226,7 @@ impl Archive {
         let fresh = incoming.rows_from(on_disk.covered(lineage));
         if fresh.is_empty() {
             if !on_disk.parts.is_empty() {
-                self.store.sync_parts()?;
+                self.store.sync_work()?;
             }
             if on_disk.file.is_some() {
                 self.store.sync_days()?;
@@ -241,7 +246,6 @@ impl Archive {
             lineage,
             part: on_disk.last_part() + 1,
         };
-        self.store.create_parts_dir()?;
         let path = self.store.part_path(day, meta.part);
         let bytes = self.store.put(&path, &rows, &meta)?;
         Ok(Spilled { rows: meta.rows, bytes, path: Some(path) })

@@ -3,16 +3,17 @@
 //! A path that is not there is `NotFound`, except in [`Files::list`], where a missing directory has no entries.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use bytes::Bytes;
 
 /// What the archive asks of a file system.
 pub trait Files: std::fmt::Debug + Send + Sync {
-    /// Makes a directory and those above it; one that is there is fine.
-    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes a directory and those above it, with this mode less the umask; one that is there is fine, and stays as it is.
+    fn create_dir(&self, path: &Path, mode: u32) -> io::Result<()>;
     /// Names in a directory, in any order; none when there is no such directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>>;
     /// The whole file.
@@ -40,8 +41,8 @@ pub trait NewFile {
 pub struct DiskFiles;
 
 impl Files for DiskFiles {
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+    fn create_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(mode).create(path)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {

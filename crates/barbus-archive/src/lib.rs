@@ -1,5 +1,7 @@
 //! Trading days as Parquet files: `YYYY-MM-DD.parquet`, one per day, each whole or not there at all.
 //!
+//! - The directory holds days and nothing else, at any moment: files being written, and parts of an open day, lie in a
+//!   work directory beside it (`1m.work/` for `1m/`), on the same file system.
 //! - A day nothing was written for has no file, and reads as `None`.
 //! - Writing the same rows again changes nothing: the file is not even rewritten.
 //! - A write that fails leaves the old file, and every part, as they were; the next one cleans up after it.
@@ -13,7 +15,7 @@
 //! use barbus_bars::BarSchema;
 //!
 //! let dir = tempfile::tempdir()?;
-//! let archive = Archive::open(dir.path(), BarSchema::in_zone("Asia/Shanghai")?, "XSHG")?;
+//! let archive = Archive::open(dir.path().join("1m"), BarSchema::in_zone("Asia/Shanghai")?, "XSHG")?;
 //!
 //! let price = |value: f64| Arc::new(Float64Array::from(vec![value])) as ArrayRef;
 //! let rows = RecordBatch::try_from_iter([

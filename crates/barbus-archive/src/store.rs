@@ -1,16 +1,20 @@
-//! The archive's directory: names, whole files put in place, and files read.
+//! The archive's two directories: names, whole files put in place, and files read.
 //!
 //! ```text
-//! 2024-02-29.parquet                 a day
-//! .parts/2024-02-29.3.parquet        part 3 of a day that has not been written yet
-//! .2024-02-29.4711-0.tmp             being written, in either directory; left behind by a crash only
+//! 1m/2024-02-29.parquet              a day
+//! 1m.work/2024-02-29.3.parquet       part 3 of a day that has not been written yet
+//! 1m.work/.2024-02-29.4711-0.tmp     being written; left behind by a crash only
 //! ```
-//! A file gets its name only after it was synced and read back; until its directory is synced too, the call has not
-//! succeeded. Names of any other form are passed over.
+//! Whoever reads all of the archive's directory finds whole days and nothing else: everything unfinished is in the work
+//! directory beside it (behind a symbolic link: beside where it points to), on the same file system, so that a rename
+//! moves a day over at once. A file gets its name only after it was synced and read back; until the directories are
+//! synced too, the call has not succeeded. Names of any other form are passed over.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fs, io};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -23,7 +27,11 @@ use crate::{Corruption, DayMeta, Error, Result, day_file};
 
 const DAY_SUFFIX: &str = ".parquet";
 const TEMPORARY_SUFFIX: &str = ".tmp";
-const PARTS: &str = ".parts";
+const WORK_SUFFIX: &str = ".work";
+/// Mode of the archive's directory, where it is not there yet: whatever the umask leaves.
+const DIR_MODE: u32 = 0o777;
+/// Mode of the work directory: what is in it concerns the bus alone.
+const WORK_DIR_MODE: u32 = 0o750;
 
 /// A file read in full, checked.
 #[derive(Debug)]
@@ -36,13 +44,14 @@ pub(crate) struct Loaded {
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
+    work_dir: PathBuf,
     schema: SchemaRef,
     files: Arc<dyn Files>,
 }
 
 impl Store {
     pub(crate) fn new(dir: &Path, schema: SchemaRef, files: Arc<dyn Files>) -> Store {
-        Store { dir: dir.to_owned(), schema, files }
+        Store { dir: dir.to_owned(), work_dir: work_dir(dir), schema, files }
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {
@@ -54,23 +63,31 @@ impl Store {
     }
 
     pub(crate) fn part_path(&self, day: Date, part: u32) -> PathBuf {
-        self.parts_dir().join(format!("{day}.{part}{DAY_SUFFIX}"))
+        self.work_dir.join(format!("{day}.{part}{DAY_SUFFIX}"))
     }
 
-    fn parts_dir(&self) -> PathBuf {
-        self.dir.join(PARTS)
+    pub(crate) fn create_dirs(&self) -> Result<()> {
+        self.create(&self.dir, DIR_MODE)?;
+        self.create_work_dir()
     }
 
-    pub(crate) fn create_dir(&self) -> Result<()> {
-        self.create(&self.dir)
+    /// Found out when the archive is opened rather than at the end of the day.
+    pub(crate) fn check_one_file_system(&self) -> Result<()> {
+        let device = |dir: &Path| fs::metadata(dir).map(|found| found.dev()).map_err(Error::io("examine", dir));
+        if device(&self.dir)? != device(&self.work_dir)? {
+            let what = format!("it is on another file system than {}", self.dir.display());
+            let error = io::Error::new(io::ErrorKind::CrossesDevices, what);
+            return Err(Error::io("move files from", &self.work_dir)(error));
+        }
+        Ok(())
     }
 
-    pub(crate) fn create_parts_dir(&self) -> Result<()> {
-        self.create(&self.parts_dir())
+    fn create_work_dir(&self) -> Result<()> {
+        self.create(&self.work_dir, WORK_DIR_MODE)
     }
 
-    fn create(&self, dir: &Path) -> Result<()> {
-        self.files.create_dir(dir).map_err(Error::io("create", dir))?;
+    fn create(&self, dir: &Path, mode: u32) -> Result<()> {
+        self.files.create_dir(dir, mode).map_err(Error::io("create", dir))?;
         // Without this a power loss could take the directory away, and with it what was put there.
         match dir.parent().filter(|above| !above.as_os_str().is_empty()) {
             Some(above) => self.sync(above),
@@ -88,7 +105,7 @@ impl Store {
 
     /// All parts, by day and number.
     pub(crate) fn all_parts(&self) -> Result<Vec<(Date, u32)>> {
-        let names = self.list(&self.parts_dir())?;
+        let names = self.list(&self.work_dir)?;
         let mut parts: Vec<_> = names.iter().filter_map(|name| part_of(name)).collect();
         parts.sort_unstable();
         Ok(parts)
@@ -140,8 +157,7 @@ impl Store {
     /// only its directory could not be synced).
     pub(crate) fn put(&self, path: &Path, rows: &RecordBatch, meta: &DayMeta) -> Result<u64> {
         let file = day_file::encode(rows, meta).map_err(|error| Error::Encode { path: path.to_owned(), error })?;
-        let dir = path.parent().expect("files of the archive lie in it");
-        let temporary = dir.join(temporary_name(meta.day));
+        let temporary = self.work_dir.join(temporary_name(meta.day));
         let moved = self.write_checked(&temporary, &file, rows, meta).and_then(|()| {
             let renamed = self.files.rename(&temporary, path);
             renamed.map_err(Error::io("rename to", path))
@@ -151,13 +167,21 @@ impl Store {
             let _ = self.files.remove(&temporary);
             return Err(error);
         }
-        self.sync(dir)?;
+        self.sync_work()?;
+        if path.parent() == Some(self.dir.as_path()) {
+            self.sync_days()?;
+        }
         self.check_same(path, &file)?;
         Ok(file.len() as u64)
     }
 
     fn write_checked(&self, temporary: &Path, file: &Bytes, rows: &RecordBatch, meta: &DayMeta) -> Result<()> {
-        let created = self.files.create(temporary);
+        let mut created = self.files.create(temporary);
+        if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            // Empty most of the time, the work directory may have been taken for litter.
+            self.create_work_dir()?;
+            created = self.files.create(temporary);
+        }
         let mut open = created.map_err(Error::io("create", temporary))?;
         open.write(file).map_err(Error::io("write", temporary))?;
         open.sync().map_err(Error::io("sync", temporary))?;
@@ -186,19 +210,17 @@ impl Store {
         if parts.is_empty() {
             return Ok(());
         }
-        self.sync(&self.parts_dir())
+        self.sync_work()
     }
 
     /// Removes what crashes left of files being written: of `day`, or of all days.
     pub(crate) fn sweep(&self, day: Option<Date>) -> Result<()> {
-        for dir in [self.dir.clone(), self.parts_dir()] {
-            for name in self.list(&dir)? {
-                let of = temporary_of(&name);
-                if of.is_some() && (day.is_none() || of == day) {
-                    let path = dir.join(&name);
-                    let removed = self.files.remove(&path);
-                    removed.map_err(Error::io("remove", &path))?;
-                }
+        for name in self.list(&self.work_dir)? {
+            let of = temporary_of(&name);
+            if of.is_some() && (day.is_none() || of == day) {
+                let path = self.work_dir.join(&name);
+                let removed = self.files.remove(&path);
+                removed.map_err(Error::io("remove", &path))?;
             }
         }
         Ok(())
@@ -209,9 +231,9 @@ impl Store {
         self.sync(&self.dir)
     }
 
-    /// As [`Store::sync_days`], of parts.
-    pub(crate) fn sync_parts(&self) -> Result<()> {
-        self.sync(&self.parts_dir())
+    /// As [`Store::sync_days`], in the work directory.
+    pub(crate) fn sync_work(&self) -> Result<()> {
+        self.sync(&self.work_dir)
     }
 
     fn sync(&self, dir: &Path) -> Result<()> {
@@ -226,6 +248,18 @@ impl Store {
         let names = self.files.list(dir).map_err(Error::io("list", dir))?;
         Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
     }
+}
+
+/// Beside `dir`, and beside what it points to when it is a symbolic link, so that both are on one file system.
+fn work_dir(dir: &Path) -> PathBuf {
+    let unresolved = || dir.to_owned();
+    let dir = match dir.is_symlink() || dir.file_name().is_none() {
+        true => dir.canonicalize().unwrap_or_else(|_| unresolved()),
+        false => unresolved(),
+    };
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(WORK_SUFFIX);
+    dir.with_file_name(name)
 }
 
 fn absent<T>(result: Result<T>) -> Result<Option<T>> {

@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use barbus_archive::Archive;
@@ -17,7 +18,7 @@ const DAY_FILE: &str = "bus/archive/1m/2024-02-29.parquet";
 const LINEAGE: u64 = 77;
 
 fn part_file(part: u32) -> String {
-    format!("bus/archive/1m/.parts/2024-02-29.{part}.parquet")
+    format!("bus/archive/1m.work/2024-02-29.{part}.parquet")
 }
 
 /// One call on the archive.
@@ -73,7 +74,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario("nothing new", vec![written()], Call::Write, morning(), day()),
         scenario("spill", vec![], Call::Spill, morning(), vec![part_file(1)]),
         scenario("second spill", vec![(Call::Spill, morning())], Call::Spill, late(), vec![part_file(1), part_file(2)]),
-        scenario("spill beside a file", vec![written()], Call::Spill, late(), vec![part_file(1), DAY_FILE.to_owned()]),
+        scenario("spill beside a file", vec![written()], Call::Spill, late(), vec![DAY_FILE.to_owned(), part_file(1)]),
         scenario("merge parts", vec![(Call::Spill, morning()), (Call::Spill, late())], Call::Write, evening(), day()),
         scenario(
             "merge parts with nothing new",
@@ -94,6 +95,16 @@ fn open(files: &MemoryFiles) -> Archive {
 fn all_bars(calls: &[(Call, Vec<Bar>)], more: &[Bar]) -> Vec<Row> {
     let before = calls.iter().flat_map(|(_, bars)| bars);
     expected(&before.chain(more).cloned().collect::<Vec<_>>())
+}
+
+/// Whoever reads the bare directory sees days, and nothing that is only on its way to become one. As a process may die
+/// after any operation, this is so at any moment.
+fn only_days(files: &MemoryFiles, what: &str) {
+    let dir = Path::new(DIR);
+    let names = files.names();
+    let strange = names.iter().find(|name| Path::new(name).parent() == Some(dir) && *name != DAY_FILE);
+    assert_eq!(strange, None, "{what}: among the days");
+    assert!(files.dirs().iter().all(|below| below == dir || !below.starts_with(dir)), "{what}");
 }
 
 /// The state is whole, and is `old` or `new`; then the call is made again, and again.
@@ -154,6 +165,7 @@ fn no_failure_loses_a_bar_or_leaves_litter() {
                     files.arm(fault);
                     let outcome = scenario.call.make(&archive, &scenario.bars);
                     files.disarm();
+                    only_days(&files, &what);
                     if outcome.is_ok() {
                         assert_eq!(read(&archive, DAY), new, "{what}: reported as done");
                     } else if !dead {
@@ -202,9 +214,10 @@ fn the_same_handle_succeeds_after_a_full_disk() {
     let write = |bars: &[Bar]| Call::Write.make(&archive, bars);
     write(&morning()).unwrap();
     // From the first write on nothing works, not even removing what was begun.
-    files.arm(Fault { at: 6, effect: Effect::Half, dead: true });
+    files.arm(Fault { at: 4, effect: Effect::Half, dead: true });
     let error = write(&late()).unwrap_err();
-    assert!(error.to_string().starts_with("bus/archive/1m/"), "{error}");
+    assert!(error.to_string().starts_with("bus/archive/1m.work/.2024-02-29."), "{error}");
+    assert!(error.to_string().contains(": cannot write: "), "{error}");
     files.disarm();
     assert_eq!(read(&archive, DAY), expected(&morning()));
     assert!(write(&late()).unwrap());

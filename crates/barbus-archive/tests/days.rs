@@ -5,7 +5,8 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
@@ -15,35 +16,90 @@ use barbus_bars::{BarSchema, PriceType};
 use proptest::prelude::*;
 use support::{Bar, CALENDAR, DAY, bar, contents, expected, read, rows, rows_with_dictionary, schema};
 
-fn open(dir: &Path) -> Archive {
+/// A folder with room for the days and the work directory beside them.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        fs::create_dir(folder.days()).unwrap();
+        folder
+    }
+
+    fn days(&self) -> PathBuf {
+        self.0.path().join("1m")
+    }
+
+    fn work(&self) -> PathBuf {
+        self.0.path().join("1m.work")
+    }
+}
+
+fn open(dir: impl AsRef<Path>) -> Archive {
     Archive::open(dir, schema(), CALENDAR).unwrap()
 }
 
-fn names(dir: &Path) -> Vec<String> {
+fn names(dir: impl AsRef<Path>) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
-    let files = entries.filter(|entry| entry.file_type().unwrap().is_file());
-    let mut names: Vec<String> = files.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
 #[test]
 fn a_day_nothing_came_for_has_no_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let written = archive.write(DAY, &rows(&[]), 1, 100).unwrap();
     assert_eq!((written.rows, written.changed), (0, false));
     assert_eq!(archive.spill(DAY, &rows(&[]), 1, 100).unwrap().path, None);
     assert!(archive.read(DAY).unwrap().is_none());
     assert!(archive.meta(DAY).unwrap().is_none());
     assert_eq!(archive.days().unwrap(), []);
-    assert_eq!(names(dir.path()), [""; 0]);
+    assert_eq!(names(dir.days()), [""; 0]);
+}
+
+#[test]
+fn what_is_unfinished_lies_beside_the_days_for_the_bus_alone() {
+    let dir = Folder::new();
+    let archive = open(dir.days());
+    assert_eq!(fs::metadata(dir.work()).unwrap().permissions().mode() & 0o777, 0o750);
+    archive.spill(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
+    assert_eq!(names(dir.days()), [""; 0]);
+    assert_eq!(names(dir.work()), ["2024-02-29.1.parquet"]);
+    archive.write(DAY, &rows(&[bar("A", 2, 2.0, 1)]), 1, 2).unwrap();
+    assert_eq!(names(dir.days()), ["2024-02-29.parquet"]);
+    assert_eq!(names(dir.work()), [""; 0]);
+    // Empty as it is, somebody may tidy it away.
+    fs::remove_dir(dir.work()).unwrap();
+    assert_eq!(archive.write(DAY, &rows(&[bar("A", 3, 2.0, 2)]), 1, 3).unwrap().rows, 3);
+    assert_eq!(names(dir.days()), ["2024-02-29.parquet"]);
+}
+
+#[test]
+fn the_work_directory_is_on_the_file_system_of_the_days() {
+    let dir = Folder::new();
+    let (link, elsewhere) = (dir.0.path().join("link"), dir.0.path().join("elsewhere/bars"));
+    fs::create_dir_all(&elsewhere).unwrap();
+    symlink("elsewhere/bars", &link).unwrap();
+    open(&link).write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
+    assert_eq!(names(&elsewhere), ["2024-02-29.parquet"]);
+    assert_eq!(names(dir.0.path().join("elsewhere")), ["bars", "bars.work"]);
+
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else { return };
+    let device = |path: &Path| fs::metadata(path).unwrap().dev();
+    if device(other.path()) != device(&dir.days()) {
+        symlink(other.path(), dir.work()).unwrap();
+        let error = Archive::open(dir.days(), schema(), CALENDAR).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: cannot move files from: ", dir.work().display())), "{error}");
+        assert!(error.ends_with(&format!("on another file system than {}", dir.days().display())), "{error}");
+    }
 }
 
 #[test]
 fn rows_are_sorted_and_the_highest_number_wins_in_whatever_order_they_come() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let came = vec![
         bar("B", 5, 1.0, 0),
         bar("A", 9, -0.0, 1),
@@ -62,8 +118,8 @@ fn rows_are_sorted_and_the_highest_number_wins_in_whatever_order_they_come() {
 
 #[test]
 fn the_file_keeps_minute_zone_and_types() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     archive.write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
     let (_, batch) = archive.read(DAY).unwrap().unwrap();
     assert_eq!(batch.schema(), schema().archive_schema());
@@ -74,8 +130,8 @@ fn the_file_keeps_minute_zone_and_types() {
 
 #[test]
 fn zillionare_keeps_prices_as_float32() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = Archive::open(dir.path(), BarSchema::zillionare(), CALENDAR).unwrap();
+    let dir = Folder::new();
+    let archive = Archive::open(dir.days(), BarSchema::zillionare(), CALENDAR).unwrap();
     archive.write(DAY, &rows(&[bar("A", 1, 2.5, 0)]), 1, 1).unwrap();
     let (_, batch) = archive.read(DAY).unwrap().unwrap();
     assert_eq!(batch.schema(), BarSchema::zillionare().archive_schema());
@@ -84,12 +140,12 @@ fn zillionare_keeps_prices_as_float32() {
 
 #[test]
 fn writing_again_does_not_touch_the_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let bars = rows(&[bar("A", 1, 2.0, 3), bar("B", 1, 2.0, 4)]);
     assert!(archive.write(DAY, &bars, 1, 5).unwrap().changed);
     let before = fs::read(archive.path(DAY)).unwrap();
-    let inode = |path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let inode = |path| fs::metadata(path).unwrap().ino();
     let file = inode(archive.path(DAY));
     for through_seq in [5, 9] {
         let again = archive.write(DAY, &bars, 1, through_seq).unwrap();
@@ -102,8 +158,8 @@ fn writing_again_does_not_touch_the_file() {
 
 #[test]
 fn rows_of_another_lineage_are_never_skipped_and_win() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let old = [bar("A", 1, 2.0, 50), bar("B", 1, 2.0, 51)];
     let new = [bar("A", 1, 7.0, 0), bar("C", 1, 2.0, 1)];
     archive.write(DAY, &rows(&old), 1, 52).unwrap();
@@ -120,8 +176,8 @@ fn rows_of_another_lineage_are_never_skipped_and_win() {
 
 #[test]
 fn parts_are_read_with_the_day_merged_once_and_removed() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let morning = [bar("A", 1, 2.0, 0), bar("B", 1, 2.0, 1)];
     let noon = [bar("A", 1, 3.0, 2), bar("A", 2, 3.0, 3)];
     let evening = [bar("B", 1, 4.0, 4)];
@@ -150,8 +206,8 @@ fn parts_are_read_with_the_day_merged_once_and_removed() {
 
 #[test]
 fn a_part_the_file_covers_is_ignored_and_removed() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let first = [bar("A", 1, 2.0, 0)];
     let spilled = archive.spill(DAY, &rows(&first), 1, 1).unwrap();
     let part = spilled.path.unwrap();
@@ -168,14 +224,13 @@ fn a_part_the_file_covers_is_ignored_and_removed() {
 
 #[test]
 fn a_part_whose_rows_the_file_has_is_ignored_whatever_its_number() {
-    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let archive = open(dir.path());
+    let (dir, other) = (Folder::new(), Folder::new());
+    let archive = open(dir.days());
     let bars = [bar("A", 1, 2.0, 0), bar("A", 1, 3.0, 1)];
     archive.write(DAY, &rows(&bars), 1, 2).unwrap();
     // A part of the same run of numbers, from before the revision, which the file never merged.
-    let stale = open(other.path()).spill(DAY, &rows(&bars[..1]), 1, 1).unwrap();
-    let part = dir.path().join(".parts").join("2024-02-29.1.parquet");
-    fs::create_dir(part.parent().unwrap()).unwrap();
+    let stale = open(other.days()).spill(DAY, &rows(&bars[..1]), 1, 1).unwrap();
+    let part = dir.work().join("2024-02-29.1.parquet");
     fs::copy(stale.path.unwrap(), &part).unwrap();
     assert_eq!(read(&archive, DAY), expected(&bars));
     assert!(!archive.write(DAY, &rows(&bars), 1, 2).unwrap().changed);
@@ -184,44 +239,45 @@ fn a_part_whose_rows_the_file_has_is_ignored_whatever_its_number() {
 
 #[test]
 fn days_are_listed_in_order_and_other_names_are_let_be() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let days = [DAY, DAY.yesterday().unwrap(), DAY.tomorrow().unwrap()];
     for day in days {
         archive.write(day, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
     }
-    fs::write(dir.path().join("notes.parquet"), "mine").unwrap();
+    fs::write(dir.days().join("notes.parquet"), "mine").unwrap();
     assert_eq!(archive.days().unwrap(), [days[1], days[0], days[2]]);
     assert_eq!(archive.verify().unwrap().len(), 3);
-    assert!(names(dir.path()).contains(&"notes.parquet".to_owned()));
+    assert!(names(dir.days()).contains(&"notes.parquet".to_owned()));
 }
 
 #[test]
 fn opening_for_writing_sweeps_what_a_crash_left_and_a_reader_does_not() {
-    let dir = tempfile::tempdir().unwrap();
-    let litter = dir.path().join(".2024-02-29.99-7.tmp");
+    let dir = Folder::new();
+    fs::create_dir(dir.work()).unwrap();
+    let litter = dir.work().join(".2024-02-29.99-7.tmp");
     fs::write(&litter, "half a file").unwrap();
-    let reader = Archive::open_existing(dir.path(), schema(), CALENDAR);
+    let reader = Archive::open_existing(dir.days(), schema(), CALENDAR);
     assert!(litter.exists());
     let error = reader.write(DAY, &rows(&[]), 1, 0).unwrap_err();
     assert!(matches!(error, Error::Misuse(Misuse::ReadOnly)));
-    let absent = dir.path().join("absent");
+    let absent = dir.0.path().join("absent");
     let nothing = Archive::open_existing(&absent, schema(), CALENDAR);
     assert_eq!(nothing.days().unwrap(), []);
-    assert!(!absent.exists());
-    open(dir.path());
+    assert_eq!(names(dir.0.path()), ["1m", "1m.work"]);
+    open(dir.days());
     assert!(!litter.exists());
 }
 
 #[test]
 fn an_optional_column_added_later_is_null_in_older_days() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = Folder::new();
     let none = Vec::<String>::new();
     let narrow = BarSchema::new("Asia/Shanghai", PriceType::Float64, none).unwrap();
-    let archive = Archive::open(dir.path(), narrow, CALENDAR).unwrap();
+    let archive = Archive::open(dir.days(), narrow, CALENDAR).unwrap();
     archive.write(DAY, &rows(&[bar("A", 1, 2.0, 1)]), 1, 2).unwrap();
 
-    let archive = open(dir.path());
+    let archive = open(dir.days());
     archive.write(DAY, &rows(&[bar("B", 1, 2.0, 2)]), 1, 3).unwrap();
     let (_, batch) = archive.read(DAY).unwrap().unwrap();
     let money = batch.column_by_name("money").unwrap();
@@ -230,9 +286,9 @@ fn an_optional_column_added_later_is_null_in_older_days() {
 
 #[test]
 fn a_file_with_other_columns_is_refused_and_kept() {
-    let dir = tempfile::tempdir().unwrap();
-    open(dir.path()).write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
-    let archive = Archive::open(dir.path(), BarSchema::zillionare(), CALENDAR).unwrap();
+    let dir = Folder::new();
+    open(dir.days()).write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
+    let archive = Archive::open(dir.days(), BarSchema::zillionare(), CALENDAR).unwrap();
     let before = fs::read(archive.path(DAY)).unwrap();
     let error = archive.write(DAY, &rows(&[bar("A", 2, 2.0, 1)]), 1, 2).unwrap_err();
     let path = archive.path(DAY);
@@ -244,8 +300,8 @@ fn a_file_with_other_columns_is_refused_and_kept() {
 /// Promise 9: a bad file gives a clear error, not a crash.
 #[test]
 fn any_changed_byte_is_found_and_never_overwritten() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let bars = rows(&[bar("A", 1, 2.0, 0), bar("B", 1, 2.5, 1)]);
     archive.write(DAY, &bars, 1, 2).unwrap();
     let path = archive.path(DAY);
@@ -279,8 +335,8 @@ fn any_changed_byte_is_found_and_never_overwritten() {
 
 #[test]
 fn a_file_under_another_days_name_is_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     archive.write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
     let other = DAY.tomorrow().unwrap();
     fs::rename(archive.path(DAY), archive.path(other)).unwrap();
@@ -291,8 +347,8 @@ fn a_file_under_another_days_name_is_found() {
 
 #[test]
 fn a_path_that_cannot_be_a_directory_is_said() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("file");
+    let dir = Folder::new();
+    let file = dir.0.path().join("file");
     fs::write(&file, "").unwrap();
     let error = Archive::open(&file, schema(), CALENDAR).unwrap_err();
     let start = format!("{}: cannot create: ", file.display());
@@ -302,8 +358,8 @@ fn a_path_that_cannot_be_a_directory_is_said() {
 /// More rows than a row group, symbols that span groups, and every row found again.
 #[test]
 fn a_long_day_spans_row_groups() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let of = |i: u64| bar(&format!("S{}", i % 7), i as i64 / 7, i as f64 / 4.0, i);
     let bars: Vec<Bar> = (0..70_000).map(of).collect();
     archive.write(DAY, &rows(&bars), 1, 70_000).unwrap();
@@ -314,8 +370,8 @@ fn a_long_day_spans_row_groups() {
 
 #[test]
 fn symbols_may_come_as_text_or_dictionary_and_other_types_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let archive = open(dir.path());
+    let dir = Folder::new();
+    let archive = open(dir.days());
     let bars = [bar("A", 1, 2.0, 0), bar("B", 1, 2.0, 1), bar("A", 2, 2.0, 2)];
     archive.write(DAY, &rows_with_dictionary(&bars), 1, 3).unwrap();
     assert_eq!(read(&archive, DAY), expected(&bars));
@@ -346,8 +402,8 @@ proptest! {
     /// (symbol, frame), to the bit.
     #[test]
     fn any_history_ends_in_the_last_bars(steps in steps()) {
-        let dir = tempfile::tempdir().unwrap();
-        let archive = open(dir.path());
+        let dir = Folder::new();
+        let archive = open(dir.days());
         let mut all: Vec<Bar> = Vec::new();
         for (new, spill, again, dictionary) in steps {
             let from = all.len().saturating_sub(again);

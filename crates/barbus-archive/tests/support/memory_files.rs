@@ -101,6 +101,11 @@ impl MemoryFiles {
         names.iter().map(|name| name.display().to_string()).collect()
     }
 
+    /// All directories there are.
+    pub(crate) fn dirs(&self) -> Vec<PathBuf> {
+        self.disk().dirs.iter().cloned().collect()
+    }
+
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.0.lock().unwrap()
     }
@@ -137,7 +142,7 @@ impl Disk {
 }
 
 impl Files for MemoryFiles {
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
+    fn create_dir(&self, path: &Path, _mode: u32) -> io::Result<()> {
         self.operation(
             |_| {},
             |disk| {
