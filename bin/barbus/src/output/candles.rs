@@ -35,15 +35,6 @@ pub(crate) struct Candle {
     pub(crate) volume: f64,
 }
 
-/// Colour of a rising candle; a falling one has the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rising {
-    /// As Chinese markets draw it.
-    Red,
-    /// As most other markets draw it.
-    Green,
-}
-
 /// How to draw.
 #[derive(Debug, Clone)]
 pub(crate) struct Picture {
@@ -51,8 +42,8 @@ pub(crate) struct Picture {
     pub(crate) width: usize,
     /// Lines, title and axis included.
     pub(crate) height: usize,
-    /// Colour of rising candles, or `None` for plain text.
-    pub(crate) colour: Option<Rising>,
+    /// Whether to colour candles as Chinese markets do: red ones rise, green ones fall.
+    pub(crate) colour: bool,
     /// Zone of the time axis.
     pub(crate) zone: TimeZone,
 }
@@ -112,7 +103,7 @@ impl Picture {
         for candle in candles {
             let glyph = glyph(candle);
             let wanted = match self.colour {
-                Some(rising) if glyph != ' ' => colour(candle, rising),
+                true if glyph != ' ' => colour(candle),
                 _ => now,
             };
             if wanted != now {
@@ -222,9 +213,8 @@ fn volume_bar(volume: f64, most: f64) -> char {
     VOLUME_BARS[step.clamp(1, steps) - 1]
 }
 
-fn colour(candle: &Candle, rising: Rising) -> &'static str {
-    let up = candle.close >= candle.open;
-    if up == (rising == Rising::Red) { "\x1b[31m" } else { "\x1b[32m" }
+fn colour(candle: &Candle) -> &'static str {
+    if candle.close >= candle.open { "\x1b[31m" } else { "\x1b[32m" }
 }
 
 /// The price at the middle of a line, on every third line and the outer ones.
@@ -269,7 +259,7 @@ mod tests {
     }
 
     fn picture(width: usize, height: usize) -> Picture {
-        Picture { width, height, colour: None, zone: TimeZone::UTC }
+        Picture { width, height, colour: false, zone: TimeZone::UTC }
     }
 
     #[test]
@@ -340,7 +330,7 @@ vol │▃▆█
     fn colour_is_only_used_when_asked_for() {
         let bars = [candle(0, 1.0, 2.0, 1.0, 2.0), candle(1, 2.0, 2.0, 1.0, 1.0)];
         assert!(!picture(40, 8).draw("X", &bars).contains('\u{1b}'));
-        let coloured = Picture { colour: Some(Rising::Red), ..picture(40, 8) };
+        let coloured = Picture { colour: true, ..picture(40, 8) };
         let text = coloured.draw("X", &bars);
         let red = text.find("\x1b[31m").unwrap();
         let green = text.find("\x1b[32m").unwrap();

@@ -85,11 +85,6 @@ impl Rows {
         self.keys.len()
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// Ends of the bars, milliseconds UTC.
     pub(crate) fn frames_ms(&self) -> &[i64] {
         &self.frames_ms
@@ -201,7 +196,7 @@ mod tests {
         assert_eq!(all.keys, [0, 1, 0, 1]);
         let first = all.batch(&[0]);
         all.clear();
-        assert!(all.is_empty());
+        assert_eq!(all.len(), 0);
         all.append(&rows());
         assert_eq!(all.keys, [1, 0, 1]);
         let second = all.batch(&[0]);

@@ -1,0 +1,47 @@
+//! `barbus init`: a new bus, a directory with a `bus.toml` that shows every setting.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use barbus::{Bus, InitOptions};
+use barbus_bars::PRESETS;
+use clap::Args;
+
+use super::shared::stdout::stdout;
+
+/// Make a new bus: a directory with a bus.toml that shows every setting.
+#[derive(Debug, Args)]
+#[command(after_long_help = calendars())]
+pub(crate) struct Init {
+    /// The directory to make.
+    bus: PathBuf,
+    /// Calendar of the market: XSHG, XSHE, CN-FUTURES, XNYS, CME or 24x7.
+    #[arg(long, value_name = "NAME")]
+    calendar: String,
+    /// Columns of the bars: "default", or "zillionare" (float32 prices, money and factor, Asia/Shanghai).
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+}
+
+impl Init {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let bus = Bus::init(&self.bus, &InitOptions { calendar: self.calendar, preset: self.preset })?;
+        let path = bus.path().display();
+        let settings = bus.settings();
+        let mut out = stdout();
+        writeln!(
+            out,
+            "{path}: a bus with calendar {}, frames in {}",
+            settings.calendar.name(),
+            settings.schema.zone()
+        )?;
+        writeln!(out, "settings: {}", bus.path().join("bus.toml").display())?;
+        writeln!(out, "next: barbus daemon {path}")?;
+        Ok(out.flush()?)
+    }
+}
+
+fn calendars() -> String {
+    let list: String = PRESETS.iter().map(|(name, what)| format!("  {name:<12} {what}\n")).collect();
+    format!("Calendars:\n{list}\nAnother one can be spelled out in bus.toml.\n\n{}", super::EXIT_CODES)
+}

@@ -1,0 +1,28 @@
+//! A short list of facts, name beside value, for people.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::output::format::printable;
+
+/// Writes `facts` to `out`, values aligned; names are dim where `colour` is set.
+pub(crate) fn write(out: &mut impl Write, facts: &[(&str, String)], colour: bool) -> io::Result<()> {
+    let widest = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
+    let (dim, plain) = if colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+    for (name, value) in facts {
+        let blank = " ".repeat(widest - name.width());
+        writeln!(out, "{dim}{name}{plain}{blank}  {}", printable(value))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_are_aligned() {
+        let mut out = Vec::new();
+        super::write(&mut out, &[("day", "2024-03-04".into()), ("symbols", "2".into())], false).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "day      2024-03-04\nsymbols  2\n");
+    }
+}

@@ -1,0 +1,119 @@
+//! `barbus stat`: how the bus is, by its daemon, or without one by the ring and the archive.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use barbus::Bus;
+use barbus::protocol::Stat;
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::shared::stdout::stdout;
+use super::shared::{Report, facts};
+use crate::output::{colour_wanted, format};
+
+/// Show how the bus is.
+#[derive(Debug, Args)]
+pub(crate) struct StatVerb {
+    /// The bus.
+    bus: PathBuf,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Report,
+}
+
+impl StatVerb {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let bus = Bus::open(&self.bus)?;
+        let stat = barbus::stat(&bus)?;
+        let mut out = stdout();
+        match self.format {
+            Report::Json => writeln!(out, "{}", serde_json::to_string(&stat)?)?,
+            Report::Table => {
+                let zone = TimeZone::get(bus.settings().schema.zone()).unwrap_or(TimeZone::UTC);
+                facts::write(&mut out, &lines(&stat, &zone), colour_wanted())?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
+    let count = format::count;
+    let mut lines = vec![
+        ("daemon", stat.pid.map_or("not running".to_owned(), |pid| format!("running, process {pid}"))),
+        ("symbols", count(stat.symbols.into())),
+        ("bars", count(stat.bars)),
+    ];
+    if let Some(rate) = stat.rate {
+        lines.push(("rate", format!("{} bars/s", format::compact(if rate >= 10.0 { rate.round() } else { rate }))));
+    }
+    lines.push(("last bar", last_bar(stat, zone)));
+    lines.push(("open day", stat.day.map_or("none".to_owned(), |day| day.to_string())));
+    lines.push(("blocks", format!("{} of {} used, {} archived", stat.blocks_used, stat.blocks, stat.blocks_persisted)));
+    lines.push(("days archived", count(stat.days_archived)));
+    let waiting: Vec<String> = stat.days_waiting.iter().map(|day| day.to_string()).collect();
+    lines.push(("days waiting", if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") }));
+    let since_start = [
+        ("accepted", stat.accepted),
+        ("duplicates", stat.duplicates),
+        ("revisions", stat.revisions),
+        ("producers", stat.producers),
+    ];
+    lines.extend(since_start.into_iter().filter_map(|(name, value)| Some((name, count(value?)))));
+    if stat.pid.is_some() || !stat.quarantined.is_empty() {
+        lines.push(("quarantined", quarantined(stat)));
+    }
+    if let Some(error) = &stat.last_flush_error {
+        lines.push(("flush error", error.clone()));
+    }
+    if let Some(horizon) = stat.calendar_horizon {
+        lines.push(("holidays", format!("known through {horizon}")));
+    }
+    lines
+}
+
+fn last_bar(stat: &Stat, zone: &TimeZone) -> String {
+    let Some(frame) = stat.last_frame else { return "none".to_owned() };
+    let mut text = format::frame(frame.as_millisecond(), zone);
+    let received = stat.last_received.map(Timestamp::as_millisecond);
+    if let Some(age) = stat.last_age_s.and_then(|age| Duration::try_from_secs_f64(age).ok()) {
+        text += &format!(", received {} ago", format::age(age));
+    } else if let Some(received_ms) = received {
+        text += &format!(", received {}", format::ago(received_ms, Timestamp::now().as_millisecond()));
+    }
+    text
+}
+
+fn quarantined(stat: &Stat) -> String {
+    let sum: u64 = stat.quarantined.values().sum();
+    if sum == 0 {
+        return "0".to_owned();
+    }
+    let reasons: Vec<String> =
+        stat.quarantined.iter().map(|(code, number)| format!("{code} {}", format::count(*number))).collect();
+    format!("{} ({})", format::count(sum), reasons.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_a_daemon_knows_is_left_out_without_one() {
+        let stat = Stat { symbols: 2, bars: 40, ..Stat::default() };
+        let names: Vec<&str> = lines(&stat, &TimeZone::UTC).iter().map(|line| line.0).collect();
+        assert_eq!(
+            names,
+            ["daemon", "symbols", "bars", "last bar", "open day", "blocks", "days archived", "days waiting"]
+        );
+        let reasons = [("high-low".to_owned(), 2), ("rejected".to_owned(), 1)].into();
+        let stat = Stat { pid: Some(7), quarantined: reasons, last_flush_error: Some("disk full".into()), ..stat };
+        let lines = lines(&stat, &TimeZone::UTC);
+        assert!(lines.contains(&("daemon", "running, process 7".to_owned())));
+        assert!(lines.contains(&("quarantined", "3 (high-low 2, rejected 1)".to_owned())));
+        assert!(lines.contains(&("flush error", "disk full".to_owned())));
+    }
+}
