@@ -8,6 +8,7 @@ use barbus::protocol::Answer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::timeout;
 
 use crate::daemon::Daemon;
 use crate::{lines, producer, requests};
@@ -15,8 +16,8 @@ use crate::{lines, producer, requests};
 /// Bytes that are read at once; longer bodies are read straight to where they belong.
 const BUFFER: usize = 64 * 1024;
 
-/// How long a peer that was refused may go on sending into the void.
-const LINGER: Duration = Duration::from_secs(2);
+/// How long a peer that was refused may take to hear of it, while it sends into the void.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 pub(crate) type Reader = BufReader<OwnedReadHalf>;
 pub(crate) type Writer = OwnedWriteHalf;
@@ -69,21 +70,17 @@ pub(crate) async fn serve(stream: UnixStream, daemon: Arc<Daemon>) {
         () = daemon.over() => Err(End::Gone),
     };
     if let Err(End::Refused(error)) = served {
-        tracing::info!(%peer, %error, "connection refused");
-        if lines::write(&mut writer, &Answer::Error { error }).await.is_ok() {
-            linger(reader, writer).await;
-        }
+        tracing::info!(%peer, %error, "connection given up");
+        let _ = timeout(LINGER, refuse(&mut reader, &mut writer, &Answer::Error { error })).await;
     }
 }
 
-/// Says that nothing more comes and swallows what is still sent: a peer in the middle of a long write reads the answer then, instead of
-/// finding the connection reset.
-async fn linger(mut reader: Reader, mut writer: Writer) {
-    let swallow = async {
-        writer.shutdown().await?;
-        tokio::io::copy_buf(&mut reader, &mut tokio::io::sink()).await
-    };
-    let _ = tokio::time::timeout(LINGER, swallow).await;
+/// Says why, that nothing more comes, and swallows what is still sent: a peer in the middle of a long write reads the answer then, instead
+/// of finding the connection reset.
+async fn refuse(reader: &mut Reader, writer: &mut Writer, answer: &Answer) -> std::io::Result<()> {
+    lines::write(writer, answer).await?;
+    writer.shutdown().await?;
+    tokio::io::copy_buf(reader, &mut tokio::io::sink()).await.map(drop)
 }
 
 async fn converse(reader: &mut Reader, writer: &mut Writer, peer: Peer, daemon: &Daemon) -> Result<(), End> {

@@ -18,9 +18,14 @@ pub(crate) async fn read(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<Opt
     }
 }
 
+/// A value as a line.
+pub(crate) fn line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).expect("answers have string keys and finite numbers");
+    line.push(b'\n');
+    line
+}
+
 /// Sends a value as a line.
 pub(crate) async fn write(writer: &mut (impl AsyncWrite + Unpin), value: &impl Serialize) -> std::io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    writer.write_all(&line).await
+    writer.write_all(&line(value)).await
 }

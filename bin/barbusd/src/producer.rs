@@ -2,16 +2,19 @@
 //!
 //! Where the ring is full the producer waits, and with it only what it sends: back-pressure is the socket's.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use barbus::protocol::{Ack, Answer};
+use barbus::protocol::Ack;
+use tokio::time::timeout;
 
-use crate::connection::{End, Peer, Reader, Writer};
+use crate::acks::Acks;
+use crate::connection::{End, LINGER, Peer, Reader, Writer};
 use crate::daemon::Daemon;
 use crate::decoder::Decoder;
-use crate::{lines, messages};
+use crate::messages::{self, Message};
 
 /// Most rows that are taken at once: nobody holds the writer for long.
 const PIECE: usize = 65_536;
@@ -41,22 +44,55 @@ pub(crate) async fn take(reader: &mut Reader, writer: &mut Writer, peer: Peer, d
     let _counted = Counted::new(&daemon.producers);
     let source = peer.to_string();
     tracing::debug!(%peer, "producer connected");
-    let mut decoder = Decoder::new();
     let mut ack = Ack::default();
-    while let Some(message) = messages::read(reader, daemon.max_message_bytes()).await? {
+    let mut acks = Acks::new(writer);
+    let end = take_batches(reader, &source, daemon, &mut ack, &mut acks).await;
+    tracing::debug!(%peer, rows = ack.rows, "producer done");
+    match end {
+        Ok(()) => {
+            acks.send(ack);
+            acks.finish().await
+        }
+        Err(End::Refused(why)) => {
+            // The batches before are acknowledged first.
+            timeout(LINGER, acks.finish()).await.map_err(|_| End::Gone)??;
+            Err(End::Refused(why))
+        }
+        Err(End::Gone) => Err(End::Gone),
+    }
+}
+
+async fn take_batches(
+    reader: &mut Reader,
+    source: &str,
+    daemon: &Daemon,
+    ack: &mut Ack,
+    acks: &mut Acks<'_>,
+) -> Result<(), End> {
+    let mut decoder = Decoder::new();
+    while let Some(message) = next(reader, daemon.max_message_bytes(), acks).await? {
         let long = message.body.len() >= LONG_BYTES;
         let decoded = work(long, || decoder.decode(message)).map_err(End::Refused)?;
         let Some(batch) = decoded else { continue };
         let begun = ack.rows;
         for first in (0..batch.num_rows()).step_by(PIECE) {
             let piece = batch.slice(first, PIECE.min(batch.num_rows() - first));
-            take_piece(daemon, piece, &source, begun + first as u64, long, &mut ack).await?;
+            take_piece(daemon, piece, source, begun + first as u64, long, ack).await?;
         }
-        lines::write(writer, &Answer::Ack(ack)).await?;
+        acks.send(*ack);
     }
-    lines::write(writer, &Answer::Ack(ack)).await?;
-    tracing::debug!(%peer, rows = ack.rows, "producer done");
     Ok(())
+}
+
+/// The next message; meanwhile acknowledgements go out that there was no room for.
+async fn next(reader: &mut Reader, max_bytes: u64, acks: &mut Acks<'_>) -> Result<Option<Message>, End> {
+    let mut message = pin!(messages::read(reader, max_bytes));
+    loop {
+        tokio::select! {
+            message = &mut message => return message,
+            () = acks.catch_up(), if acks.behind() => {}
+        }
+    }
 }
 
 /// Has all of `piece` taken, however long that needs.
