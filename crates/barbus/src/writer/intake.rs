@@ -23,7 +23,7 @@ pub struct Incoming {
 
 #[derive(Debug)]
 pub(crate) enum Content {
-    Bars(BarBatch),
+    Bars(Box<BarBatch>),
     /// No row is a bar, each for this reason.
     Faulty(Fault),
     /// Rows that the producer put aside itself.
@@ -60,7 +60,7 @@ impl Intake {
         let bars = match metadata.get(REJECTS).map(String::as_str) {
             Some("1") => Content::Rejected,
             _ => match BarBatch::cast(&raw, &self.schema, &options) {
-                Ok(bars) => Content::Bars(bars),
+                Ok(bars) => Content::Bars(Box::new(bars)),
                 Err(CastError::MissingColumn { column, .. }) => Content::Faulty(Fault::MissingColumn { column }),
                 Err(error) => return Err(error.into()),
             },

@@ -539,7 +539,9 @@ fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut HashMap<String, Sym
     let mut book = DayBook::default();
     let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
     let mut through = 0;
-    if let Some((meta, rows)) = archive.read(date_of(day))? {
+    // An archive that cannot be read does not stop the bus: what the ring has is known, and the archive itself keeps each bar once. The
+    // flusher meets the same failure and shows it.
+    if let Ok(Some((meta, rows))) = archive.read(date_of(day)) {
         if meta.lineage == ring.ring().geometry().lineage {
             through = meta.through_seq;
         }
