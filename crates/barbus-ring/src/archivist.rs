@@ -115,9 +115,6 @@ impl Archivist {
         let cursor = self.ring.u64(SB_CURSOR);
         map.fence_acquire();
         let symbols = self.ring.symbol_count();
-        if cursor == self.ring.u64(SB_DURABLE_CURSOR) {
-            return Ok(());
-        }
         sync(map.file(), map.path())?;
         // The page may reach the disk between the two: symbols without a row do no harm, rows without their symbols would.
         map.words32(SB_DURABLE_SYMBOLS, 1)[0].set(symbols);

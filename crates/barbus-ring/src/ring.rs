@@ -128,6 +128,14 @@ impl<M: Memory> Ring<M> {
         String::from_utf8(text.iter().map(Load::get).collect()).ok()
     }
 
+    /// Whether the last writer ran since the machine was started. Of a ring of another boot only what was synced can be trusted: a writer must
+    /// take it over first.
+    pub fn is_of_this_boot(&self) -> bool {
+        let boot = barbus_shm::boot_id();
+        let stored = [self.u64(SB_BOOT_ID).to_le_bytes(), self.u64(SB_BOOT_ID + 8).to_le_bytes()].concat();
+        self.u64(SB_WRITER_EPOCH) == 0 || stored == boot
+    }
+
     /// True when another file has taken this one's place at its path: what is committed here is all there will be.
     #[inline]
     pub fn superseded(&self) -> bool {

@@ -40,6 +40,14 @@ pub enum Error {
         /// The bus.
         bus: PathBuf,
     },
+    /// The machine was started again and no writer has taken the ring over yet.
+    #[error("{}: written before the machine was started again: start the daemon first with: barbusd {}", ring.display(), bus.display())]
+    OtherBoot {
+        /// The ring.
+        ring: PathBuf,
+        /// The bus.
+        bus: PathBuf,
+    },
     /// The ring cannot be used.
     #[error(transparent)]
     Ring(#[from] barbus_ring::RingError),

@@ -52,6 +52,8 @@ struct Stream {
     answers: BufReader<UnixStream>,
     /// Of the unacknowledged batches, how many were sent on this stream.
     sent: usize,
+    /// Rows of the batches that were acknowledged on this stream.
+    rows: u64,
 }
 
 impl std::fmt::Debug for Stream {
@@ -195,14 +197,22 @@ impl Publisher {
         }
     }
 
-    /// Reads one answer: the acknowledgement of the oldest batch.
+    /// Reads one answer: a cumulative acknowledgement, of one batch or of several.
     fn receive(&mut self) -> Result<(), Broken> {
         let stream = self.stream.as_mut().expect("something was sent");
         match answer(&mut stream.answers) {
             Ok(Answer::Ack(ack)) => {
                 self.here = ack;
-                stream.sent -= 1;
-                self.unacknowledged.pop_front();
+                while stream.sent > 0 {
+                    let Some(oldest) = self.unacknowledged.front() else { break };
+                    let end = stream.rows + oldest.num_rows() as u64;
+                    if end > ack.rows {
+                        break;
+                    }
+                    stream.rows = end;
+                    stream.sent -= 1;
+                    self.unacknowledged.pop_front();
+                }
                 Ok(())
             }
             Ok(Answer::Error { error }) => {
@@ -237,7 +247,7 @@ impl Publisher {
         }
         let named = Schema::new_with_metadata(schema.fields().clone(), metadata);
         let writer = StreamWriter::try_new_buffered(socket, &named).map_err(|error| broken(&error))?;
-        Ok(Stream { schema, writer, answers, sent: 0 })
+        Ok(Stream { schema, writer, answers, sent: 0, rows: 0 })
     }
 }
 

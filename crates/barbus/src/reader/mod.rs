@@ -79,7 +79,12 @@ fn attach(bus: &Bus) -> Result<Ring> {
     if !path.exists() {
         return Err(Error::NoRing { ring: path, bus: bus.path().to_owned() });
     }
-    Ok(Ring::attach(&path)?)
+    let ring = Ring::attach(&path)?;
+    // What was not on disk when the machine went down may be torn.
+    if !ring.is_of_this_boot() {
+        return Err(Error::OtherBoot { ring: path, bus: bus.path().to_owned() });
+    }
+    Ok(ring)
 }
 
 impl Reader {

@@ -340,8 +340,9 @@ impl Job {
             self.late_since = None;
         }
         self.release(shared);
-        // Closed days alone may not give a block back: then the open day's rows go to a part.
-        if pressure && failed.is_none() && self.blocks.len() as u32 >= self.archivist.ring().geometry().slots {
+        // Closed days alone may not give a block back: then the open day's rows go to a part. Two archived blocks may be kept all the
+        // same: the newest, and the one that the durable cursor names.
+        if pressure && failed.is_none() && self.blocks.len() as u32 + 2 >= self.archivist.ring().geometry().slots {
             for day in open {
                 match self.archive_day(day, true) {
                     Ok(written) => shared.lock().status.parts_spilled += u64::from(written),
@@ -409,6 +410,8 @@ impl Job {
         let through = self.blocks.values().map(|block| block.first_seq + u64::from(block.scanned)).max().unwrap_or(0);
         let lineage = self.archivist.ring().geometry().lineage;
         let batch = self.batch(&rows);
+        // No file may have rows that the ring can lose: after a loss of power their numbers would be given out again.
+        self.archivist.sync()?;
         let written = match spill {
             false => self.archive.write(date_of(day), &batch, lineage, through)?.changed,
             true => self.archive.spill(date_of(day), &batch, lineage, through)?.path.is_some(),

@@ -20,15 +20,18 @@ impl Pulse {
         let (stop, stopped) = channel();
         let beat = move || {
             let mut synced = Instant::now();
+            let mut commits = None;
             loop {
                 archivist.heartbeat(Timestamp::now().as_nanosecond() as u64);
                 match stopped.recv_timeout(BEAT.min(sync.max(Duration::from_millis(1)))) {
                     Err(RecvTimeoutError::Timeout) => {}
                     _ => break,
                 }
-                if synced.elapsed() >= sync {
-                    // A disk that refuses is found again at the next beat; the durable cursor just stays where it was.
-                    let _ = archivist.sync();
+                let status = archivist.ring().status();
+                let seen = Some((archivist.ring().commits(), status.next_seq));
+                if synced.elapsed() >= sync && seen != commits {
+                    // A disk that refuses is tried again at the next interval; the durable cursor just stays where it was.
+                    commits = if archivist.sync().is_ok() { seen } else { None };
                     synced = Instant::now();
                 }
             }
