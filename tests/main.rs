@@ -1,3 +1,24 @@
 //! The whole of barbus from outside: processes, kills, bad input, and other people's readers. Each
 //! module is one promise or one part of the command line; `support` is what they stand on.
+//!
+//! - `archive`: the day's Parquet as pyarrow, polars and DuckDB see it; late bars, failing flushes
+//! - `bad_input`: what is wrong with the input, the message, and what is left
+//! - `commands`: every verb: tables, JSON and CSV, exit codes
+//! - `days`: which day a bar belongs to, and when a day closes
+//! - `demo`: the first command of the README matches, leaves no process, and its advice works
+//! - `publish`: every format and vendor names; true counts; the same archive by every way
+//! - `real_bars`: years of real bars against an oracle
+//! - `restart`: SIGTERM, kill -9, a second daemon; nothing acknowledged is lost
+//! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
 #![forbid(unsafe_code)]
+
+mod archive;
+mod bad_input;
+mod commands;
+mod days;
+mod demo;
+mod publish;
+mod real_bars;
+mod restart;
+mod stock_readers;
+mod support;

@@ -215,8 +215,8 @@ impl Bus {
     pub(crate) fn wait_archived(&self) {
         wait::until("the archive", || {
             let stat = self.stat();
-            let waiting = stat["days_waiting"].as_u64().unwrap_or_else(|| panic!("no days_waiting in {stat}"));
-            (waiting == 0).then_some(())
+            let waiting = stat["days_waiting"].as_array().unwrap_or_else(|| panic!("no days_waiting in {stat}"));
+            waiting.is_empty().then_some(())
         });
     }
 }

@@ -128,7 +128,9 @@ mod tests {
 
     #[test]
     fn the_templates_can_be_read() {
-        [READING, READING_ENDLESS, ROWS, BYTES, ENDLESS].map(style);
+        for template in [READING, READING_ENDLESS, ROWS, BYTES, ENDLESS] {
+            style(template);
+        }
     }
 
     #[test]
