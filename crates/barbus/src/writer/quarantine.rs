@@ -5,9 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use arrow_array::{Array, RecordBatch, StringArray, cast::AsArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+};
+use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, TimeUnit};
 use barbus_bars::{Date, Fault};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -111,6 +115,8 @@ fn row_as_json(batch: &RecordBatch, row: usize) -> Value {
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         let value = match ArrayFormatter::try_new(column, &options) {
             _ if column.is_null(row) => Value::Null,
+            // Without a time zone database of its own, the formatter knows no zone by name.
+            Err(_) if zoned(column, row).is_some() => json!(zoned(column, row)),
             Err(_) => json!(format!("a {}", field.data_type())),
             Ok(formatter) => {
                 let text = formatter.value(row).to_string();
@@ -125,6 +131,21 @@ fn row_as_json(batch: &RecordBatch, row: usize) -> Value {
     Value::Object(object)
 }
 
+/// An instant in a zone that has a name, as RFC 3339.
+fn zoned(column: &dyn Array, row: usize) -> Option<String> {
+    let DataType::Timestamp(unit, Some(zone)) = column.data_type() else { return None };
+    let value = |nanoseconds: i128, count: i64| i128::from(count) * nanoseconds;
+    let instant = match unit {
+        TimeUnit::Second => value(1_000_000_000, column.as_primitive::<TimestampSecondType>().value(row)),
+        TimeUnit::Millisecond => value(1_000_000, column.as_primitive::<TimestampMillisecondType>().value(row)),
+        TimeUnit::Microsecond => value(1_000, column.as_primitive::<TimestampMicrosecondType>().value(row)),
+        TimeUnit::Nanosecond => value(1, column.as_primitive::<TimestampNanosecondType>().value(row)),
+    };
+    let instant = Timestamp::from_nanosecond(instant).ok()?;
+    let zone = jiff::tz::TimeZone::get(zone).ok()?;
+    Some(instant.display_with_offset(zone.to_offset(instant)).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,9 +158,17 @@ mod tests {
             ("open", Arc::new(arrow_array::Float64Array::from(vec![f64::NAN]))),
             ("close", Arc::new(arrow_array::Float64Array::from(vec![0.1]))),
             ("money", Arc::new(arrow_array::Float64Array::from(vec![None::<f64>]))),
+            (
+                "frame",
+                Arc::new(
+                    arrow_array::TimestampMillisecondArray::from(vec![1_709_516_100_000])
+                        .with_timezone("Asia/Shanghai"),
+                ),
+            ),
         ])
         .unwrap();
-        let expected = json!({"symbol": "A", "open": "NaN", "close": 0.1, "money": null});
+        let frame = "2024-03-04T09:35:00+08:00";
+        let expected = json!({"symbol": "A", "open": "NaN", "close": 0.1, "money": null, "frame": frame});
         assert_eq!(row_as_json(&batch, 0), expected);
     }
 }
