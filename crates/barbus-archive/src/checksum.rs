@@ -8,35 +8,53 @@ use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
 use arrow_schema::DataType;
 
+use crate::workers;
+
 /// Bytes gathered before they are added to the checksum.
 const CHUNK_BYTES: usize = 1 << 16;
-/// Values put into bytes at a time.
-const BLOCK_VALUES: usize = 512;
 
 /// The checksum of a batch with the columns of the archive: Utf8, Timestamp(ms), Float32 or Float64.
 pub(crate) fn values(batch: &RecordBatch) -> u32 {
-    let mut digest = Digest::default();
-    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+    let schema = batch.schema_ref();
+    let digests = workers::in_order(batch.num_columns(), |i| {
+        let (field, column) = (schema.field(i), batch.column(i));
+        let mut digest = Digest::default();
         digest.add(field.name().as_bytes());
         digest.add(&[0]);
         digest.add_column(column, field.is_nullable());
-    }
-    digest.finish()
+        digest.finish()
+    });
+    // As if the columns had been read one after another.
+    digests.into_iter().fold(0, |crc, (column, length)| crc32c::crc32c_combine(crc, column, length))
 }
 
 #[derive(Default)]
 struct Digest {
     crc: u32,
+    length: usize,
     chunk: Vec<u8>,
 }
 
 impl Digest {
+    /// For a few bytes at a time.
     fn add(&mut self, bytes: &[u8]) {
         self.chunk.extend_from_slice(bytes);
         if self.chunk.len() >= CHUNK_BYTES {
-            self.crc = crc32c::crc32c_append(self.crc, &self.chunk);
-            self.chunk.clear();
+            self.flush();
         }
+    }
+
+    /// For many.
+    fn add_slice(&mut self, bytes: &[u8]) {
+        self.flush();
+        self.crc = crc32c::crc32c_append(self.crc, bytes);
+        self.length += bytes.len();
+    }
+
+    fn flush(&mut self) {
+        self.crc = crc32c::crc32c_append(self.crc, &self.chunk);
+        self.length += self.chunk.len();
+        self.chunk.clear();
     }
 
     fn add_column(&mut self, column: &ArrayRef, nullable: bool) {
@@ -54,7 +72,12 @@ impl Digest {
             DataType::Float32 => self.add_values::<Float32Type, 4>(column, f32::to_le_bytes),
             _ => self.add_values::<Float64Type, 8>(column, f64::to_le_bytes),
         }
-        if nullable {
+        if nullable && column.null_count() == 0 {
+            let all_valid = [1; 4096];
+            (0..column.len()).step_by(all_valid.len()).for_each(|row| {
+                self.add(&all_valid[..all_valid.len().min(column.len() - row)]);
+            });
+        } else if nullable {
             for row in 0..column.len() {
                 self.add(&[u8::from(column.is_valid(row))]);
             }
@@ -67,24 +90,20 @@ impl Digest {
         bytes: fn(T::Native) -> [u8; N],
     ) {
         let column = column.as_primitive::<T>();
-        if column.null_count() > 0 {
+        if cfg!(target_endian = "little") && column.null_count() == 0 {
+            // The canonical form is what is in memory.
+            self.add_slice(column.values().inner());
+        } else {
             for value in column.iter() {
                 self.add(&value.map_or([0; N], bytes));
             }
-            return;
-        }
-        let mut block = [0; BLOCK_VALUES * 8];
-        for values in column.values().chunks(BLOCK_VALUES) {
-            let block = &mut block[..values.len() * N];
-            for (place, value) in block.chunks_exact_mut(N).zip(values) {
-                place.copy_from_slice(&bytes(*value));
-            }
-            self.add(block);
         }
     }
 
-    fn finish(self) -> u32 {
-        crc32c::crc32c_append(self.crc, &self.chunk)
+    /// The checksum and the number of bytes it is over.
+    fn finish(mut self) -> (u32, usize) {
+        self.flush();
+        (self.crc, self.length)
     }
 }
 

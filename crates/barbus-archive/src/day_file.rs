@@ -20,35 +20,93 @@ use jiff::civil::Date;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_writer::compute_leaves;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use crate::{Corruption, DayMeta, Error, Result, checksum, seal};
+use crate::{Corruption, DayMeta, Error, Result, checksum, seal, workers};
 
 /// Rows in a row group.
 const ROW_GROUP_ROWS: usize = 32_768;
 /// Level of zstd.
 const ZSTD_LEVEL: i32 = 3;
 
-/// The bytes of a file that holds `rows`, sorted, with `meta`.
-pub(crate) fn encode(rows: &RecordBatch, meta: &DayMeta) -> Result<Bytes, ParquetError> {
-    assert_eq!(rows.num_rows() as u64, meta.rows);
-    let properties = properties(rows.schema_ref(), meta, checksum::values(rows))?;
-    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties))?;
+/// The bytes of a file that holds `rows`, sorted, with `meta` and their checksum. Row groups are encoded on all processors; the bytes are
+/// the same on any number of them.
+pub(crate) fn encode(rows: &RecordBatch, meta: &DayMeta, crc32c: u32) -> Result<Bytes, ParquetError> {
+    let schema = rows.schema_ref();
+    let properties = properties(schema, meta, crc32c)?;
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
     writer.write_all(&seal::blank())?;
-    writer.write(rows)?;
+    let (mut writer, columns) = writer.into_serialized_writer()?;
+    let groups = workers::in_order(rows.num_rows().div_ceil(ROW_GROUP_ROWS), |group| {
+        let rows = row_group(rows, group);
+        let writers = columns.create_column_writers(group)?;
+        let columns = writers.into_iter().zip(schema.fields()).zip(rows.columns());
+        columns
+            .map(|((mut writer, field), column)| {
+                for leaf in compute_leaves(field, column)? {
+                    writer.write(&leaf)?;
+                }
+                writer.close()
+            })
+            .collect::<Result<Vec<_>, _>>()
+    });
+    for columns in groups {
+        let mut group = writer.next_row_group()?;
+        for column in columns? {
+            column.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+    }
     let mut file = writer.into_inner()?;
     seal::close(&mut file);
     Ok(file.into())
+}
+
+fn row_group(rows: &RecordBatch, group: usize) -> RecordBatch {
+    let start = group * ROW_GROUP_ROWS;
+    rows.slice(start, ROW_GROUP_ROWS.min(rows.num_rows() - start))
+}
+
+/// Decodes `file`, just encoded from the others, and compares all of it with them: to the bit, row group by row group on
+/// all processors, so that no second copy of the day is made.
+pub(crate) fn check_encoded(path: &Path, file: &Bytes, rows: &RecordBatch, meta: &DayMeta, crc32c: u32) -> Result<()> {
+    let corrupt = |what: Corruption| Error::corrupt(path, what);
+    let (footer, read_meta, read_crc32c) = open(path, meta.day, file)?;
+    compare_schemas(path, rows.schema_ref(), footer.schema())?;
+    let groups = rows.num_rows().div_ceil(ROW_GROUP_ROWS);
+    if footer.metadata().num_row_groups() != groups {
+        return Err(corrupt(Corruption::ReadBack));
+    }
+    let same = workers::in_order(groups, |group| -> Result<bool, ParquetError> {
+        let expected = row_group(rows, group);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), footer.clone());
+        // One row more than there may be.
+        let mut batches = reader.with_row_groups(vec![group]).with_batch_size(ROW_GROUP_ROWS + 1).build()?;
+        let same = batches.next().transpose()?.is_some_and(|found| same_bits(&found, &expected));
+        // With the row before, which the group must follow.
+        let before = usize::from(group > 0);
+        let run = rows.slice(group * ROW_GROUP_ROWS - before, expected.num_rows() + before);
+        Ok(same && batches.next().is_none() && first_out_of_order(&run).is_none())
+    });
+    let same = same.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| corrupt(error.into()))?;
+    let all = same.into_iter().all(|same| same);
+    match all && read_meta == *meta && read_crc32c == crc32c && meta.rows == rows.num_rows() as u64 {
+        true => Ok(()),
+        false => Err(corrupt(Corruption::ReadBack)),
+    }
 }
 
 fn properties(schema: &Schema, meta: &DayMeta, crc32c: u32) -> Result<WriterProperties, ParquetError> {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        // One page for a column of a row group: each page costs a compression context of its own.
+        .set_data_page_row_count_limit(ROW_GROUP_ROWS)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_sorting_columns(Some(vec![ascending(0), ascending(1)]))
         .set_key_value_metadata(Some(meta.to_key_values(crc32c)));
@@ -185,6 +243,9 @@ where
     T: arrow_array::ArrowPrimitiveType,
 {
     let (a, b) = (a.as_primitive::<T>(), b.as_primitive::<T>());
+    if a.null_count() == 0 && b.null_count() == 0 {
+        return a.values().inner() == b.values().inner();
+    }
     // Row by row: an array without nulls may or may not have a buffer for them.
     (0..a.len()).all(|row| match (a.is_null(row), b.is_null(row)) {
         (false, false) => a.value(row).is_eq(b.value(row)),
@@ -226,17 +287,6 @@ mod tests {
         }
     }
 
-    /// As `encode`, but with what it never writes.
-    fn forge(rows: &RecordBatch, meta: &DayMeta, crc32c: u32) -> Bytes {
-        let properties = properties(rows.schema_ref(), meta, crc32c).unwrap();
-        let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties)).unwrap();
-        writer.write_all(&seal::blank()).unwrap();
-        writer.write(rows).unwrap();
-        let mut file = writer.into_inner().unwrap();
-        seal::close(&mut file);
-        file.into()
-    }
-
     fn found(rows: &RecordBatch, file: &Bytes) -> String {
         let decoded = decode(Path::new("day"), DAY, file, &rows.schema());
         decoded.unwrap_err().to_string()
@@ -245,10 +295,49 @@ mod tests {
     #[test]
     fn what_is_decoded_is_what_was_encoded() {
         let rows = rows(["A", "B"]);
-        let file = encode(&rows, &meta()).unwrap();
+        let file = encode(&rows, &meta(), checksum::values(&rows)).unwrap();
         let (read_meta, read) = decode(Path::new("day"), DAY, &file, &rows.schema()).unwrap();
         assert_eq!(read_meta, meta());
         assert!(same_bits(&read, &rows));
+    }
+
+    /// Guards the read-back of every write: whatever differs is found, in whichever row group.
+    #[test]
+    fn a_file_of_other_rows_than_meant_does_not_pass_for_theirs() {
+        let count = ROW_GROUP_ROWS + 3;
+        let long = |changed: Option<usize>, symbol: &str| {
+            let one = rows([symbol, symbol]);
+            let frames = TimestampMillisecondArray::from_iter_values((0..count as i64).map(|minute| minute * 60_000));
+            let closes = (0..count).map(|row| if Some(row) == changed { -0.0 } else { 0.0 });
+            let mut columns: Vec<ArrayRef> =
+                vec![Arc::new(StringArray::from(vec![symbol; count])), Arc::new(frames.with_timezone("Asia/Shanghai"))];
+            columns.resize(10, Arc::new(closes.collect::<Float64Array>()));
+            RecordBatch::try_new(one.schema(), columns).unwrap()
+        };
+        let meta = DayMeta { rows: count as u64, ..meta() };
+        let meant = long(None, "A");
+        let file = encode(&meant, &meta, 7).unwrap();
+        let check = |rows: &RecordBatch, meta: &DayMeta, crc32c| {
+            check_encoded(Path::new("day"), &file, rows, meta, crc32c).map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&meant, &meta, 7), Ok(()));
+        let differs = Err("day: read back differently from what was written".to_owned());
+        for row in [0, ROW_GROUP_ROWS - 1, ROW_GROUP_ROWS, count - 1] {
+            assert_eq!(check(&long(Some(row), "A"), &meta, 7), differs, "row {row}");
+        }
+        assert_eq!(check(&long(None, "B"), &meta, 7), differs);
+        assert_eq!(check(&meant.slice(0, count - 1), &meta, 7), differs);
+        assert_eq!(check(&meant.slice(0, ROW_GROUP_ROWS), &meta, 7), differs);
+        assert_eq!(check(&meant, &DayMeta { lineage: 2, ..meta.clone() }, 7), differs);
+        assert_eq!(check(&meant, &meta, 8), differs);
+
+        // The second row group begins with the first's last row again.
+        let last = meant.slice(ROW_GROUP_ROWS - 1, 1);
+        let repeated = concat_batches(&meant.schema(), &[meant.slice(0, ROW_GROUP_ROWS), last]).unwrap();
+        let meta = DayMeta { rows: ROW_GROUP_ROWS as u64 + 1, ..meta };
+        let file = encode(&repeated, &meta, 7).unwrap();
+        let error = check_encoded(Path::new("day"), &file, &repeated, &meta, 7).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { what: Corruption::ReadBack, .. }));
     }
 
     #[test]
@@ -267,21 +356,21 @@ mod tests {
         let crc = checksum::values(&rows_);
         let other = crc ^ 1;
         assert_eq!(
-            found(&rows_, &forge(&rows_, &meta(), other)),
+            found(&rows_, &encode(&rows_, &meta(), other).unwrap()),
             format!("day: its values have checksum {crc:08x}, its metadata says {other:08x}")
         );
         let counted = DayMeta { rows: 3, ..meta() };
-        assert_eq!(found(&rows_, &forge(&rows_, &counted, crc)), "day: it has 2 rows, its metadata says 3");
+        assert_eq!(found(&rows_, &encode(&rows_, &counted, crc).unwrap()), "day: it has 2 rows, its metadata says 3");
         let unsorted = rows(["B", "A"]);
         assert_eq!(
-            found(&unsorted, &encode(&unsorted, &meta()).unwrap()),
+            found(&unsorted, &encode(&unsorted, &meta(), checksum::values(&unsorted)).unwrap()),
             "day: row 1 is not after the row before it in (symbol, frame)"
         );
     }
 
     #[test]
     fn columns_are_encoded_as_measured_best_and_indexed() {
-        let file = encode(&rows(["A", "B"]), &meta()).unwrap();
+        let file = encode(&rows(["A", "B"]), &meta(), 0).unwrap();
         let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
         let footer = reader.parse_and_finish(&file).unwrap();
         let group = footer.row_group(0);

@@ -29,10 +29,10 @@ pub trait Files: std::fmt::Debug + Send + Sync {
 }
 
 /// A file just created, not yet in its place.
-pub trait NewFile {
+pub trait NewFile: Send {
     /// Appends all of `bytes`; after an error any part of them may be there.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes the contents outlive a power loss.
+    /// Makes the contents outlive a power loss. What was written is checked meanwhile, in another thread.
     fn sync(&mut self) -> io::Result<()>;
 }
 

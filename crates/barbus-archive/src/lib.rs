@@ -49,6 +49,7 @@ pub mod metadata;
 mod seal;
 mod store;
 mod verify;
+mod workers;
 
 pub use archive::{Archive, Spilled, Written};
 pub use error::{Corruption, Error, Misuse};

@@ -1,19 +1,19 @@
 //! Many sources of bars into one batch, sorted by (symbol, frame), the last source's bar kept where two have the same.
 //!
-//! Symbols are ordered by their bytes. No text is copied per row: every symbol gets a rank, and rows are sorted as
-//! plain numbers.
+//! Symbols are ordered by their bytes. No text is copied per row: every symbol gets a rank, rows are dealt out by rank,
+//! and only the rows of a symbol whose frames did not come in order are sorted.
 
 use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow_buffer::{Buffer, OffsetBuffer};
+use arrow_array::types::{Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, SchemaRef};
-use arrow_select::interleave::interleave;
 
-use crate::{Misuse, Result};
+use crate::{Misuse, Result, workers};
 
 /// Bars in the columns of the archive; `symbol` may be a dictionary.
 pub(crate) struct Source<'a> {
@@ -45,96 +45,97 @@ pub(crate) fn merge(sources: &[Source<'_>], schema: &SchemaRef) -> Result<Record
         return Err(too_many().into());
     }
     let symbols = Ranks::of(sources);
-    let keys = sorted_keys(sources, &symbols, total);
-
-    let starts: Vec<usize> = sources
-        .iter()
-        .scan(0, |start, source| {
-            let this = *start;
-            *start += source.len();
-            Some(this)
-        })
-        .collect();
-    let picks: Vec<(usize, usize)> = keys
-        .iter()
-        .map(|key| {
-            let ordinal = key.ordinal() as usize;
-            let source = starts.partition_point(|&start| start <= ordinal) - 1;
-            (source, sources[source].row(ordinal - starts[source]))
-        })
-        .collect();
-
-    let mut columns = vec![symbols.column(&keys).ok_or_else(too_many)?];
-    for (i, field) in schema.fields().iter().enumerate().skip(1) {
-        let arrays: Vec<&dyn Array> = sources.iter().map(|s| s.columns[i].as_ref()).collect();
-        let picked = if let DataType::Timestamp(..) = field.data_type() {
-            frames(&arrays, &picks, field.data_type())
-        } else {
-            interleave(&arrays, &picks).expect("checked sources have the archive's types")
-        };
-        columns.push(picked);
-    }
+    let (picks, rows_of_rank) = sorted_picks(sources, &symbols, total);
+    let symbol = symbols.column(&rows_of_rank).ok_or_else(too_many)?;
+    drop(symbols);
+    let others = workers::in_order(schema.fields().len() - 1, |i| {
+        let data_type = schema.field(i + 1).data_type();
+        let arrays: Vec<&ArrayRef> = sources.iter().map(|source| &source.columns[i + 1]).collect();
+        match data_type {
+            DataType::Timestamp(..) => gather::<TimestampMillisecondType>(&arrays, &picks, data_type),
+            DataType::Float32 => gather::<Float32Type>(&arrays, &picks, data_type),
+            _ => gather::<Float64Type>(&arrays, &picks, data_type),
+        }
+    });
+    let columns = iter::once(symbol).chain(others).collect();
     Ok(RecordBatch::try_new(schema.clone(), columns).expect("checked sources fit the schema"))
 }
 
-/// Picked by hand: sources may name different zones, which says nothing about the instants.
-fn frames(arrays: &[&dyn Array], picks: &[(usize, usize)], data_type: &DataType) -> ArrayRef {
-    let values: Vec<&[i64]> = arrays.iter().map(|array| frame_values(*array)).collect();
-    let picked = picks.iter().map(|&(source, row)| values[source][row]);
-    let frames = arrow_array::TimestampMillisecondArray::from_iter_values(picked);
-    Arc::new(frames.with_data_type(data_type.clone()))
+/// The values of `picks`, as `data_type`: sources may name different zones, which says nothing about the instants.
+fn gather<T: ArrowPrimitiveType>(arrays: &[&ArrayRef], picks: &[Pick], data_type: &DataType) -> ArrayRef {
+    let arrays: Vec<&PrimitiveArray<T>> = arrays.iter().map(|array| array.as_primitive()).collect();
+    let values: Vec<&[T::Native]> = arrays.iter().map(|array| &array.values()[..]).collect();
+    let values: Vec<T::Native> = match values.as_slice() {
+        // No choice of source for every row where there is but one.
+        [values] => picks.iter().map(|pick| values[pick.row as usize]).collect(),
+        values => picks.iter().map(|pick| values[pick.source as usize][pick.row as usize]).collect(),
+    };
+    let nulls = arrays.iter().any(|array| array.null_count() > 0).then(|| {
+        let valid = |i: usize| arrays[picks[i].source as usize].is_valid(picks[i].row as usize);
+        NullBuffer::new(BooleanBuffer::collect_bool(picks.len(), valid))
+    });
+    Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(data_type.clone()))
+}
+
+/// A row, and what it is sorted by within its symbol.
+#[derive(Clone, Copy, Default)]
+struct Pick {
+    frame_ms: i64,
+    source: u32,
+    row: u32,
+}
+
+/// The rows to keep, sorted, and how many there are of each rank.
+fn sorted_picks(sources: &[Source<'_>], symbols: &Ranks<'_>, total: usize) -> (Vec<Pick>, Vec<usize>) {
+    let ranks = || {
+        let of_source = |(i, source): (usize, &Source<'_>)| (0..source.len()).map(move |position| (i, position));
+        let rows = sources.iter().enumerate().flat_map(of_source);
+        rows.map(|(i, position)| {
+            let row = sources[i].row(position);
+            (symbols.rank(i, row) as usize, i, row)
+        })
+    };
+    let mut ends = vec![0; symbols.sorted.len()];
+    ranks().for_each(|(rank, ..)| ends[rank] += 1);
+    let mut next: Vec<usize> = Vec::with_capacity(ends.len());
+    let mut start = 0;
+    for end in &mut ends {
+        next.push(start);
+        start += *end;
+        *end = start;
+    }
+    let frames: Vec<&[i64]> = sources.iter().map(|source| frame_values(&source.columns[1])).collect();
+    let mut picks = vec![Pick::default(); total];
+    for (rank, source, row) in ranks() {
+        picks[next[rank]] = Pick { frame_ms: frames[source][row], source: source as u32, row: row as u32 };
+        next[rank] += 1;
+    }
+
+    let mut kept = 0;
+    let mut start = 0;
+    let rows_of_rank = ends.iter().map(|&end| {
+        // Dealt out in the order of sources and rows, which both the check and the stable sort keep for equal frames.
+        let rows = &mut picks[start..end];
+        if !rows.is_sorted_by_key(|pick| pick.frame_ms) {
+            rows.sort_by_key(|pick| pick.frame_ms);
+        }
+        let first = kept;
+        for i in start..end {
+            if i + 1 == end || picks[i].frame_ms != picks[i + 1].frame_ms {
+                picks[kept] = picks[i];
+                kept += 1;
+            }
+        }
+        start = end;
+        kept - first
+    });
+    let rows_of_rank = rows_of_rank.collect();
+    picks.truncate(kept);
+    (picks, rows_of_rank)
 }
 
 fn frame_values(array: &dyn Array) -> &[i64] {
     array.as_primitive::<TimestampMillisecondType>().values()
-}
-
-/// What rows are sorted by, in one number: rank of the symbol, frame above the lowest, ordinal over all sources.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key(u128);
-
-impl Key {
-    fn new(rank: u32, frame_above: u64, ordinal: u32) -> Key {
-        Key(u128::from(rank) << 96 | u128::from(frame_above) << 32 | u128::from(ordinal))
-    }
-
-    fn rank(self) -> u32 {
-        (self.0 >> 96) as u32
-    }
-
-    fn ordinal(self) -> u32 {
-        self.0 as u32
-    }
-
-    fn same_bar(self, other: Key) -> bool {
-        self.0 >> 32 == other.0 >> 32
-    }
-}
-
-fn sorted_keys(sources: &[Source<'_>], symbols: &Ranks<'_>, total: usize) -> Vec<Key> {
-    let frames: Vec<&[i64]> = sources.iter().map(|source| frame_values(&source.columns[1])).collect();
-    let lowest = frames.iter().copied().flatten().min().copied();
-    let lowest = lowest.unwrap_or_default();
-    let mut keys = Vec::with_capacity(total);
-    for (i, source) in sources.iter().enumerate() {
-        for position in 0..source.len() {
-            let row = source.row(position);
-            // The difference of two i64 always fits a u64.
-            let above = frames[i][row].wrapping_sub(lowest) as u64;
-            keys.push(Key::new(symbols.rank(i, row), above, keys.len() as u32));
-        }
-    }
-    // The stable sort takes runs that are sorted already, as files and parts are, in one pass.
-    keys.sort();
-    // The last of equal bars is kept: `dedup_by` keeps the first, so it is given the later one's ordinal.
-    keys.dedup_by(|later, kept| {
-        let same = later.same_bar(*kept);
-        if same {
-            *kept = *later;
-        }
-        same
-    });
-    keys
 }
 
 /// The symbols of all sources in order, and for each source the rank of every row.
@@ -170,10 +171,10 @@ impl<'a> Ranks<'a> {
         source.ranks[source.keys[row] as usize]
     }
 
-    /// The symbol column of sorted rows; `None` when its text is more than 32-bit offsets reach.
-    fn column(&self, keys: &[Key]) -> Option<ArrayRef> {
-        let names = || keys.iter().map(|key| self.sorted[key.rank() as usize]);
-        let bytes: usize = names().map(str::len).sum();
+    /// The symbol column of sorted rows, so many of each rank; `None` when its text is more than 32-bit offsets reach.
+    fn column(&self, rows_of_rank: &[usize]) -> Option<ArrayRef> {
+        let names = || self.sorted.iter().zip(rows_of_rank).flat_map(|(name, &rows)| iter::repeat_n(*name, rows));
+        let bytes: usize = self.sorted.iter().zip(rows_of_rank).map(|(name, rows)| name.len() * rows).sum();
         i32::try_from(bytes).ok()?;
         let mut text = Vec::with_capacity(bytes);
         names().for_each(|name| text.extend_from_slice(name.as_bytes()));

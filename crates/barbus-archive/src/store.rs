@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fs, io};
+use std::{fs, io, thread};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -23,7 +23,7 @@ use jiff::civil::Date;
 
 use crate::files::Files;
 use crate::metadata::parse_day;
-use crate::{Corruption, DayMeta, Error, Result, day_file};
+use crate::{Corruption, DayMeta, Error, Result, checksum, day_file};
 
 const DAY_SUFFIX: &str = ".parquet";
 const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -156,9 +156,11 @@ impl Store {
     /// Puts a file in its place: whole and checked, or not at all. After an error it may be there nevertheless (when
     /// only its directory could not be synced).
     pub(crate) fn put(&self, path: &Path, rows: &RecordBatch, meta: &DayMeta) -> Result<u64> {
-        let file = day_file::encode(rows, meta).map_err(|error| Error::Encode { path: path.to_owned(), error })?;
+        let crc32c = checksum::values(rows);
+        let file =
+            day_file::encode(rows, meta, crc32c).map_err(|error| Error::Encode { path: path.to_owned(), error })?;
         let temporary = self.work_dir.join(temporary_name(meta.day));
-        let moved = self.write_checked(&temporary, &file, rows, meta).and_then(|()| {
+        let moved = self.write_checked(&temporary, &file, rows, meta, crc32c).and_then(|()| {
             let renamed = self.files.rename(&temporary, path);
             renamed.map_err(Error::io("rename to", path))
         });
@@ -175,7 +177,14 @@ impl Store {
         Ok(file.len() as u64)
     }
 
-    fn write_checked(&self, temporary: &Path, file: &Bytes, rows: &RecordBatch, meta: &DayMeta) -> Result<()> {
+    fn write_checked(
+        &self,
+        temporary: &Path,
+        file: &Bytes,
+        rows: &RecordBatch,
+        meta: &DayMeta,
+        crc32c: u32,
+    ) -> Result<()> {
         let mut created = self.files.create(temporary);
         if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             // Empty most of the time, the work directory may have been taken for litter.
@@ -184,14 +193,15 @@ impl Store {
         }
         let mut open = created.map_err(Error::io("create", temporary))?;
         open.write(file).map_err(Error::io("write", temporary))?;
-        open.sync().map_err(Error::io("sync", temporary))?;
-        drop(open);
-        self.check_same(temporary, file)?;
-        let (read_meta, read_rows) = day_file::decode(temporary, meta.day, file, &self.schema)?;
-        if read_meta != *meta || !day_file::same_bits(&read_rows, rows) {
-            return Err(Error::corrupt(temporary, Corruption::ReadBack));
-        }
-        Ok(())
+        // While the disk works, so do the processors.
+        let (synced, checked) = thread::scope(|scope| {
+            let sync = scope.spawn(move || open.sync());
+            let checked = day_file::check_encoded(temporary, file, rows, meta, crc32c);
+            (sync.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), checked)
+        });
+        synced.map_err(Error::io("sync", temporary))?;
+        checked?;
+        self.check_same(temporary, file)
     }
 
     fn check_same(&self, path: &Path, file: &Bytes) -> Result<()> {
