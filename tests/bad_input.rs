@@ -52,14 +52,18 @@ fn a_bus_that_is_there_already_is_not_made_anew() {
 fn a_ring_that_is_none() {
     // What is done to a good ring, and a word of the message.
     type Spoil = fn(&mut Vec<u8>);
-    let cases: [(&str, Spoil, &str); 4] = [
-        ("truncated", |ring| ring.truncate(ring.len() / 2), "truncated"),
-        ("empty", |ring| ring.clear(), "truncated"),
-        ("random", |ring| random(ring), "not a barbus ring"),
-        ("text", |ring| *ring = b"symbol,frame\n".repeat(4_000), "not a barbus ring"),
+    let cases: [(&str, Spoil, &[&str]); 5] = [
+        ("truncated", |ring| ring.truncate(ring.len() / 2), &["truncated"]),
+        ("empty", |ring| ring.clear(), &["truncated"]),
+        ("random", |ring| random(ring), &["not a barbus ring"]),
+        ("text", |ring| *ring = b"symbol,frame\n".repeat(4_000), &["not a barbus ring"]),
+        // The word `version` of docs/FORMAT.md; the message names what it is and what it should be.
+        ("newer", |ring| ring[4104..4108].copy_from_slice(&7_u32.to_le_bytes()), &["version 7", "version 1"]),
     ];
-    for (name, spoil, word) in cases {
-        let mut bus = Bus::running("XSHG");
+    for (name, spoil, words) in cases {
+        let mut bus = Bus::init("XSHG");
+        bus.configure_ring("4MB", 64);
+        bus.start();
         bus.publish(&bus.write("bars.csv", format!("{HEADER}\n{GOOD}\n")), &[]);
         bus.stop();
         let mut ring = fs::read(bus.ring()).expect("the ring can be read");
@@ -74,7 +78,8 @@ fn a_ring_that_is_none() {
             ("daemon", &[]),
         ] {
             println!("{name}: {verb}");
-            bus.barbus(verb, arguments).fails(1, &["bars.ring", word]);
+            let message = bus.barbus(verb, arguments).fails(1, words);
+            assert!(message.contains("bars.ring"), "{message}");
         }
         // Nobody may "repair" what he does not understand.
         assert!(fs::read(bus.ring()).expect("the ring can be read") == ring, "{name}: the file was changed");
@@ -177,13 +182,8 @@ fn each_bad_row_is_quarantined_with_its_reason_and_the_good_ones_pass() {
 fn a_producers_words_in_number_columns_are_quarantined_row_by_row() {
     let bus = Bus::running("XSHG");
     let bars = market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 4);
-    let good = producer::batch(&bars);
     let closes = StringArray::from(vec![Some(bars[0].close.to_string()), Some("ten".to_owned()), None, None]);
-    let columns = good.schema_ref().fields().iter().zip(good.columns()).map(|(field, values)| {
-        let values = if field.name() == "close" { Arc::new(closes.clone()) } else { values.clone() };
-        (field.name().clone(), values)
-    });
-    let batch = RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).expect("columns of one length");
+    let batch = with(&bars, "close", Some(Arc::new(closes)));
     let mut producer = Producer::connect(&bus);
     producer.send(&producer::stream(&[batch]));
     let counts = Counts { rows: 4, accepted: 1, quarantined: 3, ..Counts::default() };
@@ -232,24 +232,32 @@ fn bytes_that_are_no_stream() {
 }
 
 #[test]
-fn a_batch_with_wrong_types_or_columns() {
+fn a_batch_with_a_column_of_a_wrong_type_is_refused() {
     let bus = Bus::running("XSHG");
     let bars = market::xshg_day(&["600000.XSHG"], "2024-03-04");
-    let good = producer::batch(&bars[..10]);
-    let with = |name: &str, column: Option<ArrayRef>| {
-        let schema = good.schema();
-        let columns = schema.fields().iter().zip(good.columns()).filter_map(|(field, values)| {
-            let values = if field.name() == name { column.clone()? } else { values.clone() };
-            Some((field.name().clone(), values))
-        });
-        RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).expect("columns of one length")
-    };
     let wrong: ArrayRef = Arc::new(BooleanArray::from(vec![true; 10]));
-    for (name, batch) in [("close", with("close", Some(wrong))), ("volume", with("volume", None))] {
-        let mut producer = Producer::connect(&bus);
-        producer.send(&producer::stream(&[batch]));
-        let answer = producer.answer();
-        assert!(answer["error"].as_str().is_some_and(|error| error.contains(name)), "{answer}");
+    let mut producer = Producer::connect(&bus);
+    producer.send(&producer::stream(&[with(&bars[..10], "close", Some(wrong))]));
+    let answer = producer.answer();
+    let error = answer["error"].as_str().unwrap_or_else(|| panic!("no error in {answer}"));
+    assert!(error.contains("close") && error.contains("Boolean"), "{error}");
+    assert_still_there(&bus, &[], &bars);
+}
+
+#[test]
+fn a_batch_without_a_column_is_quarantined_row_by_row() {
+    let bus = Bus::running("XSHG");
+    let bars = market::xshg_day(&["600000.XSHG"], "2024-03-04");
+    let mut producer = Producer::connect(&bus);
+    producer.send(&producer::stream(&[with(&bars[..10], "volume", None)]));
+    assert_eq!(Counts::of(&producer.answer()), Counts { rows: 10, quarantined: 10, ..Counts::default() });
+    producer.finish();
+    assert_eq!(bus.stat()["quarantined"], json!({"missing-column": 10}));
+    let kept = bus.quarantine();
+    assert_eq!(kept.len(), 10);
+    for (entry, bar) in kept.iter().zip(&bars) {
+        assert_eq!((&entry["code"], &entry["row"]["close"]), (&json!("missing-column"), &json!(bar.close)), "{entry}");
+        assert!(entry["reason"].as_str().is_some_and(|reason| reason.contains("volume")), "{entry}");
     }
     assert_still_there(&bus, &[], &bars);
 }
@@ -291,6 +299,17 @@ fn settings_that_are_wrong() {
     let init = |calendar: &str| command::run([Path::new("init"), &path, Path::new("--calendar"), Path::new(calendar)]);
     init("XNYSE").fails(1, &["XNYSE", "XNYS"]);
     assert!(!path.exists(), "a bus was left behind");
+}
+
+/// A batch of these bars with another column in the place of one of them, or without it.
+fn with(bars: &[Bar], name: &str, column: Option<ArrayRef>) -> RecordBatch {
+    let good = producer::batch(bars);
+    let schema = good.schema();
+    let columns = schema.fields().iter().zip(good.columns()).filter_map(|(field, values)| {
+        let values = if field.name() == name { column.clone()? } else { values.clone() };
+        Some((field.name().clone(), values))
+    });
+    RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).expect("columns of one length")
 }
 
 /// The hour and minute in the market's zone, as in `T09:31` or ` 09:31`, without the sign between date and time.

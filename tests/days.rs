@@ -64,9 +64,11 @@ fn the_first_bar_of_the_next_day_closes_a_day() {
 
 #[test]
 fn a_day_of_the_past_closes_on_the_clock() {
-    let bus = Bus::running("24x7");
+    let mut bus = Bus::init("24x7");
+    bus.configure("# grace = \"5m\"", "grace = \"1s\"");
+    bus.start();
     let bars = market::minutes(&["X"], "2024-03-04T12:00:00Z", 30);
     bus.publish(&bus.write("1.csv", market::csv(&bars)), &[]);
-    // No bar of another day and no command: its end and the grace have long passed.
+    // No bar of another day and no command: its end has long passed, and soon the grace after its last bar.
     wait::until("the file of the day", || (bus.archived_days() == ["2024-03-04"]).then_some(()));
 }

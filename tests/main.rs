@@ -6,7 +6,9 @@
 //! - `commands`: every verb: tables, JSON and CSV, exit codes
 //! - `days`: which day a bar belongs to, and when a day closes
 //! - `demo`: the first command of the README matches, leaves no process, and its advice works
+//! - `full`: days larger than the ring, disks without room: producers wait, nothing is lost
 //! - `publish`: every format and vendor names; true counts; the same archive by every way
+//! - `readers`: reader processes: no system call, the same for all, nobody stopped, an exact count of what was missed
 //! - `real_bars`: years of real bars against an oracle
 //! - `restart`: SIGTERM, kill -9, a second daemon; nothing acknowledged is lost
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
@@ -17,7 +19,9 @@ mod bad_input;
 mod commands;
 mod days;
 mod demo;
+mod full;
 mod publish;
+mod readers;
 mod real_bars;
 mod restart;
 mod stock_readers;

@@ -133,6 +133,34 @@ fn many_producers_at_once_lose_nothing() {
     oracle::assert_archive(&bus, &Published::XSHG, &files);
 }
 
+/// Promise 8: producers that send the same bars at the same time have each bar taken once, whoever comes first.
+#[test]
+fn producers_with_overlapping_bars_have_each_taken_once() {
+    let bus = Bus::running("XSHG");
+    let symbols: Vec<String> = (0..6).map(|number| format!("60000{number}.XSHG")).collect();
+    // Every producer has three symbols, of which each neighbour has two.
+    let files: Vec<_> = (0..symbols.len())
+        .map(|first| {
+            let names: Vec<&str> = (0..3).map(|next| symbols[(first + next) % symbols.len()].as_str()).collect();
+            bus.write(&format!("{first}.csv"), market::csv(&market::xshg_day(&names, "2024-03-04")))
+        })
+        .collect();
+    let publish = |file| {
+        let mut command = command::barbus();
+        command.arg("publish").arg(bus.path()).arg(file).args(["--format", "json"]);
+        Running::start(&mut command, false)
+    };
+    let running: Vec<Running> = files.iter().map(publish).collect();
+    let sum = running.into_iter().map(|publisher| Counts::of(&publisher.finish().json()));
+    let sum = sum.reduce(Counts::plus).expect("six of them");
+    let (rows, accepted) = (6 * 3 * 240, 6 * 240);
+    assert_eq!(sum, Counts { rows, accepted, duplicate: rows - accepted, ..Counts::default() });
+    let stat = bus.stat();
+    assert_eq!((&stat["accepted"], &stat["duplicates"]), (&accepted.into(), &(rows - accepted).into()), "{stat}");
+    bus.close_day();
+    assert_eq!(oracle::assert_archive(&bus, &Published::XSHG, &files), sum);
+}
+
 #[test]
 fn a_speed_keeps_the_distance_between_minutes() {
     let bus = Bus::running("XSHG");

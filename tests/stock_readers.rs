@@ -7,22 +7,20 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow_schema::ArrowError;
 use serde_json::Value;
 
 use crate::support::bus::{Bus, Counts};
-use crate::support::command::Running;
+use crate::support::command::{self, Running};
 use crate::support::market::{self, Bar};
-use crate::support::python;
+use crate::support::{python, wait};
 
 #[test]
 fn pyarrow_and_polars_follow_a_ring_that_is_being_written() {
-    let bus = Bus::running("XSHG");
-    // A new symbol in every minute: the dictionary grows under the readers.
-    let bars: Vec<Bar> = market::xshg_day(&["600000.XSHG"; 20], "2024-03-04")
-        .into_iter()
-        .enumerate()
-        .map(|(row, bar)| market::bar(&format!("{:06}.XSHE", row % 20 + row / 200), bar.frame))
-        .collect();
+    let mut bus = Bus::init("XSHG");
+    bus.configure_ring("4MB", 256);
+    bus.start();
+    let bars = growing_market();
     let csv = bus.write("bars.csv", market::csv(&bars));
     let rows = bars.len().to_string();
     let mut readers = python::command("stock_ring.py");
@@ -35,6 +33,39 @@ fn pyarrow_and_polars_follow_a_ring_that_is_being_written() {
     assert!(summary["grew"].as_u64().expect("a count") > 10, "the readers hardly met the writer: {summary}");
 }
 
+/// Any number of committed rows, from the first on, at any moment: a reading may be refused when it raced with a commit,
+/// as the format says, but never hold anything else.
+#[test]
+fn arrow_rs_follows_a_ring_that_is_being_written() {
+    let mut bus = Bus::init("XSHG");
+    bus.configure_ring("4MB", 256);
+    bus.start();
+    let bars = growing_market();
+    let csv = bus.write("bars.csv", market::csv(&bars));
+    let mut publish = command::barbus();
+    publish.arg("publish").arg(bus.path()).arg(&csv).args(["--speed", "4000x"]);
+    let publish = Running::start(&mut publish, false);
+    let ways: [fn(&Bus) -> Result<Vec<RecordBatch>, ArrowError>; 2] = [file_batches, stream_batches];
+    let (mut seen, mut grew) = ([0; 2], 0);
+    wait::until("every row by both ways", || {
+        for (way, seen) in ways.iter().zip(&mut seen) {
+            let Ok(found) = way(&bus).map(|batches| rows(&batches)) else { continue };
+            if found.iter().zip(0..).any(|(row, seq)| row.seq != seq) {
+                // Blocks are read one after the other: a later one had grown past an earlier one.
+                assert!(found.iter().zip(&found[1..]).all(|(a, b)| a.seq < b.seq), "a row twice");
+                continue;
+            }
+            assert!(found.len() >= *seen, "{} rows after {seen}", found.len());
+            assert_same(&found, &bars[..found.len()]);
+            grew += usize::from(*seen > 0 && found.len() > *seen);
+            *seen = found.len();
+        }
+        (seen == [bars.len(); 2]).then_some(())
+    });
+    assert!(grew > 10, "the reader hardly met the writer: {grew}");
+    publish.finish().ok();
+}
+
 #[test]
 fn arrow_rs_reads_it_as_a_file_and_as_a_stream() {
     let bus = Bus::running("XSHG");
@@ -42,8 +73,7 @@ fn arrow_rs_reads_it_as_a_file_and_as_a_stream() {
     for (half, part) in [&bars[..100], &bars].into_iter().enumerate() {
         let csv = bus.write(&format!("{half}.csv"), market::csv(part));
         bus.publish(&csv, &[]);
-        assert_rows(&file_batches(&bus), part);
-        assert_rows(&stream_batches(&bus), part);
+        assert_rows(&bus, part);
     }
 }
 
@@ -51,8 +81,7 @@ fn arrow_rs_reads_it_as_a_file_and_as_a_stream() {
 fn an_empty_ring_is_a_valid_file() {
     let bus = Bus::running("XSHG");
     python::run("stock_ring.py", [bus.ring()]).ok();
-    assert_rows(&file_batches(&bus), &[]);
-    assert_rows(&stream_batches(&bus), &[]);
+    assert_rows(&bus, &[]);
 }
 
 #[test]
@@ -64,25 +93,38 @@ fn a_ring_at_rest_is_a_valid_file() {
     bus.kill();
     let arguments = [bus.ring().into_os_string(), "--until-rows".into(), "30".into(), "--expect".into(), csv.into()];
     python::run("stock_ring.py", arguments).ok();
-    assert_rows(&file_batches(&bus), &bars);
+    assert_rows(&bus, &bars);
 }
 
-fn file_batches(bus: &Bus) -> Vec<RecordBatch> {
+/// A day with a new symbol in every tenth minute: the dictionary grows under the readers.
+fn growing_market() -> Vec<Bar> {
+    let day = market::xshg_day(&["600000.XSHG"; 20], "2024-03-04").into_iter().enumerate();
+    day.map(|(row, bar)| market::bar(&format!("{:06}.XSHE", row % 20 + row / 200), bar.frame)).collect()
+}
+
+fn file_batches(bus: &Bus) -> Result<Vec<RecordBatch>, ArrowError> {
     let file = BufReader::new(File::open(bus.ring()).expect("the ring can be opened"));
-    let reader = FileReader::try_new(file, None).expect("an Arrow file");
-    reader.map(|batch| batch.expect("a valid batch")).collect()
+    FileReader::try_new(file, None)?.collect()
 }
 
-fn stream_batches(bus: &Bus) -> Vec<RecordBatch> {
+fn stream_batches(bus: &Bus) -> Result<Vec<RecordBatch>, ArrowError> {
     let mut file = BufReader::new(File::open(bus.ring()).expect("the ring can be opened"));
     file.seek(SeekFrom::Start(8)).expect("can seek");
-    let reader = StreamReader::try_new(file.by_ref(), None).expect("an Arrow stream");
-    reader.map(|batch| batch.expect("a valid batch")).collect()
+    StreamReader::try_new(file.by_ref(), None)?.collect()
 }
 
-/// The rows of all batches, in order of their sequence numbers, are exactly `bars`.
-#[track_caller]
-fn assert_rows(batches: &[RecordBatch], bars: &[Bar]) {
+/// What is looked at of a row of the ring.
+#[derive(Debug)]
+struct Row {
+    seq: u64,
+    symbol: String,
+    frame_ms: i64,
+    close: f64,
+    money: Option<f64>,
+}
+
+/// The rows of all batches, in order of their sequence numbers.
+fn rows(batches: &[RecordBatch]) -> Vec<Row> {
     let mut rows = Vec::new();
     for batch in batches {
         let column = |name: &str| batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
@@ -92,17 +134,32 @@ fn assert_rows(batches: &[RecordBatch], bars: &[Bar]) {
         let closes = column("close").as_primitive::<Float64Type>();
         let money = column("money").as_primitive::<Float64Type>();
         let seqs = column("seq").as_primitive::<UInt64Type>();
-        for row in 0..batch.num_rows() {
-            let symbol = names.value(usize::try_from(symbols.keys().value(row)).expect("a key")).to_owned();
-            let money = money.is_valid(row).then(|| money.value(row));
-            rows.push((seqs.value(row), symbol, frames.value(row), closes.value(row), money));
-        }
+        rows.extend((0..batch.num_rows()).map(|row| Row {
+            seq: seqs.value(row),
+            symbol: names.value(usize::try_from(symbols.keys().value(row)).expect("a key")).to_owned(),
+            frame_ms: frames.value(row),
+            close: closes.value(row),
+            money: money.is_valid(row).then(|| money.value(row)),
+        }));
     }
-    rows.sort_by_key(|row| row.0);
-    let seen: Vec<_> =
-        rows.iter().map(|(_, symbol, frame, close, money)| (symbol.as_str(), *frame, *close, *money)).collect();
-    let wanted: Vec<_> =
-        bars.iter().map(|bar| (bar.symbol.as_str(), bar.frame.as_millisecond(), bar.close, bar.money)).collect();
-    assert_eq!(seen, wanted);
-    assert!(rows.windows(2).all(|pair| pair[0].0 + 1 == pair[1].0), "a gap in the sequence numbers");
+    rows.sort_by_key(|row| row.seq);
+    rows
+}
+
+/// These rows are exactly `bars`, numbered without a gap.
+#[track_caller]
+fn assert_same(rows: &[Row], bars: &[Bar]) {
+    assert_eq!(rows.len(), bars.len());
+    for (row, bar) in rows.iter().zip(bars) {
+        let found = (row.symbol.as_str(), row.frame_ms, row.close, row.money);
+        assert_eq!(found, (bar.symbol.as_str(), bar.frame.as_millisecond(), bar.close, bar.money), "{row:?}");
+    }
+    assert!(rows.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq), "a gap in the sequence numbers");
+}
+
+/// At rest no reading is refused, and both ways show exactly `bars`.
+#[track_caller]
+fn assert_rows(bus: &Bus, bars: &[Bar]) {
+    assert_same(&rows(&file_batches(bus).expect("an Arrow file")), bars);
+    assert_same(&rows(&stream_batches(bus).expect("an Arrow stream")), bars);
 }

@@ -106,6 +106,12 @@ impl Bus {
         std::fs::write(&path, text.replacen(from, to, 1)).expect("bus.toml can be written");
     }
 
+    /// Has the ring made with few rows a block, in a file of this size.
+    pub(crate) fn configure_ring(&self, size: &str, rows_per_block: u32) {
+        self.configure("# size = \"256MB\"", &format!("size = {size:?}"));
+        self.configure("# rows_per_block = 16384", &format!("rows_per_block = {rows_per_block}"));
+    }
+
     /// Starts the daemon and waits till it answers.
     pub(crate) fn start(&mut self) {
         self.spawn();

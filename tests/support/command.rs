@@ -6,7 +6,10 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::wait;
 
@@ -40,8 +43,14 @@ pub(crate) fn finish(command: &mut Command, input: Option<&[u8]>) -> Finished {
 pub(crate) struct Running {
     pub(crate) child: Child,
     line: String,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Output,
+    stderr: Output,
+}
+
+/// What a program has written to a pipe so far, and the thread that collects it to the pipe's end.
+struct Output {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    collector: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -51,9 +60,25 @@ impl Running {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let line = format!("{command:?}");
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{line}: {error}"));
-        let stdout = child.stdout.take().map(collect);
-        let stderr = child.stderr.take().map(collect);
+        let stdout = Output::collect(child.stdout.take().expect("stdout is piped"));
+        let stderr = Output::collect(child.stderr.take().expect("stderr is piped"));
         Running { child, line, stdout, stderr }
+    }
+
+    /// Whole lines of its standard output so far.
+    pub(crate) fn lines_so_far(&self) -> usize {
+        self.stdout.bytes.lock().expect("nobody panics with it").iter().filter(|&&byte| byte == b'\n').count()
+    }
+
+    /// Whether its standard output has this word already.
+    pub(crate) fn output_has(&self, word: &str) -> bool {
+        String::from_utf8_lossy(&self.stdout.bytes.lock().expect("nobody panics with it")).contains(word)
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits")).expect("a pid is positive");
+        kill_process(pid, signal).expect("a child can be signalled");
     }
 
     /// Waits for its end.
@@ -61,11 +86,7 @@ impl Running {
         let status = wait::until(&format!("the end of {}", self.line), || {
             self.child.try_wait().expect("the child can be waited for")
         });
-        let text = |pipe: Option<JoinHandle<Vec<u8>>>| {
-            let bytes = pipe.expect("taken once").join().expect("the collecting thread does not panic");
-            String::from_utf8(bytes).expect("output is UTF-8")
-        };
-        let (stdout, stderr) = (text(self.stdout.take()), text(self.stderr.take()));
+        let (stdout, stderr) = (self.stdout.to_the_end(), self.stderr.to_the_end());
         Finished { line: std::mem::take(&mut self.line), status, stdout, stderr }
     }
 }
@@ -79,12 +100,28 @@ impl Drop for Running {
     }
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
-        bytes
-    })
+impl Output {
+    fn collect(mut pipe: impl Read + Send + 'static) -> Output {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let collector = std::thread::spawn(move || {
+            let mut piece = [0; 65_536];
+            loop {
+                let read = pipe.read(&mut piece).expect("a pipe can be read");
+                if read == 0 {
+                    return;
+                }
+                shared.lock().expect("nobody panics with it").extend_from_slice(&piece[..read]);
+            }
+        });
+        Output { bytes, collector: Some(collector) }
+    }
+
+    fn to_the_end(&mut self) -> String {
+        self.collector.take().expect("asked once").join().expect("the collecting thread does not panic");
+        let bytes = std::mem::take(&mut *self.bytes.lock().expect("nobody panics with it"));
+        String::from_utf8(bytes).expect("output is UTF-8")
+    }
 }
 
 /// What a program that has ended left behind.

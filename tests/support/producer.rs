@@ -34,6 +34,12 @@ impl Producer {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// A stream on this connection, to be sent a batch at a time.
+    pub(crate) fn begin(&self, schema: &Schema) -> StreamWriter<UnixStream> {
+        let stream = self.stream.try_clone().expect("a descriptor can be duplicated");
+        StreamWriter::try_new(stream, schema).expect("a stream can be begun")
+    }
+
     /// The next answer line.
     #[track_caller]
     pub(crate) fn answer(&mut self) -> Value {
@@ -72,16 +78,17 @@ pub(crate) fn batch(bars: &[Bar]) -> RecordBatch {
     let frames: TimestampMillisecondArray = bars.iter().map(|bar| Some(bar.frame.as_millisecond())).collect();
     let numbers =
         |value: fn(&Bar) -> Option<f64>| -> ArrayRef { Arc::new(bars.iter().map(value).collect::<Float64Array>()) };
-    RecordBatch::try_from_iter([
-        ("symbol", Arc::new(symbols) as ArrayRef),
-        ("frame", Arc::new(frames.with_timezone("UTC"))),
-        ("open", numbers(|bar| Some(bar.open))),
-        ("high", numbers(|bar| Some(bar.high))),
-        ("low", numbers(|bar| Some(bar.low))),
-        ("close", numbers(|bar| Some(bar.close))),
-        ("volume", numbers(|bar| Some(bar.volume))),
-        ("money", numbers(|bar| bar.money)),
-        ("factor", numbers(|bar| bar.factor)),
+    // The last word says whether a column may have nulls.
+    RecordBatch::try_from_iter_with_nullable([
+        ("symbol", Arc::new(symbols) as ArrayRef, false),
+        ("frame", Arc::new(frames.with_timezone("UTC")), false),
+        ("open", numbers(|bar| Some(bar.open)), false),
+        ("high", numbers(|bar| Some(bar.high)), false),
+        ("low", numbers(|bar| Some(bar.low)), false),
+        ("close", numbers(|bar| Some(bar.close)), false),
+        ("volume", numbers(|bar| Some(bar.volume)), false),
+        ("money", numbers(|bar| bar.money), true),
+        ("factor", numbers(|bar| bar.factor), true),
     ])
     .expect("columns of one length")
 }

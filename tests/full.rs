@@ -1,0 +1,167 @@
+//! Too little room: days larger than the ring, and disks that are full. Producers wait, others are answered, nothing is lost.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::bus::{Bus, Counts};
+use crate::support::command::{self, Running};
+use crate::support::market::{self, Bar};
+use crate::support::oracle::{self, Published};
+use crate::support::wait;
+
+/// Has the smallest ring made that is worth it: some thousand bars.
+fn small_ring(bus: &Bus) {
+    bus.configure_ring("1MB", 64);
+    bus.configure("# symbols = 8192", "symbols = 256");
+    bus.configure("# tip_rows = 8192", "tip_rows = 64");
+}
+
+/// Bars that the ring has room for.
+fn capacity(bus: &Bus) -> u64 {
+    bus.stat()["blocks"].as_u64().expect("a count") * 64
+}
+
+fn symbols(first: usize, count: usize) -> Vec<String> {
+    (first..first + count).map(|number| format!("{number:06}.XSHE")).collect()
+}
+
+fn day(symbols: &[String], date: &str) -> Vec<Bar> {
+    let names: Vec<&str> = symbols.iter().map(String::as_str).collect();
+    market::xshg_day(&names, date)
+}
+
+fn publish(bus: &Bus, file: &Path) -> Running {
+    let mut command = command::barbus();
+    command.arg("publish").arg(bus.path()).arg(file).args(["--format", "json"]);
+    Running::start(&mut command, false)
+}
+
+/// Promise 7: every bar of a closed day is in that day's Parquet, exactly once, whatever the ring's size.
+#[test]
+fn a_day_larger_than_the_ring_from_two_producers() {
+    let mut bus = Bus::init("XSHG");
+    small_ring(&bus);
+    bus.start();
+    let files = [0, 40].map(|first| {
+        let bars = day(&symbols(first, 40), "2024-03-04");
+        bus.write(&format!("{first}.csv"), market::csv(&bars))
+    });
+    let both = 2 * 40 * 240;
+    assert!(both > 2 * capacity(&bus), "the ring is too long for this test");
+    for producer in files.each_ref().map(|file| publish(&bus, file)) {
+        assert_eq!(Counts::of(&producer.finish().json()), Counts::all_accepted(40 * 240));
+    }
+    assert_eq!(bus.archived_days(), [] as [&str; 0], "the day is open");
+    // The half that is in parts only is known after an unasked end, too.
+    bus.kill();
+    bus.start();
+    assert_eq!(bus.stat()["bars"], both);
+    bus.close_day();
+    assert_eq!(bus.archived_days(), ["2024-03-04"]);
+    oracle::assert_archive(&bus, &Published::XSHG, &files);
+    bus.barbus("verify", [] as [&str; 0]).ok();
+}
+
+/// Promise 7, and the bus goes on: the archive's disk is full while days close, and the ring fills up meanwhile.
+#[test]
+fn an_archive_on_a_full_disk_is_made_good() {
+    let mut bus = Bus::init("XSHG");
+    small_ring(&bus);
+    let Some(disk) = Disk::mount(bus.path().join("archive"), "2m") else { return };
+    bus.start();
+    disk.fill();
+    let names = symbols(0, 40);
+    let monday = bus.write("1.csv", market::csv(&day(&names, "2024-03-04")));
+    let tuesday = bus.write("2.csv", market::csv(&day(&names, "2024-03-05")));
+    let (half, rest) = (bus.write("half.csv", ""), bus.write("rest.csv", ""));
+    let bars = day(&names, "2024-03-04");
+    fs::write(&half, market::csv(&bars[..1_000])).expect("can be written");
+    fs::write(&rest, market::csv(&bars[1_000..])).expect("can be written");
+    assert_eq!(bus.publish(&half, &[]), Counts::all_accepted(1_000));
+    let producers = [publish(&bus, &rest), publish(&bus, &tuesday)];
+    wait::until("a flush error in stat", || {
+        let stat = bus.stat();
+        stat["last_flush_error"].as_str().is_some_and(|error| error.contains("No space left")).then_some(())
+    });
+    wait::until("a full ring", || {
+        let stat = bus.stat();
+        (stat["bars"].as_u64()? >= capacity(&bus)).then_some(())
+    });
+    // Whoever reads is not concerned.
+    let latest = bus.barbus("latest", [&names[0], "--format", "json"]).json_lines();
+    assert_eq!(latest.len(), 1);
+    assert_eq!(bus.archived_days(), [] as [&str; 0]);
+
+    disk.free();
+    let counts = producers.map(|producer| Counts::of(&producer.finish().json()));
+    assert_eq!(counts, [Counts::all_accepted(bars.len() - 1_000), Counts::all_accepted(bars.len())]);
+    bus.close_day();
+    let stat = bus.stat();
+    assert!(stat["last_flush_error"].is_null(), "{stat}");
+    oracle::assert_archive(&bus, &Published::XSHG, &[monday, tuesday]);
+}
+
+/// Promise 9, and the ring is allocated in full when it is made: a full disk is a message then, not a SIGBUS later.
+#[test]
+fn a_ring_that_does_not_fit_on_its_disk() {
+    let mut bus = Bus::init("XSHG");
+    let ring = bus.beside("shm").join("bars.ring");
+    fs::create_dir(bus.beside("shm")).expect("can be made");
+    bus.configure("# path = \"bars.ring\"", &format!("path = {ring:?}"));
+    let Some(disk) = Disk::mount(bus.beside("shm"), "4m") else { return };
+    bus.barbus("daemon", [] as [&str; 0]).fails(1, &["bars.ring", "No space left"]);
+    assert_eq!(fs::read_dir(&disk.path).expect("can be read").count(), 0, "something of the ring was left");
+    bus.configure_ring("1MB", 64);
+    bus.start();
+    let csv = bus.write("bars.csv", market::csv(&day(&symbols(0, 2), "2024-03-04")));
+    assert_eq!(bus.publish(&csv, &[]), Counts::all_accepted(480));
+    // The ring is there in full: no bar needs room that it does not have.
+    disk.fill();
+    let more = bus.write("more.csv", market::csv(&day(&symbols(2, 2), "2024-03-04")));
+    assert_eq!(bus.publish(&more, &[]), Counts::all_accepted(480));
+    bus.close_day();
+    oracle::assert_archive(&bus, &Published::XSHG, &[csv, more]);
+}
+
+/// A small disk of one test: a tmpfs, unmounted when it is dropped.
+struct Disk {
+    path: PathBuf,
+}
+
+impl Disk {
+    /// Mounts it, or says that the test is skipped: it takes root, and a system that lets it.
+    fn mount(path: PathBuf, size: &str) -> Option<Disk> {
+        let option = format!("size={size}");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(&path).output();
+        match mount {
+            Ok(output) if output.status.success() => Some(Disk { path }),
+            Ok(output) => {
+                println!("skipped: no tmpfs can be mounted: {}", String::from_utf8_lossy(&output.stderr));
+                None
+            }
+            Err(error) => {
+                println!("skipped: mount: {error}");
+                None
+            }
+        }
+    }
+
+    /// Takes every byte that is free.
+    fn fill(&self) {
+        let full = fs::write(self.path.join("filler"), vec![0; 64 << 20]).expect_err("a small disk");
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
+    }
+
+    /// Gives the bytes back.
+    fn free(&self) {
+        fs::remove_file(self.path.join("filler")).expect("it was filled");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: the daemon may still have files there.
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}

@@ -1,0 +1,221 @@
+//! Readers as processes of their own: what they see, what they cost, and what they cannot do to the bus.
+
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+
+use barbus::{Event, Reader, Start, Wait};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use serde_json::Value;
+
+use crate::support::bus::{Bus, Counts};
+use crate::support::command::{self, Running};
+use crate::support::market;
+use crate::support::producer::{self, Producer};
+use crate::support::wait;
+
+const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
+
+/// The bus that this test program, started anew, has to read under strace.
+const CHILD_BUS: &str = "BARBUS_TEST_READER";
+/// Bars that are there before: what is allocated once is allocated while these are read.
+const WARM: usize = 2_100;
+/// Bars of the first window; the second has ten times as many.
+const WINDOW: usize = 300;
+/// The child says how far it is after so many bars.
+const MARKS: [usize; 3] = [WARM, WARM + WINDOW, WARM + 11 * WINDOW];
+
+/// Promise 5: steady-state reading makes no system call, whether 300 bars come or 3,000, the close of a day among them.
+/// Promise 2: readers map the ring `PROT_READ` from a read-only descriptor.
+#[test]
+fn reading_makes_no_system_call() {
+    if !may_trace() {
+        return;
+    }
+    let mut bus = Bus::init("24x7");
+    // Blocks are small, so the reader goes from one to the next all the time.
+    bus.configure_ring("8MB", 64);
+    bus.start();
+    let bars = market::minutes(&SYMBOLS, "2024-03-04T00:01:00Z", (MARKS[2] / SYMBOLS.len()) as i64);
+    assert_eq!(bars.len(), MARKS[2]);
+    let mut producer = Producer::connect(&bus);
+    let mut stream = producer.begin(&producer::batch(&bars[..1]).schema());
+    let mut send = |from: usize, to: usize| {
+        stream.write(&producer::batch(&bars[from..to])).expect("the daemon listens");
+        // Acknowledged before more is sent: the reader gets to the tip and waits there, again and again.
+        assert_eq!(producer.answer()["rows"], to);
+    };
+    send(0, WARM);
+
+    let log = bus.beside("strace.log");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-e", "trace=all", "-o"]).arg(&log).arg(std::env::current_exe().expect("a test program"));
+    strace.args(["--exact", "readers::child", "--nocapture"]).env(CHILD_BUS, bus.path());
+    let child = Running::start(&mut strace, false);
+    let calls = || fs::read_to_string(&log).unwrap_or_default();
+    wait::until("the reader at the tip", || calls().contains(&mark(WARM)).then_some(()));
+    let mut sent = WARM;
+    for count in (1..=19).cycle() {
+        let to = bars.len().min(sent + count);
+        send(sent, to);
+        sent = to;
+        if sent == bars.len() {
+            break;
+        }
+    }
+    child.finish().ok();
+
+    let log = calls();
+    let lines: Vec<&str> = log.lines().collect();
+    let at = |rows: usize| lines.iter().position(|line| line.contains(&mark(rows))).expect("the child says so");
+    for window in MARKS.windows(2) {
+        let between = &lines[at(window[0]) + 1..at(window[1])];
+        assert!(between.is_empty(), "while bars {} to {} were read:\n{}", window[0], window[1], between.join("\n"));
+    }
+    assert_mapped_read_only(&lines);
+}
+
+/// The reader of the test above; a test without meaning where nobody asks for one.
+#[test]
+fn child() {
+    let Some(bus) = std::env::var_os(CHILD_BUS) else { return };
+    set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may wish to die");
+    let mut reader = Reader::open(bus).expect("a bus").from(Start::Oldest).expect("a start").waiting(Wait::Spin);
+    let mut next = 0;
+    let mut closed = 0;
+    for until in MARKS {
+        while next < until as u64 {
+            match reader.poll().expect("a ring that can be read") {
+                None => std::hint::spin_loop(),
+                Some(Event::DayClosed(_)) => closed += 1,
+                Some(Event::Lapped { missed }) => panic!("{missed} bars missed"),
+                Some(Event::Bars(bars)) => {
+                    for bar in bars.iter() {
+                        assert_eq!(bar.seq, next);
+                        assert_eq!(bar.symbol, SYMBOLS[next as usize % SYMBOLS.len()]);
+                        next += 1;
+                    }
+                }
+            }
+        }
+        // One system call that strace shows among the others.
+        let mut out = std::io::stdout().lock();
+        out.write_all(mark(until).as_bytes()).and_then(|()| out.write_all(b"\n")).expect("a pipe");
+        out.flush().expect("a pipe");
+    }
+    assert_eq!(closed, 1, "a day ends among these bars");
+}
+
+/// What the child writes, short enough for strace to show it whole.
+fn mark(rows: usize) -> String {
+    format!("{rows} bars read")
+}
+
+/// Whether processes can be traced here; strace itself has to be there.
+fn may_trace() -> bool {
+    let run = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    let output = run.unwrap_or_else(|error| panic!("strace: {error}: the end-to-end tests need it, see .ci/run"));
+    if !output.status.success() {
+        println!("skipped: tracing is not permitted here: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    output.status.success()
+}
+
+/// Every descriptor of the ring is opened for reading alone, and so is every mapping.
+fn assert_mapped_read_only(lines: &[&str]) {
+    let opened: Vec<&&str> =
+        lines.iter().filter(|line| line.contains("bars.ring\"") && line.contains(" open")).collect();
+    assert!(!opened.is_empty(), "the ring was never opened");
+    let mut mapped = 0;
+    for open in opened {
+        assert!(open.contains("O_RDONLY") && !open.contains("O_RDWR"), "{open}");
+        let descriptor = open.rsplit(' ').next().expect("a result");
+        for map in lines.iter().filter(|line| line.contains(&format!("MAP_SHARED, {descriptor}, "))) {
+            assert!(map.contains("PROT_READ, MAP_SHARED"), "{map}");
+            mapped += 1;
+        }
+    }
+    assert!(mapped > 0, "the ring was never mapped");
+    assert!(!lines.iter().any(|line| line.contains("PROT_WRITE") && line.contains("MAP_SHARED")), "a writable mapping");
+}
+
+/// Promise 4, its other side: who keeps up sees everything, and everybody sees the same, whenever he came.
+#[test]
+fn every_reader_sees_the_same_sequence() {
+    let bus = Bus::running("XSHG");
+    let bars = market::xshg_day(&SYMBOLS, "2024-03-04");
+    let tail = |from: &str| {
+        let mut tail = command::barbus();
+        tail.arg("tail").arg(bus.path()).args(["--from", from, "--format", "json", "--until-close"]);
+        Running::start(&mut tail, false)
+    };
+    let early = [tail("oldest"), tail("oldest"), tail("0")];
+    let live = tail("live");
+    bus.publish(&bus.write("1.csv", market::csv(&bars[..300])), &[]);
+    wait::until("the early ones at work", || early.iter().all(|tail| tail.lines_so_far() == 300).then_some(()));
+    let late = [tail("oldest"), tail("today"), tail("2024-03-04")];
+    bus.publish(&bus.write("2.csv", market::csv(&bars[300..])), &[]);
+    // Nobody is late for the close: all have seen the last bar.
+    wait::until("the late ones at the tip", || late.iter().all(|tail| tail.lines_so_far() == bars.len()).then_some(()));
+    bus.close_day();
+
+    let [first, others @ ..] = early;
+    let first = first.finish().ok();
+    let rows: Vec<Value> = first.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(rows.len(), bars.len());
+    for (number, (row, bar)) in rows.iter().zip(&bars).enumerate() {
+        assert_eq!(
+            (&row["seq"], &row["symbol"], &row["close"]),
+            (&number.into(), &bar.symbol.as_str().into(), &bar.close.into())
+        );
+    }
+    for reader in others.into_iter().chain(late) {
+        // Every byte, the time of receipt included.
+        assert_eq!(reader.finish().ok(), first);
+    }
+    // Where it began nobody can say; from there on it is the same.
+    let live = live.finish().ok();
+    assert!(first.ends_with(&live) && (live.is_empty() || live.starts_with('{')), "{live}");
+}
+
+/// Promise 2: the writer never waits for a reader. Promise 4: falling behind is an exact count, not silence.
+#[test]
+fn a_stopped_reader_stops_nobody_and_is_told_what_it_missed() {
+    let mut bus = Bus::init("24x7");
+    bus.configure_ring("1MB", 64);
+    bus.configure("# symbols = 8192", "symbols = 256");
+    bus.configure("# tip_rows = 8192", "tip_rows = 64");
+    bus.start();
+    let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;
+    let bars = market::minutes(&SYMBOLS, "2024-03-04T00:01:00Z", 3 * 1_440);
+    assert!(bars.len() > 2 * capacity + 100, "{capacity} bars fit: the ring is too long for this test");
+
+    let mut tail = command::barbus();
+    tail.arg("tail").arg(bus.path()).args(["--from", "oldest", "--format", "json"]);
+    let mut tail = Running::start(&mut tail, false);
+    bus.publish(&bus.write("1.csv", market::csv(&bars[..100])), &[]);
+    wait::until("the reader at work", || (tail.lines_so_far() == 100).then_some(()));
+    tail.signal(Signal::STOP);
+    assert_eq!(
+        bus.publish(&bus.write("2.csv", market::csv(&bars[100..])), &[]),
+        Counts::all_accepted(bars.len() - 100)
+    );
+    tail.signal(Signal::CONT);
+    bus.publish(&bus.write("3.csv", market::csv(&market::minutes(&["LAST"], "2024-03-07T00:01:00Z", 1))), &[]);
+    wait::until("the reader at the end", || tail.output_has("LAST").then_some(()));
+    tail.child.kill().expect("it runs");
+    let run = tail.finish();
+
+    let seqs: Vec<u64> = run.stdout.lines().map(|line| json(line)["seq"].as_u64().expect("a number")).collect();
+    let told: Vec<Value> = run.stderr.lines().map(json).filter(|event| event["event"] == "lapped").collect();
+    let missed: u64 = told.iter().map(|event| event["missed"].as_u64().expect("a count")).sum();
+    let jumped: u64 = seqs.windows(2).map(|pair| pair[1] - pair[0] - 1).sum();
+    assert_eq!(jumped, missed, "what was missed, and what it was told");
+    assert!(missed > 0, "it was never behind");
+    assert_eq!(seqs.len() as u64 + missed, bars.len() as u64 + 1);
+    assert!(seqs.is_sorted_by(|a, b| a < b), "a bar was given twice, or late");
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))
+}
