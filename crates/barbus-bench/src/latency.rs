@@ -62,11 +62,14 @@ impl Side for Raw {
     }
 }
 
+/// Bars of one day: so many symbols a minute.
+const SYMBOLS: u64 = 1_000;
+
 fn bar(message: u64) -> Row {
     let price = message as f64 + 0.5;
     Row {
-        symbol: SymbolId(0),
-        frame_ms: message as i64 * 60_000,
+        symbol: SymbolId((message % SYMBOLS) as u32),
+        frame_ms: (1 + message / SYMBOLS) as i64 * 60_000,
         open: price,
         high: price,
         low: price,
@@ -80,8 +83,8 @@ fn bar(message: u64) -> Row {
 
 fn check(row: &Row, message: u64) -> anyhow::Result<()> {
     let wanted = bar(message);
-    let same = (row.frame_ms, row.open, row.close, row.volume, row.optional, row.present)
-        == (wanted.frame_ms, wanted.open, wanted.close, wanted.volume, wanted.optional, wanted.present);
+    let same = (row.symbol, row.frame_ms, row.open, row.close, row.volume, row.optional, row.present)
+        == (wanted.symbol, wanted.frame_ms, wanted.open, wanted.close, wanted.volume, wanted.optional, wanted.present);
     ensure!(same, "bar {message} came as {row:?}");
     Ok(())
 }
@@ -146,7 +149,9 @@ fn side(system: System, directory: &Path, out: &str, back: &str) -> anyhow::Resu
         System::Raw => Box::new(Raw { out: WriteMap::open(&out)?, back: ReadMap::open(&back)? }),
         System::Ring => {
             let mut writer = RingWriter::open(&out)?;
-            writer.intern("000001.XSHE").context("the first symbol fits")?;
+            for symbol in 0..SYMBOLS {
+                writer.intern(&format!("{symbol:06}.XSHE")).context("a thousand symbols fit")?;
+            }
             writer.begin_day(1);
             let ring = Ring::attach(&back)?;
             let follower = Follower::new(&ring, Start::Oldest)?;
@@ -155,7 +160,9 @@ fn side(system: System, directory: &Path, out: &str, back: &str) -> anyhow::Resu
         System::Library => {
             let mut writer = Writer::open(&Bus::open(&out)?)?;
             writer.set_wakes(false);
-            writer.symbol("000001.XSHE")?;
+            for symbol in 0..SYMBOLS {
+                writer.symbol(&format!("{symbol:06}.XSHE"))?;
+            }
             // The other side's ring is there once its writer is.
             let reader = loop {
                 match Reader::open(&back).and_then(|reader| reader.from(barbus::Start::Oldest)) {

@@ -55,7 +55,8 @@ impl Report {
                 let limit = m.limit.and_then(|name| {
                     self.measures.iter().find(|other| other.measure == m.measure && other.system == name)
                 });
-                let ratio = limit.map(|limit| median(m.rounds.iter().zip(&limit.rounds).map(|(own, limit)| own / limit)));
+                let ratio =
+                    limit.map(|limit| median(m.rounds.iter().zip(&limit.rounds).map(|(own, limit)| own / limit)));
                 Line {
                     measure: m.measure,
                     system: m.system,

@@ -260,6 +260,8 @@ impl RingWriter {
         map.words64(at + BH_BLOCK, 1)[0].set_release(block);
         directory.set_release(block);
         map.words64(SB_CURSOR, 1)[0].set_release(block << 32);
+        // One call for the block's pages, instead of a fault for each of them in the middle of its rows.
+        map.prefault(at, self.ring.geometry.slot_bytes);
         self.newest = block;
         self.nulls = [0; MAX_OPTIONAL];
         self.settled = 0;

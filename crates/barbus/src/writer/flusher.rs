@@ -16,11 +16,12 @@ use arrow_array::{
 };
 use arrow_buffer::NullBuffer;
 use barbus_archive::Archive;
-use barbus_bars::{BarSchema, Calendar, Date, PriceType, TradingDay};
+use barbus_bars::{BarSchema, Calendar, Date, PriceType};
 use barbus_ring::{Archivist, BlockRows, Row, SymbolId};
 use jiff::Timestamp;
 
-use crate::day::{date_of, days_of};
+use super::filing::Filing;
+use crate::day::date_of;
 use crate::{Error, Result};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -179,23 +180,6 @@ impl FlushWaiter {
     }
 }
 
-/// Which day a row belongs to; rows come by the thousands from the same one.
-#[derive(Debug)]
-struct Filing {
-    calendar: Calendar,
-    span: Option<TradingDay>,
-}
-
-impl Filing {
-    fn day(&mut self, frame_ms: i64) -> i64 {
-        let span = match self.span {
-            Some(span) if span.contains(frame_ms) => span,
-            _ => *self.span.insert(self.calendar.trading_day(frame_ms)),
-        };
-        days_of(span.date)
-    }
-}
-
 /// Rows `from..to` of a block that belong to one day.
 #[derive(Debug, Clone, Copy)]
 struct Range {
@@ -239,7 +223,7 @@ impl Job {
             blocks: archivist.unpersisted().into_iter().map(|found| (found.block, Block::default())).collect(),
             archivist,
             archive,
-            filing: Filing { calendar, span: None },
+            filing: Filing::new(calendar),
             schema,
             late,
             symbols: Vec::new(),

@@ -3,23 +3,26 @@
 //! The daemon is a socket before a [`Writer`]; a feed handler in Rust can hold one itself. There is one writer for a bus at a time, by a lock.
 
 mod book;
+mod filing;
 mod flusher;
 mod intake;
 mod pulse;
 mod quarantine;
 mod rate;
+mod symbols;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arrow_array::{Array, RecordBatch};
 use barbus_archive::Archive;
-use barbus_bars::{BarBatch, Date, Fault, PriceType, TradingDay};
+use barbus_bars::{BarBatch, Date, Fault, PriceType};
 use barbus_ring::{Price, Recovery, Ring, RingWriter, Row, Spec, SymbolId, create};
 use barbus_shm::{ShmError, WriterLock};
 use jiff::Timestamp;
 
 use book::{Books, DayBook, Standing, fingerprint};
+use filing::Filing;
 use flusher::Flusher;
 pub use flusher::{FlushError, FlushStatus, FlushWaiter};
 use intake::Content;
@@ -28,6 +31,7 @@ use pulse::Pulse;
 use quarantine::Quarantine;
 pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
 use rate::Rate;
+use symbols::Symbols;
 
 use crate::day::{date_of, days_of};
 use crate::protocol::{Ack, Stat};
@@ -84,8 +88,8 @@ pub struct Writer {
     intake: Intake,
     quarantine: Quarantine,
     books: Books,
-    symbols: HashMap<String, SymbolId>,
-    span: TradingDay,
+    symbols: Symbols,
+    filing: Filing,
     /// Days up to this one (days since 1970-01-01) are closed: their bars come late.
     closed_through: i64,
     last_frame_ms: Option<i64>,
@@ -137,9 +141,12 @@ impl Writer {
         if let Some(newest) = blocks.iter().rev().find(|block| block.rows > 0) {
             archivist.rows(newest.block, newest.rows - 1, newest.rows, &mut last);
         }
-        let symbols = (0..ring.ring().symbol_count())
-            .filter_map(|id| Some((ring.ring().symbol(SymbolId(id))?, SymbolId(id))))
-            .collect();
+        let mut symbols = Symbols::default();
+        for id in (0..ring.ring().symbol_count()).map(SymbolId) {
+            if let Some(symbol) = ring.ring().symbol(id) {
+                symbols.enter(&symbol, id);
+            }
+        }
         let flusher = Flusher::start(
             ring.archivist(),
             archive,
@@ -155,7 +162,7 @@ impl Writer {
             quarantine: Quarantine::new(bus.quarantine()),
             books: Books::default(),
             symbols,
-            span: settings.calendar.trading_day(0),
+            filing: Filing::new(settings.calendar.clone()),
             closed_through,
             last_frame_ms: last.first().map(|row| row.frame_ms),
             last_received: last.first().and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
@@ -169,7 +176,8 @@ impl Writer {
         };
         if let Some(day) = writer.ring.day() {
             // The open day's bars are known before the first one comes.
-            writer.book(day)?;
+            let Self { books, ring, bus, symbols, .. } = &mut writer;
+            books.of(day, || load_book(ring, bus, symbols, day))?;
         }
         Ok(writer)
     }
@@ -196,7 +204,7 @@ impl Writer {
 
     /// The id of a symbol, for [`Writer::push`]; it is added to the bus where it is new.
     pub fn symbol(&mut self, symbol: &str) -> Result<SymbolId, Fault> {
-        if let Some(&id) = self.symbols.get(symbol) {
+        if let Some(id) = self.symbols.get(symbol) {
             return Ok(id);
         }
         if symbol.is_empty() {
@@ -207,7 +215,7 @@ impl Writer {
         }
         let capacity = self.ring.ring().geometry().symbols as usize;
         let id = self.ring.intern(symbol).map_err(|_| Fault::SymbolTableFull { capacity })?;
-        self.symbols.insert(symbol.to_owned(), id);
+        self.symbols.enter(symbol, id);
         Ok(id)
     }
 
@@ -300,7 +308,7 @@ impl Writer {
         }
         let received_ns = now.as_nanosecond() as i64;
         let optional: Vec<_> = (0..bars.schema().optional().len()).map(|k| bars.optional(k)).collect();
-        let mut ids: Vec<Option<SymbolId>> = vec![None; bars.symbols().len()];
+        let mut ids = self.symbols.ids_of(bars.symbols());
         let mut without_room: Vec<(usize, Fault)> = Vec::new();
         let mut next_fault = faults.partition_point(|(row, _)| *row < from);
         let mut row = from;
@@ -353,6 +361,7 @@ impl Writer {
             }
             row += 1;
         }
+        self.symbols.keep(bars.symbols(), ids);
         if ack.seq.is_some() {
             self.committed(now);
         }
@@ -369,10 +378,7 @@ impl Writer {
     /// Files, compares and publishes one good row; `None` where the ring is full, and nothing happened.
     #[inline]
     fn publish_row(&mut self, row: &mut Row) -> Result<Option<Pushed>> {
-        if !self.span.contains(row.frame_ms) {
-            self.span = self.bus.settings().calendar.trading_day(row.frame_ms);
-        }
-        let day = days_of_span(&self.span);
+        let day = self.filing.day(row.frame_ms);
         if self.ring.day() != Some(day) && day > self.ring.day().unwrap_or(self.closed_through) {
             // The first bar of a later day closes the day before it.
             self.close_day();
@@ -380,20 +386,20 @@ impl Writer {
             self.closed_through = day - 1;
             self.flusher.close_before(day);
         }
-        let (symbol, frame_ms) = (row.symbol, row.frame_ms);
         let print = fingerprint(row);
-        let standing = self.book(day)?.standing(symbol, frame_ms, print);
-        row.revision = match standing {
+        let Self { books, ring, bus, symbols, .. } = self;
+        let book = books.of(day, || load_book(ring, bus, symbols, day))?;
+        row.revision = match book.standing(row.symbol, row.frame_ms, print) {
             Standing::Duplicate => return Ok(Some(Pushed::Duplicate)),
             Standing::New => 0,
             Standing::Revision(number) => number,
         };
-        let Ok(seq) = self.ring.push(row) else {
+        let Ok(seq) = ring.push(row) else {
             self.flusher.press();
             return Ok(None);
         };
-        self.book(day)?.enter(symbol, frame_ms, print, row.revision);
-        self.last_frame_ms = Some(frame_ms);
+        book.enter(row.symbol, row.frame_ms, print, row.revision);
+        self.last_frame_ms = Some(row.frame_ms);
         Ok(Some(if row.revision == 0 { Pushed::Accepted(seq) } else { Pushed::Revised(seq) }))
     }
 
@@ -403,14 +409,6 @@ impl Writer {
             self.ring.wake();
         }
         self.last_received = Some(now);
-    }
-
-    /// The book of a day, read from the archive and the ring where it is not in memory.
-    #[inline]
-    fn book(&mut self, day: i64) -> Result<&mut DayBook> {
-        let (ring, bus) = (&mut self.ring, &self.bus);
-        let symbols = &mut self.symbols;
-        self.books.of(day, || load_book(ring, bus, symbols, day))
     }
 
     /// Closes the open trading day: readers see the close, the flusher archives the day. The day, where one with bars was open.
@@ -428,16 +426,10 @@ impl Writer {
     /// Closes the open day where its time has come: the grace after its last session, and after the last bar that came.
     pub fn close_by_clock(&mut self, now: Timestamp) -> Option<Date> {
         let day = self.ring.day()?;
-        let frame = self.last_frame_ms?;
-        let span = match self.span {
-            span if days_of_span(&span) == day => span,
-            _ => {
-                // The last bar was a late one: the span of the open day is asked for by an instant of that date.
-                let noon = date_of(day).at(12, 0, 0, 0).to_zoned(self.bus.settings().calendar.zone().clone());
-                let instant = noon.map_or(frame, |noon| noon.timestamp().as_millisecond());
-                self.bus.settings().calendar.trading_day(instant)
-            }
-        };
+        // The last bar may have been a late one: an instant of that date tells the span of the open day.
+        let calendar = &self.bus.settings().calendar;
+        let noon = date_of(day).at(12, 0, 0, 0).to_zoned(calendar.zone().clone()).ok()?;
+        let span = calendar.trading_day(noon.timestamp().as_millisecond());
         let close = Timestamp::from_millisecond(span.close_ms).ok()?;
         let from = self.last_received.map_or(close, |received| received.max(close));
         let due = now.duration_since(from) >= jiff::SignedDuration::try_from(self.bus.settings().grace).ok()?;
@@ -505,10 +497,6 @@ impl Writer {
     }
 }
 
-fn days_of_span(span: &TradingDay) -> i64 {
-    days_of(span.date)
-}
-
 /// The ring that the settings of `bus` ask for.
 fn spec(bus: &Bus) -> Spec {
     use std::hash::{BuildHasher, Hasher};
@@ -534,7 +522,7 @@ fn spec(bus: &Bus) -> Spec {
 
 /// What the archive and the ring have for a day. The archive is read first: what is archived meanwhile is still in the ring, because only
 /// this thread lets blocks be overwritten.
-fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut HashMap<String, SymbolId>, day: i64) -> Result<DayBook> {
+fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day: i64) -> Result<DayBook> {
     let settings = bus.settings();
     let mut book = DayBook::default();
     let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
@@ -546,9 +534,9 @@ fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut HashMap<String, Sym
             through = meta.through_seq;
         }
         crate::archived::rows(&rows, &settings.schema, |symbol, row| {
-            let known = symbols.get(symbol).copied().or_else(|| {
+            let known = symbols.get(symbol).or_else(|| {
                 let id = ring.intern(symbol).ok()?;
-                symbols.insert(symbol.to_owned(), id);
+                symbols.enter(symbol, id);
                 Some(id)
             });
             // Without room for the symbol its bars cannot come either.
@@ -558,16 +546,13 @@ fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut HashMap<String, Sym
         });
     }
     let archivist = ring.archivist();
-    let mut span = settings.calendar.trading_day(0);
+    let mut filing = Filing::new(settings.calendar.clone());
     let mut rows = Vec::new();
     for block in archivist.blocks() {
         rows.clear();
         archivist.rows(block.block, 0, block.rows, &mut rows);
         for row in rows.iter().filter(|row| row.seq >= through) {
-            if !span.contains(row.frame_ms) {
-                span = settings.calendar.trading_day(row.frame_ms);
-            }
-            if days_of_span(&span) == day {
+            if filing.day(row.frame_ms) == day {
                 book.enter_row(row);
             }
         }
