@@ -6,6 +6,7 @@
 //! - `commands`: every verb: tables, JSON and CSV, exit codes
 //! - `days`: which day a bar belongs to, and when a day closes
 //! - `demo`: the first command of the README matches, leaves no process, and its advice works
+//! - `format_reader`: docs/FORMAT.md is enough: a reader in Python written from it alone
 //! - `full`: days larger than the ring, disks without room: producers wait, nothing is lost
 //! - `publish`: every format and vendor names; true counts; the same archive by every way
 //! - `readers`: reader processes: no system call, the same for all, nobody stopped, an exact count of what was missed
@@ -19,6 +20,7 @@ mod bad_input;
 mod commands;
 mod days;
 mod demo;
+mod format_reader;
 mod full;
 mod publish;
 mod readers;

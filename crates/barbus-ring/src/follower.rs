@@ -115,8 +115,11 @@ impl Follower {
                 .map(|(header, slot)| Self::at(header.block, 0, header.first_seq, Some(slot)))
         };
         Some(match start {
-            // A day that was closed before is not news.
-            Start::Live if header.last_of_day() => Ok(Self::at(newest + 1, 0, next, None)),
+            // A day that was closed before is not news. The cursor is older than the seal, and may lack its last rows.
+            Start::Live if header.last_of_day() => {
+                let next = header.first_seq.wrapping_add(header.state & STATE_ROWS);
+                Ok(Self::at(newest + 1, 0, next, None))
+            }
             Start::Live => Ok(live),
             Start::Oldest => Ok(first_of(&|_| true)?),
             Start::Today => {
