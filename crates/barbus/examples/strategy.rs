@@ -1,0 +1,80 @@
+//! A strategy: says when the short moving average of a symbol crosses the long one.
+//!
+//! ```text
+//! cargo run -p barbus --example strategy -- BUS [SHORT LONG]
+//! ```
+//! It begins at the first bar of the trading day, so the averages are warm when it comes to what is live.
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use barbus::{Event, Reader, Start, SymbolId, Wait};
+use jiff::{Timestamp, tz::TimeZone};
+
+/// The last closes of a symbol, and on which side of the long average the short one was.
+#[derive(Default)]
+struct Averages {
+    /// By frame: a revision takes the place of the bar that it corrects.
+    closes: BTreeMap<i64, f64>,
+    above: Option<bool>,
+}
+
+impl Averages {
+    /// Enters a close; the new side where the averages have crossed.
+    fn enter(&mut self, frame_ms: i64, close: f64, short: usize, long: usize) -> Option<bool> {
+        self.closes.insert(frame_ms, close);
+        while self.closes.len() > long {
+            self.closes.pop_first();
+        }
+        if self.closes.len() < long {
+            return None;
+        }
+        let mean = |n: usize| self.closes.values().rev().take(n).sum::<f64>() / n as f64;
+        let above = mean(short) > mean(long);
+        let before = self.above.replace(above);
+        (before.is_some_and(|before| before != above)).then_some(above)
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (bus, short, long) = match arguments.as_slice() {
+        [bus] => (bus, 5, 20),
+        [bus, short, long] => (bus, short.parse()?, long.parse()?),
+        _ => return Err("usage: strategy BUS [SHORT LONG]".into()),
+    };
+    if short == 0 || short >= long {
+        return Err("SHORT must be at least 1 and less than LONG".into());
+    }
+
+    // Sleeping costs some microseconds at each bar; `Wait::Spin` costs a core.
+    let mut reader = Reader::open(bus)?.from(Start::Today)?.waiting(Wait::Futex);
+    let zone = TimeZone::get(reader.bus().settings().schema.zone())?;
+    let mut symbols: HashMap<SymbolId, Averages> = HashMap::new();
+    loop {
+        match reader.next(Duration::from_secs(1))? {
+            Some(Event::Bars(bars)) => {
+                for bar in bars {
+                    // `bar.symbol` is the text; the row beneath it has the id, which is cheaper to look up.
+                    let averages = symbols.entry((*bar).symbol).or_default();
+                    if let Some(up) = averages.enter(bar.frame_ms, bar.close, short, long) {
+                        let time = Timestamp::from_millisecond(bar.frame_ms)?.to_zoned(zone.clone());
+                        let side = if up { "above" } else { "below" };
+                        println!("{} {} {}: {short} {side} {long}", time.strftime("%F %H:%M"), bar.symbol, bar.close);
+                    }
+                }
+            }
+            Some(Event::DayClosed(day)) => {
+                println!("{day} is closed");
+                symbols.clear();
+            }
+            // Some bars were never seen: averages over a gap would lie.
+            Some(Event::Lapped { missed }) => {
+                eprintln!("too slow: {missed} bars missed, beginning anew");
+                symbols.clear();
+            }
+            None => {}
+        }
+    }
+}
