@@ -16,7 +16,7 @@ const CHUNK_BYTES: usize = 1 << 16;
 /// The checksum of a batch with the columns of the archive: Utf8, Timestamp(ms), Float32 or Float64.
 pub(crate) fn values(batch: &RecordBatch) -> u32 {
     let schema = batch.schema_ref();
-    let digests = workers::in_order(batch.num_columns(), |i| {
+    let digests = workers::in_order(batch.num_columns(), batch.num_rows(), |i| {
         let (field, column) = (schema.field(i), batch.column(i));
         let mut digest = Digest::default();
         digest.add(field.name().as_bytes());

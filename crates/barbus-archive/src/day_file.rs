@@ -42,7 +42,7 @@ pub(crate) fn encode(rows: &RecordBatch, meta: &DayMeta, crc32c: u32) -> Result<
     let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
     writer.write_all(&seal::blank())?;
     let (mut writer, columns) = writer.into_serialized_writer()?;
-    let groups = workers::in_order(rows.num_rows().div_ceil(ROW_GROUP_ROWS), |group| {
+    let groups = workers::in_order(rows.num_rows().div_ceil(ROW_GROUP_ROWS), rows.num_rows(), |group| {
         let rows = row_group(rows, group);
         let writers = columns.create_column_writers(group)?;
         let columns = writers.into_iter().zip(schema.fields()).zip(rows.columns());
@@ -82,7 +82,7 @@ pub(crate) fn check_encoded(path: &Path, file: &Bytes, rows: &RecordBatch, meta:
     if footer.metadata().num_row_groups() != groups {
         return Err(corrupt(Corruption::ReadBack));
     }
-    let same = workers::in_order(groups, |group| -> Result<bool, ParquetError> {
+    let same = workers::in_order(groups, rows.num_rows(), |group| -> Result<bool, ParquetError> {
         let expected = row_group(rows, group);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), footer.clone());
         // One row more than there may be.
@@ -105,8 +105,6 @@ fn properties(schema: &Schema, meta: &DayMeta, crc32c: u32) -> Result<WriterProp
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        // One page for a column of a row group: each page costs a compression context of its own.
-        .set_data_page_row_count_limit(ROW_GROUP_ROWS)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_sorting_columns(Some(vec![ascending(0), ascending(1)]))
         .set_key_value_metadata(Some(meta.to_key_values(crc32c)));

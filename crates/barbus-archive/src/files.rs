@@ -32,7 +32,7 @@ pub trait Files: std::fmt::Debug + Send + Sync {
 pub trait NewFile: Send {
     /// Appends all of `bytes`; after an error any part of them may be there.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes the contents outlive a power loss. What was written is checked meanwhile, in another thread.
+    /// Makes the contents outlive a power loss. May be called in another thread.
     fn sync(&mut self) -> io::Result<()>;
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn merge(sources: &[Source<'_>], schema: &SchemaRef) -> Result<Record
     let (picks, rows_of_rank) = sorted_picks(sources, &symbols, total);
     let symbol = symbols.column(&rows_of_rank).ok_or_else(too_many)?;
     drop(symbols);
-    let others = workers::in_order(schema.fields().len() - 1, |i| {
+    let others = workers::in_order(schema.fields().len() - 1, picks.len(), |i| {
         let data_type = schema.field(i + 1).data_type();
         let arrays: Vec<&ArrayRef> = sources.iter().map(|source| &source.columns[i + 1]).collect();
         match data_type {

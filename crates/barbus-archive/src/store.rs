@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::{fs, io, thread};
+use std::{fs, io, panic, thread};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -23,7 +23,7 @@ use jiff::civil::Date;
 
 use crate::files::Files;
 use crate::metadata::parse_day;
-use crate::{Corruption, DayMeta, Error, Result, checksum, day_file};
+use crate::{Corruption, DayMeta, Error, Result, checksum, day_file, workers};
 
 const DAY_SUFFIX: &str = ".parquet";
 const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -193,14 +193,21 @@ impl Store {
         }
         let mut open = created.map_err(Error::io("create", temporary))?;
         open.write(file).map_err(Error::io("write", temporary))?;
-        // While the disk works, so do the processors.
-        let (synced, checked) = thread::scope(|scope| {
-            let sync = scope.spawn(move || open.sync());
-            let checked = day_file::check_encoded(temporary, file, rows, meta, crc32c);
-            (sync.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), checked)
-        });
-        synced.map_err(Error::io("sync", temporary))?;
-        checked?;
+        let check = || day_file::check_encoded(temporary, file, rows, meta, crc32c);
+        let mut sync = move || open.sync().map_err(Error::io("sync", temporary));
+        if workers::pay_for(rows.num_rows()) {
+            // While the disk works, so do the processors.
+            let (synced, checked) = thread::scope(|scope| {
+                let sync = scope.spawn(sync);
+                let checked = check();
+                (sync.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), checked)
+            });
+            synced.and(checked)?;
+        } else {
+            sync()?;
+            drop(sync);
+            check()?;
+        }
         self.check_same(temporary, file)
     }
 

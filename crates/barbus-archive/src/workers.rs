@@ -1,14 +1,24 @@
 //! Independent pieces of work spread over the processors.
 //!
-//! One piece, or one processor, means no thread at all; a thread that cannot be started is done without.
+//! One piece, one processor, or a day too short for it to pay, means no thread at all; a thread that cannot be started is
+//! done without.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Builder};
 
-/// The results of `task(0)` to `task(count - 1)`, in this order. Pieces are begun in order too.
-pub(crate) fn in_order<T: Send>(count: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+/// With fewer rows, starting threads takes longer than they save.
+const MIN_ROWS: usize = 10_000;
+
+/// Whether work on so many rows is worth threads.
+pub(crate) fn pay_for(rows: usize) -> bool {
+    rows >= MIN_ROWS
+}
+
+/// The results of `task(0)` to `task(count - 1)`, pieces of work on `rows` rows in all, in this order. Pieces are begun in
+/// order too.
+pub(crate) fn in_order<T: Send>(count: usize, rows: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let processors = if pay_for(rows) { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 };
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -40,14 +50,14 @@ mod tests {
 
     #[test]
     fn every_piece_is_done_once_and_results_are_in_order() {
-        for count in [0, 1, 2, 1_000] {
-            assert!(in_order(count, |piece| piece * 2).into_iter().eq((0..count).map(|piece| piece * 2)));
+        for (count, rows) in [0, 1, 2, 1_000].into_iter().flat_map(|count| [(count, 0), (count, MIN_ROWS)]) {
+            assert!(in_order(count, rows, |piece| piece * 2).into_iter().eq((0..count).map(|piece| piece * 2)));
         }
     }
 
     #[test]
     #[should_panic(expected = "piece 7")]
     fn a_panic_is_passed_on() {
-        in_order(100, |piece| assert_ne!(piece, 7, "piece 7"));
+        in_order(100, MIN_ROWS, |piece| assert_ne!(piece, 7, "piece 7"));
     }
 }
