@@ -139,6 +139,11 @@ fn tell_recovery(writer: &Writer) {
     } else if found.other_boot {
         tracing::info!("another boot: everything had reached the disk");
     }
+    if writer.ring_is_outdated() {
+        tracing::warn!(
+            "bus.toml asks for another size of the ring: it is taken at a start with every day closed and archived"
+        );
+    }
     let ring = writer.ring();
     let status = ring.status();
     tracing::info!(

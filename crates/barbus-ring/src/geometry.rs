@@ -119,6 +119,12 @@ impl Geometry {
         }
     }
 
+    /// Whether a ring of `spec` would have the same sizes.
+    pub fn has_sizes_of(&self, spec: &Spec) -> bool {
+        (self.slots, self.rows_per_block, self.symbols, self.symbol_bytes, self.tip_rows)
+            == (spec.blocks, spec.rows_per_block, spec.symbols, spec.symbol_bytes, spec.tip_rows)
+    }
+
     /// Bytes of a ring with `spec`, but for its footer.
     pub(crate) fn footer_offset(&self) -> usize {
         self.tip + self.tip_rows as usize * TIP_ROW

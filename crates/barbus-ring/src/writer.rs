@@ -5,7 +5,7 @@ use barbus_shm::{Load, Memory, Store, WriteMap, wake_all};
 
 use crate::layout::*;
 use crate::template::{Message, dictionary_message, slot_message};
-use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Price, Recovery, Ring, RingError, RingFull, Row, SymbolId};
+use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Price, Recovery, Ring, RingError, RingFull, Row, Spec, SymbolId};
 
 /// The block that is being filled.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +64,19 @@ impl RingWriter {
         writer.settle();
         writer.settle_dictionary();
         Ok(writer)
+    }
+
+    /// Lays a ring with other sizes out at `path`, in the place of this one, and becomes its writer: sequence numbers go on, readers follow.
+    ///
+    /// Every row of this ring must be archived: the new one has none of them. Readers give out what they have not read of the old one first.
+    pub fn replace(self, path: &Path, spec: &Spec) -> Result<Self, RingError> {
+        let spec = Spec { lineage: self.ring.geometry.lineage, first_seq: self.next_seq, ..spec.clone() };
+        crate::create(path, &spec)?;
+        let new = Self::open(path)?;
+        // The new ring is at the path before the old one says so: who looks there finds it.
+        self.ring.map.words64(SB_SUPERSEDED, 1)[0].set_release(1);
+        self.wake();
+        Ok(new)
     }
 
     /// What was found when the ring was opened.

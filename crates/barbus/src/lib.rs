@@ -1,4 +1,89 @@
 //! The client library of barbus, a shared-memory bus for 1-minute bars.
+//!
+//! A bus is a directory. One process writes it, the daemon `barbusd` or a [`Writer`] in a program of your own; any number of
+//! processes read it with a [`Reader`]. Bars lie in a file that every reader maps into its memory, read-only: reading is
+//! looking, and no reader can disturb the bus. Each trading day ends as a Parquet file.
+//!
+//! What may surprise:
+//! - A bar's `frame` is its **end**, in milliseconds UTC. A producer that labels the start says so and is shifted.
+//! - A reader that is too slow is not waited for. It is told [`Event::Lapped`] with the exact number of bars it missed.
+//! - A correction of a bar is published as another bar of the same symbol and frame, with `revision` above 0.
+//! - Bars come in the order in which they were written, which is not always that of their frames.
+//! - A new bus has no ring until its writer has been started once: [`Error::NoRing`] says so.
+//!
+//! # From nothing to a strategy
+//!
+//! On the command line: `barbus init BUS --calendar XSHG`, then `barbusd BUS`, then `barbus publish BUS FILE…`. Or all of it
+//! here, in one program, with the writer embedded instead of the daemon:
+//!
+//! ```
+//! use barbus::{Bus, Event, InitOptions, Reader, Row, Start, Writer};
+//! use std::time::Duration;
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("ashare");
+//! // A directory with a bus.toml in which every setting stands with its default.
+//! let bus = Bus::init(&path, &InitOptions { calendar: "XSHG".into(), ..Default::default() })?;
+//!
+//! // The one writer: it makes the ring, and takes a lock, so that a second one is refused.
+//! let mut writer = Writer::open(&bus)?;
+//! let symbol = writer.symbol("600000.XSHG").unwrap();
+//! let open_ms = 1_720_056_600_000; // 2024-07-04 09:30 in Shanghai
+//! for minute in 1..=30 {
+//!     let close = 8.0 + minute as f64 / 100.0;
+//!     let (open, high, low) = (close - 0.01, close, close - 0.01);
+//!     let frame_ms = open_ms + minute * 60_000;
+//!     writer.push(&Row { symbol, frame_ms, open, high, low, close, volume: 100.0, ..Default::default() })?;
+//! }
+//!
+//! // The strategy, in this process or in any other: the day from its first bar on, then what comes.
+//! let mut reader = Reader::open(&path)?.from(Start::Today)?;
+//! let mut closes = Vec::new();
+//! while let Some(event) = reader.next(Duration::from_millis(10))? {
+//!     match event {
+//!         Event::Bars(bars) => closes.extend(bars.iter().map(|bar| bar.close)),
+//!         Event::DayClosed(_) => closes.clear(),
+//!         Event::Lapped { missed } => eprintln!("too slow: {missed} bars missed"),
+//!     }
+//! }
+//! let mean = |n: usize| closes.iter().rev().take(n).sum::<f64>() / n as f64;
+//! assert!(mean(5) > mean(20), "prices rise");
+//!
+//! // Questions about one symbol need no bookkeeping of your own.
+//! let last = reader.latest("600000.XSHG")?.expect("it is in the ring");
+//! assert_eq!(last.close, 8.3);
+//! assert_eq!(reader.window("600000.XSHG", 20)?.len(), 20);
+//!
+//! // The end of the day: readers are told, and its file is written.
+//! let day = writer.close_day().expect("a day was open");
+//! writer.flush()?;
+//! assert_eq!(reader.next(Duration::from_secs(1))?, Some(Event::DayClosed(day)));
+//! assert!(bus.archive().join("2024-07-04.parquet").exists());
+//! # Ok::<(), barbus::Error>(())
+//! ```
+//!
+//! # Where a reader begins, and how it waits
+//!
+//! [`Start::Live`] is behind the newest bar, [`Start::Today`] at the first bar of the newest trading day, [`Start::Oldest`] at the
+//! oldest bar in the ring, [`Start::Day`] and [`Start::Seq`] where they say. There is no seam between the past and the
+//! present: one loop reads both.
+//!
+//! [`Reader::poll`] never waits and makes no system call. [`Reader::next`] waits in the way chosen with [`Reader::waiting`]:
+//! [`Wait::Futex`] sleeps, [`Wait::Spin`] is the quickest and takes a core, [`Wait::SpinThenYield`] is between them. A process that
+//! has a loop of its own polls.
+//!
+//! # Producers
+//!
+//! With a daemon, a producer in Rust is a [`Publisher`]: it sends Arrow batches with whatever columns and types can be understood
+//! as bars, and learns what became of each row. Any other language connects to the socket and writes an Arrow stream; see
+//! [`protocol`] and the project's `docs/OPERATING.md`.
+//!
+//! What is sent twice is not published twice; what cannot be a bar is kept in the quarantine with the reason, and counted.
+//!
+//! # Examples
+//!
+//! `strategy`, `late_joiner`, `producer` and `embedded_writer`, in `examples/`; the last one needs nothing but itself:
+//! `cargo run -p barbus --example embedded_writer`.
 #![forbid(unsafe_code)]
 
 mod archived;
@@ -18,7 +103,7 @@ pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;
 pub use error::{Error, Result};
 pub use publisher::{Publisher, request_close_day, stat};
-pub use reader::{Bar, Bars, Event, Reader, Start, Wait};
+pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, Wait};
 pub use settings::{InitOptions, Settings};
 pub use verify::{VerifyReport, verify};
 pub use writer::{

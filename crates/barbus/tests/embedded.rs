@@ -221,6 +221,44 @@ fn nothing_is_missing_when_days_close_in_quick_succession() {
     assert_eq!(barbus::verify(&bus).unwrap().ring.unwrap().problems, [] as [String; 0]);
 }
 
+/// Other sizes in `bus.toml` give another ring once everything is archived; readers go on in it, and so do the sequence numbers.
+#[test]
+fn readers_follow_into_a_ring_of_another_size() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap();
+    let first = bar(&mut writer, "600000.XSHG", OPEN + MINUTE, 8.0);
+    writer.push(&first).unwrap();
+    drop(writer);
+
+    let file = bus.path().join("bus.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("# symbols = 8192", "symbols = 20000");
+    std::fs::write(&file, text).unwrap();
+    let bus = Bus::open(bus.path()).unwrap();
+    let mut writer = Writer::open(&bus).unwrap();
+    assert!(writer.ring_is_outdated(), "the open day is still needed");
+    assert_eq!(writer.push(&first).unwrap(), Pushed::Duplicate);
+    writer.close_day().unwrap();
+    writer.flush().unwrap();
+    drop(writer);
+
+    let mut writer = Writer::open(&bus).unwrap();
+    assert!(!writer.ring_is_outdated());
+    assert_eq!(writer.push(&first).unwrap(), Pushed::Duplicate, "the archive knows it");
+    let next = bar(&mut writer, "000001.XSHE", OPEN + DAY, 9.0);
+    assert_eq!(writer.push(&next).unwrap(), Pushed::Accepted(1));
+    let mut seen = (Vec::new(), Vec::new());
+    // One look finds that the ring was replaced, the next ones are in the new one.
+    for _ in 0..3 {
+        let (bars, events) = drain(&mut reader);
+        seen.0.extend(bars.into_iter().map(|(symbol, ..)| symbol));
+        seen.1.extend(events);
+    }
+    assert_eq!(seen.0, ["600000.XSHG", "000001.XSHE"]);
+    assert_eq!(seen.1, ["2024-07-04 closed after 1"]);
+    assert_eq!(reader.latest("000001.XSHE").unwrap().unwrap().close, 9.0);
+}
+
 /// A sleeping reader is woken by a commit and by a day close.
 #[test]
 fn a_waiting_reader_is_woken() {

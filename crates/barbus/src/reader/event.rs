@@ -61,17 +61,36 @@ impl<'a> Bars<'a> {
     }
 
     /// One bar after the other.
-    pub fn iter(&self) -> impl Iterator<Item = Bar<'a>> + use<'a> {
-        let symbols = self.symbols;
-        self.rows.iter().map(move |row| Bar { symbol: symbols.get(row.symbol.0 as usize).map_or("", |s| s), row })
+    pub fn iter(&self) -> BarsIter<'a> {
+        BarsIter { rows: self.rows.iter(), symbols: self.symbols }
     }
 }
 
 impl<'a> IntoIterator for Bars<'a> {
     type Item = Bar<'a>;
-    type IntoIter = Box<dyn Iterator<Item = Bar<'a>> + 'a>;
+    type IntoIter = BarsIter<'a>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        Box::new(self.iter())
+    fn into_iter(self) -> BarsIter<'a> {
+        self.iter()
+    }
+}
+
+/// One bar after the other, of [`Bars`].
+#[derive(Debug, Clone)]
+pub struct BarsIter<'a> {
+    rows: std::slice::Iter<'a, Row>,
+    symbols: &'a [String],
+}
+
+impl<'a> Iterator for BarsIter<'a> {
+    type Item = Bar<'a>;
+
+    fn next(&mut self) -> Option<Bar<'a>> {
+        let row = self.rows.next()?;
+        Some(Bar { symbol: self.symbols.get(row.symbol.0 as usize).map_or("", String::as_str), row })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use barbus_bars::Date;
 use barbus_ring::{Follower, Polled, Ring, RingError, Row, SymbolId};
 
-pub use event::{Bar, Bars, Event};
+pub use event::{Bar, Bars, BarsIter, Event};
 use index::Index;
 pub use wait::Wait;
 

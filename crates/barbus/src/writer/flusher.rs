@@ -292,6 +292,8 @@ impl Job {
         self.scan(self.archivist.unpersisted());
         let mut due = BTreeSet::new();
         let mut late = false;
+        // Rows that come late are gathered until then.
+        let gathered = now || pressure || self.late_since.is_some_and(|since| since.elapsed() >= self.late);
         let mut open = BTreeSet::new();
         for range in self.blocks.values().flat_map(|block| &block.ranges).filter(|range| !range.archived) {
             match range.day {
@@ -299,7 +301,7 @@ impl Job {
                 day if day >= self.flushed_before => drop(due.insert(day)),
                 day => {
                     late = true;
-                    if now || pressure || self.late_since.is_some_and(|since| since.elapsed() >= self.late) {
+                    if gathered {
                         due.insert(day);
                     }
                 }
@@ -321,7 +323,9 @@ impl Job {
         }
         if failed.is_none() {
             self.flushed_before = closed_before;
-            self.late_since = None;
+            if gathered {
+                self.late_since = None;
+            }
         }
         self.release(shared);
         // Closed days alone may not give a block back: then the open day's rows go to a part. Two archived blocks may be kept all the

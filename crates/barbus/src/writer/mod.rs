@@ -117,7 +117,7 @@ impl Writer {
         if !path.exists() {
             create(&path, &spec)?;
         }
-        let ring = RingWriter::open(&path)?;
+        let mut ring = RingWriter::open(&path)?;
         if !ring.ring().has_schema(&spec) {
             let what = format!(
                 "[bars] has other columns than {}: close the day, archive it, and move the ring away",
@@ -126,6 +126,12 @@ impl Writer {
             return Err(Error::Settings { path: bus.path().join("bus.toml"), what });
         }
         let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
+
+        // Other sizes are taken as soon as nothing in the ring is still needed.
+        let all_archived = ring.day().is_none() && ring.archivist().unpersisted().is_empty();
+        if all_archived && !ring.ring().geometry().has_sizes_of(&spec) {
+            ring = ring.replace(&path, &spec)?;
+        }
 
         let archivist = ring.archivist();
         let blocks = archivist.blocks();
@@ -190,6 +196,11 @@ impl Writer {
     /// The bus that is written.
     pub fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// Whether `bus.toml` asks for a ring of other sizes: it is made when the bus is opened and every day in the ring is closed and archived.
+    pub fn ring_is_outdated(&self) -> bool {
+        !self.ring.ring().geometry().has_sizes_of(&spec(&self.bus))
     }
 
     /// The trading day that is open.
