@@ -45,7 +45,7 @@ fn arrow_rs_follows_a_ring_that_is_being_written() {
     let mut publish = command::barbus();
     publish.arg("publish").arg(bus.path()).arg(&csv).args(["--speed", "4000x"]);
     let publish = Running::start(&mut publish, false);
-    let ways: [fn(&Bus) -> Result<Vec<RecordBatch>, ArrowError>; 2] = [file_batches, stream_batches];
+    let ways: [Way; 2] = [file_batches, stream_batches];
     let (mut seen, mut grew) = ([0; 2], 0);
     wait::until("every row by both ways", || {
         for (way, seen) in ways.iter().zip(&mut seen) {
@@ -101,6 +101,9 @@ fn growing_market() -> Vec<Bar> {
     let day = market::xshg_day(&["600000.XSHG"; 20], "2024-03-04").into_iter().enumerate();
     day.map(|(row, bar)| market::bar(&format!("{:06}.XSHE", row % 20 + row / 200), bar.frame)).collect()
 }
+
+/// A way to read every batch of a ring.
+type Way = fn(&Bus) -> Result<Vec<RecordBatch>, ArrowError>;
 
 fn file_batches(bus: &Bus) -> Result<Vec<RecordBatch>, ArrowError> {
     let file = BufReader::new(File::open(bus.ring()).expect("the ring can be opened"));

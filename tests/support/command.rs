@@ -86,7 +86,7 @@ impl Running {
         let status = wait::until(&format!("the end of {}", self.line), || {
             self.child.try_wait().expect("the child can be waited for")
         });
-        let (stdout, stderr) = (self.stdout.to_the_end(), self.stderr.to_the_end());
+        let (stdout, stderr) = (self.stdout.until_end(), self.stderr.until_end());
         Finished { line: std::mem::take(&mut self.line), status, stdout, stderr }
     }
 }
@@ -117,7 +117,7 @@ impl Output {
         Output { bytes, collector: Some(collector) }
     }
 
-    fn to_the_end(&mut self) -> String {
+    fn until_end(&mut self) -> String {
         self.collector.take().expect("asked once").join().expect("the collecting thread does not panic");
         let bytes = std::mem::take(&mut *self.bytes.lock().expect("nobody panics with it"));
         String::from_utf8(bytes).expect("output is UTF-8")
