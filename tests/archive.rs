@@ -9,6 +9,7 @@ use crate::support::{python, wait};
 
 const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 
+/// Promise 7: the values that came in, for whoever opens the file.
 #[test]
 fn pyarrow_polars_and_duckdb_see_the_same() {
     let bus = Bus::running("XSHG");
@@ -20,6 +21,7 @@ fn pyarrow_polars_and_duckdb_see_the_same() {
     assert!(text.contains("720 rows, 240 minutes"), "{text}");
 }
 
+/// Promise 7, with prices in single precision: the nearest value to the one that came in.
 #[test]
 fn the_zillionare_preset_has_its_order_and_types() {
     let mut bus = Bus::init_with(&["--calendar", "XSHG", "--preset", "zillionare"]);
@@ -35,6 +37,7 @@ fn the_zillionare_preset_has_its_order_and_types() {
     oracle::assert_archive(&bus, &Published { price: "float", ..Published::XSHG }, &[csv]);
 }
 
+/// Promise 7: a bar is in its own day's file, late or not.
 #[test]
 fn a_late_bar_ends_in_its_own_day() {
     let bus = Bus::running("XSHG");
@@ -59,6 +62,7 @@ fn a_late_bar_ends_in_its_own_day() {
     oracle::assert_archive(&bus, &Published::XSHG, &files);
 }
 
+/// Promise 7: exactly once, however often the flush ran.
 #[test]
 fn closing_a_day_twice_changes_nothing() {
     let bus = Bus::running("XSHG");
@@ -70,10 +74,10 @@ fn closing_a_day_twice_changes_nothing() {
     bus.barbus("close-day", ["2024-03-04"]).ok();
     bus.publish(&csv, &[]);
     bus.wait_archived();
-    // Promise 7: however often the flush ran.
     assert_eq!(fs::read(&file).expect("archived"), before);
 }
 
+/// Promise 7: nothing is lost where a file cannot be written, and everybody is told.
 #[test]
 fn a_flush_that_fails_is_shown_and_made_good() {
     let bus = Bus::running("XSHG");
@@ -98,6 +102,7 @@ fn a_flush_that_fails_is_shown_and_made_good() {
     oracle::assert_archive(&bus, &Published::XSHG, &[monday, tuesday]);
 }
 
+/// Promise 7 is compared by a program that has to be right itself.
 #[test]
 fn the_oracle_sees_every_kind_of_difference() {
     let bus = Bus::running("XSHG");

@@ -1,4 +1,4 @@
-//! Which day's file a bar ends in, and when a day closes.
+//! Which day's file a bar ends in, and when a day closes (promise 7: in *that* day's file).
 
 use crate::support::bus::Bus;
 use crate::support::market;

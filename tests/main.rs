@@ -13,6 +13,18 @@
 //! - `real_bars`: years of real bars against an oracle
 //! - `restart`: SIGTERM, kill -9, a second daemon; nothing acknowledged is lost
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
+//!
+//! The promises of the design and who guards them here; the crates have tests of their own besides:
+//!
+//! 1. a valid Arrow file at every moment: `stock_readers`
+//! 2. read-only maps, a writer that waits for nobody: `readers`, `format_reader`
+//! 3. no torn read: `format_reader`, `demo`
+//! 4. an exact count of what was missed: `readers`, `format_reader`
+//! 5. no system call in steady state: `readers`
+//! 6. an acknowledged bar survives `kill -9`: `restart`
+//! 7. every bar of a closed day in its file, exactly once: `archive`, `days`, `full`, `publish`, `real_bars`, `restart`
+//! 8. re-sending is harmless: `publish`, `restart`
+//! 9. a bad bar is kept with its reason, a bad file is an error: `bad_input`, `full`, `format_reader`
 #![forbid(unsafe_code)]
 
 mod archive;

@@ -11,6 +11,7 @@ use crate::support::python;
 
 const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 
+/// Promise 8: what is known already is a duplicate, so another format that says anything else shows.
 #[test]
 fn every_format_holds_the_same_bars() {
     let bus = Bus::running("XSHG");
@@ -19,7 +20,6 @@ fn every_format_holds_the_same_bars() {
     python::run("convert.py", [csv.as_os_str(), bus.beside("").as_os_str()]).ok();
 
     assert_eq!(bus.publish(&csv, &[]), Counts::all_accepted(bars.len()));
-    // Promise 8: what is known already is a duplicate, so another format that says anything else shows.
     for name in ["bars.csv.gz", "bars.ndjson", "bars.parquet", "bars.arrow", "bars.arrows"] {
         assert_eq!(bus.publish(&bus.beside(name), &[]), all_duplicate(bars.len()), "{name}");
     }
@@ -73,6 +73,7 @@ fn vendors_names_zones_and_labels_are_understood() {
     assert_eq!(bus.publish(&told, &["--map", map]), all_duplicate(bars.len()));
 }
 
+/// Promise 7: every bar once, in the file of its own day, late or not.
 #[test]
 fn file_order_and_feed_order_end_in_the_same_archive() {
     // Grouped by symbol, as files of history are: in file order all days but the first come late.
@@ -84,11 +85,11 @@ fn file_order_and_feed_order_end_in_the_same_archive() {
         let csv = bus.write("bars.csv", market::csv(&bars));
         assert_eq!(bus.publish(&csv, options), Counts::all_accepted(bars.len()), "{options:?}");
         bus.close_day();
-        // Promise 7: every bar once, in the file of its own day, late or not.
         oracle::assert_archive(&bus, &Published::XSHG, &[csv]);
     }
 }
 
+/// Promise 8: other values are a revision, and the archive keeps the last.
 #[test]
 fn the_last_revision_wins() {
     let bus = Bus::running("XSHG");
@@ -108,10 +109,10 @@ fn the_last_revision_wins() {
     let counts = Counts { rows, duplicate: rows - changed, revised: changed, ..Counts::default() };
     assert_eq!(bus.publish(&files[1], &[]), counts);
     bus.close_day();
-    // Promise 8: the archive keeps the last.
     oracle::assert_archive(&bus, &Published::XSHG, &files);
 }
 
+/// Promise 7, with many producers.
 #[test]
 fn many_producers_at_once_lose_nothing() {
     let bus = Bus::running("XSHG");

@@ -11,6 +11,7 @@ use crate::support::wait;
 
 const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 
+/// Promise 8, over a restart: what was acknowledged is known.
 #[test]
 fn sigterm_and_sigint_end_it_cleanly() {
     for signal in [Signal::TERM, Signal::INT] {
@@ -23,7 +24,6 @@ fn sigterm_and_sigint_end_it_cleanly() {
         assert!(!bus.path().join("ingest.sock").exists(), "the socket is left after {signal:?}");
 
         bus.start();
-        // Promise 8, over a restart: what was acknowledged is known.
         let rows = bars.len() as u64;
         assert_eq!(bus.publish(&csv, &[]), Counts { rows, duplicate: rows, ..Counts::default() });
         bus.close_day();
@@ -40,6 +40,7 @@ fn a_second_daemon_is_refused_with_the_pid_of_the_first() {
     assert_eq!(bus.publish(&bus.write("bars.csv", one_minute()), &[]), Counts::all_accepted(3));
 }
 
+/// Promise 6: not one acknowledged bar has to be sent again.
 #[test]
 fn an_acknowledged_bar_survives_kill_9() {
     let mut bus = Bus::running("XSHG");
@@ -59,12 +60,12 @@ fn an_acknowledged_bar_survives_kill_9() {
     let rows = bars.len() as u64;
     let known = sent as u64;
     let counts = Counts { rows, accepted: rows - known, duplicate: known, ..Counts::default() };
-    // Promise 6: not one acknowledged bar has to be sent again.
     assert_eq!(bus.publish(&csv, &[]), counts);
     bus.close_day();
     oracle::assert_archive(&bus, &Published::XSHG, &[csv]);
 }
 
+/// Promises 6 and 8: what was acknowledged is kept, what was not is sent again, and no bar is there twice.
 #[test]
 fn publish_goes_on_when_the_daemon_comes_back() {
     let mut bus = Bus::running("XSHG");
@@ -88,6 +89,7 @@ fn publish_goes_on_when_the_daemon_comes_back() {
     oracle::assert_archive(&bus, &Published::XSHG, &[csv]);
 }
 
+/// Promise 7: whenever the process died; and no half file is left.
 #[test]
 fn a_day_closed_before_the_kill_is_archived_after_it() {
     let mut bus = Bus::running("XSHG");
