@@ -73,7 +73,7 @@ fn a_day_is_the_same_live_and_late() {
     assert_eq!(middle[1..], live[3_001..3_011]);
     // The close of a day is no news to who comes after it, but belongs to what follows its last bar.
     let attached = json!({"event": "attached", "next_seq": bars.len()});
-    assert_eq!(lines(start(&bus, "live", &["--once"])), [attached.clone()]);
+    assert_eq!(lines(start(&bus, "live", &["--once"])), std::slice::from_ref(&attached));
     assert_eq!(lines(start(&bus, &bars.len().to_string(), &["--once"])), [attached, closed.clone()]);
 }
 
