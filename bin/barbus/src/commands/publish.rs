@@ -130,10 +130,10 @@ fn send(feed: Feed, mut publisher: Publisher, speed: Speed, meter: &Meter) -> an
         let bars = (bars.num_rows() > 0).then(|| labelled.end(bars));
         let rejects = (!rejects.is_empty()).then(|| reject_batch(&rejects));
         for batch in bars.into_iter().chain(rejects) {
-            if speed == Speed::Max {
+            if speed == Speed::Max && !meter.is_shown() {
                 publisher.queue(&batch)?;
             } else {
-                // What is shown is then up to the minute.
+                // What is shown, and what is paced, is acknowledged batch by batch.
                 publisher.send(&batch)?;
             }
             meter.acked(&publisher.acked());

@@ -99,7 +99,7 @@ impl Summary<'_> {
         let picture = Picture { width, height: PICTURE_LINES, colour, zone };
         text += &format!("\n{}\n", picture.draw(&symbol, &candles));
         let matched = format!(
-            "Everything matched: {} bars, bit for bit, in the archive and in all {} readers.",
+            "Everything matched: {} bars, in the archive and in all {} readers.",
             count(self.bars()),
             self.readers.len()
         );
@@ -139,7 +139,9 @@ impl Summary<'_> {
         let findings = &witness.findings;
         match witness.role {
             Role::Strategy => {
-                format!("5/20 averages: {} trades, {:+.0} yuan", count(findings.trades), findings.result)
+                let sign = if findings.result < 0.0 { "-" } else { "+" };
+                let yuan = count(findings.result.abs().round() as u64);
+                format!("5/20 averages: {} trades, {sign}{yuan} yuan", count(findings.trades))
             }
             Role::Late => {
                 let joined = self.scale.minutes / 2;
@@ -160,12 +162,12 @@ impl Summary<'_> {
     fn delay(&self) -> Option<String> {
         let delay = self.readers.iter().find_map(|(witness, _)| witness.findings.delay);
         let (median, most) = delay?;
-        let build = if cfg!(debug_assertions) { " (debug build)" } else { "" };
+        let build = if cfg!(debug_assertions) { ", in a debug build" } else { "" };
         Some(format!(
-            "From the daemon's receipt of a batch to a bar in the strategy's hands, sleeping:\n\
-             median {}, 99 of 100 within {}{build}",
-            micros(median),
-            micros(most),
+            "From the daemon's receipt of a bar to the strategy's hands{build}:\n\
+             median {}, 99 of 100 within {}",
+            short(median),
+            short(most),
         ))
     }
 
@@ -182,22 +184,43 @@ impl Summary<'_> {
     }
 
     fn next(&self, symbol: &str) -> String {
-        let (barbus, bus) = (program(), quoted(self.bus.path()));
-        let folder = quoted(self.bus.path().parent().unwrap_or(self.bus.path()));
+        let barbus = program();
+        let (bus, folder) = (self.bus.path(), self.bus.path().parent().unwrap_or(self.bus.path()));
         format!(
-            "\n  {barbus} window {bus} {symbol} 10\
-             \n  {barbus} tail {bus} --from oldest --until-close --format csv | head\
-             \n  {barbus} stat {bus}\
-             \n  {barbus} verify {bus}\
+            "\n  BUS={}\
+             \n  {barbus} window \"$BUS\" {symbol} 10\
+             \n  {barbus} tail \"$BUS\" --from oldest --until-close --format csv | head\
+             \n  {barbus} stat \"$BUS\"\
+             \n  {barbus} verify \"$BUS\"\
              \n  {barbus} publish --help\
              \n  # the daemon was stopped; this starts it again, for bars of your own\
-             \n  {barbus} daemon {bus}\
+             \n  {barbus} daemon \"$BUS\"\
              \n  # when you have seen enough\
-             \n  rm -r {folder}\n"
+             \n  rm -r {}\n",
+            quoted(bus),
+            quoted(folder),
         )
     }
 }
 
-fn micros(time: Duration) -> String {
-    if time < Duration::from_millis(10) { format!("{} µs", time.as_micros()) } else { age(time) }
+/// A short time in one unit.
+fn short(time: Duration) -> String {
+    match time.as_micros() {
+        micros @ 0..1000 => format!("{micros} µs"),
+        micros @ 1000..100_000 => format!("{:.1} ms", micros as f64 / 1000.0),
+        _ => age(time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_times_have_one_unit() {
+        let cases = [(85, "85 µs"), (3154, "3.2 ms"), (42_000, "42.0 ms"), (1_500_000, "1.50 s")];
+        for (micros, text) in cases {
+            assert_eq!(short(Duration::from_micros(micros)), text);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use barbus::protocol::Ack;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::output::format::{count, rate};
 use crate::publish::Progress;
@@ -16,8 +16,8 @@ const TICK: Duration = Duration::from_millis(100);
 
 const READING: &str = "reading  {wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes}";
 const READING_ENDLESS: &str = "reading  {spinner} {decimal_bytes}";
-const ROWS: &str = "{wide_bar:.cyan/dim} {human_pos}/{human_len} rows, {eta} left\n{msg}";
-const BYTES: &str = "{wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes} read, {eta} left\n{msg}";
+const ROWS: &str = "{wide_bar:.cyan/dim} {human_pos}/{human_len} rows{left}\n{msg}";
+const BYTES: &str = "{wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes} read{left}\n{msg}";
 const ENDLESS: &str = "{spinner} {elapsed}\n{msg}";
 
 /// A progress bar over the whole of a publication.
@@ -44,7 +44,7 @@ impl Meter {
 
     /// Does `load`, which reads the inputs, and shows meanwhile how far it is.
     pub(super) fn while_loading(&self, load: impl FnOnce()) {
-        if self.bar.is_hidden() {
+        if !self.is_shown() {
             return load();
         }
         self.begin_bytes(READING, READING_ENDLESS);
@@ -92,9 +92,14 @@ impl Meter {
         }
     }
 
+    /// Whether anybody sees it.
+    pub(super) fn is_shown(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
     /// So much has been acknowledged.
     pub(super) fn acked(&self, ack: &Ack) {
-        if self.bar.is_hidden() {
+        if !self.is_shown() {
             return;
         }
         match self.by {
@@ -119,7 +124,13 @@ impl Meter {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("a template of this file")
+    let style = ProgressStyle::with_template(template).expect("a template of this file");
+    // Before anything is acknowledged there is nothing to guess from.
+    style.with_key("left", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        if state.pos() > 0 {
+            let _ = write!(to, ", {:#} left", HumanDuration(state.eta()));
+        }
+    })
 }
 
 #[cfg(test)]
