@@ -144,7 +144,11 @@ impl RingWriter {
     ///
     /// `false` where no day is open or it has no row.
     pub fn close_day(&mut self) -> bool {
-        let Some(day) = self.day.take() else { return false };
+        let Some(day) = self.day.take() else {
+            // A block of late rows: it belongs to no day and closes none.
+            self.seal(0);
+            return false;
+        };
         if self.open.is_some() {
             self.seal(STATE_LAST_OF_DAY);
         } else {

@@ -185,7 +185,7 @@ fn a_day_larger_than_the_ring_is_archived_whole() {
 fn nothing_is_missing_when_days_close_in_quick_succession() {
     let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
-    let (days, minutes, symbols) = (40, 240, 20);
+    let (days, minutes, symbols) = (12, 240, 20);
     let mut pushed = 0;
     for day in 0..days {
         for minute in 1..=minutes {

@@ -25,6 +25,9 @@ use crate::day::date_of;
 use crate::{Error, Result};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How often the ring is looked at for late rows.
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
+const LONGEST_LOOK: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The last failure of a flush.
@@ -66,6 +69,8 @@ struct State {
     outcome: Option<(Date, String)>,
     stop: bool,
     status: FlushStatus,
+    /// Closed days that the writer named, with the sequence number up to which the flusher must have looked to know of their rows itself.
+    noted: BTreeMap<i64, u64>,
     /// Counts the blocks that were let go.
     released: u64,
 }
@@ -75,6 +80,16 @@ struct Shared {
     state: Mutex<State>,
     work: Condvar,
     done: Condvar,
+}
+
+impl State {
+    fn status(&self) -> FlushStatus {
+        let mut status = self.status.clone();
+        status.days_waiting.extend(self.noted.keys().map(|&day| date_of(day)));
+        status.days_waiting.sort_unstable();
+        status.days_waiting.dedup();
+        status
+    }
 }
 
 impl Shared {
@@ -110,6 +125,11 @@ impl Flusher {
         Self { shared, thread: Some(thread) }
     }
 
+    /// Says that a closed day has rows below `seq` that may not be archived yet: it is shown as waiting before the flusher has looked.
+    pub(crate) fn note(&self, day: i64, seq: u64) {
+        self.shared.lock().noted.insert(day, seq);
+    }
+
     /// Says that days before `day` are closed.
     pub(crate) fn close_before(&self, day: i64) {
         let mut state = self.shared.lock();
@@ -138,7 +158,7 @@ impl Flusher {
     }
 
     pub(crate) fn status(&self) -> FlushStatus {
-        self.shared.lock().status.clone()
+        self.shared.lock().status()
     }
 }
 
@@ -176,7 +196,7 @@ impl FlushWaiter {
 
     /// How the archive stands.
     pub fn status(&self) -> FlushStatus {
-        self.shared.lock().status.clone()
+        self.shared.lock().status()
     }
 }
 
@@ -207,6 +227,8 @@ struct Job {
     blocks: BTreeMap<u64, Block>,
     /// Every block below this one was seen.
     next_block: u64,
+    /// Every row below this one was seen.
+    scanned: u64,
     symbols: Vec<String>,
     /// Days before this one were closed at the last pass: rows for them come late.
     flushed_before: i64,
@@ -220,6 +242,7 @@ impl Job {
     fn new(archivist: Archivist, archive: Archive, calendar: Calendar, schema: BarSchema, late: Duration) -> Self {
         Self {
             next_block: archivist.ring().status().block + 1,
+            scanned: 0,
             blocks: archivist.unpersisted().into_iter().map(|found| (found.block, Block::default())).collect(),
             archivist,
             archive,
@@ -246,7 +269,7 @@ impl Job {
                     if due || (wanted && paused.is_none()) {
                         break;
                     }
-                    let timeout = paused.unwrap_or_else(|| self.late.min(Duration::from_millis(200)));
+                    let timeout = paused.unwrap_or_else(|| self.late.clamp(SHORTEST_LOOK, LONGEST_LOOK));
                     let (next, waited) =
                         shared.work.wait_timeout(state, timeout).unwrap_or_else(std::sync::PoisonError::into_inner);
                     state = next;
@@ -258,9 +281,8 @@ impl Job {
             };
             let now = asked > shared.lock().finished || stop;
             let outcome = self.pass(closed_before, pressure, now, shared);
-            let waiting = self.waiting(closed_before);
+            self.show_waiting(shared);
             let mut state = shared.lock();
-            state.status.days_waiting = waiting;
             state.pressure &= !pressure;
             state.finished = state.finished.max(asked);
             match outcome {
@@ -312,6 +334,11 @@ impl Job {
         } else if self.late_since.is_none() {
             self.late_since = Some(Instant::now());
         }
+        self.show_waiting(shared);
+        // No file may have rows that the ring can lose: after a loss of power their numbers would be given out again.
+        if let Some(&day) = due.first().or(open.first().filter(|_| pressure)) {
+            self.archivist.sync().map_err(|error| (date_of(day), error.into()))?;
+        }
         let mut failed = None;
         for day in due {
             // One day's failure does not hold the others up.
@@ -320,6 +347,7 @@ impl Job {
                 Err(error) => failed = failed.or(Some((date_of(day), error))),
             }
             self.release(shared);
+            self.show_waiting(shared);
         }
         if failed.is_none() {
             self.flushed_before = closed_before;
@@ -342,11 +370,14 @@ impl Job {
         failed.map_or(Ok(()), Err)
     }
 
-    fn waiting(&self, closed_before: i64) -> Vec<Date> {
+    /// Shows which closed days wait, as far as the ring was looked at.
+    fn show_waiting(&self, shared: &Shared) {
+        let mut state = shared.lock();
         let ranges = self.blocks.values().flat_map(|block| &block.ranges);
-        let days: BTreeSet<i64> =
-            ranges.filter(|range| !range.archived && range.day < closed_before).map(|range| range.day).collect();
-        days.into_iter().map(date_of).collect()
+        let waiting = ranges.filter(|range| !range.archived && range.day < state.closed_before).map(|range| range.day);
+        let waiting: BTreeSet<i64> = waiting.collect();
+        state.status.days_waiting = waiting.into_iter().map(date_of).collect();
+        state.noted.retain(|_, seq| *seq > self.scanned);
     }
 
     /// Files the rows that came since the last look by their days, in the order of their sequence numbers and without a gap: a file says
@@ -369,6 +400,7 @@ impl Job {
             }
             // The seal was read before the rows: a sealed block's rows are all of them.
             block.sealed = found.sealed;
+            self.scanned = self.scanned.max(block.first_seq + u64::from(block.scanned) + frames.len() as u64);
             for &frame_ms in &frames {
                 let day = self.filing.day(frame_ms);
                 let at = block.scanned;
@@ -394,12 +426,9 @@ impl Job {
                 assert!(whole, "block {number} left the ring before it was archived");
             }
         }
-        // Every row below this one was scanned: the blocks' rows are contiguous, the newest block's last row is the last.
-        let through = self.blocks.values().map(|block| block.first_seq + u64::from(block.scanned)).max().unwrap_or(0);
         let lineage = self.archivist.ring().geometry().lineage;
         let batch = self.batch(&rows);
-        // No file may have rows that the ring can lose: after a loss of power their numbers would be given out again.
-        self.archivist.sync()?;
+        let through = self.scanned;
         let written = match spill {
             false => self.archive.write(date_of(day), &batch, lineage, through)?.changed,
             true => self.archive.spill(date_of(day), &batch, lineage, through)?.path.is_some(),

@@ -410,6 +410,9 @@ impl Writer {
             return Ok(None);
         };
         book.enter(row.symbol, row.frame_ms, print, row.revision);
+        if ring.day() != Some(day) {
+            self.flusher.note(day, seq + 1);
+        }
         self.last_frame_ms = Some(row.frame_ms);
         Ok(Some(if row.revision == 0 { Pushed::Accepted(seq) } else { Pushed::Revised(seq) }))
     }
@@ -424,8 +427,15 @@ impl Writer {
 
     /// Closes the open trading day: readers see the close, the flusher archives the day. The day, where one with bars was open.
     pub fn close_day(&mut self) -> Option<Date> {
-        let day = self.ring.day()?;
+        let Some(day) = self.ring.day() else {
+            // Late rows since the last close ride in a block of no day: it need not stay open for more of them.
+            self.ring.close_day();
+            return None;
+        };
         let had_bars = self.ring.close_day();
+        if had_bars {
+            self.flusher.note(day, self.ring.next_seq());
+        }
         self.closed_through = self.closed_through.max(day);
         self.flusher.close_before(self.closed_through + 1);
         if had_bars && self.wakes {
