@@ -29,7 +29,14 @@ impl Socket {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(refused("look at the socket")(error)),
         }
-        let listener = UnixListener::bind(path).map_err(refused("listen"))?;
+        let listener = UnixListener::bind(path).map_err(|error| match error.kind() {
+            // The kernel's own limit, which the system's message names by a constant of C.
+            ErrorKind::InvalidInput => refused("listen")(std::io::Error::new(
+                ErrorKind::InvalidInput,
+                "a socket's path has at most 107 bytes: set ingest.socket in bus.toml to a shorter one",
+            )),
+            _ => refused("listen")(error),
+        })?;
         let socket = Self { listener, path: path.to_owned() };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(refused("set the mode"))?;
         Ok(socket)

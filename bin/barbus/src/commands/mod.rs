@@ -77,7 +77,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) if stdout::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             if !error.is::<Reported>() {
-                shared::complain(format_args!("{error:#}"));
+                shared::complain(format_args!("{}", shared::in_one_line(&error)));
             }
             ExitCode::FAILURE
         }
