@@ -35,6 +35,9 @@ enum Command {
         /// Folder of real bars, for the ingest measure; skipped without it.
         #[arg(long, env = "BARBUS_DATA")]
         data: Option<PathBuf>,
+        /// Only these parts.
+        #[arg(long, value_delimiter = ',', default_values = ["latency", "batch", "ingest"])]
+        only: Vec<Part>,
     },
     /// The other process of a latency measure.
     #[command(hide = true)]
@@ -48,20 +51,35 @@ enum Command {
     },
 }
 
+/// A part of the measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// One bar from process to process.
+    Latency,
+    /// Batches through the library.
+    Batch,
+    /// A year of real bars by the command line.
+    Ingest,
+}
+
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Echo { system, directory, count } => latency::echo(system, &directory, count),
-        Command::All { rounds, json, data } => {
+        Command::All { rounds, json, data, only } => {
             let mut report = Report::default();
             for round in 1..=rounds.max(1) {
                 eprintln!("round {round} of {rounds}");
-                latency::round(&mut report)?;
-                batch::round(&mut report)?;
-                if let Some(data) = &data {
+                if only.contains(&Part::Latency) {
+                    latency::round(&mut report)?;
+                }
+                if only.contains(&Part::Batch) {
+                    batch::round(&mut report)?;
+                }
+                if let Some(data) = data.as_ref().filter(|_| only.contains(&Part::Ingest)) {
                     ingest::round(&mut report, data)?;
                 }
             }
-            if data.is_none() {
+            if data.is_none() && only.contains(&Part::Ingest) {
                 eprintln!("skipped: ingest (BARBUS_DATA is not set)");
             }
             print!("{}", report.table());

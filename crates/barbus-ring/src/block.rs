@@ -89,37 +89,49 @@ where
     M::W32: Store,
     M::W8: Store,
 {
-    /// Writes `row` as row `i` of `slot`. Nothing says that it is there until the cursor does.
+    /// Writes `rows` from row `first` of `slot` on, column after column. Nothing says that they are there until the cursor does.
     #[inline]
-    pub(crate) fn put_row(&self, slot: usize, i: usize, row: &Row) {
+    pub(crate) fn put_rows(&self, slot: usize, first: usize, rows: &[Row]) {
         let at = self.geometry.slot(slot);
         let columns = self.geometry.columns.as_slice();
-        let set64 = |column: usize, value: u64| self.map.words64(at + columns[column].values + 8 * i, 1)[0].set(value);
-        self.map.words32(at + columns[SYMBOL].values + 4 * i, 1)[0].set(row.symbol.0);
-        set64(FRAME, row.frame_ms as u64);
-        let prices = [row.open, row.high, row.low, row.close];
-        match self.geometry.price {
-            Price::Float64 => {
-                for (p, price) in prices.into_iter().enumerate() {
-                    set64(OPEN + p, price.to_bits());
-                }
-            }
-            Price::Float32 => {
-                for (p, price) in prices.into_iter().enumerate() {
-                    let word = &self.map.words32(at + columns[OPEN + p].values + 4 * i, 1)[0];
-                    word.set((price as f32).to_bits());
-                }
-            }
-        }
-        set64(VOLUME, row.volume.to_bits());
+        let symbols = self.map.words32(at + columns[SYMBOL].values + 4 * first, rows.len());
+        symbols.iter().zip(rows).for_each(|(word, row)| word.set(row.symbol.0));
+        self.put64(at + columns[FRAME].values + 8 * first, rows, |row| row.frame_ms as u64);
+        self.put_price(at, OPEN, first, rows, |row| row.open);
+        self.put_price(at, OPEN + 1, first, rows, |row| row.high);
+        self.put_price(at, OPEN + 2, first, rows, |row| row.low);
+        self.put_price(at, OPEN + 3, first, rows, |row| row.close);
+        self.put64(at + columns[VOLUME].values + 8 * first, rows, |row| row.volume.to_bits());
         for k in 0..self.geometry.optional {
-            let present = u64::from(row.present >> k & 1);
-            set64(OPTIONAL + k, row.optional[k].to_bits());
-            let word = &self.map.words64(at + columns[OPTIONAL + k].validity + i / 64 * 8, 1)[0];
-            word.set(word.get() & !(1 << (i % 64)) | present << (i % 64));
+            self.put64(at + columns[OPTIONAL + k].values + 8 * first, rows, |row| row.optional[k].to_bits());
+            let words = self.geometry.rows_per_block as usize / 64;
+            let bitmap = self.map.words64(at + columns[OPTIONAL + k].validity, words);
+            for (row, i) in rows.iter().zip(first..) {
+                let (word, bit) = (&bitmap[i / 64], i % 64);
+                word.set(word.get() & !(1 << bit) | u64::from(row.present >> k & 1) << bit);
+            }
         }
-        set64(columns.len() - 3, row.seq);
-        set64(columns.len() - 2, row.received_ns as u64);
-        self.map.words8(at + columns[columns.len() - 1].values + i, 1)[0].set(row.revision);
+        self.put64(at + columns[columns.len() - 3].values + 8 * first, rows, |row| row.seq);
+        self.put64(at + columns[columns.len() - 2].values + 8 * first, rows, |row| row.received_ns as u64);
+        let revisions = self.map.words8(at + columns[columns.len() - 1].values + first, rows.len());
+        revisions.iter().zip(rows).for_each(|(word, row)| word.set(row.revision));
+    }
+
+    #[inline(always)]
+    fn put64(&self, at: usize, rows: &[Row], value: impl Fn(&Row) -> u64) {
+        let words = self.map.words64(at, rows.len());
+        words.iter().zip(rows).for_each(|(word, row)| word.set(value(row)));
+    }
+
+    #[inline(always)]
+    fn put_price(&self, at: usize, column: usize, first: usize, rows: &[Row], price: impl Fn(&Row) -> f64) {
+        let at = at + self.geometry.columns[column].values;
+        match self.geometry.price {
+            Price::Float64 => self.put64(at + 8 * first, rows, |row| price(row).to_bits()),
+            Price::Float32 => {
+                let words = self.map.words32(at + 4 * first, rows.len());
+                words.iter().zip(rows).for_each(|(word, row)| word.set((price(row) as f32).to_bits()));
+            }
+        }
     }
 }

@@ -98,7 +98,7 @@ impl RingWriter {
                 if position != block << 32 | u64::from(open.rows) || open.rows == self.ring.geometry.rows_per_block {
                     break;
                 }
-                self.ring.put_row(slot, open.rows as usize, &row);
+                self.ring.put_rows(slot, open.rows as usize, &[row]);
                 open.rows += 1;
                 self.next_seq += 1;
                 recovery.completed_rows += 1;

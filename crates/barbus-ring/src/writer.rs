@@ -162,35 +162,63 @@ impl RingWriter {
         true
     }
 
+    /// Rows that can be appended before the next block is needed, at least one and at most half of the tip; a block is opened where none is.
+    #[inline]
+    pub fn room(&mut self) -> Result<usize, RingFull> {
+        let geometry = &self.ring.geometry;
+        let (capacity, tip) = (geometry.rows_per_block, geometry.tip_rows as usize / 2);
+        let open = match self.open {
+            Some(open) if open.rows < capacity => open,
+            _ => self.open_block()?,
+        };
+        Ok(((capacity - open.rows) as usize).min(tip))
+    }
+
     /// Appends a row; it is visible to every reader when this returns. `row.seq` is ignored; the one given is returned.
     ///
     /// Call [`RingWriter::wake`] for readers that sleep, once for a batch, and [`RingWriter::settle`] for stock Arrow readers.
     #[inline]
     pub fn push(&mut self, row: &Row) -> Result<u64, RingFull> {
-        let mut open = match self.open {
-            Some(open) if open.rows < self.ring.geometry.rows_per_block => open,
-            _ => self.open_block()?,
+        self.room()?;
+        let mut row = [*row];
+        self.append(&mut row);
+        Ok(row[0].seq)
+    }
+
+    /// Appends rows, as many as [`RingWriter::room`] says at most; their `seq` is set.
+    ///
+    /// # Panics
+    /// When there are more.
+    #[inline]
+    pub fn append(&mut self, rows: &mut [Row]) {
+        let Some(open) = &mut self.open else {
+            assert!(rows.is_empty(), "no room was asked for");
+            return;
         };
-        let mut row = *row;
-        row.seq = self.next_seq;
-        if self.ring.geometry.price == Price::Float32 {
-            for price in [&mut row.open, &mut row.high, &mut row.low, &mut row.close] {
-                *price = f64::from(*price as f32);
-            }
-        }
         let ring = &*self.ring;
-        // The stamp is the commit: whoever takes the ring over completes the columns from the tip.
-        ring.put_tip(&row, open.block << 32 | u64::from(open.rows));
-        ring.put_row(open.slot, open.rows as usize, &row);
-        for k in 0..ring.geometry.optional {
-            self.nulls[k] += u32::from(row.present >> k & 1 == 0);
+        let first = open.rows as usize;
+        assert!(
+            first + rows.len() <= ring.geometry.rows_per_block as usize
+                && rows.len() <= ring.geometry.tip_rows as usize / 2
+        );
+        for (row, i) in rows.iter_mut().zip(open.rows..) {
+            row.seq = self.next_seq;
+            self.next_seq += 1;
+            if ring.geometry.price == Price::Float32 {
+                for price in [&mut row.open, &mut row.high, &mut row.low, &mut row.close] {
+                    *price = f64::from(*price as f32);
+                }
+            }
+            // The stamp is the commit: whoever takes the ring over completes the columns from the tip, which has all of these rows still.
+            ring.put_tip(row, open.block << 32 | u64::from(i));
         }
-        open.rows += 1;
-        self.open = Some(open);
-        self.next_seq += 1;
+        ring.put_rows(open.slot, first, rows);
+        for (k, nulls) in self.nulls.iter_mut().enumerate().take(ring.geometry.optional) {
+            *nulls += rows.iter().map(|row| u32::from(row.present >> k & 1 == 0)).sum::<u32>();
+        }
+        open.rows += rows.len() as u32;
         // SYNC POINT: pairs with the fence in `Ring::cursor`: the columns of every row below it are whole.
         ring.map.words64(SB_CURSOR, 1)[0].set_release(open.block << 32 | u64::from(open.rows));
-        Ok(row.seq)
     }
 
     /// Counts a commit, so that [`Ring::wait`] returns, and wakes every process that sleeps there: one system call.

@@ -19,9 +19,19 @@ pub(crate) enum Standing {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    frame_ms: i64,
+    /// The frame, with the revision in the lowest byte: 16 bytes a bar instead of 24.
+    frame_and_revision: i64,
     fingerprint: u64,
-    revision: u8,
+}
+
+impl Entry {
+    fn frame_ms(&self) -> i64 {
+        self.frame_and_revision >> 8
+    }
+
+    fn revision(&self) -> u8 {
+        self.frame_and_revision as u8
+    }
 }
 
 /// The bars of one trading day.
@@ -56,13 +66,13 @@ impl DayBook {
     pub(crate) fn standing(&self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> Standing {
         let Some(entries) = self.symbols.get(symbol.0 as usize) else { return Standing::New };
         // Bars nearly always come in order.
-        if entries.last().is_none_or(|last| last.frame_ms < frame_ms) {
+        if entries.last().is_none_or(|last| last.frame_ms() < frame_ms) {
             return Standing::New;
         }
-        match entries.binary_search_by_key(&frame_ms, |entry| entry.frame_ms) {
+        match entries.binary_search_by_key(&frame_ms, Entry::frame_ms) {
             Err(_) => Standing::New,
             Ok(at) if entries[at].fingerprint == fingerprint => Standing::Duplicate,
-            Ok(at) => Standing::Revision(entries[at].revision.saturating_add(1)),
+            Ok(at) => Standing::Revision(entries[at].revision().saturating_add(1)),
         }
     }
 
@@ -74,13 +84,13 @@ impl DayBook {
             self.symbols.resize_with(symbol + 1, Vec::new);
         }
         let entries = &mut self.symbols[symbol];
-        let entry = Entry { frame_ms, fingerprint, revision };
-        if entries.last().is_none_or(|last| last.frame_ms < frame_ms) {
+        let entry = Entry { frame_and_revision: frame_ms << 8 | i64::from(revision), fingerprint };
+        if entries.last().is_none_or(|last| last.frame_ms() < frame_ms) {
             entries.push(entry);
             self.len += 1;
             return;
         }
-        match entries.binary_search_by_key(&frame_ms, |entry| entry.frame_ms) {
+        match entries.binary_search_by_key(&frame_ms, Entry::frame_ms) {
             Ok(at) => entries[at] = entry,
             Err(at) => {
                 entries.insert(at, entry);

@@ -37,6 +37,9 @@ use crate::day::{date_of, days_of};
 use crate::protocol::{Ack, Stat};
 use crate::{Bus, Error, Result};
 
+/// Rows that are published together: few enough to stay in the nearest cache, enough that the columns are written in runs.
+const STAGE: usize = 128;
+
 /// What became of a bar that was pushed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pushed {
@@ -92,6 +95,10 @@ pub struct Writer {
     filing: Filing,
     /// Days up to this one (days since 1970-01-01) are closed: their bars come late.
     closed_through: i64,
+    /// Good rows on their way into the ring, all of `staged_day`, as many as it has `room` for at most.
+    staged: Vec<Row>,
+    staged_day: Option<i64>,
+    room: usize,
     last_frame_ms: Option<i64>,
     last_received: Option<Timestamp>,
     counts: Ack,
@@ -170,6 +177,9 @@ impl Writer {
             symbols,
             filing: Filing::new(settings.calendar.clone()),
             closed_through,
+            staged: Vec::with_capacity(STAGE),
+            staged_day: None,
+            room: 0,
             last_frame_ms: last.first().map(|row| row.frame_ms),
             last_received: last.first().and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
             counts: Ack::default(),
@@ -253,7 +263,7 @@ impl Writer {
         }
         let mut row = Row { received_ns: now.as_nanosecond() as i64, ..*row };
         loop {
-            match self.publish_row(&mut row)? {
+            match self.stage(&mut row)? {
                 Some(pushed) => {
                     self.committed(now);
                     return Ok(pushed);
@@ -358,7 +368,7 @@ impl Writer {
                     bar.present |= 1 << k;
                 }
             }
-            match self.publish_row(&mut bar)? {
+            match self.stage(&mut bar)? {
                 Some(Pushed::Accepted(seq)) => {
                     ack.accepted += 1;
                     ack.seq = Some(seq);
@@ -386,38 +396,64 @@ impl Writer {
         Ok(Taken { ack, next: row })
     }
 
-    /// Files, compares and publishes one good row; `None` where the ring is full, and nothing happened.
+    /// Files, compares and stages one good row, to be published by [`Writer::publish_staged`]; `None` where the ring is full, and nothing
+    /// happened.
     #[inline]
-    fn publish_row(&mut self, row: &mut Row) -> Result<Option<Pushed>> {
+    fn stage(&mut self, row: &mut Row) -> Result<Option<Pushed>> {
         let day = self.filing.day(row.frame_ms);
-        if self.ring.day() != Some(day) && day > self.ring.day().unwrap_or(self.closed_through) {
-            // The first bar of a later day closes the day before it.
-            self.close_day();
-            self.ring.begin_day(day);
-            self.closed_through = day - 1;
-            self.flusher.close_before(day);
+        if self.staged_day != Some(day) {
+            self.turn_to(day);
+        }
+        if self.staged.len() == self.room {
+            self.publish_staged();
+            let Ok(room) = self.ring.room() else {
+                self.flusher.press();
+                return Ok(None);
+            };
+            self.room = room.min(STAGE);
         }
         let print = fingerprint(row);
-        let Self { books, ring, bus, symbols, .. } = self;
+        let Self { books, ring, bus, symbols, staged, .. } = self;
         let book = books.of(day, || load_book(ring, bus, symbols, day))?;
         row.revision = match book.standing(row.symbol, row.frame_ms, print) {
             Standing::Duplicate => return Ok(Some(Pushed::Duplicate)),
             Standing::New => 0,
             Standing::Revision(number) => number,
         };
-        let Ok(seq) = ring.push(row) else {
-            self.flusher.press();
-            return Ok(None);
-        };
         book.enter(row.symbol, row.frame_ms, print, row.revision);
-        if ring.day() != Some(day) {
-            self.flusher.note(day, seq + 1);
-        }
-        self.last_frame_ms = Some(row.frame_ms);
+        let seq = ring.next_seq() + staged.len() as u64;
+        staged.push(*row);
         Ok(Some(if row.revision == 0 { Pushed::Accepted(seq) } else { Pushed::Revised(seq) }))
     }
 
+    /// The next row is of another day: what is staged goes first, and the first bar of a later day closes the day before it.
+    #[cold]
+    fn turn_to(&mut self, day: i64) {
+        self.publish_staged();
+        if self.ring.day() != Some(day) && day > self.ring.day().unwrap_or(self.closed_through) {
+            self.close_day();
+            self.ring.begin_day(day);
+            self.closed_through = day - 1;
+            self.flusher.close_before(day);
+        }
+        self.staged_day = Some(day);
+    }
+
+    /// Publishes what is staged: every reader sees it when this returns.
+    #[inline]
+    fn publish_staged(&mut self) {
+        self.room = 0;
+        let Some(last) = self.staged.last() else { return };
+        self.last_frame_ms = Some(last.frame_ms);
+        self.ring.append(&mut self.staged);
+        self.staged.clear();
+        if let Some(day) = self.staged_day.filter(|&day| self.ring.day() != Some(day)) {
+            self.flusher.note(day, self.ring.next_seq());
+        }
+    }
+
     fn committed(&mut self, now: Timestamp) {
+        self.publish_staged();
         self.ring.settle();
         if self.wakes {
             self.ring.wake();
@@ -427,6 +463,8 @@ impl Writer {
 
     /// Closes the open trading day: readers see the close, the flusher archives the day. The day, where one with bars was open.
     pub fn close_day(&mut self) -> Option<Date> {
+        // The next row looks anew which day it opens.
+        self.staged_day = None;
         let Some(day) = self.ring.day() else {
             // Late rows since the last close ride in a block of no day: it need not stay open for more of them.
             self.ring.close_day();
