@@ -111,10 +111,16 @@ fn mark(rows: usize) -> String {
     format!("{rows} bars read")
 }
 
-/// Whether processes can be traced here; strace itself has to be there.
+/// Whether processes can be traced here. Where the checks of a change are run (`CI` is set), strace has to be there.
 fn may_trace() -> bool {
-    let run = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
-    let output = run.unwrap_or_else(|error| panic!("strace: {error}: the end-to-end tests need it, see .ci/run"));
+    let output = match Command::new("strace").args(["-o", "/dev/null", "true"]).output() {
+        Ok(output) => output,
+        Err(error) if std::env::var_os("CI").is_none() => {
+            println!("skipped: strace: {error}");
+            return false;
+        }
+        Err(error) => panic!("strace: {error}: .ci/run installs it"),
+    };
     if !output.status.success() {
         println!("skipped: tracing is not permitted here: {}", String::from_utf8_lossy(&output.stderr));
     }

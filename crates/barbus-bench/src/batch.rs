@@ -11,7 +11,7 @@ use arrow_array::{
 use barbus::{Bus, InitOptions, Reader, Row, Start, SymbolId, Writer};
 use barbus_ring::{RingWriter, Spec, create};
 
-use crate::latency::pin;
+use crate::latency::{pin, pin_to_all};
 use crate::report::Report;
 
 const SYMBOLS: usize = 5_000;
@@ -20,14 +20,16 @@ const BARS: usize = SYMBOLS * MINUTES;
 /// 2024-07-04 09:30 in Shanghai.
 const OPEN_MS: i64 = 1_720_056_600_000;
 const MEASURE: &str = "bars published in batches";
+const LIMIT: &str = "memcpy of the bytes";
 
-fn minutes() -> Vec<RecordBatch> {
+/// The minutes of a day, `day` weekdays after the first.
+fn minutes(day: i64) -> Vec<RecordBatch> {
     let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..SYMBOLS).map(|i| format!("{i:06}.XSHE"))));
     (1..=MINUTES as i64)
         .map(|minute| {
             let keys = Int32Array::from_iter_values(0..SYMBOLS as i32);
             let symbol = DictionaryArray::<Int32Type>::new(keys, Arc::clone(&names));
-            let frame = vec![OPEN_MS + 60_000 * minute; SYMBOLS];
+            let frame = vec![OPEN_MS + 86_400_000 * day + 60_000 * minute; SYMBOLS];
             let number = |x: f64| -> ArrayRef {
                 Arc::new(Float64Array::from_iter_values((0..SYMBOLS).map(|i| x + i as f64 + minute as f64)))
             };
@@ -60,7 +62,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     let mut copy = std::hint::black_box(vec![2u8; BARS * 85]);
     let start = Instant::now();
     copy.copy_from_slice(std::hint::black_box(&source));
-    report.add(MEASURE, "memcpy of the bytes", None, "M bars/s", bars_per_second(start));
+    report.add(MEASURE, LIMIT, None, "M bars/s", bars_per_second(start));
     ensure!(copy[copy.len() - 1] == 1, "not copied");
     drop(copy);
 
@@ -70,38 +72,81 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     let symbols: Vec<SymbolId> =
         (0..SYMBOLS).map(|i| writer.intern(&format!("{i:06}.XSHE"))).collect::<Result<_, _>>().context("they fit")?;
     writer.begin_day(1);
-    let start = Instant::now();
-    for i in 0..BARS {
-        let price = i as f64;
-        let row = Row {
-            symbol: symbols[i % SYMBOLS],
-            frame_ms: OPEN_MS + (i / SYMBOLS) as i64 * 60_000,
-            open: price,
-            high: price,
-            low: price,
-            close: price,
-            volume: price,
-            optional: [price, 1.0, 0.0, 0.0, 0.0, 0.0],
-            present: 3,
-            ..Row::default()
-        };
-        writer.push(&row)?;
+    let archivist = writer.archivist();
+    for (name, run) in [
+        ("barbus ring, one by one, first touch", 1),
+        ("barbus ring, one by one", 1),
+        ("barbus ring, in runs of 128", 128),
+    ] {
+        let mut rows = Vec::with_capacity(run);
+        let start = Instant::now();
+        for i in 0..BARS {
+            let price = i as f64;
+            rows.push(Row {
+                symbol: symbols[i % SYMBOLS],
+                frame_ms: OPEN_MS + (i / SYMBOLS) as i64 * 60_000,
+                open: price,
+                high: price,
+                low: price,
+                close: price,
+                volume: price,
+                optional: [price, 1.0, 0.0, 0.0, 0.0, 0.0],
+                present: 3,
+                ..Row::default()
+            });
+            if run == 1 {
+                writer.push(&rows[0])?;
+                rows.clear();
+            } else if rows.len() == run || i + 1 == BARS {
+                // A run may meet the end of a block.
+                let mut rest = rows.as_mut_slice();
+                while !rest.is_empty() {
+                    let room = writer.room()?.min(rest.len());
+                    let (now, later) = rest.split_at_mut(room);
+                    writer.append(now);
+                    rest = later;
+                }
+                rows.clear();
+            }
+        }
+        report.add(MEASURE, name, Some(LIMIT), "M bars/s", bars_per_second(start));
+        // As if archived: the next run finds the ring's pages in memory.
+        archivist.sync()?;
+        for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
+            archivist.mark_persisted(block.block);
+        }
     }
-    report.add(MEASURE, "barbus ring, one by one", Some("memcpy of the bytes"), "M bars/s", bars_per_second(start));
+    drop(writer);
 
-    let batches = minutes();
     let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
+    let settings = bus.path().join("bus.toml");
+    let text = std::fs::read_to_string(&settings)?.replace("# size = \"256MB\"", "size = \"128MB\"");
+    std::fs::write(&settings, text)?;
+    let bus = Bus::open(bus.path())?;
+    // The writer's own threads may have the other core; this one has one.
+    pin_to_all()?;
     let mut writer = Writer::open(&bus)?;
-    let start = Instant::now();
-    let mut accepted = 0;
-    for batch in batches {
-        accepted += writer.publish(batch)?.accepted;
+    pin(0);
+    for (day, name) in [(0, Some("barbus library, first touch")), (1, None), (4, Some("barbus library"))] {
+        let batches = minutes(day);
+        let start = Instant::now();
+        let mut accepted = 0;
+        for batch in batches {
+            accepted += writer.publish(batch)?.accepted;
+        }
+        if let Some(name) = name {
+            report.add(MEASURE, name, Some(LIMIT), "M bars/s", bars_per_second(start));
+        }
+        ensure!(accepted == BARS as u64, "{accepted} of {BARS} bars accepted");
+        // What the flusher does with a day is not measured here.
+        if day < 4 {
+            writer.close_day();
+            writer.flush()?;
+        }
     }
-    report.add(MEASURE, "barbus library", Some("memcpy of the bytes"), "M bars/s", bars_per_second(start));
-    ensure!(accepted == BARS as u64, "{accepted} of {BARS} bars accepted");
 
     let start = Instant::now();
-    let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+    let mut reader = Reader::open(bus.path())?.from(Start::Today)?;
     let (mut read, mut sum) = (0usize, 0.0);
     while let Some(event) = reader.poll()? {
         if let barbus::Event::Bars(bars) = event {

@@ -36,6 +36,14 @@ pub(crate) fn pin(core: usize) {
     let _ = sched_setaffinity(None, &set);
 }
 
+/// Undoes [`pin`]: threads that are started from here on may run anywhere.
+pub(crate) fn pin_to_all() -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    (0..std::thread::available_parallelism()?.get().max(2)).for_each(|core| set.set(core));
+    let _ = sched_setaffinity(None, &set);
+    Ok(())
+}
+
 /// Sends a message and waits for its answer.
 trait Side {
     fn send(&mut self, message: u64) -> anyhow::Result<()>;

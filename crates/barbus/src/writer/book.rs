@@ -4,9 +4,10 @@
 //! if two different sets of values had the same one, once in 2^64 revisions.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::LazyLock;
 
 use barbus_ring::{Row, SymbolId};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// What a bar is, next to what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,22 +38,34 @@ impl Entry {
 /// The bars of one trading day.
 #[derive(Debug, Default)]
 pub(crate) struct DayBook {
-    /// For each symbol its bars, ascending by frame.
-    symbols: Vec<Vec<Entry>>,
+    symbols: Vec<SymbolBars>,
     len: usize,
 }
 
-/// The values of a bar as 64 bits: what two equal bars share.
+/// The bars of a symbol, ascending by frame.
+#[derive(Debug)]
+struct SymbolBars {
+    /// The last one's frame, here so that a bar that comes in order needs no look at the entries.
+    last_ms: i64,
+    entries: Vec<Entry>,
+}
+
+/// The values of a bar as 64 bits: what two equal bars share. It holds for this process only.
+///
+/// Value by value, not over the row's bytes: the row was written a moment ago, and wide loads over narrow stores wait for them.
 #[inline]
 pub(crate) fn fingerprint(row: &Row) -> u64 {
-    let mut bytes = [0u8; 8 * 12];
-    let values = [row.open, row.high, row.low, row.close, row.volume, f64::from_bits(row.present.into())];
-    for (at, value) in bytes.chunks_exact_mut(8).zip(values.iter().chain(&row.optional)) {
-        at.copy_from_slice(&value.to_bits().to_le_bytes());
+    static STATE: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::new);
+    let mut hasher = STATE.build_hasher();
+    for value in [row.open, row.high, row.low, row.close, row.volume] {
+        hasher.write_u64(value.to_bits());
     }
-    // What follows the last optional value that is present is zero: it says nothing.
+    hasher.write_u64(row.present.into());
     let optional = 8 - row.present.leading_zeros() as usize;
-    xxh3_64(&bytes[..8 * (6 + optional)])
+    for value in &row.optional[..optional.min(row.optional.len())] {
+        hasher.write_u64(value.to_bits());
+    }
+    hasher.finish()
 }
 
 impl DayBook {
@@ -64,9 +77,9 @@ impl DayBook {
     /// What a bar with these values would be.
     #[inline]
     pub(crate) fn standing(&self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> Standing {
-        let Some(entries) = self.symbols.get(symbol.0 as usize) else { return Standing::New };
+        let Some(SymbolBars { last_ms, entries }) = self.symbols.get(symbol.0 as usize) else { return Standing::New };
         // Bars nearly always come in order.
-        if entries.last().is_none_or(|last| last.frame_ms() < frame_ms) {
+        if *last_ms < frame_ms {
             return Standing::New;
         }
         match entries.binary_search_by_key(&frame_ms, Entry::frame_ms) {
@@ -81,11 +94,12 @@ impl DayBook {
     pub(crate) fn enter(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64, revision: u8) {
         let symbol = symbol.0 as usize;
         if symbol >= self.symbols.len() {
-            self.symbols.resize_with(symbol + 1, Vec::new);
+            self.symbols.resize_with(symbol + 1, || SymbolBars { last_ms: i64::MIN, entries: Vec::new() });
         }
-        let entries = &mut self.symbols[symbol];
+        let SymbolBars { last_ms, entries } = &mut self.symbols[symbol];
         let entry = Entry { frame_and_revision: frame_ms << 8 | i64::from(revision), fingerprint };
-        if entries.last().is_none_or(|last| last.frame_ms() < frame_ms) {
+        if *last_ms < frame_ms {
+            *last_ms = frame_ms;
             entries.push(entry);
             self.len += 1;
             return;
@@ -118,17 +132,20 @@ pub(crate) struct Books {
 const MOST_BARS: usize = 4_000_000;
 
 impl Books {
-    /// The book of `day`, made by `load` where it is not in memory.
+    /// The book of the day that was turned to last.
+    ///
+    /// # Panics
+    /// When none was.
     #[inline]
-    pub(crate) fn of<E>(&mut self, day: i64, load: impl FnOnce() -> Result<DayBook, E>) -> Result<&mut DayBook, E> {
-        if self.current.as_ref().is_none_or(|(current, _)| *current != day) {
-            self.turn_to(day, load)?;
-        }
-        Ok(&mut self.current.as_mut().expect("it was just turned to").1)
+    pub(crate) fn current(&mut self) -> &mut DayBook {
+        &mut self.current.as_mut().expect("a day was turned to").1
     }
 
-    #[cold]
-    fn turn_to<E>(&mut self, day: i64, load: impl FnOnce() -> Result<DayBook, E>) -> Result<(), E> {
+    /// Makes the book of `day` the current one; it is made by `load` where it is not in memory.
+    pub(crate) fn turn_to<E>(&mut self, day: i64, load: impl FnOnce() -> Result<DayBook, E>) -> Result<(), E> {
+        if self.current.as_ref().is_some_and(|(current, _)| *current == day) {
+            return Ok(());
+        }
         let book = match self.books.remove(&day) {
             Some((_, book)) => book,
             None => load()?,
@@ -184,7 +201,7 @@ mod tests {
             Ok::<_, ()>(book)
         };
         for day in 0..4 {
-            books.of(day, big).unwrap();
+            books.turn_to(day, big).unwrap();
         }
         // Two of half the limit each, besides the one in use.
         let mut kept: Vec<i64> = books.books.keys().copied().collect();

@@ -95,8 +95,9 @@ pub struct Writer {
     filing: Filing,
     /// Days up to this one (days since 1970-01-01) are closed: their bars come late.
     closed_through: i64,
-    /// Good rows on their way into the ring, all of `staged_day`, as many as it has `room` for at most.
-    staged: Vec<Row>,
+    /// Good rows on their way into the ring: the first `staged`, all of `staged_day`, as many as it has `room` for at most.
+    stage: Box<[Row; STAGE]>,
+    staged: usize,
     staged_day: Option<i64>,
     room: usize,
     last_frame_ms: Option<i64>,
@@ -177,7 +178,8 @@ impl Writer {
             symbols,
             filing: Filing::new(settings.calendar.clone()),
             closed_through,
-            staged: Vec::with_capacity(STAGE),
+            stage: Box::new([Row::default(); STAGE]),
+            staged: 0,
             staged_day: None,
             room: 0,
             last_frame_ms: last.first().map(|row| row.frame_ms),
@@ -193,7 +195,7 @@ impl Writer {
         if let Some(day) = writer.ring.day() {
             // The open day's bars are known before the first one comes.
             let Self { books, ring, bus, symbols, .. } = &mut writer;
-            books.of(day, || load_book(ring, bus, symbols, day))?;
+            books.turn_to(day, || load_book(ring, bus, symbols, day))?;
         }
         Ok(writer)
     }
@@ -261,16 +263,17 @@ impl Writer {
             self.count_quarantined(&fault, 1);
             return Ok(Pushed::Quarantined(fault));
         }
-        let mut row = Row { received_ns: now.as_nanosecond() as i64, ..*row };
-        loop {
-            match self.stage(&mut row)? {
-                Some(pushed) => {
-                    self.committed(now);
-                    return Ok(pushed);
-                }
-                None => self.wait_for_room(),
-            }
+        while !self.ready_for(row.frame_ms)? {
+            self.wait_for_room();
         }
+        self.stage[self.staged] = Row { received_ns: now.as_nanosecond() as i64, ..*row };
+        let standing = self.stage();
+        if standing == Standing::Duplicate {
+            return Ok(Pushed::Duplicate);
+        }
+        self.committed(now);
+        let seq = self.ring.next_seq() - 1;
+        Ok(if standing == Standing::New { Pushed::Accepted(seq) } else { Pushed::Revised(seq) })
     }
 
     /// Publishes a batch of any columns that can be cast to bars, and waits where the ring is full until all of it is committed.
@@ -323,6 +326,8 @@ impl Writer {
     fn take_bars(&mut self, incoming: &Incoming, bars: &BarBatch, from: usize, now: Timestamp) -> Result<Taken> {
         let mut ack = Ack::default();
         let (keys, frames, faults) = (bars.symbol_keys(), bars.frames_ms(), bars.faults());
+        let (open, high, low) = (bars.open(), bars.high(), bars.low());
+        let (close, volume) = (bars.close(), bars.volume());
         if from == 0 && !faults.is_empty() {
             self.keep(incoming, faults, now)?;
             ack.quarantined = faults.len() as u64;
@@ -351,40 +356,36 @@ impl Writer {
                     }
                 },
             };
-            let mut bar = Row {
-                symbol,
-                frame_ms: frames[row],
-                open: bars.open()[row],
-                high: bars.high()[row],
-                low: bars.low()[row],
-                close: bars.close()[row],
-                volume: bars.volume()[row],
-                received_ns,
-                ..Row::default()
-            };
-            for (k, column) in optional.iter().enumerate() {
-                if column.is_valid(row) {
-                    bar.optional[k] = column.value(row);
-                    bar.present |= 1 << k;
-                }
+            if !self.ready_for(frames[row])? {
+                break;
             }
-            match self.stage(&mut bar)? {
-                Some(Pushed::Accepted(seq)) => {
-                    ack.accepted += 1;
-                    ack.seq = Some(seq);
-                }
-                Some(Pushed::Revised(seq)) => {
-                    ack.revised += 1;
-                    ack.seq = Some(seq);
-                }
-                Some(_) => ack.duplicate += 1,
-                None => break,
+            // Field by field into its place: a row that is built elsewhere and copied is read before its stores are done, and waits for them.
+            let bar = &mut self.stage[self.staged];
+            bar.symbol = symbol;
+            bar.frame_ms = frames[row];
+            bar.open = open[row];
+            bar.high = high[row];
+            bar.low = low[row];
+            bar.close = close[row];
+            bar.volume = volume[row];
+            bar.received_ns = received_ns;
+            bar.present = 0;
+            for (k, column) in optional.iter().enumerate() {
+                let present = column.is_valid(row);
+                bar.optional[k] = if present { column.value(row) } else { 0.0 };
+                bar.present |= u8::from(present) << k;
+            }
+            match self.stage() {
+                Standing::New => ack.accepted += 1,
+                Standing::Revision(_) => ack.revised += 1,
+                Standing::Duplicate => ack.duplicate += 1,
             }
             row += 1;
         }
         self.symbols.keep(bars.symbols(), ids);
-        if ack.seq.is_some() {
+        if ack.accepted + ack.revised > 0 {
             self.committed(now);
+            ack.seq = Some(self.ring.next_seq() - 1);
         }
         if !without_room.is_empty() {
             self.keep(incoming, &without_room, now)?;
@@ -396,39 +397,46 @@ impl Writer {
         Ok(Taken { ack, next: row })
     }
 
-    /// Files, compares and stages one good row, to be published by [`Writer::publish_staged`]; `None` where the ring is full, and nothing
-    /// happened.
-    #[inline]
-    fn stage(&mut self, row: &mut Row) -> Result<Option<Pushed>> {
-        let day = self.filing.day(row.frame_ms);
+    /// Makes ready for a row that ends at `frame_ms`: turns to its day, and sees to a free place in the stage. False where the ring is full.
+    #[inline(always)]
+    fn ready_for(&mut self, frame_ms: i64) -> Result<bool> {
+        let day = self.filing.day(frame_ms);
         if self.staged_day != Some(day) {
-            self.turn_to(day);
+            self.turn_to(day)?;
         }
-        if self.staged.len() == self.room {
+        if self.staged == self.room {
             self.publish_staged();
             let Ok(room) = self.ring.room() else {
                 self.flusher.press();
-                return Ok(None);
+                return Ok(false);
             };
             self.room = room.min(STAGE);
         }
+        Ok(true)
+    }
+
+    /// Compares the row that was written to the free place with what is there, and stages it where it is new, to be published by
+    /// [`Writer::publish_staged`].
+    #[inline]
+    fn stage(&mut self) -> Standing {
+        let row = &mut self.stage[self.staged];
         let print = fingerprint(row);
-        let Self { books, ring, bus, symbols, staged, .. } = self;
-        let book = books.of(day, || load_book(ring, bus, symbols, day))?;
-        row.revision = match book.standing(row.symbol, row.frame_ms, print) {
-            Standing::Duplicate => return Ok(Some(Pushed::Duplicate)),
+        let book = self.books.current();
+        let standing = book.standing(row.symbol, row.frame_ms, print);
+        row.revision = match standing {
+            Standing::Duplicate => return standing,
             Standing::New => 0,
             Standing::Revision(number) => number,
         };
         book.enter(row.symbol, row.frame_ms, print, row.revision);
-        let seq = ring.next_seq() + staged.len() as u64;
-        staged.push(*row);
-        Ok(Some(if row.revision == 0 { Pushed::Accepted(seq) } else { Pushed::Revised(seq) }))
+        self.staged += 1;
+        standing
     }
 
-    /// The next row is of another day: what is staged goes first, and the first bar of a later day closes the day before it.
+    /// The next row is of another day: what is staged goes first, the first bar of a later day closes the day before it, and the day's book
+    /// is opened.
     #[cold]
-    fn turn_to(&mut self, day: i64) {
+    fn turn_to(&mut self, day: i64) -> Result<()> {
         self.publish_staged();
         if self.ring.day() != Some(day) && day > self.ring.day().unwrap_or(self.closed_through) {
             self.close_day();
@@ -436,17 +444,20 @@ impl Writer {
             self.closed_through = day - 1;
             self.flusher.close_before(day);
         }
+        let Self { books, ring, bus, symbols, .. } = self;
+        books.turn_to(day, || load_book(ring, bus, symbols, day))?;
         self.staged_day = Some(day);
+        Ok(())
     }
 
     /// Publishes what is staged: every reader sees it when this returns.
     #[inline]
     fn publish_staged(&mut self) {
         self.room = 0;
-        let Some(last) = self.staged.last() else { return };
+        let rows = &mut self.stage[..std::mem::take(&mut self.staged)];
+        let Some(last) = rows.last() else { return };
         self.last_frame_ms = Some(last.frame_ms);
-        self.ring.append(&mut self.staged);
-        self.staged.clear();
+        self.ring.append(rows);
         if let Some(day) = self.staged_day.filter(|&day| self.ring.day() != Some(day)) {
             self.flusher.note(day, self.ring.next_seq());
         }
