@@ -30,7 +30,11 @@ fn bar(writer: &mut Writer, symbol: &str, frame_ms: i64, close: f64) -> Row {
     Row { symbol, frame_ms, open: close, high: close + 1.0, low: close - 1.0, close, volume: 100.0, ..Row::default() }
 }
 
-fn drain(reader: &mut Reader) -> (Vec<(String, i64, f64, u8)>, Vec<String>) {
+/// Symbol, frame, close and revision.
+type Seen = (String, i64, f64, u8);
+
+/// Everything that is there, and a line for each event.
+fn drain(reader: &mut Reader) -> (Vec<Seen>, Vec<String>) {
     let (mut bars, mut events) = (Vec::new(), Vec::new());
     while let Some(event) = reader.poll().unwrap() {
         match event {

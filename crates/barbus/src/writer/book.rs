@@ -36,18 +36,18 @@ impl Entry {
 }
 
 /// The bars of one trading day.
+///
+/// Bars nearly always come in the order of their frames, and are then only written to the end of a log. The first one that does not, or
+/// that is sent again, has the log sorted into the symbols' own lists.
 #[derive(Debug, Default)]
 pub(crate) struct DayBook {
-    symbols: Vec<SymbolBars>,
+    /// For each symbol the highest frame it has.
+    last_ms: Vec<i64>,
+    /// Bars that came in order, not yet in `symbols`.
+    log: Vec<(SymbolId, Entry)>,
+    /// For each symbol its bars, ascending by frame.
+    symbols: Vec<Vec<Entry>>,
     len: usize,
-}
-
-/// The bars of a symbol, ascending by frame.
-#[derive(Debug)]
-struct SymbolBars {
-    /// The last one's frame, here so that a bar that comes in order needs no look at the entries.
-    last_ms: i64,
-    entries: Vec<Entry>,
 }
 
 /// The values of a bar as 64 bits: what two equal bars share. It holds for this process only.
@@ -76,12 +76,17 @@ impl DayBook {
 
     /// What a bar with these values would be.
     #[inline]
-    pub(crate) fn standing(&self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> Standing {
-        let Some(SymbolBars { last_ms, entries }) = self.symbols.get(symbol.0 as usize) else { return Standing::New };
-        // Bars nearly always come in order.
-        if *last_ms < frame_ms {
-            return Standing::New;
+    pub(crate) fn standing(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> Standing {
+        match self.last_ms.get(symbol.0 as usize) {
+            Some(&last_ms) if last_ms >= frame_ms => self.standing_of_known(symbol, frame_ms, fingerprint),
+            _ => Standing::New,
         }
+    }
+
+    #[cold]
+    fn standing_of_known(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> Standing {
+        self.sort_log();
+        let entries = &self.symbols[symbol.0 as usize];
         match entries.binary_search_by_key(&frame_ms, Entry::frame_ms) {
             Err(_) => Standing::New,
             Ok(at) if entries[at].fingerprint == fingerprint => Standing::Duplicate,
@@ -92,24 +97,38 @@ impl DayBook {
     /// Enters a bar, in the place of what was there for its frame.
     #[inline]
     pub(crate) fn enter(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64, revision: u8) {
-        let symbol = symbol.0 as usize;
-        if symbol >= self.symbols.len() {
-            self.symbols.resize_with(symbol + 1, || SymbolBars { last_ms: i64::MIN, entries: Vec::new() });
-        }
-        let SymbolBars { last_ms, entries } = &mut self.symbols[symbol];
         let entry = Entry { frame_and_revision: frame_ms << 8 | i64::from(revision), fingerprint };
+        if symbol.0 as usize >= self.last_ms.len() {
+            self.last_ms.resize(symbol.0 as usize + 1, i64::MIN);
+        }
+        let last_ms = &mut self.last_ms[symbol.0 as usize];
         if *last_ms < frame_ms {
             *last_ms = frame_ms;
-            entries.push(entry);
+            self.log.push((symbol, entry));
             self.len += 1;
-            return;
+        } else {
+            self.enter_between(symbol, entry);
         }
-        match entries.binary_search_by_key(&frame_ms, Entry::frame_ms) {
+    }
+
+    #[cold]
+    fn enter_between(&mut self, symbol: SymbolId, entry: Entry) {
+        self.sort_log();
+        let entries = &mut self.symbols[symbol.0 as usize];
+        match entries.binary_search_by_key(&entry.frame_ms(), Entry::frame_ms) {
             Ok(at) => entries[at] = entry,
             Err(at) => {
                 entries.insert(at, entry);
                 self.len += 1;
             }
+        }
+    }
+
+    /// Moves the log into the symbols' lists: what is in it is behind everything there.
+    fn sort_log(&mut self) {
+        self.symbols.resize_with(self.last_ms.len(), Vec::new);
+        for (symbol, entry) in self.log.drain(..) {
+            self.symbols[symbol.0 as usize].push(entry);
         }
     }
 
@@ -187,6 +206,12 @@ mod tests {
         book.enter_row(&revised);
         assert_eq!(book.standing(SymbolId(0), 3, fingerprint(&bar(3, 1.0))), Standing::Revision(2));
         assert_eq!(book.len(), 4);
+        // A symbol that the day has not seen, also one between two that it has.
+        for symbol in [7, 3] {
+            assert_eq!(book.standing(SymbolId(symbol), 9, 0), Standing::New);
+            book.enter(SymbolId(symbol), 9, 0, 0);
+            assert_eq!(book.standing(SymbolId(symbol), 9, 0), Standing::Duplicate);
+        }
         let null = Row { present: 0, ..bar(3, 2.0) };
         let zero = Row { present: 1, ..bar(3, 2.0) };
         assert_ne!(fingerprint(&null), fingerprint(&zero));
