@@ -9,10 +9,10 @@ use std::borrow::Cow;
 use std::io::BufRead;
 
 use super::fields::{BarParser, Binding};
-use super::input::{Source, failed};
+use super::input::failed;
+use super::line_rows::LineRows;
 use super::lines::{Line, Lines};
-use super::reject::Reject;
-use super::{BATCH_ROWS, InputError, Options, Parsed};
+use super::{InputError, Options, Parsed};
 
 const DELIMITERS: [u8; 4] = *b",\t;|";
 
@@ -69,21 +69,17 @@ impl<R: BufRead> Csv<R> {
             lines,
         })
     }
+}
 
-    fn line(&mut self, line: Line, parsed: &mut Parsed) {
-        let reason = match line {
-            Line::Whole => match self.whole_line(parsed) {
-                Ok(()) => return,
-                Err(reason) => reason,
-            },
-            Line::TooLong => "the line is too long; only its beginning is kept".to_owned(),
-            Line::Torn => "the input breaks off in the middle of this line".to_owned(),
-        };
-        parsed.rejects.push(Reject {
-            row: String::from_utf8_lossy(self.lines.text()).into_owned(),
-            source: format!("{}:{}", self.input, self.lines.number()),
-            reason,
-        });
+impl<R: BufRead + Send> LineRows for Csv<R> {
+    type Reader = R;
+
+    fn input(&self) -> &str {
+        &self.input
+    }
+
+    fn lines(&mut self) -> &mut Lines<R> {
+        &mut self.lines
     }
 
     fn whole_line(&mut self, parsed: &mut Parsed) -> Result<(), String> {
@@ -102,19 +98,6 @@ impl<R: BufRead> Csv<R> {
             Some(unquoted(&text[start..end]))
         };
         self.parser.push(&self.binding, field, &mut parsed.bars).map_err(|fault| fault.to_string())
-    }
-}
-
-impl<R: BufRead + Send> Source for Csv<R> {
-    fn read(&mut self, parsed: &mut Parsed) -> Result<bool, InputError> {
-        while parsed.len() < BATCH_ROWS {
-            match self.lines.advance() {
-                Ok(Some(line)) => self.line(line, parsed),
-                Ok(None) => return Ok(false),
-                Err(error) => return Err(failed(&self.input, &self.lines, error)),
-            }
-        }
-        Ok(true)
     }
 }
 

@@ -10,6 +10,7 @@ mod csv;
 mod feed;
 mod fields;
 mod input;
+mod line_rows;
 mod lines;
 mod ndjson;
 mod parquet;

@@ -12,10 +12,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::{BarParser, Binding};
-use super::input::{Source, failed};
-use super::lines::{Line, Lines};
-use super::reject::Reject;
-use super::{BATCH_ROWS, InputError, Options, Parsed};
+use super::line_rows::LineRows;
+use super::lines::Lines;
+use super::{Options, Parsed};
 
 /// Rows of an NDJSON text.
 pub(crate) struct Ndjson<R> {
@@ -38,21 +37,17 @@ impl<R: BufRead> Ndjson<R> {
             known: None,
         }
     }
+}
 
-    fn line(&mut self, line: Line, parsed: &mut Parsed) {
-        let reason = match line {
-            Line::Whole => match self.whole_line(parsed) {
-                Ok(()) => return,
-                Err(reason) => reason,
-            },
-            Line::TooLong => "the line is too long; only its beginning is kept".to_owned(),
-            Line::Torn => "the input breaks off in the middle of this line".to_owned(),
-        };
-        parsed.rejects.push(Reject {
-            row: String::from_utf8_lossy(self.lines.text()).into_owned(),
-            source: format!("{}:{}", self.input, self.lines.number()),
-            reason,
-        });
+impl<R: BufRead + Send> LineRows for Ndjson<R> {
+    type Reader = R;
+
+    fn input(&self) -> &str {
+        &self.input
+    }
+
+    fn lines(&mut self) -> &mut Lines<R> {
+        &mut self.lines
     }
 
     fn whole_line(&mut self, parsed: &mut Parsed) -> Result<(), String> {
@@ -80,19 +75,6 @@ impl<R: BufRead> Ndjson<R> {
         }
         let field = |column: usize| value(members[column].1.get());
         self.parser.push(binding, field, &mut parsed.bars).map_err(|fault| fault.to_string())
-    }
-}
-
-impl<R: BufRead + Send> Source for Ndjson<R> {
-    fn read(&mut self, parsed: &mut Parsed) -> Result<bool, InputError> {
-        while parsed.len() < BATCH_ROWS {
-            match self.lines.advance() {
-                Ok(Some(line)) => self.line(line, parsed),
-                Ok(None) => return Ok(false),
-                Err(error) => return Err(failed(&self.input, &self.lines, error)),
-            }
-        }
-        Ok(true)
     }
 }
 

@@ -27,9 +27,11 @@ impl Pulse {
                     Err(RecvTimeoutError::Timeout) => {}
                     _ => break,
                 }
-                let status = archivist.ring().status();
-                let seen = Some((archivist.ring().commits(), status.next_seq));
-                if synced.elapsed() >= sync && seen != commits {
+                if synced.elapsed() < sync {
+                    continue;
+                }
+                let seen = Some((archivist.ring().commits(), archivist.ring().status().next_seq));
+                if seen != commits {
                     // A disk that refuses is tried again at the next interval; the durable cursor just stays where it was.
                     commits = if archivist.sync().is_ok() { seen } else { None };
                     synced = Instant::now();
