@@ -50,7 +50,8 @@ fn reading_makes_no_system_call() {
     let log = bus.beside("strace.log");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-e", "trace=all", "-o"]).arg(&log).arg(std::env::current_exe().expect("a test program"));
-    strace.args(["--exact", "readers::child", "--nocapture"]).env(CHILD_BUS, bus.path());
+    // One thread: a harness with two looks at its clock while it waits for the other.
+    strace.args(["--exact", "readers::child", "--nocapture", "--test-threads", "1"]).env(CHILD_BUS, bus.path());
     let child = Running::start(&mut strace, false);
     let calls = || fs::read_to_string(&log).unwrap_or_default();
     wait::until("the reader at the tip", || calls().contains(&mark(WARM)).then_some(()));
@@ -157,6 +158,7 @@ fn every_reader_sees_the_same_sequence() {
     };
     let early = [tail("oldest"), tail("oldest"), tail("0")];
     let live = tail("live");
+    wait::until("the live one at the ring", || live.has_mapped(&bus.ring()).then_some(()));
     bus.publish(&bus.write("1.csv", market::csv(&bars[..300])), &[]);
     wait::until("the early ones at work", || early.iter().all(|tail| tail.lines_so_far() == 300).then_some(()));
     let late = [tail("oldest"), tail("today"), tail("2024-03-04")];

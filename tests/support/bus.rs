@@ -9,7 +9,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -184,7 +183,7 @@ impl Bus {
     /// One request on the control side of the socket, and its answer.
     pub(crate) fn request(&self, request: &Value) -> std::io::Result<Value> {
         let mut stream = UnixStream::connect(self.path().join("ingest.sock"))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(wait::PATIENCE))?;
         stream.write_all(format!("{request}\n").as_bytes())?;
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer)?;

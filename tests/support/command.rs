@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -73,6 +74,13 @@ impl Running {
     /// Whether its standard output has this word already.
     pub(crate) fn output_has(&self, word: &str) -> bool {
         String::from_utf8_lossy(&self.stdout.bytes.lock().expect("nobody panics with it")).contains(word)
+    }
+
+    /// Whether it has mapped this file into its memory.
+    pub(crate) fn has_mapped(&self, file: &Path) -> bool {
+        let file = file.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap_or_default();
+        maps.lines().any(|line| line.ends_with(file.to_str().expect("UTF-8")))
     }
 
     /// Sends it a signal.

@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_ipc::writer::StreamWriter;
@@ -13,6 +12,7 @@ use serde_json::Value;
 
 use super::bus::Bus;
 use super::market::Bar;
+use super::wait;
 
 /// A connection to the daemon's ingest socket.
 pub(crate) struct Producer {
@@ -24,7 +24,7 @@ impl Producer {
     /// Connects to the daemon of `bus`, which must be running.
     pub(crate) fn connect(bus: &Bus) -> Self {
         let stream = UnixStream::connect(bus.path().join("ingest.sock")).expect("the daemon listens");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout can be set");
+        stream.set_read_timeout(Some(wait::PATIENCE)).expect("a timeout can be set");
         let answers = BufReader::new(stream.try_clone().expect("a descriptor can be duplicated"));
         Producer { stream, answers }
     }

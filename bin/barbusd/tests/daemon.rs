@@ -313,9 +313,10 @@ fn days_close_by_the_next_days_bar_and_by_the_clock() {
     bus.assert_archived("2024-03-04", &days[0]);
     bus.assert_archived("2024-03-05", &days[1]);
     assert_eq!(bus.stat().day, None);
-    for day in ["2024-03-04", "2024-03-05"] {
-        assert_eq!(bus.log().matches(&format!("trading day closed day={day}")).count(), 1);
-    }
+    // A close is told after the writer was given back: the file may be there before the line.
+    let told = |day: &str| bus.log().matches(&format!("trading day closed day={day}")).count();
+    until("the log to tell of both", || (told("2024-03-04") > 0 && told("2024-03-05") > 0).then_some(()));
+    assert_eq!((told("2024-03-04"), told("2024-03-05")), (1, 1));
 }
 
 #[test]
@@ -403,7 +404,8 @@ fn a_day_longer_than_the_ring() {
     let day = long_day();
     assert!(bus.stat().blocks * 64 < day.num_rows() as u32 / 2, "the ring is too long for this test");
     assert_eq!(publish(&bus, std::slice::from_ref(&day)), accepted(day.num_rows() as u64));
-    assert!(bus.log().contains("spilled"));
+    // The log tells of the flusher at the next tick.
+    until("the log to tell of it", || bus.log().contains("spilled").then_some(()));
     bus.close_day();
     bus.assert_archived(DAY, &day);
 }
@@ -435,14 +437,22 @@ fn an_archive_that_cannot_be_written() {
         assert!(!done.load(Ordering::Relaxed), "acknowledged without room");
         let error = bus.request(r#"{"close_day":{}}"#)["error"].to_string();
         assert!(error.contains(DAY) && error.contains("kept"), "{error}");
+        // The failure is told once, though it is tried more often. Looked at before the repair, in which another one may be met.
+        let told = || bus.log().matches("day not archived yet").count();
+        until("the log to tell of it", || (told() > 0).then_some(()));
+        until("more tries", || {
+            let error = bus.stat().last_flush_error?;
+            let (_, tries) = error.split_once("(tried ")?;
+            let tries: u32 = tries.split(' ').next()?.parse().ok()?;
+            (tries >= 3).then_some(())
+        });
+        assert_eq!(told(), 1, "{}", bus.log());
 
         std::fs::remove_file(&archive).unwrap();
         std::fs::rename(&aside, &archive).unwrap();
         let ack = producer.join().unwrap();
         assert_eq!((ack.rows, ack.accepted), (MANY as u64 * 240, MANY as u64 * 240));
     });
-    // The failure was told once, though it was tried more often.
-    assert_eq!(bus.log().matches("day not archived yet").count(), 1);
     bus.close_day();
     bus.assert_archived(DAY, &day);
     let stat = bus.stat();

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Settings that make a small ring quickly.
 pub(crate) const SMALL: &str = "[ring]\nsize = \"4MB\"\nrows_per_block = 1024\ntip_rows = 1024\nsymbols = 256\n";
