@@ -1,6 +1,7 @@
 //! The whole of barbus from outside: processes, kills, bad input, and other people's readers. Each
 //! module is one promise or one part of the command line; `support` is what they stand on.
 //!
+//! - `access`: who may read and who may publish, with real users
 //! - `archive`: the day's Parquet as pyarrow, polars and DuckDB see it; late bars, failing flushes
 //! - `bad_input`: what is wrong with the input, the message, and what is left
 //! - `commands`: every verb: tables, JSON and CSV, exit codes
@@ -17,7 +18,7 @@
 //! The promises of the design and who guards them here; the crates have tests of their own besides:
 //!
 //! 1. a valid Arrow file at every moment: `stock_readers`
-//! 2. read-only maps, a writer that waits for nobody: `readers`, `format_reader`
+//! 2. read-only maps, a writer that waits for nobody: `access`, `readers`, `format_reader`
 //! 3. no torn read: `format_reader`, `demo`
 //! 4. an exact count of what was missed: `readers`, `format_reader`
 //! 5. no system call in steady state: `readers`
@@ -27,6 +28,7 @@
 //! 9. a bad bar is kept with its reason, a bad file is an error: `bad_input`, `full`, `format_reader`
 #![forbid(unsafe_code)]
 
+mod access;
 mod archive;
 mod bad_input;
 mod commands;

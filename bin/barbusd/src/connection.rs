@@ -27,6 +27,7 @@ pub(crate) type Writer = OwnedWriteHalf;
 pub(crate) struct Peer {
     pid: Option<i32>,
     uid: Option<u32>,
+    gid: Option<u32>,
 }
 
 impl fmt::Display for Peer {
@@ -60,6 +61,7 @@ pub(crate) async fn serve(stream: UnixStream, daemon: Arc<Daemon>) {
     let peer = Peer {
         pid: credentials.as_ref().and_then(tokio::net::unix::UCred::pid),
         uid: credentials.as_ref().map(tokio::net::unix::UCred::uid),
+        gid: credentials.as_ref().map(tokio::net::unix::UCred::gid),
     };
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::with_capacity(BUFFER, reader);
@@ -83,7 +85,12 @@ async fn refuse(reader: &mut Reader, writer: &mut Writer, answer: &Answer) -> st
     tokio::io::copy_buf(reader, &mut tokio::io::sink()).await.map(drop)
 }
 
-async fn converse(reader: &mut Reader, writer: &mut Writer, peer: Peer, daemon: &Daemon) -> Result<(), End> {
+async fn converse(reader: &mut Reader, writer: &mut Writer, peer: Peer, daemon: &Arc<Daemon>) -> Result<(), End> {
+    if !daemon.access.is_open() {
+        let asked = Arc::clone(daemon);
+        let check = tokio::task::spawn_blocking(move || asked.access.check(peer.uid, peer.gid));
+        check.await.map_err(|_| End::Gone)?.map_err(End::Refused)?;
+    }
     match reader.fill_buf().await?.first() {
         // Somebody looked whether anybody is there.
         None => Ok(()),

@@ -8,12 +8,15 @@ use barbus::{Bus, Date, FlushWaiter, Incoming, Intake, Result, Taken, Writer};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::access::Access;
+
 /// The daemon of one bus.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     pub(crate) bus: Bus,
     pub(crate) intake: Intake,
     pub(crate) waiter: FlushWaiter,
+    pub(crate) access: Access,
     /// Streams of bars that are connected.
     pub(crate) producers: AtomicU64,
     /// `None` from the daemon's end on.
@@ -23,12 +26,13 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn new(writer: Writer) -> Self {
+    pub(crate) fn new(writer: Writer, access: Access) -> Self {
         let open = writer.day();
         let daemon = Self {
             bus: writer.bus().clone(),
             intake: writer.intake(),
             waiter: writer.flush_waiter(),
+            access,
             producers: AtomicU64::new(0),
             writer: Mutex::new(Some(writer)),
             over: watch::Sender::new(false),

@@ -1,9 +1,10 @@
 //! The barbus daemon: a [`barbus::Writer`] behind a Unix socket.
 //!
-//! A library with two thin faces, `barbusd BUS` and `barbus daemon BUS`. The way of a bar through it: `socket` → `connection` →
+//! A library with two thin faces, `barbusd BUS` and `barbus daemon BUS`. The way of a bar through it: `socket` → `connection` (`access`) →
 //! `producer`, which takes messages off the stream (`messages`, `decoder`) → `daemon`, which has the one writer.
 #![forbid(unsafe_code)]
 
+mod access;
 mod acks;
 mod connection;
 mod daemon;

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::access::Access;
 use crate::connection;
 use crate::daemon::Daemon;
 use crate::socket::Socket;
@@ -54,11 +55,12 @@ impl Signals {
 
 async fn serve(bus: &Bus) -> Result<()> {
     let mut signals = Signals::install()?;
+    let access = Access::new(bus)?;
     let writer = Writer::open(bus)?;
     tell_recovery(&writer);
     // Only the holder of the lock may touch the socket.
     let socket = Socket::bind(&bus.socket())?;
-    let daemon = Arc::new(Daemon::new(writer));
+    let daemon = Arc::new(Daemon::new(writer, access));
     tracing::info!(
         pid = std::process::id(),
         bus = %bus.path().display(),

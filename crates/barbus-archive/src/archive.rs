@@ -70,7 +70,7 @@ struct OnDisk {
 
 impl Archive {
     /// Opens the archive in `dir` for writing, makes it and the work directory beside it (`archive/1m.work` for
-    /// `archive/1m`, mode 0750) if they are missing, and removes what a crash left of files being written. Rows have the
+    /// `archive/1m`; both with mode 0750) if they are missing, and removes what a crash left of files being written. Rows have the
     /// columns of `schema`; `calendar` is the name put into each file.
     ///
     /// `dir` itself may not be a mount point: the two must be on one file system.

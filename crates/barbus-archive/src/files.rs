@@ -5,14 +5,14 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use bytes::Bytes;
 
 /// What the archive asks of a file system.
 pub trait Files: std::fmt::Debug + Send + Sync {
-    /// Makes a directory and those above it, with this mode less the umask; one that is there is fine, and stays as it is.
+    /// Makes a directory and those above it, with this mode whatever the umask; one that is there is fine, and stays as it is.
     fn create_dir(&self, path: &Path, mode: u32) -> io::Result<()>;
     /// Names in a directory, in any order; none when there is no such directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>>;
@@ -42,7 +42,17 @@ pub struct DiskFiles;
 
 impl Files for DiskFiles {
     fn create_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(mode).create(path)
+        if path.is_dir() {
+            return Ok(());
+        }
+        if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+            self.create_dir(above, mode)?;
+        }
+        match DirBuilder::new().mode(mode).create(path) {
+            Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {

@@ -28,10 +28,8 @@ use crate::{Corruption, DayMeta, Error, Result, checksum, day_file, workers};
 const DAY_SUFFIX: &str = ".parquet";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 const WORK_SUFFIX: &str = ".work";
-/// Mode of the archive's directory, where it is not there yet: whatever the umask leaves.
-const DIR_MODE: u32 = 0o777;
-/// Mode of the work directory: what is in it concerns the bus alone.
-const WORK_DIR_MODE: u32 = 0o750;
+/// Mode of the two directories, where they are not there yet.
+const DIR_MODE: u32 = 0o750;
 
 /// A file read in full, checked.
 #[derive(Debug)]
@@ -83,7 +81,7 @@ impl Store {
     }
 
     fn create_work_dir(&self) -> Result<()> {
-        self.create(&self.work_dir, WORK_DIR_MODE)
+        self.create(&self.work_dir, DIR_MODE)
     }
 
     fn create(&self, dir: &Path, mode: u32) -> Result<()> {

@@ -1,12 +1,12 @@
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::ShmError;
 
-/// Creates `path` (mode 0640) with `len` bytes of zeros, every block of it allocated.
+/// Creates `path` (mode 0640, whatever the umask) with `len` bytes of zeros, every block of it allocated.
 ///
 /// A sparse file on a full disk would be a `SIGBUS` at the first store to a page; here a full disk is an error.
 /// Fails when the file exists. A file that could not be allocated in full is removed again.
@@ -18,6 +18,8 @@ pub fn allocate(path: &Path, len: u64) -> Result<File, ShmError> {
         .mode(0o640)
         .open(path)
         .map_err(|e| ShmError::io(path, "create", e))?;
+    // The umask may have taken the group's part away.
+    file.set_permissions(Permissions::from_mode(0o640)).map_err(|e| ShmError::io(path, "set the mode of", e))?;
     if let Err(e) = fallocate(&file, FallocateFlags::empty(), 0, len) {
         let _ = std::fs::remove_file(path);
         return Err(ShmError::io(path, "allocate", e));

@@ -12,7 +12,7 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Makes a new bus at `path`: the directory (mode 0750), its folders, and a `bus.toml` that shows every setting.
+    /// Makes a new bus at `path`: the directory and its folders (mode 0750, whatever the umask), and a `bus.toml` that shows every setting.
     ///
     /// Fails where `path` has a `bus.toml` already.
     pub fn init(path: &Path, options: &InitOptions) -> Result<Self> {
@@ -24,11 +24,7 @@ impl Bus {
         // What is refused is refused before anything is made.
         Settings::parse(&text, &file)?;
         for folder in [path.to_owned(), path.join("archive/1m"), path.join("quarantine"), path.join("readers")] {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o750)
-                .create(&folder)
-                .map_err(|e| Error::io(&folder, "create", e))?;
+            make_folder(&folder).map_err(|e| Error::io(&folder, "create", e))?;
         }
         std::fs::write(&file, text).map_err(|e| Error::io(&file, "write", e))?;
         let _ = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640));
@@ -90,5 +86,24 @@ impl Bus {
     /// The writer's lock.
     pub fn lock(&self) -> PathBuf {
         self.path.join("lock")
+    }
+}
+
+/// Mode of every folder of a bus.
+const FOLDER_MODE: u32 = 0o750;
+
+/// Makes a folder of a bus and those above it that are missing, with exactly mode 0750; what is there stays as it is.
+pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above)?;
+    }
+    match std::fs::DirBuilder::new().mode(FOLDER_MODE).create(path) {
+        // The umask may have taken the group's part away.
+        Ok(()) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(FOLDER_MODE)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -104,7 +104,7 @@ pub use bus::Bus;
 pub use error::{Error, Result};
 pub use publisher::{Publisher, request_close_day, stat};
 pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, Wait};
-pub use settings::{InitOptions, Settings};
+pub use settings::{Account, InitOptions, Settings};
 pub use verify::{VerifyReport, verify};
 pub use writer::{
     FlushError, FlushStatus, FlushWaiter, Incoming, Intake, Pushed, REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE,

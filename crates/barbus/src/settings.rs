@@ -66,6 +66,16 @@ const SETTINGS: &[Setting] = &[
     setting("ring", "sync", "\"1s\"", &["How often the ring is put on disk: what a loss of power may cost at most."]),
     setting("ingest", "socket", "\"ingest.sock\"", &["The socket that producers connect to."]),
     setting("ingest", "max_message", "\"256MB\"", &["Longest message that a producer may send."]),
+    setting(
+        "ingest",
+        "allow_users",
+        "[]",
+        &[
+            "Who may use the socket, names or numbers: users, and below them groups. Both empty: whom the socket's mode lets in.",
+            "The daemon's own user and root always may.",
+        ],
+    ),
+    setting("ingest", "allow_groups", "[]", &["Groups whose members may use the socket."]),
     setting("archive", "path", "\"archive/1m\"", &["The directory of the Parquet files, one for each trading day."]),
     setting(
         "archive",
@@ -82,6 +92,16 @@ const SECTIONS: &[(&str, &str)] = &[
     ("ingest", "What producers send."),
     ("archive", "Closed days as Parquet."),
 ];
+
+/// A user or a group, as `bus.toml` names it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Account {
+    /// By its number.
+    Id(u32),
+    /// By its name.
+    Name(String),
+}
 
 /// The settings of a bus.
 #[derive(Debug, Clone)]
@@ -113,6 +133,10 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Longest message that a producer may send, bytes.
     pub max_message_bytes: u64,
+    /// Users who may use the socket; with `allow_groups` empty too: everybody whom the socket's mode lets in.
+    pub allow_users: Vec<Account>,
+    /// Groups whose members may use the socket.
+    pub allow_groups: Vec<Account>,
     /// Directory of the archive, relative to the bus.
     pub archive_path: PathBuf,
     /// How long bars for a closed day are gathered before its file is rewritten.
@@ -199,6 +223,10 @@ struct RawRing {
 struct RawIngest {
     socket: Option<PathBuf>,
     max_message: Option<String>,
+    #[serde(default)]
+    allow_users: Vec<Account>,
+    #[serde(default)]
+    allow_groups: Vec<Account>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -252,6 +280,8 @@ impl Settings {
             sync: duration("ring.sync", raw.ring.sync, "1s")?,
             socket: raw.ingest.socket.unwrap_or_else(|| "ingest.sock".into()),
             max_message_bytes: size("ingest.max_message", raw.ingest.max_message, "256MB")?,
+            allow_users: raw.ingest.allow_users,
+            allow_groups: raw.ingest.allow_groups,
             archive_path: raw.archive.path.unwrap_or_else(|| "archive/1m".into()),
             late: duration("archive.late", raw.archive.late, "5s")?,
         })

@@ -16,6 +16,7 @@ use barbus_bars::{Date, Fault};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::bus::make_folder;
 use crate::{Error, Result};
 
 /// The folder of quarantined rows, one file for each UTC date of receipt.
@@ -100,7 +101,7 @@ impl Quarantine {
 
     fn file(&mut self, date: Date, path: &Path) -> std::io::Result<&File> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != date) {
-            std::fs::create_dir_all(&self.folder)?;
+            make_folder(&self.folder)?;
             let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
             self.open = Some((date, file));
         }

@@ -1,0 +1,313 @@
+//! Who may read a bus and who may publish to it, with users of this machine made for the test. It takes root to make them.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::command::{self, Finished};
+use crate::support::{market, wait};
+
+/// The daemon's group may read, and nobody in it can write; others get nothing; whatever the umask is.
+///
+/// Promise 2: nothing a reader does can corrupt the bus.
+#[test]
+fn the_group_reads_and_cannot_write() {
+    let Some(mut stage) = Stage::set("g") else { return };
+    stage.start("umask 077", "");
+    let mode = |name: &str| {
+        let found = fs::metadata(stage.bus().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name.to_owned(), found.mode() & 0o7777)
+    };
+    for folder in ["", "archive", "archive/1m", "archive/1m.work", "quarantine", "readers"] {
+        assert_eq!(mode(folder), (folder.to_owned(), 0o750));
+    }
+    assert_eq!((mode("bars.ring").1, mode("bus.toml").1, mode("ingest.sock").1), (0o640, 0o640, 0o660));
+
+    let bars = market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 5);
+    let csv = stage.write("bars.csv", &market::csv(&bars));
+    stage.barbus(&stage.member, "publish", &[csv.as_os_str()]).ok();
+    stage.barbus(&stage.member, "close-day", &[]).ok();
+    let tail = ["--from", "oldest", "--format", "json", "--until-close"].map(OsStr::new);
+    assert_eq!(stage.barbus(&stage.member, "tail", &tail).json_lines().len(), bars.len());
+
+    let ring = stage.bus().join("bars.ring");
+    let before = fs::read(&ring).expect("root can read");
+    let write = |user: &str| {
+        stage.run_as(user, &["dd", "if=/dev/zero", "count=1", "conv=notrunc", &format!("of={}", ring.display())])
+    };
+    for user in [&stage.member, &stage.outsider] {
+        let run = write(user);
+        assert!(!run.status.success() && run.stderr.contains("Permission denied"), "{run}");
+    }
+    assert!(fs::read(&ring).expect("root can read") == before, "somebody wrote to the ring");
+
+    for verb in ["tail", "stat", "latest", "publish"] {
+        let arguments: &[&OsStr] = match verb {
+            "latest" => &["600000.XSHG".as_ref()],
+            "publish" => &[csv.as_os_str()],
+            _ => &[],
+        };
+        let message = stage.barbus(&stage.outsider, verb, arguments).fails(1, &["Permission denied"]);
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+/// The lists say which of those whom the socket's mode lets in may use it: users, groups that a user is in, by name or number.
+#[test]
+fn the_lists_say_who_may_use_the_socket() {
+    let Some(mut stage) = Stage::set("l") else { return };
+    let csv = stage.write("bars.csv", &market::csv(&market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 5)));
+    let (member, other) = (stage.member.clone(), stage.other.clone());
+    // `other` is in the group `desk`, which is not the first one of his groups.
+    let cases = [
+        (format!("allow_users = [{member:?}]"), true, false),
+        (format!("allow_users = [{}]", user_id(&member)), true, false),
+        (format!("allow_groups = [{:?}]", stage.desk), false, true),
+        (format!("allow_users = [{:?}]\nallow_groups = [{:?}]", member, stage.desk), true, true),
+        (format!("allow_users = [\"root\"]\nallow_groups = [{}]", group_id(&stage.outsider)), false, false),
+        ("allow_users = []\nallow_groups = []".to_owned(), true, true),
+    ];
+    for (lists, member_may, other_may) in cases {
+        stage.start("umask 022", &lists);
+        for (user, may) in [(&member, member_may), (&other, other_may)] {
+            let publish = stage.barbus(user, "publish", &[csv.as_os_str()]);
+            let stat = stage.barbus(user, "stat", &[]);
+            let close = stage.barbus(user, "close-day", &[]);
+            if may {
+                (publish.ok(), stat.ok(), close.ok());
+                continue;
+            }
+            let why = format!(
+                "not allowed: user {user} (uid {}) is in neither ingest.allow_users nor ingest.allow_groups",
+                user_id(user)
+            );
+            for refused in [publish, stat, close] {
+                let message = refused.fails(1, &[&why]);
+                assert_eq!(message.lines().count(), 1, "{lists}: {message}");
+            }
+            wait::until("the log to tell of it", || stage.log().contains(&why).then_some(()));
+            // Reading takes no leave of the daemon.
+            stage.barbus(user, "tail", &["--from", "oldest", "--until-close"].map(OsStr::new)).ok();
+        }
+        // Its own user may whatever the lists say, and so may root.
+        stage.barbus(&stage.keeper, "publish", &[csv.as_os_str()]).ok();
+        stage.barbus("root", "publish", &[csv.as_os_str()]).ok();
+        stage.barbus(&stage.keeper, "close-day", &[]).ok();
+        let stat: Value = stage.barbus("root", "stat", &["--format", "json"].map(OsStr::new)).json();
+        assert_eq!((&stat["bars"], &stat["producers"]), (&5.into(), &0.into()), "{lists}: {stat}");
+        stage.stop();
+    }
+
+    for (lists, words) in [
+        ("allow_users = [\"nobody-of-that-name\"]", ["ingest.allow_users", "no user \"nobody-of-that-name\""]),
+        ("allow_groups = [\"no-such-group\"]", ["ingest.allow_groups", "no group \"no-such-group\""]),
+    ] {
+        stage.configure(lists);
+        let message = stage.barbus(&stage.keeper, "daemon", &[]).fails(1, &words);
+        assert!(message.contains("bus.toml"), "{message}");
+    }
+}
+
+/// A bus of its own user, and others beside him; all removed when it is dropped.
+struct Stage {
+    root: TempDir,
+    /// The daemon's user; his group is the bus's.
+    keeper: String,
+    /// In the keeper's group.
+    member: String,
+    /// In the keeper's group, and in `desk`.
+    other: String,
+    /// In neither.
+    outsider: String,
+    desk: String,
+    template: String,
+    daemon: Option<Child>,
+}
+
+impl Stage {
+    /// Makes the users, or says that the test is skipped.
+    fn set(kind: &str) -> Option<Self> {
+        for tool in [&["useradd", "--help"][..], &["groupadd", "--help"], &["setpriv", "--version"]] {
+            if !Command::new(tool[0]).arg(tool[1]).output().is_ok_and(|output| output.status.success()) {
+                println!("skipped: no {} here", tool[0]);
+                return None;
+            }
+        }
+        if !rustix::process::getuid().is_root() {
+            println!("skipped: making users takes root");
+            return None;
+        }
+        // The files of users have one lock.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = |what: &str| format!("bb-{kind}-{}-{what}", std::process::id());
+        let root = tempfile::Builder::new().prefix("barbus-").tempdir().expect("a temporary directory");
+        let stage = Self {
+            keeper: name("keeper"),
+            member: name("member"),
+            other: name("other"),
+            outsider: name("outsider"),
+            desk: name("desk"),
+            template: String::new(),
+            daemon: None,
+            root,
+        };
+        let add = |command: &mut Command| {
+            let output = command.output().expect("it was there a moment ago");
+            if !output.status.success() {
+                println!("skipped: {command:?}: {}", String::from_utf8_lossy(&output.stderr));
+            }
+            output.status.success()
+        };
+        let mut made = add(Command::new("groupadd").arg(&stage.desk));
+        for (user, groups) in [
+            (&stage.keeper, String::new()),
+            (&stage.member, stage.keeper.clone()),
+            (&stage.other, format!("{},{}", stage.keeper, stage.desk)),
+            (&stage.outsider, String::new()),
+        ] {
+            let mut command = Command::new("useradd");
+            command.args(["--no-create-home", "--user-group"]);
+            if !groups.is_empty() {
+                command.args(["--groups", &groups]);
+            }
+            made = made && add(command.arg(user));
+        }
+        if !made {
+            return None;
+        }
+        // Others must get as far as the bus, and have a program to run.
+        fs::set_permissions(stage.root.path(), fs::Permissions::from_mode(0o755)).expect("ours");
+        fs::copy(env!("CARGO_BIN_EXE_barbus"), stage.program()).expect("can be copied");
+        let home = stage.root.path().join("home");
+        fs::create_dir(&home).expect("can be made");
+        let (user, group) = (user_id(&stage.keeper), group_id(&stage.keeper));
+        std::os::unix::fs::chown(&home, Some(user), Some(group)).expect("root may");
+        Some(stage)
+    }
+
+    fn bus(&self) -> PathBuf {
+        self.root.path().join("home/bus")
+    }
+
+    fn program(&self) -> PathBuf {
+        self.root.path().join("barbus")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.root.path().join("log")).unwrap_or_default()
+    }
+
+    /// A file that everybody can read.
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.root.path().join(name);
+        fs::write(&path, text).expect("can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("ours");
+        path
+    }
+
+    /// A command as this user, with the groups that the system says he is in.
+    fn command_as(user: &str, command: &[&OsStr]) -> Command {
+        let mut run = Command::new("setpriv");
+        let (user, group) = (user_id(user).to_string(), group_id(user).to_string());
+        run.args(["--reuid", &user, "--regid", &group, "--init-groups"]).args(command);
+        run.env_remove("RUST_LOG").env("TZ", "UTC").current_dir("/");
+        run
+    }
+
+    fn run_as(&self, user: &str, command: &[&str]) -> Finished {
+        let command: Vec<&OsStr> = command.iter().map(OsStr::new).collect();
+        command::finish(&mut Self::command_as(user, &command), None)
+    }
+
+    fn barbus(&self, user: &str, verb: &str, arguments: &[&OsStr]) -> Finished {
+        let (program, bus) = (self.program(), self.bus());
+        let mut command = vec![program.as_os_str(), OsStr::new(verb), bus.as_os_str()];
+        command.extend(arguments);
+        command::finish(&mut Self::command_as(user, &command), None)
+    }
+
+    /// Writes these lines into the section `[ingest]`.
+    fn configure(&mut self, lists: &str) {
+        let path = self.bus().join("bus.toml");
+        if self.template.is_empty() {
+            let text = fs::read_to_string(&path).expect("made by init");
+            self.template = text
+                .replace("# size = \"256MB\"", "size = \"2MB\"")
+                .replace("# rows_per_block = 16384", "rows_per_block = 64");
+        }
+        fs::write(&path, self.template.replace("[ingest]", &format!("[ingest]\n{lists}"))).expect("root may");
+    }
+
+    /// Makes the bus, if there is none, and starts its daemon under this umask, as the keeper.
+    fn start(&mut self, umask: &str, lists: &str) {
+        let (program, bus) = (self.program(), self.bus());
+        let shell = |line: String| {
+            let line = format!("{umask}; exec {line}");
+            Self::command_as(&self.keeper, &["sh", "-c", &line].map(OsStr::new))
+        };
+        if !bus.exists() {
+            let init = format!("{} init {} --calendar XSHG", program.display(), bus.display());
+            command::finish(&mut shell(init), None).ok();
+        }
+        let mut daemon = shell(format!("{} daemon {}", program.display(), bus.display()));
+        self.configure(lists);
+        let log = fs::File::options().create(true).append(true).open(self.root.path().join("log")).expect("ours");
+        let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("setpriv is there");
+        self.daemon = Some(daemon);
+        wait::until("the daemon", || {
+            let ended = self.daemon.as_mut().expect("just started").try_wait().expect("can be waited for");
+            assert_eq!(ended, None, "the daemon ended:\n{}", self.log());
+            UnixStream::connect(self.bus().join("ingest.sock")).is_ok().then_some(())
+        });
+    }
+
+    fn stop(&mut self) {
+        let mut daemon = self.daemon.take().expect("it runs");
+        kill_process(Pid::from_child(&daemon), Signal::TERM).expect("a child can be signalled");
+        let status = wait::until("the daemon's end", || daemon.try_wait().expect("can be waited for"));
+        assert_eq!(status.code(), Some(0), "{}", self.log());
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log\n{}", self.log());
+        }
+        // His own group goes with each user; the keeper's is the others' too and goes last.
+        for user in [&self.outsider, &self.other, &self.member, &self.keeper] {
+            let _ = Command::new("userdel").arg(user).output();
+        }
+        let _ = Command::new("groupdel").arg(&self.keeper).output();
+        let _ = Command::new("groupdel").arg(&self.desk).output();
+    }
+}
+
+/// A user's number.
+fn user_id(user: &str) -> u32 {
+    id("-u", user)
+}
+
+/// The number of a user's first group.
+fn group_id(user: &str) -> u32 {
+    id("-g", user)
+}
+
+fn id(which: &str, user: &str) -> u32 {
+    let output = Command::new("id").args([which, user]).output().expect("id is everywhere");
+    let text = String::from_utf8(output.stdout).expect("a number");
+    text.trim().parse().unwrap_or_else(|error| panic!("{user}: {error}"))
+}
