@@ -45,6 +45,23 @@ fn standard_input_is_a_file_too() {
     }
 }
 
+/// Promise 6, asked for: acknowledged when it is on disk.
+#[test]
+fn publish_waits_for_the_disk_when_it_is_told_to() {
+    let mut bus = Bus::init("XSHG");
+    bus.configure("# sync = \"1s\"", "sync = \"1h\"");
+    bus.start();
+    let bars = market::xshg_day(&SYMBOLS[..1], "2024-03-04");
+    let csv = bus.write("bars.csv", market::csv(&bars));
+    assert_eq!(bus.publish(&csv, &["--ack", "durable"]), Counts::all_accepted(bars.len()));
+    // The durable cursor of docs/FORMAT.md: block 1, every row.
+    let ring = std::fs::read(bus.ring()).expect("the ring can be read");
+    let durable = u64::from_le_bytes(ring[4992..5000].try_into().expect("eight bytes"));
+    assert_eq!(durable, 1 << 32 | bars.len() as u64);
+    let wrong = bus.barbus("publish", [csv.as_os_str(), "--ack".as_ref(), "soon".as_ref()]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong}");
+}
+
 #[test]
 fn vendors_names_zones_and_labels_are_understood() {
     let bus = Bus::running("XSHG");

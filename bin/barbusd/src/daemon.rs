@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use barbus::protocol::Stat;
-use barbus::{Bus, Date, FlushWaiter, Incoming, Intake, Result, Taken, Writer};
+use barbus::{Bus, Date, DurabilityWaiter, FlushWaiter, Incoming, Intake, Result, Taken, Writer};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -17,6 +17,11 @@ pub(crate) struct Daemon {
     pub(crate) intake: Intake,
     pub(crate) waiter: FlushWaiter,
     pub(crate) access: Access,
+    pub(crate) durability: DurabilityWaiter,
+    /// Rows below it are on disk; a receiver wakes with each sync.
+    pub(crate) durable: watch::Receiver<u64>,
+    /// The ring is on a file system in memory: nothing in it is durable.
+    pub(crate) ring_is_volatile: bool,
     /// Streams of bars that are connected.
     pub(crate) producers: AtomicU64,
     /// `None` from the daemon's end on.
@@ -26,13 +31,22 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn new(writer: Writer, access: Access) -> Self {
+    pub(crate) fn new(writer: Writer, access: Access) -> Result<Self> {
+        let ring_is_volatile = writer.bus().ring_is_volatile()?;
         let open = writer.day();
+        let durability = writer.durability_waiter();
+        let (tell, durable) = watch::channel(durability.durable_seq());
+        durability.on_sync(move |seq| {
+            tell.send_replace(seq);
+        });
         let daemon = Self {
             bus: writer.bus().clone(),
             intake: writer.intake(),
             waiter: writer.flush_waiter(),
             access,
+            durability,
+            durable,
+            ring_is_volatile,
             producers: AtomicU64::new(0),
             writer: Mutex::new(Some(writer)),
             over: watch::Sender::new(false),
@@ -41,7 +55,7 @@ impl Daemon {
         let calendar = &daemon.bus.settings().calendar;
         let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
         daemon.look_at_horizon(open.map_or(today, |day| day.max(today)));
-        daemon
+        Ok(daemon)
     }
 
     /// Works with the writer, and says which day closed and which opened meanwhile; `None` when the daemon is ending.

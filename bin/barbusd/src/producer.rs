@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use barbus::protocol::Ack;
+use barbus::Taken;
+use barbus::protocol::{ACK, AckMode};
 use tokio::time::timeout;
 
 use crate::acks::Acks;
@@ -44,13 +45,13 @@ pub(crate) async fn take(reader: &mut Reader, writer: &mut Writer, peer: Peer, d
     let _counted = Counted::new(&daemon.producers);
     let source = peer.to_string();
     tracing::debug!(%peer, "producer connected");
-    let mut ack = Ack::default();
+    let mut sum = Taken::default();
     let mut acks = Acks::new(writer);
-    let end = take_batches(reader, &source, daemon, &mut ack, &mut acks).await;
-    tracing::debug!(%peer, rows = ack.rows, "producer done");
+    let end = take_batches(reader, &source, daemon, &mut sum, &mut acks).await;
+    tracing::debug!(%peer, rows = sum.ack.rows, "producer done");
     match end {
         Ok(()) => {
-            acks.send(ack);
+            acks.send(sum.ack, sum.through_seq);
             acks.finish().await
         }
         Err(End::Refused(why)) => {
@@ -66,22 +67,47 @@ async fn take_batches(
     reader: &mut Reader,
     source: &str,
     daemon: &Daemon,
-    ack: &mut Ack,
+    sum: &mut Taken,
     acks: &mut Acks<'_>,
 ) -> Result<(), End> {
     let mut decoder = Decoder::new();
+    let mut mode = None;
     while let Some(message) = next(reader, daemon.max_message_bytes(), acks).await? {
         let long = message.body.len() >= LONG_BYTES;
         let decoded = work(long, || decoder.decode(message)).map_err(End::Refused)?;
         let Some(batch) = decoded else { continue };
-        let begun = ack.rows;
+        if mode.is_none() {
+            // A stream has one schema.
+            let asked = ack_mode(&batch, daemon)?;
+            if asked == AckMode::Durable {
+                acks.wait_for_disk(daemon.durability.clone(), daemon.durable.clone());
+            }
+            mode = Some(asked);
+        }
+        let begun = sum.ack.rows;
         for first in (0..batch.num_rows()).step_by(PIECE) {
             let piece = batch.slice(first, PIECE.min(batch.num_rows() - first));
-            take_piece(daemon, piece, source, begun + first as u64, long, ack).await?;
+            take_piece(daemon, piece, source, begun + first as u64, long, sum).await?;
         }
-        acks.send(*ack);
+        acks.send(sum.ack, sum.through_seq);
     }
     Ok(())
+}
+
+/// When the rows of a stream are acknowledged, by its schema's metadata or else by `bus.toml`.
+fn ack_mode(batch: &RecordBatch, daemon: &Daemon) -> Result<AckMode, End> {
+    let schema = batch.schema();
+    let Some(asked) = schema.metadata().get(ACK) else { return Ok(daemon.bus.settings().ack) };
+    let refused = |why: String| End::Refused(format!("schema metadata {ACK}: {why}"));
+    let mode = asked.parse().map_err(refused)?;
+    if mode == AckMode::Durable && daemon.ring_is_volatile {
+        let ring = daemon.bus.ring();
+        return Err(refused(format!(
+            "the ring {} is on tmpfs and does not survive a loss of power: nothing in it is durable",
+            ring.display()
+        )));
+    }
+    Ok(mode)
 }
 
 /// The next message; meanwhile acknowledgements go out that there was no room for.
@@ -102,7 +128,7 @@ async fn take_piece(
     source: &str,
     first_row: u64,
     long: bool,
-    ack: &mut Ack,
+    sum: &mut Taken,
 ) -> Result<(), End> {
     let incoming = work(long, || daemon.intake.cast(piece, source, first_row));
     let incoming = incoming.map_err(|error| End::Refused(error.to_string()))?;
@@ -110,7 +136,8 @@ async fn take_piece(
     while next < incoming.rows() {
         let taken = work(long, || daemon.take(&incoming, next)).ok_or(End::Gone)?;
         let taken = taken.map_err(|error| End::Refused(error.to_string()))?;
-        *ack += taken.ack;
+        sum.ack += taken.ack;
+        sum.through_seq = sum.through_seq.max(taken.through_seq);
         next = taken.next;
         if next < incoming.rows() {
             tokio::time::sleep(FULL_PAUSE).await;

@@ -14,7 +14,7 @@ use crate::access::Access;
 use crate::connection;
 use crate::daemon::Daemon;
 use crate::socket::Socket;
-use crate::watch::FlushWatch;
+use crate::watch::{FlushWatch, SyncWatch};
 
 const WORKERS: usize = 2;
 /// How often the clock is looked at.
@@ -60,7 +60,7 @@ async fn serve(bus: &Bus) -> Result<()> {
     tell_recovery(&writer);
     // Only the holder of the lock may touch the socket.
     let socket = Socket::bind(&bus.socket())?;
-    let daemon = Arc::new(Daemon::new(writer, access));
+    let daemon = Arc::new(Daemon::new(writer, access)?);
     tracing::info!(
         pid = std::process::id(),
         bus = %bus.path().display(),
@@ -71,6 +71,7 @@ async fn serve(bus: &Bus) -> Result<()> {
 
     let mut connections = JoinSet::new();
     let mut flusher = FlushWatch::default();
+    let mut syncs = SyncWatch::default();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut bug = None;
@@ -87,6 +88,7 @@ async fn serve(bus: &Bus) -> Result<()> {
             _ = tick.tick() => {
                 daemon.close_by_clock(Timestamp::now());
                 flusher.look(&daemon.waiter.status());
+                syncs.look(daemon.durability.last_error());
             }
             signal = signals.next() => {
                 tracing::info!("ending: {signal}");
@@ -112,9 +114,11 @@ async fn serve(bus: &Bus) -> Result<()> {
         connections.shutdown().await;
     }
     let waiter = daemon.waiter.clone();
+    let durability = daemon.durability.clone();
     // Archives what is closed, puts the ring on disk, gives the lock back.
     tokio::task::block_in_place(|| drop(daemon.retire()));
     flusher.look(&waiter.status());
+    syncs.look(durability.last_error());
     match bug {
         Some(bug) => bail!("a bug ended the daemon: {bug}"),
         None => {

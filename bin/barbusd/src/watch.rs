@@ -1,6 +1,25 @@
-//! What the flusher does, told by the log: a failure once, and its end.
+//! What the writer's threads do, told by the log: a failure once, and its end.
 
-use barbus::{FlushError, FlushStatus};
+use barbus::{FlushError, FlushStatus, SyncError};
+
+/// What was told of the syncs so far.
+#[derive(Debug, Default)]
+pub(crate) struct SyncWatch {
+    told: Option<SyncError>,
+}
+
+impl SyncWatch {
+    /// Tells what is new. The same failure is told once, however often it is tried.
+    pub(crate) fn look(&mut self, error: Option<SyncError>) {
+        match (&error, &self.told) {
+            (Some(new), Some(told)) if new.error == told.error => {}
+            (Some(new), _) => tracing::warn!(error = %new.error, "ring not on disk: it is tried again"),
+            (None, Some(_)) => tracing::info!("ring on disk again"),
+            (None, None) => {}
+        }
+        self.told = error;
+    }
+}
 
 /// What was told of the flusher so far.
 #[derive(Debug, Default)]

@@ -109,7 +109,13 @@ impl Archivist {
     }
 
     /// Puts everything committed so far on disk, then the durable cursor that names it, then that.
+    ///
+    /// After an error it may be called again: what the disk did not take is written anew.
     pub fn sync(&self) -> Result<(), RingError> {
+        self.try_sync().inspect_err(|_| self.ring.map.touch())
+    }
+
+    fn try_sync(&self) -> Result<(), RingError> {
         let map = &self.ring.map;
         // The order matters: a symbol is counted before a row of it is, so a later count covers every row below the cursor.
         let cursor = self.ring.u64(SB_CURSOR);

@@ -12,6 +12,9 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::{Load, ReadOnly, ShmError};
 
+/// The smallest page of the systems that barbus runs on.
+const PAGE: usize = 4096;
+
 /// Bytes that the protocol reads as words: a mapped file, or a model of one.
 ///
 /// Offsets are bytes from the start; a range that is outside of the map, or not aligned to the word, panics.
@@ -103,6 +106,18 @@ impl WriteMap {
     /// The open file under the map.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Makes every page one that the next sync writes, without changing a byte, whatever other threads store meanwhile.
+    ///
+    /// After a sync that failed the kernel takes the pages for clean that it could not write: the next one would succeed without them.
+    pub fn touch(&self) {
+        for offset in (0..self.raw.len() / 8 * 8).step_by(PAGE) {
+            let word = &self.words64(offset, 1)[0];
+            let value = word.load(Ordering::Relaxed);
+            // Where this fails somebody else has stored to the page.
+            let _ = word.compare_exchange(value, value, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// The path that it was opened by.

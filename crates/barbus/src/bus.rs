@@ -68,6 +68,18 @@ impl Bus {
         self.path.join(&self.settings.ring_path)
     }
 
+    /// Whether the ring is, or would be, on a file system in memory, such as tmpfs: it does not survive a loss of power.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the system does not say.
+    pub fn ring_is_volatile(&self) -> Result<bool> {
+        let ring = self.ring();
+        let folder = ring.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let found = nix::sys::statfs::statfs(folder);
+        let found = found.map_err(|errno| Error::io(folder, "look at the file system of", errno.into()))?;
+        Ok(found.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
+    }
+
     /// The socket that producers connect to.
     pub fn socket(&self) -> PathBuf {
         self.path.join(&self.settings.socket)
@@ -87,6 +99,11 @@ impl Bus {
     pub fn lock(&self) -> PathBuf {
         self.path.join("lock")
     }
+}
+
+/// Why nothing in this ring is durable.
+pub(crate) fn volatile(ring: &Path) -> String {
+    format!("the ring {} is on tmpfs and does not survive a loss of power", ring.display())
 }
 
 /// Mode of every folder of a bus.

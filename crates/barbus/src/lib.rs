@@ -107,6 +107,6 @@ pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, Wait};
 pub use settings::{Account, InitOptions, Settings};
 pub use verify::{VerifyReport, verify};
 pub use writer::{
-    FlushError, FlushStatus, FlushWaiter, Incoming, Intake, Pushed, REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE,
-    Taken, Writer,
+    DurabilityWaiter, FlushError, FlushStatus, FlushWaiter, Incoming, Intake, Pushed, REJECTED_REASON, REJECTED_ROW,
+    REJECTED_SOURCE, SyncError, Taken, Writer,
 };

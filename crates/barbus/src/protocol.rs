@@ -1,7 +1,7 @@
 //! What goes over the ingest socket besides Arrow: acknowledgements, requests and their answers, one line of JSON each.
 //!
 //! A connection whose first byte is `{` speaks requests; any other one is an Arrow IPC stream of bars. The schema's metadata may say
-//! [`LABEL`], [`ZONE`] and [`SOURCE`]; with [`REJECTS`] the stream carries rows that the producer could not read.
+//! [`LABEL`], [`ZONE`], [`SOURCE`] and [`ACK`]; with [`REJECTS`] the stream carries rows that the producer could not read.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use barbus_bars::Date;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::writer::FlushError;
+use crate::writer::{FlushError, SyncError};
 
 /// Metadata of a stream's schema: what its frames mark, `start` or `end`.
 pub const LABEL: &str = "barbus.label";
@@ -20,9 +20,45 @@ pub const SOURCE: &str = "barbus.source";
 /// Metadata of a stream's schema: `1` says that it carries rows the producer could not read, with columns `row`, `source`, `reason`.
 pub const REJECTS: &str = "barbus.rejects";
 
+/// Metadata of a stream's schema: when it is acknowledged, `commit` or `durable`.
+pub const ACK: &str = "barbus.ack";
+
+/// When rows are acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AckMode {
+    /// When they are committed: they survive the daemon's death, and a loss of power costs at most `ring.sync`.
+    #[default]
+    Commit,
+    /// When they are on disk: they survive a loss of power.
+    Durable,
+}
+
+impl AckMode {
+    /// As it stands in `bus.toml` and in a schema's metadata.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Durable => "durable",
+        }
+    }
+}
+
+impl std::str::FromStr for AckMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Commit, Self::Durable]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| format!("{text:?}: say \"commit\" or \"durable\""))
+    }
+}
+
 /// What became of rows: `rows` is the sum of the four kinds.
 ///
-/// The daemon sends one after each batch, cumulative for the connection. Every row counted in it is committed, or kept in the quarantine.
+/// The daemon sends one after each batch, cumulative for the connection. Every row counted in it is committed, or kept in the quarantine; with
+/// [`AckMode::Durable`] it is on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// Rows handled.
@@ -131,6 +167,12 @@ pub struct Stat {
     pub last_flush_error: Option<String>,
     /// When it was.
     pub last_flush_error_at: Option<Timestamp>,
+    /// The last failure to put the ring on disk, until a success.
+    #[serde(default)]
+    pub last_sync_error: Option<String>,
+    /// When it was.
+    #[serde(default)]
+    pub last_sync_error_at: Option<Timestamp>,
     /// Last date of the calendar's holiday table.
     pub calendar_horizon: Option<Date>,
 }
@@ -140,6 +182,12 @@ impl Stat {
     pub(crate) fn set_flush_error(&mut self, error: Option<FlushError>) {
         self.last_flush_error = error.as_ref().map(|e| format!("{}: {} (tried {} times)", e.day, e.error, e.tries));
         self.last_flush_error_at = error.map(|e| e.at);
+    }
+
+    /// Takes over a failure to put the ring on disk.
+    pub(crate) fn set_sync_error(&mut self, error: Option<SyncError>) {
+        self.last_sync_error = error.as_ref().map(|e| format!("{} (tried {} times)", e.error, e.tries));
+        self.last_sync_error_at = error.map(|e| e.at);
     }
 }
 

@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Schema, SchemaRef};
 
-use crate::protocol::{Ack, Answer, DayClose, Request, SOURCE, Stat};
+use crate::protocol::{ACK, Ack, AckMode, Answer, DayClose, Request, SOURCE, Stat};
 use crate::{Bus, Date, Error, Result};
 
 /// Batches sent ahead of their acknowledgement.
@@ -36,6 +36,7 @@ const RETRY: Duration = Duration::from_millis(50);
 pub struct Publisher {
     bus: Bus,
     source: Option<String>,
+    ack: Option<AckMode>,
     patience: Duration,
     stream: Option<Stream>,
     /// Sent on no stream yet, or on one that broke before it was acknowledged.
@@ -75,6 +76,7 @@ impl Publisher {
         Ok(Self {
             bus: bus.clone(),
             source: None,
+            ack: None,
             patience: Duration::ZERO,
             stream: None,
             unacknowledged: VecDeque::new(),
@@ -86,6 +88,12 @@ impl Publisher {
     /// Names the source of the bars; the quarantine keeps it with every row.
     pub fn source(mut self, name: impl Into<String>) -> Self {
         self.source = Some(name.into());
+        self
+    }
+
+    /// When batches are acknowledged; without it, when `ingest.ack` in `bus.toml` says.
+    pub fn acknowledged(mut self, when: AckMode) -> Self {
+        self.ack = Some(when);
         self
     }
 
@@ -244,6 +252,9 @@ impl Publisher {
         let mut metadata = schema.metadata().clone();
         if let Some(source) = &self.source {
             metadata.insert(SOURCE.to_owned(), source.clone());
+        }
+        if let Some(ack) = self.ack {
+            metadata.insert(ACK.to_owned(), ack.as_str().to_owned());
         }
         let named = Schema::new_with_metadata(schema.fields().clone(), metadata);
         let writer = StreamWriter::try_new_buffered(socket, &named).map_err(|error| broken(&error))?;

@@ -9,6 +9,7 @@ use barbus_bars::{BarSchema, Calendar, CalendarSpec, Label, PriceType, Rules};
 use serde::Deserialize;
 
 use crate::error::nearest;
+use crate::protocol::AckMode;
 use crate::{Error, Result};
 
 /// A setting as it stands in a new `bus.toml`: commented out, with its default.
@@ -66,6 +67,14 @@ const SETTINGS: &[Setting] = &[
     setting("ring", "sync", "\"1s\"", &["How often the ring is put on disk: what a loss of power may cost at most."]),
     setting("ingest", "socket", "\"ingest.sock\"", &["The socket that producers connect to."]),
     setting("ingest", "max_message", "\"256MB\"", &["Longest message that a producer may send."]),
+    setting(
+        "ingest",
+        "ack",
+        "\"commit\"",
+        &[
+            "When a bar is acknowledged unless the producer says so itself: at its \"commit\", or when it is \"durable\", on disk.",
+        ],
+    ),
     setting(
         "ingest",
         "allow_users",
@@ -133,6 +142,8 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Longest message that a producer may send, bytes.
     pub max_message_bytes: u64,
+    /// When a bar is acknowledged unless the producer says so itself.
+    pub ack: AckMode,
     /// Users who may use the socket; with `allow_groups` empty too: everybody whom the socket's mode lets in.
     pub allow_users: Vec<Account>,
     /// Groups whose members may use the socket.
@@ -223,6 +234,7 @@ struct RawRing {
 struct RawIngest {
     socket: Option<PathBuf>,
     max_message: Option<String>,
+    ack: Option<AckMode>,
     #[serde(default)]
     allow_users: Vec<Account>,
     #[serde(default)]
@@ -280,6 +292,7 @@ impl Settings {
             sync: duration("ring.sync", raw.ring.sync, "1s")?,
             socket: raw.ingest.socket.unwrap_or_else(|| "ingest.sock".into()),
             max_message_bytes: size("ingest.max_message", raw.ingest.max_message, "256MB")?,
+            ack: raw.ingest.ack.unwrap_or_default(),
             allow_users: raw.ingest.allow_users,
             allow_groups: raw.ingest.allow_groups,
             archive_path: raw.archive.path.unwrap_or_else(|| "archive/1m".into()),

@@ -285,3 +285,36 @@ fn a_waiting_reader_is_woken() {
     assert!(events.recv().unwrap());
     thread.join().unwrap();
 }
+
+/// Promise 6: a program that holds the writer learns when its rows are on disk, without waiting for `ring.sync`.
+#[test]
+fn an_embedded_writer_waits_for_the_disk() {
+    let (_dir, bus) = bus();
+    let file = bus.path().join("bus.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("# sync = \"1s\"", "sync = \"1h\"");
+    std::fs::write(&file, text).unwrap();
+    let bus = Bus::open(bus.path()).unwrap();
+    let mut writer = Writer::open(&bus).unwrap();
+    let waiter = writer.durability_waiter();
+    let long = Duration::from_secs(240);
+    for minute in 1..=3 {
+        let row = bar(&mut writer, "600000.XSHG", OPEN + minute * MINUTE, 8.0);
+        writer.push(&row).unwrap();
+        assert_eq!(waiter.durable_seq(), writer.next_seq() - 1);
+        assert!(waiter.wait(writer.next_seq(), long));
+        assert_eq!((waiter.durable_seq(), waiter.last_error()), (writer.next_seq(), None));
+    }
+    // A row that is yet to come: who waits for it is served by its commit.
+    assert!(!waiter.wait(4, Duration::from_millis(1)));
+    let other = waiter.clone();
+    let waiting = std::thread::spawn(move || other.wait(4, long));
+    let row = bar(&mut writer, "600000.XSHG", OPEN + 4 * MINUTE, 8.0);
+    writer.push(&row).unwrap();
+    assert!(waiting.join().unwrap());
+    // The writer ends with everything on disk; what never came is not waited for.
+    let row = bar(&mut writer, "600000.XSHG", OPEN + 5 * MINUTE, 8.0);
+    writer.push(&row).unwrap();
+    drop(writer);
+    assert!(waiter.wait(5, long));
+    assert!(!waiter.wait(6, long));
+}

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
-use barbus::protocol::{Ack, LABEL};
+use barbus::protocol::{Ack, AckMode, LABEL};
 use barbus::{Bus, Publisher};
 use barbus_bars::{ColumnMap, Label};
 use clap::Args;
@@ -56,6 +56,9 @@ pub(crate) struct Publish {
     /// How fast: max, or a multiple of the market's own pace such as 1x or 60x.
     #[arg(long, default_value = "max")]
     speed: Speed,
+    /// When rows are acknowledged: at their commit, or when they are durable, on disk; default: what bus.toml says.
+    #[arg(long, value_name = "commit|durable")]
+    ack: Option<AckMode>,
     /// What the files are; default: by name and content.
     #[arg(long, value_enum, value_name = "FORMAT")]
     input_format: Option<Format>,
@@ -74,6 +77,10 @@ impl Publish {
         let settings = bus.settings();
         // Before a long file is read in vain.
         let publisher = Publisher::connect(&bus)?.source(source(&self.files)).reconnecting(PATIENCE);
+        let publisher = match self.ack {
+            Some(when) => publisher.acknowledged(when),
+            None => publisher,
+        };
         let options = Options {
             label: self.label.unwrap_or(settings.label),
             zone: self.zone,

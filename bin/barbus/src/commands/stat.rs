@@ -69,6 +69,9 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     if let Some(error) = &stat.last_flush_error {
         lines.push(("flush error", error.clone()));
     }
+    if let Some(error) = &stat.last_sync_error {
+        lines.push(("sync error", error.clone()));
+    }
     if let Some(horizon) = stat.calendar_horizon {
         lines.push(("holidays", format!("known through {horizon}")));
     }

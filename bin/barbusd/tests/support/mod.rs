@@ -1,3 +1,4 @@
+#![allow(dead_code, reason = "each test program uses a part of it")]
 //! A bus in a temporary directory with the daemon as a process of its own, producers, and bars that are made up.
 
 use std::fs::File;
@@ -167,6 +168,31 @@ impl Drop for Bus {
     }
 }
 
+/// A path on a tmpfs for a ring; the file is removed with the value.
+pub(crate) struct MemoryFile(PathBuf);
+
+impl MemoryFile {
+    /// Nothing is there yet. Says that the test is skipped where `/dev/shm` is no tmpfs.
+    pub(crate) fn new(name: &str) -> Option<Self> {
+        let folder = std::path::Path::new("/dev/shm");
+        let found = rustix::fs::statfs(folder).is_ok_and(|found| found.f_type as u64 == 0x0102_1994);
+        if !found {
+            println!("skipped: /dev/shm is no tmpfs");
+        }
+        found.then(|| Self(folder.join(format!("barbusd-test-{}-{name}.ring", std::process::id()))))
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
+impl Drop for MemoryFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// A connection to the daemon.
 pub(crate) struct Connection {
     stream: UnixStream,
@@ -193,6 +219,14 @@ impl Connection {
         let mut line = String::new();
         self.answers.read_line(&mut line).ok()?;
         serde_json::from_str(&line).ok()
+    }
+
+    /// The next answer, if it has come.
+    pub(crate) fn line_now(&mut self) -> Option<Value> {
+        self.stream.set_nonblocking(true).unwrap();
+        let line = self.line();
+        self.stream.set_nonblocking(false).unwrap();
+        line
     }
 
     /// The next answer, an acknowledgement.

@@ -28,13 +28,14 @@ pub use flusher::{FlushError, FlushStatus, FlushWaiter};
 use intake::Content;
 pub use intake::{Incoming, Intake};
 use pulse::Pulse;
+pub use pulse::{DurabilityWaiter, SyncError};
 use quarantine::Quarantine;
 pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
 use rate::Rate;
 use symbols::Symbols;
 
 use crate::day::{date_of, days_of};
-use crate::protocol::{Ack, Stat};
+use crate::protocol::{Ack, AckMode, Stat};
 use crate::{Bus, Error, Result};
 
 /// Rows that are published together: few enough to stay in the nearest cache, enough that the columns are written in runs.
@@ -60,6 +61,8 @@ pub struct Taken {
     pub ack: Ack,
     /// The row to go on with; the number of rows when the batch is done.
     pub next: usize,
+    /// Every bar handled, duplicates included, has a sequence number below this one: what to wait for with a [`DurabilityWaiter`].
+    pub through_seq: u64,
 }
 
 /// The one writer of a bus.
@@ -86,7 +89,7 @@ pub struct Taken {
 pub struct Writer {
     // Fields are dropped in this order: the threads end before the lock is given back.
     flusher: Flusher,
-    _pulse: Pulse,
+    pulse: Pulse,
     ring: RingWriter,
     intake: Intake,
     quarantine: Quarantine,
@@ -120,6 +123,10 @@ impl Writer {
             other => Error::Ring(other.into()),
         })?;
         let settings = bus.settings();
+        if settings.ack == AckMode::Durable && bus.ring_is_volatile()? {
+            let what = format!("ingest.ack = \"durable\": {}", crate::bus::volatile(&bus.ring()));
+            return Err(Error::Settings { path: bus.path().join("bus.toml"), what });
+        }
         let spec = spec(bus);
         let path = bus.ring();
         if !path.exists() {
@@ -171,7 +178,7 @@ impl Writer {
         );
         let mut writer = Self {
             flusher,
-            _pulse: Pulse::start(ring.archivist(), settings.sync),
+            pulse: Pulse::start(ring.archivist(), settings.sync),
             intake: Intake::new(bus),
             quarantine: Quarantine::new(bus.quarantine()),
             books: Books::default(),
@@ -320,7 +327,7 @@ impl Writer {
         }
         ack.rows = ack.quarantined;
         self.counts += ack;
-        Ok(Taken { ack, next: rows })
+        Ok(Taken { ack, next: rows, through_seq: 0 })
     }
 
     fn take_bars(&mut self, incoming: &Incoming, bars: &BarBatch, from: usize, now: Timestamp) -> Result<Taken> {
@@ -394,7 +401,7 @@ impl Writer {
         ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.quarantined;
         self.counts += ack;
         self.rate.count(now.as_second(), ack.accepted + ack.revised);
-        Ok(Taken { ack, next: row })
+        Ok(Taken { ack, next: row, through_seq: self.ring.next_seq() })
     }
 
     /// Makes ready for a row that ends at `frame_ms`: turns to its day, and sees to a free place in the stage. False where the ring is full.
@@ -511,6 +518,17 @@ impl Writer {
         self.flusher.waiter()
     }
 
+    /// Waits for the disk, also from another thread: what was pushed is durable when [`DurabilityWaiter::wait`] of
+    /// [`Writer::next_seq`] says so.
+    pub fn durability_waiter(&self) -> DurabilityWaiter {
+        self.pulse.waiter()
+    }
+
+    /// The sequence number of the next row.
+    pub fn next_seq(&self) -> u64 {
+        self.ring.next_seq()
+    }
+
     /// Has every closed day archived now, and waits for it: one try.
     pub fn flush(&self) -> Result<()> {
         self.flusher.waiter().flush()
@@ -531,6 +549,7 @@ impl Writer {
         stat.last_age_s = self.last_received.map(|at| now.duration_since(at).as_secs_f64().max(0.0));
         stat.days_waiting = flush.days_waiting;
         stat.set_flush_error(flush.last_error);
+        stat.set_sync_error(self.pulse.waiter().last_error());
         stat
     }
 

@@ -103,6 +103,8 @@ impl Quarantine {
         if self.open.as_ref().is_none_or(|(open, _)| *open != date) {
             make_folder(&self.folder)?;
             let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+            // Its name has to outlive a loss of power as well as its lines.
+            File::open(&self.folder)?.sync_all()?;
             self.open = Some((date, file));
         }
         Ok(&self.open.as_ref().expect("opened above").1)
