@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use barbus_shm::{Memory, Store, WriteMap, sync};
 
@@ -29,11 +30,12 @@ pub struct BlockRows {
 #[derive(Debug, Clone)]
 pub struct Archivist {
     ring: Arc<Ring<WriteMap>>,
+    syncing: Arc<Mutex<()>>,
 }
 
 impl Archivist {
-    pub(crate) fn new(ring: Arc<Ring<WriteMap>>) -> Self {
-        Self { ring }
+    pub(crate) fn new(ring: Arc<Ring<WriteMap>>, syncing: Arc<Mutex<()>>) -> Self {
+        Self { ring, syncing }
     }
 
     /// The ring.
@@ -81,6 +83,9 @@ impl Archivist {
     }
 
     /// Marks a sealed block persisted: from now on its slot may be used again.
+    ///
+    /// Its checksum must have been there before the last sync: after a loss of power nothing else tells the block from a slot that was
+    /// being used again.
     pub fn mark_persisted(&self, block: u64) {
         if let Some(slot) = self.ring.slot_of(block) {
             self.ring.map.words64(self.ring.geometry.slot(slot) + BH_PERSISTED, 1)[0].set_release(1);
@@ -117,15 +122,40 @@ impl Archivist {
 
     fn try_sync(&self) -> Result<(), RingError> {
         let map = &self.ring.map;
+        self.sync_by(|| Ok(sync(map.file(), map.path())?))
+    }
+
+    /// As [`Archivist::sync`], with another way to put the file on disk: tests take a picture of it there.
+    #[doc(hidden)]
+    pub fn sync_by(&self, mut to_disk: impl FnMut() -> Result<(), RingError>) -> Result<(), RingError> {
+        let map = &self.ring.map;
+        let word = |offset: usize| &map.words64(offset, 1)[0];
+        // One sync after the other: a slower one would take the durable cursor back, under a file of the archive that relies on it.
+        let _one = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         // The order matters: a symbol is counted before a row of it is, so a later count covers every row below the cursor.
-        let cursor = self.ring.u64(SB_CURSOR);
+        let cursor = loop {
+            let cursor = self.ring.u64(SB_CURSOR);
+            word(SB_DURABLE_NEXT).set(cursor);
+            // SYNC POINT: pairs with the fence in `RingWriter::kept_blocks`: while its block is the newest the writer does not reuse it,
+            // and who has gone on from it sees it named here.
+            fence(Ordering::SeqCst);
+            if self.ring.u64(SB_CURSOR) >> 32 == cursor >> 32 {
+                break cursor;
+            }
+        };
         map.fence_acquire();
         let symbols = self.ring.symbol_count();
-        sync(map.file(), map.path())?;
+        // What an earlier sync stored and could not put on disk is stored again: a page that could not be written may be clean by now.
+        let durable = self.ring.u64(SB_DURABLE_CURSOR);
+        word(SB_DURABLE_CURSOR).set(durable);
+        to_disk()?;
+        // From here on either of two may be on disk, and the blocks of both stay.
+        word(SB_DURABLE_BEFORE).set_release(durable);
         // The page may reach the disk between the two: symbols without a row do no harm, rows without their symbols would.
         map.words32(SB_DURABLE_SYMBOLS, 1)[0].set(symbols);
-        map.words64(SB_DURABLE_CURSOR, 1)[0].set_release(cursor);
-        sync(map.file(), map.path())?;
+        word(SB_DURABLE_CURSOR).set_release(cursor);
+        to_disk()?;
+        word(SB_DURABLE_BEFORE).set_release(cursor);
         Ok(())
     }
 }

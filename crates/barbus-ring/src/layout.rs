@@ -114,6 +114,10 @@ pub const SB_SYMBOL_COUNT: usize = SUPERBLOCK + 768;
 pub const SB_DURABLE_CURSOR: usize = SUPERBLOCK + 896;
 /// u32: symbols in the dictionary that are on disk.
 pub const SB_DURABLE_SYMBOLS: usize = SUPERBLOCK + 904;
+/// u64: the durable cursor that is certain to be on disk, while a newer one may be on its way there.
+pub const SB_DURABLE_BEFORE: usize = SUPERBLOCK + 912;
+/// u64: the cursor that will be the durable one once everything below it is on disk.
+pub const SB_DURABLE_NEXT: usize = SUPERBLOCK + 920;
 /// u64: 1 when another file has taken this one's place at its path.
 pub const SB_SUPERSEDED: usize = SUPERBLOCK + 1024;
 /// End of the superblock.
@@ -239,6 +243,8 @@ pub const FIELDS: &[Field] = &[
     field(S, SB_SYMBOL_COUNT, 4, "symbol_count"),
     field(S, SB_DURABLE_CURSOR, 8, "durable_cursor"),
     field(S, SB_DURABLE_SYMBOLS, 4, "durable_symbols"),
+    field(S, SB_DURABLE_BEFORE, 8, "durable_before"),
+    field(S, SB_DURABLE_NEXT, 8, "durable_next"),
     field(S, SB_SUPERSEDED, 8, "superseded"),
     field(B, BH_BLOCK, 8, "block"),
     field(B, BH_FIRST_SEQ, 8, "first_seq"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use barbus_shm::{Load, Memory, Store, boot_id};
+use barbus_shm::{Load, Memory, Store, boot_id, sync};
 
 use crate::layout::*;
 use crate::tip::Tip;
@@ -16,8 +16,10 @@ pub struct Recovery {
     pub completed_rows: u64,
     /// True when the last writer ran in another boot: the durable cursor was gone back to.
     pub other_boot: bool,
-    /// Rows behind the durable cursor that were dropped, as the cursor counted them.
+    /// Rows behind the durable cursor that were dropped, as far as the cursor or the tip that came to the disk tell of them.
     pub dropped_rows: u64,
+    /// Lowest and highest frame (end of bar, UTC ms) of those dropped rows that could still be read in the tip.
+    pub dropped_frames_ms: Option<(i64, i64)>,
     /// Blocks that were dropped because their rows do not fit their checksum: another boot's writer had begun to use their slots again,
     /// and not all of that came to the disk. They were archived.
     pub torn_blocks: u32,
@@ -43,11 +45,21 @@ impl RingWriter {
                 let slot = self.ring.slot_of(cursor >> 32)?;
                 Some(self.ring.header(slot)?.first_seq.wrapping_add((cursor as u32).into()))
             };
-            recovery.dropped_rows = seq_at(cursor).unwrap_or(0).saturating_sub(seq_at(durable).unwrap_or(0));
+            let kept = seq_at(durable).unwrap_or(self.ring.geometry.first_seq);
+            let mut seen = seq_at(cursor).unwrap_or(kept);
+            for row in self.ring.tip_from(kept) {
+                seen = seen.max(row.seq + 1);
+                let (low, high) = recovery.dropped_frames_ms.unwrap_or((row.frame_ms, row.frame_ms));
+                recovery.dropped_frames_ms = Some((low.min(row.frame_ms), high.max(row.frame_ms)));
+            }
+            recovery.dropped_rows = seen.saturating_sub(kept);
             cursor = durable;
             symbols = self.ring.u32(SB_DURABLE_SYMBOLS);
             set(SB_CURSOR, cursor);
+            set(SB_DURABLE_BEFORE, durable);
         }
+        // Nobody is in the middle of a sync.
+        set(SB_DURABLE_NEXT, 0);
         let (block, rows) = (cursor >> 32, cursor as u32);
         if rows > self.ring.geometry.rows_per_block {
             return Err(corrupt(format!("the cursor counts {rows} rows in block {block}")));
@@ -86,6 +98,7 @@ impl RingWriter {
                 // Sealed after the durable cursor: the rows behind it are gone, and with them the seal.
                 set(at + BH_STATE, 0);
                 set(at + BH_CRC, 0);
+                set(at + BH_PERSISTED, 0);
                 sealed = false;
             }
             self.next_seq = header.first_seq.wrapping_add(rows.into());
@@ -124,6 +137,11 @@ impl RingWriter {
         set(SB_BOOT_ID + 8, high);
         map.words32(SB_WRITER_PID, 1)[0].set(std::process::id());
         set(SB_WRITER_EPOCH, epoch + 1);
+        if epoch == 0 || recovery.other_boot {
+            // Before the first row: neither a superblock that says that nobody ever wrote here, nor what another boot left behind the
+            // durable cursor may be found on the disk beside rows of this one.
+            sync(map.file(), map.path())?;
+        }
         Ok(recovery)
     }
 }

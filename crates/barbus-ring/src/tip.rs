@@ -59,6 +59,18 @@ impl<M: Memory> Ring<M> {
         }
         Tip::Row(row, position)
     }
+
+    /// The rows from `seq` on that the tip has, in the order of their slots.
+    pub(crate) fn tip_from(&self, seq: u64) -> impl Iterator<Item = Row> {
+        (0..u64::from(self.geometry.tip_rows)).filter_map(move |slot| {
+            let stamp = self.u64(self.geometry.tip_row(slot) + TIP_STAMP);
+            let found = stamp.checked_sub(1).filter(|&found| stamp & STAMP_BUSY == 0 && found >= seq)?;
+            match self.tip(found) {
+                Tip::Row(row, _) => Some(row),
+                _ => None,
+            }
+        })
+    }
 }
 
 impl<M: Memory> Ring<M>

@@ -1,5 +1,6 @@
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex};
 
 use barbus_shm::{Load, Memory, Store, WriteMap, wake_all};
 
@@ -33,6 +34,8 @@ pub struct RingWriter {
     pub(crate) symbols: u32,
     pub(crate) text_bytes: u32,
     recovery: Recovery,
+    /// Held over a sync: one after the other, so that the durable cursor never goes back.
+    syncing: Arc<Mutex<()>>,
 }
 
 impl RingWriter {
@@ -56,6 +59,7 @@ impl RingWriter {
             symbols: 0,
             text_bytes: 0,
             recovery: Recovery::default(),
+            syncing: Arc::default(),
         };
         writer.recovery = writer.recover(path)?;
         if let Some(open) = writer.open {
@@ -91,7 +95,7 @@ impl RingWriter {
 
     /// A handle for whoever archives blocks; it may live in another thread.
     pub fn archivist(&self) -> Archivist {
-        Archivist::new(Arc::clone(&self.ring))
+        Archivist::new(Arc::clone(&self.ring), Arc::clone(&self.syncing))
     }
 
     /// Sequence number that the next row will get.
@@ -315,11 +319,24 @@ impl RingWriter {
         Ok(open)
     }
 
+    /// Blocks that stay, archived or not: the newest, and those that a durable cursor on disk may name.
+    fn kept_blocks(&self) -> [u64; 4] {
+        // SYNC POINT: pairs with the fence in `Archivist::sync_by`: a sync that saw an older newest block has named it by now.
+        fence(Ordering::SeqCst);
+        let block = |cursor: usize| self.ring.u64(cursor) >> 32;
+        // The order matters: a cursor moves from the first of these words to the second and the third, and is in two of them meanwhile.
+        let next = block(SB_DURABLE_NEXT);
+        self.ring.map.fence_acquire();
+        let durable = block(SB_DURABLE_CURSOR);
+        self.ring.map.fence_acquire();
+        [self.newest, next, durable, block(SB_DURABLE_BEFORE)]
+    }
+
     fn free_slot(&self) -> Option<usize> {
         let mut oldest: Option<(u64, usize)> = None;
         // Not the newest one's slot, archived or not: the cursor names it until the next block is there. Nor that of the block that the
-        // durable cursor names: after a loss of power that is the newest one.
-        let kept = [self.newest, self.ring.u64(SB_DURABLE_CURSOR) >> 32];
+        // durable cursor names: after a loss of power that is the newest one. While a sync is under way any of three may be it.
+        let kept = self.kept_blocks();
         for slot in 0..self.ring.geometry.slots as usize {
             let Some(block) = self.ring.block_in(slot) else { return Some(slot) };
             let persisted = self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) == 1;
