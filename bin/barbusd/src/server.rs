@@ -138,12 +138,19 @@ fn bug_in(ended: Result<(), JoinError>) -> Option<String> {
 fn tell_recovery(writer: &Writer) {
     let found = writer.recovery();
     if found.dropped_rows > 0 {
+        let frame = |ms: Option<i64>| ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
         tracing::warn!(
             rows = found.dropped_rows,
+            first_frame = frame(found.dropped_frames_ms.map(|frames| frames.0)).map(tracing::field::display),
+            last_frame = frame(found.dropped_frames_ms.map(|frames| frames.1)).map(tracing::field::display),
+            torn_blocks = found.torn_blocks,
             "another boot: rows that had not reached the disk are gone; send them again"
         );
     } else if found.other_boot {
-        tracing::info!("another boot: everything had reached the disk");
+        tracing::info!(
+            torn_blocks = found.torn_blocks,
+            "another boot: back to the last sync; of what came after it nothing had reached the disk"
+        );
     }
     if writer.ring_is_outdated() {
         tracing::warn!(

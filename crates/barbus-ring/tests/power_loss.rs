@@ -92,7 +92,7 @@ impl Disk {
             let offset = number * PAGE;
             let mut between = Vec::new();
             let is_header =
-                offset >= slots && offset < slots + count * slot_bytes && (offset - slots) % slot_bytes == 0;
+                offset >= slots && offset < slots + count * slot_bytes && (offset - slots).is_multiple_of(slot_bytes);
             if is_header && last[BH_BLOCK..BH_BLOCK + 8] != page[BH_BLOCK..BH_BLOCK + 8] {
                 for whole in [&last[..], page] {
                     let mut recycling: Page = whole.into();

@@ -135,6 +135,131 @@ fn the_durable_block_stays_until_another_is() {
     assert_eq!(read(&Ring::attach(&path).unwrap(), Start::Oldest, 1_000), (64..70).collect::<Vec<_>>());
 }
 
+/// A writer in a ring of four blocks with two of them archived, the second of them the newest and its day closed, and the first durable.
+fn archived(path: &Path) -> RingWriter {
+    let mut writer = RingWriter::open(path).unwrap();
+    let archivist = writer.archivist();
+    writer.intern("A").unwrap();
+    writer.begin_day(10);
+    push(&mut writer, 0..64);
+    archivist.sync().unwrap();
+    push(&mut writer, 64..70);
+    writer.close_day();
+    (1..=2).for_each(|block| archivist.mark_persisted(block));
+    writer.begin_day(11);
+    writer
+}
+
+/// Rows until the ring is full.
+fn fill(writer: &mut RingWriter) {
+    while writer.push(&row(writer.next_seq())).is_ok() {}
+}
+
+fn found_after_another_boot(path: &Path) -> u64 {
+    set(path, SB_BOOT_ID, 1);
+    RingWriter::open(path).unwrap().next_seq()
+}
+
+/// Promise 6: the block that a sync is about to name as the durable one stays, though it is archived and the ring goes round meanwhile.
+#[test]
+fn the_block_that_will_be_durable_stays_while_it_is_synced() {
+    let (_dir, path) = ring(&small());
+    let mut writer = archived(&path);
+    let mut halves = 0;
+    writer
+        .archivist()
+        .sync_by(|| {
+            fill(&mut writer);
+            halves += 1;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(halves, 2);
+    drop(writer);
+    assert_eq!(found_after_another_boot(&path), 70);
+}
+
+/// Promise 6: the block of the durable cursor stays until the next durable cursor is on the disk, also when another writer takes over
+/// while it is on its way.
+#[test]
+fn the_block_that_was_durable_stays_until_another_is_on_disk() {
+    for again in [false, true] {
+        let (_dir, path) = ring(&small());
+        let mut writer = archived(&path);
+        let durable =
+            std::fs::read(&path).unwrap()[SB_DURABLE_CURSOR..][..8].try_into().map(u64::from_le_bytes).unwrap();
+        assert_eq!(durable, 1 << 32 | 64);
+        let mut halves = 0;
+        let refused = writer.archivist().sync_by(|| {
+            halves += 1;
+            match halves {
+                1 => Ok(()),
+                _ => Err(barbus_ring::RingError::Spec { what: "the disk refuses".into() }),
+            }
+        });
+        refused.unwrap_err();
+        if again {
+            drop(writer);
+            writer = RingWriter::open(&path).unwrap();
+        }
+        fill(&mut writer);
+        drop(writer);
+        // The superblock of before is what the disk has.
+        set(&path, SB_DURABLE_CURSOR, durable);
+        assert_eq!(found_after_another_boot(&path), 64);
+    }
+}
+
+/// Promise 7: a file of the archive relies on the cursor that was synced before it, so a slower sync must not take that back.
+#[test]
+fn the_durable_cursor_never_goes_back() {
+    let (_dir, path) = ring(&small());
+    let mut writer = RingWriter::open(&path).unwrap();
+    writer.intern("A").unwrap();
+    writer.begin_day(10);
+    push(&mut writer, 0..10);
+    let mut other = None;
+    let slow = writer.archivist();
+    slow.sync_by(|| {
+        if other.is_none() {
+            push(&mut writer, 10..20);
+            let (archivist, (done, finished)) = (writer.archivist(), std::sync::mpsc::channel());
+            other = Some(std::thread::spawn(move || {
+                archivist.sync().unwrap();
+                let _ = done.send(());
+            }));
+            // Time to overtake, if it can.
+            let _ = finished.recv_timeout(std::time::Duration::from_millis(100));
+        }
+        Ok(())
+    })
+    .unwrap();
+    other.unwrap().join().unwrap();
+    drop(writer);
+    assert_eq!(found_after_another_boot(&path), 20);
+}
+
+/// Promise 6: what was dropped is told, with the frames of it.
+#[test]
+fn what_was_dropped_is_told() {
+    let (_dir, path) = ring(&small());
+    let mut writer = RingWriter::open(&path).unwrap();
+    writer.intern("A").unwrap();
+    writer.begin_day(10);
+    push(&mut writer, 0..10);
+    writer.archivist().sync().unwrap();
+    push(&mut writer, 10..30);
+    drop(writer);
+    set(&path, SB_BOOT_ID, 1);
+    // The cursor did not come to the disk.
+    set(&path, SB_CURSOR, 1 << 32 | 10);
+    let writer = RingWriter::open(&path).unwrap();
+    assert_eq!((writer.recovery().dropped_rows, writer.recovery().dropped_frames_ms), (20, Some((10, 29))));
+    drop(writer);
+    let again = RingWriter::open(&path).unwrap();
+    assert_eq!(*again.recovery(), Default::default());
+}
+
 /// Promise 6: a slot that was being used again when the power went is not read as the block that its header, which came to the disk
 /// earlier, still names.
 #[test]

@@ -215,7 +215,21 @@ struct Block {
     first_seq: u64,
     scanned: u32,
     sealed: bool,
+    /// Its checksum was computed, and put on disk after that.
+    checksum_synced: bool,
     ranges: Vec<Range>,
+}
+
+impl Block {
+    /// Nothing of it is needed in the ring any more.
+    fn archived(&self) -> bool {
+        self.sealed && self.ranges.iter().all(|range| range.archived)
+    }
+
+    /// Its slot may be used again; a block without rows needs no checksum.
+    fn may_go(&self) -> bool {
+        self.archived() && (self.checksum_synced || self.ranges.is_empty())
+    }
 }
 
 struct Job {
@@ -335,9 +349,12 @@ impl Job {
             self.late_since = Some(Instant::now());
         }
         self.show_waiting(shared);
-        // No file may have rows that the ring can lose: after a loss of power their numbers would be given out again.
-        if let Some(&day) = due.first().or(open.first().filter(|_| pressure)) {
-            self.archivist.sync().map_err(|error| (date_of(day), error.into()))?;
+        // No file may have rows that the ring can lose: after a loss of power their numbers would be given out again. And no block may be
+        // let go whose checksum is not on disk: after a loss of power nothing else tells it from a slot that was being used again.
+        let done = self.blocks.values().find(|block| block.archived() && !block.may_go());
+        let done = done.and_then(|block| block.ranges.last()).map(|range| range.day);
+        if let Some(day) = due.first().or(open.first().filter(|_| pressure)).copied().or(done) {
+            self.sync().map_err(|error| (date_of(day), error))?;
         }
         let mut failed = None;
         for day in due {
@@ -368,6 +385,16 @@ impl Job {
             self.release(shared);
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Puts the ring on disk, the checksums of sealed blocks among it.
+    fn sync(&mut self) -> Result<()> {
+        for (&number, _) in self.blocks.iter().filter(|(_, block)| block.sealed) {
+            self.archivist.seal_checksum(number);
+        }
+        self.archivist.sync()?;
+        self.blocks.values_mut().for_each(|block| block.checksum_synced = block.sealed);
+        Ok(())
     }
 
     /// Shows which closed days wait, as far as the ring was looked at.
@@ -441,14 +468,12 @@ impl Job {
 
     /// Lets the sealed blocks go whose rows are all archived.
     fn release(&mut self, shared: &Shared) {
-        let archived = |block: &Block| block.sealed && block.ranges.iter().all(|range| range.archived);
         let done: Vec<u64> =
-            self.blocks.iter().filter(|(_, block)| archived(block)).map(|(&number, _)| number).collect();
+            self.blocks.iter().filter(|(_, block)| block.may_go()).map(|(&number, _)| number).collect();
         if done.is_empty() {
             return;
         }
         for number in done {
-            self.archivist.seal_checksum(number);
             self.archivist.mark_persisted(number);
             self.blocks.remove(&number);
         }
