@@ -222,13 +222,16 @@ impl Archive {
         let _writing = self.writing()?;
         let incoming = Incoming::new(rows, self.store.schema(), through_seq)?;
         self.store.sweep(Some(day))?;
-        let on_disk = self.load(day)?;
-        let fresh = incoming.rows_from(on_disk.covered(lineage));
+        // Their words about themselves are enough; a day may have many parts.
+        let (file, parts) = (self.meta(day)?, self.part_metas(day)?);
+        let metas = || file.iter().chain(&parts);
+        let covered = metas().map(|meta| meta.covered(lineage)).max().unwrap_or_default();
+        let fresh = incoming.rows_from(covered);
         if fresh.is_empty() {
-            if !on_disk.parts.is_empty() {
+            if !parts.is_empty() {
                 self.store.sync_work()?;
             }
-            if on_disk.file.is_some() {
+            if file.is_some() {
                 self.store.sync_days()?;
             }
             return Ok(Spilled { rows: 0, bytes: 0, path: None });
@@ -244,7 +247,7 @@ impl Archive {
             first_seq: numbers.first,
             through_seq: numbers.through,
             lineage,
-            part: on_disk.last_part() + 1,
+            part: metas().map(|meta| meta.part).max().unwrap_or_default() + 1,
         };
         let path = self.store.part_path(day, meta.part);
         let bytes = self.store.put(&path, &rows, &meta)?;

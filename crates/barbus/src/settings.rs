@@ -92,6 +92,12 @@ const SETTINGS: &[Setting] = &[
         "\"5s\"",
         &["How long bars for a closed day are gathered before its file is rewritten."],
     ),
+    setting(
+        "archive",
+        "spill",
+        "\"1m\"",
+        &["For a ring on a tmpfs: how often the open day's bars are put on disk, what a reboot may cost at most."],
+    ),
 ];
 
 const SECTIONS: &[(&str, &str)] = &[
@@ -152,6 +158,8 @@ pub struct Settings {
     pub archive_path: PathBuf,
     /// How long bars for a closed day are gathered before its file is rewritten.
     pub late: Duration,
+    /// How often the open day's bars are put on disk where the ring is on a tmpfs.
+    pub spill: Duration,
 }
 
 /// What a new bus is to be.
@@ -245,6 +253,7 @@ struct RawIngest {
 struct RawArchive {
     path: Option<PathBuf>,
     late: Option<String>,
+    spill: Option<String>,
 }
 
 impl Settings {
@@ -297,6 +306,7 @@ impl Settings {
             allow_groups: raw.ingest.allow_groups,
             archive_path: raw.archive.path.unwrap_or_else(|| "archive/1m".into()),
             late: duration("archive.late", raw.archive.late, "5s")?,
+            spill: duration("archive.spill", raw.archive.spill, "1m")?,
         })
     }
 }

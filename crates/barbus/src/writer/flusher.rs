@@ -1,8 +1,8 @@
 //! The flusher: a thread that files every row of the ring by its trading day, and lets blocks be used again.
 //!
 //! A closed day is archived as soon as it closes; bars that come late for a closed day are gathered for a moment and its file is
-//! rewritten; when the ring runs out of free blocks, what an open day has so far is spilled to a part. A failure is kept,
-//! shown and tried again with growing pauses; the ring keeps the rows meanwhile.
+//! rewritten; when the ring runs out of free blocks, what an open day has so far is spilled to a part, and by the clock where the ring
+//! would not survive a reboot. A failure is kept, shown and tried again with growing pauses; the ring keeps the rows meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -16,13 +16,13 @@ use arrow_array::{
 };
 use arrow_buffer::NullBuffer;
 use barbus_archive::Archive;
-use barbus_bars::{BarSchema, Calendar, Date, PriceType};
+use barbus_bars::{BarSchema, Date, PriceType};
 use barbus_ring::{Archivist, BlockRows, Row, SymbolId};
 use jiff::Timestamp;
 
 use super::filing::Filing;
 use crate::day::date_of;
-use crate::{Error, Result};
+use crate::{Error, Result, Settings};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// How often the ring is looked at for late rows.
@@ -71,6 +71,8 @@ struct State {
     status: FlushStatus,
     /// Closed days that the writer named, with the sequence number up to which the flusher must have looked to know of their rows itself.
     noted: BTreeMap<i64, u64>,
+    /// Days that have parts: each becomes a file at its close, though the ring may have none of its rows any more.
+    spilled: BTreeSet<i64>,
     /// Counts the blocks that were let go.
     released: u64,
 }
@@ -85,7 +87,8 @@ struct Shared {
 impl State {
     fn status(&self) -> FlushStatus {
         let mut status = self.status.clone();
-        status.days_waiting.extend(self.noted.keys().map(|&day| date_of(day)));
+        let spilled = self.spilled.iter().filter(|&&day| day < self.closed_before);
+        status.days_waiting.extend(self.noted.keys().chain(spilled).map(|&day| date_of(day)));
         status.days_waiting.sort_unstable();
         status.days_waiting.dedup();
         status
@@ -106,23 +109,22 @@ pub(crate) struct Flusher {
 }
 
 impl Flusher {
-    pub(crate) fn start(
-        archivist: Archivist,
-        archive: Archive,
-        calendar: Calendar,
-        schema: BarSchema,
-        late: Duration,
-        closed_before: i64,
-    ) -> Self {
-        let state = State { closed_before, ..State::default() };
+    /// Days before `closed_before` are closed; those of `spilled` have parts. With `spill` the open day's rows are put on disk so often.
+    pub(crate) fn start(job: Job, closed_before: i64, spilled: BTreeSet<i64>) -> Self {
+        let state = State { closed_before, spilled, ..State::default() };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), done: Condvar::new() });
-        let mut job = Job::new(archivist, archive, calendar, schema, late);
+        let mut job = job;
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("barbus-flusher".into())
             .spawn(move || job.run(&theirs))
             .expect("a thread can be started");
         Self { shared, thread: Some(thread) }
+    }
+
+    /// Whether a day has parts that are not in its file.
+    pub(crate) fn has_spilled(&self, day: i64) -> bool {
+        self.shared.lock().spilled.contains(&day)
     }
 
     /// Says that a closed day has rows below `seq` that may not be archived yet: it is shown as waiting before the flusher has looked.
@@ -200,6 +202,17 @@ impl FlushWaiter {
     }
 }
 
+/// What a look at the ring is for, besides closed days.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    /// Somebody waits: late rows are not gathered any longer.
+    now: bool,
+    /// The ring has no free block.
+    pressure: bool,
+    /// It is time to put the open day's rows on disk.
+    tick: bool,
+}
+
 /// Rows `from..to` of a block that belong to one day.
 #[derive(Debug, Clone, Copy)]
 struct Range {
@@ -232,12 +245,16 @@ impl Block {
     }
 }
 
-struct Job {
+/// The flusher's work, and what it knows of the ring.
+pub(crate) struct Job {
     archivist: Archivist,
     archive: Archive,
     filing: Filing,
     schema: BarSchema,
     late: Duration,
+    /// How often the open day's rows are put on disk; `None` where they are there anyway, in the ring.
+    spill: Option<Duration>,
+    spilled_at: Instant,
     blocks: BTreeMap<u64, Block>,
     /// Every block below this one was seen.
     next_block: u64,
@@ -253,16 +270,18 @@ struct Job {
 
 impl Job {
     /// Nothing is pushed yet: what is in the ring now is whole.
-    fn new(archivist: Archivist, archive: Archive, calendar: Calendar, schema: BarSchema, late: Duration) -> Self {
+    pub(crate) fn new(archivist: Archivist, archive: Archive, settings: &Settings, spill: Option<Duration>) -> Self {
         Self {
             next_block: archivist.ring().status().block + 1,
             scanned: 0,
             blocks: archivist.unpersisted().into_iter().map(|found| (found.block, Block::default())).collect(),
             archivist,
             archive,
-            filing: Filing::new(calendar),
-            schema,
-            late,
+            filing: Filing::new(settings.calendar.clone()),
+            schema: settings.schema.clone(),
+            late: settings.late,
+            spill,
+            spilled_at: Instant::now(),
             symbols: Vec::new(),
             flushed_before: i64::MIN,
             late_since: None,
@@ -294,7 +313,8 @@ impl Job {
                 (state.asked, state.closed_before, state.pressure, state.stop)
             };
             let now = asked > shared.lock().finished || stop;
-            let outcome = self.pass(closed_before, pressure, now, shared);
+            let tick = self.spill.is_some_and(|interval| stop || self.spilled_at.elapsed() >= interval);
+            let outcome = self.pass(closed_before, Wanted { now, pressure, tick }, shared);
             self.show_waiting(shared);
             let mut state = shared.lock();
             state.pressure &= !pressure;
@@ -324,7 +344,8 @@ impl Job {
     }
 
     /// Looks at what is in the ring and archives what is due.
-    fn pass(&mut self, closed_before: i64, pressure: bool, now: bool, shared: &Shared) -> Result<(), (Date, Error)> {
+    fn pass(&mut self, closed_before: i64, wanted: Wanted, shared: &Shared) -> Result<(), (Date, Error)> {
+        let Wanted { now, pressure, tick } = wanted;
         self.scan(self.archivist.unpersisted());
         let mut due = BTreeSet::new();
         let mut late = false;
@@ -343,6 +364,7 @@ impl Job {
                 }
             }
         }
+        due.extend(shared.lock().spilled.range(..closed_before));
         if !late {
             self.late_since = None;
         } else if self.late_since.is_none() {
@@ -353,14 +375,18 @@ impl Job {
         // let go whose checksum is not on disk: after a loss of power nothing else tells it from a slot that was being used again.
         let done = self.blocks.values().find(|block| block.archived() && !block.may_go());
         let done = done.and_then(|block| block.ranges.last()).map(|range| range.day);
-        if let Some(day) = due.first().or(open.first().filter(|_| pressure)).copied().or(done) {
+        if let Some(day) = due.first().or(open.first().filter(|_| pressure || tick)).copied().or(done) {
             self.sync().map_err(|error| (date_of(day), error))?;
         }
         let mut failed = None;
         for day in due {
             // One day's failure does not hold the others up.
             match self.archive_day(day, false) {
-                Ok(written) => shared.lock().status.files_written += u64::from(written),
+                Ok(written) => {
+                    let mut state = shared.lock();
+                    state.spilled.remove(&day);
+                    state.status.files_written += u64::from(written);
+                }
                 Err(error) => failed = failed.or(Some((date_of(day), error))),
             }
             self.release(shared);
@@ -375,12 +401,24 @@ impl Job {
         self.release(shared);
         // Closed days alone may not give a block back: then the open day's rows go to a part. Two archived blocks may be kept all the
         // same: the newest, and the one that the durable cursor names.
-        if pressure && failed.is_none() && self.blocks.len() as u32 + 2 >= self.archivist.ring().geometry().slots {
+        let no_room = pressure && self.blocks.len() as u32 + 2 >= self.archivist.ring().geometry().slots;
+        if tick || (no_room && failed.is_none()) {
+            let mut spilled = true;
             for day in open {
                 match self.archive_day(day, true) {
-                    Ok(written) => shared.lock().status.parts_spilled += u64::from(written),
-                    Err(error) => failed = failed.or(Some((date_of(day), error))),
+                    Ok(written) => {
+                        let mut state = shared.lock();
+                        state.spilled.insert(day);
+                        state.status.parts_spilled += u64::from(written);
+                    }
+                    Err(error) => {
+                        spilled = false;
+                        failed = failed.or(Some((date_of(day), error)));
+                    }
                 }
+            }
+            if spilled {
+                self.spilled_at = Instant::now();
             }
             self.release(shared);
         }
@@ -447,7 +485,8 @@ impl Job {
     fn archive_day(&mut self, day: i64, spill: bool) -> Result<bool> {
         let mut rows = Vec::new();
         for (&number, block) in &self.blocks {
-            for range in block.ranges.iter().filter(|range| range.day == day) {
+            // A part has what the parts before it do not have.
+            for range in block.ranges.iter().filter(|range| range.day == day && !(spill && range.archived)) {
                 let whole = self.archivist.rows(number, range.from, range.to, &mut rows);
                 // Nobody lets a block go but this thread: a block that is gone is a bug, and no file may be written without it.
                 assert!(whole, "block {number} left the ring before it was archived");
@@ -546,9 +585,9 @@ mod tests {
         let mut writer = RingWriter::open(&path).unwrap();
         let symbol = writer.intern("A").unwrap();
         let schema = BarSchema::in_zone("UTC").unwrap();
-        let archive = Archive::open(dir.path().join("archive"), schema.clone(), "24x7").unwrap();
-        let calendar = Calendar::preset("24x7").unwrap();
-        let mut job = Job::new(writer.archivist(), archive, calendar, schema, Duration::ZERO);
+        let archive = Archive::open(dir.path().join("archive"), schema, "24x7").unwrap();
+        let settings = Settings::parse("calendar = \"24x7\"\n", "bus.toml".as_ref()).unwrap();
+        let mut job = Job::new(writer.archivist(), archive, &settings, None);
         writer.begin_day(1);
         for minute in 1..=150 {
             writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();

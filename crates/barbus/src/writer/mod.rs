@@ -11,7 +11,7 @@ mod quarantine;
 mod rate;
 mod symbols;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use arrow_array::{Array, RecordBatch};
@@ -23,8 +23,8 @@ use jiff::Timestamp;
 
 use book::{Books, DayBook, Standing, fingerprint};
 use filing::Filing;
-use flusher::Flusher;
 pub use flusher::{FlushError, FlushStatus, FlushWaiter};
+use flusher::{Flusher, Job};
 use intake::Content;
 pub use intake::{Incoming, Intake};
 use pulse::Pulse;
@@ -105,6 +105,8 @@ pub struct Writer {
     room: usize,
     last_frame_ms: Option<i64>,
     last_received: Option<Timestamp>,
+    /// When the open day was gone on with, of which only parts were left.
+    reopened: Option<Timestamp>,
     counts: Ack,
     quarantined: BTreeMap<&'static str, u64>,
     rate: Rate,
@@ -150,7 +152,8 @@ impl Writer {
 
         let archivist = ring.archivist();
         let blocks = archivist.blocks();
-        let closed_through = match ring.day() {
+        let spilled: BTreeSet<i64> = archive.spilled_days()?.into_iter().map(days_of).collect();
+        let mut closed_through = match ring.day() {
             Some(day) => day - 1,
             None => {
                 let in_ring = blocks.iter().filter(|block| block.last_of_day).filter_map(|block| block.day).max();
@@ -158,6 +161,12 @@ impl Writer {
                 in_ring.max(in_archive).unwrap_or(i64::MIN + 1)
             }
         };
+        // A day of which there are parts and nothing else was open when its ring was lost: it goes on.
+        let reopened = spilled.last().copied().filter(|&day| ring.day().is_none() && day > closed_through);
+        if let Some(day) = reopened {
+            ring.begin_day(day);
+            closed_through = day - 1;
+        }
         let mut last = Vec::new();
         if let Some(newest) = blocks.iter().rev().find(|block| block.rows > 0) {
             archivist.rows(newest.block, newest.rows - 1, newest.rows, &mut last);
@@ -168,14 +177,9 @@ impl Writer {
                 symbols.enter(&symbol, id);
             }
         }
-        let flusher = Flusher::start(
-            ring.archivist(),
-            archive,
-            settings.calendar.clone(),
-            settings.schema.clone(),
-            settings.late,
-            closed_through.saturating_add(1),
-        );
+        let spill = bus.ring_is_volatile()?.then_some(settings.spill);
+        let job = Job::new(ring.archivist(), archive, settings, spill);
+        let flusher = Flusher::start(job, closed_through.saturating_add(1), spilled);
         let mut writer = Self {
             flusher,
             pulse: Pulse::start(ring.archivist(), settings.sync),
@@ -190,6 +194,7 @@ impl Writer {
             staged_day: None,
             room: 0,
             last_frame_ms: last.first().map(|row| row.frame_ms),
+            reopened: reopened.map(|_| Timestamp::now()),
             last_received: last.first().and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
             counts: Ack::default(),
             quarantined: BTreeMap::new(),
@@ -488,7 +493,7 @@ impl Writer {
             self.ring.close_day();
             return None;
         };
-        let had_bars = self.ring.close_day();
+        let had_bars = self.ring.close_day() || self.flusher.has_spilled(day);
         if had_bars {
             self.flusher.note(day, self.ring.next_seq());
         }
@@ -508,7 +513,7 @@ impl Writer {
         let noon = date_of(day).at(12, 0, 0, 0).to_zoned(calendar.zone().clone()).ok()?;
         let span = calendar.trading_day(noon.timestamp().as_millisecond());
         let close = Timestamp::from_millisecond(span.close_ms).ok()?;
-        let from = self.last_received.map_or(close, |received| received.max(close));
+        let from = close.max(self.last_received.unwrap_or(close)).max(self.reopened.unwrap_or(close));
         let due = now.duration_since(from) >= jiff::SignedDuration::try_from(self.bus.settings().grace).ok()?;
         if due { self.close_day() } else { None }
     }
@@ -539,6 +544,7 @@ impl Writer {
         let mut stat = crate::stat::of_ring(self.ring.ring(), &self.bus);
         let flush = self.flusher.status();
         stat.pid = Some(std::process::id());
+        stat.day = self.day();
         stat.rate = Some(self.rate.per_second(now.as_second()));
         stat.accepted = Some(self.counts.accepted);
         stat.duplicates = Some(self.counts.duplicate);
