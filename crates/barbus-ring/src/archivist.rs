@@ -1,7 +1,6 @@
-use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use barbus_shm::{Memory, Store, WriteMap, sync};
+use barbus_shm::{Memory, Store, WriteMap, WriterMemory};
 
 use crate::geometry::crc_of;
 use crate::layout::*;
@@ -27,20 +26,31 @@ pub struct BlockRows {
 /// Access for whoever archives: the rows that are not archived, and the marks that let their slots be used again.
 ///
 /// A block without the mark is never reused, so its committed rows do not change while they are read here.
-#[derive(Debug, Clone)]
-pub struct Archivist {
-    ring: Arc<Ring<WriteMap>>,
+#[derive(Debug)]
+pub struct Archivist<M = WriteMap> {
+    ring: Arc<Ring<M>>,
     syncing: Arc<Mutex<()>>,
 }
 
-impl Archivist {
-    pub(crate) fn new(ring: Arc<Ring<WriteMap>>, syncing: Arc<Mutex<()>>) -> Self {
+impl<M> Clone for Archivist<M> {
+    fn clone(&self) -> Self {
+        Self { ring: Arc::clone(&self.ring), syncing: Arc::clone(&self.syncing) }
+    }
+}
+
+impl<M: WriterMemory> Archivist<M> {
+    pub(crate) fn new(ring: Arc<Ring<M>>, syncing: Arc<Mutex<()>>) -> Self {
         Self { ring, syncing }
     }
 
     /// The ring.
-    pub fn ring(&self) -> &Ring<WriteMap> {
+    pub fn ring(&self) -> &Ring<M> {
         &self.ring
+    }
+
+    /// Whether both are of one file.
+    pub fn is_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.ring, &other.ring)
     }
 
     /// The blocks that are not marked persisted, oldest first, with the rows committed now.
@@ -92,14 +102,17 @@ impl Archivist {
         }
     }
 
-    /// Computes and stores the checksum of a sealed block that has none. Off the writer's path: it reads the whole block.
+    /// Computes and stores the checksums of a sealed block that has none. Off the writer's path: it reads the whole block.
     pub fn seal_checksum(&self, block: u64) {
         let Some(slot) = self.ring.slot_of(block) else { return };
         let at = self.ring.geometry.slot(slot);
+        let set = |offset: usize, value: u32| {
+            self.ring.map.words64(at + offset, 1)[0].set_release(CRC_VALID | u64::from(value));
+        };
         let state = self.ring.u64(at + BH_STATE);
         if state & STATE_SEALED != 0 && self.ring.u64(at + BH_CRC) == 0 {
-            let crc = self.ring.block_crc(slot, (state & STATE_ROWS) as u32);
-            self.ring.map.words64(at + BH_CRC, 1)[0].set_release(CRC_VALID | u64::from(crc));
+            set(BH_CRC, self.ring.block_crc(slot, (state & STATE_ROWS) as u32));
+            set(BH_HEADER_CRC, self.ring.header_crc(slot));
         }
     }
 
@@ -117,12 +130,7 @@ impl Archivist {
     ///
     /// After an error it may be called again: what the disk did not take is written anew.
     pub fn sync(&self) -> Result<(), RingError> {
-        self.try_sync().inspect_err(|_| self.ring.map.touch())
-    }
-
-    fn try_sync(&self) -> Result<(), RingError> {
-        let map = &self.ring.map;
-        self.sync_by(|| Ok(sync(map.file(), map.path())?))
+        self.sync_by(|| Ok(self.ring.map.sync()?))
     }
 
     /// As [`Archivist::sync`], with another way to put the file on disk: tests take a picture of it there.
@@ -138,7 +146,7 @@ impl Archivist {
             word(SB_DURABLE_NEXT).set(cursor);
             // SYNC POINT: pairs with the fence in `RingWriter::kept_blocks`: while its block is the newest the writer does not reuse it,
             // and who has gone on from it sees it named here.
-            fence(Ordering::SeqCst);
+            map.fence_full();
             if self.ring.u64(SB_CURSOR) >> 32 == cursor >> 32 {
                 break cursor;
             }
@@ -167,6 +175,13 @@ impl<M: Memory> Ring<M> {
         let (state, crc) = (self.u64(at + BH_STATE), self.u64(at + BH_CRC));
         let rows = ((state & STATE_ROWS) as u32).min(self.geometry.rows_per_block);
         state & STATE_SEALED == 0 || crc & CRC_VALID == 0 || self.block_crc(slot, rows) == crc as u32
+    }
+
+    /// CRC-32C over the words of a block's header that say which rows it has, of which day.
+    pub(crate) fn header_crc(&self, slot: usize) -> u32 {
+        let at = self.geometry.slot(slot);
+        let words = [BH_FIRST_SEQ, BH_DAY, BH_STATE].map(|offset| self.u64(at + offset).to_le_bytes());
+        crc32c::crc32c(words.as_flattened())
     }
 
     /// CRC-32C over the first `rows` rows of a slot: every column's values, and the bitmaps up to their last whole byte and the bits of the rest.

@@ -9,7 +9,7 @@ const SYMBOL: usize = 0;
 const FRAME: usize = 1;
 const OPEN: usize = 2;
 const VOLUME: usize = 6;
-const OPTIONAL: usize = 7;
+pub(crate) const FIRST_OPTIONAL: usize = 7;
 
 impl<M: Memory> Ring<M> {
     /// Appends the rows `from..to` of `slot` to `rows`. They must be committed; whether they are still those of the block that
@@ -52,9 +52,9 @@ impl<M: Memory> Ring<M> {
             }
         }
         for k in 0..self.geometry.optional {
-            let values = words(OPTIONAL + k);
+            let values = words(FIRST_OPTIONAL + k);
             let bitmap =
-                self.map.words64(at + columns[OPTIONAL + k].validity, self.geometry.rows_per_block as usize / 64);
+                self.map.words64(at + columns[FIRST_OPTIONAL + k].validity, self.geometry.rows_per_block as usize / 64);
             for (i, row) in rows.iter_mut().enumerate() {
                 let bit = from + i;
                 let present = (bitmap[bit / 64].get() >> (bit % 64) & 1) as u8;
@@ -75,7 +75,7 @@ impl<M: Memory> Ring<M> {
     pub(crate) fn null_counts(&self, slot: usize, rows: u32) -> [u32; MAX_OPTIONAL] {
         let mut nulls = [0; MAX_OPTIONAL];
         for (k, nulls) in nulls.iter_mut().enumerate().take(self.geometry.optional) {
-            let at = self.geometry.slot(slot) + self.geometry.columns[OPTIONAL + k].validity;
+            let at = self.geometry.slot(slot) + self.geometry.columns[FIRST_OPTIONAL + k].validity;
             let bitmap = self.map.words64(at, self.geometry.rows_per_block as usize / 64);
             *nulls = (0..rows).filter(|&i| bitmap[i as usize / 64].get() >> (i % 64) & 1 == 0).count() as u32;
         }
@@ -103,9 +103,9 @@ where
         self.put_price(at, OPEN + 3, first, rows, |row| row.close);
         self.put64(at + columns[VOLUME].values + 8 * first, rows, |row| row.volume.to_bits());
         for k in 0..self.geometry.optional {
-            self.put64(at + columns[OPTIONAL + k].values + 8 * first, rows, |row| row.optional[k].to_bits());
+            self.put64(at + columns[FIRST_OPTIONAL + k].values + 8 * first, rows, |row| row.optional[k].to_bits());
             let words = self.geometry.rows_per_block as usize / 64;
-            let bitmap = self.map.words64(at + columns[OPTIONAL + k].validity, words);
+            let bitmap = self.map.words64(at + columns[FIRST_OPTIONAL + k].validity, words);
             for (row, i) in rows.iter().zip(first..) {
                 let (word, bit) = (&bitmap[i / 64], i % 64);
                 word.set(word.get() & !(1 << bit) | u64::from(row.present >> k & 1) << bit);

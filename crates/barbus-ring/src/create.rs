@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use barbus_shm::{Store, WriteMap, allocate, sync};
 
@@ -7,24 +7,50 @@ use crate::layout::*;
 use crate::template::{dictionary_message, footer_flatbuffer, prefix, schema_flatbuffer, slot_message};
 use crate::{Geometry, RingError, Spec};
 
-/// Lays out an empty ring at `path`, whole or not at all: it is built beside it and renamed over it.
+/// Lays out an empty ring at `path`, whole or not at all: it is built beside it, renamed over it, and the name is put on disk.
 ///
 /// The file is allocated in full; a disk without room is an error here and nothing is left behind.
 pub fn create(path: &Path, spec: &Spec) -> Result<(), RingError> {
-    spec.check()?;
+    let building = build(path, spec)?;
+    rename(&building, path).inspect_err(|_| clean(path))?;
+    sync_name(path)
+}
+
+/// Where a ring for `path` is built. One name, as there is one writer: what a dead one left is found.
+fn building(path: &Path) -> PathBuf {
     let mut building = path.as_os_str().to_owned();
-    building.push(format!(".new-{}", std::process::id()));
-    let building = Path::new(&building);
-    let _ = std::fs::remove_file(building);
-    let done = lay_out(building, spec).and_then(|()| {
-        std::fs::rename(building, path).map_err(|source| {
-            barbus_shm::ShmError::Io { path: path.to_owned(), action: "rename the new ring to", source }.into()
-        })
-    });
-    if done.is_err() {
-        let _ = std::fs::remove_file(building);
-    }
-    done
+    building.push(".new");
+    building.into()
+}
+
+/// Removes what a writer left that died while it built a ring for `path`.
+pub(crate) fn clean(path: &Path) {
+    let _ = std::fs::remove_file(building(path));
+}
+
+/// Builds a ring beside `path`, and says where.
+pub(crate) fn build(path: &Path, spec: &Spec) -> Result<PathBuf, RingError> {
+    spec.check()?;
+    clean(path);
+    let building = building(path);
+    lay_out(&building, spec).inspect_err(|_| clean(path))?;
+    Ok(building)
+}
+
+/// Gives the ring that was built its name.
+pub(crate) fn rename(building: &Path, path: &Path) -> Result<(), RingError> {
+    std::fs::rename(building, path).map_err(refused(path, "rename the new ring to"))
+}
+
+/// Puts the name on disk: else an older file could come back there after a loss of power.
+pub(crate) fn sync_name(path: &Path) -> Result<(), RingError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(refused(path, "sync the directory of"))
+}
+
+fn refused(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> RingError {
+    move |source| barbus_shm::ShmError::Io { path: path.to_owned(), action, source }.into()
 }
 
 fn lay_out(path: &Path, spec: &Spec) -> Result<(), RingError> {

@@ -52,12 +52,14 @@ pub enum RingError {
     },
 }
 
-/// No slot is free: every block in the ring has rows that are not archived yet.
+/// No slot is free: what a block in the ring holds is not archived yet, or readers have pinned it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the ring is full: none of its {blocks} blocks is archived")]
+#[error("the ring is full: of its {blocks} blocks {pinned} are archived, and readers hold those")]
 pub struct RingFull {
     /// Number of blocks of the ring.
     pub blocks: u32,
+    /// Blocks that are archived and could be used again, were they not pinned.
+    pub pinned: u32,
 }
 
 /// The dictionary has no room for another symbol.

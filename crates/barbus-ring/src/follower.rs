@@ -1,8 +1,8 @@
-use barbus_shm::Memory;
+use barbus_shm::{Memory, ReaderMemory};
 
 use crate::layout::*;
 use crate::tip::Tip;
-use crate::{Ring, Row};
+use crate::{PinnedRows, Ring, RingError, Row};
 
 /// Where a follower begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +188,24 @@ impl Follower {
             }
         }
         Polled::Rows(count)
+    }
+
+    /// The next rows where they lie: from the position to what is committed in its block; the position goes on behind them.
+    ///
+    /// `None` where something else comes first, which [`Follower::poll`] tells: a day's close, rows that were missed, or nothing new. It makes
+    /// the system calls of a lock. Rows come here a little later than by `poll`, which reads them from the tip.
+    pub fn pin<M: ReaderMemory>(&mut self, ring: &Ring<M>) -> Result<Option<PinnedRows<M>>, RingError> {
+        // On a copy: what only a poll can tell must be told by one.
+        let mut ahead = self.clone();
+        if ahead.step(ring, &mut Vec::new(), 0) != Polled::Empty || ahead.at.block == 0 {
+            return Ok(None);
+        }
+        let Some(rows) = ring.pin(ahead.at.block)?.filter(|rows| rows.to > ahead.at.row) else { return Ok(None) };
+        let rows = rows.behind(ahead.at.row);
+        ahead.at.row = rows.to;
+        ahead.at.seq = ahead.at.seq.wrapping_add(rows.len() as u64);
+        *self = ahead;
+        Ok(Some(rows))
     }
 
     /// Whether a poll would find something; it changes nothing.

@@ -140,6 +140,8 @@ pub const BH_STATE: usize = BLOCK_HEADER + 128;
 pub const BH_CRC: usize = BLOCK_HEADER + 256;
 /// u64: 1 when every row of the block is archived and the slot may be used again.
 pub const BH_PERSISTED: usize = BLOCK_HEADER + 264;
+/// u64: `1 << 32 | CRC-32C` of the sealed block's [`BH_FIRST_SEQ`], [`BH_DAY`] and [`BH_STATE`], 0 while it is not computed.
+pub const BH_HEADER_CRC: usize = BLOCK_HEADER + 272;
 /// End of the block header.
 pub const BH_END: usize = BLOCK_HEADER + 384;
 /// Offset of a slot's body.
@@ -252,6 +254,7 @@ pub const FIELDS: &[Field] = &[
     field(B, BH_STATE, 8, "state"),
     field(B, BH_CRC, 8, "crc"),
     field(B, BH_PERSISTED, 8, "persisted"),
+    field(B, BH_HEADER_CRC, 8, "header_crc"),
     field(T, TIP_STAMP, 8, "stamp"),
     field(T, TIP_POSITION, 8, "position"),
     field(T, TIP_SYMBOL, 8, "symbol"),

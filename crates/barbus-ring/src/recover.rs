@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use barbus_shm::{Load, Memory, Store, boot_id, sync};
+use barbus_shm::{Load, Store, WriterMemory, boot_id};
 
 use crate::layout::*;
 use crate::tip::Tip;
@@ -25,7 +25,7 @@ pub struct Recovery {
     pub torn_blocks: u32,
 }
 
-impl RingWriter {
+impl<M: WriterMemory> RingWriter<M> {
     /// In the same boot the cursor and the tip are the truth. In another only what was synced is: the durable cursor.
     pub(crate) fn recover(&mut self, path: &Path) -> Result<Recovery, RingError> {
         let corrupt = |what: String| RingError::Corrupt { path: path.to_owned(), what };
@@ -99,6 +99,7 @@ impl RingWriter {
                 set(at + BH_STATE, 0);
                 set(at + BH_CRC, 0);
                 set(at + BH_PERSISTED, 0);
+                set(at + BH_HEADER_CRC, 0);
                 sealed = false;
             }
             self.next_seq = header.first_seq.wrapping_add(rows.into());
@@ -140,7 +141,7 @@ impl RingWriter {
         if epoch == 0 || recovery.other_boot {
             // Before the first row: neither a superblock that says that nobody ever wrote here, nor what another boot left behind the
             // durable cursor may be found on the disk beside rows of this one.
-            sync(map.file(), map.path())?;
+            map.sync()?;
         }
         Ok(recovery)
     }

@@ -137,9 +137,14 @@ impl<M: Memory> Ring<M> {
     }
 
     /// True when another file has taken this one's place at its path: what is committed here is all there will be.
+    ///
+    /// Who sees it finds every row of this file; the other one may come to the path a moment later.
     #[inline]
     pub fn superseded(&self) -> bool {
-        self.u64(SB_SUPERSEDED) != 0
+        let superseded = self.u64(SB_SUPERSEDED) != 0;
+        // SYNC POINT: pairs with the release store in `RingWriter::supersede`.
+        self.map.fence_acquire();
+        superseded
     }
 
     /// The row at a place that a [`crate::Follower`] has seen; `None` once the block is gone.

@@ -1,6 +1,8 @@
 use barbus_shm::{Load, Memory};
 
+use crate::block::FIRST_OPTIONAL;
 use crate::layout::*;
+use crate::template::{Message, slot_message};
 use crate::{Ring, SymbolId};
 
 /// What a look at every part of a ring found.
@@ -28,6 +30,7 @@ impl<M: Memory> Ring<M> {
                 report.problems.push(format!("symbol {id} of {symbols} cannot be read"));
             }
         }
+        let message = slot_message(&self.geometry);
         let mut spans = Vec::new();
         for slot in 0..self.geometry.slots as usize {
             let Some(header) = self.header(slot) else { continue };
@@ -56,12 +59,25 @@ impl<M: Memory> Ring<M> {
                 problems.push(format!("{named}: row {row} has a symbol that is not in the dictionary"));
             }
             let crc = self.u64(self.geometry.slot(slot) + BH_CRC);
+            let header_crc = self.u64(self.geometry.slot(slot) + BH_HEADER_CRC);
             let mut compared = 0;
-            if header.sealed() && crc & CRC_VALID != 0 {
+            if header.sealed() && crc != 0 {
                 compared = 1;
-                if self.block_crc(slot, rows) != crc as u32 {
+                if crc != CRC_VALID | u64::from(self.block_crc(slot, rows)) {
                     problems.push(format!("{named}: its {rows} rows do not fit their checksum"));
                 }
+                // The header's is stored a moment later.
+                if header_crc != 0 && header_crc != CRC_VALID | u64::from(self.header_crc(slot)) {
+                    problems.push(format!("{named}: its header does not fit its checksum"));
+                }
+            }
+            if self.u64(self.geometry.slot(slot) + BH_PERSISTED) > 1 {
+                problems.push(format!("{named}: its mark of being archived is neither 0 nor 1"));
+            }
+            if header.sealed()
+                && let Some(byte) = self.first_wrong_byte(slot, &message, rows)
+            {
+                problems.push(format!("{named}: byte {byte} of its metadata is not what it must be"));
             }
             if self.still(slot, header.block) {
                 report.blocks += 1;
@@ -81,5 +97,27 @@ impl<M: Memory> Ring<M> {
             }
         }
         report
+    }
+
+    /// The first byte of a sealed block's page of metadata that differs: the Arrow message with the lengths of its rows, and zeros; the header's
+    /// words have checks of their own.
+    fn first_wrong_byte(&self, slot: usize, message: &Message, rows: u32) -> Option<usize> {
+        let mut page = [0u8; SLOT_BODY];
+        page[..message.bytes.len()].copy_from_slice(&message.bytes);
+        let mut set = |offset: usize, value: u64| page[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
+        let nulls = self.null_counts(slot, rows);
+        for (column, &node) in message.nodes.iter().enumerate() {
+            let optional = column.checked_sub(FIRST_OPTIONAL).filter(|&k| k < self.geometry.optional);
+            set(node, rows.into());
+            set(node + 8, optional.map_or(0, |k| nulls[k].into()));
+        }
+        set(message.length, rows.into());
+        let found = self.map.words8(self.geometry.slot(slot), SLOT_BODY);
+        // The marks in the header change while this looks.
+        let changing = |at: usize| {
+            let mut fields = FIELDS.iter().filter(|field| field.part == "block header");
+            fields.any(|field| (field.offset..field.offset + field.bytes).contains(&at))
+        };
+        (0..SLOT_BODY).find(|&at| found[at].get() != page[at] && !changing(at))
     }
 }

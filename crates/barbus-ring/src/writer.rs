@@ -1,8 +1,7 @@
 use std::path::Path;
-use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex};
 
-use barbus_shm::{Load, Memory, Store, WriteMap, wake_all};
+use barbus_shm::{Load, Store, WriteMap, WriterMemory};
 
 use crate::layout::*;
 use crate::template::{Message, dictionary_message, slot_message};
@@ -20,8 +19,8 @@ pub(crate) struct Open {
 ///
 /// That there is only one is the caller's promise, kept by a [`barbus_shm::WriterLock`] on a file beside the ring.
 #[derive(Debug)]
-pub struct RingWriter {
-    pub(crate) ring: Arc<Ring<WriteMap>>,
+pub struct RingWriter<M: WriterMemory = WriteMap> {
+    pub(crate) ring: Arc<Ring<M>>,
     pub(crate) slot_message: Message,
     dictionary_message: Message,
     pub(crate) open: Option<Open>,
@@ -41,7 +40,58 @@ pub struct RingWriter {
 impl RingWriter {
     /// Takes the ring at `path` over and goes on where the last writer stopped; [`RingWriter::recovery`] says what was found.
     pub fn open(path: &Path) -> Result<Self, RingError> {
-        let map = WriteMap::open(path)?;
+        crate::create::clean(path);
+        Self::over(WriteMap::open(path)?, path)
+    }
+
+    /// Lays another ring out at `path`, in the place of this one, and becomes its writer: sequence numbers, the open day and, where there is
+    /// room, the symbols' ids go on; readers follow.
+    ///
+    /// Every row of this ring must be archived ([`RingWriter::all_persisted`]): the new one has none of them. Readers give out what they have not
+    /// read of the old one first, and what they have pinned of it stays. After an error the writer goes on with the ring that is at `path`: the
+    /// old one, but for a directory that could not be synced.
+    pub fn replace(&mut self, path: &Path, spec: &Spec) -> Result<(), RingError> {
+        let spec = Spec { lineage: self.ring.geometry.lineage, first_seq: self.next_seq, ..spec.clone() };
+        let building = crate::create::build(path, &spec)?;
+        let switched = self.build_successor(&building, path).and_then(|new| {
+            // Readers of the old file look for another at its path from now on. First the flag, then the name: a writer that dies between
+            // the two leaves a ring that its successor takes over, with the flag taken back; the other way round nobody could raise it any more.
+            self.supersede(true);
+            crate::create::rename(&building, path)?;
+            Ok(new)
+        });
+        match switched {
+            Ok(new) => {
+                // Who sleeps on the old ring looks up.
+                self.wake();
+                *self = new;
+                crate::create::sync_name(path)
+            }
+            Err(error) => {
+                self.supersede(false);
+                crate::create::clean(path);
+                Err(error)
+            }
+        }
+    }
+
+    /// The writer of the ring at `building`, which will be at `path`, with the state of this one.
+    fn build_successor(&self, building: &Path, path: &Path) -> Result<Self, RingError> {
+        let mut new = Self::over(WriteMap::open(building)?.renamed(path), path)?;
+        if self.symbols <= new.ring.geometry.symbols && self.text_bytes <= new.ring.geometry.symbol_bytes {
+            for id in 0..self.symbols {
+                let symbol = self.ring.symbol(SymbolId(id)).unwrap_or_default();
+                new.intern(&symbol).expect("its length was looked at");
+            }
+        }
+        new.day = self.day;
+        Ok(new)
+    }
+}
+
+impl<M: WriterMemory> RingWriter<M> {
+    /// Becomes the writer of the ring in `map`.
+    pub(crate) fn over(map: M, path: &Path) -> Result<Self, RingError> {
         let ring = Ring::new(map, path)?;
         let slot_message = slot_message(&ring.geometry);
         let dictionary_message = dictionary_message(&ring.geometry);
@@ -67,20 +117,26 @@ impl RingWriter {
         }
         writer.settle();
         writer.settle_dictionary();
+        // A writer that died while it replaced this ring may have left the flag.
+        writer.supersede(false);
         Ok(writer)
     }
 
-    /// Lays a ring with other sizes out at `path`, in the place of this one, and becomes its writer: sequence numbers go on, readers follow.
-    ///
-    /// Every row of this ring must be archived: the new one has none of them. Readers give out what they have not read of the old one first.
-    pub fn replace(self, path: &Path, spec: &Spec) -> Result<Self, RingError> {
-        let spec = Spec { lineage: self.ring.geometry.lineage, first_seq: self.next_seq, ..spec.clone() };
-        crate::create(path, &spec)?;
-        let new = Self::open(path)?;
-        // The new ring is at the path before the old one says so: who looks there finds it.
-        self.ring.map.words64(SB_SUPERSEDED, 1)[0].set_release(1);
-        self.wake();
-        Ok(new)
+    pub(crate) fn supersede(&self, superseded: bool) {
+        // SYNC POINT: pairs with the fence in `Ring::superseded`: who sees the flag finds every row of this ring.
+        self.ring.map.words64(SB_SUPERSEDED, 1)[0].set_release(superseded.into());
+    }
+
+    /// Seals the open block where it is full, or `now` whatever it has: it will get no more rows, and can be archived.
+    pub fn seal_block(&mut self, now: bool) {
+        if now || self.open.is_some_and(|open| open.rows == self.ring.geometry.rows_per_block) {
+            self.seal(0);
+        }
+    }
+
+    /// Whether every row of the ring is archived.
+    pub fn all_persisted(&self) -> bool {
+        self.archivist().unpersisted().is_empty()
     }
 
     /// What was found when the ring was opened.
@@ -89,12 +145,12 @@ impl RingWriter {
     }
 
     /// The ring that is written.
-    pub fn ring(&self) -> &Ring<WriteMap> {
+    pub fn ring(&self) -> &Ring<M> {
         &self.ring
     }
 
     /// A handle for whoever archives blocks; it may live in another thread.
-    pub fn archivist(&self) -> Archivist {
+    pub fn archivist(&self) -> Archivist<M> {
         Archivist::new(Arc::clone(&self.ring), Arc::clone(&self.syncing))
     }
 
@@ -159,8 +215,12 @@ impl RingWriter {
             // The day's last block was sealed by a writer that then died: the flag comes to it now. Readers behind it look again.
             let newest = self.ring.slot_of(self.newest).and_then(|slot| Some((slot, self.ring.header(slot)?)));
             let Some((slot, _)) = newest.filter(|(_, header)| header.day == day) else { return false };
-            let state = &self.ring.map.words64(self.ring.geometry.slot(slot) + BH_STATE, 1)[0];
+            let at = self.ring.geometry.slot(slot);
+            let state = &self.ring.map.words64(at + BH_STATE, 1)[0];
             state.set_release(state.get() | STATE_LAST_OF_DAY);
+            // The one word of a sealed header that changes after the seal: its checksum with it.
+            let crc = u64::from(self.ring.header_crc(slot)) | CRC_VALID;
+            self.ring.map.words64(at + BH_HEADER_CRC, 1)[0].set_release(crc);
         }
         self.count_commit();
         true
@@ -228,7 +288,7 @@ impl RingWriter {
     /// Counts a commit, so that [`Ring::wait`] returns, and wakes every process that sleeps there: one system call.
     pub fn wake(&self) {
         self.count_commit();
-        wake_all(&self.ring.map, SB_COMMITS);
+        self.ring.map.wake_all(SB_COMMITS);
     }
 
     fn count_commit(&self) {
@@ -257,9 +317,10 @@ impl RingWriter {
         let set = |offset: usize, value: u64| self.ring.map.words64(at + offset, 1)[0].set(value);
         // A stock reader that sees the lengths finds the rows that they count.
         self.ring.map.fence_release();
-        let first_optional = 7;
         for (column, &node) in self.slot_message.nodes.iter().enumerate() {
-            if let Some(k) = column.checked_sub(first_optional).filter(|&k| k < self.ring.geometry.optional) {
+            if let Some(k) =
+                column.checked_sub(crate::block::FIRST_OPTIONAL).filter(|&k| k < self.ring.geometry.optional)
+            {
                 set(node + 8, u64::from(nulls[k]));
             }
             set(node, u64::from(rows));
@@ -288,20 +349,18 @@ impl RingWriter {
     /// Seals the open block and opens the next in a free slot: one never used, else the oldest whose rows are all archived.
     #[cold]
     fn open_block(&mut self) -> Result<Open, RingFull> {
-        let slot = self.free_slot().ok_or(RingFull { blocks: self.ring.geometry.slots })?;
+        let slot = self.claim_slot()?;
         self.seal(0);
         let block = self.newest + 1;
         let at = self.ring.geometry.slot(slot);
         let map = &self.ring.map;
         let set = |offset: usize, value: u64| map.words64(at + offset, 1)[0].set(value);
-        set(BH_BLOCK, RECYCLING);
-        // SYNC POINT: RECYCLING is seen no later than any byte of the new block; pairs with the fence in `Ring::still`.
-        map.fence_release();
         let directory = &map.words64(DIRECTORY + 8 * slot, 1)[0];
         directory.set(0);
         self.patch(slot, 0, [0; MAX_OPTIONAL]);
         set(BH_STATE, 0);
         set(BH_CRC, 0);
+        set(BH_HEADER_CRC, 0);
         set(BH_PERSISTED, 0);
         set(BH_FIRST_SEQ, self.next_seq);
         set(BH_DAY, self.day.unwrap_or(NO_DAY) as u64);
@@ -322,7 +381,7 @@ impl RingWriter {
     /// Blocks that stay, archived or not: the newest, and those that a durable cursor on disk may name.
     fn kept_blocks(&self) -> [u64; 4] {
         // SYNC POINT: pairs with the fence in `Archivist::sync_by`: a sync that saw an older newest block has named it by now.
-        fence(Ordering::SeqCst);
+        self.ring.map.fence_full();
         let block = |cursor: usize| self.ring.u64(cursor) >> 32;
         // The order matters: a cursor moves from the first of these words to the second and the third, and is in two of them meanwhile.
         let next = block(SB_DURABLE_NEXT);
@@ -332,20 +391,37 @@ impl RingWriter {
         [self.newest, next, durable, block(SB_DURABLE_BEFORE)]
     }
 
-    fn free_slot(&self) -> Option<usize> {
-        let mut oldest: Option<(u64, usize)> = None;
+    /// A slot for the next block, marked as being recycled: one never used, else the oldest whose rows are all archived and which nobody has pinned.
+    fn claim_slot(&self) -> Result<usize, RingFull> {
+        let map = &self.ring.map;
+        let recycle = |slot: usize| {
+            map.words64(self.ring.geometry.slot(slot) + BH_BLOCK, 1)[0].set(RECYCLING);
+            // SYNC POINT: RECYCLING is seen no later than any byte of the new block; pairs with the fence in `Ring::still`.
+            map.fence_release();
+            slot
+        };
         // Not the newest one's slot, archived or not: the cursor names it until the next block is there. Nor that of the block that the
         // durable cursor names: after a loss of power that is the newest one. While a sync is under way any of three may be it.
         let kept = self.kept_blocks();
+        let mut reusable = Vec::new();
         for slot in 0..self.ring.geometry.slots as usize {
-            let Some(block) = self.ring.block_in(slot) else { return Some(slot) };
-            let persisted = self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) == 1;
-            if persisted && !kept.contains(&block) && oldest.is_none_or(|(other, _)| block < other) {
-                oldest = Some((block, slot));
+            let Some(block) = self.ring.block_in(slot) else { return Ok(recycle(slot)) };
+            if self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) == 1 && !kept.contains(&block) {
+                reusable.push((block, slot));
             }
         }
         // SYNC POINT: pairs with the release store in `Archivist::mark_persisted`: what was read for the archive was read before.
-        self.ring.map.fence_acquire();
-        oldest.map(|(_, slot)| slot)
+        map.fence_acquire();
+        reusable.sort_unstable();
+        for &(_, slot) in &reusable {
+            let at = self.ring.geometry.slot(slot);
+            if map.claim(at) {
+                // Marked before the claim is given back: who pins the slot after that finds another number in it.
+                recycle(slot);
+                map.unclaim(at);
+                return Ok(slot);
+            }
+        }
+        Err(RingFull { blocks: self.ring.geometry.slots, pinned: reusable.len() as u32 })
     }
 }

@@ -26,6 +26,7 @@ mod file;
 mod futex;
 mod lock;
 mod map;
+mod pin;
 mod word;
 
 pub use boot::boot_id;
@@ -33,5 +34,6 @@ pub use error::ShmError;
 pub use file::{allocate, sync};
 pub use futex::{wait, wake_all};
 pub use lock::WriterLock;
-pub use map::{Memory, ReadMap, WriteMap};
+pub use map::{Memory, ReadMap, ReaderMemory, WriteMap, WriterMemory};
+pub use pin::{Frozen, Pin};
 pub use word::{Load, ReadOnly, Store};

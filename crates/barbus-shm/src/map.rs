@@ -5,12 +5,16 @@
 //! Concurrent access of *mixed sizes* to the same bytes is avoided above: each byte of the layout has one word size.
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
+use std::sync::Arc;
+
 use memmap2::{MmapOptions, MmapRaw};
 
-use crate::{Load, ReadOnly, ShmError};
+use crate::pin::Pins;
+use crate::{Load, ReadOnly, ShmError, Store};
 
 /// The smallest page of the systems that barbus runs on.
 const PAGE: usize = 4096;
@@ -47,15 +51,60 @@ pub trait Memory {
     fn fence_release(&self) {
         fence(Ordering::Release);
     }
+    /// Stores before it are seen by whoever finds, after such a fence of his own, that his stores before that were not seen by loads after this.
+    #[inline(always)]
+    fn fence_full(&self) {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// What a writer needs besides words.
+pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
+    /// Takes the exclusive lock on the byte at `offset`; false where somebody holds a [`crate::Pin`] on it. It never waits.
+    fn claim(&self, offset: usize) -> bool;
+    /// Gives it back: whoever pins the byte after this sees what was stored before.
+    fn unclaim(&self, offset: usize);
+    /// Puts everything that was stored so far on disk. After an error it may be called again: what the disk did not take is written anew.
+    fn sync(&self) -> Result<(), ShmError>;
+    /// Wakes every process that waits on the 32-bit word at `offset`.
+    fn wake_all(&self, offset: usize);
+    /// Makes `len` bytes from `offset` ready for stores; a hint that may do nothing.
+    fn prefault(&self, offset: usize, len: usize);
+}
+
+/// What a reader needs, besides words, to hold on to bytes. Its clones are of the same map, and count their pins together.
+pub trait ReaderMemory: Memory + Clone {
+    /// Takes a shared lock on the byte at `offset`, once more where this map has it already; false while a writer has claimed it, which is for
+    /// a moment.
+    fn pin(&self, offset: usize) -> Result<bool, ShmError>;
+    /// Gives one back.
+    fn unpin(&self, offset: usize);
 }
 
 /// A file mapped `PROT_READ`, `MAP_SHARED`, from a read-only descriptor: nothing done through it can change the file.
-#[derive(Debug)]
+///
+/// A clone is the same map again; it is unmapped when the last clone, and the last [`crate::Frozen`] bytes of it, are dropped.
+#[derive(Debug, Clone)]
 pub struct ReadMap {
-    raw: MmapRaw,
+    /// Where `mapped` begins and how long it is: at hand, because every access needs them.
+    base: *const u8,
+    len: usize,
+    mapped: Arc<Mapped>,
+}
+
+#[derive(Debug)]
+struct Mapped {
+    _raw: MmapRaw,
     file: File,
     path: PathBuf,
+    pins: Pins,
 }
+
+// SAFETY: `base` points to the mapping that `mapped` keeps, which may be used and dropped in any thread (`MmapRaw` is `Send` and `Sync`);
+// through it memory is only loaded, as atomics (`words!`) or as bytes that do not change (`Frozen`).
+unsafe impl Send for ReadMap {}
+// SAFETY: as above; no method of `&ReadMap` has unsynchronized state: `Pins` is a mutex.
+unsafe impl Sync for ReadMap {}
 
 /// A file mapped for reading and writing, `MAP_SHARED`.
 #[derive(Debug)]
@@ -70,24 +119,51 @@ impl ReadMap {
     pub fn open(path: &Path) -> Result<Self, ShmError> {
         let file = File::open(path).map_err(|e| ShmError::io(path, "open", e))?;
         let raw = MmapOptions::new().map_raw_read_only(&file).map_err(|e| ShmError::io(path, "map", e))?;
-        Ok(Self { raw, file, path: path.to_owned() })
+        let (base, len) = (raw.as_ptr(), raw.len());
+        Ok(Self {
+            base,
+            len,
+            mapped: Arc::new(Mapped { _raw: raw, file, path: path.to_owned(), pins: Pins::default() }),
+        })
     }
 
     /// The open file under the map.
     pub fn file(&self) -> &File {
-        &self.file
+        &self.mapped.file
     }
 
     /// The path that it was opened by (the file may have been renamed or replaced since).
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.mapped.path
+    }
+
+    /// Whether the path that it was opened by still leads to this very file, as long as it was when it was mapped.
+    pub fn is_at_its_path(&self) -> bool {
+        let (Ok(mine), Ok(there)) = (self.file().metadata(), std::fs::metadata(self.path())) else { return false };
+        (mine.dev(), mine.ino()) == (there.dev(), there.ino())
+    }
+
+    /// Length of the file now, bytes: less than [`Memory::len`] where somebody truncated it, and then its last pages must not be touched.
+    pub fn file_len(&self) -> Result<u64, ShmError> {
+        self.file().metadata().map(|found| found.len()).map_err(|e| ShmError::io(self.path(), "look at", e))
+    }
+
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.mapped.pins
+    }
+
+    /// The bytes `offset..offset + len`, for [`crate::Frozen`].
+    pub(crate) fn bytes(&self, offset: usize, len: usize) -> *const [u8] {
+        check::<AtomicU8>(self.len, offset, len);
+        // The offset is inside of the mapping.
+        std::ptr::slice_from_raw_parts(self.base.wrapping_add(offset), len)
     }
 
     pub(crate) fn futex_word(&self, offset: usize) -> &AtomicU32 {
-        check::<AtomicU32>(self.raw.len(), offset, 1);
+        check::<AtomicU32>(self.len, offset, 1);
         // SAFETY: in bounds and aligned by `check`; the page is mapped while `self` lives. The reference is only handed to
         // FUTEX_WAIT, which loads the word in the kernel and never stores: std's rule against stores to read-only memory holds.
-        unsafe { &*self.raw.as_ptr().add(offset).cast::<AtomicU32>() }
+        unsafe { &*self.base.add(offset).cast::<AtomicU32>() }
     }
 }
 
@@ -103,6 +179,11 @@ impl WriteMap {
         Ok(Self { raw, file, path: path.to_owned() })
     }
 
+    /// Under the path that the file is to have, for messages.
+    pub fn renamed(self, path: &Path) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
+
     /// The open file under the map.
     pub fn file(&self) -> &File {
         &self.file
@@ -111,7 +192,7 @@ impl WriteMap {
     /// Makes every page one that the next sync writes, without changing a byte, whatever other threads store meanwhile.
     ///
     /// After a sync that failed the kernel takes the pages for clean that it could not write: the next one would succeed without them.
-    pub fn touch(&self) {
+    fn touch(&self) {
         for offset in (0..self.raw.len() / 8 * 8).step_by(PAGE) {
             let word = &self.words64(offset, 1)[0];
             let value = word.load(Ordering::Relaxed);
@@ -125,9 +206,30 @@ impl WriteMap {
         &self.path
     }
 
-    /// Faults the pages of `len` bytes from `offset` in, ready for stores, so that the hot path does not; a hint that may
-    /// do nothing.
-    pub fn prefault(&self, offset: usize, len: usize) {
+    pub(crate) fn futex_word(&self, offset: usize) -> &AtomicU32 {
+        &self.words32(offset, 1)[0]
+    }
+}
+
+impl WriterMemory for WriteMap {
+    fn claim(&self, offset: usize) -> bool {
+        crate::pin::claim(&self.file, offset)
+    }
+
+    fn unclaim(&self, offset: usize) {
+        crate::pin::unlock(&self.file, offset);
+    }
+
+    fn sync(&self) -> Result<(), ShmError> {
+        crate::sync(&self.file, &self.path).inspect_err(|_| self.touch())
+    }
+
+    fn wake_all(&self, offset: usize) {
+        crate::wake_all(self, offset);
+    }
+
+    /// Faults the pages in, so that the hot path does not.
+    fn prefault(&self, offset: usize, len: usize) {
         let page = 4096;
         let start = offset / page * page;
         let end = (offset + len).min(self.raw.len());
@@ -144,9 +246,30 @@ impl WriteMap {
             )
         };
     }
+}
 
-    pub(crate) fn futex_word(&self, offset: usize) -> &AtomicU32 {
-        &self.words32(offset, 1)[0]
+impl ReaderMemory for ReadMap {
+    fn pin(&self, offset: usize) -> Result<bool, ShmError> {
+        check::<AtomicU8>(self.len, offset, 1);
+        self.pins().take(self.file(), offset).map_err(|e| ShmError::io(self.path(), "lock a block of", e))
+    }
+
+    fn unpin(&self, offset: usize) {
+        self.pins().give_back(self.file(), offset);
+    }
+}
+
+impl ReadMap {
+    #[inline(always)]
+    fn base(&self) -> *const u8 {
+        self.base
+    }
+}
+
+impl WriteMap {
+    #[inline(always)]
+    fn base(&self) -> *const u8 {
+        self.raw.as_ptr()
     }
 }
 
@@ -161,12 +284,12 @@ macro_rules! words {
     ($name:ident, $word:ty) => {
         #[inline(always)]
         fn $name(&self, offset: usize, count: usize) -> &[$word] {
-            check::<$word>(self.raw.len(), offset, count);
+            check::<$word>(self.len(), offset, count);
             // SAFETY: `check` proves that the range is inside the mapping and aligned: mmap returns page-aligned addresses.
             // The mapping lives as long as `self`, to which the slice is bound. Any bit pattern is a valid atomic integer.
             // Other processes may store concurrently, which atomics allow. For a read-only map the word is `ReadOnly`,
             // which can only be loaded, relaxed, at most 8 bytes: the accesses that std permits on read-only memory.
-            unsafe { std::slice::from_raw_parts(self.raw.as_ptr().add(offset).cast::<$word>(), count) }
+            unsafe { std::slice::from_raw_parts(self.base().add(offset).cast::<$word>(), count) }
         }
     };
 }
@@ -177,7 +300,7 @@ impl Memory for ReadMap {
     type W8 = ReadOnly<AtomicU8>;
     #[inline(always)]
     fn len(&self) -> usize {
-        self.raw.len()
+        self.len
     }
     words!(words64, ReadOnly<AtomicU64>);
     words!(words32, ReadOnly<AtomicU32>);

@@ -72,6 +72,11 @@
 //! [`Wait::Futex`] sleeps, [`Wait::Spin`] is the quickest and takes a core, [`Wait::SpinThenYield`] is between them. A process that
 //! has a loop of its own polls.
 //!
+//! # Many bars at once
+//!
+//! [`Reader::pin`] gives a [`View`]: all that is committed of a block, as an Arrow record batch that lies in the ring itself. Nothing is
+//! copied, and nothing of it changes while it is held.
+//!
 //! # Producers
 //!
 //! With a daemon, a producer in Rust is a [`Publisher`]: it sends Arrow batches with whatever columns and types can be understood
@@ -98,12 +103,15 @@ mod stat;
 mod verify;
 mod writer;
 
+/// The Arrow crate that batches and views are of.
+#[doc(no_inline)]
+pub use arrow_array;
 pub use barbus_bars::{Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;
 pub use error::{Error, Result};
 pub use publisher::{Publisher, request_close_day, stat};
-pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, Wait};
+pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, View, Wait};
 pub use settings::{Account, InitOptions, Settings};
 pub use verify::{VerifyReport, verify};
 pub use writer::{

@@ -52,6 +52,8 @@ pub struct FlushStatus {
     pub files_written: u64,
     /// Parts of open days spilled since the writer started.
     pub parts_spilled: u64,
+    /// How often the ring went on in a new file because readers held what could have been used again.
+    pub rings_replaced: u64,
     /// The last failure, until a success.
     pub last_error: Option<FlushError>,
 }
@@ -62,6 +64,12 @@ struct State {
     closed_before: i64,
     /// The ring has no free block.
     pressure: bool,
+    /// It can get none either, because readers hold what is archived: all of it is to be archived, so that it can be replaced.
+    spill_all: bool,
+    /// The ring that took the place of the one before, all of which is archived.
+    successor: Option<Archivist>,
+    /// Why the ring could not be replaced.
+    replace_error: Option<FlushError>,
     /// Number of the newest pass that somebody asked for, and of the newest that was finished.
     asked: u64,
     finished: u64,
@@ -91,6 +99,7 @@ impl State {
         status.days_waiting.extend(self.noted.keys().chain(spilled).map(|&day| date_of(day)));
         status.days_waiting.sort_unstable();
         status.days_waiting.dedup();
+        status.last_error = status.last_error.or_else(|| self.replace_error.clone());
         status
     }
 }
@@ -141,10 +150,26 @@ impl Flusher {
         }
     }
 
-    /// Says that the ring has no free block.
-    pub(crate) fn press(&self) {
-        self.shared.lock().pressure = true;
+    /// Says that the ring has no free block; `all`: because readers hold its archived ones.
+    pub(crate) fn press(&self, all: bool) {
+        let mut state = self.shared.lock();
+        state.pressure = true;
+        state.spill_all |= all;
         self.shared.work.notify_all();
+    }
+
+    /// Says how it went to replace the ring, all of which is archived, and which one is written now.
+    pub(crate) fn turn_to(&self, ring: Archivist, replaced: Result<(), (i64, Error)>) {
+        let mut state = self.shared.lock();
+        let tries = state.replace_error.take().map_or(0, |last| last.tries) + 1;
+        state.successor = Some(ring);
+        match replaced {
+            Ok(()) => state.status.rings_replaced += 1,
+            Err((day, error)) => {
+                let error = error.to_string();
+                state.replace_error = Some(FlushError { day: date_of(day), error, at: Timestamp::now(), tries });
+            }
+        }
     }
 
     /// Waits until a block was let go, at most `timeout`.
@@ -291,7 +316,7 @@ impl Job {
 
     fn run(&mut self, shared: &Shared) {
         loop {
-            let (asked, closed_before, pressure, stop) = {
+            let (asked, closed_before, pressure, all, stop) = {
                 let mut state = shared.lock();
                 loop {
                     let due = state.asked > state.finished || state.stop;
@@ -310,10 +335,14 @@ impl Job {
                         break;
                     }
                 }
-                (state.asked, state.closed_before, state.pressure, state.stop)
+                if let Some(ring) = state.successor.take() {
+                    self.turn_to(ring);
+                }
+                let all = std::mem::take(&mut state.spill_all);
+                (state.asked, state.closed_before, state.pressure, all, state.stop)
             };
             let now = asked > shared.lock().finished || stop;
-            let tick = self.spill.is_some_and(|interval| stop || self.spilled_at.elapsed() >= interval);
+            let tick = all || self.spill.is_some_and(|interval| stop || self.spilled_at.elapsed() >= interval);
             let outcome = self.pass(closed_before, Wanted { now, pressure, tick }, shared);
             self.show_waiting(shared);
             let mut state = shared.lock();
@@ -330,6 +359,7 @@ impl Job {
                     self.pause = Some((pause, Instant::now() + pause));
                     // What was wanted is wanted still, after the pause.
                     state.pressure |= pressure;
+                    state.spill_all |= all;
                     let tries = state.status.last_error.as_ref().map_or(0, |last| last.tries) + 1;
                     let error = error.to_string();
                     state.outcome = Some((day, error.clone()));
@@ -340,6 +370,16 @@ impl Job {
             if state.stop && stop {
                 return;
             }
+        }
+    }
+
+    /// Goes on with the ring that took this one's place. A ring that could not be replaced is the same still.
+    fn turn_to(&mut self, ring: Archivist) {
+        if !ring.is_of(&self.archivist) {
+            self.archivist = ring;
+            self.blocks.clear();
+            self.next_block = 1;
+            self.symbols.clear();
         }
     }
 

@@ -12,12 +12,12 @@ mod rate;
 mod symbols;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_array::{Array, RecordBatch};
 use barbus_archive::Archive;
 use barbus_bars::{BarBatch, Date, Fault, PriceType};
-use barbus_ring::{Price, Recovery, Ring, RingWriter, Row, Spec, SymbolId, create};
+use barbus_ring::{Price, Recovery, Ring, RingFull, RingWriter, Row, Spec, SymbolId, create};
 use barbus_shm::{ShmError, WriterLock};
 use jiff::Timestamp;
 
@@ -27,7 +27,7 @@ pub use flusher::{FlushError, FlushStatus, FlushWaiter};
 use flusher::{Flusher, Job};
 use intake::Content;
 pub use intake::{Incoming, Intake};
-use pulse::Pulse;
+use pulse::{Current, Pulse};
 pub use pulse::{DurabilityWaiter, SyncError};
 use quarantine::Quarantine;
 pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
@@ -40,6 +40,9 @@ use crate::{Bus, Error, Result};
 
 /// Rows that are published together: few enough to stay in the nearest cache, enough that the columns are written in runs.
 const STAGE: usize = 128;
+
+/// The pause after a ring could not be replaced.
+const REPLACE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What became of a bar that was pushed.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,6 +93,8 @@ pub struct Writer {
     // Fields are dropped in this order: the threads end before the lock is given back.
     flusher: Flusher,
     pulse: Pulse,
+    /// The ring that the pulse beats for.
+    current: Current,
     ring: RingWriter,
     intake: Intake,
     quarantine: Quarantine,
@@ -103,6 +108,8 @@ pub struct Writer {
     staged: usize,
     staged_day: Option<i64>,
     room: usize,
+    /// After the ring could not be replaced: when it is tried again.
+    replace_at: Option<Instant>,
     last_frame_ms: Option<i64>,
     last_received: Option<Timestamp>,
     /// When the open day was gone on with, of which only parts were left.
@@ -147,7 +154,7 @@ impl Writer {
         // Other sizes are taken as soon as nothing in the ring is still needed.
         let all_archived = ring.day().is_none() && ring.archivist().unpersisted().is_empty();
         if all_archived && !ring.ring().geometry().has_sizes_of(&spec) {
-            ring = ring.replace(&path, &spec)?;
+            ring.replace(&path, &spec)?;
         }
 
         let archivist = ring.archivist();
@@ -180,9 +187,11 @@ impl Writer {
         let spill = bus.ring_is_volatile()?.then_some(settings.spill);
         let job = Job::new(ring.archivist(), archive, settings, spill);
         let flusher = Flusher::start(job, closed_through.saturating_add(1), spilled);
+        let current = Current::new(ring.archivist());
         let mut writer = Self {
             flusher,
-            pulse: Pulse::start(ring.archivist(), settings.sync),
+            pulse: Pulse::start(current.clone(), settings.sync),
+            current,
             intake: Intake::new(bus),
             quarantine: Quarantine::new(bus.quarantine()),
             books: Books::default(),
@@ -193,6 +202,7 @@ impl Writer {
             staged: 0,
             staged_day: None,
             room: 0,
+            replace_at: None,
             last_frame_ms: last.first().map(|row| row.frame_ms),
             reopened: reopened.map(|_| Timestamp::now()),
             last_received: last.first().and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
@@ -418,13 +428,39 @@ impl Writer {
         }
         if self.staged == self.room {
             self.publish_staged();
-            let Ok(room) = self.ring.room() else {
-                self.flusher.press();
-                return Ok(false);
-            };
-            self.room = room.min(STAGE);
+            match self.ring.room() {
+                Ok(room) => self.room = room.min(STAGE),
+                Err(full) => {
+                    self.make_room(full);
+                    return Ok(false);
+                }
+            }
         }
         Ok(true)
+    }
+
+    /// The ring has no free block: the flusher archives what it can, and spills what it must. Once all of it is archived, and what could be used
+    /// again is held by readers, the ring goes on in a new file: nobody waits for a reader.
+    #[cold]
+    fn make_room(&mut self, full: RingFull) {
+        if full.pinned == 0 {
+            return self.flusher.press(false);
+        }
+        self.ring.seal_block(false);
+        if !self.ring.all_persisted() {
+            return self.flusher.press(true);
+        }
+        if self.replace_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        let mut spec = spec(&self.bus);
+        // The symbols keep their ids.
+        let old = self.ring.ring().geometry();
+        (spec.symbols, spec.symbol_bytes) = (spec.symbols.max(old.symbols), spec.symbol_bytes.max(old.symbol_bytes));
+        let replaced = self.ring.replace(&self.bus.ring(), &spec);
+        self.replace_at = replaced.is_err().then(|| Instant::now() + REPLACE_PAUSE);
+        self.flusher.turn_to(self.ring.archivist(), replaced.map_err(|error| (self.closed_through + 1, error.into())));
+        self.current.turn_to(self.ring.archivist());
     }
 
     /// Compares the row that was written to the free place with what is there, and stages it where it is new, to be published by

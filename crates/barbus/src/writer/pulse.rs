@@ -36,18 +36,39 @@ pub(crate) trait Heart: Send + 'static {
     fn sync(&mut self) -> Result<(), String>;
 }
 
-impl Heart for Archivist {
+/// The ring that is written now: another one's from the moment on that one takes its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Current(Arc<Mutex<Archivist>>);
+
+impl Current {
+    pub(crate) fn new(ring: Archivist) -> Self {
+        Self(Arc::new(Mutex::new(ring)))
+    }
+
+    /// Goes on with the ring that took this one's place.
+    pub(crate) fn turn_to(&self, ring: Archivist) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ring;
+    }
+
+    fn ring(&self) -> Archivist {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Heart for Current {
     fn beat(&mut self, now_ns: u64) {
-        self.heartbeat(now_ns);
+        self.ring().heartbeat(now_ns);
     }
 
     fn progress(&mut self) -> (u64, u32) {
-        let commits = self.ring().commits();
-        (self.ring().status().next_seq, commits)
+        let archivist = self.ring();
+        let commits = archivist.ring().commits();
+        (archivist.ring().status().next_seq, commits)
     }
 
     fn sync(&mut self) -> Result<(), String> {
-        Archivist::sync(self).map_err(|error| error.to_string())
+        // A ring that was replaced meanwhile is archived, and the archive is on disk: its rows are as safe as they can be.
+        self.ring().sync().map_err(|error| error.to_string())
     }
 }
 

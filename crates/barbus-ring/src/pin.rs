@@ -1,0 +1,177 @@
+//! Zero-copy: a block that is held in place, and its columns as plain bytes of the map.
+//!
+//! Rows below the committed count do not change, and a slot that is pinned is not used again: so what is handed out here is what it was, for as
+//! long as it is held. The one exception is a validity bitmap of an open block, whose last bytes the writer still adds bits to: it is copied.
+
+use std::sync::Arc;
+
+use barbus_shm::{Frozen, Load, Memory, Pin, ReadMap, ReaderMemory};
+
+use crate::layout::*;
+use crate::{Ring, RingError};
+
+/// Committed rows of one block, which stay where they are and what they are while the value lives, or anything that was made of it.
+///
+/// The writer does not wait for it: it passes the block's slot over.
+#[derive(Debug, Clone)]
+pub struct PinnedRows<M: ReaderMemory = ReadMap> {
+    map: M,
+    pin: Arc<Pin<M>>,
+    slot: usize,
+    /// The block's number.
+    pub block: u64,
+    /// The first row, counted from the block's beginning.
+    pub from: u32,
+    /// Behind the last row.
+    pub to: u32,
+    /// Sequence number of the row `from`.
+    pub first_seq: u64,
+    /// The trading day that was open, days since 1970-01-01.
+    pub day: Option<i64>,
+    /// True when the block will get no more rows.
+    pub sealed: bool,
+}
+
+/// Bits of a column that say which rows have a value.
+#[derive(Debug, Clone)]
+pub struct Validity {
+    /// The bits, least significant first.
+    pub bits: Bits,
+    /// The first row's bit.
+    pub offset: usize,
+}
+
+/// Bytes in place or copied.
+#[derive(Debug, Clone)]
+pub enum Bits {
+    /// In place.
+    Frozen(Frozen),
+    /// Copied.
+    Copied(Vec<u8>),
+}
+
+impl AsRef<[u8]> for Bits {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Frozen(bytes) => bytes,
+            Self::Copied(bytes) => bytes,
+        }
+    }
+}
+
+/// The dictionary of symbols in place: it only grows, and what is counted does not change.
+#[derive(Debug, Clone)]
+pub struct FrozenSymbols {
+    /// Symbols in it.
+    pub count: u32,
+    /// `count + 1` offsets into `text`, i32 little-endian each. Nothing says that a damaged file's ascend.
+    pub offsets: Frozen,
+    /// The symbols' bytes, one after the other.
+    pub text: Frozen,
+}
+
+impl<M: ReaderMemory> Ring<M> {
+    /// Holds `block` with the rows committed in it now; `None` where the ring does not have it any more.
+    pub fn pin(&self, block: u64) -> Result<Option<PinnedRows<M>>, RingError> {
+        let Some(slot) = self.slot_of(block) else { return Ok(None) };
+        // Claimed: the writer is about to use it for another block.
+        let Some(pin) = Pin::take(&self.map, self.geometry.slot(slot))? else { return Ok(None) };
+        // The order matters: the number is looked at under the lock. The writer marks a slot before he gives his claim back.
+        let Some(header) = self.header(slot).filter(|header| header.block == block) else { return Ok(None) };
+        let to = self.committed(slot, block);
+        Ok(Some(PinnedRows {
+            map: self.map.clone(),
+            pin: Arc::new(pin),
+            slot,
+            block,
+            from: 0,
+            to,
+            first_seq: header.first_seq,
+            day: (header.day != NO_DAY).then_some(header.day),
+            sealed: header.sealed(),
+        }))
+    }
+}
+
+impl<M: ReaderMemory> PinnedRows<M> {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        (self.to - self.from) as usize
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.from == self.to
+    }
+
+    /// The same without the rows before `from`, counted from the block's beginning.
+    pub fn behind(mut self, from: u32) -> Self {
+        let from = from.clamp(self.from, self.to);
+        self.first_seq = self.first_seq.wrapping_add((from - self.from).into());
+        self.from = from;
+        self
+    }
+}
+
+impl PinnedRows {
+    /// The values of the `column`-th column of the schema, in the map: [`PinnedRows::len`] times its width in bytes.
+    ///
+    /// # Panics
+    /// When `ring` is another one, or has no such column.
+    pub fn values(&self, ring: &Ring, column: usize) -> Frozen {
+        let column = &ring.geometry.columns[column];
+        let at = ring.geometry.slot(self.slot) + column.values + self.from as usize * column.width;
+        Frozen::new(&self.map, Some(Arc::clone(&self.pin)), at, self.len() * column.width)
+    }
+
+    /// Which rows have a value in the `column`-th column; `None` where it is not nullable.
+    ///
+    /// # Panics
+    /// When `ring` is another one, or has no such column.
+    pub fn validity(&self, ring: &Ring, column: usize) -> Option<Validity> {
+        let validity = Some(ring.geometry.columns[column].validity).filter(|&at| at != 0)?;
+        let at = ring.geometry.slot(self.slot) + validity;
+        let (first, end) = (self.from as usize / 64, (self.to as usize).div_ceil(64));
+        let bits = match self.sealed {
+            true => Bits::Frozen(Frozen::new(
+                &self.map,
+                Some(Arc::clone(&self.pin)),
+                at + 8 * first,
+                8 * (end - first.min(end)),
+            )),
+            false => {
+                let words = self.map.words64(at + 8 * first, end - first.min(end));
+                Bits::Copied(words.iter().flat_map(|word| word.get().to_le_bytes()).collect())
+            }
+        };
+        Some(Validity { bits, offset: self.from as usize % 64 })
+    }
+}
+
+impl Ring {
+    /// The symbols that are in the dictionary now, in place.
+    pub fn frozen_symbols(&self) -> FrozenSymbols {
+        let count = self.symbol_count();
+        let at = self.geometry.dictionary_offsets;
+        let end = self.map.words32(at + 4 * count as usize, 1)[0].get().min(self.geometry.symbol_bytes);
+        FrozenSymbols {
+            count,
+            offsets: Frozen::new(&self.map, None, at, 4 * (count as usize + 1)),
+            text: Frozen::new(&self.map, None, self.geometry.dictionary_text, end as usize),
+        }
+    }
+
+    /// Whether the path that the ring was attached by still leads to this very file.
+    pub fn is_at_its_path(&self) -> bool {
+        self.map.is_at_its_path()
+    }
+
+    /// Whether the file is still as long as it says. A file that somebody truncated must not be touched: its missing pages are a `SIGBUS`.
+    pub fn check_length(&self) -> Result<(), RingError> {
+        let (found, expected) = (self.map.file_len()?, self.geometry.file_bytes);
+        match found == expected {
+            true => Ok(()),
+            false => Err(RingError::Truncated { path: self.map.path().to_owned(), found, expected }),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Views of the ring's memory: what is held does not change, and nobody waits for it.
+
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use arrow_array::types::{Float64Type, UInt64Type};
+use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, View, Writer};
+use barbus_archive::Archive;
+
+const MINUTE: i64 = 60_000;
+/// 2024-07-04 00:00 UTC.
+const MIDNIGHT: i64 = 1_720_051_200_000;
+const DAY: i64 = 86_400_000;
+const ROWS: u64 = 64;
+
+/// A bus whose ring has `blocks` blocks of 64 rows.
+fn bus(blocks: u64) -> (tempfile::TempDir, Bus) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = InitOptions { calendar: "24x7".into(), ..InitOptions::default() };
+    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
+    let file = bus.path().join("bus.toml");
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    // A slot of 64 rows has three pages.
+    for (from, to) in [
+        ("# size = \"256MB\"", format!("size = \"{}B\"", blocks * 3 * 4096)),
+        ("# rows_per_block = 16384", "rows_per_block = 64".into()),
+        ("# tip_rows = 8192", "tip_rows = 64".into()),
+        ("# symbols = 8192", "symbols = 16".into()),
+    ] {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, &to);
+    }
+    std::fs::write(&file, text).unwrap();
+    (dir, Bus::open(bus.path()).unwrap())
+}
+
+/// The `number`-th bar of the test, its values computed from it: one bar a minute and symbol, five symbols.
+fn bar(writer: &mut Writer, number: u64) -> Row {
+    let symbol = writer.symbol(&format!("S{}", number % 5)).unwrap();
+    let x = number as f64 + 0.25;
+    let mut row = Row { symbol, frame_ms: MIDNIGHT + (number / 5 + 1) as i64 * MINUTE, ..Row::default() };
+    (row.open, row.high, row.low, row.close, row.volume) = (x, x + 1.0, x - 1.0, x + 0.5, x * 2.0);
+    if number.is_multiple_of(3) {
+        (row.present, row.optional[0]) = (1, x * 7.0);
+    }
+    row
+}
+
+fn push(writer: &mut Writer, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        let row = bar(writer, number);
+        assert!(matches!(writer.push(&row).unwrap(), Pushed::Accepted(_)), "bar {number}");
+    }
+}
+
+/// Every value of `batch` is that of the bar with its sequence number.
+fn check(batch: &RecordBatch) {
+    use arrow_array::Array;
+    use arrow_array::cast::AsArray;
+    let f64s = |name: &str| batch[name].as_primitive::<Float64Type>().clone();
+    let symbols = batch["symbol"].as_dictionary::<arrow_array::types::Int32Type>();
+    let symbols = symbols.downcast_dict::<arrow_array::StringArray>().unwrap();
+    let frames = batch["frame"].as_primitive::<arrow_array::types::TimestampMillisecondType>();
+    let money = f64s("money");
+    for (i, &number) in batch["seq"].as_primitive::<UInt64Type>().values().iter().enumerate() {
+        let x = number as f64 + 0.25;
+        assert_eq!(arrow_array::ArrayAccessor::value(&symbols, i), format!("S{}", number % 5));
+        assert_eq!(frames.value(i), MIDNIGHT + (number / 5 + 1) as i64 * MINUTE);
+        let found = ["open", "high", "low", "close", "volume"].map(|name| f64s(name).value(i));
+        assert_eq!(found, [x, x + 1.0, x - 1.0, x + 0.5, x * 2.0], "bar {number}");
+        assert_eq!(money.is_valid(i).then(|| money.value(i)), number.is_multiple_of(3).then_some(x * 7.0));
+        assert!(batch["factor"].is_null(i));
+    }
+}
+
+/// The views of everything that is there to be read.
+fn views(reader: &mut Reader) -> Vec<View> {
+    std::iter::from_fn(|| reader.pin().unwrap()).collect()
+}
+
+/// Promise 3: a view lies in the map itself, read-only, and has the committed rows of its block.
+#[test]
+fn a_view_is_the_rings_own_memory() {
+    let (_dir, bus) = bus(8);
+    let mut writer = Writer::open(&bus).unwrap();
+    push(&mut writer, 0..150);
+    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let views = views(&mut reader);
+    assert_eq!(
+        views.iter().map(|view| (view.first_seq(), view.num_rows())).collect::<Vec<_>>(),
+        [(0, 64), (64, 64), (128, 22)]
+    );
+    assert_eq!(reader.position(), 150);
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let spans: Vec<_> = maps
+        .lines()
+        .filter(|line| line.ends_with(bus.ring().to_str().unwrap()) && line.contains(" r--s "))
+        .map(|line| {
+            let (from, to) = line.split_whitespace().next().unwrap().split_once('-').unwrap();
+            [from, to].map(|hex| usize::from_str_radix(hex, 16).unwrap())
+        })
+        .collect();
+    let inside = |at: usize| spans.iter().any(|[from, to]| (*from..*to).contains(&at));
+    for view in &views {
+        check(view.batch());
+        for column in view.batch().columns() {
+            for buffer in column.to_data().buffers() {
+                assert!(inside(buffer.as_ptr() as usize), "{} is a copy", column.data_type());
+            }
+        }
+        let close = view.column::<Float64Type>("close").unwrap();
+        assert!(inside(close.as_ptr() as usize));
+        assert_eq!(close[0], view.first_seq() as f64 + 0.75);
+    }
+    assert!(views[0].column::<Float64Type>("symbol").is_none() && views[0].column::<Float64Type>("no").is_none());
+
+    // The view of the open block keeps its rows; what came later is in the next one. Bits of nullable columns share bytes with later rows'.
+    push(&mut writer, 150..170);
+    assert_eq!(views[2].num_rows(), 22);
+    check(views[2].batch());
+    let next = reader.pin().unwrap().unwrap();
+    assert_eq!((next.first_seq(), next.num_rows()), (150, 20));
+    check(next.batch());
+    assert!(reader.pin().unwrap().is_none());
+    assert_eq!(reader.poll().unwrap(), None);
+}
+
+/// Promise 3: views that are held, in threads, of a reader that is gone, across a hundred rounds of the ring, stay what they are.
+/// Promises 2 and 7: the writer goes on meanwhile, and every bar is in its day's file.
+#[test]
+fn what_is_held_stays_while_the_ring_goes_round() {
+    let (_dir, bus) = bus(6);
+    let mut writer = Writer::open(&bus).unwrap();
+    push(&mut writer, 0..100);
+    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let held = views(&mut reader);
+    drop(reader);
+    let batches: Vec<RecordBatch> = held.into_iter().map(RecordBatch::from).collect();
+    let total = 100 * 6 * ROWS;
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let watching = std::thread::spawn({
+        let batches = batches.clone();
+        move || {
+            let mut looks = 0;
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                batches.iter().for_each(check);
+                looks += 1;
+            }
+            (looks, batches)
+        }
+    });
+    drop(batches);
+    push(&mut writer, 100..total);
+    assert_eq!(writer.flush_waiter().status().rings_replaced, 0, "two of six blocks are held");
+    drop(stop);
+    let (looks, batches) = watching.join().unwrap();
+    assert!(looks > 0);
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 100);
+    batches.iter().for_each(check);
+    writer.close_day();
+    writer.flush().unwrap();
+    assert_archived(&bus, total);
+}
+
+/// Every bar below `total` is in the archive once.
+fn assert_archived(bus: &Bus, total: u64) {
+    use arrow_array::cast::AsArray;
+    let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), "24x7");
+    let mut found = 0;
+    for day in archive.days().unwrap() {
+        let (_, batch) = archive.read(day).unwrap().unwrap();
+        let opens = batch["open"].as_primitive::<Float64Type>().values().to_vec();
+        let closes = batch["close"].as_primitive::<Float64Type>().values().to_vec();
+        let mut numbers: Vec<u64> = opens.iter().map(|open| (open - 0.25) as u64).collect();
+        assert!(opens.iter().zip(&closes).all(|(open, close)| close - open == 0.5));
+        numbers.sort_unstable();
+        assert_eq!(numbers.first(), Some(&found), "{day}");
+        assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{day}");
+        found += numbers.len() as u64;
+    }
+    assert_eq!(found, total);
+}
+
+/// Promises 2, 4 and 7: a ring of four blocks carries a day of two hundred. One reader holds everything that it has seen: the ring goes on in
+/// new files, a reader that follows sees every bar once and in order, and the day's file has all of them.
+#[test]
+fn a_ring_whose_every_block_is_held_is_replaced() {
+    let (_dir, bus) = bus(4);
+    let total = 200 * ROWS;
+    assert!(total < 5 * 1440 * 9, "within the test's days");
+    let mut writer = Writer::open(&bus).unwrap();
+    let mut holder = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut held: Vec<View> = Vec::new();
+    let mut follower = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut next = 0;
+    let mut closed = Vec::new();
+    let mut catch_up = |follower: &mut Reader| {
+        // An empty look may be the one that goes over to a new file.
+        let mut empty = 0;
+        while empty < 2 {
+            match follower.poll().unwrap() {
+                Some(Event::Bars(bars)) => {
+                    for bar in bars.iter() {
+                        assert_eq!((bar.seq, bar.open), (next, next as f64 + 0.25));
+                        assert_eq!(bar.symbol, format!("S{}", next % 5));
+                        next += 1;
+                    }
+                }
+                Some(Event::DayClosed(day)) => closed.push(day),
+                Some(Event::Lapped { missed }) => panic!("{missed} missed"),
+                None => empty += 1,
+            }
+        }
+        next
+    };
+    for number in (0..total).step_by(16) {
+        push(&mut writer, number..number + 16);
+        assert_eq!(catch_up(&mut follower), number + 16);
+        loop {
+            held.extend(views(&mut holder));
+            match holder.poll().unwrap() {
+                Some(Event::Bars(bars)) => panic!("{} bars that could not be held", bars.len()),
+                Some(Event::Lapped { missed }) => panic!("{missed} missed"),
+                Some(Event::DayClosed(_)) => {}
+                None => {}
+            }
+            if holder.position() == number + 16 {
+                break;
+            }
+        }
+    }
+    let replaced = writer.flush_waiter().status().rings_replaced;
+    assert!(replaced >= 200 / 4 - 1, "{replaced} new files for 200 held blocks");
+    let seqs: Vec<u64> = held.iter().flat_map(|view| view.column::<UInt64Type>("seq").unwrap().to_vec()).collect();
+    assert!(seqs.into_iter().eq(0..total));
+    held.iter().for_each(|view| check(view.batch()));
+    writer.close_day();
+    writer.flush().unwrap();
+    catch_up(&mut follower);
+    assert_eq!(closed.len() as u64, total / 5 / 1440 + 1, "{closed:?}");
+    assert_archived(&bus, total);
+
+    // With nothing held the ring is enough again, and the numbers go on.
+    drop(held);
+    let before = writer.flush_waiter().status().rings_replaced;
+    let row = bar(&mut writer, total + 5 * 1440);
+    assert_eq!(writer.push(&Row { frame_ms: row.frame_ms + DAY, ..row }).unwrap(), Pushed::Accepted(total));
+    assert_eq!(writer.flush_waiter().status().rings_replaced, before);
+    assert!(follower.next(Duration::from_secs(60)).unwrap().is_some());
+}
