@@ -9,6 +9,7 @@
 //! - `demo`: the first command of the README matches, leaves no process, and its advice works
 //! - `format_reader`: docs/FORMAT.md is enough: a reader in Python written from it alone
 //! - `full`: days larger than the ring, disks without room: producers wait, nothing is lost
+//! - `kill_loop`: the daemon killed at random moments, again and again, with producers and readers at work
 //! - `publish`: every format and vendor names; true counts; the same archive by every way
 //! - `readers`: reader processes: no system call, the same for all, nobody stopped, an exact count of what was missed
 //! - `real_bars`: years of real bars against an oracle
@@ -22,8 +23,8 @@
 //! 3. no torn read: `format_reader`, `demo`
 //! 4. an exact count of what was missed: `readers`, `format_reader`
 //! 5. no system call in steady state: `readers`
-//! 6. an acknowledged bar survives `kill -9`: `restart`
-//! 7. every bar of a closed day in its file, exactly once: `archive`, `days`, `full`, `publish`, `real_bars`, `restart`
+//! 6. an acknowledged bar survives `kill -9`: `kill_loop`, `restart`
+//! 7. every bar of a closed day in its file, exactly once: `archive`, `days`, `full`, `kill_loop`, `publish`, `real_bars`, `restart`
 //! 8. re-sending is harmless: `publish`, `restart`
 //! 9. a bad bar is kept with its reason, a bad file is an error: `bad_input`, `full`, `format_reader`
 #![forbid(unsafe_code)]
@@ -36,6 +37,7 @@ mod days;
 mod demo;
 mod format_reader;
 mod full;
+mod kill_loop;
 mod publish;
 mod readers;
 mod real_bars;

@@ -7,4 +7,5 @@ pub(crate) mod market;
 pub(crate) mod oracle;
 pub(crate) mod producer;
 pub(crate) mod python;
+pub(crate) mod random;
 pub(crate) mod wait;

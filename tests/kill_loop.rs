@@ -1,0 +1,288 @@
+//! The daemon killed at random moments, again and again, while two producers publish and three readers check.
+//!
+//! `BARBUS_KILLS` says how often (20 by default), `BARBUS_KILL_SEED` repeats the moments, as far as a machine repeats anything.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampMillisecondType};
+use arrow_array::{Array, RecordBatch};
+use barbus::{Bus as BusDirectory, Date, Event, Publisher, Reader, Start, Wait};
+use barbus_archive::Archive;
+use jiff::Timestamp;
+
+use crate::support::bus::{Bus, names};
+use crate::support::market::{self, Bar};
+use crate::support::producer;
+use crate::support::random::{self, Random};
+use crate::support::wait;
+
+/// Symbols of the two producers.
+const SYMBOLS: [[&str; 4]; 2] = [["A0", "A1", "A2", "A3"], ["B0", "B1", "B2", "B3"]];
+/// One bar of each symbol in so many minutes: a day has 48 of them, and many days go by.
+const STEP_MINUTES: i64 = 30;
+const FIRST: &str = "2024-03-04T00:30:00Z";
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 1_440 * MINUTE_MS;
+
+/// What the threads tell each other.
+#[derive(Default)]
+struct Run {
+    /// Bars that were acknowledged.
+    acknowledged: AtomicU64,
+    /// Bars that each reader has seen.
+    seen: [AtomicU64; 3],
+    /// Producers are to end.
+    over: AtomicBool,
+    /// Bars that there will be; known when the producers have ended.
+    total: AtomicU64,
+    failed: AtomicBool,
+}
+
+impl Run {
+    /// Bars that the slowest reader has still to see, of those acknowledged.
+    fn behind(&self) -> u64 {
+        let seen = self.seen.iter().map(|seen| seen.load(Ordering::Relaxed)).min().expect("three");
+        self.acknowledged.load(Ordering::Relaxed).saturating_sub(seen)
+    }
+
+    fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Has the others end when its thread panics.
+struct Alarm<'a>(&'a Run);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A bar that ends at midnight belongs to the day before.
+fn day_of(frame_ms: i64) -> i64 {
+    (frame_ms - 1).div_euclid(DAY_MS)
+}
+
+fn date(day: i64) -> Date {
+    let noon = Timestamp::from_millisecond(day * DAY_MS + DAY_MS / 2).expect("in range");
+    noon.to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// Promise 6: an acknowledged bar survives `kill -9` of the daemon at any instruction.
+/// Promise 7: every bar is in its day's file exactly once, with its values, and nothing else is.
+/// Promises 3 and 4: readers that never open anything again see every bar once, in one order, untorn, and every close of a day.
+#[test]
+fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
+    let kills = random::setting("BARBUS_KILLS", 20);
+    let mut random = Random::seeded(random::seed("BARBUS_KILL_SEED"));
+    let mut bus = Bus::init("24x7");
+    bus.configure_ring("1MB", 64);
+    bus.configure("# symbols = 8192", "symbols = 256");
+    bus.configure("# tip_rows = 8192", "tip_rows = 64");
+    bus.configure("# late = \"5s\"", "late = \"100ms\"");
+    bus.configure("# sync = \"1s\"", "sync = \"50ms\"");
+    bus.start();
+    let room = bus.stat()["blocks"].as_u64().expect("a count") * 64;
+    let began = Instant::now();
+    let run = Run::default();
+    let directory = BusDirectory::open(bus.path()).expect("a bus");
+
+    let (sent, seen) = std::thread::scope(|scope| {
+        let _alarm = Alarm(&run);
+        let (run, directory) = (&run, &directory);
+        let readers: Vec<_> = [Wait::Futex, Wait::Futex, Wait::Spin]
+            .into_iter()
+            .enumerate()
+            .map(|(number, wait)| {
+                let reader = Reader::open(directory.path()).and_then(|reader| reader.from(Start::Oldest));
+                let reader = reader.expect("a ring").waiting(wait);
+                scope.spawn(move || follow(reader, run, number))
+            })
+            .collect();
+        let producers: Vec<_> = SYMBOLS
+            .into_iter()
+            .map(|symbols| {
+                let seed = random.any();
+                scope.spawn(move || publish(directory, &symbols, run, room, seed))
+            })
+            .collect();
+
+        for _ in 0..kills {
+            if random.below(4) == 0 {
+                // In the middle of its start, wherever that is.
+                bus.kill();
+                bus.spawn();
+                std::thread::sleep(Duration::from_micros(random.below(60_000)));
+            } else {
+                let until = run.acknowledged.load(Ordering::Relaxed) + 1 + random.below(1_500);
+                wait::until("bars to be acknowledged", || {
+                    (run.failed() || run.acknowledged.load(Ordering::Relaxed) >= until).then_some(())
+                });
+                std::thread::sleep(Duration::from_micros(random.below(5_000)));
+            }
+            assert!(!run.failed(), "a thread has failed");
+            bus.kill();
+            bus.start();
+        }
+        run.over.store(true, Ordering::Relaxed);
+        let sent: Vec<Bar> = producers.into_iter().flat_map(|thread| thread.join().expect("it says why")).collect();
+        run.total.store(sent.len() as u64, Ordering::Relaxed);
+        let seen: Vec<_> = readers.into_iter().map(|thread| thread.join().expect("it says why")).collect();
+        (sent, seen)
+    });
+
+    assert_eq!(bus.stat()["bars"], sent.len(), "bars in the ring's count");
+    assert!(seen.iter().all(|other| *other == seen[0]), "readers saw different things");
+    bus.close_day();
+    let days = compare(&bus, &directory, &sent);
+    assert_eq!(names(&bus.path().join("archive/1m.work")), [""; 0], "left over");
+    bus.barbus("verify", [] as [&str; 0]).ok();
+    assert!(sent.len() as u64 > room, "the ring never went round: {} bars", sent.len());
+    println!("{kills} kills, {} bars, {days} days, ring of {room} bars, {:.1?}", sent.len(), began.elapsed());
+}
+
+/// Publishes batches of a few bars until it is told to end; every one of them has been acknowledged then.
+fn publish(bus: &BusDirectory, symbols: &[&str], run: &Run, room: u64, seed: u64) -> Vec<Bar> {
+    let _alarm = Alarm(run);
+    let mut random = Random::seeded(seed);
+    let publisher = wait::until("the daemon", || Publisher::connect(bus).ok());
+    let mut publisher = publisher.reconnecting(wait::PATIENCE);
+    let first: Timestamp = FIRST.parse().expect("an RFC 3339 time");
+    let mut sent: Vec<Bar> = Vec::new();
+    let mut frame = first;
+    let mut acknowledged = 0;
+    while !run.over.load(Ordering::Relaxed) {
+        // No reader may be lapped here: the ring has room for what the slowest has not seen.
+        wait::until("readers to follow", || (run.failed() || run.behind() < room / 4).then_some(()));
+        if run.failed() {
+            break;
+        }
+        let from = sent.len();
+        for _ in 0..1 + random.below(8) {
+            sent.extend(symbols.iter().map(|symbol| market::bar(symbol, frame)));
+            frame = Timestamp::from_second(frame.as_second() + 60 * STEP_MINUTES).expect("in range");
+        }
+        let batch = producer::batch(&sent[from..]);
+        // With the window full of batches, or one at a time.
+        let outcome = if random.below(2) == 0 { publisher.queue(&batch) } else { publisher.send(&batch).map(drop) };
+        outcome.expect("the daemon comes back");
+        let now = publisher.acked().rows;
+        run.acknowledged.fetch_add(now - acknowledged, Ordering::Relaxed);
+        acknowledged = now;
+    }
+    let ack = publisher.finish().expect("the daemon comes back");
+    run.acknowledged.fetch_add(ack.rows - acknowledged, Ordering::Relaxed);
+    assert_eq!((ack.rows, ack.accepted + ack.duplicate), (sent.len() as u64, sent.len() as u64), "{ack:?}");
+    sent
+}
+
+/// What a reader has seen: days closed, each with the number of bars before, and a digest of every bar in its order.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    closes: Vec<(Date, u64)>,
+    digest: u64,
+}
+
+fn follow(mut reader: Reader, run: &Run, number: usize) -> Seen {
+    let _alarm = Alarm(run);
+    let mut seen = Seen { closes: Vec::new(), digest: 0 };
+    let mut next = 0;
+    let mut frames: HashMap<String, i64> = HashMap::new();
+    // The newest day of any bar, and the newest that was closed.
+    let (mut open, mut closed) = (i64::MIN, i64::MIN);
+    let mut last = Instant::now();
+    loop {
+        match reader.next(Duration::from_millis(20)).expect("a ring that can be read") {
+            Some(Event::Bars(bars)) => {
+                for bar in bars.iter() {
+                    assert_eq!(bar.seq, next, "a bar is missing or comes twice");
+                    next += 1;
+                    let frame = Timestamp::from_millisecond(bar.frame_ms).expect("in range");
+                    let expected = market::bar(bar.symbol, frame);
+                    let values = [bar.open, bar.high, bar.low, bar.close, bar.volume];
+                    assert_eq!(values, [expected.open, expected.high, expected.low, expected.close, expected.volume]);
+                    assert_eq!([bar.optional(0), bar.optional(1)], [expected.money, expected.factor]);
+                    assert_eq!(bar.revision, 0, "{}: known already", bar.symbol);
+                    match frames.get_mut(bar.symbol) {
+                        // What was not acknowledged is sent again from there on, in its order.
+                        Some(before) => {
+                            assert_eq!(*before + STEP_MINUTES * MINUTE_MS, bar.frame_ms, "{}", bar.symbol);
+                            *before = bar.frame_ms;
+                        }
+                        None => assert_eq!(frames.insert(bar.symbol.to_owned(), bar.frame_ms), None),
+                    }
+                    let day = day_of(bar.frame_ms);
+                    assert!(day <= open || open == closed, "{} opens before {} is closed", date(day), date(open));
+                    open = open.max(day);
+                    for part in [bar.seq, bar.frame_ms as u64, bar.close.to_bits(), bar.received_ns as u64] {
+                        seen.digest = Random::seeded(seen.digest ^ part).any();
+                    }
+                }
+                run.seen[number].store(next, Ordering::Relaxed);
+            }
+            Some(Event::DayClosed(day)) => {
+                assert_eq!(day, date(open), "another day is open");
+                assert!(open > closed, "{day} is closed twice");
+                closed = open;
+                seen.closes.push((day, next));
+            }
+            Some(Event::Lapped { missed }) => panic!("{missed} bars missed"),
+            None => {
+                let total = run.total.load(Ordering::Relaxed);
+                if run.failed() || total > 0 && next >= total {
+                    return seen;
+                }
+                assert!(last.elapsed() < wait::PATIENCE, "nothing comes any more after {next} bars");
+                continue;
+            }
+        }
+        last = Instant::now();
+    }
+}
+
+/// Asserts that the archive has just these bars, each in its day's file, and gives the number of days.
+fn compare(bus: &Bus, directory: &BusDirectory, sent: &[Bar]) -> usize {
+    let mut days: BTreeMap<i64, BTreeMap<(&str, i64), &Bar>> = BTreeMap::new();
+    for bar in sent {
+        let frame_ms = bar.frame.as_millisecond();
+        let known = days.entry(day_of(frame_ms)).or_default().insert((&bar.symbol, frame_ms), bar);
+        assert!(known.is_none(), "sent twice: {bar:?}");
+    }
+    let expected: Vec<String> = days.keys().map(|&day| date(day).to_string()).collect();
+    assert_eq!(bus.archived_days(), expected);
+    let archive = Archive::open_existing(bus.archive(), directory.settings().schema.clone(), "24x7");
+    for (&day, bars) in &days {
+        let (_, batch) = archive.read(date(day)).expect("it can be read").expect("it is there");
+        assert_eq!(batch.num_rows(), bars.len(), "{}", date(day));
+        for (row, bar) in bars.values().enumerate() {
+            assert_eq!(archived(&batch, row), **bar);
+        }
+    }
+    days.len()
+}
+
+fn archived(batch: &RecordBatch, row: usize) -> Bar {
+    let frames = batch["frame"].as_primitive::<TimestampMillisecondType>();
+    let number = |name: &str| {
+        let column = batch[name].as_primitive::<Float64Type>();
+        column.is_valid(row).then(|| column.value(row))
+    };
+    let value = |name: &str| number(name).expect("a value");
+    Bar {
+        symbol: batch["symbol"].as_string::<i32>().value(row).to_owned(),
+        frame: Timestamp::from_millisecond(frames.value(row)).expect("in range"),
+        open: value("open"),
+        high: value("high"),
+        low: value("low"),
+        close: value("close"),
+        volume: value("volume"),
+        money: number("money"),
+        factor: number("factor"),
+    }
+}
