@@ -14,6 +14,7 @@
 //! - `readers`: reader processes: no system call, the same for all, nobody stopped, an exact count of what was missed
 //! - `real_bars`: years of real bars against an oracle
 //! - `restart`: SIGTERM, kill -9, a second daemon; nothing acknowledged is lost
+//! - `soak`: many days with readers that come and die: memory and descriptors stay as they are
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
 //!
 //! The promises of the design and who guards them here; the crates have tests of their own besides:
@@ -42,5 +43,6 @@ mod publish;
 mod readers;
 mod real_bars;
 mod restart;
+mod soak;
 mod stock_readers;
 mod support;

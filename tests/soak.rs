@@ -1,0 +1,224 @@
+//! The bus at work for a long time: what it holds of memory and descriptors does not grow.
+//!
+//! One cycle is one trading day, published as fast as it is taken into a ring that is smaller than the day; producers and readers
+//! come and go with it. `BARBUS_SOAK_MINUTES` says how long (without it: 40 days).
+
+use std::io::Write;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType, UInt64Type};
+use barbus::{Bus as BusDirectory, Event, Publisher, Reader, Start, View, Wait};
+use barbus_archive::Archive;
+use jiff::{Timestamp, ToSpan, civil};
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::support::bus::{Bus, names};
+use crate::support::command::Running;
+use crate::support::market;
+use crate::support::producer::{self, Producer};
+use crate::support::random::{self, Random};
+use crate::support::wait;
+
+const SYMBOLS: [&str; 4] = ["A", "B", "C", "D"];
+const FIRST_DAY: civil::Date = civil::date(2024, 3, 4);
+const ROWS_PER_DAY: usize = 1_440 * SYMBOLS.len();
+/// Days without a limit of time.
+const DAYS: usize = 40;
+/// A day's file is looked at and removed when so many days came after it.
+const AGE: usize = 6;
+
+/// What the median of the last third of the samples may be above that of the first: memory in KB, and descriptors. In a third of 40 days a
+/// descriptor a day shows, and in the long run, of some thousand days, 4 or 5 KB a day.
+const MEMORY_KB: u64 = 16_384;
+const DESCRIPTORS: u64 = 4;
+
+/// The bus that this test program, started anew, has to read, and what it has to do there.
+const CHILD: &str = "BARBUS_TEST_SOAK";
+const READING: &str = "reading";
+const PINNED: &str = "pinned";
+
+/// What a process holds: anonymous memory, KB, and open descriptors.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    memory_kb: u64,
+    descriptors: u64,
+}
+
+impl Sample {
+    fn of(pid: u32) -> Sample {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux tells");
+        let memory_kb = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count() as u64;
+        Sample { memory_kb, descriptors }
+    }
+}
+
+fn median(samples: &[Sample], value: fn(&Sample) -> u64) -> u64 {
+    let mut values: Vec<u64> = samples.iter().map(value).collect();
+    values.sort_unstable();
+    values[values.len() / 2]
+}
+
+/// Asserts that the last third is as the first, and says what both were.
+fn assert_flat(who: &str, samples: &[Sample]) {
+    // The first tenth warms up.
+    let steady = &samples[samples.len() / 10..];
+    let (first, last) = (&steady[..steady.len() / 3], &steady[steady.len() - steady.len() / 3..]);
+    let memory = [first, last].map(|third| median(third, |sample| sample.memory_kb));
+    let descriptors = [first, last].map(|third| median(third, |sample| sample.descriptors));
+    println!("{who}: {} to {} KB, {} to {} descriptors", memory[0], memory[1], descriptors[0], descriptors[1]);
+    assert!(memory[1] <= memory[0] + MEMORY_KB, "{who}: its memory grows: {samples:?}");
+    assert!(descriptors[1] <= descriptors[0] + DESCRIPTORS, "{who}: its descriptors grow: {samples:?}");
+}
+
+/// A reader in a process of its own, which has begun to read.
+fn reader(bus: &Bus, kind: &str) -> Running {
+    let mut command = Command::new(std::env::current_exe().expect("a test program"));
+    command.args(["--exact", "soak::child", "--nocapture"]).env(CHILD, format!("{kind} {}", bus.path().display()));
+    let running = Running::start(&mut command, false);
+    wait::until("a reader to read", || running.output_has(READING).then_some(()));
+    running
+}
+
+/// Promise 2: readers that come, die and pin cost the bus nothing. Promise 7: every day is whole, though the ring goes round in each.
+#[test]
+fn memory_and_descriptors_stay_as_they_are() {
+    let minutes = random::setting("BARBUS_SOAK_MINUTES", 0);
+    let end = Instant::now() + Duration::from_secs(60 * minutes);
+    let mut random = Random::seeded(random::seed("BARBUS_SOAK_SEED"));
+    let mut bus = Bus::init("24x7");
+    bus.configure_ring("1MB", 64);
+    bus.configure("# symbols = 8192", "symbols = 256");
+    bus.configure("# tip_rows = 8192", "tip_rows = 64");
+    bus.configure("# sync = \"1s\"", "sync = \"50ms\"");
+    bus.start();
+    let room = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;
+    assert!(room < ROWS_PER_DAY, "a day of {ROWS_PER_DAY} bars fits into the ring of {room}");
+    let directory = BusDirectory::open(bus.path()).expect("a bus");
+    let archive = Archive::open_existing(bus.archive(), directory.settings().schema.clone(), "24x7");
+
+    let mut lasting = reader(&bus, "lasting");
+    let mut others: Vec<Running> = Vec::new();
+    let (mut of_daemon, mut of_reader) = (Vec::new(), Vec::new());
+    let (mut days, mut killed) = (0, 0);
+    let date = |day: usize| FIRST_DAY.checked_add((day as i64).days()).expect("in range");
+    while if minutes > 0 { Instant::now() < end } else { days < DAYS } {
+        let bars = market::minutes(&SYMBOLS, &format!("{}T00:01:00Z", date(days)), 1_440);
+        let mut publisher = Publisher::connect(&directory).expect("the daemon listens");
+        for piece in bars.chunks(720) {
+            publisher.queue(&producer::batch(piece)).expect("the daemon takes it");
+        }
+        assert_eq!(publisher.finish().expect("the daemon takes it").accepted, ROWS_PER_DAY as u64);
+        days += 1;
+
+        match random.below(4) {
+            // A producer that hangs up in the middle of a message.
+            0 => {
+                let stream = producer::stream(&[producer::batch(&bars[..8])]);
+                Producer::connect(&bus).send(&stream[..stream.len() / 2]);
+            }
+            1 if others.len() < 3 => others.push(reader(&bus, ["passing", "pinning"][random.below(2) as usize])),
+            _ if !others.is_empty() => {
+                let mut one = others.swap_remove(random.below(others.len() as u64) as usize);
+                assert!(matches!(one.child.try_wait(), Ok(None)), "a reader has ended by itself: {}", one.finish());
+                one.child.kill().expect("it runs");
+                one.child.wait().expect("it was killed");
+                killed += 1;
+            }
+            _ => {}
+        }
+        if days > AGE {
+            let old = date(days - AGE - 1);
+            let file = bus.archive().join(format!("{old}.parquet"));
+            wait::until("a day's file", || file.exists().then_some(()));
+            if random.below(8) == 0 {
+                let (_, rows) = archive.read(old).expect("it can be read").expect("it is there");
+                assert_eq!(rows.num_rows(), ROWS_PER_DAY, "{old}");
+            }
+            std::fs::remove_file(&file).expect("it is there");
+        }
+        assert!(matches!(lasting.child.try_wait(), Ok(None)), "the reader has ended by itself");
+        of_daemon.push(Sample::of(bus.pid()));
+        of_reader.push(Sample::of(lasting.child.id()));
+    }
+    assert!(lasting.output_has(PINNED), "the reader has pinned nothing");
+    bus.close_day();
+    assert_eq!(bus.stat()["bars"], days * ROWS_PER_DAY);
+    assert_eq!(bus.archived_days().len(), AGE);
+    assert_eq!(names(&bus.path().join("archive/1m.work")), [""; 0], "left over");
+    lasting.child.kill().expect("it runs");
+    println!(
+        "{days} days, {} bars, the ring went round {} times, {killed} readers killed",
+        days * ROWS_PER_DAY,
+        days * ROWS_PER_DAY / room
+    );
+    assert_flat("daemon", &of_daemon);
+    assert_flat("reader", &of_reader);
+}
+
+/// A reader of the test above; a test without meaning where nobody asks for one.
+#[test]
+fn child() {
+    let Some(asked) = std::env::var_os(CHILD) else { return };
+    set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may wish to die");
+    let asked = asked.into_string().expect("UTF-8");
+    let (kind, bus) = asked.split_once(' ').expect("two words");
+    let start = if kind == "lasting" { Start::Oldest } else { Start::Live };
+    let mut reader = Reader::open(bus).expect("a bus").from(start).expect("a start").waiting(Wait::Futex);
+    let mut random = Random::seeded(u64::from(std::process::id()));
+    let mut out = std::io::stdout();
+    writeln!(out, "{READING}").and_then(|()| out.flush()).expect("a pipe");
+    let mut next = None;
+    // Who pins holds a few blocks at a time, for different times; who does not copies.
+    let mut views: Vec<View> = Vec::new();
+    let pins = kind != "passing";
+    let mut pinned = false;
+    loop {
+        reader.wait(Duration::from_secs(1)).expect("a ring that can be read");
+        if pins && random.below(2) == 0 {
+            if let Some(view) = reader.pin().expect("a ring that can be read") {
+                assert_eq!(view.first_seq(), next.unwrap_or(view.first_seq()));
+                next = Some(view.first_seq() + view.num_rows() as u64);
+                if !std::mem::replace(&mut pinned, true) {
+                    writeln!(out, "{PINNED}").and_then(|()| out.flush()).expect("a pipe");
+                }
+                views.push(view);
+            }
+            while views.len() as u64 > random.below(6) {
+                // What it was when it was pinned, though the ring has gone on.
+                assert_viewed(&views.swap_remove(random.below(views.len() as u64) as usize));
+            }
+            continue;
+        }
+        match reader.poll().expect("a ring that can be read") {
+            None | Some(Event::DayClosed(_)) => {}
+            Some(Event::Lapped { missed }) => next = next.map(|next| next + missed),
+            Some(Event::Bars(bars)) => {
+                for bar in bars.iter() {
+                    assert_eq!(bar.seq, next.unwrap_or(bar.seq));
+                    next = Some(bar.seq + 1);
+                    let frame = Timestamp::from_millisecond(bar.frame_ms).expect("in range");
+                    assert_eq!(bar.close, market::bar(bar.symbol, frame).close);
+                }
+            }
+        }
+    }
+}
+
+/// Every row of a view has the values of its bar.
+fn assert_viewed(view: &View) {
+    let batch = view.batch();
+    let symbols = batch["symbol"].as_dictionary::<Int32Type>();
+    let names = symbols.values().as_string::<i32>();
+    let frames = view.column::<TimestampMillisecondType>("frame").expect("a column");
+    let closes = view.column::<Float64Type>("close").expect("a column");
+    let seqs = view.column::<UInt64Type>("seq").expect("a column");
+    for row in 0..view.num_rows() {
+        let symbol = names.value(symbols.keys().value(row) as usize);
+        let bar = market::bar(symbol, Timestamp::from_millisecond(frames[row]).expect("in range"));
+        assert_eq!((seqs[row], closes[row]), (view.first_seq() + row as u64, bar.close), "{symbol}");
+    }
+}
