@@ -102,7 +102,7 @@ fn live(bus: &Path, phase: &Phase) -> Result<(), barbus::Error> {
             match reader.pin()? {
                 Some(view) => held.push(view),
                 // Behind the end of a ring that was replaced, and perhaps a day's close.
-                None => drop(reader.poll()?),
+                None => _ = reader.poll()?,
             }
         }
     }
