@@ -41,9 +41,23 @@ impl Decoder {
         }));
         match decoded {
             Ok(Ok(batch)) => Ok(batch),
-            Ok(Err(error)) => Err(format!("not an Arrow IPC stream of bars: {error}")),
+            Ok(Err(error)) => Err(explain(&error)),
             Err(_) => Err("an Arrow IPC message that contradicts itself".to_owned()),
         }
+    }
+}
+
+/// What a decoder's error means to whoever sent the stream.
+fn explain(error: &ArrowError) -> String {
+    const BROKEN_WORD: &str = "' is declared as non-nullable but contains null values";
+    let text = error.to_string();
+    let column = text.split_once("Column '").and_then(|(_, rest)| rest.split_once(BROKEN_WORD));
+    match column {
+        Some((column, _)) => format!(
+            "column {column:?} has nulls, though the stream's schema declares it non-nullable: declare it nullable, and the rows that lack a \
+             required value are quarantined, the others taken"
+        ),
+        None => format!("not an Arrow IPC stream of bars: {text}"),
     }
 }
 

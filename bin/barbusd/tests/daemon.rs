@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::types::Int32Type;
-use arrow_array::{BooleanArray, DictionaryArray, RecordBatch, StringArray};
+use arrow_array::{BooleanArray, DictionaryArray, Float64Array, RecordBatch, StringArray};
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{DictionaryHandling, IpcWriteOptions, StreamWriter};
 use arrow_schema::Schema;
@@ -264,6 +264,32 @@ fn batches_that_are_no_bars() {
     assert_eq!(kept[19]["source"], me.as_str());
     assert_eq!(bus.stat().quarantined["missing-column"], 20);
     assert_eq!(publish(&bus, &[day]), accepted(20));
+}
+
+/// Promise 9: a schema that denies its nulls is refused with what to do about it; the same bars under a true schema are taken row by row.
+#[test]
+fn nulls_under_a_schema_that_says_there_are_none() {
+    let bus = Bus::running();
+    let day = bars(DAY, &["600000.XSHG"], 4);
+    let closes = day.column_by_name("close").unwrap().as_any().downcast_ref::<Float64Array>().unwrap();
+    let closes = Float64Array::from(vec![Some(closes.value(0)), None, Some(closes.value(2)), None]);
+    let honest = with_column(&day, "close", Some(Arc::new(closes)));
+    let bytes = stream(std::slice::from_ref(&honest));
+    // The writer checks what it is given: the lie is told in its first message, by a stream of the same shape without nulls.
+    let fields =
+        honest.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(false)).collect::<Vec<_>>();
+    let lie = Arc::new(Schema::new(fields));
+    let head = |schema: &Schema| StreamWriter::try_new(Vec::new(), schema).unwrap().get_ref().len();
+    let empty = StreamWriter::try_new(Vec::new(), &lie).unwrap();
+    let lying = [empty.get_ref().as_slice(), &bytes[head(&honest.schema())..]].concat();
+    let mut producer = Connection::to(&bus);
+    producer.send(&lying);
+    let error = producer.error();
+    assert!(error.starts_with("column \"close\" has nulls") && error.contains("declare it nullable"), "{error}");
+    assert_eq!(bus.stat().bars, 0);
+    let ack = publish(&bus, &[honest]);
+    assert_eq!((ack.accepted, ack.quarantined), (2, 2));
+    assert!(bus.quarantine().iter().all(|line| line["code"] == "missing-value"));
 }
 
 #[test]

@@ -29,6 +29,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LONGEST_LOOK: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Blocks that get their checksum at one look, so that a full ring is not read in one go at the start.
+const CHECKSUMS_AT_ONCE: usize = 8;
 
 /// The last failure of a flush.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -253,6 +255,8 @@ struct Block {
     first_seq: u64,
     scanned: u32,
     sealed: bool,
+    /// Its checksum was computed.
+    checksummed: bool,
     /// Its checksum was computed, and put on disk after that.
     checksum_synced: bool,
     ranges: Vec<Range>,
@@ -387,6 +391,7 @@ impl Job {
     fn pass(&mut self, closed_before: i64, wanted: Wanted, shared: &Shared) -> Result<(), (Date, Error)> {
         let Wanted { now, pressure, tick } = wanted;
         self.scan(self.archivist.unpersisted());
+        self.checksum(if now { usize::MAX } else { CHECKSUMS_AT_ONCE });
         let mut due = BTreeSet::new();
         let mut late = false;
         // Rows that come late are gathered until then.
@@ -465,11 +470,20 @@ impl Job {
         failed.map_or(Ok(()), Err)
     }
 
+    /// Computes the checksums of sealed blocks that have none, of `most` at a time: `verify` can tell a flipped bit in them from then on,
+    /// also while they wait for their day's close.
+    fn checksum(&mut self, most: usize) {
+        for (&number, block) in
+            self.blocks.iter_mut().filter(|(_, block)| block.sealed && !block.checksummed).take(most)
+        {
+            self.archivist.seal_checksum(number);
+            block.checksummed = true;
+        }
+    }
+
     /// Puts the ring on disk, the checksums of sealed blocks among it.
     fn sync(&mut self) -> Result<()> {
-        for (&number, _) in self.blocks.iter().filter(|(_, block)| block.sealed) {
-            self.archivist.seal_checksum(number);
-        }
+        self.checksum(usize::MAX);
         self.archivist.sync()?;
         self.blocks.values_mut().for_each(|block| block.checksum_synced = block.sealed);
         Ok(())
