@@ -660,4 +660,35 @@ mod tests {
         job.scan(whole);
         assert_eq!(rows(&job), [64, 64, 22]);
     }
+    /// Promise 3, after a loss of power: a block is let go only behind a sync that took its checksum along, also where all its rows were
+    /// archived before it was sealed.
+    #[test]
+    fn a_block_whose_checksum_is_not_on_disk_is_not_let_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bars.ring");
+        create(&path, &Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, ..Spec::default() }).unwrap();
+        let mut writer = RingWriter::open(&path).unwrap();
+        let symbol = writer.intern("A").unwrap();
+        let archive = Archive::open(dir.path().join("archive"), BarSchema::in_zone("UTC").unwrap(), "24x7").unwrap();
+        let settings = Settings::parse("calendar = \"24x7\"\n", "bus.toml".as_ref()).unwrap();
+        let mut job = Job::new(writer.archivist(), archive, &settings, None);
+        writer.begin_day(0);
+        for minute in 1..=70 {
+            writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();
+        }
+        let shared = Shared { state: Mutex::default(), work: Condvar::new(), done: Condvar::new() };
+        let waiting = |job: &Job| job.archivist.unpersisted().iter().map(|block| block.block).collect::<Vec<_>>();
+        job.scan(writer.archivist().unpersisted());
+        job.sync().unwrap();
+        // The first block was sealed before that, the second after it.
+        writer.close_day();
+        job.scan(writer.archivist().unpersisted());
+        job.archive_day(0, false).unwrap();
+        job.release(&shared);
+        assert_eq!(waiting(&job), [2]);
+        assert!(job.blocks[&2].archived());
+        job.sync().unwrap();
+        job.release(&shared);
+        assert_eq!(waiting(&job), [0; 0]);
+    }
 }
