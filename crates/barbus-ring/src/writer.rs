@@ -41,7 +41,10 @@ impl RingWriter {
     /// Takes the ring at `path` over and goes on where the last writer stopped; [`RingWriter::recovery`] says what was found.
     pub fn open(path: &Path) -> Result<Self, RingError> {
         crate::create::clean(path);
-        Self::over(WriteMap::open(path)?, path)
+        let writer = Self::over(WriteMap::open(path)?, path)?;
+        // The writer that gave the file its name may have died before the name was on disk, and what is synced into a file is lost with its name.
+        crate::create::sync_name(path)?;
+        Ok(writer)
     }
 
     /// Lays another ring out at `path`, in the place of this one, and becomes its writer: sequence numbers, the open day and, where there is

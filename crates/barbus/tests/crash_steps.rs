@@ -308,6 +308,10 @@ fn no_call_is_a_bad_one_to_fail_or_die_at() {
         let log = dir.path().join(format!("clean-{number}.log"));
         let output = run_child(&clean, number, &log, None);
         assert!(output.status.success(), "{}: {}", phase.name, String::from_utf8_lossy(&output.stdout));
+        // Promise 6: whoever takes a ring over sees to its name, too: the writer before may have died between the rename and this.
+        let trace = fs::read_to_string(&log).unwrap();
+        let synced = |line: &str| line.contains("fsync(") && line.contains(&format!("<{}>)", clean.display()));
+        assert!(trace.lines().any(synced), "{}: the bus's directory is not synced", phase.name);
         for (call, count) in calls(&log, &clean) {
             *kinds.entry(call.clone()).or_default() += 1;
             let mut effects = vec!["signal=KILL", if count % 2 == 0 { "error=EIO" } else { "error=ENOSPC" }];
