@@ -5,6 +5,7 @@
 //! - `archive`: the day's Parquet as pyarrow, polars and DuckDB see it; late bars, failing flushes
 //! - `bad_input`: what is wrong with the input, the message, and what is left
 //! - `commands`: every verb: tables, JSON and CSV, exit codes
+//! - `corpora`: what the fuzzers began with and what they found does no harm
 //! - `days`: which day a bar belongs to, and when a day closes
 //! - `demo`: the first command of the README matches, leaves no process, and its advice works
 //! - `format_reader`: docs/FORMAT.md is enough: a reader in Python written from it alone
@@ -34,6 +35,7 @@ mod access;
 mod archive;
 mod bad_input;
 mod commands;
+mod corpora;
 mod days;
 mod demo;
 mod format_reader;

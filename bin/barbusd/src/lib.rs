@@ -6,6 +6,7 @@
 
 mod access;
 mod acks;
+mod batches;
 mod connection;
 mod daemon;
 mod decoder;
@@ -20,6 +21,7 @@ mod watch;
 
 use std::path::PathBuf;
 
+pub use batches::Batches;
 pub use logs::LogFormat;
 
 /// How the daemon is started; the arguments of both of its faces.

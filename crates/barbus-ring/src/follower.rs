@@ -176,8 +176,9 @@ impl Follower {
             match ring.tip(self.at.seq) {
                 Tip::Row(row, position) if position == self.at.block << 32 | u64::from(self.at.row) => {
                     rows.push(row);
-                    self.at.seq += 1;
-                    self.at.row += 1;
+                    // Only a file that lies comes to the end of either.
+                    self.at.seq = self.at.seq.wrapping_add(1);
+                    self.at.row = self.at.row.wrapping_add(1);
                     count += 1;
                 }
                 // A row of the next block: what lies between the two blocks comes first.

@@ -206,8 +206,11 @@ impl Geometry {
             return Err(corrupt("the superblock's checksum does not fit its bytes"));
         }
         let file_bytes = u64_at(SB_FILE_BYTES);
-        if map.len() as u64 != file_bytes {
+        if (map.len() as u64) < file_bytes {
             return Err(RingError::Truncated { path: path.to_owned(), found: map.len() as u64, expected: file_bytes });
+        }
+        if map.len() as u64 > file_bytes {
+            return Err(corrupt(&format!("the file has {} bytes, its superblock says {file_bytes}", map.len())));
         }
         let optional = u32_at(SB_OPTIONAL) as usize;
         if optional > MAX_OPTIONAL {

@@ -137,7 +137,7 @@ impl<M: WriterMemory> RingWriter<M> {
         set(SB_BOOT_ID, low);
         set(SB_BOOT_ID + 8, high);
         map.words32(SB_WRITER_PID, 1)[0].set(std::process::id());
-        set(SB_WRITER_EPOCH, epoch + 1);
+        set(SB_WRITER_EPOCH, epoch.wrapping_add(1));
         if epoch == 0 || recovery.other_boot {
             // Before the first row: neither a superblock that says that nobody ever wrote here, nor what another boot left behind the
             // durable cursor may be found on the disk beside rows of this one.

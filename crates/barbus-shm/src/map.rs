@@ -5,7 +5,7 @@
 //! Concurrent access of *mixed sizes* to the same bytes is avoided above: each byte of the layout has one word size.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
@@ -117,7 +117,7 @@ pub struct WriteMap {
 impl ReadMap {
     /// Maps the whole of `path` as it is long now.
     pub fn open(path: &Path) -> Result<Self, ShmError> {
-        let file = File::open(path).map_err(|e| ShmError::io(path, "open", e))?;
+        let file = regular(OpenOptions::new().read(true), path, "open")?;
         let raw = MmapOptions::new().map_raw_read_only(&file).map_err(|e| ShmError::io(path, "map", e))?;
         let (base, len) = (raw.as_ptr(), raw.len());
         Ok(Self {
@@ -170,11 +170,7 @@ impl ReadMap {
 impl WriteMap {
     /// Maps the whole of `path` as it is long now. Exclusiveness is the caller's, by a [`crate::WriterLock`].
     pub fn open(path: &Path) -> Result<Self, ShmError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|e| ShmError::io(path, "open for writing", e))?;
+        let file = regular(OpenOptions::new().read(true).write(true), path, "open for writing")?;
         let raw = MmapOptions::new().map_raw(&file).map_err(|e| ShmError::io(path, "map", e))?;
         Ok(Self { raw, file, path: path.to_owned() })
     }
@@ -270,6 +266,18 @@ impl WriteMap {
     #[inline(always)]
     fn base(&self) -> *const u8 {
         self.raw.as_ptr()
+    }
+}
+
+/// Opens `path`, which must be a regular file, without waiting: a FIFO or a device in its place is an error at once.
+fn regular(options: &mut OpenOptions, path: &Path, action: &'static str) -> Result<File, ShmError> {
+    let refused = |e: std::io::Error| ShmError::io(path, action, e);
+    // For a regular file the flag means nothing.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = options.custom_flags(nonblock).open(path).map_err(refused)?;
+    match file.metadata().map_err(refused)?.is_file() {
+        true => Ok(file),
+        false => Err(refused(std::io::Error::other("not a regular file"))),
     }
 }
 

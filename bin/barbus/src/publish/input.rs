@@ -103,6 +103,19 @@ impl Input {
         };
         Ok(Input { source, options: options.clone(), failure: None, done: false })
     }
+
+    /// Reads what `reader` gives as the file `name`.
+    ///
+    /// # Errors
+    /// As [`Input::open`].
+    pub(crate) fn of_reader(
+        name: &str,
+        reader: impl Read + Send + 'static,
+        options: &Options,
+    ) -> Result<Input, InputError> {
+        let source = stream(name, name, reader, options, &Progress::default())?;
+        Ok(Input { source, options: options.clone(), failure: None, done: false })
+    }
 }
 
 impl Iterator for Input {

@@ -6,6 +6,7 @@
 //! rules and keeps what it refuses.
 
 mod arrow;
+mod content;
 mod csv;
 mod feed;
 mod fields;
@@ -26,6 +27,7 @@ use barbus_bars::{BarSchema, CastOptions, ColumnMap, Label, Rules};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 
+pub use content::{Content, read};
 pub(crate) use feed::{Batch, Feed};
 pub(crate) use input::{Input, Progress};
 pub(crate) use reject::{Reject, reject_batch};
@@ -84,7 +86,7 @@ impl Options {
 
 /// What an input holds. A gzip wrapping is always found out by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     /// Text with a header line; comma, tab, semicolon or bar between the fields.
     Csv,
     /// One JSON object per line.

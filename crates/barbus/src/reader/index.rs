@@ -35,9 +35,13 @@ impl Index {
             }
             // A poll's rows are of one block, the one that the position is in now.
             let position = self.follower.position();
-            let first = position.row - self.rows.len() as u32;
-            for (row, at) in self.rows.iter().zip(first..) {
+            let first = position.row.wrapping_sub(self.rows.len() as u32);
+            for (row, at) in self.rows.iter().zip((0..).map(|i| first.wrapping_add(i))) {
                 let place = Place { frame_ms: row.frame_ms, block: position.block, row: at };
+                // An id that no dictionary of this ring can have costs no memory: nobody can ask for it either.
+                if row.symbol.0 >= ring.geometry().symbols {
+                    continue;
+                }
                 let symbol = row.symbol.0 as usize;
                 if symbol >= self.symbols.len() {
                     self.symbols.resize_with(symbol + 1, Vec::new);
@@ -65,9 +69,11 @@ impl Index {
     }
 
     pub(crate) fn window(&self, ring: &Ring, symbol: SymbolId, count: usize) -> Vec<Row> {
-        let places = self.places(symbol);
-        let from = places.len().saturating_sub(count);
-        // What was overwritten since it was entered is no longer there to be given out.
-        places[from..].iter().filter_map(|place| ring.row_at(place.block, place.row)).collect()
+        // What was overwritten since it was entered is no longer there to be given out, and does not count: late bars leave gaps.
+        let newest_first = self.places(symbol).iter().rev();
+        let mut rows: Vec<Row> =
+            newest_first.filter_map(|place| ring.row_at(place.block, place.row)).take(count).collect();
+        rows.reverse();
+        rows
     }
 }

@@ -168,9 +168,11 @@ impl Reader {
     }
 
     /// Waits until there is something to poll, at most `timeout`; true when there is.
+    ///
+    /// Who has slept in the kernel sees whether the ring's file was cut off meanwhile, which is an error.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
         let (ring, follower) = (&self.ring, &self.follower);
-        Ok(wait::until(ring, self.wait, timeout, || follower.ready(ring) || ring.superseded()))
+        Ok(wait::until(ring, self.wait, timeout, || follower.ready(ring) || ring.superseded())?)
     }
 
     /// What comes next, waiting for it at most `timeout`.

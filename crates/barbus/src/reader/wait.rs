@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use barbus_ring::Ring;
+use barbus_ring::{Ring, RingError};
 
 /// How a reader waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,10 +19,10 @@ const SPINS: u32 = 2_000;
 /// Longest sleep without a look: what no commit announces (another ring in this one's place) is seen after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// Waits in the way of `wait` until `ready`, at most `timeout`; whether it is.
-pub(crate) fn until(ring: &Ring, wait: Wait, timeout: Duration, ready: impl Fn() -> bool) -> bool {
+/// Waits in the way of `wait` until `ready`, at most `timeout`; whether it is. Who has slept looks whether the file is still whole.
+pub(crate) fn until(ring: &Ring, wait: Wait, timeout: Duration, ready: impl Fn() -> bool) -> Result<bool, RingError> {
     if ready() {
-        return true;
+        return Ok(true);
     }
     let end = Instant::now().checked_add(timeout);
     let left = || end.map_or(LONGEST_SLEEP, |end| end.saturating_duration_since(Instant::now()));
@@ -31,22 +31,25 @@ pub(crate) fn until(ring: &Ring, wait: Wait, timeout: Duration, ready: impl Fn()
         // The count is read before the look: a commit after the look changes it, and the sleep ends at once.
         let seen = ring.commits();
         if ready() {
-            return true;
+            return Ok(true);
         }
         spins = spins.saturating_add(1);
         if spins < SPINS || wait == Wait::Spin {
             if spins.is_multiple_of(64) && left().is_zero() {
-                return false;
+                return Ok(false);
             }
             std::hint::spin_loop();
             continue;
         }
         let left = left();
         if left.is_zero() {
-            return false;
+            return Ok(false);
         }
         match wait {
-            Wait::Futex => ring.wait(seen, left.min(LONGEST_SLEEP)),
+            Wait::Futex => {
+                ring.wait(seen, left.min(LONGEST_SLEEP));
+                ring.check_length()?;
+            }
             _ => std::thread::yield_now(),
         }
     }

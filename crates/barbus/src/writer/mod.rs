@@ -350,15 +350,12 @@ impl Writer {
         let (keys, frames, faults) = (bars.symbol_keys(), bars.frames_ms(), bars.faults());
         let (open, high, low) = (bars.open(), bars.high(), bars.low());
         let (close, volume) = (bars.close(), bars.volume());
-        if from == 0 && !faults.is_empty() {
-            self.keep(incoming, faults, now)?;
-            ack.quarantined = faults.len() as u64;
-        }
         let received_ns = now.as_nanosecond() as i64;
         let optional: Vec<_> = (0..bars.schema().optional().len()).map(|k| bars.optional(k)).collect();
         let mut ids = self.symbols.ids_of(bars.symbols());
         let mut without_room: Vec<(usize, Fault)> = Vec::new();
-        let mut next_fault = faults.partition_point(|(row, _)| *row < from);
+        let first_fault = faults.partition_point(|(row, _)| *row < from);
+        let mut next_fault = first_fault;
         let mut row = from;
         while row < bars.len() {
             if faults.get(next_fault).is_some_and(|(faulty, _)| *faulty == row) {
@@ -409,9 +406,12 @@ impl Writer {
             self.committed(now);
             ack.seq = Some(self.ring.next_seq() - 1);
         }
-        if !without_room.is_empty() {
-            self.keep(incoming, &without_room, now)?;
-            ack.quarantined += without_room.len() as u64;
+        // Those that this call came past: a call that found the ring full is followed by another.
+        for faults in [&faults[first_fault..next_fault], without_room.as_slice()] {
+            if !faults.is_empty() {
+                self.keep(incoming, faults, now)?;
+                ack.quarantined += faults.len() as u64;
+            }
         }
         ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.quarantined;
         self.counts += ack;
@@ -682,8 +682,13 @@ fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day: i64) 
     for block in archivist.blocks() {
         rows.clear();
         archivist.rows(block.block, 0, block.rows, &mut rows);
-        for row in rows.iter().filter(|row| row.seq >= through) {
-            if filing.day(row.frame_ms) == day {
+        // The archive has no revisions: that of a bar which it has is known while the ring holds it too.
+        for row in rows.iter().filter(|row| row.seq >= through || row.revision > 0) {
+            if filing.day(row.frame_ms) != day {
+                continue;
+            }
+            let archived = row.seq < through;
+            if !archived || book.standing(row.symbol, row.frame_ms, fingerprint(row)) == Standing::Duplicate {
                 book.enter_row(row);
             }
         }

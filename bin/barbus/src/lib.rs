@@ -1,0 +1,17 @@
+//! The `barbus` command line: a library with a thin face, so that what reads foreign input can be run on any input.
+//!
+//! Exit codes: 0 done, 1 it failed, 2 wrong use. A reader of the output that goes away ends the program quietly with 0.
+#![forbid(unsafe_code)]
+
+mod commands;
+mod output;
+mod publish;
+
+use std::process::ExitCode;
+
+pub use publish::{Content, Format, read};
+
+/// Runs what the arguments of this process say, and tells how it went.
+pub fn main() -> ExitCode {
+    commands::main()
+}

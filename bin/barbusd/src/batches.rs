@@ -1,0 +1,48 @@
+//! A stream of Arrow IPC as the daemon reads it, for whoever has one that is not a socket.
+
+use arrow_array::RecordBatch;
+use tokio::io::AsyncRead;
+
+use crate::connection::End;
+use crate::decoder::Decoder;
+use crate::messages;
+
+/// Record batches off a stream of Arrow IPC, taken apart and bounded as those of a producer are.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let mut batches = barbusd::Batches::new(&b"GET / HTTP/1.1\r\n"[..], 1 << 20);
+/// assert!(batches.next().await.unwrap_err().starts_with("not an Arrow IPC stream"));
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct Batches<R> {
+    reader: R,
+    decoder: Decoder,
+    max_message_bytes: u64,
+}
+
+impl<R: AsyncRead + Unpin> Batches<R> {
+    /// Reads `reader`, message by message, each of at most `max_message_bytes`, as it comes and decompressed.
+    pub fn new(reader: R, max_message_bytes: u64) -> Self {
+        Self { reader, decoder: Decoder::new(), max_message_bytes }
+    }
+
+    /// The next batch; `None` at the stream's end.
+    ///
+    /// # Errors
+    /// What a producer would be told before its connection is given up; after it there is nothing more to be had.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, String> {
+        loop {
+            let message = match messages::read(&mut self.reader, self.max_message_bytes).await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(None),
+                Err(End::Refused(why)) => return Err(why),
+                Err(End::Gone) => return Err("the stream broke off".to_owned()),
+            };
+            if let Some(batch) = self.decoder.decode(message)? {
+                return Ok(Some(batch));
+            }
+        }
+    }
+}

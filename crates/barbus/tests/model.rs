@@ -1,0 +1,743 @@
+//! The whole bus against a model of it: what readers see and what the archive has after any sequence of bars, closes, restarts and kills.
+//!
+//! The model is a list of rows and a table of days, below under [`Model`]; it shares nothing with the bus but its words. The writer is
+//! a process of its own, this test program started again, so that a kill is a kill. The ring has four to six blocks of 64 rows: readers
+//! are lapped, days are spilled, and blocks go round all the time.
+//!
+//! `PROPTEST_CASES=5000` makes it the long run; 64 cases are the usual one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use barbus::{Bus, Date, Event, Pushed, Reader, Row, Start, Writer};
+use barbus_archive::Archive;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 86_400_000;
+/// 2024-07-04, in days since 1970-01-01.
+const FIRST_DAY: i64 = 19_908;
+/// 01:30 UTC: 09:30 in Shanghai, and the same date in both.
+const OPEN: i64 = 5_400_000;
+const SYMBOLS: [&str; 5] = ["600000.XSHG", "000001.XSHE", "AAPL", "A", "BTCUSDT"];
+/// Bytes of a slot of 64 rows.
+const SLOT_BYTES: u64 = 12_288;
+
+// ---- what may happen ----
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    HighLow,
+    NotFinite,
+    OffInterval,
+}
+
+/// A bar as a test makes it: everything follows from a few small numbers, so that they often meet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Bar {
+    symbol: usize,
+    /// Days before the test's newest day.
+    late: i64,
+    /// The minute of the day, from 1; 0: the bar that ends exactly at the end of the day.
+    minute: i64,
+    value: u8,
+    fault: Option<Fault>,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish(Vec<Bar>),
+    Push(Bar),
+    /// All symbols, so many minutes of the newest day, all with one value.
+    Sweep(i64, u8),
+    /// What was last published or pushed comes again as it was.
+    Resend,
+    CloseDay,
+    /// The next bars are so many days later.
+    NextDay(i64),
+    Flush,
+    Restart,
+    Kill,
+    /// The writer is killed while it takes these; then they are sent again.
+    KillDuring(Vec<Bar>),
+    /// One of the two readers polls so often.
+    Read(bool, usize),
+    /// Every start, and the questions about one symbol.
+    Ask(usize, usize),
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    calendar: &'static str,
+    blocks: u64,
+    steps: Vec<Step>,
+}
+
+fn bars(max: usize) -> impl Strategy<Value = Vec<Bar>> {
+    prop::collection::vec(bar(), 1..max)
+}
+
+fn bar() -> impl Strategy<Value = Bar> {
+    let late = prop_oneof![8 => Just(0i64), 2 => 1..3i64];
+    let minute = prop_oneof![9 => 1..40i64, 1 => Just(0i64)];
+    let faults = [Fault::HighLow, Fault::NotFinite, Fault::OffInterval];
+    let fault = prop_oneof![19 => Just(None), 1 => prop::sample::select(faults.to_vec()).prop_map(Some)];
+    (0..SYMBOLS.len(), late, minute, 0..4u8, fault).prop_map(|(symbol, late, minute, value, fault)| Bar {
+        symbol,
+        late,
+        minute,
+        value,
+        fault,
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => bars(40).prop_map(Step::Publish),
+        2 => bar().prop_map(Step::Push),
+        3 => (1..39i64, 0..4u8).prop_map(|(minutes, value)| Step::Sweep(minutes, value)),
+        1 => Just(Step::Resend),
+        2 => Just(Step::CloseDay),
+        2 => (1..4i64).prop_map(Step::NextDay),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Restart),
+        1 => Just(Step::Kill),
+        1 => bars(100).prop_map(Step::KillDuring),
+        4 => (any::<bool>(), 1..20usize).prop_map(|(slow, polls)| Step::Read(slow, polls)),
+        3 => (0..SYMBOLS.len(), 1..60usize).prop_map(|(symbol, count)| Step::Ask(symbol, count)),
+    ]
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let calendar = prop::sample::select(&["24x7", "XSHG"][..]);
+    (calendar, 4..7u64, prop::collection::vec(step(), 1..30)).prop_map(|(calendar, blocks, steps)| Case {
+        calendar,
+        blocks,
+        steps,
+    })
+}
+
+// ---- the model ----
+
+/// Open, high, low, close, volume and money of a bar.
+type Values = ([u64; 5], Option<u64>);
+
+/// A bar with its time and its numbers.
+#[derive(Debug, Clone, PartialEq)]
+struct Sent {
+    symbol: &'static str,
+    frame_ms: i64,
+    numbers: [f64; 5],
+    money: Option<f64>,
+    faulty: bool,
+}
+
+impl Sent {
+    fn values(&self) -> Values {
+        (self.numbers.map(f64::to_bits), self.money.map(f64::to_bits))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Published {
+    symbol: &'static str,
+    frame_ms: i64,
+    values: Values,
+    /// Exact, or after a restart the highest that it may be: see [`Model::restart`].
+    revision: u8,
+    exact: bool,
+}
+
+impl Published {
+    /// Whether a reader may be given `found` for this row.
+    fn is(&self, symbol: &str, found: &Row) -> bool {
+        let numbers = [found.open, found.high, found.low, found.close, found.volume].map(f64::to_bits);
+        let money = found.optional(0).map(f64::to_bits);
+        let revision = match self.exact {
+            true => found.revision == self.revision,
+            false => (1..=self.revision).contains(&found.revision),
+        };
+        // Nobody sends a factor.
+        let numbers = (numbers, money, found.optional(1)) == (self.values.0, self.values.1, None);
+        (symbol, found.frame_ms) == (self.symbol, self.frame_ms) && numbers && revision
+    }
+}
+
+/// The last values of a bar, the number of their revision, and whether that is exact.
+type Known = (Values, u8, bool);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    New,
+    Duplicate,
+    Revised,
+    Quarantined,
+}
+
+/// What the bus promises, in a few dozen lines.
+#[derive(Debug, Default)]
+struct Model {
+    shanghai: bool,
+    /// Every row ever published; its place is its sequence number.
+    rows: Vec<Published>,
+    /// Day closes, by the number of rows before them.
+    closes: BTreeMap<u64, i64>,
+    /// What is known of each bar, by day.
+    days: BTreeMap<i64, BTreeMap<(&'static str, i64), Known>>,
+    open: Option<i64>,
+    closed_through: Option<i64>,
+    quarantined: usize,
+}
+
+impl Model {
+    /// A day ends at midnight of the market, and with it the bar that ends then.
+    fn day_of(&self, frame_ms: i64) -> i64 {
+        let east = if self.shanghai { 8 * 60 * MINUTE } else { 0 };
+        (frame_ms + east - 1).div_euclid(DAY)
+    }
+
+    fn take(&mut self, bar: &Sent) -> Outcome {
+        if bar.faulty {
+            self.quarantined += 1;
+            return Outcome::Quarantined;
+        }
+        let day = self.day_of(bar.frame_ms);
+        if self.open.or(self.closed_through).is_none_or(|newest| day > newest) {
+            self.close();
+            self.open = Some(day);
+        }
+        let known = self.days.entry(day).or_default();
+        let key = (bar.symbol, bar.frame_ms);
+        let (outcome, revision, exact) = match known.get(&key) {
+            Some((values, ..)) if *values == bar.values() => return Outcome::Duplicate,
+            Some((_, revision, exact)) => (Outcome::Revised, revision.saturating_add(1), *exact),
+            None => (Outcome::New, 0, true),
+        };
+        known.insert(key, (bar.values(), revision, exact));
+        let (symbol, frame_ms) = key;
+        self.rows.push(Published { symbol, frame_ms, values: bar.values(), revision, exact });
+        outcome
+    }
+
+    /// A writer that starts finds the revisions in the ring. The archive has the values alone: of a bar that has left the ring, the next
+    /// revision may be counted from 1 again.
+    fn restart(&mut self) {
+        for (_, revision, exact) in self.days.values_mut().flat_map(BTreeMap::values_mut) {
+            *exact &= *revision == 0;
+        }
+    }
+
+    fn close(&mut self) -> Option<i64> {
+        let day = self.open.take()?;
+        self.closed_through = Some(day);
+        self.closes.insert(self.rows.len() as u64, day);
+        Some(day)
+    }
+}
+
+// ---- the writer, a process ----
+
+const BUS: &str = "BARBUS_TEST_MODEL_BUS";
+
+/// What the writer's process does; nothing where this is an ordinary run of the tests.
+#[test]
+fn writer_process() {
+    let Some(path) = std::env::var_os(BUS) else { return };
+    let bus = Bus::open(Path::new(&path)).unwrap();
+    let mut writer = Some(Writer::open(&bus).unwrap());
+    let tell = |what: String| {
+        let mut out = std::io::stdout().lock();
+        out.write_all(format!("\n@{what}\n").as_bytes()).unwrap();
+        out.flush().unwrap();
+    };
+    tell("ready".into());
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        let open = writer.as_mut().expect("a writer");
+        tell(match verb {
+            "publish" => {
+                let ack = open.publish(batch(rest)).unwrap();
+                assert_eq!(ack.rows, ack.accepted + ack.duplicate + ack.revised + ack.quarantined);
+                format!("{} {} {} {}", ack.accepted, ack.duplicate, ack.revised, ack.quarantined)
+            }
+            "push" => {
+                let row = pushed_row(open, rest);
+                match open.push(&row).unwrap() {
+                    Pushed::Accepted(_) => "1 0 0 0",
+                    Pushed::Duplicate => "0 1 0 0",
+                    Pushed::Revised(_) => "0 0 1 0",
+                    Pushed::Quarantined(_) => "0 0 0 1",
+                }
+                .into()
+            }
+            "close" => open.close_day().map_or("none".into(), |day: Date| day.to_string()),
+            "flush" => {
+                open.flush().unwrap();
+                "flushed".into()
+            }
+            "restart" => {
+                drop(writer.take());
+                writer = Some(Writer::open(&bus).unwrap());
+                "ready".into()
+            }
+            other => panic!("{other:?}?"),
+        });
+    }
+}
+
+fn fields(line: &str) -> Vec<(&str, i64, Vec<Option<f64>>)> {
+    let bar = |text| {
+        let mut parts = str::split(text, ',');
+        let (symbol, frame_ms) = (parts.next().unwrap(), parts.next().unwrap().parse().unwrap());
+        (symbol, frame_ms, parts.map(|number| number.parse().ok()).collect())
+    };
+    line.split(';').map(bar).collect()
+}
+
+fn batch(line: &str) -> RecordBatch {
+    let bars = fields(line);
+    let number = |k: usize| Arc::new(bars.iter().map(|(.., numbers)| numbers[k]).collect::<Float64Array>()) as ArrayRef;
+    let symbols: StringArray = bars.iter().map(|(symbol, ..)| Some(*symbol)).collect();
+    let frames: TimestampMillisecondArray = bars.iter().map(|(_, frame_ms, _)| Some(*frame_ms)).collect();
+    let columns = [("symbol", Arc::new(symbols) as ArrayRef), ("frame", Arc::new(frames.with_timezone("UTC")))];
+    let numbers = ["open", "high", "low", "close", "volume", "money"].into_iter().enumerate();
+    RecordBatch::try_from_iter(columns.into_iter().chain(numbers.map(|(k, name)| (name, number(k))))).unwrap()
+}
+
+fn pushed_row(writer: &mut Writer, line: &str) -> Row {
+    let (symbol, frame_ms, numbers) = fields(line).remove(0);
+    let [open, high, low, close, volume] = [0, 1, 2, 3, 4].map(|k| numbers[k].unwrap());
+    let symbol = writer.symbol(symbol).unwrap();
+    let (present, money) = (u8::from(numbers[5].is_some()), numbers[5].unwrap_or(0.0));
+    let optional = [money, 0.0, 0.0, 0.0, 0.0, 0.0];
+    Row { symbol, frame_ms, open, high, low, close, volume, present, optional, ..Row::default() }
+}
+
+/// The parent's handle of it.
+struct Process {
+    child: Child,
+    stdin: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Process {
+    fn start(bus: &Path) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "writer_process", "--nocapture", "--test-threads", "1"])
+            .env(BUS, bus)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut process = Self { child, stdin, answers };
+        assert_eq!(process.answer(), "ready");
+        process
+    }
+
+    fn tell(&mut self, command: &str) {
+        self.stdin.write_all(format!("{command}\n").as_bytes()).expect("the writer lives");
+    }
+
+    fn answer(&mut self) -> String {
+        let mut answers = self.answers.by_ref().map(|line| line.unwrap());
+        answers.find_map(|line| line.strip_prefix('@').map(str::to_owned)).expect("the writer answers")
+    }
+
+    fn ask(&mut self, command: &str) -> String {
+        self.tell(command);
+        self.answer()
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Lets it end as it wants to.
+    fn end(mut self) {
+        drop(self.stdin);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+fn text(bars: &[Sent]) -> String {
+    let bar = |bar: &Sent| {
+        let numbers: Vec<String> = bar.numbers.iter().map(f64::to_string).collect();
+        let money = bar.money.map_or(String::new(), |money| money.to_string());
+        format!("{},{},{},{money}", bar.symbol, bar.frame_ms, numbers.join(","))
+    };
+    bars.iter().map(bar).collect::<Vec<_>>().join(";")
+}
+
+// ---- readers ----
+
+/// A reader, and where it must be by the model.
+struct Follower {
+    reader: Reader,
+    at: u64,
+    /// The close at `at` was seen, or may have been missed: the reader came here over a gap.
+    excused: bool,
+    missed: u64,
+}
+
+impl Follower {
+    /// A reader at the oldest row that there is.
+    fn new(bus: &Bus) -> Self {
+        let reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+        Self { at: reader.position(), reader, excused: true, missed: 0 }
+    }
+
+    /// Polls at most so often, and compares what comes; true when there was nothing more. The sequence numbers seen go to `seen`.
+    fn read(&mut self, model: &Model, polls: usize, seen: &mut Vec<u64>) -> bool {
+        for _ in 0..polls {
+            match self.reader.poll().unwrap() {
+                None => {
+                    assert_eq!(self.at, model.rows.len() as u64, "a row is missing");
+                    let close = model.closes.get(&self.at);
+                    assert!(self.excused || close.is_none(), "the close of day {close:?} is missing");
+                    assert_eq!(self.reader.position(), self.at);
+                    return true;
+                }
+                Some(Event::DayClosed(day)) => {
+                    assert_eq!(Some(date_of(day)), model.closes.get(&self.at).copied(), "before row {}", self.at);
+                    self.excused = true;
+                }
+                Some(Event::Lapped { missed }) => {
+                    assert!(missed > 0);
+                    self.at += missed;
+                    self.missed += missed;
+                    self.excused = true;
+                }
+                Some(Event::Bars(bars)) => {
+                    for bar in bars {
+                        let close = model.closes.get(&self.at);
+                        assert!(self.excused || close.is_none(), "row {} came before the close of {close:?}", self.at);
+                        self.excused = false;
+                        assert_eq!(bar.seq, self.at);
+                        let expected = &model.rows[self.at as usize];
+                        assert!(expected.is(bar.symbol, &bar), "row {}: {bar:?} is not {expected:?}", self.at);
+                        seen.push(self.at);
+                        self.at += 1;
+                    }
+                }
+            }
+        }
+        false
+    }
+}
+
+fn date_of(day: Date) -> i64 {
+    i64::from(day.since((jiff::Unit::Day, Date::constant(1970, 1, 1))).unwrap().get_days())
+}
+
+// ---- the bus and the model side by side ----
+
+struct Test {
+    _dir: tempfile::TempDir,
+    bus: Bus,
+    model: Model,
+    writer: Option<Process>,
+    readers: [Follower; 2],
+    /// A reader that is only asked questions, after every step, and the places that it knows of each symbol.
+    asked: Reader,
+    places: BTreeMap<&'static str, BTreeMap<i64, u64>>,
+    entered: u64,
+    day: i64,
+    last: Vec<Sent>,
+}
+
+impl Test {
+    fn new(case: &Case) -> Self {
+        // In memory where there is such a place: a test that waits for disks tries less.
+        let shm = Path::new("/dev/shm");
+        let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.unwrap();
+        let text = format!(
+            "calendar = {:?}\n[ring]\nsize = \"{}B\"\nrows_per_block = 64\nsymbols = 64\ntip_rows = 64\n\
+             [archive]\nlate = \"20ms\"\n",
+            case.calendar,
+            case.blocks * SLOT_BYTES
+        );
+        std::fs::write(dir.path().join("bus.toml"), text).unwrap();
+        let bus = Bus::open(dir.path()).unwrap();
+        let writer = Process::start(bus.path());
+        let readers = [Follower::new(&bus), Follower::new(&bus)];
+        let asked = Reader::open(bus.path()).unwrap();
+        assert_eq!(u64::from(asked.stat().blocks), case.blocks);
+        let model = Model { shanghai: case.calendar == "XSHG", ..Model::default() };
+        let (places, last) = (BTreeMap::new(), Vec::new());
+        Self { _dir: dir, bus, model, writer: Some(writer), readers, asked, places, entered: 0, day: FIRST_DAY, last }
+    }
+
+    fn writer(&mut self) -> &mut Process {
+        self.writer.as_mut().expect("a writer")
+    }
+
+    fn sent(&self, bar: &Bar) -> Sent {
+        let day = self.day - bar.late;
+        let end = if self.model.shanghai { (day + 1) * DAY - 8 * 60 * MINUTE } else { (day + 1) * DAY };
+        let mut frame_ms = if bar.minute == 0 { end } else { day * DAY + OPEN + bar.minute * MINUTE };
+        let close = 10.0 + f64::from(bar.value) / 4.0;
+        let mut numbers = [close, close + 1.0, close - 1.0, close, f64::from(bar.value) * 100.0];
+        match bar.fault {
+            None => {}
+            Some(Fault::HighLow) => numbers[1] = close - 0.5,
+            Some(Fault::NotFinite) => numbers[3] = f64::NAN,
+            Some(Fault::OffInterval) => frame_ms += 1,
+        }
+        let money = (bar.value % 2 == 1).then_some(numbers[4] * close);
+        Sent { symbol: SYMBOLS[bar.symbol], frame_ms, numbers, money, faulty: bar.fault.is_some() }
+    }
+
+    /// Has the model take the bars: the acknowledgement that is due.
+    fn due(&mut self, bars: &[Sent]) -> String {
+        let mut counts = [0; 4];
+        for bar in bars {
+            let of = [Outcome::New, Outcome::Duplicate, Outcome::Revised, Outcome::Quarantined];
+            let outcome = self.model.take(bar);
+            counts[of.iter().position(|known| *known == outcome).expect("one of four")] += 1;
+        }
+        counts.map(|count: u64| count.to_string()).join(" ")
+    }
+
+    fn publish(&mut self, bars: Vec<Sent>) {
+        let ack = self.writer().ask(&format!("publish {}", text(&bars)));
+        assert_eq!(ack, self.due(&bars), "accepted, duplicate, revised, quarantined");
+        self.last = bars;
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Publish(bars) => self.publish(bars.iter().map(|bar| self.sent(bar)).collect()),
+            Step::Sweep(minutes, value) => {
+                let bar = |minute, symbol| Bar { symbol, late: 0, minute, value: *value, fault: None };
+                let bars = (1..=*minutes).flat_map(|minute| (0..SYMBOLS.len()).map(move |symbol| bar(minute, symbol)));
+                self.publish(bars.map(|bar| self.sent(&bar)).collect());
+            }
+            Step::Push(bar) => {
+                let bar = self.sent(bar);
+                let ack = self.writer().ask(&format!("push {}", text(std::slice::from_ref(&bar))));
+                self.last = vec![bar];
+                let last = std::mem::take(&mut self.last);
+                assert_eq!(ack, self.due(&last));
+                self.last = last;
+            }
+            Step::Resend => {
+                let again = std::mem::take(&mut self.last);
+                if !again.is_empty() {
+                    self.publish(again);
+                }
+            }
+            Step::CloseDay => {
+                let closed = self.writer().ask("close");
+                let due = self.model.close();
+                assert_eq!(closed.parse().ok().map(date_of), due, "{closed}");
+            }
+            Step::NextDay(days) => self.day += days,
+            Step::Flush => {
+                assert_eq!(self.writer().ask("flush"), "flushed");
+                self.compare_archive();
+            }
+            Step::Restart => {
+                assert_eq!(self.writer().ask("restart"), "ready");
+                self.model.restart();
+            }
+            Step::Kill => {
+                self.writer.take().expect("a writer").kill();
+                self.writer = Some(Process::start(self.bus.path()));
+                self.model.restart();
+            }
+            Step::KillDuring(bars) => {
+                let bars = bars.iter().map(|bar| Bar { late: 0, fault: None, ..*bar });
+                let bars: Vec<Sent> = bars.map(|bar| self.sent(&bar)).collect();
+                let mut writer = self.writer.take().expect("a writer");
+                writer.tell(&format!("publish {}", text(&bars)));
+                writer.kill();
+                self.writer = Some(Process::start(self.bus.path()));
+                self.learn(&bars);
+                self.model.restart();
+                self.publish(bars);
+            }
+            Step::Read(slow, polls) => {
+                let _ = self.readers[usize::from(*slow)].read(&self.model, *polls, &mut Vec::new());
+            }
+            Step::Ask(symbol, count) => self.compare_questions(SYMBOLS[*symbol], *count),
+        }
+        self.ask_the_old_reader(step);
+    }
+
+    /// The writer was killed while it took `bars`: what is in the ring of them is where the model goes on.
+    fn learn(&mut self, bars: &[Sent]) {
+        let next = self.asked.stat().bars;
+        for bar in bars {
+            if self.model.rows.len() as u64 == next {
+                // The day may have been closed for a row that did not come any more.
+                let day = self.model.day_of(bar.frame_ms);
+                let mut live = Reader::open(self.bus.path()).unwrap();
+                if self.model.open.is_some_and(|open| day > open) && live.day().is_none() {
+                    let closed = self.asked.stat().day.is_none();
+                    closed.then(|| self.model.close());
+                }
+                return;
+            }
+            self.model.take(bar);
+        }
+        assert_eq!(self.model.rows.len() as u64, next, "the ring has rows that nobody sent");
+    }
+
+    /// The rows that the ring holds, by a reader that comes now, which sees each of them.
+    fn in_ring(&self) -> Vec<u64> {
+        let mut seen = Vec::new();
+        let mut reader = Follower::new(&self.bus);
+        assert!(reader.read(&self.model, 10_000, &mut seen), "an end");
+        seen
+    }
+
+    fn compare_questions(&mut self, symbol: &'static str, count: usize) {
+        let there = self.in_ring();
+        let next = self.model.rows.len() as u64;
+        assert_eq!(Reader::open(self.bus.path()).unwrap().position(), next, "live is behind everything");
+        // From a row that is there, and from one that is not.
+        for seq in [there.first().copied(), there.get(there.len() / 2).copied(), there.last().copied(), Some(0)] {
+            let Some(seq) = seq.filter(|&seq| seq < next) else { continue };
+            let mut reader = Reader::open(self.bus.path()).unwrap().from(Start::Seq(seq)).unwrap();
+            let oldest = *there.iter().find(|&&held| held >= seq).expect("the newest row is there");
+            match reader.poll().unwrap() {
+                Some(Event::Bars(bars)) => assert_eq!((bars.rows()[0].seq, oldest), (seq, seq)),
+                Some(Event::Lapped { missed }) => assert_eq!(missed, oldest - seq),
+                other => panic!("{other:?} from row {seq}"),
+            }
+        }
+        Reader::open(self.bus.path()).unwrap().from(Start::Seq(next + 1)).unwrap_err();
+
+        let mut newest: BTreeMap<i64, u64> = BTreeMap::new();
+        for &seq in there.iter().filter(|&&seq| self.model.rows[seq as usize].symbol == symbol) {
+            newest.insert(self.model.rows[seq as usize].frame_ms, seq);
+        }
+        let mut reader = Reader::open(self.bus.path()).unwrap();
+        if !self.model.rows.iter().any(|row| row.symbol == symbol) {
+            return;
+        }
+        let latest = reader.latest(symbol).unwrap();
+        assert_eq!(latest.map(|row| row.seq), newest.values().last().copied());
+        let window = reader.window(symbol, count).unwrap();
+        let due = newest.values().skip(newest.len().saturating_sub(count));
+        assert!(window.iter().map(|row| row.seq).eq(due.copied()), "the last {count} of {symbol}");
+        for row in window.iter().chain(&latest) {
+            assert!(self.model.rows[row.seq as usize].is(symbol, row), "{row:?}");
+        }
+    }
+
+    /// The reader that was there from the beginning knows of every row: what it answers is the last `count` that the ring still has.
+    fn ask_the_old_reader(&mut self, step: &Step) {
+        let before = std::mem::replace(&mut self.entered, self.model.rows.len() as u64);
+        for seq in before..self.entered {
+            let row = &self.model.rows[seq as usize];
+            self.places.entry(row.symbol).or_default().insert(row.frame_ms, seq);
+        }
+        // After each step that brings rows, so that its index is never lapped itself.
+        if self.entered == before && !matches!(step, Step::Ask(..)) {
+            return;
+        }
+        let there: BTreeSet<u64> = self.in_ring().into_iter().collect();
+        let count = match step {
+            Step::Ask(_, count) => *count,
+            _ => 5,
+        };
+        for (symbol, places) in &self.places {
+            let latest = self.asked.latest(symbol).unwrap();
+            let due = places.values().last().filter(|seq| there.contains(seq));
+            assert_eq!(latest.map(|row| row.seq), due.copied(), "the latest of {symbol}");
+            let window = self.asked.window(symbol, count).unwrap();
+            let held: Vec<u64> = places.values().copied().filter(|seq| there.contains(seq)).collect();
+            let due = &held[held.len().saturating_sub(count)..];
+            assert!(window.iter().map(|row| row.seq).eq(due.iter().copied()), "the last {count} of {symbol}");
+        }
+    }
+
+    /// Promise 7: every closed day is in its file, each bar once, with its last values, by symbol and frame; and nothing else is.
+    fn compare_archive(&self) {
+        let settings = self.bus.settings();
+        let archive = Archive::open_existing(self.bus.archive(), settings.schema.clone(), settings.calendar.name());
+        let closed = self.model.days.iter().filter(|(day, _)| Some(**day) != self.model.open);
+        let due: Vec<i64> = closed.clone().map(|(day, _)| *day).collect();
+        let days = archive.days().unwrap();
+        assert_eq!(days.iter().copied().map(date_of).collect::<Vec<_>>(), due, "the days that are archived");
+        for (day, (_, bars)) in days.into_iter().zip(closed) {
+            let (_, rows) = archive.read(day).unwrap().expect("the day");
+            let found: Vec<_> = (0..rows.num_rows()).map(|row| archived(&rows, row)).collect();
+            let due: Vec<_> = bars.iter().map(|((symbol, frame), (values, ..))| (*symbol, *frame, *values)).collect();
+            assert_eq!(found, due, "{day}");
+        }
+        let files = std::fs::read_dir(self.bus.quarantine()).into_iter().flatten();
+        let lines = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap().lines().count());
+        assert_eq!(lines.sum::<usize>(), self.model.quarantined, "each faulty bar is in the quarantine");
+    }
+
+    fn finish(mut self) -> u64 {
+        self.step(&Step::CloseDay);
+        self.step(&Step::Flush);
+        for reader in &mut self.readers {
+            assert!(reader.read(&self.model, 10_000, &mut Vec::new()), "an end");
+        }
+        self.writer.take().expect("a writer").end();
+        self.compare_archive();
+        let report = barbus::verify(&self.bus).unwrap();
+        assert_eq!(report.ring.unwrap().problems, [] as [String; 0]);
+        self.readers.iter().map(|reader| reader.missed).sum()
+    }
+}
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.kill();
+        }
+    }
+}
+
+fn archived(rows: &RecordBatch, row: usize) -> (&str, i64, Values) {
+    let number = |name: &str| {
+        let column = rows[name].as_primitive::<Float64Type>();
+        column.is_valid(row).then(|| column.value(row).to_bits())
+    };
+    assert_eq!(number("factor"), None);
+    let numbers = ["open", "high", "low", "close", "volume"].map(|name| number(name).expect("a number"));
+    let frame_ms = rows["frame"].as_primitive::<TimestampMillisecondType>().value(row);
+    (rows["symbol"].as_string::<i32>().value(row), frame_ms, (numbers, number("money")))
+}
+
+/// Runs a case to its end: the number of rows that its readers missed.
+fn run(case: &Case) -> u64 {
+    let mut test = Test::new(case);
+    case.steps.iter().for_each(|step| test.step(step));
+    test.finish()
+}
+
+/// Promises 3, 4, 6, 7 and 8, whatever happens in whatever order.
+#[test]
+fn the_bus_does_what_the_model_does() {
+    if std::env::var_os(BUS).is_some() {
+        return;
+    }
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 64 };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+    let missed = std::cell::Cell::new(0);
+    let outcome = TestRunner::new(config).run(&case(), |case| {
+        missed.set(missed.get() + run(&case));
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    assert!(missed.get() > 0, "in all of {cases} cases no reader was ever left behind");
+}

@@ -1,0 +1,61 @@
+//! Any bytes on the ingest socket: batches of bars, or a reason to be told to the producer.
+
+use std::sync::OnceLock;
+
+use barbus::{Bus, InitOptions, Intake};
+use barbus_bars::{BarBatch, BarSchema, CastOptions};
+use barbusd::Batches;
+
+/// Longest message, bytes: small, so that a length alone costs no time.
+const MAX_MESSAGE_BYTES: u64 = 1 << 20;
+/// Most batches that one input is asked for: each takes at least a message's bytes of it.
+const MAX_BATCHES: usize = 1_000;
+
+/// What casts for a bus in Shanghai; the bus itself is gone at once.
+fn intake() -> &'static Intake {
+    static INTAKE: OnceLock<Intake> = OnceLock::new();
+    INTAKE.get_or_init(|| {
+        let dir = tempfile::tempdir().expect("a directory for a bus");
+        let options = InitOptions { calendar: "XSHG".into(), ..InitOptions::default() };
+        Intake::new(&Bus::init(&dir.path().join("bus"), &options).expect("a bus"))
+    })
+}
+
+/// Takes `data` as what a producer sends, up to the cast: framing, decoder, columns and types.
+pub fn run(data: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut batches = Batches::new(data, MAX_MESSAGE_BYTES);
+        for first_row in 0..MAX_BATCHES {
+            match batches.next().await {
+                Ok(Some(batch)) => cast(batch, first_row as u64),
+                Ok(None) => return,
+                Err(why) => return assert!(!why.is_empty()),
+            }
+        }
+        panic!("{} bytes gave more than {MAX_BATCHES} batches", data.len());
+    });
+}
+
+fn cast(batch: arrow_array::RecordBatch, first_row: u64) {
+    let rows = batch.num_rows();
+    if let Ok(incoming) = intake().cast(batch.clone(), "fuzz", first_row) {
+        assert_eq!(incoming.rows(), rows);
+    }
+    let schema = BarSchema::zillionare();
+    let Ok(bars) = BarBatch::cast(&batch, &schema, &CastOptions::default()) else { return };
+    assert_eq!(bars.len(), rows);
+    assert!(bars.faults().windows(2).all(|pair| pair[0].0 < pair[1].0), "faults are in order, one for a row");
+    let mut faults = bars.faults().iter().map(|(row, _)| *row).peekable();
+    for row in 0..rows {
+        if faults.next_if_eq(&row).is_some() {
+            continue;
+        }
+        // What is not faulty is a bar.
+        assert!((bars.symbol_keys()[row] as usize) < bars.symbols().len());
+        let numbers = [bars.open(), bars.high(), bars.low(), bars.close(), bars.volume()];
+        assert!(numbers.iter().all(|column| column[row].is_finite()));
+        assert_eq!(bars.frames_ms()[row].rem_euclid(60_000), 0);
+    }
+    assert_eq!(faults.next(), None);
+}
