@@ -111,7 +111,8 @@ impl<M: WriterMemory> Archivist<M> {
         };
         let state = self.ring.u64(at + BH_STATE);
         if state & STATE_SEALED != 0 && self.ring.u64(at + BH_CRC) == 0 {
-            set(BH_CRC, self.ring.block_crc(slot, (state & STATE_ROWS) as u32));
+            let rows = ((state & STATE_ROWS) as u32).min(self.ring.geometry.rows_per_block);
+            set(BH_CRC, self.ring.block_crc(slot, rows));
             set(BH_HEADER_CRC, self.ring.header_crc(slot));
         }
     }

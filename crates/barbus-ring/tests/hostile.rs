@@ -56,7 +56,7 @@ impl Dice {
 #[test]
 fn any_bytes_may_be_wrong() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..1_500 {
+    for _ in 0..400 {
         let input: Vec<u8> = (0..1 + dice.below(60)).map(|_| dice.roll() as u8).collect();
         attach::run(&input);
     }
@@ -158,10 +158,12 @@ fn every_other_length_is_refused() {
     let odd = [1, 7, 8, 100, SB_END as u64, SB_END as u64 - 1, whole - 10, whole - 1];
     for length in pages.chain(odd) {
         file.set_len(length).unwrap();
+        file.write_all_at(&bytes[..length as usize], 0).unwrap();
         for error in [Ring::attach(&path).unwrap_err(), RingWriter::open(&path).unwrap_err()] {
             assert!(matches!(error, RingError::Truncated { found, .. } if found == length), "{length}: {error}");
         }
     }
+    file.write_all_at(&bytes, 0).unwrap();
     for more in [1, 4095, 4096, 1 << 20] {
         file.set_len(whole + more).unwrap();
         let error = Ring::attach(&path).unwrap_err().to_string();
@@ -172,7 +174,6 @@ fn every_other_length_is_refused() {
         RingWriter::open(&path).unwrap_err();
     }
     file.set_len(whole).unwrap();
-    file.write_all_at(&bytes, 0).unwrap();
     Ring::attach(&path).unwrap();
 }
 

@@ -46,7 +46,7 @@ fn template() -> &'static Template {
         let mut writer = RingWriter::open(&path).expect("a writer");
         let symbols = ["600000.XSHG", "000001.XSHE", "AAPL"].map(|symbol| writer.intern(symbol).expect("room"));
         let archivist = writer.archivist();
-        let mut push = |writer: &mut RingWriter, count: i64| {
+        let push = |writer: &mut RingWriter, count: i64| {
             for i in 0..count {
                 let (symbol, close) = (symbols[i as usize % 3], i as f64);
                 let present = (i % 4) as u8;
