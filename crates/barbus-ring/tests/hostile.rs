@@ -207,7 +207,7 @@ fn what_is_no_file_is_refused_at_once() {
 #[test]
 fn a_file_without_permission_is_refused() {
     let (_dir, path) = ring(1);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::File::open(&path).is_ok() {
         println!("skipped: this user may read everything");
         return;

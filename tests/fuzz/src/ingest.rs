@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use arrow_array::{Array, RecordBatch};
 use barbus::{Bus, InitOptions, Intake};
 use barbus_bars::{BarBatch, BarSchema, CastOptions};
 use barbusd::Batches;
@@ -37,7 +38,7 @@ pub fn run(data: &[u8]) {
     });
 }
 
-fn cast(batch: arrow_array::RecordBatch, first_row: u64) {
+fn cast(batch: RecordBatch, first_row: u64) {
     let rows = batch.num_rows();
     if let Ok(incoming) = intake().cast(batch.clone(), "fuzz", first_row) {
         assert_eq!(incoming.rows(), rows);
