@@ -251,7 +251,9 @@ fn read(path: &Path, scribble: &mut dyn FnMut()) {
                     assert_eq!(follower.position().seq, before.seq.wrapping_add(missed));
                     assert!(missed > 0 && rows.is_empty());
                 }
-                Polled::DayClosed(_) | Polled::Corrupt => assert!(rows.is_empty()),
+                Polled::DayClosed(_) => assert!(rows.is_empty()),
+                // It has looked a thousand times by then.
+                Polled::Corrupt => break assert!(rows.is_empty()),
                 Polled::Empty => {
                     assert!(rows.is_empty());
                     if poll % 8 == 7 {
