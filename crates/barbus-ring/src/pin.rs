@@ -169,7 +169,7 @@ impl Ring {
     /// Whether the file is still as long as it says. A file that somebody truncated must not be touched: its missing pages are a `SIGBUS`.
     pub fn check_length(&self) -> Result<(), RingError> {
         let (found, expected) = (self.map.file_len()?, self.geometry.file_bytes);
-        match found == expected {
+        match found >= expected {
             true => Ok(()),
             false => Err(RingError::Truncated { path: self.map.path().to_owned(), found, expected }),
         }

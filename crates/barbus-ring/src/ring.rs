@@ -49,17 +49,6 @@ impl Ring<ReadMap> {
         Self::new(ReadMap::open(path)?, path)
     }
 
-    /// Whether the file is still as long as it was, by a system call: the pages that one that was cut off has lost must not be touched.
-    pub fn check_length(&self) -> Result<(), RingError> {
-        let path = || self.map.path().to_owned();
-        let asked = self.map.file().metadata();
-        let found = asked.map_err(|source| barbus_shm::ShmError::Io { path: path(), action: "look at", source })?.len();
-        match found >= self.geometry.file_bytes {
-            true => Ok(()),
-            false => Err(RingError::Truncated { path: path(), found, expected: self.geometry.file_bytes }),
-        }
-    }
-
     /// Sleeps until a commit or a day close may have happened since [`Ring::commits`] returned `seen`, or `timeout` is over.
     pub fn wait(&self, seen: u32, timeout: std::time::Duration) {
         barbus_shm::wait(&self.map, SB_COMMITS, seen, timeout);

@@ -253,7 +253,10 @@ fn read(path: &Path, scribble: &mut dyn FnMut()) {
                 }
                 Polled::DayClosed(_) => assert!(rows.is_empty()),
                 // It has looked a thousand times by then.
-                Polled::Corrupt => break assert!(rows.is_empty()),
+                Polled::Corrupt => {
+                    assert!(rows.is_empty());
+                    break;
+                }
                 Polled::Empty => {
                     assert!(rows.is_empty());
                     if poll % 8 == 7 {
