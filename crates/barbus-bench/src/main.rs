@@ -8,6 +8,7 @@ mod batch;
 mod ingest;
 mod latency;
 mod report;
+mod restart;
 
 use std::path::PathBuf;
 
@@ -39,6 +40,12 @@ enum Command {
         #[arg(long, value_delimiter = ',', default_values = ["latency", "batch", "ingest"])]
         only: Vec<Part>,
     },
+    /// From the daemon's start to its first acknowledgement, with a full ring.
+    Restart {
+        /// Rounds; the medians are reported.
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+    },
     /// The other process of a latency measure.
     #[command(hide = true)]
     Echo {
@@ -65,6 +72,12 @@ enum Part {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Echo { system, directory, count } => latency::echo(system, &directory, count),
+        Command::Restart { rounds } => {
+            let mut report = Report::default();
+            restart::rounds(&mut report, rounds.max(1))?;
+            print!("{}", report.table());
+            Ok(())
+        }
         Command::All { rounds, json, data, only } => {
             let mut report = Report::default();
             for round in 1..=rounds.max(1) {

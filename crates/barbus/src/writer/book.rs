@@ -74,6 +74,11 @@ impl DayBook {
         self.len
     }
 
+    /// Makes room for so many bars more.
+    pub(crate) fn reserve(&mut self, bars: usize) {
+        self.log.reserve(bars);
+    }
+
     /// What a bar with these values would be.
     #[inline]
     pub(crate) fn standing(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> Standing {
@@ -127,6 +132,11 @@ impl DayBook {
     /// Moves the log into the symbols' lists: what is in it is behind everything there.
     fn sort_log(&mut self) {
         self.symbols.resize_with(self.last_ms.len(), Vec::new);
+        if self.log.len() > self.last_ms.len() {
+            let mut counts = vec![0; self.last_ms.len()];
+            self.log.iter().for_each(|(symbol, _)| counts[symbol.0 as usize] += 1);
+            self.symbols.iter_mut().zip(counts).for_each(|(entries, count)| entries.reserve(count));
+        }
         for (symbol, entry) in self.log.drain(..) {
             self.symbols[symbol.0 as usize].push(entry);
         }

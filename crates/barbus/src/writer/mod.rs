@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use arrow_array::{Array, RecordBatch};
 use barbus_archive::Archive;
 use barbus_bars::{BarBatch, Date, Fault, PriceType};
-use barbus_ring::{Price, Recovery, Ring, RingFull, RingWriter, Row, Spec, SymbolId, create};
+use barbus_ring::{Archivist, BlockRows, Price, Recovery, Ring, RingFull, RingWriter, Row, Spec, SymbolId, create};
 use barbus_shm::{ShmError, WriterLock};
 use jiff::Timestamp;
 
@@ -184,17 +184,22 @@ impl Writer {
                 symbols.enter(&symbol, id);
             }
         }
+        // The open day's bars are known before the first one comes, and before other threads take the processors.
+        let mut books = Books::default();
+        if let Some(day) = ring.day() {
+            books.turn_to(day, || load_book(&mut ring, bus, &mut symbols, day))?;
+        }
         let spill = bus.ring_is_volatile()?.then_some(settings.spill);
         let job = Job::new(ring.archivist(), archive, settings, spill);
         let flusher = Flusher::start(job, closed_through.saturating_add(1), spilled);
         let current = Current::new(ring.archivist());
-        let mut writer = Self {
+        Ok(Self {
             flusher,
             pulse: Pulse::start(current.clone(), settings.sync),
             current,
             intake: Intake::new(bus),
             quarantine: Quarantine::new(bus.quarantine()),
-            books: Books::default(),
+            books,
             symbols,
             filing: Filing::new(settings.calendar.clone()),
             closed_through,
@@ -213,13 +218,7 @@ impl Writer {
             bus: bus.clone(),
             ring,
             _lock: lock,
-        };
-        if let Some(day) = writer.ring.day() {
-            // The open day's bars are known before the first one comes.
-            let Self { books, ring, bus, symbols, .. } = &mut writer;
-            books.turn_to(day, || load_book(ring, bus, symbols, day))?;
-        }
-        Ok(writer)
+        })
     }
 
     /// What was found in the ring when it was taken over.
@@ -651,6 +650,41 @@ fn spec(bus: &Bus) -> Spec {
     .with_file_bytes(settings.ring_bytes)
 }
 
+/// Threads that read a ring for a book.
+const MOST_LOADERS: usize = 4;
+/// Blocks that such a thread may be ahead.
+const LOADED_AHEAD: usize = 4;
+/// Rows that are copied at once: few enough to stay in the nearest cache.
+const LOADED_ROWS: u32 = 256;
+
+/// What a book keeps of a row, and its number.
+struct Loaded {
+    seq: u64,
+    symbol: SymbolId,
+    frame_ms: i64,
+    print: u64,
+    revision: u8,
+}
+
+/// Those rows of a block that are `wanted`.
+fn entries(archivist: &Archivist, block: &BlockRows, mut wanted: impl FnMut(&Row) -> bool) -> Vec<Loaded> {
+    let mut entries = Vec::with_capacity(block.rows as usize);
+    let mut rows = Vec::with_capacity(LOADED_ROWS as usize);
+    for from in (0..block.rows).step_by(LOADED_ROWS as usize) {
+        rows.clear();
+        archivist.rows(block.block, from, block.rows.min(from + LOADED_ROWS), &mut rows);
+        let wanted = rows.iter().filter(|row| wanted(row));
+        entries.extend(wanted.map(|row| Loaded {
+            seq: row.seq,
+            symbol: row.symbol,
+            frame_ms: row.frame_ms,
+            print: fingerprint(row),
+            revision: row.revision,
+        }));
+    }
+    entries
+}
+
 /// What the archive and the ring have for a day. The archive is read first: what is archived meanwhile is still in the ring, because only
 /// this thread lets blocks be overwritten.
 fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day: i64) -> Result<DayBook> {
@@ -677,22 +711,41 @@ fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day: i64) 
         });
     }
     let archivist = ring.archivist();
-    let mut filing = Filing::new(settings.calendar.clone());
-    let mut rows = Vec::new();
-    for block in archivist.blocks() {
-        rows.clear();
-        archivist.rows(block.block, 0, block.rows, &mut rows);
-        // The archive has no revisions: that of a bar which it has is known while the ring holds it too.
-        for row in rows.iter().filter(|row| row.seq >= through || row.revision > 0) {
-            if filing.day(row.frame_ms) != day {
-                continue;
-            }
-            let archived = row.seq < through;
-            if !archived || book.standing(row.symbol, row.frame_ms, fingerprint(row)) == Standing::Duplicate {
-                book.enter_row(row);
+    let blocks = archivist.blocks();
+    if ring.day() == Some(day) {
+        book.reserve(blocks.iter().map(|block| block.rows as usize).sum());
+    }
+    // A full ring is read by several threads, each every so many blocks, and entered in order by this one.
+    let workers =
+        std::thread::available_parallelism().map_or(1, |count| count.get()).min(MOST_LOADERS).min(blocks.len());
+    std::thread::scope(|scope| {
+        let (archivist, blocks) = (&archivist, &blocks);
+        let loaded: Vec<_> = (0..workers)
+            .map(|worker| {
+                let (sender, receiver) = std::sync::mpsc::sync_channel(LOADED_AHEAD);
+                let mut filing = Filing::new(settings.calendar.clone());
+                scope.spawn(move || {
+                    for block in blocks.iter().skip(worker).step_by(workers) {
+                        // The archive has no revisions: that of a bar which it has is known while the ring holds it too.
+                        let of_day =
+                            |row: &Row| (row.seq >= through || row.revision > 0) && filing.day(row.frame_ms) == day;
+                        if sender.send(entries(archivist, block, of_day)).is_err() {
+                            return;
+                        }
+                    }
+                });
+                receiver
+            })
+            .collect();
+        for number in 0..blocks.len() {
+            let entries = loaded[number % workers].recv().expect("a thread that reads a block ends with its last one");
+            for Loaded { seq, symbol, frame_ms, print, revision } in entries {
+                if seq >= through || book.standing(symbol, frame_ms, print) == Standing::Duplicate {
+                    book.enter(symbol, frame_ms, print, revision);
+                }
             }
         }
-    }
+    });
     Ok(book)
 }
 

@@ -1,0 +1,107 @@
+//! From the daemon's start to its first acknowledgement, with a full ring of one open day.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use barbus::protocol::Ack;
+use barbus::{Bus, Publisher};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::report::Report;
+
+const SYMBOLS: usize = 5_000;
+/// 2024-03-04 00:00 UTC.
+const MIDNIGHT_MS: i64 = 1_709_510_400_000;
+const MINUTE_MS: i64 = 60_000;
+const MEASURE: &str = "start to first ack, full 256 MB ring";
+
+/// Fills a ring of the default size with bars of one day, and starts its daemon in each of the ways, `rounds` times.
+pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
+    let barbus = std::env::current_exe()?.with_file_name("barbus");
+    ensure!(barbus.exists(), "{}: build it first: cargo build --release --bin barbus", barbus.display());
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("bus");
+    let made =
+        Command::new(&barbus).arg("init").arg(&path).args(["--calendar", "24x7"]).stdout(Stdio::null()).status()?;
+    ensure!(made.success(), "barbus init failed");
+    let bus = Bus::open(&path)?;
+    let mut daemon = start(&barbus, &path)?;
+    let mut publisher = connect(&bus, &mut daemon)?;
+    publisher.send(&minute(0))?;
+    let stat = barbus::stat(&bus)?;
+    // All blocks but the last two: a ring without a free one would spill.
+    let rows = (u64::from(stat.blocks) - 2) * u64::from(bus.settings().rows_per_block);
+    let mut next = 1;
+    while (next + 1) * SYMBOLS as u64 <= rows {
+        publisher.queue(&minute(next as i64))?;
+        next += 1;
+    }
+    publisher.finish()?;
+    let mut next = next as i64;
+    let bars = barbus::stat(&bus)?.bars;
+    eprintln!("{bars} bars of one day in {} blocks", stat.blocks);
+    for _ in 0..rounds {
+        for (signal, known, system) in [
+            (Signal::TERM, false, "after SIGTERM, a new bar"),
+            (Signal::KILL, false, "after kill -9, a new bar"),
+            (Signal::KILL, true, "after kill -9, a bar that is there"),
+        ] {
+            kill_process(Pid::from_child(&daemon), signal)?;
+            daemon.wait()?;
+            let bar = if known { minute(next / 2) } else { minute(next) }.slice(0, 1);
+            let begun = Instant::now();
+            daemon = start(&barbus, &path)?;
+            let ack = connect(&bus, &mut daemon)?.send(&bar)?;
+            let ms = begun.elapsed().as_secs_f64() * 1_000.0;
+            let expected = Ack { rows: 1, accepted: u64::from(!known), duplicate: u64::from(known), ..ack };
+            ensure!(ack == expected, "{system}: {ack:?}");
+            next += i64::from(!known);
+            report.add(MEASURE, system, None, "ms", ms);
+        }
+    }
+    kill_process(Pid::from_child(&daemon), Signal::KILL)?;
+    daemon.wait()?;
+    Ok(())
+}
+
+fn start(barbus: &Path, bus: &Path) -> anyhow::Result<Child> {
+    let daemon = Command::new(barbus).arg("daemon").arg(bus).stdin(Stdio::null()).stderr(Stdio::null()).spawn();
+    daemon.context("cannot start the daemon")
+}
+
+/// Tries until the daemon listens.
+fn connect(bus: &Bus, daemon: &mut Child) -> anyhow::Result<Publisher> {
+    loop {
+        match Publisher::connect(bus) {
+            Ok(publisher) => return Ok(publisher),
+            Err(barbus::Error::NoDaemon { .. }) => std::thread::sleep(Duration::from_micros(200)),
+            Err(error) => return Err(error.into()),
+        }
+        ensure!(daemon.try_wait()?.is_none(), "the daemon ended");
+    }
+}
+
+/// A bar of every symbol.
+fn minute(number: i64) -> RecordBatch {
+    let symbols = StringArray::from_iter_values((0..SYMBOLS).map(|symbol| format!("{symbol:06}.XSHE")));
+    let frames = TimestampMillisecondArray::from(vec![MIDNIGHT_MS + (number + 1) * MINUTE_MS; SYMBOLS]);
+    let prices = |more: f64| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values((0..SYMBOLS).map(|symbol| (symbol as i64 + number) as f64 + more)))
+    };
+    let columns = [
+        ("symbol", Arc::new(symbols) as ArrayRef),
+        ("frame", Arc::new(frames.with_timezone("UTC"))),
+        ("open", prices(1.25)),
+        ("high", prices(2.0)),
+        ("low", prices(1.0)),
+        ("close", prices(1.5)),
+        ("volume", prices(100.0)),
+        ("money", prices(1_000.0)),
+        ("factor", prices(1.0)),
+    ];
+    RecordBatch::try_from_iter(columns).expect("columns of one length")
+}
