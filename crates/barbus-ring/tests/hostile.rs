@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use barbus_ring::layout::*;
@@ -60,15 +60,6 @@ fn any_bytes_may_be_wrong() {
         let input: Vec<u8> = (0..1 + dice.below(60)).map(|_| dice.roll() as u8).collect();
         attach::run(&input);
     }
-}
-
-/// What the fuzzer found, and what it began with.
-#[test]
-fn kept_inputs_of_the_fuzz_target_do_no_harm() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus/attach");
-    let inputs: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(inputs.len() > 10, "{} inputs are no corpus", inputs.len());
-    inputs.iter().for_each(|input| attach::run(&std::fs::read(input).unwrap()));
 }
 
 /// Promises 2 and 9: somebody stores whatever he likes into the ring's own words while readers look at them.

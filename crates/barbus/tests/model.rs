@@ -756,3 +756,63 @@ fn the_bus_does_what_the_model_does() {
     }
     assert!(missed.get() > 0, "in all of {cases} cases no reader was ever left behind");
 }
+
+// ---- what was found once ----
+
+fn good(symbol: usize, minute: i64, value: u8) -> Bar {
+    Bar { symbol, late: 0, minute, value, fault: None }
+}
+
+/// Promise 9: a batch whose first row finds the ring full is taken by several calls; its faulty rows are kept by one of them.
+#[test]
+fn the_faulty_rows_of_a_batch_are_kept_once_however_full_the_ring_is() {
+    let case = Case { calendar: "24x7", blocks: 4, steps: Vec::new() };
+    let mut test = Test::new(&case);
+    test.writer.take().expect("a writer").end();
+    let mut writer = Writer::open(&test.bus).unwrap();
+    let (mut full, mut kept, mut sent) = (0, 0, 0);
+    for minute in 1.. {
+        let faulty = Bar { fault: Some(Fault::HighLow), ..good(1, minute, 1) };
+        let bars: Vec<Sent> = [good(0, minute, 1), faulty].iter().map(|bar| test.sent(bar)).collect();
+        let incoming = writer.intake().cast(batch(&text(&bars)), "test", 0).unwrap();
+        sent += 1;
+        let mut next = 0;
+        while next < 2 {
+            let taken = writer.take(&incoming, next).unwrap();
+            full += u64::from(taken.next == 0);
+            (next, kept) = (taken.next, kept + taken.ack.quarantined);
+        }
+        if full > 0 {
+            break;
+        }
+        assert!(minute < 1_000_000, "the ring is never full");
+    }
+    assert_eq!(kept, sent);
+}
+
+/// A window has as many bars as were asked for, also when the newest of them, which came early, has left the ring.
+#[test]
+fn a_window_has_no_gaps_where_late_bars_came() {
+    let others = |value| (1..40).flat_map(move |minute| (1..5).map(move |symbol| good(symbol, minute, value)));
+    let mut steps = vec![Step::Publish(vec![good(0, 39, 0)])];
+    steps.extend((0..4).map(|value| Step::Publish(others(value).take(120).collect())));
+    steps.extend([Step::Publish((1..6).map(|minute| good(0, minute, 0)).collect()), Step::Ask(0, 3)]);
+    run(&Case { calendar: "24x7", blocks: 4, steps });
+}
+
+/// Promise 8: a late bar that is revised before and after a restart has the next number, though the archive knows none.
+#[test]
+fn revisions_are_counted_on_over_a_restart() {
+    let case = Case { calendar: "24x7", blocks: 4, steps: Vec::new() };
+    let mut test = Test::new(&case);
+    for step in [Step::Sweep(1, 0), Step::CloseDay, Step::Sweep(1, 2), Step::Flush, Step::Restart] {
+        test.step(&step);
+    }
+    // What the model does not ask of every restart.
+    for known in test.model.days.values_mut().flat_map(BTreeMap::values_mut) {
+        known.2 = true;
+    }
+    test.step(&Step::Sweep(1, 0));
+    assert!(test.model.rows.last().is_some_and(|row| row.exact && row.revision == 2));
+    test.finish();
+}
