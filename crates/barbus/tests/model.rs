@@ -652,18 +652,18 @@ impl Test {
         }
     }
 
-    /// The reader that was there from the beginning knows of every row: what it answers is the last `count` that the ring still has.
+    /// The reader that was there from the beginning and is asked after each step: it knows of every row that was still there then, and
+    /// answers with the last `count` that the ring has now.
     fn ask_the_old_reader(&mut self, step: &Step) {
         let before = std::mem::replace(&mut self.entered, self.model.rows.len() as u64);
-        for seq in before..self.entered {
-            let row = &self.model.rows[seq as usize];
-            self.places.entry(row.symbol).or_default().insert(row.frame_ms, seq);
-        }
-        // After each step that brings rows, so that its index is never lapped itself.
         if self.entered == before && !matches!(step, Step::Ask(..)) {
             return;
         }
         let there: BTreeSet<u64> = self.in_ring().into_iter().collect();
+        for &seq in there.range(before..) {
+            let row = &self.model.rows[seq as usize];
+            self.places.entry(row.symbol).or_default().insert(row.frame_ms, seq);
+        }
         let count = match step {
             Step::Ask(_, count) => *count,
             _ => 5,

@@ -2,8 +2,6 @@
 
 use std::io::Cursor;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
 use barbus_bars::BarSchema;
 use barbus_cli::{Format, read};
 
@@ -33,9 +31,8 @@ pub fn run(data: &[u8]) {
             Some(_) => assert!(rows <= lines.count()),
         }
     }
-    for column in ["open", "high", "low", "close", "volume"] {
-        let column = content.bars.column_by_name(column).expect("a required column");
-        let values = column.as_primitive_opt::<Float64Type>().map_or(&[][..], |column| column.values());
-        assert!(values.iter().all(|value| !value.is_nan()), "what is no number is no bar");
+    // What can be read is passed on: that an infinite price is no bar, the bus says.
+    for column in content.bars.columns() {
+        assert_eq!(column.len(), content.bars.num_rows());
     }
 }
