@@ -13,7 +13,7 @@ use crate::cast::{CastError, FaultList, shortened};
 use crate::fault::Fault;
 
 /// Largest integer below which every integer is a double.
-const EXACT: i128 = 1 << 53;
+const EXACT: u128 = 1 << 53;
 /// Largest power of ten that is a double exactly.
 const EXACT_POWER: u8 = 22;
 
@@ -33,13 +33,9 @@ pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Res
             decimals(&wide, *scale).ok_or_else(unsupported)
         }
         Decimal128(_, scale) => decimals(column, *scale).ok_or_else(unsupported),
-        Decimal256(..) => {
+        Decimal256(_, scale) => {
             let decimals = column.as_primitive::<Decimal256Type>();
-            let values = (0..column.len()).map(|row| {
-                let text = (!decimals.is_null(row)).then(|| decimals.value_as_string(row));
-                text.and_then(|text| text.parse().ok())
-            });
-            Ok(values.collect())
+            Ok(decimals.iter().map(|unscaled| decimal(unscaled?, *scale)).collect())
         }
         Utf8 => Ok(texts(name, column.as_string::<i32>().iter(), faults)),
         LargeUtf8 => Ok(texts(name, column.as_string::<i64>().iter(), faults)),
@@ -60,11 +56,17 @@ fn decimals(column: &ArrayRef, scale: i8) -> Option<Float64Array> {
         let unscaled = decimals.value(row);
         match divisor {
             // Both sides are exact, so the division rounds once.
-            Some(divisor) if unscaled.abs() <= EXACT => Some(unscaled as f64 / divisor),
-            _ => decimals.value_as_string(row).parse().ok(),
+            Some(divisor) if unscaled.unsigned_abs() <= EXACT => Some(unscaled as f64 / divisor),
+            _ => decimal(unscaled, scale),
         }
     });
     Some(values.collect())
+}
+
+/// The double nearest to `unscaled` / 10^`scale`. What a stream says of precision is not looked at: it may be less than its values need, which
+/// Arrow's own way to text cuts digits off for, or panics.
+fn decimal(unscaled: impl std::fmt::Display, scale: i8) -> Option<f64> {
+    format!("{unscaled}e{}", -i32::from(scale)).parse().ok()
 }
 
 fn texts<'a>(name: &str, rows: impl Iterator<Item = Option<&'a str>>, faults: &mut FaultList) -> Float64Array {

@@ -299,6 +299,26 @@ fn numbers_of_every_type() {
     assert_eq!(cast(&batch(1, &[("open", single)])).open(), [f64::from(9.27f32)]);
 }
 
+// Promise 9: a producer may say what it likes of a decimal's precision; the values count.
+#[test]
+fn decimals_that_are_wider_than_they_say_keep_all_their_digits() {
+    let wide = |unscaled: i128, precision, scale| -> ArrayRef {
+        let column = Decimal128Array::from(vec![unscaled]).with_data_type(DataType::Decimal128(precision, scale));
+        Arc::new(column)
+    };
+    let cases = [
+        (wide(90_071_992_547_409_931, 5, 2), 900_719_925_474_099.31),
+        (wide(123_456_789_012_345_678_901, 4, 10), 12_345_678_901.234_568),
+        (wide(-123_456_789_012_345_678_901, 4, 19), -12.345_678_901_234_568),
+        (wide(i128::MIN, 1, 127), -1.701_411_834_604_692_3e-89),
+        (wide(i128::MAX, 38, -128), 1.701_411_834_604_692_3e166),
+    ];
+    for (column, value) in cases {
+        let bars = cast(&batch(1, &[("volume", column.clone())]));
+        assert_eq!(bars.volume(), [value], "{}", column.data_type());
+    }
+}
+
 #[test]
 fn prices_of_a_float32_schema_are_rounded_once() {
     let source = batch(1, &[("open", f64s(&[9.27])), ("volume", f64s(&[0.1])), ("money", f64s(&[0.1]))]);
