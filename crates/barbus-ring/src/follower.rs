@@ -91,7 +91,7 @@ impl Follower {
         Self { at: Position { seq, block, row }, slot, day: None }
     }
 
-    fn try_new<M: Memory>(ring: &Ring<M>, start: Start) -> Option<Result<Self, StartError>> {
+    pub(crate) fn try_new<M: Memory>(ring: &Ring<M>, start: Start) -> Option<Result<Self, StartError>> {
         let (newest, rows) = ring.cursor();
         if newest == 0 {
             let first = ring.geometry.first_seq;

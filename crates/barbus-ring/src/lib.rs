@@ -35,6 +35,8 @@ mod error;
 mod follower;
 mod geometry;
 pub mod layout;
+#[cfg(test)]
+mod model;
 mod pin;
 mod recover;
 mod ring;

@@ -21,7 +21,8 @@ const PAGE: usize = 4096;
 
 /// Bytes that the protocol reads as words: a mapped file, or a model of one.
 ///
-/// Offsets are bytes from the start; a range that is outside of the map, or not aligned to the word, panics.
+/// Offsets are bytes from the start; a range that is outside of the map, or not aligned to the word, panics. Fences and release stores know their
+/// caller, so that a model can leave out the one of a single place, to see whether anything fails without it.
 pub trait Memory {
     /// A 64-bit word.
     type W64: Load<Value = u64>;
@@ -43,16 +44,19 @@ pub trait Memory {
     fn words8(&self, offset: usize, count: usize) -> &[Self::W8];
     /// Loads before it are not reordered with anything after it. Pairs with a release store or [`Memory::fence_release`].
     #[inline(always)]
+    #[track_caller]
     fn fence_acquire(&self) {
         fence(Ordering::Acquire);
     }
     /// Nothing before it is reordered with stores after it. Pairs with [`Memory::fence_acquire`].
     #[inline(always)]
+    #[track_caller]
     fn fence_release(&self) {
         fence(Ordering::Release);
     }
     /// Stores before it are seen by whoever finds, after such a fence of his own, that his stores before that were not seen by loads after this.
     #[inline(always)]
+    #[track_caller]
     fn fence_full(&self) {
         fence(Ordering::SeqCst);
     }

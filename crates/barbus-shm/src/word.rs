@@ -22,6 +22,7 @@ pub trait Store: Load {
     /// Stores, relaxed.
     fn set(&self, value: Self::Value);
     /// Stores, release: what this thread did before is seen by whoever sees the value and then fences.
+    #[track_caller]
     fn set_release(&self, value: Self::Value);
 }
 

@@ -1,0 +1,689 @@
+//! The protocol under loom: every interleaving of its threads, and every stale value that their loads may find, up to a bound of preemptions.
+//!
+//! The code is the ring's own, over [`memory::ModelMemory`]. Each scenario is a ring in a certain state and two or three threads that do one
+//! or two steps each; what they may find is written down as a set, of which each member must occur and nothing else. Then the protocol is
+//! broken, one place at a time, and some scenario must fail: else the place would not be needed, or not be looked at.
+//!
+//! `BARBUS_MODEL_PREEMPTIONS` sets the bound (3); the words that are shared are listed by each scenario.
+
+mod memory;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use barbus_shm::{Load, Memory};
+use memory::{ModelMemory, Sabotage, Step};
+
+use crate::layout::*;
+use crate::{Follower, Geometry, Polled, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
+
+const ROWS: u64 = 64;
+
+/// What a model's threads found, in words.
+type Found = Vec<String>;
+
+/// Words that a scenario's threads share.
+#[derive(Default)]
+struct Shared {
+    words64: Vec<usize>,
+    words32: Vec<usize>,
+}
+
+impl Shared {
+    /// The cursor, and the header and the directory's word of a slot.
+    fn slot(mut self, geometry: &Geometry, slot: usize) -> Self {
+        let at = geometry.slot(slot);
+        self.words64.extend([SB_CURSOR, DIRECTORY + 8 * slot, at + BH_BLOCK, at + BH_FIRST_SEQ, at + BH_STATE]);
+        self
+    }
+
+    /// A row of the tip: its stamp, its place and two values.
+    fn tip(mut self, geometry: &Geometry, seq: u64) -> Self {
+        let at = geometry.tip_row(seq);
+        self.words64.extend([TIP_STAMP, TIP_POSITION, TIP_OPEN, TIP_CLOSE].map(|word| at + word));
+        self
+    }
+
+    /// Two columns of a row.
+    fn columns(mut self, geometry: &Geometry, slot: usize, row: usize) -> Self {
+        let at = geometry.slot(slot);
+        self.words64.extend([OPEN, CLOSE].map(|column| at + geometry.columns[column].values + 8 * row));
+        self
+    }
+
+    fn word(mut self, offset: usize) -> Self {
+        self.words64.push(offset);
+        self
+    }
+
+    fn word32(mut self, offset: usize) -> Self {
+        self.words32.push(offset);
+        self
+    }
+}
+
+const OPEN: usize = 2;
+const CLOSE: usize = 5;
+
+/// A ring in a certain state, and what threads do to it.
+struct Scenario {
+    name: &'static str,
+    /// Makes the state, with the ring's own writer, before the threads begin.
+    prepare: fn(&mut RingWriter),
+    shared: fn(&Geometry) -> Shared,
+    /// Runs the threads; what was found.
+    run: fn(Arena) -> Found,
+    /// What may be found: each of these occurs, and nothing else.
+    outcomes: &'static [&'static str],
+}
+
+/// The memory of one run.
+#[derive(Clone)]
+struct Arena {
+    memory: ModelMemory,
+    geometry: Geometry,
+}
+
+impl Arena {
+    fn ring(&self) -> Ring<ModelMemory> {
+        Ring { map: self.memory.clone(), geometry: self.geometry.clone() }
+    }
+
+    fn writer(&self) -> RingWriter<ModelMemory> {
+        RingWriter::over(self.memory.clone(), Path::new("model")).expect("the image is a ring")
+    }
+}
+
+fn row(number: u64) -> Row {
+    let x = number as f64 + 0.5;
+    Row { frame_ms: number as i64, open: x, high: x, low: x, close: x, volume: x, ..Row::default() }
+}
+
+fn push(writer: &mut RingWriter<impl barbus_shm::WriterMemory>, count: u64) {
+    for _ in 0..count {
+        let number = writer.next_seq();
+        writer.push(&row(number)).expect("room in the ring");
+    }
+}
+
+/// A copied row is row `number`: of its values the two that are shared words.
+#[track_caller]
+fn whole(found: &Row, number: u64) {
+    let wanted = row(number);
+    assert_eq!((found.open, found.close), (wanted.open, wanted.close), "row {number} is torn");
+}
+
+/// What `polls` polls give, in words.
+fn poll(ring: &Ring<ModelMemory>, follower: &mut Follower, polls: usize) -> String {
+    let mut said = Vec::new();
+    for _ in 0..polls {
+        let mut rows = Vec::new();
+        match follower.poll(ring, &mut rows, 1) {
+            Polled::Rows(_) => {
+                let number = follower.position().seq - 1;
+                whole(&rows[0], number);
+                said.push(number.to_string());
+            }
+            Polled::DayClosed(day) => said.push(format!("day {day}")),
+            Polled::Lapped { missed } => said.push(format!("{missed} missed")),
+            Polled::Empty => {}
+            Polled::Corrupt => panic!("called corrupt"),
+        }
+    }
+    said.join(" ")
+}
+
+/// Three full blocks of a day; the first `persisted` of them are archived.
+fn full(writer: &mut RingWriter, persisted: u64) {
+    writer.begin_day(1);
+    push(writer, 3 * ROWS);
+    (1..=persisted).for_each(|block| writer.archivist().mark_persisted(block));
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "a reader at the tip sees whole rows, in order",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, 2);
+        },
+        shared: |g| Shared::default().tip(g, 2).tip(g, 3).word(SB_CURSOR),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
+            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 2));
+            push(&mut writer, 2);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["", "2", "2 3"],
+    },
+    Scenario {
+        name: "a row of the tip that is written over is gone",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, ROWS + 6);
+        },
+        shared: |g| Shared::default().tip(g, 6),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn(move || match arena.ring().tip(6) {
+                crate::tip::Tip::Row(row, position) => {
+                    whole(&row, 6);
+                    assert_eq!(position, 1 << 32 | 6);
+                    "there"
+                }
+                crate::tip::Tip::Gone => "gone",
+                crate::tip::Tip::NotYet => "not yet",
+            });
+            push(&mut writer, 1);
+            vec![reader.join().unwrap().to_owned()]
+        },
+        outcomes: &["gone", "there"],
+    },
+    Scenario {
+        name: "a block that is used again while it is copied is lapped",
+        prepare: |writer| full(writer, 1),
+        shared: |g| Shared::default().slot(g, 0).columns(g, 0, 0),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Oldest).unwrap();
+            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 1));
+            push(&mut writer, 1);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["0", "64 missed"],
+    },
+    Scenario {
+        name: "a header is read whole",
+        prepare: |writer| full(writer, 1),
+        shared: |g| Shared::default().slot(g, 0),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn(move || match arena.ring().header(0) {
+                Some(header) => format!("{} from {} sealed {}", header.block, header.first_seq, header.sealed()),
+                None => "none".to_owned(),
+            });
+            push(&mut writer, 1);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["1 from 0 sealed true", "4 from 192 sealed false", "none"],
+    },
+    Scenario {
+        name: "a reader that begins at the end begins there",
+        prepare: |writer| full(writer, 1),
+        shared: |g| Shared::default().slot(g, 0),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn(move || {
+                let follower = Follower::try_new(&arena.ring(), Start::Live);
+                follower.map_or("look again".to_owned(), |follower| {
+                    let at = follower.unwrap().position();
+                    format!("{} in {}:{}", at.seq, at.block, at.row)
+                })
+            });
+            push(&mut writer, 1);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["192 in 3:64", "192 in 4:0", "193 in 4:1"],
+    },
+    Scenario {
+        name: "a day's close comes behind its last row",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, 2);
+        },
+        shared: |g| Shared::default().tip(g, 2).slot(g, 0).columns(g, 0, 2),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
+            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 2));
+            push(&mut writer, 1);
+            writer.close_day();
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["", "2", "2 day 1"],
+    },
+    Scenario {
+        name: "the columns have what the cursor counts",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, 2);
+        },
+        shared: |g| Shared::default().word(SB_CURSOR).columns(g, 0, 2),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn(move || {
+                let row = arena.ring().row_at(1, 2);
+                row.iter().for_each(|row| whole(row, 2));
+                row.map_or("not yet", |_| "there")
+            });
+            push(&mut writer, 1);
+            vec![reader.join().unwrap().to_owned()]
+        },
+        outcomes: &["not yet", "there"],
+    },
+    Scenario {
+        name: "a sealed block's rows are all of them",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, ROWS - 1);
+        },
+        shared: |g| Shared::default().slot(g, 0).columns(g, 0, 63).word(DIRECTORY + 8).word(g.slot(1) + BH_BLOCK),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn(move || {
+                let ring = arena.ring();
+                let mut rows = Vec::new();
+                let (newest, _) = ring.cursor();
+                if newest == 2 {
+                    // Block 1 was sealed before.
+                    ring.copy_rows(0, 63, ring.committed(0, 1), &mut rows);
+                    assert_eq!(rows.len(), 1);
+                    whole(&rows[0], 63);
+                }
+                format!("block {newest}")
+            });
+            push(&mut writer, 2);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["block 1", "block 2"],
+    },
+    Scenario {
+        name: "a reader goes on from one block to the next",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, ROWS - 1);
+        },
+        shared: |g| Shared::default().tip(g, 63).slot(g, 0).word(DIRECTORY + 8).word(g.slot(1) + BH_BLOCK).tip(g, 64),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
+            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 2));
+            push(&mut writer, 2);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["", "63", "63 64"],
+    },
+    Scenario {
+        name: "a close that comes to a full block is seen before the next block's rows",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, ROWS);
+            writer.seal_block(true);
+        },
+        shared: |g| {
+            let tip = g.tip_row(64);
+            let shared = Shared::default().word(SB_CURSOR).word(g.slot(0) + BH_STATE).word(DIRECTORY + 8);
+            shared.word(g.slot(1) + BH_BLOCK).word(tip + TIP_STAMP).word(tip + TIP_POSITION)
+        },
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
+            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 1));
+            writer.day = Some(1);
+            writer.close_day();
+            writer.begin_day(2);
+            push(&mut writer, 1);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["", "day 1"],
+    },
+    Scenario {
+        name: "nobody sleeps on a count that is newer than what he looked at",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, 2);
+        },
+        shared: |g| Shared::default().tip(g, 2).word32(SB_COMMITS),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let ring = arena.ring();
+            let mut follower = Follower::new(&ring, Start::Live).unwrap();
+            let reader = loom::thread::spawn(move || {
+                let ring = arena.ring();
+                let seen = ring.commits();
+                (seen, poll(&ring, &mut follower, 1))
+            });
+            push(&mut writer, 1);
+            writer.wake();
+            let (seen, found) = reader.join().unwrap();
+            // The kernel lets nobody sleep whose count is not the newest.
+            assert!(!found.is_empty() || seen != ring.commits(), "a reader sleeps over a row");
+            vec![found]
+        },
+        outcomes: &["", "2"],
+    },
+    Scenario {
+        name: "a symbol that is counted can be read",
+        prepare: |writer| {
+            writer.intern("A").unwrap();
+            writer.begin_day(1);
+            push(writer, 2);
+        },
+        shared: |g| Shared::default().word32(SB_SYMBOL_COUNT).word32(g.dictionary_offsets + 8),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn(move || arena.ring().symbol(SymbolId(1)).unwrap_or("unknown".to_owned()));
+            writer.intern("BC").unwrap();
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["BC", "unknown"],
+    },
+    Scenario {
+        name: "a row's symbol is there when the row is",
+        prepare: |writer| {
+            writer.intern("A").unwrap();
+            writer.begin_day(1);
+            push(writer, 2);
+        },
+        shared: |g| Shared::default().tip(g, 2).word32(SB_SYMBOL_COUNT),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
+            let reader = loom::thread::spawn(move || {
+                let mut rows = Vec::new();
+                follower.poll(&arena.ring(), &mut rows, 1);
+                rows.first().map(|row| arena.ring().symbol(row.symbol).expect("the row's symbol")).unwrap_or_default()
+            });
+            let symbol = writer.intern("BC").unwrap();
+            writer.push(&Row { symbol, ..row(2) }).unwrap();
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["", "BC"],
+    },
+    Scenario {
+        name: "what is pinned is not used again",
+        prepare: |writer| full(writer, 2),
+        shared: |g| Shared::default().slot(g, 0).columns(g, 0, 0),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn(move || {
+                let ring = arena.ring();
+                let Some(pinned) = ring.pin(1).unwrap() else { return "gone" };
+                assert_eq!((pinned.first_seq, pinned.len() as u64), (0, ROWS));
+                for _ in 0..2 {
+                    let mut rows = Vec::new();
+                    ring.copy_rows(0, 0, 1, &mut rows);
+                    whole(&rows[0], 0);
+                }
+                "held"
+            });
+            // Whatever is pinned, the writer goes on.
+            push(&mut writer, 1);
+            vec![reader.join().unwrap().to_owned()]
+        },
+        outcomes: &["gone", "held"],
+    },
+    Scenario {
+        name: "a pin is let go after the last look",
+        prepare: |writer| full(writer, 1),
+        shared: |g| Shared::default().slot(g, 0).columns(g, 0, 0),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let pinned = arena.ring().pin(1).unwrap().expect("nobody writes yet");
+            let reader = loom::thread::spawn(move || {
+                let mut rows = Vec::new();
+                arena.ring().copy_rows(0, 0, 1, &mut rows);
+                whole(&rows[0], 0);
+                drop(pinned);
+            });
+            let pushed = writer.push(&row(192));
+            reader.join().unwrap();
+            match pushed {
+                Ok(_) => vec!["used again".to_owned()],
+                Err(full) => vec![format!("{} pinned", full.pinned)],
+            }
+        },
+        outcomes: &["1 pinned", "used again"],
+    },
+    Scenario {
+        name: "what is not archived is not used again",
+        prepare: |writer| full(writer, 0),
+        shared: |g| Shared::default().slot(g, 0).columns(g, 0, 0).word(g.slot(0) + BH_PERSISTED),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let archivist = writer.archivist();
+            let flusher = loom::thread::spawn(move || {
+                let mut rows = Vec::new();
+                assert!(archivist.rows(1, 0, 1, &mut rows));
+                whole(&rows[0], 0);
+                archivist.mark_persisted(1);
+            });
+            let pushed = writer.push(&row(192)).is_ok();
+            flusher.join().unwrap();
+            vec![(if pushed { "used again" } else { "full" }).to_owned()]
+        },
+        outcomes: &["full", "used again"],
+    },
+    Scenario {
+        name: "who sees that a ring is superseded finds its last row",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, 2);
+        },
+        shared: |g| Shared::default().tip(g, 2).word(SB_SUPERSEDED),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
+            let reader = loom::thread::spawn(move || {
+                let ring = arena.ring();
+                if !ring.superseded() {
+                    return "not yet".to_owned();
+                }
+                poll(&ring, &mut follower, 1)
+            });
+            push(&mut writer, 1);
+            writer.supersede(true);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["2", "not yet"],
+    },
+    Scenario {
+        name: "a stock reader finds the rows that the Arrow lengths count",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, 2);
+            writer.settle();
+        },
+        shared: |g| Shared::default().columns(g, 0, 2).word(g.slot(0) + crate::template::slot_message(g).length),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn(move || {
+                let ring = arena.ring();
+                let length = ring.u64(ring.geometry.slot(0) + crate::template::slot_message(&ring.geometry).length);
+                // What an acquire load would be.
+                loom::sync::atomic::fence(loom::sync::atomic::Ordering::Acquire);
+                let mut rows = Vec::new();
+                ring.copy_rows(0, 0, length as u32, &mut rows);
+                (0..).zip(&rows).for_each(|(number, row)| whole(row, number));
+                length.to_string()
+            });
+            push(&mut writer, 1);
+            writer.settle();
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["2", "3"],
+    },
+    Scenario {
+        name: "the block of a cursor that is on its way to the disk stays",
+        prepare: |writer| {
+            full(writer, 0);
+            writer.archivist().sync().unwrap();
+            writer.archivist().mark_persisted(1);
+            writer.archivist().mark_persisted(2);
+            // Blocks 4 and 5 take their places; of what is archived there is only the durable cursor's block left.
+            push(writer, 2 * ROWS);
+            writer.archivist().mark_persisted(3);
+        },
+        shared: |g| {
+            let durable = [SB_DURABLE_NEXT, SB_DURABLE_CURSOR, SB_DURABLE_BEFORE];
+            let shared = durable.into_iter().fold(Shared::default(), Shared::word);
+            (0..3).fold(shared, |shared, slot| shared.word(g.slot(slot) + BH_BLOCK)).word(SB_CURSOR)
+        },
+        run: |arena| {
+            let mut writer = arena.writer();
+            let archivist = writer.archivist();
+            let ring = arena.ring();
+            let syncer = loom::thread::spawn(move || {
+                archivist
+                    .sync_by(|| {
+                        // Whichever of these is on the disk by now, its block is in the ring.
+                        for cursor in [SB_DURABLE_CURSOR, SB_DURABLE_BEFORE] {
+                            let block = ring.u64(cursor) >> 32;
+                            let mut slots = 0..3;
+                            assert!(
+                                slots.any(|slot| ring.block_in(slot) == Some(block)),
+                                "block {block} was used again"
+                            );
+                        }
+                        Ok(())
+                    })
+                    .unwrap();
+            });
+            let pushed = writer.push(&row(5 * ROWS)).is_ok();
+            syncer.join().unwrap();
+            vec![(if pushed { "went on" } else { "full" }).to_owned()]
+        },
+        outcomes: &["full", "went on"],
+    },
+];
+
+/// The ring of a scenario before its threads begin.
+fn image(scenario: &Scenario) -> (Vec<u8>, Geometry) {
+    let dir = tempfile::tempdir().unwrap();
+    let path: PathBuf = dir.path().join("bars.ring");
+    let spec = Spec {
+        blocks: 3,
+        rows_per_block: ROWS as u32,
+        tip_rows: 64,
+        symbols: 4,
+        symbol_bytes: 64,
+        optional: Vec::new(),
+        ..Spec::default()
+    };
+    create(&path, &spec).unwrap();
+    let mut writer = RingWriter::open(&path).unwrap();
+    (scenario.prepare)(&mut writer);
+    let geometry = writer.ring().geometry().clone();
+    drop(writer);
+    (std::fs::read(&path).unwrap(), geometry)
+}
+
+fn preemptions() -> usize {
+    std::env::var("BARBUS_MODEL_PREEMPTIONS").map_or(3, |text| text.parse().expect("a number"))
+}
+
+/// Every interleaving of one scenario: what was found, and in how many.
+fn explore(scenario: &'static Scenario) -> (BTreeSet<String>, usize) {
+    let (image, geometry) = image(scenario);
+    let shared = (scenario.shared)(&geometry);
+    let found = Arc::new(Mutex::new((BTreeSet::new(), 0)));
+    let theirs = Arc::clone(&found);
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions());
+    builder.max_branches = 100_000;
+    builder.check(move || {
+        let memory = ModelMemory::new(&image, &geometry, &shared.words64, &shared.words32);
+        let outcome = (scenario.run)(Arena { memory, geometry: geometry.clone() });
+        let mut found = theirs.lock().unwrap();
+        found.0.extend(outcome);
+        found.1 += 1;
+    });
+    Arc::try_unwrap(found).expect("the model is over").into_inner().unwrap()
+}
+
+/// Promises 2 and 3: under every interleaving each scenario finds what it may find, and all of it.
+#[test]
+fn the_protocol_holds() {
+    for scenario in SCENARIOS {
+        let ((outcomes, interleavings), ..) = memory::with(None, || explore(scenario));
+        println!("{interleavings:>8} interleavings: {}", scenario.name);
+        let expected = scenario.outcomes.iter().map(|&outcome| outcome.to_owned()).collect();
+        assert_eq!(outcomes, expected, "{}", scenario.name);
+    }
+}
+
+/// Steps of which the first must not be done after the second, and why.
+const ORDERS: &[(Step, Step, &str)] = &[
+    (Step::BusyStamp, Step::Stamp, "a row that is being written over is marked first"),
+    (Step::TipWord, Step::Stamp, "the stamp is the commit of a row in the tip"),
+    (Step::Column, Step::Cursor, "the cursor is the commit of a row in the columns"),
+    (Step::Column, Step::Length, "Arrow's lengths count rows that are there"),
+    (Step::State, Step::Number, "a block is sealed before the next one is there"),
+    (Step::Number, Step::Column, "a slot is marked before it is written"),
+    (Step::Number, Step::Unclaim, "a slot is marked before the claim is given back"),
+    (Step::FirstSeq, Step::Number, "a header has its number last"),
+    (Step::Stamp, Step::State, "a day is closed behind its last row"),
+    (Step::Stamp, Step::Superseded, "a ring is superseded behind its last row"),
+    (Step::DurableNext, Step::Durable, "a block is kept before the durable cursor names it"),
+];
+
+/// One scenario with the protocol broken, in a process of its own, which ends as it pleases. `BARBUS_MODEL_BROKEN` says what.
+#[test]
+fn broken() {
+    let Ok(text) = std::env::var("BARBUS_MODEL_BROKEN") else { return };
+    let (scenario, sabotage) = text.split_once('/').expect("scenario/sabotage");
+    let scenario = &SCENARIOS[scenario.parse::<usize>().expect("a number")];
+    let sabotage = find(sabotage);
+    let ((outcomes, _), ..) = memory::with(Some(sabotage), || explore(scenario));
+    let expected = scenario.outcomes.iter().map(|&outcome| outcome.to_owned()).collect();
+    assert_eq!(outcomes, expected, "{}", scenario.name);
+    println!("{NOT_NOTICED}");
+}
+
+const NOT_NOTICED: &str = "nothing failed";
+
+/// The sabotage that `name` says.
+fn find(name: &str) -> Sabotage {
+    if let Some((file, line)) = name.split_once(':') {
+        return Sabotage::Weaken((file.to_owned().leak(), line.parse().expect("a line")));
+    }
+    let order = ORDERS.iter().find(|(first, second, _)| format!("{first:?}-{second:?}") == name);
+    order.map(|&(first, second, _)| Sabotage::Delay(first, second)).expect("a known order")
+}
+
+/// Whether scenario `index` fails with the protocol broken.
+fn notices(index: usize, sabotage: &str) -> bool {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "model::broken", "--nocapture"])
+        .env("BARBUS_MODEL_BROKEN", format!("{index}/{sabotage}"))
+        .env("BARBUS_MODEL_PREEMPTIONS", preemptions().min(2).to_string())
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .unwrap();
+    let noticed = !String::from_utf8_lossy(&output.stdout).contains(NOT_NOTICED);
+    assert_eq!(noticed, !output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    noticed
+}
+
+/// Promise 3: no fence, no release store and no order of two steps is there without need: without it a scenario fails, which is named.
+#[test]
+fn every_fence_and_every_order_is_needed() {
+    let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut steps: Vec<BTreeSet<Step>> = Vec::new();
+    let mut interleavings = Vec::new();
+    for (index, scenario) in SCENARIOS.iter().enumerate() {
+        let ((_, count), sites, found) = memory::with(None, || explore(scenario));
+        interleavings.push(count);
+        for (file, line) in sites {
+            places.entry(format!("{file}:{line}")).or_default().push(index);
+        }
+        steps.push(found);
+    }
+    for (first, second, _) in ORDERS {
+        let having = (0..steps.len()).filter(|&index| steps[index].contains(first) && steps[index].contains(second));
+        places.insert(format!("{first:?}-{second:?}"), having.collect());
+    }
+    let mut unnoticed = Vec::new();
+    for (place, scenarios) in &mut places {
+        // The quickest first.
+        scenarios.sort_by_key(|&index| interleavings[index]);
+        match scenarios.iter().find(|&&index| notices(index, place)) {
+            Some(&index) => println!("without {place}: {}", SCENARIOS[index].name),
+            None => unnoticed.push(place.clone()),
+        }
+    }
+    assert!(unnoticed.is_empty(), "nothing fails without {unnoticed:#?}");
+}
