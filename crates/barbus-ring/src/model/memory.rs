@@ -33,9 +33,6 @@ pub(super) enum Step {
     TipWord,
     Column,
     Length,
-    Commits,
-    SymbolCount,
-    SymbolOffset,
     Superseded,
     DurableNext,
     Durable,
@@ -58,6 +55,7 @@ struct Context {
     sabotage: Option<Sabotage>,
     sites: BTreeSet<Site>,
     steps: BTreeSet<Step>,
+    swapped: bool,
     /// Stores that wait for another: the word's address and its value.
     delayed: Vec<(*const Word64, u64)>,
 }
@@ -114,7 +112,8 @@ impl Word64 {
         }
         let waits = CONTEXT.with_borrow_mut(|context| {
             context.steps.insert(step);
-            let waits = matches!(context.sabotage, Some(Sabotage::Delay(first, _)) if first == step);
+            let delays = matches!(context.sabotage, Some(Sabotage::Delay(first, _)) if first == step);
+            let waits = delays && !context.swapped;
             if waits {
                 context.delayed.push((self, value));
             }
@@ -132,7 +131,11 @@ fn done(step: Step) {
     let due = CONTEXT.with_borrow_mut(|context| {
         context.steps.insert(step);
         match context.sabotage {
-            Some(Sabotage::Delay(_, second)) if second == step => std::mem::take(&mut context.delayed),
+            Some(Sabotage::Delay(_, second)) if second == step && !context.delayed.is_empty() => {
+                // Two steps have changed places; what comes later is in order.
+                context.swapped = true;
+                std::mem::take(&mut context.delayed)
+            }
             _ => Vec::new(),
         }
     });
@@ -287,7 +290,7 @@ impl ModelMemory {
         let locks = (0..geometry.slots as usize).map(|slot| (geometry.slot(slot), Mutex::new(0))).collect();
         let words = Arc::new(Words { words64, words32, words8, locks });
         MEMORY.set(Arc::downgrade(&words));
-        CONTEXT.with_borrow_mut(|context| context.delayed.clear());
+        CONTEXT.with_borrow_mut(|context| (context.swapped, context.delayed) = (false, Vec::new()));
         Self(words)
     }
 

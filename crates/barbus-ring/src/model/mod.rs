@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use barbus_shm::{Load, Memory};
 use memory::{ModelMemory, Sabotage, Step};
 
 use crate::layout::*;
