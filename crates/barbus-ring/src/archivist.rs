@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use barbus_shm::{Memory, Store, WriteMap, WriterMemory};
@@ -29,8 +30,11 @@ pub struct BlockRows {
 #[derive(Debug)]
 pub struct Archivist<M = WriteMap> {
     ring: Arc<Ring<M>>,
-    syncing: Arc<Mutex<()>>,
+    syncing: Arc<Mutex<Unsynced>>,
 }
+
+/// What a sync has to put on disk besides the file: the path whose directory does not have its name yet.
+pub(crate) type Unsynced = Option<PathBuf>;
 
 impl<M> Clone for Archivist<M> {
     fn clone(&self) -> Self {
@@ -39,7 +43,7 @@ impl<M> Clone for Archivist<M> {
 }
 
 impl<M: WriterMemory> Archivist<M> {
-    pub(crate) fn new(ring: Arc<Ring<M>>, syncing: Arc<Mutex<()>>) -> Self {
+    pub(crate) fn new(ring: Arc<Ring<M>>, syncing: Arc<Mutex<Unsynced>>) -> Self {
         Self { ring, syncing }
     }
 
@@ -98,6 +102,8 @@ impl<M: WriterMemory> Archivist<M> {
     /// being used again.
     pub fn mark_persisted(&self, block: u64) {
         if let Some(slot) = self.ring.slot_of(block) {
+            // SYNC POINT: pairs with the fence in `RingWriter::claim_slot`: what was read for the archive was read before (loads before a
+            // store: loom cannot show it).
             self.ring.map.words64(self.ring.geometry.slot(slot) + BH_PERSISTED, 1)[0].set_release(1);
         }
     }
@@ -136,35 +142,54 @@ impl<M: WriterMemory> Archivist<M> {
 
     /// As [`Archivist::sync`], with another way to put the file on disk: tests take a picture of it there.
     #[doc(hidden)]
-    pub fn sync_by(&self, mut to_disk: impl FnMut() -> Result<(), RingError>) -> Result<(), RingError> {
-        let map = &self.ring.map;
-        let word = |offset: usize| &map.words64(offset, 1)[0];
+    pub fn sync_by(&self, to_disk: impl FnMut() -> Result<(), RingError>) -> Result<(), RingError> {
         // One sync after the other: a slower one would take the durable cursor back, under a file of the archive that relies on it.
-        let _one = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        // The order matters: a symbol is counted before a row of it is, so a later count covers every row below the cursor.
-        let cursor = loop {
+        let mut unsynced = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = &*unsynced {
+            crate::create::sync_name(path)?;
+            *unsynced = None;
+        }
+        let cursor = self.announce_sync();
+        self.sync_announced(cursor, to_disk)
+    }
+
+    /// The first half of a sync: the cursor that will be durable; from here on the writer keeps its block.
+    pub(crate) fn announce_sync(&self) -> u64 {
+        let map = &self.ring.map;
+        loop {
             let cursor = self.ring.u64(SB_CURSOR);
-            word(SB_DURABLE_NEXT).set(cursor);
+            // Release: who sees it has seen what the sync before left in the other two words.
+            map.words64(SB_DURABLE_NEXT, 1)[0].set_release(cursor);
             // SYNC POINT: pairs with the fence in `RingWriter::kept_blocks`: while its block is the newest the writer does not reuse it,
-            // and who has gone on from it sees it named here.
+            // and who has gone on from it sees it named here. It also lets every symbol be seen that a row below the cursor has.
             map.fence_full();
             if self.ring.u64(SB_CURSOR) >> 32 == cursor >> 32 {
-                break cursor;
+                return cursor;
             }
-        };
-        map.fence_acquire();
+        }
+    }
+
+    /// The second half.
+    pub(crate) fn sync_announced(
+        &self,
+        cursor: u64,
+        mut to_disk: impl FnMut() -> Result<(), RingError>,
+    ) -> Result<(), RingError> {
+        let map = &self.ring.map;
+        let word = |offset: usize| &map.words64(offset, 1)[0];
+        // A symbol is counted before a row of it is: this count covers every row below the cursor.
         let symbols = self.ring.symbol_count();
         // What an earlier sync stored and could not put on disk is stored again: a page that could not be written may be clean by now.
         let durable = self.ring.u64(SB_DURABLE_CURSOR);
         word(SB_DURABLE_CURSOR).set(durable);
         to_disk()?;
         // From here on either of two may be on disk, and the blocks of both stay.
-        word(SB_DURABLE_BEFORE).set_release(durable);
+        word(SB_DURABLE_BEFORE).set(durable);
         // The page may reach the disk between the two: symbols without a row do no harm, rows without their symbols would.
         map.words32(SB_DURABLE_SYMBOLS, 1)[0].set(symbols);
         word(SB_DURABLE_CURSOR).set_release(cursor);
         to_disk()?;
-        word(SB_DURABLE_BEFORE).set_release(cursor);
+        word(SB_DURABLE_BEFORE).set(cursor);
         Ok(())
     }
 }

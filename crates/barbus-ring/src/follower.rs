@@ -239,7 +239,7 @@ impl Follower {
     }
 
     /// Reads from the columns, or goes over to the next block, or says what is between.
-    fn step<M: Memory>(&mut self, ring: &Ring<M>, rows: &mut Vec<Row>, max: usize) -> Polled {
+    pub(crate) fn step<M: Memory>(&mut self, ring: &Ring<M>, rows: &mut Vec<Row>, max: usize) -> Polled {
         for _ in 0..LOOKS {
             let (newest, _) = ring.cursor();
             let Some(slot) = self.slot(ring) else {

@@ -254,8 +254,8 @@ impl<M: Memory> Ring<M> {
             true => rows,
             false if block > newest => 0,
             false => {
+                // Sealed before the cursor went on to another block.
                 let state = self.u64(self.geometry.slot(slot) + BH_STATE);
-                self.map.fence_acquire();
                 ((state & STATE_ROWS) as u32).min(self.geometry.rows_per_block)
             }
         }

@@ -1,8 +1,9 @@
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use barbus_shm::{Load, Store, WriteMap, WriterMemory};
 
+use crate::archivist::Unsynced;
 use crate::layout::*;
 use crate::template::{Message, dictionary_message, slot_message};
 use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Price, Recovery, Ring, RingError, RingFull, Row, Spec, SymbolId};
@@ -34,7 +35,7 @@ pub struct RingWriter<M: WriterMemory = WriteMap> {
     pub(crate) text_bytes: u32,
     recovery: Recovery,
     /// Held over a sync: one after the other, so that the durable cursor never goes back.
-    syncing: Arc<Mutex<()>>,
+    syncing: Arc<Mutex<Unsynced>>,
 }
 
 impl RingWriter {
@@ -51,8 +52,7 @@ impl RingWriter {
     /// room, the symbols' ids go on; readers follow.
     ///
     /// Every row of this ring must be archived ([`RingWriter::all_persisted`]): the new one has none of them. Readers give out what they have not
-    /// read of the old one first, and what they have pinned of it stays. After an error the writer goes on with the ring that is at `path`: the
-    /// old one, but for a directory that could not be synced.
+    /// read of the old one first, and what they have pinned of it stays. After an error the writer goes on with this ring.
     pub fn replace(&mut self, path: &Path, spec: &Spec) -> Result<(), RingError> {
         let spec = Spec { lineage: self.ring.geometry.lineage, first_seq: self.next_seq, ..spec.clone() };
         let building = crate::create::build(path, &spec)?;
@@ -68,7 +68,9 @@ impl RingWriter {
                 // Who sleeps on the old ring looks up.
                 self.wake();
                 *self = new;
-                crate::create::sync_name(path)
+                // The next sync puts the name on disk, before it calls a row durable.
+                *self.syncing.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.to_owned());
+                Ok(())
             }
             Err(error) => {
                 self.supersede(false);
@@ -220,10 +222,10 @@ impl<M: WriterMemory> RingWriter<M> {
             let Some((slot, _)) = newest.filter(|(_, header)| header.day == day) else { return false };
             let at = self.ring.geometry.slot(slot);
             let state = &self.ring.map.words64(at + BH_STATE, 1)[0];
-            state.set_release(state.get() | STATE_LAST_OF_DAY);
+            state.set(state.get() | STATE_LAST_OF_DAY);
             // The one word of a sealed header that changes after the seal: its checksum with it.
             let crc = u64::from(self.ring.header_crc(slot)) | CRC_VALID;
-            self.ring.map.words64(at + BH_HEADER_CRC, 1)[0].set_release(crc);
+            self.ring.map.words64(at + BH_HEADER_CRC, 1)[0].set(crc);
         }
         self.count_commit();
         true
@@ -305,6 +307,8 @@ impl<M: WriterMemory> RingWriter<M> {
     pub fn settle(&mut self) {
         let Some(open) = self.open else { return };
         if self.settled != open.rows {
+            // A stock reader that sees the lengths finds the rows that they count.
+            self.ring.map.fence_release();
             self.patch(open.slot, open.rows, self.nulls);
             self.settled = open.rows;
         }
@@ -318,8 +322,6 @@ impl<M: WriterMemory> RingWriter<M> {
     pub(crate) fn patch(&self, slot: usize, rows: u32, nulls: [u32; MAX_OPTIONAL]) {
         let at = self.ring.geometry.slot(slot);
         let set = |offset: usize, value: u64| self.ring.map.words64(at + offset, 1)[0].set(value);
-        // A stock reader that sees the lengths finds the rows that they count.
-        self.ring.map.fence_release();
         for (column, &node) in self.slot_message.nodes.iter().enumerate() {
             if let Some(k) =
                 column.checked_sub(crate::block::FIRST_OPTIONAL).filter(|&k| k < self.ring.geometry.optional)
@@ -344,7 +346,7 @@ impl<M: WriterMemory> RingWriter<M> {
         let Some(open) = self.open else { return };
         self.settle();
         let state = STATE_SEALED | flags | u64::from(open.rows);
-        // SYNC POINT: pairs with the fence in `Ring::committed`: a block that is not the newest has its rows here.
+        // SYNC POINT: pairs with the fence in `Follower::step`: who sees the seal finds the rows.
         self.ring.map.words64(self.ring.geometry.slot(open.slot) + BH_STATE, 1)[0].set_release(state);
         self.open = None;
     }
@@ -369,7 +371,7 @@ impl<M: WriterMemory> RingWriter<M> {
         set(BH_DAY, self.day.unwrap_or(NO_DAY) as u64);
         // SYNC POINT: pairs with the fence in `Ring::header`: a header with this number is whole.
         map.words64(at + BH_BLOCK, 1)[0].set_release(block);
-        directory.set_release(block);
+        directory.set(block);
         map.words64(SB_CURSOR, 1)[0].set_release(block << 32);
         // One call for the block's pages, instead of a fault for each of them in the middle of its rows.
         map.prefault(at, self.ring.geometry.slot_bytes);
@@ -413,7 +415,8 @@ impl<M: WriterMemory> RingWriter<M> {
                 reusable.push((block, slot));
             }
         }
-        // SYNC POINT: pairs with the release store in `Archivist::mark_persisted`: what was read for the archive was read before.
+        // SYNC POINT: pairs with the release store in `Archivist::mark_persisted`: what was read for the archive was read before (loads before a
+        // store: loom cannot show it).
         map.fence_acquire();
         reusable.sort_unstable();
         for &(_, slot) in &reusable {
