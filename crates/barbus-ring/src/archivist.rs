@@ -187,6 +187,7 @@ impl<M: WriterMemory> Archivist<M> {
         word(SB_DURABLE_BEFORE).set(durable);
         // The page may reach the disk between the two: symbols without a row do no harm, rows without their symbols would.
         map.words32(SB_DURABLE_SYMBOLS, 1)[0].set(symbols);
+        // Release: who sees it sees the one before beside it (no scenario fails without this and its fence; the rules of memory ask for them).
         word(SB_DURABLE_CURSOR).set_release(cursor);
         to_disk()?;
         word(SB_DURABLE_BEFORE).set(cursor);

@@ -346,8 +346,9 @@ impl<M: WriterMemory> RingWriter<M> {
         let Some(open) = self.open else { return };
         self.settle();
         let state = STATE_SEALED | flags | u64::from(open.rows);
-        // SYNC POINT: pairs with the fence in `Follower::step`: who sees the seal finds the rows.
-        self.ring.map.words64(self.ring.geometry.slot(open.slot) + BH_STATE, 1)[0].set_release(state);
+        // SYNC POINT: behind the fence in `settle`, which is behind the last row; pairs with the fence in `Follower::step`: who sees the seal finds
+        // the rows.
+        self.ring.map.words64(self.ring.geometry.slot(open.slot) + BH_STATE, 1)[0].set(state);
         self.open = None;
     }
 
@@ -392,6 +393,7 @@ impl<M: WriterMemory> RingWriter<M> {
         let next = block(SB_DURABLE_NEXT);
         self.ring.map.fence_acquire();
         let durable = block(SB_DURABLE_CURSOR);
+        // Pairs with the release store of the durable cursor (no scenario fails without it, see there).
         self.ring.map.fence_acquire();
         [self.newest, next, durable, block(SB_DURABLE_BEFORE)]
     }

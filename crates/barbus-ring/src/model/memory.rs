@@ -110,14 +110,17 @@ impl Word64 {
         if self.shared.is_none() {
             return self.store(value, order);
         }
-        let waits = CONTEXT.with_borrow_mut(|context| {
-            context.steps.insert(step);
+        let delays = CONTEXT.with_borrow(|context| {
             let delays = matches!(context.sabotage, Some(Sabotage::Delay(first, _)) if first == step);
-            let waits = delays && !context.swapped;
+            delays && !context.swapped
+        });
+        // A store that changes nothing may be done whenever.
+        let waits = delays && self.get() != value;
+        CONTEXT.with_borrow_mut(|context| {
+            context.steps.insert(step);
             if waits {
                 context.delayed.push((self, value));
             }
-            waits
         });
         if !waits {
             self.store(value, order);
