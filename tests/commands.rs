@@ -17,7 +17,8 @@ fn wrong_use_ends_with_2_and_help_with_0() {
         assert!(run.stdout.is_empty(), "{run}");
     }
     let help = command::run(["--help"]).ok();
-    let verbs = ["init", "daemon", "publish", "tail", "latest", "window", "stat", "close-day", "verify", "demo"];
+    let verbs =
+        ["init", "daemon", "publish", "replay", "tail", "latest", "window", "stat", "close-day", "verify", "demo"];
     for verb in verbs {
         assert!(help.contains(verb), "{help}");
         command::run([verb, "--help"]).ok();

@@ -14,6 +14,7 @@
 //! - `publish`: every format and vendor names; true counts; the same archive by every way
 //! - `readers`: reader processes: no system call, the same for all, nobody stopped, an exact count of what was missed
 //! - `real_bars`: years of real bars against an oracle
+//! - `replay`: archived days onto another bus
 //! - `restart`: SIGTERM, kill -9, a second daemon; nothing acknowledged is lost
 //! - `soak`: many days with readers that come and die: memory and descriptors stay as they are
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
@@ -26,8 +27,8 @@
 //! 4. an exact count of what was missed: `readers`, `format_reader`
 //! 5. no system call in steady state: `readers`
 //! 6. an acknowledged bar survives `kill -9`: `kill_loop`, `restart`
-//! 7. every bar of a closed day in its file, exactly once: `archive`, `days`, `full`, `kill_loop`, `publish`, `real_bars`, `restart`
-//! 8. re-sending is harmless: `publish`, `restart`
+//! 7. every bar of a closed day in its file, exactly once: `archive`, `days`, `full`, `kill_loop`, `publish`, `real_bars`, `replay`, `restart`
+//! 8. re-sending is harmless: `publish`, `replay`, `restart`
 //! 9. a bad bar is kept with its reason, a bad file is an error: `bad_input`, `full`, `format_reader`
 #![forbid(unsafe_code)]
 
@@ -44,6 +45,7 @@ mod kill_loop;
 mod publish;
 mod readers;
 mod real_bars;
+mod replay;
 mod restart;
 mod soak;
 mod stock_readers;

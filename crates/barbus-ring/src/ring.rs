@@ -149,13 +149,22 @@ impl<M: Memory> Ring<M> {
 
     /// The row at a place that a [`crate::Follower`] has seen; `None` once the block is gone.
     pub fn row_at(&self, block: u64, row: u32) -> Option<Row> {
-        let slot = self.slot_of(block)?;
-        let mut rows = Vec::with_capacity(1);
-        if row >= self.committed(slot, block) {
+        self.row_in(self.slot_of(block)?, block, row)
+    }
+
+    /// As [`Ring::row_at`], where it is known from [`Ring::blocks`] which slot the block is in.
+    pub fn row_in(&self, slot: usize, block: u64, row: u32) -> Option<Row> {
+        if slot >= self.geometry.slots as usize || !self.still(slot, block) || row >= self.committed(slot, block) {
             return None;
         }
+        let mut rows = Vec::with_capacity(1);
         self.copy_rows(slot, row, row + 1, &mut rows);
         self.still(slot, block).then(|| rows[0])
+    }
+
+    /// The numbers of the blocks that are in the ring, each with its slot.
+    pub fn blocks(&self) -> impl Iterator<Item = (u64, u32)> {
+        (0..self.geometry.slots).filter_map(|slot| Some((self.block_in(slot as usize)?, slot)))
     }
 
     /// What the superblock says now. Fields are read one after another, not at one instant.

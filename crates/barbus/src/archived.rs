@@ -1,35 +1,76 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use barbus_bars::{BarSchema, PriceType};
 use barbus_ring::Row;
 
-/// Calls `each` with the symbol and the values of every row of an archived day; `symbol`, `seq` and `revision` of the row are not set.
-pub(crate) fn rows(batch: &RecordBatch, schema: &BarSchema, mut each: impl FnMut(&str, Row)) {
-    let symbols = batch.column(0).as_string::<i32>();
-    let frames = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
-    let price = |column: usize, row: usize| match schema.price() {
-        PriceType::Float64 => batch.column(column).as_primitive::<Float64Type>().value(row),
-        PriceType::Float32 => f64::from(batch.column(column).as_primitive::<Float32Type>().value(row)),
-    };
-    let volumes = batch.column(6).as_primitive::<Float64Type>().values();
-    for i in 0..batch.num_rows() {
-        let mut row = Row {
-            frame_ms: frames[i],
-            open: price(2, i),
-            high: price(3, i),
-            low: price(4, i),
-            close: price(5, i),
-            volume: volumes[i],
-            ..Row::default()
+/// An archived day's columns, to be looked up row by row.
+#[derive(Debug)]
+pub(crate) struct ArchivedRows {
+    symbols: StringArray,
+    frames: TimestampMillisecondArray,
+    prices: Prices,
+    volumes: Float64Array,
+    optional: Vec<Float64Array>,
+}
+
+#[derive(Debug)]
+enum Prices {
+    Float64([Float64Array; 4]),
+    Float32([Float32Array; 4]),
+}
+
+impl ArchivedRows {
+    /// The columns of `batch`, which the archive gave out for `schema`. Nothing is copied.
+    pub(crate) fn new(batch: &RecordBatch, schema: &BarSchema) -> Self {
+        let float64 = |column: usize| batch.column(column).as_primitive::<Float64Type>().clone();
+        let float32 = |column: usize| batch.column(column).as_primitive::<Float32Type>().clone();
+        Self {
+            symbols: batch.column(0).as_string::<i32>().clone(),
+            frames: batch.column(1).as_primitive::<TimestampMillisecondType>().clone(),
+            prices: match schema.price() {
+                PriceType::Float64 => Prices::Float64([2, 3, 4, 5].map(float64)),
+                PriceType::Float32 => Prices::Float32([2, 3, 4, 5].map(float32)),
+            },
+            volumes: float64(6),
+            optional: (7..7 + schema.optional().len()).map(float64).collect(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    pub(crate) fn symbol(&self, i: usize) -> &str {
+        self.symbols.value(i)
+    }
+
+    pub(crate) fn frames_ms(&self) -> &[i64] {
+        self.frames.values()
+    }
+
+    /// The values of row `i`; `symbol`, `seq`, `received_ns` and `revision` are not in the archive, and not set.
+    pub(crate) fn row(&self, i: usize) -> Row {
+        let [open, high, low, close] = match &self.prices {
+            Prices::Float64(columns) => columns.each_ref().map(|column| column.value(i)),
+            Prices::Float32(columns) => columns.each_ref().map(|column| f64::from(column.value(i))),
         };
-        for k in 0..schema.optional().len() {
-            let column = batch.column(7 + k).as_primitive::<Float64Type>();
+        let frame_ms = self.frames.value(i);
+        let mut row = Row { frame_ms, open, high, low, close, volume: self.volumes.value(i), ..Row::default() };
+        for (k, column) in self.optional.iter().enumerate() {
             if column.is_valid(i) {
                 row.optional[k] = column.value(i);
                 row.present |= 1 << k;
             }
         }
-        each(symbols.value(i), row);
+        row
+    }
+}
+
+/// Calls `each` with the symbol and the values of every row of an archived day, as [`ArchivedRows::row`] gives them.
+pub(crate) fn rows(batch: &RecordBatch, schema: &BarSchema, mut each: impl FnMut(&str, Row)) {
+    let rows = ArchivedRows::new(batch, schema);
+    for i in 0..rows.len() {
+        each(rows.symbol(i), rows.row(i));
     }
 }

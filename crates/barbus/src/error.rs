@@ -62,7 +62,7 @@ pub enum Error {
         /// The process that holds the lock.
         pid: u32,
     },
-    /// The ring does not have what a reader was to start from.
+    /// The ring does not have what a reader was to start from, or the archive what was to be replayed.
     #[error("{}: {what}", bus.display())]
     Start {
         /// The bus.

@@ -95,11 +95,15 @@ mod archived;
 mod bus;
 mod day;
 mod error;
+mod feed;
+mod filter;
 pub mod protocol;
 mod publisher;
 mod reader;
+mod replay;
 mod settings;
 mod stat;
+mod symbols;
 mod verify;
 mod writer;
 
@@ -110,8 +114,10 @@ pub use barbus_bars::{Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;
 pub use error::{Error, Result};
+pub use feed::Feed;
 pub use publisher::{Publisher, request_close_day, stat};
 pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, View, Wait};
+pub use replay::{Pace, Replay, Schedule};
 pub use settings::{Account, InitOptions, Settings};
 pub use verify::{VerifyReport, verify};
 pub use writer::{

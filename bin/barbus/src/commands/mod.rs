@@ -9,6 +9,7 @@ mod demo;
 mod init;
 mod latest;
 mod publish;
+mod replay;
 mod shared;
 mod stat;
 mod tail;
@@ -36,6 +37,7 @@ enum Verb {
     Init(init::Init),
     Daemon(daemon::Daemon),
     Publish(publish::Publish),
+    Replay(replay::ReplayVerb),
     Tail(tail::Tail),
     Latest(latest::Latest),
     Window(window::Window),
@@ -63,6 +65,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Init(verb) => verb.run(),
         Verb::Daemon(verb) => verb.run(),
         Verb::Publish(verb) => verb.run(),
+        Verb::Replay(verb) => verb.run(),
         Verb::Tail(verb) => verb.run(),
         Verb::Latest(verb) => verb.run(),
         Verb::Window(verb) => verb.run(),
@@ -99,6 +102,8 @@ mod tests {
         assert!(refused("barbus window b X 0").contains("0"));
         assert!(refused("barbus tail b --from yesterday").contains("live, oldest, today"));
         assert!(refused("barbus publish b - --speed fast").contains("say max, 1x or 60x"));
+        assert!(refused("barbus replay b --from 2024-03-04 --to 2024-03-05").contains("--into"));
+        assert!(refused("barbus replay b --from 2024-02-30 --to 2024-03-05 --into c").contains("2024-02-30"));
         assert!(refused("barbus publish b - --zone Mars/Phobos").contains("Mars/Phobos"));
         assert!(refused("barbus publish b - --map frame").contains("column=name"));
         assert!(refused("barbus close-day b 2024-02-30").contains("2024-02-30"));

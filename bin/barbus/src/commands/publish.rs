@@ -5,6 +5,7 @@
 
 mod meter;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
 use barbus::protocol::{Ack, AckMode, LABEL};
-use barbus::{Bus, Publisher};
+use barbus::{Bus, Pace, Publisher};
 use barbus_bars::{ColumnMap, Label};
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -24,11 +25,11 @@ use super::shared::stdout::stdout;
 use super::shared::{Report, complain};
 use crate::output::table::{Cell, Layout, Sheet};
 use crate::output::{colour_wanted, format};
-use crate::publish::{Batch, Feed, Format, Options, Speed, reject_batch};
-use meter::Meter;
+use crate::publish::{Batch, Feed, Format, Options, reject_batch};
+pub(super) use meter::Meter;
 
 /// For how long a daemon that went away is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Publish files of bars: CSV, NDJSON, Parquet, Arrow, each also with gzip.
 ///
@@ -55,7 +56,7 @@ pub(crate) struct Publish {
     as_is: bool,
     /// How fast: max, or a multiple of the market's own pace such as 1x or 60x.
     #[arg(long, default_value = "max")]
-    speed: Speed,
+    speed: Pace,
     /// When rows are acknowledged: at their commit, or when they are durable, on disk; default: what bus.toml says.
     #[arg(long, value_name = "commit|durable")]
     ack: Option<AckMode>,
@@ -86,7 +87,7 @@ impl Publish {
             zone: self.zone,
             map: self.map,
             as_is: self.as_is,
-            speed: self.speed,
+            pace: self.speed,
             format: self.input_format,
             ..Options::new(settings.schema.clone())
         };
@@ -95,24 +96,36 @@ impl Publish {
         meter.while_loading(|| feed.load());
         meter.begin(feed.total_rows());
 
-        let start = Instant::now();
-        let sent = send(feed, publisher, self.speed, &meter);
-        meter.end();
-        let Sent { ack, failures } = sent?;
-        failures.iter().for_each(complain);
-        let elapsed = start.elapsed();
-        match self.format {
-            Report::Json => print_json(&ack, elapsed)?,
-            Report::Table => print_table(&ack, elapsed)?,
-        }
-        if ack.quarantined > 0 {
-            let rows = if ack.quarantined == 1 { "row was" } else { "rows were" };
-            let folder = bus.quarantine();
-            let count = format::count(ack.quarantined);
-            complain(format_args!("{count} {rows} not taken: see why in {}", folder.display()));
-        }
-        if failures.is_empty() { Ok(()) } else { Err(Reported.into()) }
+        publish(feed, publisher, self.speed, meter, self.format, &bus)
     }
+}
+
+/// Sends all of `feed` to the daemon of `bus`, and says what became of it.
+pub(super) fn publish<E: Display>(
+    feed: impl Iterator<Item = Result<Batch, E>>,
+    publisher: Publisher,
+    pace: Pace,
+    meter: Meter,
+    report: Report,
+    bus: &Bus,
+) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let sent = send(feed, publisher, pace, &meter);
+    meter.end();
+    let Sent { ack, failures } = sent?;
+    failures.iter().for_each(complain);
+    let elapsed = start.elapsed();
+    match report {
+        Report::Json => print_json(&ack, elapsed)?,
+        Report::Table => print_table(&ack, elapsed)?,
+    }
+    if ack.quarantined > 0 {
+        let rows = if ack.quarantined == 1 { "row was" } else { "rows were" };
+        let folder = bus.quarantine();
+        let count = format::count(ack.quarantined);
+        complain(format_args!("{count} {rows} not taken: see why in {}", folder.display()));
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Reported.into()) }
 }
 
 struct Sent {
@@ -121,7 +134,12 @@ struct Sent {
     failures: Vec<String>,
 }
 
-fn send(feed: Feed, mut publisher: Publisher, speed: Speed, meter: &Meter) -> anyhow::Result<Sent> {
+fn send<E: Display>(
+    feed: impl Iterator<Item = Result<Batch, E>>,
+    mut publisher: Publisher,
+    pace: Pace,
+    meter: &Meter,
+) -> anyhow::Result<Sent> {
     let start = Instant::now();
     let mut failures = Vec::new();
     let mut labelled = Labelled::default();
@@ -137,7 +155,7 @@ fn send(feed: Feed, mut publisher: Publisher, speed: Speed, meter: &Meter) -> an
         let bars = (bars.num_rows() > 0).then(|| labelled.end(bars));
         let rejects = (!rejects.is_empty()).then(|| reject_batch(&rejects));
         for batch in bars.into_iter().chain(rejects) {
-            if speed == Speed::Max && !meter.is_shown() {
+            if pace == Pace::Max && !meter.is_shown() {
                 publisher.queue(&batch)?;
             } else {
                 // What is shown, and what is paced, is acknowledged batch by batch.

@@ -5,19 +5,16 @@
 //! first batch. When an input fails half-way, what was read of it and the other inputs are still given; the failure
 //! comes in its place (as-is) or after the last batch (feed order).
 //!
-//! By frame time a batch holds bars of one frame. A gap of more than [`LONGEST_GAP_MS`] (a night, a weekend) passes
-//! like one bar; bars that are older than the ones before them are due at once.
+//! By frame time a batch holds bars of one frame, and is due when [`Schedule`] says.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use barbus::{Pace, Schedule};
 
 use super::input::file_size;
-use super::{BATCH_ROWS, Input, InputError, Options, Parsed, Progress, Reject, Rows, Speed};
-
-/// Longest stretch of frame time without bars that is waited for.
-pub(crate) const LONGEST_GAP_MS: i64 = 2 * 3_600_000;
+use super::{BATCH_ROWS, Input, InputError, Options, Parsed, Progress, Reject, Rows};
 
 /// What is to be sent next.
 #[derive(Debug)]
@@ -75,7 +72,7 @@ impl Feed {
         }
         Ok(Feed {
             rows: Rows::new(&options.schema),
-            schedule: Schedule::new(options.speed, options.interval_ms),
+            schedule: options.pace.schedule(options.interval_ms),
             options: options.clone(),
             waiting,
             progress,
@@ -149,7 +146,7 @@ impl Feed {
         let most = &rest[..rest.len().min(BATCH_ROWS)];
         let mut due = Duration::ZERO;
         let mut rows = most;
-        if let (Some(first), false) = (most.first(), self.schedule.is_max()) {
+        if let (Some(first), false) = (most.first(), self.schedule.pace() == Pace::Max) {
             let frame_ms = frames[*first];
             let same = most.iter().take_while(|row| frames[**row] == frame_ms);
             rows = &most[..same.count()];
@@ -183,40 +180,6 @@ impl Iterator for Feed {
             }
         }
         Some(Ok(self.cut()))
-    }
-}
-
-/// When bars are due.
-#[derive(Debug)]
-struct Schedule {
-    speed: Speed,
-    interval_ms: i64,
-    newest_ms: Option<i64>,
-    /// Frame time from the first bar to the newest, long gaps left out.
-    elapsed_ms: i64,
-}
-
-impl Schedule {
-    fn new(speed: Speed, interval_ms: i64) -> Schedule {
-        Schedule { speed, interval_ms, newest_ms: None, elapsed_ms: 0 }
-    }
-
-    fn is_max(&self) -> bool {
-        self.speed == Speed::Max
-    }
-
-    fn due(&mut self, frame_ms: i64) -> Duration {
-        let Speed::Times(factor) = self.speed else {
-            return Duration::ZERO;
-        };
-        let newest_ms = *self.newest_ms.get_or_insert(frame_ms);
-        if frame_ms > newest_ms {
-            let gap_ms = frame_ms.saturating_sub(newest_ms);
-            self.elapsed_ms += if gap_ms > LONGEST_GAP_MS { self.interval_ms } else { gap_ms };
-            self.newest_ms = Some(frame_ms);
-        }
-        // A very small factor could ask for more seconds than a Duration holds.
-        Duration::try_from_secs_f64(self.elapsed_ms as f64 / 1000.0 / factor).unwrap_or(Duration::MAX)
     }
 }
 
@@ -322,25 +285,9 @@ mod tests {
     fn by_frame_time_a_minute_takes_its_share_of_a_minute() {
         let (_directory, path) = file("a.csv", grouped(&["A", "B"], 3));
         let mut options = options();
-        options.speed = Speed::Times(60.0);
+        options.pace = Pace::Times(60.0);
         let (batches, _) = batches(Feed::open(&[&path], &options).unwrap());
         let seen: Vec<_> = batches.iter().map(|batch| (batch.bars.num_rows(), batch.due.as_millis())).collect();
         assert_eq!(seen, [(2, 0), (2, 1000), (2, 2000)]);
-    }
-
-    #[test]
-    fn nights_are_left_out_and_old_bars_do_not_wait() {
-        let minute = 60_000;
-        let mut schedule = Schedule::new(Speed::Times(1.0), minute);
-        let mut due = |frame: i64| schedule.due(frame * minute).as_secs();
-        assert_eq!(due(1000), 0);
-        assert_eq!(due(1001), 60);
-        assert_eq!(due(1091), 91 * 60, "a lunch break is waited for");
-        assert_eq!(due(3000), 92 * 60, "a night is not");
-        assert_eq!(due(1000), 92 * 60, "an old bar is due at once");
-        assert_eq!(due(3001), 93 * 60);
-        let mut slow = Schedule::new(Speed::Times(f64::MIN_POSITIVE), minute);
-        slow.due(0);
-        assert_eq!(slow.due(minute), Duration::MAX);
     }
 }

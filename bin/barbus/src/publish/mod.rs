@@ -16,13 +16,14 @@ mod lines;
 mod ndjson;
 mod parquet;
 mod reject;
+mod replay;
 mod rows;
 #[cfg(test)]
 mod testing;
 
 use std::io;
-use std::str::FromStr;
 
+use barbus::Pace;
 use barbus_bars::{BarSchema, CastOptions, ColumnMap, Label, Rules};
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
@@ -31,6 +32,7 @@ pub use content::{Content, read};
 pub(crate) use feed::{Batch, Feed};
 pub(crate) use input::{Input, Progress};
 pub(crate) use reject::{Reject, reject_batch};
+pub(crate) use replay::ReplayFeed;
 pub(crate) use rows::Rows;
 
 /// Most rows of one batch on the way to the daemon.
@@ -52,7 +54,7 @@ pub(crate) struct Options {
     /// Keep the order of the input instead of sorting everything by frame.
     pub(crate) as_is: bool,
     /// How fast batches are due.
-    pub(crate) speed: Speed,
+    pub(crate) pace: Pace,
     /// The format of every input, when it is not to be found out.
     pub(crate) format: Option<Format>,
 }
@@ -67,7 +69,7 @@ impl Options {
             map: ColumnMap::default(),
             interval_ms: 60_000,
             as_is: false,
-            speed: Speed::Max,
+            pace: Pace::Max,
             format: None,
         }
     }
@@ -95,30 +97,6 @@ pub enum Format {
     Parquet,
     /// Arrow IPC, file or stream.
     Arrow,
-}
-
-/// How fast bars are released.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Speed {
-    /// As fast as the daemon takes them.
-    Max,
-    /// By frame time, this many times faster than the market.
-    Times(f64),
-}
-
-impl FromStr for Speed {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Speed, String> {
-        if text.eq_ignore_ascii_case("max") {
-            return Ok(Speed::Max);
-        }
-        let factor = text.strip_suffix(['x', 'X']).unwrap_or(text);
-        match factor.parse::<f64>() {
-            Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(Speed::Times(factor)),
-            _ => Err(format!("cannot read {text:?} as a speed: say max, 1x or 60x")),
-        }
-    }
 }
 
 /// Rows read from an input in one go.
@@ -207,21 +185,4 @@ pub(crate) enum InputError {
         /// What the decoder says.
         reason: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn speeds_are_factors_or_max() {
-        assert_eq!("max".parse(), Ok(Speed::Max));
-        assert_eq!("1x".parse(), Ok(Speed::Times(1.0)));
-        assert_eq!("60x".parse(), Ok(Speed::Times(60.0)));
-        assert_eq!("0.5".parse(), Ok(Speed::Times(0.5)));
-        for bad in ["", "x", "fast", "0x", "-1x", "nanx", "infx"] {
-            let error = bad.parse::<Speed>().unwrap_err();
-            assert!(error.ends_with("say max, 1x or 60x"), "{error}");
-        }
-    }
 }

@@ -85,6 +85,11 @@ impl Rows {
         self.keys.len()
     }
 
+    /// How many optional columns the bars have.
+    pub(crate) fn optional_columns(&self) -> usize {
+        self.optional.len()
+    }
+
     /// Ends of the bars, milliseconds UTC.
     pub(crate) fn frames_ms(&self) -> &[i64] {
         &self.frames_ms

@@ -6,7 +6,7 @@ mod view;
 mod wait;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barbus_bars::Date;
 use barbus_ring::{Follower, Polled, Ring, RingError, Row, SymbolId};
@@ -18,8 +18,9 @@ use view::Viewer;
 pub use wait::Wait;
 
 use crate::day::{date_of, days_of};
-use crate::error::nearest;
+use crate::filter::Filter;
 use crate::protocol::Stat;
+use crate::symbols::Symbols;
 use crate::{Bus, Error, Result};
 
 /// Bars of one [`Event::Bars`] at most.
@@ -72,10 +73,25 @@ pub struct Reader {
     ring: Ring,
     follower: Follower,
     rows: Vec<Row>,
-    symbols: Vec<String>,
+    symbols: Symbols,
+    filter: Option<Filter>,
     index: Option<Index>,
     viewer: Option<Viewer>,
     wait: Wait,
+}
+
+// A reader may be made in one thread and used in another.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Reader>();
+};
+
+/// What a poll came to; the bars of an event are in `rows`.
+enum Step {
+    Bars,
+    Closed(Date),
+    Lapped(u64),
+    Nothing,
 }
 
 fn attach(bus: &Bus) -> Result<Ring> {
@@ -102,7 +118,8 @@ impl Reader {
             ring,
             follower,
             rows: Vec::new(),
-            symbols: Vec::new(),
+            symbols: Symbols::default(),
+            filter: None,
             index: None,
             viewer: None,
             wait: Wait::default(),
@@ -121,25 +138,64 @@ impl Reader {
         self
     }
 
+    /// Gives out bars of these symbols only; which of them are not on the bus yet are waited for.
+    ///
+    /// It is a filter of what [`Reader::poll`] and [`Reader::next`] give out: the close of a day is told as ever, [`Event::Lapped`] counts all
+    /// bars that were missed, of whatever symbol, [`Reader::pin`] shows all that is there, and [`Reader::latest`] and [`Reader::window`]
+    /// answer for every symbol.
+    ///
+    /// ```no_run
+    /// let mut reader = barbus::Reader::open("BUS")?.only(["600000.XSHG", "000001.XSHE"]);
+    /// # Ok::<(), barbus::Error>(())
+    /// ```
+    pub fn only<S: Into<String>>(mut self, symbols: impl IntoIterator<Item = S>) -> Self {
+        self.filter = Some(Filter::new(symbols));
+        self
+    }
+
     /// The bus that is read.
     pub fn bus(&self) -> &Bus {
         &self.bus
     }
 
     /// What comes next, if it is there: it never waits and makes no system call.
+    ///
+    /// Bars come many at once, up to a thousand, when the reader is behind, and one by one when it is at the tip.
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Event<'_>>> {
-        self.rows.clear();
-        match self.follower.poll(&self.ring, &mut self.rows, BATCH) {
-            Polled::Rows(_) => {}
-            Polled::Empty if self.ring.superseded() => return self.follow(),
-            Polled::Empty => return Ok(None),
-            Polled::DayClosed(day) => return Ok(Some(Event::DayClosed(date_of(day)))),
-            Polled::Lapped { missed } => return Ok(Some(Event::Lapped { missed })),
-            Polled::Corrupt => return Err(self.corrupt()),
+        let step = self.step()?;
+        Ok(self.event(step))
+    }
+
+    #[inline(always)]
+    fn step(&mut self) -> Result<Step> {
+        loop {
+            self.rows.clear();
+            match self.follower.poll(&self.ring, &mut self.rows, BATCH) {
+                Polled::Rows(_) => {}
+                Polled::Empty if self.ring.superseded() => return self.follow(),
+                Polled::Empty => return Ok(Step::Nothing),
+                Polled::DayClosed(day) => return Ok(Step::Closed(date_of(day))),
+                Polled::Lapped { missed } => return Ok(Step::Lapped(missed)),
+                Polled::Corrupt => return Err(self.corrupt()),
+            }
+            self.learn_symbols();
+            let Some(filter) = &mut self.filter else { return Ok(Step::Bars) };
+            filter.keep(&mut self.rows, self.symbols.names());
+            if !self.rows.is_empty() {
+                return Ok(Step::Bars);
+            }
         }
-        self.learn_symbols();
-        Ok(Some(Event::Bars(Bars::new(&self.rows, &self.symbols))))
+    }
+
+    #[inline(always)]
+    fn event(&self, step: Step) -> Option<Event<'_>> {
+        match step {
+            Step::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.names()))),
+            Step::Closed(day) => Some(Event::DayClosed(day)),
+            Step::Lapped(missed) => Some(Event::Lapped { missed }),
+            Step::Nothing => None,
+        }
     }
 
     /// The next bars where they lie, without a copy, and the position goes on behind them: all that is committed in the block that the reader
@@ -177,38 +233,84 @@ impl Reader {
 
     /// What comes next, waiting for it at most `timeout`.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>> {
-        self.wait(timeout)?;
-        self.poll()
+        let step = match self.filter {
+            None => {
+                self.wait(timeout)?;
+                self.step()?
+            }
+            Some(_) => self.next_wanted(timeout)?,
+        };
+        Ok(self.event(step))
+    }
+
+    /// Waits on where all that came was filtered out.
+    fn next_wanted(&mut self, timeout: Duration) -> Result<Step> {
+        let end = Instant::now().checked_add(timeout);
+        let mut left = timeout;
+        loop {
+            let come = self.wait(left)?;
+            let step = self.step()?;
+            left = end.map_or(timeout, |end| end.saturating_duration_since(Instant::now()));
+            if !matches!(step, Step::Nothing) || !come || left.is_zero() {
+                return Ok(step);
+            }
+        }
     }
 
     /// The newest bar of a symbol: of the highest frame, its last revision. `None` where it is no longer in the ring.
     ///
-    /// The first call reads the ring; later ones only what came since.
+    /// The first call reads the ring; later ones only what came since, and cost some ten nanoseconds where nothing did.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSymbol`] where it was never on the bus.
     pub fn latest(&mut self, symbol: &str) -> Result<Option<Row>> {
-        let id = self.symbol_id(symbol)?;
-        let index = self.index()?;
-        Ok(index.0.latest(index.1, id))
+        Ok(self.last(symbol, 1)?.last().copied())
     }
 
     /// The last `count` bars of a symbol that the ring holds, oldest first, the last revision of each.
+    ///
+    /// # Errors
+    /// As [`Reader::latest`].
     pub fn window(&mut self, symbol: &str, count: usize) -> Result<Vec<Row>> {
+        self.last(symbol, count).map(<[Row]>::to_vec)
+    }
+
+    /// As [`Reader::window`], into rows of the caller's, whose memory is used again.
+    ///
+    /// # Errors
+    /// As [`Reader::latest`].
+    pub fn window_into(&mut self, symbol: &str, count: usize, rows: &mut Vec<Row>) -> Result<()> {
+        rows.clear();
+        rows.extend_from_slice(self.last(symbol, count)?);
+        Ok(())
+    }
+
+    /// The last bars of a symbol, in the index.
+    #[inline]
+    fn last(&mut self, symbol: &str, count: usize) -> Result<&[Row]> {
         let id = self.symbol_id(symbol)?;
-        let index = self.index()?;
-        Ok(index.0.window(index.1, id, count))
+        let index = match &mut self.index {
+            Some(index) => index,
+            none => none.insert(Index::new(start(&self.bus, &self.ring, Start::Oldest)?)),
+        };
+        if !index.catch_up(&self.ring) {
+            return Err(self.corrupt());
+        }
+        Ok(self.index.as_mut().expect("made above").last(&self.ring, id, count))
     }
 
     /// Every symbol that was ever on the bus, by id.
     pub fn symbols(&mut self) -> &[String] {
         self.learn_symbols();
-        &self.symbols
+        self.symbols.names()
     }
 
     /// The text of a symbol's id.
     pub fn symbol(&mut self, id: SymbolId) -> Option<&str> {
-        if id.0 as usize >= self.symbols.len() {
+        if id.0 as usize >= self.symbols.names().len() {
             self.learn_symbols();
         }
-        self.symbols.get(id.0 as usize).map(String::as_str)
+        self.symbols.get(id)
     }
 
     /// Sequence number of the next bar to be read.
@@ -233,55 +335,40 @@ impl Reader {
 
     /// The ring was replaced, and every row of the old one was read: goes on in the new one.
     #[cold]
-    fn follow(&mut self) -> Result<Option<Event<'_>>> {
+    fn follow(&mut self) -> Result<Step> {
         // A row that was committed just before the old ring was superseded comes first.
         if self.follower.ready(&self.ring) {
-            return self.poll();
+            return self.step();
         }
         let at = self.position();
         // The flag is raised a moment before the other file is there.
         if self.ring.is_at_its_path() {
-            return Ok(None);
+            return Ok(Step::Nothing);
         }
         let ring = attach(&self.bus)?;
         self.follower = start(&self.bus, &ring, Start::Seq(at))?;
         self.ring = ring;
         self.symbols.clear();
+        if let Some(filter) = &mut self.filter {
+            filter.forget();
+        }
         self.index = None;
         self.viewer = None;
-        Ok(None)
+        Ok(Step::Nothing)
     }
 
+    #[inline]
     fn learn_symbols(&mut self) {
         let count = self.ring.symbol_count();
-        while (self.symbols.len() as u32) < count {
-            let id = SymbolId(self.symbols.len() as u32);
+        while (self.symbols.names().len() as u32) < count {
+            let id = SymbolId(self.symbols.names().len() as u32);
             self.symbols.push(self.ring.symbol(id).unwrap_or_default());
         }
     }
 
     fn symbol_id(&mut self, symbol: &str) -> Result<SymbolId> {
         self.learn_symbols();
-        match self.symbols.iter().position(|known| known == symbol) {
-            Some(id) => Ok(SymbolId(id as u32)),
-            None => Err(Error::UnknownSymbol {
-                bus: self.bus.path().to_owned(),
-                symbol: symbol.to_owned(),
-                nearest: nearest(symbol, self.symbols.iter().map(String::as_str)),
-            }),
-        }
-    }
-
-    /// The index, caught up.
-    fn index(&mut self) -> Result<(&Index, &Ring)> {
-        let index = match &mut self.index {
-            Some(index) => index,
-            none => none.insert(Index::new(start(&self.bus, &self.ring, Start::Oldest)?)),
-        };
-        if !index.catch_up(&self.ring) {
-            return Err(self.corrupt());
-        }
-        Ok((self.index.as_ref().expect("made above"), &self.ring))
+        self.symbols.id(symbol, self.bus.path())
     }
 }
 

@@ -21,7 +21,7 @@ const BYTES: &str = "{wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes} 
 const ENDLESS: &str = "{spinner} {elapsed}\n{msg}";
 
 /// A progress bar over the whole of a publication.
-pub(super) struct Meter {
+pub(in crate::commands) struct Meter {
     bar: ProgressBar,
     read: Progress,
     by: By,
@@ -38,12 +38,12 @@ enum By {
 
 impl Meter {
     /// A meter for inputs whose bytes are counted in `read`.
-    pub(super) fn new(read: &Progress) -> Meter {
+    pub(in crate::commands) fn new(read: &Progress) -> Meter {
         Meter { bar: ProgressBar::no_length(), read: read.clone(), by: By::Nothing, start: Instant::now() }
     }
 
     /// Does `load`, which reads the inputs, and shows meanwhile how far it is.
-    pub(super) fn while_loading(&self, load: impl FnOnce()) {
+    pub(in crate::commands) fn while_loading(&self, load: impl FnOnce()) {
         if !self.is_shown() {
             return load();
         }
@@ -64,7 +64,7 @@ impl Meter {
     }
 
     /// The rows begin to be sent: `rows` of them, where that is known.
-    pub(super) fn begin(&mut self, rows: Option<u64>) {
+    pub(in crate::commands) fn begin(&mut self, rows: Option<u64>) {
         self.start = Instant::now();
         self.bar.reset();
         self.by = match rows {
@@ -93,12 +93,12 @@ impl Meter {
     }
 
     /// Whether anybody sees it.
-    pub(super) fn is_shown(&self) -> bool {
+    pub(in crate::commands) fn is_shown(&self) -> bool {
         !self.bar.is_hidden()
     }
 
     /// So much has been acknowledged.
-    pub(super) fn acked(&self, ack: &Ack) {
+    pub(in crate::commands) fn acked(&self, ack: &Ack) {
         if !self.is_shown() {
             return;
         }
@@ -118,7 +118,7 @@ impl Meter {
     }
 
     /// Takes the bar away.
-    pub(super) fn end(&self) {
+    pub(in crate::commands) fn end(&self) {
         self.bar.finish_and_clear();
     }
 }
