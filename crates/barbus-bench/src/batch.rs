@@ -14,16 +14,16 @@ use barbus_ring::{RingWriter, Spec, create};
 use crate::latency::{pin, pin_to_all};
 use crate::report::Report;
 
-const SYMBOLS: usize = 5_000;
-const MINUTES: usize = 240;
-const BARS: usize = SYMBOLS * MINUTES;
+pub(crate) const SYMBOLS: usize = 5_000;
+pub(crate) const MINUTES: usize = 240;
+pub(crate) const BARS: usize = SYMBOLS * MINUTES;
 /// 2024-07-04 09:30 in Shanghai.
 const OPEN_MS: i64 = 1_720_056_600_000;
 const MEASURE: &str = "bars published in batches";
 const LIMIT: &str = "memcpy of the bytes";
 
 /// The minutes of a day, `day` weekdays after the first.
-fn minutes(day: i64) -> Vec<RecordBatch> {
+pub(crate) fn minutes(day: i64) -> Vec<RecordBatch> {
     let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..SYMBOLS).map(|i| format!("{i:06}.XSHE"))));
     (1..=MINUTES as i64)
         .map(|minute| {

@@ -7,6 +7,7 @@
 mod batch;
 mod ingest;
 mod latency;
+mod questions;
 mod report;
 mod restart;
 
@@ -37,7 +38,7 @@ enum Command {
         #[arg(long, env = "BARBUS_DATA")]
         data: Option<PathBuf>,
         /// Only these parts.
-        #[arg(long, value_delimiter = ',', default_values = ["latency", "batch", "ingest"])]
+        #[arg(long, value_delimiter = ',', default_values = ["latency", "batch", "questions", "ingest"])]
         only: Vec<Part>,
     },
     /// From the daemon's start to its first acknowledgement, with a full ring.
@@ -65,6 +66,8 @@ enum Part {
     Latency,
     /// Batches through the library.
     Batch,
+    /// `latest` and `window` over a full day.
+    Questions,
     /// A year of real bars by the command line.
     Ingest,
 }
@@ -87,6 +90,9 @@ fn main() -> anyhow::Result<()> {
                 }
                 if only.contains(&Part::Batch) {
                     batch::round(&mut report)?;
+                }
+                if only.contains(&Part::Questions) {
+                    questions::round(&mut report)?;
                 }
                 if let Some(data) = data.as_ref().filter(|_| only.contains(&Part::Ingest)) {
                     ingest::round(&mut report, data)?;

@@ -103,6 +103,8 @@ mod reader;
 mod replay;
 mod settings;
 mod stat;
+#[cfg(feature = "stream")]
+mod stream;
 mod symbols;
 mod verify;
 mod writer;
@@ -115,10 +117,16 @@ pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;
 pub use error::{Error, Result};
 pub use feed::Feed;
+/// Where `Stream` is from.
+#[cfg(feature = "stream")]
+#[doc(no_inline)]
+pub use futures_core;
 pub use publisher::{Publisher, request_close_day, stat};
 pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, View, Wait};
 pub use replay::{Pace, Replay, Schedule};
 pub use settings::{Account, InitOptions, Settings};
+#[cfg(feature = "stream")]
+pub use stream::{EventStream, OwnedBars, OwnedEvent};
 pub use verify::{VerifyReport, verify};
 pub use writer::{
     DurabilityWaiter, FlushError, FlushStatus, FlushWaiter, Incoming, Intake, Pushed, REJECTED_REASON, REJECTED_ROW,

@@ -60,6 +60,12 @@ impl<'a> Bars<'a> {
         self.rows
     }
 
+    /// The texts of all symbols, by id.
+    #[cfg(feature = "stream")]
+    pub(crate) fn symbols(&self) -> &'a [String] {
+        self.symbols
+    }
+
     /// One bar after the other.
     pub fn iter(&self) -> BarsIter<'a> {
         BarsIter { rows: self.rows.iter(), symbols: self.symbols }

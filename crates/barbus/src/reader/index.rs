@@ -35,6 +35,8 @@ pub(crate) struct Index {
     follower: Follower,
     symbols: Vec<Bars>,
     held: Held,
+    /// The block of the last row: the ring holds it, and if an older one is gone a newer one than this will tell.
+    newest: u64,
     /// The newest block when all symbols' places were last looked at.
     swept: u64,
     rows: Vec<Row>,
@@ -139,7 +141,7 @@ impl Bars {
 impl Index {
     pub(crate) fn new(follower: Follower) -> Self {
         let swept = follower.position().block;
-        Self { follower, symbols: Vec::new(), held: Held::default(), swept, rows: Vec::new() }
+        Self { follower, symbols: Vec::new(), held: Held::default(), newest: 0, swept, rows: Vec::new() }
     }
 
     /// Enters what came since the last time; false where the ring is corrupt.
@@ -159,6 +161,7 @@ impl Index {
     fn enter(&mut self, ring: &Ring) {
         // A poll's rows are of one block, the one that the position is in now.
         let position = self.follower.position();
+        self.newest = position.block;
         let first = position.row.wrapping_sub(self.rows.len() as u32);
         for (row, at) in self.rows.iter().zip((0..).map(|i| first.wrapping_add(i))) {
             let place = Place { frame_ms: row.frame_ms, block: position.block as u32, row: at };
@@ -184,13 +187,12 @@ impl Index {
     #[inline]
     pub(crate) fn last(&mut self, ring: &Ring, symbol: SymbolId, count: usize) -> &[Row] {
         let Some(bars) = self.symbols.get_mut(symbol.0 as usize) else { return &[] };
-        let newest = self.follower.position().block;
-        if bars.checked != newest {
-            self.held.renew(ring, newest);
+        if bars.checked != self.newest {
+            self.held.renew(ring, self.newest);
             bars.forget(&self.held);
         }
         if bars.copies.len() < count && bars.copies.len() < bars.places.len() {
-            self.held.renew(ring, newest);
+            self.held.renew(ring, self.newest);
             bars.copy(ring, &self.held, count);
         }
         &bars.copies[bars.copies.len().saturating_sub(count)..]
