@@ -96,6 +96,13 @@ impl<M: WriterMemory> Archivist<M> {
         self.ring.still(slot, block)
     }
 
+    /// Raises the frame (end of bar, UTC ms) of each symbol in `last_ms`, by id, to the highest that the first `rows` rows of a block have.
+    pub fn last_frames(&self, block: u64, rows: u32, last_ms: &mut [i64]) {
+        if let Some(slot) = self.ring.slot_of(block) {
+            self.ring.last_frames(slot, rows.min(self.ring.committed(slot, block)), last_ms);
+        }
+    }
+
     /// Marks a sealed block persisted: from now on its slot may be used again.
     ///
     /// Its checksum must have been there before the last sync: after a loss of power nothing else tells the block from a slot that was

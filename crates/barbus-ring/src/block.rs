@@ -71,6 +71,18 @@ impl<M: Memory> Ring<M> {
         frames.extend(words.iter().map(|word| word.get() as i64));
     }
 
+    /// Raises each symbol's frame in `last_ms` to the highest that it has in the first `rows` rows of `slot`.
+    pub(crate) fn last_frames(&self, slot: usize, rows: u32, last_ms: &mut [i64]) {
+        let at = self.geometry.slot(slot);
+        let frames = self.map.words64(at + self.geometry.columns[FRAME].values, rows as usize);
+        let symbols = self.map.words32(at + self.geometry.columns[SYMBOL].values, rows as usize);
+        for (frame, symbol) in frames.iter().zip(symbols) {
+            if let Some(last) = last_ms.get_mut(symbol.get() as usize) {
+                *last = (*last).max(frame.get() as i64);
+            }
+        }
+    }
+
     /// Rows below `rows` without a value, for each optional column.
     pub(crate) fn null_counts(&self, slot: usize, rows: u32) -> [u32; MAX_OPTIONAL] {
         let mut nulls = [0; MAX_OPTIONAL];

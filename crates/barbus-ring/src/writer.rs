@@ -139,6 +139,12 @@ impl<M: WriterMemory> RingWriter<M> {
         }
     }
 
+    /// Whether the next row needs another block.
+    #[inline]
+    pub fn block_is_full(&self) -> bool {
+        self.open.is_none_or(|open| open.rows == self.ring.geometry.rows_per_block)
+    }
+
     /// Whether every row of the ring is archived.
     pub fn all_persisted(&self) -> bool {
         self.archivist().unpersisted().is_empty()

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
+use std::thread::JoinHandle;
 
 use barbus_ring::{Row, SymbolId};
 
@@ -48,6 +49,8 @@ pub(crate) struct DayBook {
     /// For each symbol its bars, ascending by frame.
     symbols: Vec<Vec<Entry>>,
     len: usize,
+    /// Reads the bars that were there when the book was opened; they come before the log.
+    loading: Option<JoinHandle<DayBook>>,
 }
 
 /// The values of a bar as 64 bits: what two equal bars share. It holds for this process only.
@@ -69,6 +72,29 @@ pub(crate) fn fingerprint(row: &Row) -> u64 {
 }
 
 impl DayBook {
+    /// A book whose bars are being read by another thread; `last_ms` has each symbol's highest frame of them, or a higher one.
+    ///
+    /// Bars behind those are new and need not wait for it; the first other one does.
+    pub(crate) fn loading(last_ms: Vec<i64>, read: impl FnOnce() -> Self + Send + 'static) -> Self {
+        let thread = std::thread::Builder::new().name("barbus-book".into()).spawn(read);
+        Self { last_ms, loading: Some(thread.expect("a thread can be started")), ..Self::default() }
+    }
+
+    /// Waits for the bars that are being read, and puts those that came meanwhile behind them.
+    pub(crate) fn finish_loading(&mut self) {
+        let Some(thread) = self.loading.take() else { return };
+        let mut whole = thread.join().expect("a book is read without panics");
+        for (symbol, entry) in self.log.drain(..) {
+            whole.enter(symbol, entry.frame_ms(), entry.fingerprint, entry.revision());
+        }
+        *self = whole;
+    }
+
+    /// For each symbol the highest frame it has.
+    pub(crate) fn last_frames(&self) -> &[i64] {
+        &self.last_ms
+    }
+
     /// Bars in the book.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -90,8 +116,10 @@ impl DayBook {
 
     #[cold]
     fn standing_of_known(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> Standing {
+        self.finish_loading();
         self.sort_log();
-        let entries = &self.symbols[symbol.0 as usize];
+        // What was read may know less than was expected of it.
+        let Some(entries) = self.symbols.get(symbol.0 as usize) else { return Standing::New };
         match entries.binary_search_by_key(&frame_ms, Entry::frame_ms) {
             Err(_) => Standing::New,
             Ok(at) if entries[at].fingerprint == fingerprint => Standing::Duplicate,
@@ -118,6 +146,10 @@ impl DayBook {
 
     #[cold]
     fn enter_between(&mut self, symbol: SymbolId, entry: Entry) {
+        if self.loading.is_some() {
+            self.finish_loading();
+            return self.enter(symbol, entry.frame_ms(), entry.fingerprint, entry.revision());
+        }
         self.sort_log();
         let entries = &mut self.symbols[symbol.0 as usize];
         match entries.binary_search_by_key(&entry.frame_ms(), Entry::frame_ms) {
@@ -161,6 +193,13 @@ pub(crate) struct Books {
 const MOST_BARS: usize = 4_000_000;
 
 impl Books {
+    /// Waits for every book that is being read from the ring.
+    pub(crate) fn finish_loading(&mut self) {
+        let current = self.current.iter_mut().map(|(_, book)| book);
+        let others = self.books.values_mut().map(|(_, book)| book);
+        current.chain(others).for_each(DayBook::finish_loading);
+    }
+
     /// The book of the day that was turned to last.
     ///
     /// # Panics

@@ -6,6 +6,7 @@ mod book;
 mod filing;
 mod flusher;
 mod intake;
+mod loading;
 mod pulse;
 mod quarantine;
 mod rate;
@@ -17,11 +18,11 @@ use std::time::{Duration, Instant};
 use arrow_array::{Array, RecordBatch};
 use barbus_archive::Archive;
 use barbus_bars::{BarBatch, Date, Fault, PriceType};
-use barbus_ring::{Archivist, BlockRows, Price, Recovery, Ring, RingFull, RingWriter, Row, Spec, SymbolId, create};
+use barbus_ring::{Price, Recovery, Ring, RingFull, RingWriter, Row, Spec, SymbolId, create};
 use barbus_shm::{ShmError, WriterLock};
 use jiff::Timestamp;
 
-use book::{Books, DayBook, Standing, fingerprint};
+use book::{Books, Standing, fingerprint};
 use filing::Filing;
 pub use flusher::{FlushError, FlushStatus, FlushWaiter};
 use flusher::{Flusher, Job};
@@ -187,7 +188,8 @@ impl Writer {
         // The open day's bars are known before the first one comes, and before other threads take the processors.
         let mut books = Books::default();
         if let Some(day) = ring.day() {
-            books.turn_to(day, || load_book(&mut ring, bus, &mut symbols, day))?;
+            // New bars are taken while it is read.
+            books.turn_to(day, || loading::book(&mut ring, bus, &mut symbols, day))?;
         }
         let spill = bus.ring_is_volatile()?.then_some(settings.spill);
         let job = Job::new(ring.archivist(), archive, settings, spill);
@@ -427,6 +429,10 @@ impl Writer {
         }
         if self.staged == self.room {
             self.publish_staged();
+            if self.ring.block_is_full() {
+                // Another block may take the place of one that a book is still read from.
+                self.books.finish_loading();
+            }
             match self.ring.room() {
                 Ok(room) => self.room = room.min(STAGE),
                 Err(full) => {
@@ -492,7 +498,7 @@ impl Writer {
             self.flusher.close_before(day);
         }
         let Self { books, ring, bus, symbols, .. } = self;
-        books.turn_to(day, || load_book(ring, bus, symbols, day))?;
+        books.turn_to(day, || loading::book(ring, bus, symbols, day))?;
         self.staged_day = Some(day);
         Ok(())
     }
@@ -648,105 +654,6 @@ fn spec(bus: &Bus) -> Spec {
         ..Spec::default()
     }
     .with_file_bytes(settings.ring_bytes)
-}
-
-/// Threads that read a ring for a book.
-const MOST_LOADERS: usize = 4;
-/// Blocks that such a thread may be ahead.
-const LOADED_AHEAD: usize = 4;
-/// Rows that are copied at once: few enough to stay in the nearest cache.
-const LOADED_ROWS: u32 = 256;
-
-/// What a book keeps of a row, and its number.
-struct Loaded {
-    seq: u64,
-    symbol: SymbolId,
-    frame_ms: i64,
-    print: u64,
-    revision: u8,
-}
-
-/// Those rows of a block that are `wanted`.
-fn entries(archivist: &Archivist, block: &BlockRows, mut wanted: impl FnMut(&Row) -> bool) -> Vec<Loaded> {
-    let mut entries = Vec::with_capacity(block.rows as usize);
-    let mut rows = Vec::with_capacity(LOADED_ROWS as usize);
-    for from in (0..block.rows).step_by(LOADED_ROWS as usize) {
-        rows.clear();
-        archivist.rows(block.block, from, block.rows.min(from + LOADED_ROWS), &mut rows);
-        let wanted = rows.iter().filter(|row| wanted(row));
-        entries.extend(wanted.map(|row| Loaded {
-            seq: row.seq,
-            symbol: row.symbol,
-            frame_ms: row.frame_ms,
-            print: fingerprint(row),
-            revision: row.revision,
-        }));
-    }
-    entries
-}
-
-/// What the archive and the ring have for a day. The archive is read first: what is archived meanwhile is still in the ring, because only
-/// this thread lets blocks be overwritten.
-fn load_book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day: i64) -> Result<DayBook> {
-    let settings = bus.settings();
-    let mut book = DayBook::default();
-    let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
-    let mut through = 0;
-    // An archive that cannot be read does not stop the bus: what the ring has is known, and the archive itself keeps each bar once. The
-    // flusher meets the same failure and shows it.
-    if let Ok(Some((meta, rows))) = archive.read(date_of(day)) {
-        if meta.lineage == ring.ring().geometry().lineage {
-            through = meta.through_seq;
-        }
-        crate::archived::rows(&rows, &settings.schema, |symbol, row| {
-            let known = symbols.get(symbol).or_else(|| {
-                let id = ring.intern(symbol).ok()?;
-                symbols.enter(symbol, id);
-                Some(id)
-            });
-            // Without room for the symbol its bars cannot come either.
-            if let Some(symbol) = known {
-                book.enter_row(&Row { symbol, ..row });
-            }
-        });
-    }
-    let archivist = ring.archivist();
-    let blocks = archivist.blocks();
-    if ring.day() == Some(day) {
-        book.reserve(blocks.iter().map(|block| block.rows as usize).sum());
-    }
-    // A full ring is read by several threads, each every so many blocks, and entered in order by this one.
-    let workers =
-        std::thread::available_parallelism().map_or(1, |count| count.get()).min(MOST_LOADERS).min(blocks.len());
-    std::thread::scope(|scope| {
-        let (archivist, blocks) = (&archivist, &blocks);
-        let loaded: Vec<_> = (0..workers)
-            .map(|worker| {
-                let (sender, receiver) = std::sync::mpsc::sync_channel(LOADED_AHEAD);
-                let mut filing = Filing::new(settings.calendar.clone());
-                scope.spawn(move || {
-                    for block in blocks.iter().skip(worker).step_by(workers) {
-                        // The archive has no revisions: that of a bar which it has is known while the ring holds it too.
-                        let of_day =
-                            |row: &Row| (row.seq >= through || row.revision > 0) && filing.day(row.frame_ms) == day;
-                        if sender.send(entries(archivist, block, of_day)).is_err() {
-                            return;
-                        }
-                    }
-                });
-                receiver
-            })
-            .collect();
-        for number in 0..blocks.len() {
-            let entries = loaded[number % workers].recv().expect("a thread that reads a block ends with its last one");
-            for Loaded { seq, symbol, frame_ms, print, revision } in entries {
-                if seq >= through || book.standing(symbol, frame_ms, print) == Standing::Duplicate {
-                    book.enter(symbol, frame_ms, print, revision);
-                }
-            }
-        }
-    });
-    Ok(book)
 }
 
 impl Writer {
