@@ -33,7 +33,15 @@ impl<M: Memory> Ring<M> {
         let message = slot_message(&self.geometry);
         let mut spans = Vec::new();
         for slot in 0..self.geometry.slots as usize {
-            let Some(header) = self.header(slot) else { continue };
+            let Some(header) = self.header(slot) else {
+                let named = self.u64(DIRECTORY + 8 * slot);
+                if self.u64(self.geometry.slot(slot) + BH_BLOCK) == 0 && named != 0 {
+                    report
+                        .problems
+                        .push(format!("block {named} in slot {slot}: its header says that the slot is unused"));
+                }
+                continue;
+            };
             let mut problems = Vec::new();
             let named = format!("block {} in slot {slot}", header.block);
             let rows = self.committed(slot, header.block);

@@ -259,3 +259,55 @@ fn the_next_writer_goes_on_and_readers_do_not_notice() {
     assert_eq!(writer.day(), None);
     assert_eq!(f.ring.symbol(SymbolId(0)).unwrap(), "000001.XSHE");
 }
+
+/// Promise 9: a flipped bit in a sealed block's page of metadata (the Arrow message, the header, the padding) is found, and the slot is named.
+#[test]
+fn every_byte_of_a_sealed_blocks_metadata_is_guarded() {
+    use barbus_ring::layout::{BH_BLOCK, BH_PERSISTED, SLOT_BODY};
+    use std::os::unix::fs::FileExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bars.ring");
+    create(&path, &Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, ..Spec::default() }).unwrap();
+    let mut writer = RingWriter::open(&path).unwrap();
+    let symbol = writer.intern("A").unwrap();
+    writer.begin_day(7);
+    for minute in 1..=100 {
+        writer.push(&Row { symbol, frame_ms: minute * 60_000, present: minute as u8 & 1, ..Row::default() }).unwrap();
+    }
+    writer.close_day();
+    let archivist = writer.archivist();
+    [1, 2].map(|block| archivist.seal_checksum(block));
+    archivist.mark_persisted(1);
+    drop(writer);
+    let ring = Ring::attach(&path).unwrap();
+    assert_eq!(ring.verify().problems, Vec::<String>::new());
+    assert_eq!(ring.verify().checksums, 2);
+
+    // Slots lie behind one another, each begins with the same bytes as the next.
+    let bytes = std::fs::read(&path).unwrap();
+    let number_at = |block: u64| {
+        let mut at = (0..bytes.len()).step_by(4096);
+        at.find(|&at| bytes[at..at + 4] == [0xff; 4] && bytes[at + BH_BLOCK..at + BH_BLOCK + 8] == block.to_le_bytes())
+            .unwrap()
+    };
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    for block in [1, 2] {
+        let slot = number_at(block);
+        for offset in 0..SLOT_BODY {
+            let bit = 1u8 << (offset % 8);
+            // A block may be archived or not: that word alone has two values that are right.
+            if (offset, bit) == (BH_PERSISTED, 1) {
+                continue;
+            }
+            file.write_all_at(&[bytes[slot + offset] ^ bit], (slot + offset) as u64).unwrap();
+            let problems = ring.verify().problems;
+            assert!(!problems.is_empty(), "block {block}: byte {offset} of its metadata");
+            if !(BH_BLOCK..BH_BLOCK + 8).contains(&offset) {
+                let named = format!("block {block} in slot {}", block - 1);
+                assert!(problems.iter().any(|problem| problem.starts_with(&named)), "{offset}: {problems:?}");
+            }
+            file.write_all_at(&[bytes[slot + offset]], (slot + offset) as u64).unwrap();
+        }
+    }
+    assert_eq!(ring.verify().problems, Vec::<String>::new());
+}
