@@ -79,6 +79,11 @@ impl<M: Memory> Ring<M> {
                     problems.push(format!("{named}: its header does not fit its checksum"));
                 }
             }
+            // It may have been sealed meanwhile.
+            let open = self.u64(self.geometry.slot(slot) + BH_STATE) & STATE_SEALED == 0;
+            if open && (crc != 0 || header_crc != 0) {
+                problems.push(format!("{named}: it has a checksum, but is not sealed"));
+            }
             if self.u64(self.geometry.slot(slot) + BH_PERSISTED) > 1 {
                 problems.push(format!("{named}: its mark of being archived is neither 0 nor 1"));
             }
