@@ -13,6 +13,7 @@
 //! - `kill_loop`: the daemon killed at random moments, again and again, with producers and readers at work
 //! - `publish`: every format and vendor names; true counts; the same archive by every way
 //! - `readers`: reader processes: no system call, the same for all, nobody stopped, an exact count of what was missed
+//! - `reading`: docs/READING.md: every block of Python on it, against a bus that is written
 //! - `real_bars`: years of real bars against an oracle
 //! - `replay`: archived days onto another bus
 //! - `restart`: SIGTERM, kill -9, a second daemon; nothing acknowledged is lost
@@ -22,7 +23,7 @@
 //! The promises of the design and who guards them here; the crates have tests of their own besides:
 //!
 //! 1. a valid Arrow file at every moment: `stock_readers`
-//! 2. read-only maps, a writer that waits for nobody: `access`, `readers`, `format_reader`
+//! 2. read-only maps, a writer that waits for nobody: `access`, `reading`, `readers`, `format_reader`
 //! 3. no torn read: `format_reader`, `demo`
 //! 4. an exact count of what was missed: `readers`, `format_reader`
 //! 5. no system call in steady state: `readers`
@@ -44,6 +45,7 @@ mod full;
 mod kill_loop;
 mod publish;
 mod readers;
+mod reading;
 mod real_bars;
 mod replay;
 mod restart;

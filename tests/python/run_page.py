@@ -1,0 +1,54 @@
+"""Run the python blocks of a page of the documentation, with BUS in them standing for a bus.
+
+    run_page.py PAGE.md BUS
+
+The blocks of a section share their names, as they do for somebody who types them. For each block a line of JSON is printed: its section,
+and of `bars` and `close`, where it left such a thing, the rows: `seq` of the first and the last bar, their number, the sum of the prices. After the block
+that leaves `close` a line is read from standard input before the next block runs, and `close` is summed again. A block that fails is run
+again, as the page says; not for ever.
+"""
+
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+page, bus = Path(sys.argv[1]), sys.argv[2]
+TRIES = 200
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def shown(names):
+    found = {}
+    if (bars := names.pop("bars", None)) is not None:
+        prices = bars["close"].to_pylist() if hasattr(bars, "num_rows") else bars["close"].to_list()
+        columns = bars.column_names if hasattr(bars, "num_rows") else bars.columns
+        found = {"rows": len(prices), "sum": sum(prices)}
+        if "seq" in columns and prices:
+            seq = bars["seq"].to_pylist() if hasattr(bars, "num_rows") else bars["seq"].to_list()
+            found |= {"first": seq[0], "last": seq[-1], "sorted": all(a + 1 == b for a, b in zip(seq, seq[1:]))}
+    if (close := names.get("close")) is not None:
+        found = {"rows": len(close), "sum": sum(close.tolist())}
+    return found
+
+
+def run(code, names):
+    for rest in reversed(range(TRIES)):
+        try:
+            return exec(code, names)
+        except Exception:
+            if rest == 0:
+                raise
+            time.sleep(0.005)
+
+
+for section in re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+    title, names = section.splitlines()[0], {}
+    for match in BLOCK.finditer(section):
+        code = match.group(1).replace('"BUS/', f'"{bus}/')
+        run(compile(code, f"{page.name}: {title}", "exec"), names)
+        print(json.dumps({"section": title, **shown(names)}), flush=True)
+        if "close" in names:
+            sys.stdin.readline()
+            print(json.dumps({"section": title, "again": True, **shown(names)}), flush=True)

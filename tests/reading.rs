@@ -1,0 +1,119 @@
+//! docs/READING.md: every block of Python on it does what the page says, at rest and while the bus is written.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::support::bus::{Bus, Counts};
+use crate::support::command::{self, Running};
+use crate::support::market::{self, Bar};
+use crate::support::{python, wait};
+
+const SYMBOL: &str = "600000.XSHG";
+const SECTIONS: [&str; 5] =
+    ["The live ring", "What is safe to assume", "What came since", "Holding rows in place", "Archived days"];
+
+fn page() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/READING.md")
+}
+
+/// A bus with a ring of some 20,000 rows and one archived day of one symbol.
+fn bus() -> (Bus, Vec<Bar>) {
+    let mut bus = Bus::init("XSHG");
+    bus.configure_ring("2MB", 256);
+    bus.start();
+    let day = market::xshg_day(&[SYMBOL], "2024-03-04");
+    assert_eq!(bus.publish(&bus.write("first.csv", market::csv(&day)), &[]), Counts::all_accepted(day.len()));
+    bus.close_day();
+    (bus, day)
+}
+
+fn sum(bars: &[Bar]) -> f64 {
+    bars.iter().map(|bar| bar.close).sum()
+}
+
+/// What was printed of the blocks of a section.
+fn of<'a>(lines: &'a [Value], section: &str) -> Vec<&'a Value> {
+    assert!(SECTIONS.contains(&section), "{section}");
+    lines.iter().filter(|line| line["section"] == section).collect()
+}
+
+fn assert_bars(line: &Value, bars: &[Bar]) {
+    assert_eq!(line["rows"], bars.len(), "{line}");
+    let (found, due) = (line["sum"].as_f64().expect("a sum"), sum(bars));
+    assert!((found - due).abs() < 1e-6 * due, "{line}: {due} was published");
+}
+
+/// Promises 1 and 2: rows that plain Python holds stay what they are while the ring goes round, and the writer does not wait for it.
+#[test]
+fn the_page_reads_the_ring_and_holds_rows_in_place() {
+    let (bus, day) = bus();
+    let next = market::minutes(&[SYMBOL], "2024-03-05T01:31:00Z", 20);
+    bus.publish(&bus.write("next.csv", market::csv(&next)), &[]);
+    let mut run = Running::start(python::command("run_page.py").arg(page()).arg(bus.path()), true);
+    wait::until("the block that is held", || {
+        let ended = run.child.try_wait().expect("can be waited for").is_some();
+        (ended || run.output_has(SECTIONS[3])).then_some(())
+    });
+
+    let names: Vec<String> = (0..40).map(|i| format!("{i:06}.XSHE")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let days = ["2024-03-06", "2024-03-07", "2024-03-08", "2024-03-11", "2024-03-12", "2024-03-13"];
+    for date in days {
+        let bars = market::xshg_day(&names, date);
+        bus.publish(&bus.write("more.csv", market::csv(&bars)), &[]);
+    }
+    bus.close_day();
+    let stat = bus.stat();
+    let (rows, blocks) = (stat["bars"].as_u64().expect("bars"), stat["blocks"].as_u64().expect("blocks"));
+    assert!(rows > 2 * blocks * 256, "the ring of {blocks} blocks has not gone round: {rows} rows");
+    run.child.stdin.take().expect("it is piped").write_all(b"\n").expect("it reads");
+
+    let lines = run.finish().json_lines();
+    let all: Vec<Bar> = day.iter().chain(&next).cloned().collect();
+    for section in &SECTIONS[..3] {
+        let blocks = of(&lines, section);
+        assert!(!blocks.is_empty(), "{section}");
+        for block in blocks {
+            assert_bars(block, &all);
+            assert_eq!((&block["first"], &block["sorted"]), (&Value::from(0), &Value::from(true)), "{block}");
+        }
+    }
+    let held = of(&lines, SECTIONS[3]);
+    assert_eq!(held.len(), 3, "{held:?}");
+    assert_bars(held[0], &next);
+    assert_eq!(
+        (&held[1]["rows"], &held[1]["sum"]),
+        (&held[0]["rows"], &held[0]["sum"]),
+        "they changed while they were held"
+    );
+    assert_bars(of(&lines, SECTIONS[4])[0], &day);
+}
+
+/// Promise 1: the same while a minute comes every few milliseconds; what fails is tried again, as the page says.
+#[test]
+fn the_page_reads_a_bus_that_is_being_written() {
+    let (bus, day) = bus();
+    let bars = market::xshg_day(&[SYMBOL; 20], "2024-03-05").into_iter().enumerate();
+    // A new symbol in every tenth minute: the dictionary grows under the readers.
+    let bars: Vec<Bar> =
+        bars.map(|(row, bar)| market::bar(&format!("{:06}.XSHE", row % 20 + row / 200), bar.frame)).collect();
+    let csv = bus.write("bars.csv", market::csv(&bars));
+    let mut publish = command::barbus();
+    publish.arg("publish").arg(bus.path()).arg(&csv).args(["--speed", "4000x"]);
+    let mut publish = Running::start(&mut publish, false);
+    let mut met = 0;
+    while publish.child.try_wait().expect("can be waited for").is_none() {
+        let lines = python::run("run_page.py", [page(), bus.path()]).json_lines();
+        let read = of(&lines, SECTIONS[1])[0];
+        assert_eq!((&read["first"], &read["sorted"]), (&Value::from(0), &Value::from(true)), "{read}");
+        let rows = read["rows"].as_u64().expect("a number") as usize;
+        let all: Vec<Bar> = day.iter().chain(&bars).take(rows).cloned().collect();
+        assert_bars(read, &all);
+        met += usize::from(rows > day.len() && rows < day.len() + bars.len());
+        assert_eq!(of(&lines, SECTIONS[3])[0]["sum"], of(&lines, SECTIONS[3])[1]["sum"]);
+    }
+    publish.finish().ok();
+    assert!(met > 0, "the page never met the writer");
+}
