@@ -88,7 +88,7 @@ fn the_page_reads_the_ring_and_holds_rows_in_place() {
         (&held[0]["rows"], &held[0]["sum"]),
         "they changed while they were held"
     );
-    assert_bars(of(&lines, SECTIONS[4])[0], &day);
+    assert_bars(of(&lines, SECTIONS[4])[0], &all);
 }
 
 /// Promise 1: the same while a minute comes every few milliseconds; what fails is tried again, as the page says.
