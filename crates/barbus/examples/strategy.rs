@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! cargo run -p barbus --example strategy -- BUS [SHORT LONG]
+//! cargo run -p barbus --example strategy -- BUS SHORT LONG FROM TO      # over the archived days from FROM to TO
 //! ```
-//! It begins at the first bar of the trading day, so the averages are warm when it comes to what is live.
+//! Live it begins at the first bar of the trading day, so the averages are warm when it comes to what is live. Over archived days the same
+//! code runs.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use barbus::{Event, Reader, Start, SymbolId, Wait};
+use barbus::{Bus, Event, Feed, Reader, Start, SymbolId, Wait};
 use jiff::{Timestamp, tz::TimeZone};
 
 /// The last closes of a symbol, and on which side of the long average the short one was.
@@ -39,21 +41,29 @@ impl Averages {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (bus, short, long) = match arguments.as_slice() {
-        [bus] => (bus, 5, 20),
-        [bus, short, long] => (bus, short.parse()?, long.parse()?),
-        _ => return Err("usage: strategy BUS [SHORT LONG]".into()),
+    let (bus, short, long, days) = match arguments.as_slice() {
+        [bus] => (bus, 5, 20, None),
+        [bus, short, long] => (bus, short.parse()?, long.parse()?, None),
+        [bus, short, long, from, to] => (bus, short.parse()?, long.parse()?, Some((from.parse()?, to.parse()?))),
+        _ => return Err("usage: strategy BUS [SHORT LONG [FROM TO]]".into()),
     };
     if short == 0 || short >= long {
         return Err("SHORT must be at least 1 and less than LONG".into());
     }
+    let bus = Bus::open(bus)?;
+    let zone = TimeZone::get(bus.settings().schema.zone())?;
+    match days {
+        Some((from, to)) => run(&mut bus.replay(from, to)?, &zone, short, long),
+        // Sleeping costs some microseconds at each bar; `Wait::Spin` costs a core.
+        None => run(&mut Reader::open(bus.path())?.from(Start::Today)?.waiting(Wait::Futex), &zone, short, long),
+    }
+}
 
-    // Sleeping costs some microseconds at each bar; `Wait::Spin` costs a core.
-    let mut reader = Reader::open(bus)?.from(Start::Today)?.waiting(Wait::Futex);
-    let zone = TimeZone::get(reader.bus().settings().schema.zone())?;
+/// The strategy. It does not know whether it is live.
+fn run(feed: &mut impl Feed, zone: &TimeZone, short: usize, long: usize) -> Result<(), Box<dyn std::error::Error>> {
     let mut symbols: HashMap<SymbolId, Averages> = HashMap::new();
-    loop {
-        match reader.next(Duration::from_secs(1))? {
+    while !feed.ended() {
+        match feed.next(Duration::from_secs(1))? {
             Some(Event::Bars(bars)) => {
                 for bar in bars {
                     // `bar.symbol` is the text; the row beneath it has the id, which is cheaper to look up.
@@ -77,4 +87,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             None => {}
         }
     }
+    Ok(())
 }
