@@ -15,13 +15,28 @@ use nix::libc;
 
 use crate::{ReadMap, ReaderMemory, ShmError};
 
-/// How often each byte is pinned through one open file.
-#[derive(Debug, Default)]
-pub(crate) struct Pins(Mutex<HashMap<usize, usize>>);
+/// How often each byte is pinned through one open file, by the process that opened it.
+///
+/// A forked child shares the description, and so the locks: an unlock there would take its parent's pins away, and its pins would end with the
+/// parent's. It touches neither, nor the mutex, which a thread of the parent may have held.
+#[derive(Debug)]
+pub(crate) struct Pins {
+    pid: u32,
+    counts: Mutex<HashMap<usize, usize>>,
+}
+
+impl Default for Pins {
+    fn default() -> Self {
+        Self { pid: std::process::id(), counts: Mutex::default() }
+    }
+}
 
 impl Pins {
     pub(crate) fn take(&self, file: &File, offset: usize) -> Result<bool, Errno> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::process::id() != self.pid {
+            return Ok(false);
+        }
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&offset) {
             *count += 1;
             return Ok(true);
@@ -34,7 +49,10 @@ impl Pins {
     }
 
     pub(crate) fn give_back(&self, file: &File, offset: usize) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::process::id() != self.pid {
+            return;
+        }
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match counts.get_mut(&offset) {
             Some(1) => {
                 counts.remove(&offset);
