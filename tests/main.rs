@@ -12,6 +12,7 @@
 //! - `full`: days larger than the ring, disks without room: producers wait, nothing is lost
 //! - `kill_loop`: the daemon killed at random moments, again and again, with producers and readers at work
 //! - `publish`: every format and vendor names; true counts; the same archive by every way
+//! - `python_package`: the wheel, built, installed where nothing else is, and its own tests with real daemons
 //! - `readers`: reader processes: no system call, the same for all, nobody stopped, an exact count of what was missed
 //! - `reading`: docs/READING.md: every block of Python on it, against a bus that is written
 //! - `real_bars`: years of real bars against an oracle
@@ -44,6 +45,7 @@ mod format_reader;
 mod full;
 mod kill_loop;
 mod publish;
+mod python_package;
 mod readers;
 mod reading;
 mod real_bars;

@@ -13,8 +13,6 @@ use std::sync::OnceLock;
 
 use super::command::{self, Finished};
 
-const REQUIREMENTS: &str = include_str!("../python/requirements.txt");
-
 /// Runs a script of `tests/python` to its end.
 pub(crate) fn run<S: AsRef<OsStr>>(script: &str, arguments: impl IntoIterator<Item = S>) -> Finished {
     command::finish(command(script).args(arguments), None)
@@ -33,16 +31,22 @@ fn folder() -> PathBuf {
 
 fn interpreter() -> &'static Path {
     static INTERPRETER: OnceLock<PathBuf> = OnceLock::new();
-    INTERPRETER.get_or_init(|| environment().join("bin/python"))
+    INTERPRETER.get_or_init(|| environment(&folder().join("requirements.txt")).join("bin/python"))
 }
 
-fn environment() -> PathBuf {
-    // CARGO_TARGET_TMPDIR is `tmp` in the build directory.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp is in the build directory");
+/// Cargo's build directory.
+pub(crate) fn target() -> &'static Path {
+    // CARGO_TARGET_TMPDIR is `tmp` in it.
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp is in the build directory")
+}
+
+/// A virtual environment with the packages of a file.
+pub(crate) fn environment(requirements: &Path) -> PathBuf {
     let version = step(Command::new("python3").arg("--version"));
+    let text = fs::read_to_string(requirements).unwrap_or_else(|error| panic!("{}: {error}", requirements.display()));
     let mut hasher = DefaultHasher::new();
-    (REQUIREMENTS, version).hash(&mut hasher);
-    let environment = target.join(format!("test-venv-{:016x}", hasher.finish()));
+    (text, version).hash(&mut hasher);
+    let environment = target().join(format!("test-venv-{:016x}", hasher.finish()));
 
     let lock = File::create(environment.with_extension("lock")).expect("the build directory can be written");
     lock.lock().expect("a lock in the build directory");
@@ -50,7 +54,6 @@ fn environment() -> PathBuf {
     if !complete.exists() {
         let _ = fs::remove_dir_all(&environment);
         step(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-        let requirements = folder().join("requirements.txt");
         let mut pip = Command::new(environment.join("bin/python"));
         step(pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:", "-r"]).arg(requirements));
         fs::write(&complete, "").expect("the environment can be marked as complete");
@@ -59,7 +62,7 @@ fn environment() -> PathBuf {
 }
 
 /// One command of the making; its output, or a message that says what to do.
-fn step(command: &mut Command) -> String {
+pub(crate) fn step(command: &mut Command) -> String {
     let line = format!("{command:?}");
     let output = command.output().unwrap_or_else(|error| {
         panic!("{line}: {error}: the end-to-end tests need python3 3.11 or later with its venv module")
@@ -68,7 +71,7 @@ fn step(command: &mut Command) -> String {
     assert!(
         output.status.success(),
         "{line}: {}: the end-to-end tests need python3 3.11 or later, its venv module (Debian: python3-venv) and a package \
-         index to install tests/python/requirements.txt from\n{}{}",
+         index to install the requirements.txt from\n{}{}",
         output.status,
         text(&output.stdout),
         text(&output.stderr),

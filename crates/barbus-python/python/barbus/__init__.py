@@ -1,0 +1,31 @@
+"""Bars from shared memory.
+
+>>> bus = barbus.open("BUS")
+>>> for event in bus.follow(start="today"):
+...     match event:
+...         case barbus.Bars():
+...             print(event.to_polars())
+...         case barbus.DayClosed(day):
+...             print(day, "is over")
+...         case barbus.Lapped(missed):
+...             print("too slow:", missed, "bars missed")
+
+>>> with barbus.publish("BUS") as publisher:
+...     print(publisher.send(table))
+"""
+
+from ._barbus import Ack, Bar, Bars, Bus, DayClosed, Error, Follow, Lapped, Publisher, open, publish
+
+__all__ = [
+    "Ack",
+    "Bar",
+    "Bars",
+    "Bus",
+    "DayClosed",
+    "Error",
+    "Follow",
+    "Lapped",
+    "Publisher",
+    "open",
+    "publish",
+]

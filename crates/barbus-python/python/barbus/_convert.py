@@ -1,0 +1,54 @@
+"""What needs other packages, imported when it is used."""
+
+
+def to_pyarrow(bars):
+    import pyarrow
+
+    return pyarrow.table(bars)
+
+
+class _Stream:
+    """Bars that can only be had as a stream: polars would take the array, for which several blocks are joined."""
+
+    def __init__(self, bars):
+        self.__arrow_c_stream__ = bars.__arrow_c_stream__
+
+
+def to_polars(bars):
+    import polars
+
+    return polars.DataFrame(_Stream(bars))
+
+
+def to_numpy(bars):
+    import numpy
+
+    columns = {}
+    for name, (unit, column) in bars._columns().items():
+        array = numpy.asarray(column)
+        columns[name] = array.view(f"datetime64[{unit}]") if unit else array
+    return columns
+
+
+def to_pandas(bars):
+    import pandas
+
+    columns = to_numpy(bars)
+    frame = pandas.DataFrame(columns)
+    frame["frame"] = frame["frame"].dt.tz_localize("UTC").dt.tz_convert(bars.zone)
+    if "received" in columns:
+        frame["received"] = frame["received"].dt.tz_localize("UTC")
+    return frame
+
+
+def arrow(data):
+    """`data` as something with the PyCapsule interface."""
+    if hasattr(data, "__arrow_c_array__") or hasattr(data, "__arrow_c_stream__"):
+        return data
+    if type(data).__module__.partition(".")[0] == "pandas":
+        # pandas 2.1 and older.
+        import pyarrow
+
+        return pyarrow.Table.from_pandas(data, preserve_index=False)
+    kind = type(data).__name__
+    raise TypeError(f"{kind}: give a table, batch or data frame with the Arrow PyCapsule interface")

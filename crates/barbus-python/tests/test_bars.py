@@ -1,0 +1,260 @@
+import datetime
+import os
+import zoneinfo
+
+import duckdb
+import numpy
+import pandas
+import polars
+import pyarrow
+import pytest
+
+import barbus
+from conftest import PATIENCE, SMALL, SYMBOLS, bar, drain, minutes, values
+
+
+def test_latest_and_window(running):
+    rows = minutes(1, 300)
+    running.send(rows)
+    bus = barbus.open(running.path)
+    last = bus.latest(SYMBOLS[0])
+    assert values(last) == bar(SYMBOLS[0], 300)
+    assert (last.seq, last.revision) == (598, 0)
+    window = bus.window(SYMBOLS[1], 240)
+    assert [values(found) for found in window] == minutes(61, 240, symbols=SYMBOLS[1:])
+    assert values(window[-1]) == values(window[239]) == bar(SYMBOLS[1], 300)
+    with pytest.raises(IndexError):
+        window[240]
+    running.send([bar(SYMBOLS[0], 301)])
+    assert values(bus.latest(SYMBOLS[0])) == bar(SYMBOLS[0], 301)
+    assert len(bus.window(SYMBOLS[1], 1000)) == 300
+    assert bus.symbols() == SYMBOLS
+
+
+def test_it_goes_on_in_the_ring_that_takes_the_place_of_another(make):
+    """Who holds every block of a ring stops nobody: a new file is put in its place, and readers go on there."""
+    running = make(**SMALL).start()
+    bus = barbus.open(running.path)
+    follow = bus.follow(start="oldest", timeout=PATIENCE)
+    number = os.stat(running.path / "bars.ring").st_ino
+    held, sent, got, missed = [], [], [], 0
+    for day in range(1, 26):
+        rows = minutes(1, 700, day=day)
+        assert running.send(rows).accepted == len(rows)
+        sent += rows
+        held.append((rows, bus.day()))
+        while missed + len(got) < len(sent):
+            match next(follow):
+                case barbus.Bars() as bars:
+                    got += [values(found) for found in bars]
+                # The fewer blocks there are for all that comes, the sooner they are used again.
+                case barbus.Lapped(count):
+                    missed += count
+        assert got[-1] == sent[-1] and values(bus.latest(SYMBOLS[0])) == sent[-2]
+        if os.stat(running.path / "bars.ring").st_ino != number:
+            break
+    else:
+        raise AssertionError("the ring was not replaced")
+    assert missed + len(got) == len(sent)
+    assert bus.symbols() == SYMBOLS
+    for rows, bars in held[:-1]:
+        assert sorted(values(found)[:6] for found in bars) == sorted(row[:6] for row in rows)
+
+
+def test_a_bar(make):
+    running = make(calendar="XSHG").start()
+    # 09:31 in Shanghai.
+    running.send([bar(SYMBOLS[0], 91)])
+    found = barbus.open(running.path).latest(SYMBOLS[0])
+    assert found.frame.tzinfo == zoneinfo.ZoneInfo("Asia/Shanghai")
+    assert found.frame.isoformat() == "2024-07-04T09:31:00+08:00"
+    assert found.frame_ms == found.frame.timestamp() * 1000
+    assert abs(found.received - datetime.datetime.now(datetime.timezone.utc)) < datetime.timedelta(hours=1)
+    assert found.money == 1e6 + 91 and found.factor is None
+    with pytest.raises(AttributeError, match="no column"):
+        found.nonsense
+    assert "600000.XSHG" in repr(found) and "close=" in repr(found)
+    batch = pyarrow.record_batch(found)
+    assert batch.num_rows == 1 and batch.column("close")[0].as_py() == found.close
+    assert found == barbus.open(running.path).latest(SYMBOLS[0])
+
+
+def test_the_current_day_is_all_of_it_and_nothing_else(running):
+    yesterday, today = minutes(1, 700, day=3), minutes(1, 700, day=4)
+    running.send(yesterday + today)
+    # A late bar rides with those of today.
+    running.send([bar(SYMBOLS[0], 701, day=3)])
+    bus = barbus.open(running.path)
+    bars = bus.day()
+    assert [values(found) for found in bars] == today
+    assert bars.pinned
+    more = minutes(701, 5)
+    running.send(more)
+    assert [values(found) for found in bus.day()] == today + more
+
+
+def test_an_archived_day(running):
+    rows = minutes(1, 100, day=3)
+    running.send(rows)
+    bus = barbus.open(running.path)
+    assert bus.days() == []
+    assert [values(found) for found in bus.day("2024-07-03")] == rows, "it is not archived yet"
+    running.close_day()
+    assert bus.days() == [datetime.date(2024, 7, 3)]
+    expected = sorted(rows, key=lambda row: row[:2])
+    for date in ["2024-07-03", datetime.date(2024, 7, 3)]:
+        bars = bus.day(date)
+        assert [values(found) for found in bars] == expected
+        assert bars[0].seq is None and bars[0].received is None and bars[0].revision is None
+    assert len(bars.to_pandas()) == len(bars.to_polars()) == len(rows)
+    with pytest.raises(barbus.Error, match="no bars of 2024-07-09"):
+        bus.day("2024-07-09")
+    with pytest.raises(ValueError, match="2024-07-03"):
+        bus.day("today")
+
+
+def test_a_day_larger_than_the_ring_is_whole(make):
+    running = make(**SMALL).start()
+    bus = barbus.open(running.path)
+    capacity = bus.stat()["blocks"] * 64
+    # As many bars as a day can have of two symbols: it has to be too much for the ring.
+    rows = minutes(1, 1400, day=4)
+    if len(rows) <= capacity:
+        running.send(minutes(1, 1400, day=3))
+    symbols = capacity // 1400 + 2
+    frames = [row for row in minutes(1, 1400, symbols=SYMBOLS[:1])]
+    many = [(f"S{at}", *row[1:]) for row in frames for at in range(symbols)]
+    assert len(many) > capacity
+    running.send(many)
+    bars = bus.day()
+    assert len(bars) == len(many)
+    assert {(found.symbol, found.frame) for found in bars} == {row[:2] for row in many}
+
+
+def test_an_empty_bus(running):
+    bus = barbus.open(running.path)
+    bars = bus.day()
+    assert len(bars) == 0 and list(bars) == [] and not bars.pinned
+    assert pyarrow.table(bars).num_rows == pyarrow.record_batch(bars).num_rows == 0
+    assert "close" in bars.to_polars().columns
+    assert bus.symbols() == []
+    with pytest.raises(barbus.Error, match='no symbol "nobody" on the bus'):
+        bus.latest("nobody")
+
+
+def mapping(path):
+    """Where this process has the ring mapped: ranges of addresses."""
+    ranges = []
+    for line in open("/proc/self/maps"):
+        if line.rstrip().endswith(str(path)):
+            begin, end = line.split()[0].split("-")
+            ranges.append(range(int(begin, 16), int(end, 16)))
+    return ranges
+
+
+@pytest.mark.parametrize("way", ["follow", "day"])
+def test_zero_copy_by_address(running, way):
+    """What pyarrow, polars and numpy are given lies in the mapping of the ring itself, and stays there when its makers are gone."""
+    running.send(minutes(1, 600))
+    bus = barbus.open(running.path)
+    bars = bus.day() if way == "day" else next(bus.follow(start="oldest"))
+    assert bars.pinned
+    inside = lambda address: any(address in found for found in mapping(running.path / "bars.ring"))
+    table = pyarrow.table(bars)
+    for name in ["frame", "open", "close", "volume", "seq", "received", "revision"]:
+        for chunk in table.column(name).chunks:
+            assert inside(chunk.buffers()[1].address), name
+    assert inside(table.column("symbol").chunk(0).indices.buffers()[1].address)
+    frame = polars.DataFrame(bars)
+    assert inside(frame.get_column("close").get_chunks()[0].to_arrow().buffers()[1].address)
+    for chunk in bars.to_polars().get_column("close").get_chunks():
+        assert inside(chunk.to_arrow().buffers()[1].address), "nor is it copied where there are several"
+    del chunk
+    array = table.column("close").chunk(0).to_numpy(zero_copy_only=True)
+    assert inside(array.__array_interface__["data"][0])
+    before = array.tolist()
+    del bars, table, frame
+    assert array.tolist() == before == [row[5] for row in minutes(1, 600)][: len(before)]
+    del array
+    copied = bus.window(SYMBOLS[0], 10)
+    assert not copied.pinned
+    assert not inside(pyarrow.record_batch(copied).column("close").buffers()[1].address)
+
+
+def test_a_pinned_view_stays_what_it_is_while_the_ring_goes_round(make):
+    """Promise 3: the bytes under a pinned view are not reused."""
+    running = make(**SMALL).start()
+    first = minutes(1, 32, day=1)
+    running.send(first)
+    bus = barbus.open(running.path)
+    table = pyarrow.table(bus.day())
+    before = table.to_pylist()
+    capacity = bus.stat()["blocks"] * 64
+    sent = 0
+    for day in range(2, 26):
+        sent += running.send(minutes(1, 1400, day=day)).accepted
+        if sent > 2 * capacity:
+            break
+    assert sent > 2 * capacity
+    assert table.to_pylist() == before
+    assert [row["close"] for row in before] == [row[5] for row in first]
+
+
+def test_everybody_takes_them(running):
+    rows = minutes(1, 600)
+    running.send(rows)
+    bus = barbus.open(running.path)
+    closes = [row[5] for row in rows]
+    for bars in [bus.day(), bus.window(SYMBOLS[0], 600)]:
+        expected = closes if len(bars) == len(rows) else closes[::2]
+        assert pyarrow.record_batch(bars).column("close").to_pylist() == expected
+        assert pyarrow.table(bars).column("close").to_pylist() == expected
+        assert pyarrow.schema(bars).names == bars.column_names
+        assert pyarrow.table(bars).schema.equals(pyarrow.schema(bars))
+        assert polars.DataFrame(bars).get_column("close").to_list() == expected
+        assert bars.to_polars().get_column("close").to_list() == expected
+        # To polars anything with capsules is a series here, of structs.
+        assert polars.from_arrow(bars).struct.unnest().get_column("close").to_list() == expected
+        assert pandas.DataFrame.from_arrow(bars)["close"].tolist() == expected
+        assert duckdb.sql("SELECT sum(close), count(DISTINCT symbol) FROM bars").fetchall()[0] == (
+            pytest.approx(sum(expected)),
+            2 if len(bars) == len(rows) else 1,
+        )
+        pyarrow.table(bars).validate(full=True)
+
+
+def test_conveniences_have_the_values(running):
+    rows = minutes(1, 20)
+    running.send(rows)
+    bars = barbus.open(running.path).day()
+    columns = bars.to_numpy()
+    assert columns["close"].tolist() == [row[5] for row in rows]
+    assert columns["symbol"].tolist() == [row[0] for row in rows]
+    assert columns["frame"].dtype == numpy.dtype("datetime64[ms]")
+    assert columns["received"].dtype == numpy.dtype("datetime64[ns]")
+    assert columns["frame"][0] == numpy.datetime64("2024-07-04T00:01")
+    assert numpy.isnan(columns["money"]).tolist() == [row[7] is None for row in rows]
+    frame = bars.to_pandas()
+    assert frame["frame"].dt.to_pydatetime().tolist() == [row[1] for row in rows]
+    assert str(frame["frame"].dt.tz) == "UTC" and frame["symbol"].tolist() == columns["symbol"].tolist()
+    assert bars.to_pyarrow().column("volume").to_pylist() == [row[6] for row in rows]
+    assert bars.to_polars().get_column("money").to_list() == [row[7] for row in rows]
+    assert bars.to_polars().get_column("symbol").cast(polars.String).to_list() == columns["symbol"].tolist()
+
+
+def test_float32_prices(make):
+    running = make(preset=('"default"', '"zillionare"')).start()
+    rows = minutes(1, 300)
+    running.send(rows)
+    bus = barbus.open(running.path)
+    assert [values(found)[:6] for found in bus.day()] == [row[:6] for row in rows], "quarters and 64ths are exact"
+    assert pyarrow.schema(bus.window(SYMBOLS[0], 2)).field("close").type == pyarrow.float32()
+    assert pyarrow.schema(bus.window(SYMBOLS[0], 2)).equals(pyarrow.schema(bus.day()))
+
+
+def test_the_schema_is_the_same_pinned_or_copied(running):
+    running.send(minutes(1, 600))
+    bus = barbus.open(running.path)
+    pinned, copied = next(bus.follow(start="oldest")), bus.window(SYMBOLS[0], 5)
+    assert pinned.pinned and not copied.pinned
+    assert pyarrow.schema(pinned).equals(pyarrow.schema(copied), check_metadata=True)

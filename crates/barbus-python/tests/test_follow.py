@@ -1,0 +1,277 @@
+import asyncio
+import datetime
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import barbus
+from conftest import PATIENCE, SMALL, SYMBOLS, bar, drain, minutes, table, until, values
+
+
+def test_every_bar_from_the_oldest_on_with_its_values(running):
+    rows = minutes(1, 600)
+    running.send(rows)
+    bus = barbus.open(running.path)
+    events, bars = drain(bus)
+    assert bars == rows
+    assert any(event.pinned for event in events), "so many are not copied"
+    seqs = [bar.seq for event in events for bar in event]
+    assert seqs == list(range(len(rows)))
+
+
+def test_starts(running):
+    rows = minutes(1, 5, day=3) + minutes(1, 5, day=4)
+    running.send(rows)
+    bus = barbus.open(running.path)
+    assert drain(bus, 7)[1] == rows[7:]
+    assert drain(bus, "today")[1] == rows[10:]
+    assert drain(bus, "2024-07-03")[1] == rows
+    assert drain(bus, datetime.date(2024, 7, 4))[1] == rows[10:]
+    assert drain(bus, "live") == ([], [])
+    assert bus.follow(start=3).position == 3
+    for wrong in ["yesterday", "2024-07-3", datetime.datetime(2024, 7, 4)]:
+        with pytest.raises(ValueError, match="2024-07-03"):
+            bus.follow(start=wrong)
+    with pytest.raises(TypeError):
+        bus.follow(start=1.5)
+    with pytest.raises(barbus.Error, match="the ring holds no bar of 2024-07-05 or a later day"):
+        bus.follow(start="2024-07-05")
+
+
+def test_the_close_of_a_day_comes_between_its_last_bar_and_the_next(running):
+    running.send(minutes(1, 3, day=3) + minutes(1, 3, day=4))
+    events, _ = drain(barbus.open(running.path))
+    kinds = [event if isinstance(event, barbus.DayClosed) else len(event) for event in events]
+    assert [kind for kind in kinds if not isinstance(kind, int)] == [kinds[1]] and kinds[0] == kinds[2] == 6
+    match kinds[1]:
+        case barbus.DayClosed(day):
+            assert day == datetime.date(2024, 7, 3)
+
+
+def test_some_symbols(running):
+    running.send(minutes(1, 600))
+    bus = barbus.open(running.path)
+    events, bars = drain(bus, symbols=[SYMBOLS[1]])
+    assert bars == minutes(1, 600, symbols=SYMBOLS[1:])
+    assert not any(event.pinned for event in events), "a choice is a copy"
+    assert drain(bus, symbols=iter(["nobody"])) == ([], [])
+    with pytest.raises(TypeError):
+        bus.follow(symbols="600000.XSHG")
+
+
+def test_live_bars_come_as_they_are_sent(running):
+    bus = barbus.open(running.path)
+    rows = minutes(1, 50)
+    follow = bus.follow(timeout=PATIENCE)
+
+    def produce():
+        with barbus.publish(running.path) as publisher:
+            for at in range(0, len(rows), 2):
+                publisher.send(table(rows[at : at + 2]))
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    got = []
+    while len(got) < len(rows):
+        got += [values(bar) for bar in next(follow)]
+    producer.join()
+    assert got == rows
+
+
+def test_a_reader_that_is_too_slow_is_told_how_many_it_missed(make):
+    """Promise 4: an exact count."""
+    running = make(**SMALL).start()
+    bus = barbus.open(running.path)
+    capacity = bus.stat()["blocks"] * 64
+    follow = bus.follow(start="oldest", timeout=0)
+    rows = minutes(1, 1400)
+    days = -(-3 * capacity // len(rows))
+    assert days < 25, "the ring is too long for this test"
+    sent = []
+    for day in range(1, days + 1):
+        rows = minutes(1, 1400, day=day)
+        assert running.send(rows).accepted == len(rows)
+        sent += rows
+    missed, got = 0, []
+    for event in follow:
+        match event:
+            case barbus.Lapped(count):
+                missed += count
+            case barbus.Bars():
+                got += [values(bar) for bar in event]
+    assert missed > 0
+    assert missed + len(got) == len(sent)
+    assert got == sent[missed:]
+
+
+def test_it_goes_on_when_the_daemon_is_started_again(running):
+    follow = barbus.open(running.path).follow(timeout=PATIENCE)
+    running.send([bar(SYMBOLS[0], 1)])
+    assert next(follow)[0].close == bar(SYMBOLS[0], 1)[5]
+    running.stop()
+    running.start()
+    running.send([bar(SYMBOLS[0], 2)])
+    assert next(follow)[0].close == bar(SYMBOLS[0], 2)[5]
+
+
+def test_async_beside_another_task_that_goes_on(running):
+    rows = minutes(1, 40)
+
+    async def strategy(got):
+        async for bars in barbus.open(running.path).follow(timeout=PATIENCE):
+            got += [values(bar) for bar in bars]
+            if len(got) == len(rows):
+                return
+
+    async def main():
+        got, ticks = [], 0
+        task = asyncio.create_task(strategy(got))
+        # It waits for bars that are sent only when this task has gone on many times beside it.
+        while ticks < 200:
+            await asyncio.sleep(0.001)
+            ticks += 1
+        assert not task.done()
+        publisher = barbus.publish(running.path)
+        async with publisher:
+            for at in range(0, len(rows), 8):
+                ack = await publisher.send_async(table(rows[at : at + 8]))
+                assert ack.accepted == 8
+        await asyncio.wait_for(task, PATIENCE)
+        return got
+
+    assert asyncio.run(main()) == rows
+
+
+def test_async_gives_others_their_turn_while_it_catches_up(running):
+    running.send(minutes(1, 1000))
+
+    async def main():
+        turns, done = 0, False
+
+        async def other():
+            nonlocal turns
+            while not done:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(other())
+        batches = 0
+        async for _ in barbus.open(running.path).follow(start="oldest", timeout=0):
+            batches += 1
+            assert turns >= batches - 1
+        done = True
+        await task
+        return batches
+
+    assert asyncio.run(main()) >= 1
+
+
+def test_what_is_cancelled_loses_nothing(running):
+    async def main():
+        follow = barbus.open(running.path).follow()
+        for minute in range(1, 6):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(anext(follow), 0.01)
+            await asyncio.to_thread(running.send, [bar(SYMBOLS[0], minute)])
+            bars = await asyncio.wait_for(anext(follow), PATIENCE)
+            assert [values(found) for found in bars] == [bar(SYMBOLS[0], minute)]
+
+    asyncio.run(main())
+
+
+def test_many_async_readers_do_not_wait_for_each_other(running):
+    count = 40
+
+    async def main():
+        bus = barbus.open(running.path)
+        readers = [asyncio.create_task(anext(bus.follow(timeout=PATIENCE))) for _ in range(count)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(running.send, [bar(SYMBOLS[0], 1)])
+        return await asyncio.gather(*readers)
+
+    assert [len(bars) for bars in asyncio.run(main())] == [1] * count
+
+
+@pytest.mark.parametrize("loop", ["for", "async"])
+def test_ctrl_c_ends_a_wait_at_once(running, loop):
+    body = {
+        "for": "for _ in follow: pass",
+        "async": "import asyncio\nasync def main():\n  async for _ in follow: pass\nasyncio.run(main())",
+    }[loop]
+    script = f"import barbus\nfollow = barbus.open({str(running.path)!r}).follow()\nprint('waiting', flush=True)\n{body}"
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "waiting\n"
+    # In the wait itself, not before it: its main thread or its helper sleeps on a futex with a timeout.
+    until("the reader to wait", lambda: "futex" in wchan(child.pid))
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=10)
+    assert "KeyboardInterrupt" in errors
+    assert child.returncode in (-signal.SIGINT, 130, 1)
+
+
+def wchan(pid):
+    words = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            words.append(open(f"/proc/{pid}/task/{task}/wchan").read())
+        except OSError:
+            pass
+    return " ".join(words)
+
+
+def test_a_waiting_reader_leaves_the_interpreter_to_others(running):
+    follow = barbus.open(running.path).follow(timeout=PATIENCE)
+    got = []
+    reader = threading.Thread(target=lambda: got.append(next(follow)))
+    reader.start()
+    # This thread goes on, or the bar would never be sent.
+    running.send([bar(SYMBOLS[0], 1)])
+    reader.join(PATIENCE)
+    assert len(got) == 1 and len(got[0]) == 1
+
+
+def test_a_forked_child_is_told_to_open_for_itself(running):
+    running.send(minutes(1, 300))
+    bus = barbus.open(running.path)
+    follow = bus.follow(start="oldest")
+    publisher = barbus.publish(running.path)
+    pinned = next(follow)
+    assert pinned.pinned
+    before = [values(bar) for bar in pinned]
+    held = locks(running.path / "bars.ring")
+    assert held
+    inside, outside = os.pipe()
+    child = os.fork()
+    if child == 0:
+        words = []
+        for use in [lambda: next(follow), bus.symbols, bus.day, lambda: publisher.send(None)]:
+            try:
+                use()
+                words.append("nothing was raised")
+            except BaseException as error:
+                words.append(f"{type(error).__name__}: {error}")
+        words.append(str(len(barbus.open(running.path).symbols())))
+        # What a child lets go its parent still holds: the two share the locks.
+        del pinned, use
+        os.write(outside, "\n".join(words).encode())
+        os._exit(0)
+    os.close(outside)
+    with open(inside) as pipe:
+        *words, symbols = pipe.read().splitlines()
+    os.waitpid(child, 0)
+    expected = f"Error: {running.path}: opened by process {os.getpid()} before a fork: open it again in this process"
+    assert words == [expected] * 4
+    assert symbols == "2"
+    assert [values(bar) for bar in pinned] == before
+    assert locks(running.path / "bars.ring") == held
+    assert drain(bus)[1] == minutes(1, 300)
+
+
+def locks(path):
+    """The locks of readers on a file."""
+    number = f":{os.stat(path).st_ino} "
+    return sorted(line.split(":", 1)[1] for line in open("/proc/locks") if "OFDLCK" in line and number in line)
