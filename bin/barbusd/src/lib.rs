@@ -14,6 +14,7 @@ mod lines;
 mod logs;
 mod messages;
 mod producer;
+mod readers;
 mod requests;
 mod server;
 mod socket;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::connection::{End, Reader, Writer};
 use crate::daemon::Daemon;
-use crate::lines;
+use crate::{lines, readers};
 
 /// Answers requests until the peer has no more. One that cannot be done is answered with the reason; one that cannot be read ends the connection.
 pub(crate) async fn answer(reader: &mut Reader, writer: &mut Writer, daemon: &Daemon) -> Result<(), End> {
@@ -17,7 +17,8 @@ pub(crate) async fn answer(reader: &mut Reader, writer: &mut Writer, daemon: &Da
         let request = serde_json::from_slice(&line);
         match request.map_err(|error| End::Refused(format!("not a request: {error}")))? {
             Request::Stat {} => {
-                let stat = daemon.stat(Timestamp::now()).ok_or(End::Gone)?;
+                let mut stat = daemon.stat(Timestamp::now()).ok_or(End::Gone)?;
+                stat.set_readers(readers::list(&daemon.bus).await.as_deref());
                 lines::write(writer, &stat).await?;
             }
             Request::CloseDay { date } => match close_day(daemon, date).await? {

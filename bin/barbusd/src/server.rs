@@ -11,10 +11,10 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::access::Access;
-use crate::connection;
 use crate::daemon::Daemon;
 use crate::socket::Socket;
 use crate::watch::{FlushWatch, SyncWatch};
+use crate::{connection, readers};
 
 const WORKERS: usize = 2;
 /// How often the clock is looked at.
@@ -69,6 +69,7 @@ async fn serve(bus: &Bus) -> Result<()> {
         "listening"
     );
 
+    let watching = tokio::spawn(readers::watch(bus.clone()));
     let mut connections = JoinSet::new();
     let mut flusher = FlushWatch::default();
     let mut syncs = SyncWatch::default();
@@ -104,6 +105,7 @@ async fn serve(bus: &Bus) -> Result<()> {
 
     // The socket's file goes first: with the lock given back below, a successor may make his own.
     drop(socket);
+    watching.abort();
     daemon.end();
     let ended = timeout(LAST_WORDS, async {
         while let Some(ended) = connections.join_next().await {

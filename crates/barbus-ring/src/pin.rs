@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use barbus_shm::{Frozen, Load, Memory, Pin, ReadMap, ReaderMemory};
+use barbus_shm::{Frozen, Load, Memory, Pin, PinWatch, ReadMap, ReaderMemory};
 
 use crate::layout::*;
 use crate::{Ring, RingError};
@@ -149,6 +149,11 @@ impl PinnedRows {
 }
 
 impl Ring {
+    /// Has `watch` told of every block that is held by what this ring hands out from now on.
+    pub fn watch_pins(&self, watch: Arc<dyn PinWatch>) {
+        self.map.watch_pins(watch);
+    }
+
     /// The symbols that are in the dictionary now, in place.
     pub fn frozen_symbols(&self) -> FrozenSymbols {
         let count = self.symbol_count();

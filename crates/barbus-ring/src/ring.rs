@@ -147,6 +147,30 @@ impl<M: Memory> Ring<M> {
         superseded
     }
 
+    /// When the writer last said that it lives, nanoseconds since 1970-01-01 UTC; 0 after a clean end.
+    pub fn heartbeat_ns(&self) -> u64 {
+        self.u64(SB_HEARTBEAT_NS)
+    }
+
+    /// The newest row; `None` before the first one of this file.
+    pub fn newest_row(&self) -> Option<Row> {
+        let (block, rows) = self.cursor();
+        let header = self.header(self.slot_of(block)?).filter(|header| header.block == block)?;
+        let counted = header.first_seq.wrapping_add(rows.into());
+        let newest = |seq: u64| match self.tip(seq) {
+            crate::tip::Tip::Row(row, _) => Some(row),
+            _ => None,
+        };
+        // The tip is ahead of the cursor by a few rows; at most by all of its own.
+        let ahead = (0..u64::from(self.geometry.tip_rows)).map_while(|i| newest(counted.wrapping_add(i))).last();
+        let last = counted.checked_sub(1)?;
+        ahead.or_else(|| newest(last)).or_else(|| {
+            let mut found = Vec::new();
+            crate::Follower::new(self, crate::Start::Seq(last)).ok()?.poll(self, &mut found, 1);
+            found.first().copied().filter(|row| row.seq == last)
+        })
+    }
+
     /// The row at a place that a [`crate::Follower`] has seen; `None` once the block is gone.
     pub fn row_at(&self, block: u64, row: u32) -> Option<Row> {
         self.row_in(self.slot_of(block)?, block, row)

@@ -26,6 +26,7 @@ mod file;
 mod futex;
 mod lock;
 mod map;
+mod own;
 mod pin;
 mod word;
 
@@ -35,5 +36,6 @@ pub use file::{allocate, sync};
 pub use futex::{wait, wake_all};
 pub use lock::WriterLock;
 pub use map::{Memory, ReadMap, ReaderMemory, WriteMap, WriterMemory};
-pub use pin::{Frozen, Pin};
+pub use own::{OwnFile, Sight, look};
+pub use pin::{Frozen, Pin, PinWatch};
 pub use word::{Load, ReadOnly, Store};

@@ -152,6 +152,11 @@ impl ReadMap {
         self.file().metadata().map(|found| found.len()).map_err(|e| ShmError::io(self.path(), "look at", e))
     }
 
+    /// Has `watch` told of every byte that is pinned through this map, and its clones, from now on.
+    pub fn watch_pins(&self, watch: Arc<dyn crate::PinWatch>) {
+        self.pins().watch(watch);
+    }
+
     pub(crate) fn pins(&self) -> &Pins {
         &self.mapped.pins
     }

@@ -7,13 +7,21 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use crate::{ReadMap, ReaderMemory, ShmError};
+
+/// Is told which bytes are held, by the thread that pins or lets go.
+pub trait PinWatch: Send + Sync + std::fmt::Debug {
+    /// A byte is held: the ticket is given back when it is let go.
+    fn held(&self) -> u64;
+    /// The byte of this ticket is held no more.
+    fn released(&self, ticket: u64);
+}
 
 /// How often each byte is pinned through one open file, by the process that opened it.
 ///
@@ -22,29 +30,50 @@ use crate::{ReadMap, ReaderMemory, ShmError};
 #[derive(Debug)]
 pub(crate) struct Pins {
     pid: u32,
-    counts: Mutex<HashMap<usize, usize>>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    bytes: HashMap<usize, Byte>,
+    watch: Option<Arc<dyn PinWatch>>,
+}
+
+#[derive(Debug)]
+struct Byte {
+    count: usize,
+    ticket: Option<u64>,
 }
 
 impl Default for Pins {
     fn default() -> Self {
-        Self { pid: std::process::id(), counts: Mutex::default() }
+        Self { pid: std::process::id(), held: Mutex::default() }
     }
 }
 
 impl Pins {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn watch(&self, watch: Arc<dyn PinWatch>) {
+        self.held().watch = Some(watch);
+    }
+
     pub(crate) fn take(&self, file: &File, offset: usize) -> Result<bool, Errno> {
         if std::process::id() != self.pid {
             return Ok(false);
         }
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&offset) {
-            *count += 1;
+        let mut held = self.held();
+        if let Some(byte) = held.bytes.get_mut(&offset) {
+            byte.count += 1;
             return Ok(true);
         }
         if !lock(file, offset, libc::F_RDLCK)? {
             return Ok(false);
         }
-        counts.insert(offset, 1);
+        let ticket = held.watch.as_ref().map(|watch| watch.held());
+        held.bytes.insert(offset, Byte { count: 1, ticket });
         Ok(true)
     }
 
@@ -52,13 +81,16 @@ impl Pins {
         if std::process::id() != self.pid {
             return;
         }
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(&offset) {
-            Some(1) => {
-                counts.remove(&offset);
+        let mut held = self.held();
+        match held.bytes.get_mut(&offset) {
+            Some(Byte { count: 1, .. }) => {
+                let ticket = held.bytes.remove(&offset).and_then(|byte| byte.ticket);
                 unlock(file, offset);
+                if let (Some(watch), Some(ticket)) = (&held.watch, ticket) {
+                    watch.released(ticket);
+                }
             }
-            Some(count) => *count -= 1,
+            Some(byte) => byte.count -= 1,
             None => {}
         }
     }

@@ -12,7 +12,7 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Makes a new bus at `path`: the directory and its folders (mode 0750, whatever the umask), and a `bus.toml` that shows every setting.
+    /// Makes a new bus at `path`: the directory and its folders (mode 0750, `readers` 3770, whatever the umask), and a `bus.toml` that shows every setting.
     ///
     /// Fails where `path` has a `bus.toml` already.
     pub fn init(path: &Path, options: &InitOptions) -> Result<Self> {
@@ -23,9 +23,10 @@ impl Bus {
         let text = template(options);
         // What is refused is refused before anything is made.
         Settings::parse(&text, &file)?;
-        for folder in [path.to_owned(), path.join("archive/1m"), path.join("quarantine"), path.join("readers")] {
+        for folder in [path.to_owned(), path.join("archive/1m"), path.join("quarantine")] {
             make_folder(&folder).map_err(|e| Error::io(&folder, "create", e))?;
         }
+        make_readers(&path.join("readers")).map_err(|e| Error::io(&path.join("readers"), "create", e))?;
         std::fs::write(&file, text).map_err(|e| Error::io(&file, "write", e))?;
         let _ = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640));
         Self::open(path)
@@ -95,6 +96,11 @@ impl Bus {
         self.path.join("quarantine")
     }
 
+    /// The directory in which readers keep their positions.
+    pub fn readers(&self) -> PathBuf {
+        self.path.join("readers")
+    }
+
     /// The writer's lock.
     pub fn lock(&self) -> PathBuf {
         self.path.join("lock")
@@ -123,4 +129,18 @@ pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Mode of the readers' folder: whoever is in the bus's group may make a file of his own there, the group can read it, nobody else can remove it.
+const READERS_MODE: u32 = 0o3770;
+
+/// Makes the readers' folder; what is there stays as it is.
+pub(crate) fn make_readers(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    make_folder(path)?;
+    let mode = |mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
+    // Some containers forbid the bit that hands the group on.
+    mode(READERS_MODE).or_else(|_| mode(READERS_MODE & 0o1777))
 }

@@ -130,6 +130,11 @@
 //! A replay knows what the archive knows: [`Replay`] says what that is not. On the command line `barbus replay` publishes archived days to another
 //! bus, for strategies in other processes and other languages.
 //!
+//! # Stale data, and who falls behind
+//!
+//! [`Reader::writer_alive`] and [`Reader::newest_age`] tell whether there is anything to trade on. How far each reader is, and what it holds, is
+//! seen by [`readers`] and `barbus readers BUS`; the daemon warns before one is overtaken. [`Reader::named`] gives it a name there.
+//!
 //! # Many bars at once, where they lie
 //!
 //! [`Reader::pin`] gives a [`View`]: all that is committed of a block, as an Arrow record batch that lies in the ring itself. Nothing is
@@ -160,9 +165,11 @@ mod day;
 mod error;
 mod feed;
 mod filter;
+mod position;
 pub mod protocol;
 mod publisher;
 mod reader;
+mod readers;
 mod replay;
 mod settings;
 mod stat;
@@ -186,6 +193,7 @@ pub use feed::Feed;
 pub use futures_core;
 pub use publisher::{Publisher, request_close_day, stat};
 pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, View, Wait};
+pub use readers::{ReaderStat, ReaderState, readers};
 pub use replay::{Pace, Replay, Schedule};
 pub use settings::{Account, InitOptions, Settings};
 #[cfg(feature = "stream")]

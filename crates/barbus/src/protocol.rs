@@ -9,6 +9,7 @@ use barbus_bars::Date;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::ReaderStat;
 use crate::writer::{FlushError, SyncError};
 
 /// Metadata of a stream's schema: what its frames mark, `start` or `end`.
@@ -129,6 +130,9 @@ pub struct DayClose {
 pub struct Stat {
     /// Process number of the daemon, where one runs.
     pub pid: Option<u32>,
+    /// Whether a writer, the daemon or another one, has said within the last second that it lives.
+    #[serde(default)]
+    pub writer_alive: bool,
     /// Symbols on the bus.
     pub symbols: u32,
     /// Bars in this line of sequence numbers: the next one's number.
@@ -163,6 +167,12 @@ pub struct Stat {
     pub quarantined: BTreeMap<String, u64>,
     /// Connections of producers now.
     pub producers: Option<u64>,
+    /// Readers that are seen now, see [`crate::readers`].
+    #[serde(default)]
+    pub readers: Option<u64>,
+    /// Bars that the one of them has not read that is most behind.
+    #[serde(default)]
+    pub readers_lag_bars: Option<u64>,
     /// The last failure of the archive, until a success.
     pub last_flush_error: Option<String>,
     /// When it was.
@@ -178,6 +188,12 @@ pub struct Stat {
 }
 
 impl Stat {
+    /// Takes over who reads the bus.
+    pub fn set_readers(&mut self, readers: Option<&[ReaderStat]>) {
+        self.readers = readers.map(|readers| readers.len() as u64);
+        self.readers_lag_bars = readers.and_then(|readers| readers.iter().filter_map(|reader| reader.lag_bars).max());
+    }
+
     /// Takes over a failure of the archive.
     pub(crate) fn set_flush_error(&mut self, error: Option<FlushError>) {
         self.last_flush_error = error.as_ref().map(|e| format!("{}: {} (tried {} times)", e.day, e.error, e.tries));

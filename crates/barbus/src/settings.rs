@@ -98,6 +98,19 @@ const SETTINGS: &[Setting] = &[
         "\"1m\"",
         &["For a ring on a tmpfs: how often the open day's bars are put on disk, what a reboot may cost at most."],
     ),
+    setting(
+        "readers",
+        "positions",
+        "true",
+        &["Whether readers keep their positions in readers/, where `barbus readers` and the daemon see them."],
+    ),
+    setting(
+        "readers",
+        "warn_lag",
+        "\"75%\"",
+        &["The daemon warns when so much of the ring lies between a reader and the newest bar."],
+    ),
+    setting("readers", "warn_pins", "\"5m\"", &["The daemon warns when a reader has held a block for so long."]),
 ];
 
 const SECTIONS: &[(&str, &str)] = &[
@@ -106,6 +119,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("ring", "The shared-memory ring."),
     ("ingest", "What producers send."),
     ("archive", "Closed days as Parquet."),
+    ("readers", "Who reads, and who is warned about."),
 ];
 
 /// A user or a group, as `bus.toml` names it.
@@ -160,6 +174,12 @@ pub struct Settings {
     pub late: Duration,
     /// How often the open day's bars are put on disk where the ring is on a tmpfs.
     pub spill: Duration,
+    /// Whether readers keep their positions where others see them.
+    pub positions: bool,
+    /// The part of the ring, from 0 to 1, between a reader and the newest bar from which on the daemon warns.
+    pub warn_lag: f64,
+    /// How long a reader may hold a block before the daemon warns.
+    pub warn_pins: Duration,
 }
 
 /// What a new bus is to be.
@@ -211,6 +231,8 @@ struct Raw {
     ingest: RawIngest,
     #[serde(default)]
     archive: RawArchive,
+    #[serde(default)]
+    readers: RawReaders,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -254,6 +276,13 @@ struct RawArchive {
     path: Option<PathBuf>,
     late: Option<String>,
     spill: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawReaders {
+    positions: Option<bool>,
+    warn_lag: Option<String>,
+    warn_pins: Option<String>,
 }
 
 impl Settings {
@@ -307,8 +336,18 @@ impl Settings {
             archive_path: raw.archive.path.unwrap_or_else(|| "archive/1m".into()),
             late: duration("archive.late", raw.archive.late, "5s")?,
             spill: duration("archive.spill", raw.archive.spill, "1m")?,
+            positions: raw.readers.positions.unwrap_or(true),
+            warn_lag: share(raw.readers.warn_lag.as_deref().unwrap_or("75%"))
+                .map_err(|text| wrong(format!("readers.warn_lag: {text:?} is not a share such as \"75%\"")))?,
+            warn_pins: duration("readers.warn_pins", raw.readers.warn_pins, "5m")?,
         })
     }
+}
+
+/// A part of the whole, from 0 to 1, from more than `0%` up to `100%`.
+fn share(text: &str) -> Result<f64, &str> {
+    let percent: Option<f64> = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
+    percent.filter(|percent| *percent > 0.0 && *percent <= 100.0).map(|percent| percent / 100.0).ok_or(text)
 }
 
 trait Pipe: Sized {
@@ -398,6 +437,10 @@ mod tests {
         assert!(message("").contains("no calendar"));
         assert!(message("calendar = \"24x7\"\n[ring]\nsize = \"big\"").contains("ring.size: \"big\""));
         assert!(message("calendar = \"24x7\"\n[days]\ngrace = \"soon\"").contains("days.grace: \"soon\""));
+        for share in ["0%", "75", "101%", "NaN%", "much"] {
+            let wrong = message(&format!("calendar = \"24x7\"\n[readers]\nwarn_lag = {share:?}"));
+            assert!(wrong.contains(&format!("readers.warn_lag: {share:?}")), "{wrong}");
+        }
         assert!(message("calendar = \"24x7\"\n[ring]\nsymbols = \"many\"").starts_with("bus.toml: line 3: "));
         assert!(message("calendar = ").starts_with("bus.toml: line 1: "));
     }

@@ -10,6 +10,7 @@ mod init;
 mod latest;
 mod publish;
 mod replay;
+mod readers;
 mod shared;
 mod stat;
 mod tail;
@@ -42,6 +43,7 @@ enum Verb {
     Latest(latest::Latest),
     Window(window::Window),
     Stat(stat::StatVerb),
+    Readers(readers::Readers),
     CloseDay(close_day::CloseDay),
     Verify(verify::Verify),
     Demo(demo::Demo),
@@ -70,6 +72,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Latest(verb) => verb.run(),
         Verb::Window(verb) => verb.run(),
         Verb::Stat(verb) => verb.run(),
+        Verb::Readers(verb) => verb.run(),
         Verb::CloseDay(verb) => verb.run(),
         Verb::Verify(verb) => verb.run(),
         Verb::Demo(verb) => verb.run(),

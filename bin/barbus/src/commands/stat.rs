@@ -43,7 +43,7 @@ impl StatVerb {
 fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let count = format::count;
     let mut lines = vec![
-        ("daemon", stat.pid.map_or("not running".to_owned(), |pid| format!("running, process {pid}"))),
+        ("daemon", daemon(stat)),
         ("symbols", count(stat.symbols.into())),
         ("bars", count(stat.bars)),
     ];
@@ -63,6 +63,9 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
         ("producers", stat.producers),
     ];
     lines.extend(since_start.into_iter().filter_map(|(name, value)| Some((name, count(value?)))));
+    if let Some(readers) = stat.readers {
+        lines.push(("readers", self::readers(readers, stat.readers_lag_bars)));
+    }
     if stat.pid.is_some() || !stat.quarantined.is_empty() {
         lines.push(("quarantined", quarantined(stat)));
     }
@@ -76,6 +79,23 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
         lines.push(("holidays", format!("known through {horizon}")));
     }
     lines
+}
+
+fn daemon(stat: &Stat) -> String {
+    match stat.pid {
+        Some(pid) => format!("running, process {pid}"),
+        None if stat.writer_alive => "not running; a program writes the bus itself".to_owned(),
+        None => "not running".to_owned(),
+    }
+}
+
+fn readers(readers: u64, lag_bars: Option<u64>) -> String {
+    let readers = format::count(readers);
+    match lag_bars {
+        None => readers,
+        Some(0) => format!("{readers}, at the newest bar"),
+        Some(bars) => format!("{readers}, up to {} bars behind", format::count(bars)),
+    }
 }
 
 fn last_bar(stat: &Stat, zone: &TimeZone) -> String {
@@ -118,5 +138,13 @@ mod tests {
         assert!(lines.contains(&("daemon", "running, process 7".to_owned())));
         assert!(lines.contains(&("quarantined", "3 (high-low 2, rejected 1)".to_owned())));
         assert!(lines.contains(&("flush error", "disk full".to_owned())));
+    }
+
+    #[test]
+    fn a_writer_without_a_daemon_and_readers_are_told() {
+        let stat = Stat { writer_alive: true, readers: Some(3), readers_lag_bars: Some(1_234), ..Stat::default() };
+        let lines = lines(&stat, &TimeZone::UTC);
+        assert_eq!(lines[0], ("daemon", "not running; a program writes the bus itself".to_owned()));
+        assert!(lines.contains(&("readers", "3, up to 1,234 bars behind".to_owned())), "{lines:?}");
     }
 }

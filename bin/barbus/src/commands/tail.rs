@@ -65,7 +65,7 @@ impl FromStr for From {
 
 impl Tail {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let mut reader = Reader::open(&self.bus)?.from(self.from.0)?;
+        let mut reader = Reader::open(&self.bus)?.from(self.from.0)?.named("barbus tail");
         let colour = colour_wanted();
         let mut sheet = BarSheet::new(reader.bus(), self.format, colour);
         let wanted: HashSet<String> = self.symbols.iter().cloned().collect();

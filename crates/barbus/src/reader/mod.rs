@@ -2,6 +2,7 @@
 
 mod event;
 mod index;
+mod presence;
 mod view;
 mod wait;
 
@@ -13,6 +14,7 @@ use barbus_ring::{Follower, Polled, Ring, RingError, Row, SymbolId};
 
 pub use event::{Bar, Bars, BarsIter, Event};
 use index::Index;
+use presence::Presence;
 pub use view::View;
 use view::Viewer;
 pub use wait::Wait;
@@ -78,6 +80,7 @@ pub struct Reader {
     index: Option<Index>,
     viewer: Option<Viewer>,
     wait: Wait,
+    presence: Presence,
 }
 
 // A reader may be made in one thread and used in another.
@@ -94,7 +97,7 @@ enum Step {
     Nothing,
 }
 
-fn attach(bus: &Bus) -> Result<Ring> {
+pub(crate) fn attach(bus: &Bus) -> Result<Ring> {
     let path = bus.ring();
     if !path.exists() {
         return Err(Error::NoRing { ring: path, bus: bus.path().to_owned() });
@@ -123,13 +126,33 @@ impl Reader {
             index: None,
             viewer: None,
             wait: Wait::default(),
+            presence: Presence::Due(None),
         })
     }
 
     /// Goes to another start.
     pub fn from(mut self, at: Start) -> Result<Self> {
         self.follower = start(&self.bus, &self.ring, at)?;
+        self.presence.moved(self.position());
         Ok(self)
+    }
+
+    /// Gives it a name for those who look after the bus (`barbus readers`): at most 64 bytes of it are kept. Without one it has its process's.
+    ///
+    /// A reader is listed from its first look for bars on ([`Reader::poll`], [`Reader::next`], [`Reader::wait`], [`Reader::pin`]) until it is
+    /// dropped or its process ends: it keeps its position in a small file of its own in the bus's `readers/`. That is one store to its own memory
+    /// for each call that finds something; where the file cannot be made the reader reads all the same. One that only asks
+    /// ([`Reader::latest`], [`Reader::window`]) is not listed.
+    pub fn named(mut self, name: &str) -> Self {
+        self.presence = Presence::Due(Some(name.to_owned()));
+        self
+    }
+
+    /// Keeps its position to itself: nobody sees how far it is, and nobody is warned when it falls behind. `readers.positions = false` in `bus.toml`
+    /// is the same for all readers of a bus.
+    pub fn anonymous(mut self) -> Self {
+        self.presence = Presence::Unseen;
+        self
     }
 
     /// Waits in another way.
@@ -158,7 +181,8 @@ impl Reader {
         &self.bus
     }
 
-    /// What comes next, if it is there: it never waits and makes no system call.
+    /// What comes next, if it is there: it never waits and makes no system call, but for the first one, which lists the reader
+    /// ([`Reader::named`]).
     ///
     /// Bars come many at once, up to a thousand, when the reader is behind, and one by one when it is at the tip.
     #[inline]
@@ -169,9 +193,16 @@ impl Reader {
 
     #[inline(always)]
     fn step(&mut self) -> Result<Step> {
+        if self.presence.is_due() {
+            self.presence.appear(&self.bus, &self.ring, self.follower.position().seq);
+        }
         loop {
             self.rows.clear();
-            match self.follower.poll(&self.ring, &mut self.rows, BATCH) {
+            let polled = self.follower.poll(&self.ring, &mut self.rows, BATCH);
+            if polled != Polled::Empty {
+                self.presence.moved(self.follower.position().seq);
+            }
+            match polled {
                 Polled::Rows(_) => {}
                 Polled::Empty if self.ring.superseded() => return self.follow(),
                 Polled::Empty => return Ok(Step::Nothing),
@@ -212,7 +243,11 @@ impl Reader {
     /// # Ok::<(), barbus::Error>(())
     /// ```
     pub fn pin(&mut self) -> Result<Option<View>> {
+        if self.presence.is_due() {
+            self.presence.appear(&self.bus, &self.ring, self.follower.position().seq);
+        }
         let Some(rows) = self.follower.pin(&self.ring)? else { return Ok(None) };
+        self.presence.moved(self.follower.position().seq);
         let viewed = match &mut self.viewer {
             Some(viewer) => viewer.view(&self.ring, &rows),
             none => Viewer::new(&self.ring).and_then(|viewer| none.insert(viewer).view(&self.ring, &rows)),
@@ -227,6 +262,9 @@ impl Reader {
     ///
     /// Who has slept in the kernel sees whether the ring's file was cut off meanwhile, which is an error.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
+        if self.presence.is_due() {
+            self.presence.appear(&self.bus, &self.ring, self.follower.position().seq);
+        }
         let (ring, follower) = (&self.ring, &self.follower);
         Ok(wait::until(ring, self.wait, timeout, || follower.ready(ring) || ring.superseded())?)
     }
@@ -323,9 +361,48 @@ impl Reader {
         self.follower.day(&self.ring).map(date_of)
     }
 
-    /// What the ring tells of the bus without a daemon.
+    /// Whether the bus's writer is at work: it says so ten times a second, and counts as dead when it has not for a second. False after its end.
+    ///
+    /// It costs some tens of nanoseconds and makes no system call, but after a replacement of the ring that was not followed yet. An idle market
+    /// does not make a writer dead: see [`Reader::newest_age`].
+    ///
+    /// ```
+    /// # use barbus::{Bus, InitOptions, Reader, Row, Writer};
+    /// # use std::time::Duration;
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let bus = Bus::init(&dir.path().join("bus"), &InitOptions { calendar: "24x7".into(), ..Default::default() })?;
+    /// # let mut writer = Writer::open(&bus)?;
+    /// # let symbol = writer.symbol("600000.XSHG").unwrap();
+    /// # writer.push(&Row { symbol, frame_ms: 1_720_056_660_000, ..Default::default() })?;
+    /// let reader = Reader::open(bus.path())?;
+    /// // A strategy that does not trade on stale data.
+    /// let fresh = |age: Duration| age < Duration::from_secs(90);
+    /// let may_trade = |reader: &Reader| reader.writer_alive() && reader.newest_age().is_some_and(fresh);
+    /// assert!(may_trade(&reader));
+    ///
+    /// drop(writer);
+    /// assert!(!may_trade(&reader));
+    /// # Ok::<(), barbus::Error>(())
+    /// ```
+    pub fn writer_alive(&self) -> bool {
+        match self.ring.superseded() {
+            false => crate::stat::writer_alive(&self.ring),
+            true => attach(&self.bus).is_ok_and(|ring| crate::stat::writer_alive(&ring)),
+        }
+    }
+
+    /// How long ago the newest bar of the bus was received, read or not, of whatever symbol; `None` where the ring has none yet.
+    ///
+    /// It costs some tens of nanoseconds and makes no system call. In a new ring that has replaced another one it is `None` until the first bar.
+    pub fn newest_age(&self) -> Option<Duration> {
+        crate::stat::newest_age(&self.ring, jiff::Timestamp::now())
+    }
+
+    /// What the ring, and the readers' files, tell of the bus without a daemon.
     pub fn stat(&self) -> Stat {
-        crate::stat::of_ring(&self.ring, &self.bus)
+        let mut stat = crate::stat::of_ring(&self.ring, &self.bus);
+        stat.set_readers(crate::readers::of_ring(&self.ring, &self.bus).ok().as_deref());
+        stat
     }
 
     fn corrupt(&self) -> Error {
@@ -348,6 +425,7 @@ impl Reader {
         let ring = attach(&self.bus)?;
         self.follower = start(&self.bus, &ring, Start::Seq(at))?;
         self.ring = ring;
+        self.presence.turn_to(&self.ring, self.follower.position().seq);
         self.symbols.clear();
         if let Some(filter) = &mut self.filter {
             filter.forget();

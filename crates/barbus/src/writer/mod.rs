@@ -137,6 +137,8 @@ impl Writer {
             let what = format!("ingest.ack = \"durable\": {}", crate::bus::volatile(&bus.ring()));
             return Err(Error::Settings { path: bus.path().join("bus.toml"), what });
         }
+        // Without it readers are not seen, and nothing else is amiss.
+        let _ = crate::bus::make_readers(&bus.readers());
         let spec = spec(bus);
         let path = bus.ring();
         if !path.exists() {
@@ -197,7 +199,10 @@ impl Writer {
         let current = Current::new(ring.archivist());
         Ok(Self {
             flusher,
-            pulse: Pulse::start(current.clone(), settings.sync),
+            pulse: {
+                let beating = current.clone();
+                Pulse::start(current.clone(), move |now_ns| beating.beat(now_ns), settings.sync)
+            },
             current,
             intake: Intake::new(bus),
             quarantine: Quarantine::new(bus.quarantine()),

@@ -1,4 +1,6 @@
-//! The writer's pulse: a thread that says that the writer lives and puts the ring on disk, at the interval set and when somebody waits.
+//! The writer's pulse: a thread that says that the writer lives, and one that puts the ring on disk, at the interval set and when somebody waits.
+//!
+//! They are two, so that a disk that takes its time does not make the writer look dead.
 //!
 //! Whoever waits for rows to be on disk asks for a sync at once. One sync serves all who asked before it began; the next one serves
 //! those who came meanwhile. Nobody holds the writer while he waits.
@@ -28,8 +30,6 @@ pub struct SyncError {
 
 /// What the pulse does to a ring, behind a seam at which tests let it fail.
 pub(crate) trait Heart: Send + 'static {
-    /// Says that the writer lives, at nanoseconds since 1970-01-01 UTC; 0 says that it ended.
-    fn beat(&mut self, now_ns: u64);
     /// The sequence number of the next row, and the count of commits and day closes.
     fn progress(&mut self) -> (u64, u32);
     /// Puts everything on disk that was committed before the call.
@@ -53,13 +53,14 @@ impl Current {
     fn ring(&self) -> Archivist {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// Says that the writer lives, at nanoseconds since 1970-01-01 UTC; 0 says that it ended.
+    pub(crate) fn beat(&self, now_ns: u64) {
+        self.ring().heartbeat(now_ns);
+    }
 }
 
 impl Heart for Current {
-    fn beat(&mut self, now_ns: u64) {
-        self.ring().heartbeat(now_ns);
-    }
-
     fn progress(&mut self) -> (u64, u32) {
         let archivist = self.ring();
         let commits = archivist.ring().commits();
@@ -110,17 +111,23 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct Pulse {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    /// That which syncs, and that which beats.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Pulse {
-    pub(crate) fn start(heart: impl Heart, sync: Duration) -> Self {
+    /// Has `beat` called with the time at each beat, and with 0 at the end.
+    pub(crate) fn start(heart: impl Heart, mut beat: impl FnMut(u64) + Send + 'static, sync: Duration) -> Self {
+        // Who finds the writer there finds it alive.
+        beat(now_ns());
+        fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+            std::thread::Builder::new().name(name.into()).spawn(work).expect("a thread can be started")
+        }
         let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        let beat = move || run(heart, sync, &theirs);
-        let thread =
-            std::thread::Builder::new().name("barbus-pulse".into()).spawn(beat).expect("a thread can be started");
-        Self { shared, thread: Some(thread) }
+        let [theirs, beats] = [Arc::clone(&shared), Arc::clone(&shared)];
+        let syncing = thread("barbus-sync", move || run(heart, sync, &theirs));
+        let beating = thread("barbus-pulse", move || keep_beating(beat, &beats));
+        Self { shared, threads: vec![syncing, beating] }
     }
 
     /// A handle to wait for the disk without holding the writer.
@@ -133,8 +140,25 @@ impl Drop for Pulse {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.work.notify_all();
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
+            // Said by the thread itself, unless it met a bug: the other one must not go on for ever.
+            self.shared.lock().over = true;
+            self.shared.done.notify_all();
+        }
+    }
+}
+
+fn now_ns() -> u64 {
+    Timestamp::now().as_nanosecond() as u64
+}
+
+fn keep_beating(mut beat: impl FnMut(u64), shared: &Shared) {
+    loop {
+        beat(now_ns());
+        let waited = shared.done.wait_timeout_while(shared.lock(), BEAT, |state| !state.over);
+        if waited.unwrap_or_else(PoisonError::into_inner).0.over {
+            return beat(0);
         }
     }
 }
@@ -145,7 +169,6 @@ fn run(mut heart: impl Heart, interval: Duration, shared: &Shared) {
     // After a failure: how long the pause is, and when it is over.
     let mut pause: Option<(Duration, Instant)> = None;
     loop {
-        heart.beat(Timestamp::now().as_nanosecond() as u64);
         let (asked, stop) = {
             let mut state = shared.lock();
             let woken_until = Instant::now() + BEAT.min(interval.max(Duration::from_millis(1)));
@@ -191,7 +214,6 @@ fn run(mut heart: impl Heart, interval: Duration, shared: &Shared) {
     let progress = heart.progress();
     let result = heart.sync();
     note(shared, result.map(|()| progress.0));
-    heart.beat(0);
     shared.lock().over = true;
     shared.done.notify_all();
 }
@@ -282,8 +304,6 @@ mod tests {
     }
 
     impl Heart for Disk {
-        fn beat(&mut self, _: u64) {}
-
         fn progress(&mut self) -> (u64, u32) {
             (self.rows.load(SeqCst), 0)
         }
@@ -298,6 +318,7 @@ mod tests {
 
     struct Bench {
         pulse: Pulse,
+        beats: Arc<AtomicU64>,
         rows: Arc<AtomicU64>,
         syncs: Arc<AtomicU32>,
         fails: Arc<AtomicBool>,
@@ -309,8 +330,10 @@ mod tests {
         let (begun, has_begun) = channel();
         let (go, may_go) = channel();
         let (rows, syncs, fails) = <(Arc<AtomicU64>, Arc<AtomicU32>, Arc<AtomicBool>)>::default();
+        let beats = <Arc<AtomicU64>>::default();
+        let beat = beats.clone();
         let disk = Disk { rows: rows.clone(), syncs: syncs.clone(), fails: fails.clone(), begun, go: may_go };
-        Bench { pulse: Pulse::start(disk, Duration::from_secs(3_600)), rows, syncs, fails, begun: has_begun, go }
+        Bench { pulse: Pulse::start(disk, move |at| beat.store(at, SeqCst), Duration::from_secs(3_600)), beats, rows, syncs, fails, begun: has_begun, go }
     }
 
     const LONG: Duration = Duration::from_secs(240);
@@ -375,5 +398,26 @@ mod tests {
         assert!(waiter.wait(5, LONG));
         assert_eq!((waiter.last_error(), tells.recv().unwrap()), (None, 5));
         bench.go.send(()).unwrap();
+    }
+    /// A disk that takes its time does not make the writer look dead; its end is said at the end.
+    #[test]
+    fn the_heart_beats_while_the_disk_is_slow() {
+        let bench = bench();
+        bench.rows.store(5, SeqCst);
+        bench.pulse.waiter().ask(5);
+        bench.begun.recv().unwrap();
+        // In the middle of a sync.
+        let before = bench.beats.load(SeqCst);
+        let end = Instant::now() + LONG;
+        while bench.beats.load(SeqCst) == before {
+            assert!(Instant::now() < end, "no beat during the sync");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let Bench { pulse, beats, go, .. } = bench;
+        // This one, and the last one.
+        go.send(()).unwrap();
+        go.send(()).unwrap();
+        drop(pulse);
+        assert_eq!(beats.load(SeqCst), 0);
     }
 }
