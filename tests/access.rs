@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::command::{self, Finished};
+use crate::support::command::{self, Finished, Running};
 use crate::support::{market, wait};
 
 /// The daemon's group may read, and nobody in it can write; others get nothing; whatever the umask is.
@@ -60,6 +60,43 @@ fn the_group_reads_and_cannot_write() {
         let message = stage.barbus(&stage.outsider, verb, arguments).fails(1, &["Permission denied"]);
         assert_eq!(message.lines().count(), 1, "{message}");
     }
+}
+
+/// Whoever reads is seen by all of the group, under the name of his user; where he cannot make his file he reads all the same, and says nothing.
+#[test]
+fn members_of_the_group_are_seen_reading() {
+    let Some(mut stage) = Stage::set("r") else { return };
+    stage.start("umask 077", "");
+    let program = stage.program();
+    let (verb, bus) = (OsStr::new("tail"), stage.bus());
+    let tail = |options: &[&str]| {
+        let mut line = vec![program.as_os_str(), verb, bus.as_os_str()];
+        line.extend(options.iter().map(OsStr::new));
+        Running::start(&mut Stage::command_as(&stage.member, &line), false)
+    };
+    let readers = |user: &str| stage.barbus(user, "readers", &["--format", "json"].map(OsStr::new)).json_lines();
+    let running = tail(&[]);
+    for user in [&stage.keeper, &stage.other, &stage.member] {
+        let seen = wait::until("the member", || readers(user).pop());
+        assert_eq!((&seen["user"], &seen["name"]), (&stage.member.as_str().into(), &"barbus tail".into()));
+        let file = stage.bus().join("readers").join(seen["id"].as_str().expect("text"));
+        assert!(!stage.run_as(&stage.other, &["rm", "-f", file.to_str().expect("text")]).status.success());
+    }
+    running.signal(Signal::KILL);
+    drop(running);
+    wait::until("its file to go", || readers(&stage.keeper).is_empty().then_some(()));
+
+    fs::set_permissions(stage.bus().join("readers"), fs::Permissions::from_mode(0o750)).expect("root may");
+    let unseen = tail(&["--from", "oldest", "--format", "json", "--until-close"]);
+    wait::until("the reader", || unseen.has_mapped(&bus.join("bars.ring")).then_some(()));
+    let csv = stage.write("bars.csv", &market::csv(&market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 5)));
+    stage.barbus(&stage.member, "publish", &[csv.as_os_str()]).ok();
+    wait::until("it to read", || (unseen.lines_so_far() == 5).then_some(()));
+    assert_eq!(readers(&stage.keeper), [] as [Value; 0]);
+    stage.barbus(&stage.member, "close-day", &[]).ok();
+    let run = unseen.finish();
+    assert!(run.stderr.lines().all(|line| line.contains("day_closed")), "{run}");
+    assert_eq!(run.json_lines().len(), 5);
 }
 
 /// The lists say which of those whom the socket's mode lets in may use it: users, groups that a user is in, by name or number.

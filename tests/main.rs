@@ -11,6 +11,7 @@
 //! - `format_reader`: docs/FORMAT.md is enough: a reader in Python written from it alone
 //! - `full`: days larger than the ring, disks without room: producers wait, nothing is lost
 //! - `kill_loop`: the daemon killed at random moments, again and again, with producers and readers at work
+//! - `lag`: who reads, how far behind, and what he holds: listed, counted, warned about; whether the writer lives
 //! - `publish`: every format and vendor names; true counts; the same archive by every way
 //! - `python_package`: the wheel, built, installed where nothing else is, and its own tests with real daemons
 //! - `readers`: reader processes: no system call, the same for all, nobody stopped, an exact count of what was missed
@@ -24,7 +25,7 @@
 //! The promises of the design and who guards them here; the crates have tests of their own besides:
 //!
 //! 1. a valid Arrow file at every moment: `stock_readers`
-//! 2. read-only maps, a writer that waits for nobody: `access`, `reading`, `readers`, `format_reader`
+//! 2. read-only maps, a writer that waits for nobody: `access`, `reading`, `readers`, `lag`, `format_reader`
 //! 3. no torn read: `format_reader`, `demo`
 //! 4. an exact count of what was missed: `readers`, `format_reader`
 //! 5. no system call in steady state: `readers`
@@ -44,6 +45,7 @@ mod demo;
 mod format_reader;
 mod full;
 mod kill_loop;
+mod lag;
 mod publish;
 mod python_package;
 mod readers;

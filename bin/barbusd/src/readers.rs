@@ -132,3 +132,51 @@ impl ReadersWatch {
         news
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader as `barbus::readers` gives it; the fields that matter here follow.
+    fn reader(id: &str, state: &str, ring_used: f64, held_s: i64) -> ReaderStat {
+        let since = Timestamp::from_second(1_000 - held_s).unwrap();
+        serde_json::from_value(serde_json::json!({
+            "id": id, "name": id, "pid": 7, "uid": 0, "started": null, "state": state, "position": 1, "lag_bars": 5, "lag_s": 1.0,
+            "ring_used": ring_used, "pins": u32::from(held_s > 0), "pins_since": (held_s > 0).then_some(since),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn each_state_is_told_once_until_it_is_over() {
+        let mut watch = ReadersWatch::new(0.75, Duration::from_secs(60));
+        let now = Timestamp::from_second(1_000).unwrap();
+        let mut look = |readers: &[ReaderStat]| {
+            watch.look(readers.to_vec(), now).into_iter().map(|(news, _)| news).collect::<Vec<_>>()
+        };
+        for (used, state, news) in [
+            (0.70, "live", None),
+            (0.75, "live", Some(News::Near)),
+            (0.80, "live", None),
+            (0.70, "live", None),
+            (0.76, "live", None),
+            (1.0, "lapped", Some(News::Lapped)),
+            (1.0, "lapped", None),
+            (0.99, "live", None),
+            (0.375, "live", Some(News::Recovered)),
+            (0.60, "live", None),
+            (1.0, "lapped", Some(News::Lapped)),
+        ] {
+            assert_eq!(
+                look(&[reader("a", state, used, 0), reader("b", "live", 0.1, 0)]),
+                Vec::from_iter(news),
+                "{used}"
+            );
+        }
+        assert_eq!(look(&[]), [News::Gone]);
+        assert_eq!(look(&[]), []);
+        for (held_s, news) in [(59, None), (60, Some(News::Holds)), (90, None), (1, Some(News::LetGo)), (0, None)] {
+            assert_eq!(look(&[reader("a", "live", 0.1, held_s)]), Vec::from_iter(news), "{held_s}");
+        }
+    }
+}

@@ -204,7 +204,8 @@ mod tests {
             (PF_PINS_SINCE_NS, 8, "pins_since_ns"),
         ];
         let part = document.split("## Position files").nth(1).unwrap().split("\n## ").next().unwrap();
-        let documented: Vec<&str> = part.lines().filter(|line| line.starts_with("| ") && !line.contains("at |")).collect();
+        let documented: Vec<&str> =
+            part.lines().filter(|line| line.starts_with("| ") && !line.contains("at |")).collect();
         assert_eq!(documented.len(), fields.len(), "{documented:?}");
         for ((offset, bytes, name), line) in fields.iter().zip(documented) {
             assert!(line.starts_with(&format!("| {offset} | {bytes} | {name} | ")), "{line}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use barbus_ring::{Follower, Position, Ring, Start};
 use barbus_shm::{Memory, look};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::position::{BYTES, Told};
 use crate::reader::attach;
@@ -16,7 +16,7 @@ use crate::{Bus, Error, Result};
 const MOST: usize = 10_000;
 
 /// Where a reader is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReaderState {
     /// Its position is in the ring.
@@ -45,7 +45,7 @@ impl ReaderState {
 }
 
 /// A reader, as its position file says.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReaderStat {
     /// Tells it from every other one, also of the same process: the name of its file.

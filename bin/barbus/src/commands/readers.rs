@@ -29,7 +29,18 @@ const TABLE: [&str; 8] = ["name", "pid", "user", "position", "bars behind", "tim
 /// Columns of a terminal that are enough for the names and numbers that are usual; on a narrower one user and position are left out.
 const WIDE: usize = 110;
 const PROGRAMS: [&str; 12] = [
-    "name", "pid", "user", "position", "lag_bars", "lag_s", "ring_used", "pins", "pins_since", "state", "started", "id",
+    "name",
+    "pid",
+    "user",
+    "position",
+    "lag_bars",
+    "lag_s",
+    "ring_used",
+    "pins",
+    "pins_since",
+    "state",
+    "started",
+    "id",
 ];
 
 impl Readers {

@@ -42,11 +42,7 @@ impl StatVerb {
 
 fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let count = format::count;
-    let mut lines = vec![
-        ("daemon", daemon(stat)),
-        ("symbols", count(stat.symbols.into())),
-        ("bars", count(stat.bars)),
-    ];
+    let mut lines = vec![("daemon", daemon(stat)), ("symbols", count(stat.symbols.into())), ("bars", count(stat.bars))];
     if let Some(rate) = stat.rate {
         lines.push(("rate", format!("{} bars/s", format::compact(if rate >= 10.0 { rate.round() } else { rate }))));
     }

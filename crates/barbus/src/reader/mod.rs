@@ -393,9 +393,12 @@ impl Reader {
 
     /// How long ago the newest bar of the bus was received, read or not, of whatever symbol; `None` where the ring has none yet.
     ///
-    /// It costs some tens of nanoseconds and makes no system call. In a new ring that has replaced another one it is `None` until the first bar.
+    /// It costs some tens of nanoseconds and makes no system call, but after a replacement of the ring that was not followed yet. In a new ring that
+    /// has replaced another one it is `None` until the first bar.
     pub fn newest_age(&self) -> Option<Duration> {
-        crate::stat::newest_age(&self.ring, jiff::Timestamp::now())
+        let age = |ring: &Ring| crate::stat::newest_age(ring, jiff::Timestamp::now());
+        let newer = self.ring.superseded().then(|| attach(&self.bus).ok().as_ref().and_then(age)).flatten();
+        newer.or_else(|| age(&self.ring))
     }
 
     /// What the ring, and the readers' files, tell of the bus without a daemon.

@@ -333,7 +333,15 @@ mod tests {
         let beats = <Arc<AtomicU64>>::default();
         let beat = beats.clone();
         let disk = Disk { rows: rows.clone(), syncs: syncs.clone(), fails: fails.clone(), begun, go: may_go };
-        Bench { pulse: Pulse::start(disk, move |at| beat.store(at, SeqCst), Duration::from_secs(3_600)), beats, rows, syncs, fails, begun: has_begun, go }
+        Bench {
+            pulse: Pulse::start(disk, move |at| beat.store(at, SeqCst), Duration::from_secs(3_600)),
+            beats,
+            rows,
+            syncs,
+            fails,
+            begun: has_begun,
+            go,
+        }
     }
 
     const LONG: Duration = Duration::from_secs(240);
