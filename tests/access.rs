@@ -41,7 +41,9 @@ fn the_group_reads_and_cannot_write() {
     assert_eq!(stage.barbus(&stage.member, "tail", &tail).json_lines().len(), bars.len());
 
     let ring = stage.bus().join("bars.ring");
-    let before = fs::read(&ring).expect("root can read");
+    // What never changes in it: the writer's heartbeat comes behind.
+    let head = || fs::read(&ring).expect("root can read")[..4096].to_vec();
+    let before = head();
     let write = |user: &str| {
         stage.run_as(user, &["dd", "if=/dev/zero", "count=1", "conv=notrunc", &format!("of={}", ring.display())])
     };
@@ -49,7 +51,7 @@ fn the_group_reads_and_cannot_write() {
         let run = write(user);
         assert!(!run.status.success() && run.stderr.contains("Permission denied"), "{run}");
     }
-    assert!(fs::read(&ring).expect("root can read") == before, "somebody wrote to the ring");
+    assert!(head() == before, "somebody wrote to the ring");
 
     for verb in ["tail", "stat", "latest", "publish"] {
         let arguments: &[&OsStr] = match verb {
