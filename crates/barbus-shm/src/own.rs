@@ -32,6 +32,11 @@ impl OwnFile {
         made.inspect_err(|_| drop(std::fs::remove_file(&path)))
     }
 
+    /// False in a forked child of the process that made it.
+    pub fn is_mine(&self) -> bool {
+        std::process::id() == self.pid
+    }
+
     /// Its bytes.
     pub fn map(&self) -> &WriteMap {
         &self.map
@@ -50,7 +55,7 @@ fn lock(file: &File, path: &Path) -> Result<(), ShmError> {
 
 impl Drop for OwnFile {
     fn drop(&mut self) {
-        if std::process::id() == self.pid {
+        if self.is_mine() {
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -100,6 +100,10 @@ impl PositionFile {
 
     /// The reader is gone; what it pinned may still be held.
     pub(crate) fn close(&self) {
+        // A forked child drops its copy of a reader that goes on in the parent.
+        if !self.file.is_mine() {
+            return;
+        }
         self.file.map().words32(PF_CLOSED, 1)[0].set(1);
     }
 

@@ -142,7 +142,8 @@ impl Reader {
     /// A reader is listed from its first look for bars on ([`Reader::poll`], [`Reader::next`], [`Reader::wait`], [`Reader::pin`]) until it is
     /// dropped or its process ends: it keeps its position in a small file of its own in the bus's `readers/`. That is one store to its own memory
     /// for each call that finds something; where the file cannot be made the reader reads all the same. One that only asks
-    /// ([`Reader::latest`], [`Reader::window`]) is not listed.
+    /// ([`Reader::latest`], [`Reader::window`]) is not listed. A forked child that goes on with its parent's reader moves the parent's position: it
+    /// should open one of its own.
     pub fn named(mut self, name: &str) -> Self {
         self.presence = Presence::Due(Some(name.to_owned()));
         self
