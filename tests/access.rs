@@ -33,6 +33,9 @@ fn the_group_reads_and_cannot_write() {
     assert_eq!(mode("readers").1, 0o3770);
     assert_eq!((mode("bars.ring").1, mode("bus.toml").1, mode("ingest.sock").1), (0o640, 0o640, 0o660));
 
+    // Who can open the writer's lock can take it, and keep the writer from starting.
+    assert_eq!(mode("lock").1, 0o600);
+
     let bars = market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 5);
     let csv = stage.write("bars.csv", &market::csv(&bars));
     stage.barbus(&stage.member, "publish", &[csv.as_os_str()]).ok();

@@ -1,29 +1,33 @@
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::ShmError;
 
+/// Nobody but the writer's user has anything to do with it.
+const MODE: u32 = 0o600;
+
 /// The one writer's lock: held while the value lives, dropped by the kernel when the process dies, however it dies.
 ///
-/// The file holds the process number of its last holder, so that whoever is refused can name it.
+/// The file holds the process number of its last holder, so that whoever is refused can name it. Its mode is 0600: whoever could open it, if only to
+/// read, could lock it as well, and keep the writer from starting.
 #[derive(Debug)]
 pub struct WriterLock {
     _file: File,
 }
 
 impl WriterLock {
-    /// Takes the lock at `path` (created with mode 0640) without waiting; [`ShmError::Held`] where somebody else has it.
+    /// Takes the lock at `path` without waiting; [`ShmError::Held`] where somebody else has it.
     pub fn acquire(path: &Path) -> Result<Self, ShmError> {
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o640)
+            .mode(MODE)
             .open(path)
             .map_err(|e| ShmError::io(path, "open the lock", e))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -35,7 +39,8 @@ impl WriterLock {
             }
             Err(e) => return Err(ShmError::io(path, "lock", e)),
         }
-        file.set_len(0)
+        file.set_permissions(Permissions::from_mode(MODE))
+            .and_then(|()| file.set_len(0))
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(|e| ShmError::io(path, "write the lock", e))?;
