@@ -3,7 +3,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use barbus::{Date, Reader, Row, Start};
+use barbus::{Date, Pace, Reader, Row, Start};
 use barbus_archive::Archive;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -12,7 +12,7 @@ use pyo3::types::{PyDate, PyInt, PyString};
 use crate::bar::Bar;
 use crate::bars::Bars;
 use crate::error::{Error, raised};
-use crate::follow::{Follow, RingDay, empty, newest_day};
+use crate::follow::{Follow, RingDay, Source, empty, newest_day};
 use crate::home::Home;
 use crate::{batch, event};
 
@@ -182,7 +182,33 @@ impl Bus {
         let start = start.map_or(Ok(Start::Live), start_of)?;
         let symbols = symbols.map(symbols_of).transpose()?;
         let reader = py.detach(|| self.reader()?.from(start).map_err(raised))?;
-        Follow::new(reader, start != Start::Live, symbols, timeout)
+        Follow::new(Source::Live(Box::new(reader)), start != Start::Live, symbols, timeout)
+    }
+
+    /// The archived days from ``first`` to ``last``, both included, given out again as ``follow`` gave them: ``Bars`` in the order of their
+    /// frames and ``DayClosed`` after each day, then the iteration ends. A strategy does not know the difference.
+    ///
+    /// ``speed`` is ``"max"`` or how many times faster than the market, ``60`` or ``"60x"``. ``revision`` and ``received`` are 0 and 1970: the
+    /// archive does not have them.
+    #[pyo3(signature = (first, last=None, symbols=None, speed=None))]
+    fn replay(
+        &self,
+        py: Python<'_>,
+        first: &Bound<'_, PyAny>,
+        last: Option<&Bound<'_, PyAny>>,
+        symbols: Option<&Bound<'_, PyAny>>,
+        speed: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Follow> {
+        self.home.check()?;
+        let first = date_of(first)?;
+        let last = last.map_or(Ok(first), date_of)?;
+        let symbols = symbols.map(symbols_of).transpose()?;
+        let pace = match speed.map(|speed| speed.str()).transpose()? {
+            None => Pace::Max,
+            Some(text) => text.to_string().parse().map_err(|why| PyValueError::new_err(format!("speed: {why}")))?,
+        };
+        let replay = py.detach(|| self.bus.replay(first, last)).map_err(raised)?.pace(pace);
+        Follow::new(Source::Replay(Box::new(replay)), false, symbols, None)
     }
 
     /// The newest bar of a symbol: of the highest frame, its last revision. None where it has left the ring.

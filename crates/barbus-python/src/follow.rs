@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use barbus::{Date, Event, Reader, Row};
+use barbus::{Date, Event, Reader, Replay, Row, View};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -16,6 +16,8 @@ use crate::home::Home;
 
 /// Longest wait without a look for signals.
 const SLICE: Duration = Duration::from_millis(100);
+/// Longest sleep between looks at a replay.
+const REPLAY_SLICE: Duration = Duration::from_millis(5);
 /// A pin makes two system calls: worth it for so many bars at once, which are copied otherwise.
 const WORTH_A_PIN: usize = 256;
 /// Batches without a bar of the symbols asked for, after which others get a turn.
@@ -33,8 +35,64 @@ pub(crate) struct Follow {
     executor: Mutex<Option<Py<PyAny>>>,
 }
 
+/// Where events come from.
+pub(crate) enum Source {
+    Live(Box<Reader>),
+    Replay(Box<Replay>),
+}
+
+impl Source {
+    fn poll(&mut self) -> barbus::Result<Option<Event<'_>>> {
+        match self {
+            Self::Live(reader) => reader.poll(),
+            Self::Replay(replay) => replay.poll(),
+        }
+    }
+
+    /// The next bars in place; a replay's are nowhere.
+    fn pin(&mut self) -> barbus::Result<Option<View>> {
+        match self {
+            Self::Live(reader) => reader.pin(),
+            Self::Replay(_) => Ok(None),
+        }
+    }
+
+    /// Waits for something to poll, and takes nothing.
+    fn wait(&mut self, timeout: Duration) -> barbus::Result<()> {
+        match self {
+            Self::Live(reader) => reader.wait(timeout).map(drop),
+            // It does not say when the next bars are due. Nobody waits who has not found that nothing is.
+            Self::Replay(_) => {
+                std::thread::sleep(timeout.min(REPLAY_SLICE));
+                Ok(())
+            }
+        }
+    }
+
+    fn ended(&self) -> bool {
+        match self {
+            Self::Live(_) => false,
+            Self::Replay(replay) => replay.ended(),
+        }
+    }
+
+    fn position(&self) -> u64 {
+        match self {
+            Self::Live(reader) => reader.position(),
+            Self::Replay(replay) => replay.position(),
+        }
+    }
+
+    fn bus(&self) -> &barbus::Bus {
+        match self {
+            Self::Live(reader) => reader.bus(),
+            Self::Replay(replay) => replay.bus(),
+        }
+    }
+}
+
 struct State {
-    reader: Reader,
+    source: Source,
     /// Whether many bars wait to be read: these are pinned. At the tip they are copied.
     behind: bool,
 }
@@ -61,7 +119,7 @@ impl State {
     /// As `take`, the bars perhaps none.
     fn take_any(&mut self, schema: &SchemaRef, symbols: Option<&HashSet<String>>) -> PyResult<Option<Taken>> {
         if self.behind
-            && let Some(view) = self.reader.pin().map_err(raised)?
+            && let Some(view) = self.source.pin().map_err(raised)?
         {
             self.behind = view.num_rows() >= WORTH_A_PIN;
             let whole = batch::bare(view.into()).map_err(raised)?;
@@ -73,7 +131,7 @@ impl State {
             let pinned = batch.num_rows() == rows;
             return Ok(Some(Taken::Bars(batch, pinned)));
         }
-        Ok(Some(match self.reader.poll().map_err(raised)? {
+        Ok(Some(match self.source.poll().map_err(raised)? {
             None => return Ok(None),
             Some(Event::DayClosed(day)) => Taken::DayClosed(day),
             Some(Event::Lapped { missed }) => {
@@ -92,18 +150,18 @@ impl State {
 
 impl Follow {
     pub(crate) fn new(
-        reader: Reader,
+        source: Source,
         behind: bool,
         symbols: Option<HashSet<String>>,
         timeout: Option<f64>,
     ) -> PyResult<Self> {
         let timeout = timeout.map(Duration::try_from_secs_f64).transpose();
         Ok(Self {
-            home: Home::here(reader.bus().path()),
+            home: Home::here(source.bus().path()),
             timeout: timeout.map_err(|_| PyValueError::new_err("timeout: give seconds, 0 or more"))?,
             symbols,
-            schema: batch::ring_schema(&reader.bus().settings().schema),
-            state: Mutex::new(State { reader, behind }),
+            schema: batch::ring_schema(&source.bus().settings().schema),
+            state: Mutex::new(State { source, behind }),
             executor: Mutex::new(None),
         })
     }
@@ -133,13 +191,21 @@ impl Follow {
         let end = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let left = end.map_or(SLICE, |end| end.saturating_duration_since(Instant::now()).min(SLICE));
-            let taken = py.detach(|| {
+            let (taken, ended) = py.detach(|| {
                 let mut state = self.lock();
-                state.reader.wait(left).map_err(raised)?;
-                state.take(&self.schema, self.symbols.as_ref())
+                let mut taken = state.take(&self.schema, self.symbols.as_ref())?;
+                let ended = state.source.ended();
+                if taken.is_none() && !ended {
+                    state.source.wait(left).map_err(raised)?;
+                    taken = state.take(&self.schema, self.symbols.as_ref())?;
+                }
+                PyResult::Ok((taken, ended))
             })?;
             if let Some(taken) = taken {
                 return self.event(py, taken).map(Some);
+            }
+            if ended {
+                return Ok(None);
             }
             py.check_signals()?;
             if end.is_some_and(|end| Instant::now() >= end) {
@@ -157,10 +223,10 @@ impl Follow {
     }
 
     /// Waits for something to take, at most so many seconds. It takes nothing, so that a wait that was given up loses nothing.
-    fn _wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+    fn _wait(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
         self.home.check()?;
         let timeout = Duration::try_from_secs_f64(seconds).unwrap_or(SLICE);
-        py.detach(|| self.lock().reader.wait(timeout)).map_err(raised)
+        py.detach(|| self.lock().source.wait(timeout)).map_err(raised)
     }
 
     /// What is there now; None where there is nothing, or another thread waits on this object.
@@ -172,6 +238,12 @@ impl Follow {
             Err(TryLockError::WouldBlock) => None,
         };
         taken.map(|taken| self.event(py, taken)).transpose()
+    }
+
+    /// Whether nothing will ever come: of a replay that is over.
+    #[getter]
+    fn _ended(&self) -> bool {
+        self.state.try_lock().is_ok_and(|state| state.source.ended())
     }
 
     #[getter]
@@ -195,7 +267,7 @@ impl Follow {
     #[getter]
     fn position(&self, py: Python<'_>) -> PyResult<u64> {
         self.home.check()?;
-        Ok(py.detach(|| self.lock().reader.position()))
+        Ok(py.detach(|| self.lock().source.position()))
     }
 
     fn __repr__(&self) -> String {

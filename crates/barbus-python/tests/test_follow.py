@@ -118,6 +118,44 @@ def test_it_goes_on_when_the_daemon_is_started_again(running):
     assert next(follow)[0].close == bar(SYMBOLS[0], 2)[5]
 
 
+def rises(events):
+    """A strategy: how often each symbol closes above its last close, for each day."""
+    last, count, days = {}, {}, []
+    for event in events:
+        match event:
+            case barbus.Bars():
+                for found in event:
+                    before = last.get(found.symbol, found.close)
+                    count[found.symbol] = count.get(found.symbol, 0) + (found.close > before)
+                    last[found.symbol] = found.close
+            case barbus.DayClosed(day):
+                days.append((day, count))
+                last, count = {}, {}
+    return days
+
+
+def test_a_strategy_does_not_know_a_replay_from_the_live_days(running):
+    for day in (2, 3):
+        running.send(minutes(1, 700, day=day))
+    running.close_day()
+    bus = barbus.open(running.path)
+    live = rises(bus.follow(start="oldest", timeout=0))
+    assert [day.isoformat() for day, _ in live] == ["2024-07-02", "2024-07-03"]
+    assert live[0][1] == {SYMBOLS[0]: 699, SYMBOLS[1]: 699}
+    assert rises(bus.replay("2024-07-02", datetime.date(2024, 7, 3))) == live
+    assert rises(bus.replay("2024-07-03")) == live[1:]
+    assert rises(bus.replay("2024-07-03", symbols=SYMBOLS[:1])) == [(live[1][0], {SYMBOLS[0]: 699})]
+
+    async def gather():
+        return [event async for event in bus.replay("2024-07-02", "2024-07-03", speed="6000000x")]
+
+    assert rises(asyncio.run(gather())) == live
+    with pytest.raises(barbus.Error, match="nothing to replay"):
+        bus.replay("2024-07-03", "2024-07-02")
+    with pytest.raises(ValueError, match="speed"):
+        bus.replay("2024-07-03", speed="slowly")
+
+
 def test_async_beside_another_task_that_goes_on(running):
     rows = minutes(1, 40)
 

@@ -23,7 +23,7 @@ async def next_event(follow):
         if event is not None:
             return event
         left = SLICE if end is None else min(SLICE, end - loop.time())
-        if left <= 0:
+        if left <= 0 or follow._ended:
             raise StopAsyncIteration
         await loop.run_in_executor(follow._executor, follow._wait, left)
 
