@@ -74,7 +74,7 @@ impl Bus {
     }
 
     fn newest(&self) -> PyResult<RingDay> {
-        newest_day(|| self.reader()?.from(Start::Today).map_err(raised))
+        newest_day(|| self.reader()?.anonymous().from(Start::Today).map_err(raised))
     }
 
     /// The newest day: what of it has left the ring is in the archive's parts.
@@ -170,18 +170,24 @@ impl Bus {
     /// ``start`` is ``"live"`` (only what comes from now on), ``"oldest"``, ``"today"`` (from the newest trading day's first bar), a date, or
     /// a sequence number. ``symbols`` are the ones wanted, all where it is None. With ``timeout`` the iteration ends when nothing came for so
     /// many seconds: 0 reads what is there.
-    #[pyo3(signature = (start=None, symbols=None, timeout=None))]
+    /// ``name`` is what ``barbus readers`` calls this reader.
+    #[pyo3(signature = (start=None, symbols=None, timeout=None, name=None))]
     fn follow(
         &self,
         py: Python<'_>,
         start: Option<&Bound<'_, PyAny>>,
         symbols: Option<&Bound<'_, PyAny>>,
         timeout: Option<f64>,
+        name: Option<&str>,
     ) -> PyResult<Follow> {
         self.home.check()?;
         let start = start.map_or(Ok(Start::Live), start_of)?;
         let symbols = symbols.map(symbols_of).transpose()?;
         let reader = py.detach(|| self.reader()?.from(start).map_err(raised))?;
+        let reader = match name {
+            Some(name) => reader.named(name),
+            None => reader,
+        };
         Follow::new(Source::Live(Box::new(reader)), start != Start::Live, symbols, timeout)
     }
 
@@ -245,6 +251,16 @@ impl Bus {
     /// Every symbol that was ever on the bus.
     fn symbols(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.ask(py, |reader| Ok(reader.symbols().to_vec()))
+    }
+
+    /// Whether a writer is at work now: bars that are old then are old because none came.
+    fn writer_alive(&self, py: Python<'_>) -> PyResult<bool> {
+        self.ask(py, |reader| Ok(reader.writer_alive()))
+    }
+
+    /// Seconds since the newest bar was received; None where there is none.
+    fn newest_age(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        self.ask(py, |reader| Ok(reader.newest_age().map(|age| age.as_secs_f64())))
     }
 
     /// How the bus is, as ``barbus stat --format json`` says it: the daemon's process, the age of the newest bar, counts.

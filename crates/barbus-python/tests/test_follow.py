@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import barbus
-from conftest import PATIENCE, SMALL, SYMBOLS, bar, drain, minutes, table, until, values
+from conftest import BARBUS, PATIENCE, SMALL, SYMBOLS, bar, drain, minutes, table, until, values
 
 
 def test_every_bar_from_the_oldest_on_with_its_values(running):
@@ -116,6 +116,23 @@ def test_it_goes_on_when_the_daemon_is_started_again(running):
     running.start()
     running.send([bar(SYMBOLS[0], 2)])
     assert next(follow)[0].close == bar(SYMBOLS[0], 2)[5]
+
+
+def test_a_reader_is_seen_by_its_name(running):
+    follow = barbus.open(running.path).follow(timeout=PATIENCE, name="my strategy")
+    running.send([bar(SYMBOLS[0], 1)])
+    next(follow)
+    run = subprocess.run([BARBUS, "readers", running.path], capture_output=True, text=True, check=True)
+    assert "my strategy" in run.stdout and str(os.getpid()) in run.stdout
+
+
+def test_stale_data_can_be_told(running):
+    bus = barbus.open(running.path)
+    assert bus.newest_age() is None and bus.writer_alive()
+    running.send([bar(SYMBOLS[0], 1)])
+    assert 0 <= bus.newest_age() < PATIENCE
+    running.kill()
+    until("the writer to be seen as dead", lambda: not bus.writer_alive())
 
 
 def rises(events):
@@ -246,7 +263,7 @@ def test_ctrl_c_ends_a_wait_at_once(running, loop):
     # In the wait itself, not before it: its main thread or its helper sleeps on a futex with a timeout.
     until("the reader to wait", lambda: "futex" in wchan(child.pid))
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=10)
+    _, errors = child.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in errors
     assert child.returncode in (-signal.SIGINT, 130, 1)
 
