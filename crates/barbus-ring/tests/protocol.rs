@@ -276,7 +276,7 @@ fn every_byte_of_a_sealed_blocks_metadata_is_guarded() {
     }
     writer.close_day();
     let archivist = writer.archivist();
-    [1, 2].map(|block| archivist.seal_checksum(block));
+    (1..=2).for_each(|block| archivist.seal_checksum(block));
     archivist.mark_persisted(1);
     drop(writer);
     let ring = Ring::attach(&path).unwrap();
