@@ -158,6 +158,12 @@ impl Follower {
         self.at
     }
 
+    /// The block of the next row, where it was found in the ring: it may have no row yet, or have none any more.
+    #[inline]
+    pub fn block(&self) -> Option<u64> {
+        self.slot.map(|_| self.at.block)
+    }
+
     /// The trading day (days since 1970-01-01) that was open when the last rows were written, where it is known.
     pub fn day<M: Memory>(&mut self, ring: &Ring<M>) -> Option<i64> {
         let slot = self.slot(ring)?;

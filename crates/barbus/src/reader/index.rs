@@ -35,7 +35,7 @@ pub(crate) struct Index {
     follower: Follower,
     symbols: Vec<Bars>,
     held: Held,
-    /// The block of the last row: the ring holds it, and if an older one is gone a newer one than this will tell.
+    /// The newest block that was seen: if an older one is gone a newer one than this will tell.
     newest: u64,
     /// The newest block when all symbols' places were last looked at.
     swept: u64,
@@ -186,6 +186,8 @@ impl Index {
     /// The last `count` bars of a symbol that are in the ring.
     #[inline]
     pub(crate) fn last(&mut self, ring: &Ring, symbol: SymbolId, count: usize) -> &[Row] {
+        // A block without a row may have been begun: an older one is gone for it.
+        self.newest = self.newest.max(self.follower.block().unwrap_or_default());
         let Some(bars) = self.symbols.get_mut(symbol.0 as usize) else { return &[] };
         if bars.checked != self.newest {
             self.held.renew(ring, self.newest);
