@@ -83,6 +83,10 @@ impl Spec {
         if self.interval_ms == 0 {
             return wrong("an interval of 0 ms".into());
         }
+        // Far below where a stamp's mark is: no ring will ever get there.
+        if self.first_seq >= 1 << 62 {
+            return wrong(format!("{} as the first sequence number, must be below 2^62", self.first_seq));
+        }
         Ok(())
     }
 

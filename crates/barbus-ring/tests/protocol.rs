@@ -311,3 +311,17 @@ fn every_byte_of_a_sealed_blocks_metadata_is_guarded() {
     }
     assert_eq!(ring.verify().problems, Vec::<String>::new());
 }
+
+/// Promise 9: sequence numbers that would run into the stamps' mark are refused, at creation and when a file has them.
+#[test]
+fn a_first_sequence_number_near_the_end_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bars.ring");
+    let spec = |first_seq| Spec { blocks: 2, rows_per_block: 64, tip_rows: 64, first_seq, ..Spec::default() };
+    for first_seq in [1 << 62, u64::MAX] {
+        assert!(create(&path, &spec(first_seq)).unwrap_err().to_string().contains("first sequence number"));
+        assert!(!path.exists());
+    }
+    create(&path, &spec((1 << 62) - 1)).unwrap();
+    assert_eq!(RingWriter::open(&path).unwrap().next_seq(), (1 << 62) - 1);
+}
