@@ -1,0 +1,182 @@
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::toolchain::Toolchain;
+
+/// A path may be dearer than recorded by so much, in percent. Runs differ by less than 0.1, of which hash tables that are seeded at random are the
+/// most; builds in other places may be laid out otherwise.
+pub(crate) const TOLERANCE: f64 = 3.0;
+/// With another compiler, C library or valgrind than those of the record.
+pub(crate) const TOLERANCE_ELSEWHERE: f64 = 25.0;
+/// Below this a percentage means nothing: instructions for an operation.
+const SLACK: f64 = 1.0;
+
+/// Renews the record.
+pub(crate) const RENEW: &str =
+    "cargo build --release -p barbus-bench -p barbus-cli && target/release/barbus-instructions --record";
+
+/// Instructions for an operation of each path, and with what they were counted.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) toolchain: Toolchain,
+    pub(crate) instructions: Vec<(String, f64)>,
+}
+
+/// What became of a comparison. Failures name the path.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    pub(crate) notes: Vec<String>,
+    pub(crate) failures: Vec<String>,
+}
+
+impl Record {
+    pub(crate) fn to_toml(&self) -> String {
+        let Toolchain { architecture, rustc, libc, valgrind } = &self.toolchain;
+        let mut text = format!(
+            "# Instructions for one operation of each hot path (for a row, where the path takes many at once), as callgrind counts them.\n\
+             # .ci/run fails where one is dearer by more than {TOLERANCE} % ({TOLERANCE_ELSEWHERE} % with another toolchain). Renewed by\n\
+             # {RENEW}\n\n\
+             [toolchain]\narchitecture = {architecture:?}\nrustc = {rustc:?}\nlibc = {libc:?}\nvalgrind = {valgrind:?}\n\n[instructions]\n"
+        );
+        let width = self.instructions.iter().map(|(name, _)| name.len() + 2).max().unwrap_or(0);
+        for (name, instructions) in &self.instructions {
+            let name = format!("{name:?}");
+            writeln!(text, "{name:<width$} = {instructions:.1}").expect("a string takes all");
+        }
+        text
+    }
+
+    pub(crate) fn from_toml(text: &str) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        struct File {
+            toolchain: Toolchain,
+            instructions: BTreeMap<String, f64>,
+        }
+        let file: File = toml::from_str(text).context("not a record")?;
+        Ok(Self { toolchain: file.toolchain, instructions: file.instructions.into_iter().collect() })
+    }
+
+    fn of(&self, name: &str) -> Option<f64> {
+        self.instructions.iter().find(|(other, _)| other == name).map(|&(_, instructions)| instructions)
+    }
+}
+
+/// Compares what was counted `now` with what was `recorded`.
+pub(crate) fn compare(recorded: &Record, now: &Record) -> Comparison {
+    let mut comparison = Comparison::default();
+    let Comparison { notes, failures } = &mut comparison;
+    if recorded.toolchain.architecture != now.toolchain.architecture {
+        notes.push(format!(
+            "NOTHING IS COMPARED: the record is of {}, this is {}",
+            recorded.toolchain.architecture, now.toolchain.architecture
+        ));
+        return comparison;
+    }
+    let tolerance = if recorded.toolchain == now.toolchain {
+        TOLERANCE
+    } else {
+        notes.push(format!(
+            "ANOTHER TOOLCHAIN: {TOLERANCE_ELSEWHERE} % are allowed instead of {TOLERANCE} %\n  recorded: {}\n  now:      {}",
+            recorded.toolchain, now.toolchain
+        ));
+        TOLERANCE_ELSEWHERE
+    };
+    for (name, now) in &now.instructions {
+        let Some(was) = recorded.of(name) else {
+            failures.push(format!("`{name}` has no record (now {now:.1} instructions)"));
+            continue;
+        };
+        let percent = (now / was - 1.0) * 100.0;
+        let change = format!("{was:.1} -> {now:.1} instructions, {percent:+.1} %");
+        if (now - was).abs() <= SLACK || percent.abs() <= tolerance {
+            continue;
+        }
+        if percent > 0.0 {
+            failures.push(format!("`{name}` is dearer: {change} ({tolerance} % are allowed)"));
+        } else {
+            notes.push(format!("`{name}` is cheaper: {change}. Renew the record, so that it stays so: {RENEW}"));
+        }
+    }
+    for (name, _) in recorded.instructions.iter().filter(|(name, _)| now.of(name).is_none()) {
+        failures.push(format!("`{name}` is recorded, and was not counted"));
+    }
+    comparison
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(instructions: &[(&str, f64)]) -> Record {
+        let [architecture, rustc, libc, valgrind] = ["x86_64", "rustc 1", "glibc 2", "valgrind-3"].map(String::from);
+        Record {
+            toolchain: Toolchain { architecture, rustc, libc, valgrind },
+            instructions: instructions.iter().map(|&(name, count)| (name.to_owned(), count)).collect(),
+        }
+    }
+
+    fn compared(was: f64, now: f64) -> Comparison {
+        compare(&record(&[("push", was)]), &record(&[("push", now)]))
+    }
+
+    #[test]
+    fn a_dearer_path_fails_and_is_named_with_both_counts() {
+        let Comparison { notes, failures } = compared(100.0, 105.1);
+        assert_eq!(failures, ["`push` is dearer: 100.0 -> 105.1 instructions, +5.1 % (3 % are allowed)"]);
+        assert!(notes.is_empty(), "{notes:?}");
+    }
+
+    #[test]
+    fn within_the_tolerance_nothing_is_said() {
+        assert_eq!(compared(100.0, 102.9), Comparison::default());
+        assert_eq!(compared(100.0, 97.1), Comparison::default());
+        // An instruction more of a path that has ten.
+        assert_eq!(compared(10.0, 11.0), Comparison::default());
+    }
+
+    #[test]
+    fn a_cheaper_path_asks_for_another_record_and_does_not_fail() {
+        let Comparison { notes, failures } = compared(100.0, 90.0);
+        assert!(
+            notes.len() == 1 && notes[0].contains("`push` is cheaper") && notes[0].contains("-10.0 %"),
+            "{notes:?}"
+        );
+        assert!(failures.is_empty(), "{failures:?}");
+    }
+
+    #[test]
+    fn another_toolchain_is_allowed_more_and_said_aloud() {
+        let mut recorded = record(&[("push", 100.0), ("poll", 100.0)]);
+        recorded.toolchain.rustc = "rustc 2".into();
+        let Comparison { notes, failures } = compare(&recorded, &record(&[("push", 124.0), ("poll", 126.0)]));
+        assert!(notes.len() == 1 && notes[0].starts_with("ANOTHER TOOLCHAIN"), "{notes:?}");
+        assert!(failures.len() == 1 && failures[0].contains("`poll` is dearer"), "{failures:?}");
+    }
+
+    #[test]
+    fn another_architecture_is_not_compared_and_that_is_said() {
+        let mut recorded = record(&[("push", 100.0)]);
+        recorded.toolchain.architecture = "aarch64".into();
+        let Comparison { notes, failures } = compare(&recorded, &record(&[("push", 900.0)]));
+        assert!(notes.len() == 1 && notes[0].starts_with("NOTHING IS COMPARED"), "{notes:?}");
+        assert!(failures.is_empty(), "{failures:?}");
+    }
+
+    #[test]
+    fn a_path_on_one_side_alone_fails() {
+        let Comparison { failures, .. } = compare(&record(&[("push", 1.0)]), &record(&[("poll", 1.0)]));
+        assert_eq!(
+            failures,
+            ["`poll` has no record (now 1.0 instructions)", "`push` is recorded, and was not counted"]
+        );
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let written = record(&[("Follower::poll, at the tip", 12.5), ("push", 100.0)]);
+        assert_eq!(Record::from_toml(&written.to_toml()).expect("its own text"), written);
+    }
+}
