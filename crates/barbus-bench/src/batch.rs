@@ -11,8 +11,8 @@ use arrow_array::{
 use barbus::{Bus, InitOptions, Reader, Row, Start, SymbolId, Writer};
 use barbus_ring::{RingWriter, Spec, create};
 
-use crate::latency::{pin, pin_to_all};
 use crate::report::Report;
+use barbus_bench_link::{pin, unpin};
 
 pub(crate) const SYMBOLS: usize = 5_000;
 pub(crate) const MINUTES: usize = 240;
@@ -124,7 +124,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     std::fs::write(&settings, text)?;
     let bus = Bus::open(bus.path())?;
     // The writer's own threads may have the other core; this one has one.
-    pin_to_all()?;
+    unpin();
     let mut writer = Writer::open(&bus)?;
     pin(0);
     for (day, name) in [(0, Some("barbus library, first touch")), (1, None), (4, Some("barbus library"))] {

@@ -1,23 +1,26 @@
-//! What barbus does in time, side by side with what the machine can do at most.
+//! What barbus does in time, side by side with what the machine can do at most, and with its peers.
 //!
 //! Every measure runs in several rounds, the systems of a round one after the other, so that the ratios of a round mean something on a
 //! noisy machine. Two-process measures pin each process to a core of its own. Every bar that is read is checked.
 #![forbid(unsafe_code)]
 
 mod batch;
+mod between;
 mod ingest;
-mod latency;
+mod own;
+mod peers;
 mod questions;
 mod report;
 mod restart;
 
 use std::path::PathBuf;
 
+use barbus_bench_link::Measure;
 use clap::{Parser, Subcommand};
 
 use report::Report;
 
-/// Measures barbus against the limits of this machine.
+/// Measures barbus against the limits of this machine and against its peers.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -38,8 +41,11 @@ enum Command {
         #[arg(long, env = "BARBUS_DATA")]
         data: Option<PathBuf>,
         /// Only these parts.
-        #[arg(long, value_delimiter = ',', default_values = ["latency", "batch", "questions", "ingest"])]
+        #[arg(long, value_delimiter = ',')]
         only: Vec<Part>,
+        /// Only systems with one of these in their names, in the two-process measures; `barbus,raw` builds no peers.
+        #[arg(long, value_delimiter = ',')]
+        systems: Vec<String>,
     },
     /// From the daemon's start to its first acknowledgement, with a full ring.
     Restart {
@@ -47,24 +53,26 @@ enum Command {
         #[arg(long, default_value_t = 7)]
         rounds: usize,
     },
-    /// The other process of a latency measure.
+    /// A process of a two-process measure.
     #[command(hide = true)]
-    Echo {
-        /// Which system.
-        system: latency::System,
-        /// Directory of its files.
-        directory: PathBuf,
-        /// Messages to be answered.
-        count: u64,
+    Side {
+        /// What it is to do, JSON.
+        job: String,
     },
 }
 
 /// A part of the measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
-    /// One bar from process to process.
+    /// One bar from process to process, both spinning.
     Latency,
-    /// Batches through the library.
+    /// One bar from process to process, both asleep while they wait.
+    Asleep,
+    /// Bars one by one from process to process, as many as go through.
+    Throughput,
+    /// Bars in batches from process to process, as many as go through.
+    Batches,
+    /// Batches on one core, through the library too.
     Batch,
     /// `latest` and `window` over a full day.
     Questions,
@@ -74,34 +82,59 @@ enum Part {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Echo { system, directory, count } => latency::echo(system, &directory, count),
+        Command::Side { job } => barbus_bench_link::side(&own::peers(), &job),
         Command::Restart { rounds } => {
             let mut report = Report::default();
             restart::rounds(&mut report, rounds.max(1))?;
             print!("{}", report.table());
             Ok(())
         }
-        Command::All { rounds, json, data, only } => {
+        Command::All { rounds, json, data, only, systems } => {
             let mut report = Report::default();
+            let mut notes = Vec::new();
+            let wanted = |part: Part| only.is_empty() || only.contains(&part);
+            let between = [
+                (Part::Latency, Measure::OneWay),
+                (Part::Asleep, Measure::OneWayAsleep),
+                (Part::Throughput, Measure::OneByOne),
+                (Part::Batches, Measure::Batches),
+            ];
+            let mut all = between::own()?;
+            if between.iter().any(|&(part, _)| wanted(part))
+                && !systems.iter().all(|name| "barbus raw".contains(name.as_str()))
+            {
+                all.extend(peers::systems(&mut notes));
+            }
+            all.retain(|system| {
+                let name = &system.about.name;
+                if let Some(why) = &system.about.missing {
+                    notes.push(format!("{name}: {why}"));
+                }
+                system.about.missing.is_none()
+                    && (systems.is_empty() || systems.iter().any(|wanted| name.contains(wanted)))
+            });
+            if data.is_none() && wanted(Part::Ingest) {
+                notes.push("ingest: BARBUS_DATA is not set".into());
+            }
             for round in 1..=rounds.max(1) {
                 eprintln!("round {round} of {rounds}");
-                if only.contains(&Part::Latency) {
-                    latency::round(&mut report)?;
+                for (part, measure) in between {
+                    if wanted(part) {
+                        between::round(&mut report, &all, measure)?;
+                    }
                 }
-                if only.contains(&Part::Batch) {
+                if wanted(Part::Batch) {
                     batch::round(&mut report)?;
                 }
-                if only.contains(&Part::Questions) {
+                if wanted(Part::Questions) {
                     questions::round(&mut report)?;
                 }
-                if let Some(data) = data.as_ref().filter(|_| only.contains(&Part::Ingest)) {
+                if let Some(data) = data.as_ref().filter(|_| wanted(Part::Ingest)) {
                     ingest::round(&mut report, data)?;
                 }
             }
-            if data.is_none() && only.contains(&Part::Ingest) {
-                eprintln!("skipped: ingest (BARBUS_DATA is not set)");
-            }
             print!("{}", report.table());
+            notes.iter().for_each(|note| println!("skipped: {note}"));
             if let Some(path) = json {
                 std::fs::write(path, report.json()?)?;
             }

@@ -7,8 +7,8 @@ use anyhow::ensure;
 use barbus::{Bus, InitOptions, Reader, Row, Writer};
 
 use crate::batch::{BARS, MINUTES, SYMBOLS, minutes};
-use crate::latency::pin;
 use crate::report::Report;
+use barbus_bench_link::pin;
 
 /// Symbols of the small watch list.
 const WATCHED: usize = 16;

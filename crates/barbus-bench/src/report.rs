@@ -8,10 +8,10 @@ pub(crate) struct Report {
 
 #[derive(Debug)]
 struct Measure {
-    measure: &'static str,
-    system: &'static str,
-    unit: &'static str,
-    limit: Option<&'static str>,
+    measure: String,
+    system: String,
+    unit: String,
+    limit: Option<String>,
     rounds: Vec<f64>,
 }
 
@@ -34,17 +34,16 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 impl Report {
     /// Adds the figure of a round. `limit` names the system of the same measure that is the limit.
-    pub(crate) fn add(
-        &mut self,
-        measure: &'static str,
-        system: &'static str,
-        limit: Option<&'static str>,
-        unit: &'static str,
-        value: f64,
-    ) {
+    pub(crate) fn add(&mut self, measure: &str, system: &str, limit: Option<&str>, unit: &str, value: f64) {
         match self.measures.iter_mut().find(|m| m.measure == measure && m.system == system) {
             Some(found) => found.rounds.push(value),
-            None => self.measures.push(Measure { measure, system, unit, limit, rounds: vec![value] }),
+            None => self.measures.push(Measure {
+                measure: measure.into(),
+                system: system.into(),
+                unit: unit.into(),
+                limit: limit.map(Into::into),
+                rounds: vec![value],
+            }),
         }
     }
 
@@ -52,16 +51,16 @@ impl Report {
         self.measures
             .iter()
             .map(|m| {
-                let limit = m.limit.and_then(|name| {
-                    self.measures.iter().find(|other| other.measure == m.measure && other.system == name)
+                let limit = m.limit.as_ref().and_then(|name| {
+                    self.measures.iter().find(|other| other.measure == m.measure && other.system == *name)
                 });
                 let ratio =
                     limit.map(|limit| median(m.rounds.iter().zip(&limit.rounds).map(|(own, limit)| own / limit)));
                 Line {
-                    measure: m.measure,
-                    system: m.system,
+                    measure: &m.measure,
+                    system: &m.system,
                     median: median(m.rounds.iter().copied()),
-                    unit: m.unit,
+                    unit: &m.unit,
                     ratio_to_limit: ratio,
                     rounds: &m.rounds,
                 }

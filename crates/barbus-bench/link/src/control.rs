@@ -1,0 +1,54 @@
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use barbus_shm::{Load, Memory, Store, WriteMap, allocate};
+
+const BYTES: u64 = 4096;
+/// Words on cache lines that nothing else is on.
+const READY: [usize; 2] = [0, 256];
+const POSITION: usize = 512;
+
+/// What the two processes of a measure tell each other beside the peer: that they are ready, and how far the reader has come.
+pub(crate) struct Control(WriteMap);
+
+impl Control {
+    pub(crate) fn create(directory: &Path) -> anyhow::Result<()> {
+        allocate(&directory.join("control"), BYTES)?;
+        Ok(())
+    }
+
+    pub(crate) fn open(directory: &Path) -> anyhow::Result<Self> {
+        Ok(Self(WriteMap::open(&directory.join("control"))?))
+    }
+
+    /// Says that side `own` (0 or 1) is ready, and waits for the other.
+    pub(crate) fn meet(&self, own: usize) -> anyhow::Result<()> {
+        self.0.words64(READY[own], 1)[0].set_release(1);
+        let begun = Instant::now();
+        while self.0.words64(READY[1 - own], 1)[0].get() == 0 {
+            ensure!(begun.elapsed() < Duration::from_secs(20), "the other process is not ready");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.0.fence_acquire();
+        Ok(())
+    }
+
+    /// The reader has read so many bars.
+    #[inline(always)]
+    pub(crate) fn set_position(&self, bars: u64) {
+        self.0.words64(POSITION, 1)[0].set_release(bars);
+    }
+
+    /// Waits until the reader has read `bars`, and returns how many it has.
+    pub(crate) fn wait_for(&self, bars: u64) -> u64 {
+        loop {
+            let position = self.0.words64(POSITION, 1)[0].get();
+            self.0.fence_acquire();
+            if position >= bars {
+                return position;
+            }
+            std::hint::spin_loop();
+        }
+    }
+}

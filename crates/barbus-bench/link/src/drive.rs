@@ -1,0 +1,143 @@
+//! What the two processes do. The first has core 0 and the clock, the second has core 1.
+
+use std::time::Instant;
+
+use anyhow::ensure;
+use hdrhistogram::Histogram;
+
+use crate::control::Control;
+use crate::{Figures, Job, Measure, Peer, Receiver, Sender, Wait, pin};
+
+/// Bars of a batch.
+const BATCH: u64 = 128;
+/// The reader tells its position as often as this, or eight times a window.
+const STRIDE: u64 = 4_096;
+/// Pauses of a reader who has found nothing where throughput is measured: about a microsecond.
+const PAUSES: u32 = 32;
+
+/// Round trips that are made, and those of them that are not counted.
+fn round_trips<P: Peer>(peer: &P, wait: Wait) -> (u64, u64) {
+    let counted = match wait {
+        Wait::Spin => peer.scale().spinning,
+        Wait::Sleep => peer.scale().asleep,
+    };
+    (counted + counted / 10, counted / 10)
+}
+
+#[inline(always)]
+fn receive_one(receiver: &mut impl Receiver, n: u64) -> anyhow::Result<()> {
+    loop {
+        match receiver.receive(n)? {
+            0 => std::hint::spin_loop(),
+            count => {
+                ensure!(count == 1, "{count} bars where one was sent");
+                return Ok(());
+            }
+        }
+    }
+}
+
+pub(crate) fn ping<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) -> anyhow::Result<Figures> {
+    pin(0);
+    let mut sender = peer.sender(&job.directory, "out", wait)?;
+    let mut receiver = peer.receiver(&job.directory, "back", wait)?;
+    control.meet(0)?;
+    let mut histogram = Histogram::<u64>::new(3)?;
+    let (all, warm) = round_trips(peer, wait);
+    for n in 0..all {
+        let start = Instant::now();
+        sender.send(n)?;
+        receive_one(&mut receiver, n)?;
+        if n >= warm {
+            histogram.record(start.elapsed().as_nanos() as u64 / 2)?;
+        }
+    }
+    control.set_position(1);
+    let ns = |quantile| histogram.value_at_quantile(quantile) as f64;
+    Ok(Figures::OneWay { p50_ns: ns(0.5), p99_ns: ns(0.99), p999_ns: ns(0.999), max_ns: histogram.max() as f64 })
+}
+
+/// Answers every bar with the same.
+pub(crate) fn echo<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) -> anyhow::Result<()> {
+    pin(1);
+    let mut sender = peer.sender(&job.directory, "back", wait)?;
+    let mut receiver = peer.receiver(&job.directory, "out", wait)?;
+    control.meet(1)?;
+    for n in 0..round_trips(peer, wait).0 {
+        receive_one(&mut receiver, n)?;
+        sender.send(n)?;
+    }
+    // Who closes his end too early may take the answer with him.
+    control.wait_for(1);
+    Ok(())
+}
+
+/// Bars that are counted, and those before: all that the peer holds is written and read once before.
+fn stream<P: Peer>(peer: &P, job: &Job) -> (u64, u64) {
+    let counted = match job.measure {
+        Measure::Batches => peer.scale().batched,
+        _ => peer.scale().one_by_one,
+    };
+    (counted, peer.capacity().unwrap_or(counted / 10).next_multiple_of(BATCH))
+}
+
+fn window<P: Peer>(peer: &P) -> u64 {
+    peer.capacity().map_or(u64::MAX, |capacity| capacity / 2)
+}
+
+pub(crate) fn write<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::Result<Figures> {
+    pin(0);
+    let mut sender = peer.sender(&job.directory, "out", Wait::Spin)?;
+    control.meet(0)?;
+    let (counted, warm) = stream(peer, job);
+    let step = if job.measure == Measure::Batches { BATCH } else { 1 };
+    let window = window(peer);
+    let mut limit = window;
+    let mut send = |from: u64, to: u64| -> anyhow::Result<()> {
+        let mut n = from;
+        while n < to {
+            let next = (n + step).min(to);
+            if next > limit {
+                limit = control.wait_for(next - window).saturating_add(window);
+            }
+            if step == 1 {
+                sender.send(n)?;
+            } else {
+                sender.send_batch(n, next - n)?;
+            }
+            n = next;
+        }
+        Ok(())
+    };
+    send(0, warm)?;
+    control.wait_for(warm);
+    let start = Instant::now();
+    send(warm, warm + counted)?;
+    control.wait_for(warm + counted);
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Figures::Rate { bars: counted, per_second: counted as f64 / seconds })
+}
+
+pub(crate) fn read<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::Result<()> {
+    pin(1);
+    let mut receiver = peer.receiver(&job.directory, "out", Wait::Spin)?;
+    control.meet(1)?;
+    let (counted, warm) = stream(peer, job);
+    let stride = STRIDE.min(window(peer) / 8).max(1);
+    let (mut next, mut told) = (0, 0);
+    while next < warm + counted {
+        match receiver.receive(next)? {
+            // A reader that looks at each line while it is written slows every peer down, some of them ten times.
+            0 => (0..PAUSES).for_each(|_| std::hint::spin_loop()),
+            count => {
+                next += count;
+                if next - told >= stride || next == warm || next == warm + counted {
+                    control.set_position(next);
+                    told = next;
+                }
+            }
+        }
+    }
+    ensure!(next == warm + counted, "{next} bars where {} were sent", warm + counted);
+    Ok(())
+}

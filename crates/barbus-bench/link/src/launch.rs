@@ -1,0 +1,90 @@
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::control::Control;
+use crate::{Figures, Job, Measure, Role};
+
+/// No measure takes as long.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// A directory in shared memory, where there is one: the limits have no disk either.
+pub fn scratch() -> anyhow::Result<tempfile::TempDir> {
+    let builder = || tempfile::Builder::new().prefix("barbus-bench-").to_owned();
+    Ok(builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir())?)
+}
+
+/// A process that does not outlive its value: it ends when its standard input does.
+struct Process {
+    child: Child,
+    /// Not the child's own: a wait would close it.
+    input: Option<ChildStdin>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start(program: &Path, job: &Job) -> anyhow::Result<Process> {
+    let mut child = Command::new(program)
+        .args(["side", &serde_json::to_string(job)?])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    let input = child.stdin.take();
+    Ok(Process { child, input })
+}
+
+/// Measures the peer `name` of `program` once, in processes of their own.
+pub fn measure(program: &Path, name: &str, measure: Measure) -> anyhow::Result<Figures> {
+    measured(program, name, measure).with_context(|| format!("{name}: {measure:?}"))
+}
+
+fn measured(program: &Path, name: &str, measure: Measure) -> anyhow::Result<Figures> {
+    let directory = scratch()?;
+    Control::create(directory.path())?;
+    let job = |role| Job { peer: name.into(), measure, role, directory: directory.path().to_owned() };
+    let mut server = start(program, &job(Role::Server))?;
+    let mut ready = String::new();
+    BufReader::new(server.child.stdout.take().context("it was piped")?).read_line(&mut ready)?;
+    ensure!(!ready.is_empty(), "its server did not start");
+    if ready.trim() == "false" {
+        drop(server);
+    }
+    let mut second = start(program, &job(Role::Second))?;
+    let mut first = start(program, &job(Role::First))?;
+    let mut output = first.child.stdout.take().context("it was piped")?;
+    // The first process says what it saw when it is through; nothing here runs meanwhile.
+    let (through, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let _ = output.read_to_string(&mut text);
+        let _ = through.send(text);
+    });
+    let begun = Instant::now();
+    let text = loop {
+        match heard.recv_timeout(Duration::from_millis(500)) {
+            Ok(text) => break text,
+            Err(_) if second.child.try_wait()?.is_some_and(|status| !status.success()) => {
+                bail!("the second process failed")
+            }
+            Err(_) => ensure!(begun.elapsed() < PATIENCE, "not through after {PATIENCE:?}"),
+        }
+    };
+    ensure!(first.child.wait()?.success(), "the first process failed");
+    ensure!(second.child.wait()?.success(), "the second process failed");
+    Ok(serde_json::from_str(&text)?)
+}

@@ -1,0 +1,28 @@
+//! The systems that barbus is measured against, each behind [`barbus_bench_link::Peer`]: `barbus-bench` runs this program.
+//!
+//! `list` tells what there is, as JSON; `side JOB` is one of the processes of a measure.
+#![forbid(unsafe_code)]
+
+mod ringfire;
+
+use anyhow::bail;
+use barbus_bench_link::{AnyPeer, about, side};
+
+fn peers() -> Vec<Box<dyn AnyPeer>> {
+    let mut peers: Vec<Box<dyn AnyPeer>> = Vec::new();
+    peers.extend(ringfire::all());
+    peers
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["list"] => {
+            let all: Vec<_> = peers().iter().map(|peer| about(peer.as_ref())).collect();
+            println!("{}", serde_json::to_string(&all)?);
+            Ok(())
+        }
+        ["side", job] => side(&peers(), job),
+        _ => bail!("barbus-bench runs this program"),
+    }
+}

@@ -1,0 +1,99 @@
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::bail;
+use barbus::{Bus, Event, InitOptions, Reader, Start, Writer};
+use barbus_bench_link::{Bar, Measure, Peer, Receiver, SYMBOLS, Scale, Sender, Wait, until};
+
+use super::ring::row;
+
+/// `Writer::push` and `Reader::poll`: with clock, rules, duplicates and the books of the day.
+pub(crate) struct Library;
+
+impl Peer for Library {
+    type Sender = LibrarySender;
+    type Receiver = LibraryReceiver;
+
+    fn name(&self) -> &'static str {
+        "barbus library"
+    }
+
+    fn settings(&self) -> String {
+        "Writer::push, Reader::poll; a bus of the default size; asleep: wakes on, Reader::wait by futex".into()
+    }
+
+    fn measures(&self) -> &'static [Measure] {
+        &[Measure::OneWay, Measure::OneWayAsleep, Measure::OneByOne]
+    }
+
+    // Bars of one day, which the ring holds: nothing is archived meanwhile.
+    fn scale(&self) -> Scale {
+        Scale { one_by_one: 1_200_000, ..Scale::default() }
+    }
+
+    fn sender(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<LibrarySender> {
+        let bus = Bus::init(&directory.join(name), &InitOptions { calendar: "24x7".into(), preset: None })?;
+        let mut writer = Writer::open(&bus)?;
+        writer.set_wakes(wait == Wait::Sleep);
+        for symbol in 0..SYMBOLS {
+            writer.symbol(&format!("{symbol:06}.XSHE"))?;
+        }
+        Ok(LibrarySender(writer))
+    }
+
+    fn receiver(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<LibraryReceiver> {
+        // The ring is there once its writer is.
+        let reader = until(|| Reader::open(directory.join(name))?.from(Start::Oldest))?;
+        Ok(LibraryReceiver { reader, sleeps: wait == Wait::Sleep })
+    }
+}
+
+pub(crate) struct LibrarySender(Writer);
+
+impl Sender for LibrarySender {
+    #[inline(always)]
+    fn send(&mut self, n: u64) -> anyhow::Result<()> {
+        self.0.push(&row(n))?;
+        Ok(())
+    }
+}
+
+pub(crate) struct LibraryReceiver {
+    reader: Reader,
+    sleeps: bool,
+}
+
+impl Receiver for LibraryReceiver {
+    #[inline(always)]
+    fn receive(&mut self, next: u64) -> anyhow::Result<u64> {
+        match self.reader.poll()? {
+            Some(Event::Bars(bars)) => {
+                for (found, n) in bars.rows().iter().zip(next..) {
+                    let bar = Bar {
+                        symbol: found.symbol.0.into(),
+                        frame_ms: found.frame_ms,
+                        open: found.open,
+                        high: found.high,
+                        low: found.low,
+                        close: found.close,
+                        volume: found.volume,
+                        money: found.optional[0],
+                        factor: found.optional[1],
+                    };
+                    bar.check(n)?;
+                    if (found.seq, found.present, found.revision) != (n, 3, 0) {
+                        bail!("bar {n} came as {found:?}");
+                    }
+                }
+                Ok(bars.len() as u64)
+            }
+            Some(other) => bail!("{other:?} where bar {next} comes next"),
+            None => {
+                if self.sleeps {
+                    self.reader.wait(Duration::from_millis(100))?;
+                }
+                Ok(0)
+            }
+        }
+    }
+}

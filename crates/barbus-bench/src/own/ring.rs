@@ -1,0 +1,174 @@
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use barbus_bench_link::{Bar, Measure, Peer, Receiver, SYMBOLS, Sender, Wait, until};
+use barbus_ring::{Archivist, Follower, Polled, Ring as Map, RingWriter, Row, Spec, Start, SymbolId, create};
+
+const BLOCKS: u32 = 256;
+const ROWS_PER_BLOCK: u32 = 16_384;
+/// Rows that a poll may take.
+const POLL: usize = 256;
+
+/// The bar as a row.
+#[inline(always)]
+pub(crate) fn row(n: u64) -> Row {
+    let bar = Bar::number(n);
+    Row {
+        seq: n,
+        symbol: SymbolId(bar.symbol as u32),
+        frame_ms: bar.frame_ms,
+        open: bar.open,
+        high: bar.high,
+        low: bar.low,
+        close: bar.close,
+        volume: bar.volume,
+        received_ns: n as i64,
+        optional: [bar.money, bar.factor, 0.0, 0.0, 0.0, 0.0],
+        present: 3,
+        revision: 0,
+    }
+}
+
+/// `RingWriter` and `Follower`: the ring without clock, rules and books.
+pub(crate) struct Ring;
+
+impl Peer for Ring {
+    type Sender = RingSender;
+    type Receiver = RingReceiver;
+
+    fn name(&self) -> &'static str {
+        "barbus ring"
+    }
+
+    fn settings(&self) -> String {
+        format!(
+            "RingWriter::push (batches: append), Follower::poll, at most {POLL} rows; {BLOCKS} blocks of {ROWS_PER_BLOCK} rows, full blocks \
+             marked as archived at once; asleep: RingWriter::wake after each bar, Ring::wait"
+        )
+    }
+
+    fn measures(&self) -> &'static [Measure] {
+        &[Measure::OneWay, Measure::OneWayAsleep, Measure::OneByOne, Measure::Batches]
+    }
+
+    fn capacity(&self) -> Option<u64> {
+        Some(u64::from(BLOCKS) * u64::from(ROWS_PER_BLOCK))
+    }
+
+    fn sender(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<RingSender> {
+        let path = directory.join(name);
+        create(&path, &Spec { blocks: BLOCKS, rows_per_block: ROWS_PER_BLOCK, ..Spec::default() })?;
+        let mut writer = RingWriter::open(&path)?;
+        for symbol in 0..SYMBOLS {
+            writer.intern(&format!("{symbol:06}.XSHE")).context("a thousand symbols fit")?;
+        }
+        writer.begin_day(1);
+        let archivist = writer.archivist();
+        Ok(RingSender { writer, archivist, block: 1, wakes: wait == Wait::Sleep, rows: Vec::new() })
+    }
+
+    fn receiver(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<RingReceiver> {
+        let ring = until(|| Map::attach(&directory.join(name)))?;
+        let follower = Follower::new(&ring, Start::Oldest)?;
+        Ok(RingReceiver { ring, follower, rows: Vec::with_capacity(POLL), sleeps: wait == Wait::Sleep })
+    }
+}
+
+pub(crate) struct RingSender {
+    writer: RingWriter,
+    archivist: Archivist,
+    /// The one that is being filled.
+    block: u64,
+    wakes: bool,
+    rows: Vec<Row>,
+}
+
+/// A full block may be used again at once: the driver sees to it that it has been read.
+#[inline(always)]
+fn recycle(writer: &mut RingWriter, archivist: &Archivist, block: &mut u64) {
+    if writer.block_is_full() {
+        writer.seal_block(false);
+        archivist.mark_persisted(*block);
+        *block += 1;
+    }
+}
+
+impl Sender for RingSender {
+    #[inline(always)]
+    fn send(&mut self, n: u64) -> anyhow::Result<()> {
+        let seq = self.writer.push(&row(n))?;
+        ensure!(seq == n, "row {seq} where {n} was sent");
+        recycle(&mut self.writer, &self.archivist, &mut self.block);
+        if self.wakes {
+            self.writer.wake();
+        }
+        Ok(())
+    }
+
+    fn send_batch(&mut self, first: u64, count: u64) -> anyhow::Result<()> {
+        self.rows.clear();
+        self.rows.extend((first..first + count).map(row));
+        let mut rest = self.rows.as_mut_slice();
+        while !rest.is_empty() {
+            // A batch may meet the end of a block.
+            let room = self.writer.room()?.min(rest.len());
+            let (now, later) = rest.split_at_mut(room);
+            self.writer.append(now);
+            rest = later;
+            recycle(&mut self.writer, &self.archivist, &mut self.block);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct RingReceiver {
+    ring: Map,
+    follower: Follower,
+    rows: Vec<Row>,
+    sleeps: bool,
+}
+
+impl Receiver for RingReceiver {
+    #[inline(always)]
+    fn receive(&mut self, next: u64) -> anyhow::Result<u64> {
+        self.rows.clear();
+        let seen = if self.sleeps { self.ring.commits() } else { 0 };
+        match self.follower.poll(&self.ring, &mut self.rows, POLL) {
+            Polled::Rows(_) => {}
+            Polled::Empty => {
+                if self.sleeps {
+                    self.ring.wait(seen, Duration::from_millis(100));
+                }
+                return Ok(0);
+            }
+            other => bail!("{other:?} where row {next} comes next"),
+        }
+        for (found, n) in self.rows.iter().zip(next..) {
+            check(found, n)?;
+        }
+        Ok(self.rows.len() as u64)
+    }
+}
+
+/// Fails unless every field of the row is that of bar `n`.
+#[inline(always)]
+fn check(found: &Row, n: u64) -> anyhow::Result<()> {
+    // One branch for all fields: what is measured is the ring.
+    let difference = words(found).iter().zip(words(&row(n))).fold(0, |all, (a, b)| all | (a ^ b));
+    if difference == 0 { Ok(()) } else { is_not(found, n) }
+}
+
+#[inline(always)]
+fn words(row: &Row) -> [u64; 15] {
+    let [a, b, c, d, e, f] = row.optional.map(f64::to_bits);
+    let rest = u64::from(row.symbol.0) | u64::from(row.present) << 32 | u64::from(row.revision) << 40;
+    let [open, high, low, close, volume] = [row.open, row.high, row.low, row.close, row.volume].map(f64::to_bits);
+    [row.seq, row.frame_ms as u64, open, high, low, close, volume, row.received_ns as u64, a, b, c, d, e, f, rest]
+}
+
+#[cold]
+#[inline(never)]
+fn is_not(found: &Row, n: u64) -> anyhow::Result<()> {
+    bail!("bar {n} came as {found:?}")
+}

@@ -1,0 +1,55 @@
+//! The workspace of the peers: built by cargo when it is wanted, because nobody else needs what it needs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use barbus_bench_link::About;
+
+use crate::between::System;
+
+/// Builds the peers, with Aeron where it can be built, and says what there is; notes say what there is not.
+pub(crate) fn systems(notes: &mut Vec<String>) -> Vec<System> {
+    let built = build(&["--features", "aeron"]).or_else(|error| {
+        notes.push(format!("Aeron IPC: could not be built: it needs cmake and libclang ({error:#})"));
+        build(&[])
+    });
+    match built.and_then(|program| list(&program)) {
+        Ok(systems) => systems,
+        Err(error) => {
+            notes.push(format!("the peers: could not be built ({error:#})"));
+            Vec::new()
+        }
+    }
+}
+
+/// The manifest, in the tree that this program was built from.
+fn manifest() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/Cargo.toml")
+}
+
+fn build(features: &[&str]) -> anyhow::Result<PathBuf> {
+    eprintln!("building the peers {}", features.join(" "));
+    let program = std::env::current_exe()?;
+    // Beside this program's own build: target/release/barbus-bench, target/peers/release/barbus-bench-peers.
+    let target = program.ancestors().nth(2).context("no target directory")?.join("peers");
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--release", "--locked", "--manifest-path"])
+        .arg(manifest())
+        .args(features)
+        .env("CARGO_TARGET_DIR", &target)
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        bail!("{}", text.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed").trim());
+    }
+    Ok(target.join("release/barbus-bench-peers"))
+}
+
+fn list(program: &Path) -> anyhow::Result<Vec<System>> {
+    let output = Command::new(program).arg("list").output().context("cannot run the peers")?;
+    let all: Vec<About> = serde_json::from_slice(&output.stdout).context("the peers do not say what they are")?;
+    Ok(all.into_iter().map(|about| System { program: program.to_owned(), about }).collect())
+}
