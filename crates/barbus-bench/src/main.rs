@@ -6,6 +6,7 @@
 
 mod batch;
 mod between;
+mod growth;
 mod ingest;
 mod own;
 mod peers;
@@ -53,6 +54,20 @@ enum Command {
         #[arg(long, default_value_t = 7)]
         rounds: usize,
     },
+    /// How costs grow with readers, symbols, rows of a block, the ring's size and the day's: figures and plots.
+    Growth(growth::Arguments),
+    /// A reader process of `growth`.
+    #[command(hide = true)]
+    GrowthReader {
+        /// What it does.
+        task: growth::Task,
+        /// The ring or the bus.
+        path: PathBuf,
+        /// The first row to be read.
+        from: u64,
+        /// The row behind the last.
+        to: u64,
+    },
     /// A process of a two-process measure.
     #[command(hide = true)]
     Side {
@@ -83,6 +98,8 @@ enum Part {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Side { job } => barbus_bench_link::side(&own::peers(), &job),
+        Command::Growth(arguments) => growth::run(&arguments),
+        Command::GrowthReader { task, path, from, to } => growth::attend(task, &path, from, to),
         Command::Restart { rounds } => {
             let mut report = Report::default();
             restart::rounds(&mut report, rounds.max(1))?;

@@ -1,0 +1,90 @@
+use anyhow::ensure;
+use barbus::Row;
+use barbus_ring::{Follower, Polled, Ring, Spec, Start};
+
+use super::plot::{Panel, Plot};
+use super::{Worked, directory, persist, pin, ring_of, row};
+
+const ROWS: [(u32, &str); 7] = [
+    (64, "64"),
+    (256, "256"),
+    (1_024, "1,024"),
+    (4_096, "4,096"),
+    (16_384, "16,384"),
+    (65_536, "65,536"),
+    (262_144, "262,144"),
+];
+/// Rows of the ring, in whatever blocks.
+const RING: u64 = 1 << 20;
+
+pub(super) fn plot() -> Plot {
+    Plot {
+        name: "block",
+        title: "Cost against the rows of a block (a ring of 1,048,576 rows)",
+        x: "rows of a block",
+        ticks: ROWS.iter().map(|&(rows, label)| (f64::from(rows), label)).collect(),
+        panels: vec![
+            Panel::new("a bar published", "ns", true),
+            Panel::new("a bar read, catching up by copy", "ns", false),
+        ],
+    }
+}
+
+pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
+    pin(0);
+    for (rows_per_block, _) in ROWS {
+        let x = f64::from(rows_per_block);
+        let directory = directory()?;
+        let path = directory.path().join("ring");
+        let blocks = (RING / u64::from(rows_per_block)) as u32;
+        // With room for the blocks that may not be used again yet.
+        let mut writer = ring_of(&path, Spec { blocks: blocks + 4, rows_per_block, ..Spec::default() })?;
+        for i in 0..RING {
+            writer.push(&row(i))?;
+        }
+        let count = RING / 2;
+        persist(&writer)?;
+        let worked = Worked::start();
+        for i in RING..RING + count {
+            writer.push(&row(i))?;
+        }
+        plot.add(0, "RingWriter::push, one by one", x, worked.ns_each(count));
+        persist(&writer)?;
+
+        let first = RING + count;
+        let mut rows: Vec<Row> = Vec::with_capacity(128);
+        let worked = Worked::start();
+        for run in (first..first + count).step_by(128) {
+            rows.clear();
+            rows.extend((run..run + 128).map(row));
+            let mut rest = rows.as_mut_slice();
+            while !rest.is_empty() {
+                let room = writer.room()?.min(rest.len());
+                let (now, later) = rest.split_at_mut(room);
+                writer.append(now);
+                rest = later;
+            }
+        }
+        plot.add(0, "RingWriter::append, runs of 128", x, worked.ns_each(count));
+
+        let ring = Ring::attach(&path)?;
+        let mut follower = Follower::new(&ring, Start::Oldest)?;
+        let mut next = follower.position().seq;
+        let oldest = next;
+        let end = writer.next_seq() - u64::from(ring.geometry().tip_rows);
+        let mut took = 0.0;
+        while next < end {
+            rows.clear();
+            let worked = Worked::start();
+            let polled = follower.poll(&ring, &mut rows, 1_024);
+            took += worked.ns();
+            ensure!(matches!(polled, Polled::Rows(_)), "{polled:?}");
+            // Prices are those of the row's number, whichever lap wrote it.
+            super::check(&rows, next)?;
+            next += rows.len() as u64;
+        }
+        ensure!(next - oldest > RING / 2, "only {} rows were left to read", next - oldest);
+        plot.add(1, "Follower::poll", x, took / (next - oldest) as f64);
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! How costs grow: with readers, symbols, rows of a block, the ring's size and the day's. Every point is the median of some rounds; its bars and
+//! rows are checked.
+
+mod block;
+mod crowd;
+mod day;
+mod market;
+mod plot;
+mod readers;
+mod ring;
+mod symbols;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use barbus::{Bus, InitOptions, Row, SymbolId, Writer};
+use barbus_ring::{RingWriter, Spec, create};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use tempfile::TempDir;
+
+pub(crate) use crowd::{Task, attend};
+use plot::Plot;
+
+use barbus_bench_link::{pin, unpin};
+
+/// What is measured, and where it goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Rounds; medians are drawn, with the lowest and the highest.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Writes the figures as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Writes the plots into this folder, as SVG.
+    #[arg(long)]
+    plots: Option<PathBuf>,
+    /// Only these.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Axis>,
+}
+
+/// With what costs grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Axis {
+    /// Attached readers.
+    Readers,
+    /// Symbols on the bus.
+    Symbols,
+    /// Rows of a block.
+    Block,
+    /// Size of the ring.
+    Ring,
+    /// Bars of a day.
+    Day,
+}
+
+/// An empty plot, and what adds a round's figures to it.
+type Measure = (Axis, fn() -> Plot, fn(&mut Plot, usize) -> anyhow::Result<()>);
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let axes: [Measure; 5] = [
+        (Axis::Readers, readers::plot, readers::round),
+        (Axis::Symbols, symbols::plot, symbols::round),
+        (Axis::Block, block::plot, block::round),
+        (Axis::Ring, ring::plot, ring::round),
+        (Axis::Day, day::plot, day::round),
+    ];
+    let mut lines = Vec::new();
+    for (axis, plot, measure) in axes {
+        if !arguments.only.is_empty() && !arguments.only.contains(&axis) {
+            continue;
+        }
+        let mut plot = plot();
+        for round in 0..arguments.rounds.max(1) {
+            let start = Instant::now();
+            measure(&mut plot, round).with_context(|| format!("{axis:?}"))?;
+            eprintln!("{axis:?}: round {} in {:.1} s", round + 1, start.elapsed().as_secs_f64());
+        }
+        print!("{}", plot.table());
+        if let Some(folder) = &arguments.plots {
+            std::fs::create_dir_all(folder)?;
+            plot.draw(folder)?;
+        }
+        lines.extend(plot.lines());
+    }
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, serde_json::to_string_pretty(&lines)?)?;
+    }
+    Ok(())
+}
+
+/// Memory, not a disk: what is measured is barbus.
+fn directory() -> anyhow::Result<TempDir> {
+    Ok(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?)
+}
+
+/// A bus with these sizes, open around the clock.
+fn bus(directory: &TempDir, ring_bytes: u64, symbols: u32) -> anyhow::Result<Bus> {
+    let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "24x7".into(), preset: None })?;
+    let settings = bus.path().join("bus.toml");
+    let mut text = std::fs::read_to_string(&settings)?;
+    for (from, to) in [
+        ("# size = \"256MB\"", format!("size = \"{ring_bytes}B\"")),
+        ("# symbols = 8192", format!("symbols = {symbols}")),
+    ] {
+        ensure!(text.contains(from), "bus.toml has no {from}");
+        text = text.replace(from, &to);
+    }
+    std::fs::write(&settings, text)?;
+    Ok(Bus::open(bus.path())?)
+}
+
+/// Symbols of [`row`].
+const SYMBOLS: usize = 4_096;
+/// 2024-03-04 00:00 UTC.
+const MIDNIGHT_MS: i64 = 1_709_510_400_000;
+const MINUTE_MS: i64 = 60_000;
+
+fn name(symbol: usize) -> String {
+    format!("{symbol:06}.XSHE")
+}
+
+/// Row `i` of a day, to be known again by its number; up to 5.9 million are of one day.
+#[inline]
+fn row(i: u64) -> Row {
+    let price = i as f64 + 0.5;
+    Row {
+        symbol: SymbolId((i % SYMBOLS as u64) as u32),
+        frame_ms: MIDNIGHT_MS + (1 + i / SYMBOLS as u64) as i64 * MINUTE_MS,
+        open: price,
+        high: price,
+        low: price,
+        close: price,
+        volume: i as f64,
+        optional: [price * 2.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+        present: 3,
+        ..Row::default()
+    }
+}
+
+/// That `rows` are those from number `from` on.
+fn check(rows: &[Row], from: u64) -> anyhow::Result<()> {
+    for (found, i) in rows.iter().zip(from..) {
+        let wanted = row(i);
+        let same = (found.seq, found.symbol, found.frame_ms, found.open, found.close, found.volume, found.optional)
+            == (i, wanted.symbol, wanted.frame_ms, wanted.open, wanted.close, wanted.volume, wanted.optional);
+        ensure!(same, "row {i} is {found:?}");
+    }
+    Ok(())
+}
+
+/// A ring of its own with an open day and the symbols of [`row`].
+fn ring_of(path: &Path, spec: Spec) -> anyhow::Result<RingWriter> {
+    create(path, &spec)?;
+    let mut writer = RingWriter::open(path)?;
+    for symbol in 0..SYMBOLS {
+        writer.intern(&name(symbol)).context("the symbols fit")?;
+    }
+    writer.begin_day(1);
+    Ok(writer)
+}
+
+/// Lets the sealed blocks be used again, as if they were archived.
+fn persist(writer: &RingWriter) -> anyhow::Result<()> {
+    let archivist = writer.archivist();
+    archivist.sync()?;
+    for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
+        archivist.mark_persisted(block.block);
+    }
+    Ok(())
+}
+
+/// Becomes the writer of a bus, on core 0; the writer's own threads may have the others.
+fn writer_of(bus: &Bus) -> anyhow::Result<Writer> {
+    unpin();
+    let writer = Writer::open(bus)?;
+    pin(0);
+    Ok(writer)
+}
+
+/// The time that the measuring thread has worked since: what other programs take of the processor meanwhile is not in it.
+struct Worked(Timespec);
+
+impl Worked {
+    fn start() -> Self {
+        Self(clock_gettime(ClockId::ThreadCPUTime))
+    }
+
+    fn ns(&self) -> f64 {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        (now.tv_sec - self.0.tv_sec) as f64 * 1e9 + (now.tv_nsec - self.0.tv_nsec) as f64
+    }
+
+    fn ns_each(&self, count: u64) -> f64 {
+        self.ns() / count as f64
+    }
+}

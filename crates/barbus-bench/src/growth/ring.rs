@@ -1,0 +1,123 @@
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use barbus::{Pushed, Reader, Start};
+use barbus_ring::{Follower, Ring, Spec};
+
+use super::market::Market;
+use super::plot::{Panel, Plot};
+use super::{Worked, bus, directory, name, persist, pin, ring_of, row, writer_of};
+
+const SIZES: [(u64, &str); 5] = [(8, "8 MB"), (32, "32 MB"), (128, "128 MB"), (512, "512 MB"), (1_024, "1 GB")];
+const SYMBOLS: usize = 10_000;
+const COUNT: u64 = 400_000;
+
+pub(super) fn plot() -> Plot {
+    Plot {
+        name: "ring",
+        title: "Cost against the size of the ring (full of one open day)",
+        x: "size of the ring file",
+        ticks: SIZES.iter().map(|&(size, label)| (size as f64, label)).collect(),
+        panels: vec![
+            Panel::new("a bar published, going round", "ns", false),
+            Panel::new("attach", "µs", true),
+            Panel::new("first answer, first bar after a restart", "ms", true),
+        ],
+    }
+}
+
+pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
+    for (size, _) in SIZES {
+        going_round(plot, size)?;
+        full(plot, size)?;
+    }
+    Ok(())
+}
+
+/// The ring by itself, every page of which was written before.
+fn going_round(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
+    let directory = directory()?;
+    let path = directory.path().join("ring");
+    pin(0);
+    let mut writer = ring_of(&path, Spec::default().with_file_bytes(megabytes << 20))?;
+    let geometry = writer.ring().geometry().clone();
+    let lap = u64::from(geometry.rows_per_block) * u64::from(geometry.slots - 3);
+    let mut next = 0;
+    let push = |writer: &mut barbus_ring::RingWriter, count: u64, next: &mut u64| -> anyhow::Result<()> {
+        for i in *next..*next + count {
+            writer.push(&row(i))?;
+        }
+        *next += count;
+        Ok(())
+    };
+    while next < u64::from(geometry.rows_per_block) * u64::from(geometry.slots) {
+        push(&mut writer, lap / 2, &mut next)?;
+        persist(&writer)?;
+    }
+    let (mut took, mut done) = (0.0, 0);
+    while done < COUNT {
+        let part = COUNT.min(lap / 2);
+        let worked = Worked::start();
+        push(&mut writer, part, &mut next)?;
+        took += worked.ns();
+        done += part;
+        // What the archive does, and what it costs, is not measured here.
+        persist(&writer)?;
+    }
+    plot.add(0, "RingWriter::push", megabytes as f64, took / done as f64);
+    let ring = Ring::attach(&path)?;
+    let mut follower = Follower::new(&ring, barbus_ring::Start::Seq(next - 1_000))?;
+    let mut rows = Vec::new();
+    follower.poll(&ring, &mut rows, 1_000);
+    ensure!(rows.len() == 1_000, "{} rows", rows.len());
+    super::check(&rows, next - 1_000)
+}
+
+/// A bus whose ring one open day fills but for two blocks.
+fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
+    let x = megabytes as f64;
+    // On a disk, as it is by default: a ring in memory is put on disk, and read from there, when its writer goes and comes.
+    let directory = tempfile::tempdir()?;
+    let bus = bus(&directory, megabytes << 20, 16_384)?;
+    let mut writer = writer_of(&bus)?;
+    let geometry = writer.ring().geometry();
+    let room = u64::from(geometry.rows_per_block) * u64::from(geometry.slots - 2);
+    let mut market = Market::new(SYMBOLS);
+    let mut bars = 0;
+    while bars + SYMBOLS as u64 <= room {
+        bars += writer.publish(market.next_minute())?.accepted;
+    }
+
+    const TIMES: u64 = 50;
+    let worked = Worked::start();
+    for _ in 0..TIMES {
+        let ring = Ring::attach(&bus.ring())?;
+        let follower = Follower::new(&ring, barbus_ring::Start::Today)?;
+        ensure!(follower.position().seq == 0, "{follower:?}");
+    }
+    plot.add(1, "Ring::attach, Follower::new", x, worked.ns_each(TIMES) / 1e3);
+    let worked = Worked::start();
+    for _ in 0..TIMES {
+        let reader = Reader::open(bus.path())?.from(Start::Today)?;
+        ensure!(reader.position() == 0, "{reader:?}");
+    }
+    plot.add(1, "Reader::open, from today", x, worked.ns_each(TIMES) / 1e3);
+
+    let worked = Worked::start();
+    let last = Reader::open(bus.path())?.latest(&name(SYMBOLS - 1))?.context("it is there")?;
+    plot.add(2, "Reader::open, latest", x, worked.ns() / 1e6);
+    ensure!((last.close, last.frame_ms) == (market.close(SYMBOLS - 1), market.frame_ms()), "{last:?}");
+
+    drop(writer);
+    super::unpin();
+    let start = Instant::now();
+    let mut writer = barbus::Writer::open(&bus)?;
+    let pushed = writer.push(&barbus::Row { frame_ms: market.frame_ms() + 60_000, ..last })?;
+    plot.add(2, "Writer::open, a new bar", x, start.elapsed().as_secs_f64() * 1e3);
+    ensure!(pushed == Pushed::Accepted(bars), "{pushed:?} behind {bars} bars");
+    let start = Instant::now();
+    let pushed = writer.push(&last)?;
+    plot.add(2, "and then a bar that is there", x, start.elapsed().as_secs_f64() * 1e3);
+    ensure!(pushed == Pushed::Duplicate, "{pushed:?}");
+    Ok(())
+}
