@@ -5,15 +5,8 @@ use barbus_ring::{Follower, Polled, Ring, Spec, Start};
 use super::plot::{Panel, Plot};
 use super::{Worked, directory, persist, pin, ring_of, row};
 
-const ROWS: [(u32, &str); 7] = [
-    (64, "64"),
-    (256, "256"),
-    (1_024, "1,024"),
-    (4_096, "4,096"),
-    (16_384, "16,384"),
-    (65_536, "65,536"),
-    (262_144, "262,144"),
-];
+const ROWS: [(u32, &str); 7] =
+    [(64, "64"), (256, "256"), (1_024, "1 k"), (4_096, "4 k"), (16_384, "16 k"), (65_536, "64 k"), (262_144, "256 k")];
 /// Rows of the ring, in whatever blocks.
 const RING: u64 = 1 << 19;
 
@@ -23,10 +16,7 @@ pub(super) fn plot() -> Plot {
         title: "Cost against the rows of a block (a ring of 524,288 rows)",
         x: "rows of a block",
         ticks: ROWS.iter().map(|&(rows, label)| (f64::from(rows), label)).collect(),
-        panels: vec![
-            Panel::new("a bar published", "ns", true),
-            Panel::new("a bar read, catching up by copy", "ns", false),
-        ],
+        panels: vec![Panel::new("a bar published", "ns", true), Panel::new("a bar read, catching up", "ns", false)],
     }
 }
 

@@ -9,8 +9,7 @@ use super::{Worked, bus, directory, name, writer_of};
 
 const MINUTES: usize = 250;
 /// Symbols, of which each has as many bars: a day of so many bars.
-const SYMBOLS: [(usize, &str); 5] =
-    [(40, "10,000"), (200, "50,000"), (800, "200,000"), (4_000, "1 M"), (20_000, "5 M")];
+const SYMBOLS: [(usize, &str); 5] = [(40, "10 k"), (200, "50 k"), (800, "200 k"), (4_000, "1 M"), (20_000, "5 M")];
 
 pub(super) fn plot() -> Plot {
     Plot {
@@ -21,7 +20,7 @@ pub(super) fn plot() -> Plot {
         panels: vec![
             Panel::new("close and flush, verified", "ms", true),
             Panel::new("the day's Parquet file", "bytes a bar", false),
-            Panel::new("the first answer, the day read by poll", "ms", true),
+            Panel::new("first answer, reading all", "ms", true),
         ],
     }
 }

@@ -105,8 +105,8 @@ impl Ranged for Axis {
 const COLORS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 130, 100), RGBColor(160, 80, 140)];
 const FONT: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
-const PANEL: (u32, u32) = (440, 340);
-const HEAD: u32 = 34;
+const PANEL: (u32, u32) = (380, 340);
+const HEAD: u32 = 40;
 
 impl Plot {
     /// Adds the figure of a round.
@@ -169,7 +169,7 @@ impl Plot {
         let root = SVGBackend::new(&path, size).into_drawing_area();
         let drawn = (|| -> Result<(), Box<dyn std::error::Error + '_>> {
             root.fill(&WHITE)?;
-            let body = root.titled(self.title, (FONT, 17).into_font().color(&BLACK))?;
+            let body = root.titled(self.title, (FONT, 22).into_font().color(&BLACK))?;
             for (area, panel) in body.split_evenly((1, self.panels.len())).iter().zip(&self.panels) {
                 self.draw_panel(area, panel)?;
             }
@@ -189,22 +189,23 @@ impl Plot {
         let lowest = points().map(Point::lowest).fold(f64::INFINITY, f64::min);
         // A logarithmic axis is drawn as a plain one of logarithms: its ticks are then where the measures are.
         let up = |y: f64| if panel.log { y.log10() } else { y };
-        let y_range =
-            if panel.log { lowest.log10().floor()..(highest * 2.0).log10().ceil() } else { 0.0..highest * 1.45 };
+        // With room above for the legend.
+        let bottom = if panel.log { up(lowest).floor() } else { 0.0 };
+        let y_range = bottom..up(highest) + 0.45 * (up(highest) - bottom);
         let across: Vec<f64> = self.ticks.iter().map(|&(x, _)| self.across(x)).collect();
         let (first, last) = (across[0], across[across.len() - 1]);
         let margin = (last - first) * 0.06;
         let x_axis = Axis { range: first - margin..last + margin, ticks: across.clone() };
         let y_keys: Vec<f64> = match panel.log {
-            true => (y_range.start as i64..=y_range.end as i64).map(|exponent| exponent as f64).collect(),
+            true => (y_range.start as i64..=y_range.end.floor() as i64).map(|exponent| exponent as f64).collect(),
             false => even_ticks(y_range.end),
         };
         let mut chart = ChartBuilder::on(area)
             .margin(8)
             .margin_right(16)
-            .caption(panel.title, (FONT, 14).into_font().color(&BLACK))
-            .x_label_area_size(44)
-            .y_label_area_size(62)
+            .caption(panel.title, (FONT, 18).into_font().color(&BLACK))
+            .x_label_area_size(50)
+            .y_label_area_size(72)
             .build_cartesian_2d(x_axis, Axis { range: y_range, ticks: y_keys })?;
         let x_label = |at: &f64| {
             let nearest = self
@@ -224,8 +225,8 @@ impl Plot {
             .y_label_formatter(&y_label)
             .x_desc(self.x)
             .y_desc(panel.unit)
-            .label_style((FONT, 12).into_font().color(&BLACK))
-            .axis_desc_style((FONT, 13).into_font().color(&BLACK))
+            .label_style((FONT, 15).into_font().color(&BLACK))
+            .axis_desc_style((FONT, 16).into_font().color(&BLACK))
             .draw()?;
         for (i, series) in panel.series.iter().enumerate() {
             let color = COLORS[i % COLORS.len()];
@@ -250,7 +251,7 @@ impl Plot {
             .position(SeriesLabelPosition::UpperLeft)
             .background_style(WHITE.mix(0.85))
             .border_style(RGBColor(200, 200, 200))
-            .label_font((FONT, 12).into_font().color(&BLACK))
+            .label_font((FONT, 15).into_font().color(&BLACK))
             .draw()?;
         Ok(())
     }

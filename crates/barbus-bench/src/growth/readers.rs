@@ -21,9 +21,9 @@ pub(super) fn plot() -> Plot {
         x: "reader processes",
         ticks: COUNTS.iter().map(|&(count, label)| (count as f64, label)).collect(),
         panels: vec![
-            Panel::new("one bar published, readers poll", "ns", false),
-            Panel::new("one bar published, readers asleep", "µs", true),
-            Panel::new("memory (PSS), 256 MB ring read by all", "MB", false),
+            Panel::new("a bar published, readers poll", "ns", false),
+            Panel::new("a bar published, readers asleep", "µs", true),
+            Panel::new("memory (PSS), ring of 256 MB", "MB", false),
         ],
     }
 }

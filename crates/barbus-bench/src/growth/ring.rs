@@ -8,7 +8,7 @@ use super::market::Market;
 use super::plot::{Panel, Plot};
 use super::{Worked, bus, directory, name, persist, pin, ring_of, row, writer_of};
 
-const SIZES: [(u64, &str); 5] = [(8, "8 MB"), (32, "32 MB"), (128, "128 MB"), (512, "512 MB"), (1_024, "1 GB")];
+const SIZES: [(u64, &str); 5] = [(8, "8 M"), (32, "32 M"), (128, "128 M"), (512, "512 M"), (1_024, "1 G")];
 const SYMBOLS: usize = 10_000;
 const COUNT: u64 = 400_000;
 
@@ -16,12 +16,12 @@ pub(super) fn plot() -> Plot {
     Plot {
         name: "ring",
         title: "Cost against the size of the ring (full of one open day)",
-        x: "size of the ring file",
+        x: "size of the ring file, bytes",
         ticks: SIZES.iter().map(|&(size, label)| (size as f64, label)).collect(),
         panels: vec![
             Panel::new("a bar published, going round", "ns", false),
             Panel::new("attach", "µs", true),
-            Panel::new("first answer, first bar after a restart", "ms", true),
+            Panel::new("first answer, restart", "ms", true),
         ],
     }
 }
@@ -113,11 +113,11 @@ fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut writer = barbus::Writer::open(&bus)?;
     let pushed = writer.push(&barbus::Row { frame_ms: market.frame_ms() + 60_000, ..last })?;
-    plot.add(2, "Writer::open, a new bar", x, start.elapsed().as_secs_f64() * 1e3);
+    plot.add(2, "restart, a new bar", x, start.elapsed().as_secs_f64() * 1e3);
     ensure!(pushed == Pushed::Accepted(bars), "{pushed:?} behind {bars} bars");
     let start = Instant::now();
     let pushed = writer.push(&last)?;
-    plot.add(2, "and then a bar that is there", x, start.elapsed().as_secs_f64() * 1e3);
+    plot.add(2, "then a bar that is there", x, start.elapsed().as_secs_f64() * 1e3);
     ensure!(pushed == Pushed::Duplicate, "{pushed:?}");
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::market::Market;
 use super::plot::{Panel, Plot};
 use super::{Worked, bus, directory, name, writer_of};
 
-const COUNTS: [(usize, &str); 5] = [(10, "10"), (100, "100"), (1_000, "1,000"), (5_000, "5,000"), (20_000, "20,000")];
+const COUNTS: [(usize, &str); 5] = [(10, "10"), (100, "100"), (1_000, "1 k"), (5_000, "5 k"), (20_000, "20 k")];
 const MINUTES: usize = 240;
 const LATEST: u64 = 300_000;
 const WINDOWS: u64 = 20_000;
@@ -45,7 +45,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
             }
             ensure!(ack.accepted == symbols as u64, "{ack:?}");
         }
-        plot.add(0, "Writer::publish, a minute of all symbols", x, took / timed as f64);
+        plot.add(0, "Writer::publish, all at once", x, took / timed as f64);
 
         let mut reader = Reader::open(bus.path())?;
         let names: Vec<String> = (0..symbols).map(name).collect();
