@@ -6,11 +6,13 @@
 
 mod batch;
 mod between;
+mod catch_up;
 mod growth;
 mod ingest;
 mod own;
 mod peers;
 mod questions;
+mod readers;
 mod report;
 mod restart;
 
@@ -68,6 +70,12 @@ enum Command {
         /// The row behind the last.
         to: u64,
     },
+    /// A reader that measures of the writer need.
+    #[command(hide = true)]
+    Reader {
+        /// What it is to do, JSON.
+        job: String,
+    },
     /// A process of a two-process measure.
     #[command(hide = true)]
     Side {
@@ -89,6 +97,14 @@ enum Part {
     Batches,
     /// Batches on one core, through the library too.
     Batch,
+    /// Reading a full ring, by copy and in place.
+    CatchUp,
+    /// What the writer pays for readers.
+    Readers,
+    /// What the writer pays for a wake.
+    Wakes,
+    /// The memory of a hundred readers.
+    Memory,
     /// `latest` and `window` over a full day.
     Questions,
     /// A year of real bars by the command line.
@@ -100,6 +116,7 @@ fn main() -> anyhow::Result<()> {
         Command::Side { job } => barbus_bench_link::side(&own::peers(), &job),
         Command::Growth(arguments) => growth::run(&arguments),
         Command::GrowthReader { task, path, from, to } => growth::attend(task, &path, from, to),
+        Command::Reader { job } => readers::reader(&job),
         Command::Restart { rounds } => {
             let mut report = Report::default();
             restart::rounds(&mut report, rounds.max(1))?;
@@ -142,6 +159,18 @@ fn main() -> anyhow::Result<()> {
                 }
                 if wanted(Part::Batch) {
                     batch::round(&mut report)?;
+                }
+                if wanted(Part::CatchUp) {
+                    catch_up::round(&mut report)?;
+                }
+                if wanted(Part::Readers) {
+                    readers::round(&mut report)?;
+                }
+                if wanted(Part::Wakes) {
+                    readers::wakes(&mut report)?;
+                }
+                if wanted(Part::Memory) {
+                    readers::memory(&mut report)?;
                 }
                 if wanted(Part::Questions) {
                     questions::round(&mut report)?;

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::report::Report;
 
-const SYMBOLS: usize = 5_000;
+pub(crate) const SYMBOLS: usize = 5_000;
 /// 2024-03-04 00:00 UTC.
 const MIDNIGHT_MS: i64 = 1_709_510_400_000;
 const MINUTE_MS: i64 = 60_000;
@@ -86,7 +86,7 @@ fn connect(bus: &Bus, daemon: &mut Child) -> anyhow::Result<Publisher> {
 }
 
 /// A bar of every symbol.
-fn minute(number: i64) -> RecordBatch {
+pub(crate) fn minute(number: i64) -> RecordBatch {
     let symbols = StringArray::from_iter_values((0..SYMBOLS).map(|symbol| format!("{symbol:06}.XSHE")));
     let frames = TimestampMillisecondArray::from(vec![MIDNIGHT_MS + (number + 1) * MINUTE_MS; SYMBOLS]);
     let prices = |more: f64| -> ArrayRef {

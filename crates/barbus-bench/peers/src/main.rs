@@ -3,6 +3,11 @@
 //! `list` tells what there is, as JSON; `side JOB` is one of the processes of a measure.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "aeron")]
+mod aeron;
+mod bcast;
+mod iceoryx;
+mod redis;
 mod ringfire;
 
 use anyhow::bail;
@@ -11,6 +16,11 @@ use barbus_bench_link::{AnyPeer, about, side};
 fn peers() -> Vec<Box<dyn AnyPeer>> {
     let mut peers: Vec<Box<dyn AnyPeer>> = Vec::new();
     peers.extend(ringfire::all());
+    peers.extend(bcast::all());
+    #[cfg(feature = "aeron")]
+    peers.extend(aeron::all());
+    peers.extend(iceoryx::all());
+    peers.extend(redis::all());
     peers
 }
 

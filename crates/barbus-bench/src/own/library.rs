@@ -5,6 +5,7 @@ use anyhow::bail;
 use barbus::{Bus, Event, InitOptions, Reader, Start, Writer};
 use barbus_bench_link::{Bar, Measure, Peer, Receiver, SYMBOLS, Scale, Sender, Wait, until};
 
+use super::Wakes;
 use super::ring::row;
 
 /// `Writer::push` and `Reader::poll`: with clock, rules, duplicates and the books of the day.
@@ -50,6 +51,12 @@ impl Peer for Library {
 
 pub(crate) struct LibrarySender(Writer);
 
+impl Wakes for LibrarySender {
+    fn set_wakes(&mut self, wakes: bool) {
+        self.0.set_wakes(wakes);
+    }
+}
+
 impl Sender for LibrarySender {
     #[inline(always)]
     fn send(&mut self, n: u64) -> anyhow::Result<()> {
@@ -90,7 +97,7 @@ impl Receiver for LibraryReceiver {
             Some(other) => bail!("{other:?} where bar {next} comes next"),
             None => {
                 if self.sleeps {
-                    self.reader.wait(Duration::from_millis(100))?;
+                    self.reader.wait(Duration::from_secs(1))?;
                 }
                 Ok(0)
             }

@@ -5,8 +5,9 @@ use anyhow::{Context, bail, ensure};
 use barbus_bench_link::{Bar, Measure, Peer, Receiver, SYMBOLS, Sender, Wait, until};
 use barbus_ring::{Archivist, Follower, Polled, Ring as Map, RingWriter, Row, Spec, Start, SymbolId, create};
 
-const BLOCKS: u32 = 256;
 const ROWS_PER_BLOCK: u32 = 16_384;
+use super::Wakes;
+
 /// Rows that a poll may take.
 const POLL: usize = 256;
 
@@ -31,7 +32,10 @@ pub(crate) fn row(n: u64) -> Row {
 }
 
 /// `RingWriter` and `Follower`: the ring without clock, rules and books.
-pub(crate) struct Ring;
+pub(crate) struct Ring {
+    /// Blocks of its file.
+    pub(crate) blocks: u32,
+}
 
 impl Peer for Ring {
     type Sender = RingSender;
@@ -43,8 +47,9 @@ impl Peer for Ring {
 
     fn settings(&self) -> String {
         format!(
-            "RingWriter::push (batches: append), Follower::poll, at most {POLL} rows; {BLOCKS} blocks of {ROWS_PER_BLOCK} rows, full blocks \
-             marked as archived at once; asleep: RingWriter::wake after each bar, Ring::wait"
+            "RingWriter::push (batches: append), Follower::poll, at most {POLL} rows; {} blocks of {ROWS_PER_BLOCK} rows, full blocks \
+             marked as archived at once; asleep: RingWriter::wake after each bar, Ring::wait",
+            self.blocks
         )
     }
 
@@ -53,12 +58,12 @@ impl Peer for Ring {
     }
 
     fn capacity(&self) -> Option<u64> {
-        Some(u64::from(BLOCKS) * u64::from(ROWS_PER_BLOCK))
+        Some(u64::from(self.blocks) * u64::from(ROWS_PER_BLOCK))
     }
 
     fn sender(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<RingSender> {
         let path = directory.join(name);
-        create(&path, &Spec { blocks: BLOCKS, rows_per_block: ROWS_PER_BLOCK, ..Spec::default() })?;
+        create(&path, &Spec { blocks: self.blocks, rows_per_block: ROWS_PER_BLOCK, ..Spec::default() })?;
         let mut writer = RingWriter::open(&path)?;
         for symbol in 0..SYMBOLS {
             writer.intern(&format!("{symbol:06}.XSHE")).context("a thousand symbols fit")?;
@@ -91,6 +96,12 @@ fn recycle(writer: &mut RingWriter, archivist: &Archivist, block: &mut u64) {
         writer.seal_block(false);
         archivist.mark_persisted(*block);
         *block += 1;
+    }
+}
+
+impl Wakes for RingSender {
+    fn set_wakes(&mut self, wakes: bool) {
+        self.wakes = wakes;
     }
 }
 
@@ -138,7 +149,7 @@ impl Receiver for RingReceiver {
             Polled::Rows(_) => {}
             Polled::Empty => {
                 if self.sleeps {
-                    self.ring.wait(seen, Duration::from_millis(100));
+                    self.ring.wait(seen, Duration::from_secs(1));
                 }
                 return Ok(0);
             }

@@ -1,0 +1,176 @@
+use std::any::Any;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+use barbus_bench_link::{AnyPeer, Bar, Measure, Peer, Receiver, Scale, Sender, Wait, until};
+use redis::{Client, Connection, Value};
+
+const SERVER: &str = "redis-server";
+/// Entries that a look at a stream may take.
+const POLL: u64 = 256;
+
+pub(crate) fn all() -> [Box<dyn AnyPeer>; 2] {
+    [Box::new(Redis { stream: false }), Box::new(Redis { stream: true })]
+}
+
+struct Redis {
+    /// A stream, instead of pub/sub.
+    stream: bool,
+}
+
+impl Peer for Redis {
+    type Sender = RedisSender;
+    type Receiver = RedisReceiver;
+
+    fn name(&self) -> &'static str {
+        if self.stream { "Redis Streams" } else { "Redis pub/sub" }
+    }
+
+    fn settings(&self) -> String {
+        let version = Command::new(SERVER).arg("--version").output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        let version = version.ok().and_then(|text| text.split_whitespace().find_map(|word| word.strip_prefix("v=").map(str::to_owned)));
+        let how = match self.stream {
+            true => "XADD, XREAD BLOCK COUNT 256",
+            false => "PUBLISH (one receiver, or it fails), SUBSCRIBE without a limit of the output buffer",
+        };
+        format!("server {}, Unix socket, nothing saved; {how}; batches: a pipeline", version.unwrap_or_default())
+    }
+
+    fn missing(&self) -> Option<String> {
+        let found = Command::new(SERVER).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        found.is_err().then(|| format!("no {SERVER} is installed"))
+    }
+
+    fn measures(&self) -> &'static [Measure] {
+        &[Measure::OneWayAsleep, Measure::OneByOne, Measure::Batches]
+    }
+
+    fn scale(&self) -> Scale {
+        Scale { spinning: 0, asleep: 5_000, one_by_one: 40_000, batched: 400_000 }
+    }
+
+    fn server(&self, directory: &Path) -> anyhow::Result<Option<Box<dyn Any>>> {
+        let socket = socket(directory);
+        let child = Command::new(SERVER)
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--client-output-buffer-limit", "pubsub", "0", "0", "0"])
+            .arg("--unixsocket")
+            .arg(&socket)
+            .arg("--dir")
+            .arg(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let server = Server(child);
+        until(|| connect(directory))?;
+        Ok(Some(Box::new(server)))
+    }
+
+    fn sender(&self, directory: &Path, name: &str, _wait: Wait) -> anyhow::Result<RedisSender> {
+        Ok(RedisSender { connection: connect(directory)?, name: name.into(), stream: self.stream })
+    }
+
+    fn receiver(&self, directory: &Path, name: &str, _wait: Wait) -> anyhow::Result<RedisReceiver> {
+        let mut connection = connect(directory)?;
+        if !self.stream {
+            connection.send_packed_command(&redis::cmd("SUBSCRIBE").arg(name).get_packed_command())?;
+            connection.recv_response()?;
+        }
+        Ok(RedisReceiver { connection, name: name.into(), last: self.stream.then(|| "0".into()) })
+    }
+}
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn socket(directory: &Path) -> PathBuf {
+    directory.join("redis.sock")
+}
+
+fn connect(directory: &Path) -> anyhow::Result<Connection> {
+    Ok(Client::open(format!("unix://{}", socket(directory).display()))?.get_connection()?)
+}
+
+struct RedisSender {
+    connection: Connection,
+    name: String,
+    stream: bool,
+}
+
+impl RedisSender {
+    fn command(&self, n: u64) -> redis::Cmd {
+        let bytes = Bar::number(n).bytes();
+        let mut command = redis::cmd(if self.stream { "XADD" } else { "PUBLISH" });
+        command.arg(&self.name);
+        if self.stream {
+            command.arg("*").arg("bar");
+        }
+        command.arg(&bytes[..]);
+        command
+    }
+
+    /// Of `PUBLISH` it is the number of receivers, of `XADD` the entry's id.
+    fn check(&self, reply: &Value) -> anyhow::Result<()> {
+        match reply {
+            Value::Int(1) if !self.stream => Ok(()),
+            Value::BulkString(_) if self.stream => Ok(()),
+            other => bail!("the server answers {other:?}"),
+        }
+    }
+}
+
+impl Sender for RedisSender {
+    fn send(&mut self, n: u64) -> anyhow::Result<()> {
+        let reply = self.command(n).query(&mut self.connection)?;
+        self.check(&reply)
+    }
+
+    fn send_batch(&mut self, first: u64, count: u64) -> anyhow::Result<()> {
+        let mut pipeline = redis::pipe();
+        for n in first..first + count {
+            pipeline.add_command(self.command(n));
+        }
+        let replies: Vec<Value> = pipeline.query(&mut self.connection)?;
+        ensure!(replies.len() as u64 == count, "{} answers to {count} bars", replies.len());
+        replies.iter().try_for_each(|reply| self.check(reply))
+    }
+}
+
+struct RedisReceiver {
+    connection: Connection,
+    name: String,
+    /// Of a stream: the id of the last entry read.
+    last: Option<String>,
+}
+
+impl Receiver for RedisReceiver {
+    fn receive(&mut self, next: u64) -> anyhow::Result<u64> {
+        let Some(last) = &mut self.last else {
+            let bytes = match self.connection.recv_response()? {
+                Value::Array(parts) | Value::Push { data: parts, .. } => parts.into_iter().nth(2),
+                other => bail!("the server sends {other:?}"),
+            };
+            let Some(Value::BulkString(bytes)) = bytes else { bail!("a message without bytes") };
+            return Bar::from_bytes(&bytes)?.check(next).map(|()| 1);
+        };
+        let mut command = redis::cmd("XREAD");
+        command.arg("COUNT").arg(POLL).arg("BLOCK").arg(100).arg("STREAMS").arg(&self.name).arg(last.as_str());
+        /// Streams, their entries, the entries' fields and values.
+        type Reply = Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>;
+        let Some(mut streams) = command.query::<Option<Reply>>(&mut self.connection)? else { return Ok(0) };
+        let (_, entries) = streams.pop().context("a reply without a stream")?;
+        let mut n = next;
+        for (id, fields) in entries {
+            Bar::from_bytes(fields.get(1).context("an entry without a value")?)?.check(n)?;
+            n += 1;
+            *last = id;
+        }
+        Ok(n - next)
+    }
+}

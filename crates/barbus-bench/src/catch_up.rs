@@ -1,0 +1,120 @@
+//! Reading what is in the ring already, on one core: by copy, and in place.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use barbus::arrow_array::types::Float64Type;
+use barbus::{Bus, Event, InitOptions, Reader, Start, Writer};
+use barbus_bench_link::{Peer, Receiver, Sender, Wait, pin, scratch, unpin};
+
+use crate::batch::{BARS, minutes};
+use crate::own::Ring;
+use crate::report::Report;
+
+/// Blocks of the ring that is read by copy: about 256 MB.
+const BLOCKS: u32 = 180;
+const ROWS: u64 = 16_384;
+/// Times that a column is summed.
+const SUMS: usize = 20;
+
+/// Eight sums at once, as a column is summed that nothing is known of.
+fn sum(values: &[f64]) -> f64 {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, value)| *lane += value);
+    }
+    lanes.iter().sum::<f64>() + rest.iter().sum::<f64>()
+}
+
+pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
+    by_copy(report)?;
+    in_place(report)?;
+    unpin();
+    Ok(())
+}
+
+fn by_copy(report: &mut Report) -> anyhow::Result<()> {
+    let directory = scratch()?;
+    pin(0);
+    let ring = Ring { blocks: BLOCKS };
+    let bars = u64::from(BLOCKS) * ROWS;
+    let mut sender = ring.sender(directory.path(), "out", Wait::Spin)?;
+    (0..bars).try_for_each(|n| sender.send(n))?;
+    // Each reader maps the ring anew: the second one finds what is in the caches.
+    for system in ["barbus ring, first touch", "barbus ring"] {
+        let start = Instant::now();
+        let mut receiver = ring.receiver(directory.path(), "out", Wait::Spin)?;
+        let mut next = 0;
+        while next < bars {
+            next += receiver.receive(next)?;
+        }
+        let rate = bars as f64 / start.elapsed().as_secs_f64() / 1e6;
+        report.add("catching up by copy, a full ring", system, None, "M bars/s", rate);
+    }
+    Ok(())
+}
+
+fn in_place(report: &mut Report) -> anyhow::Result<()> {
+    let directory = scratch()?;
+    unpin();
+    let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
+    let mut writer = Writer::open(&bus)?;
+    for batch in minutes(0) {
+        writer.publish(batch)?;
+    }
+    pin(0);
+    // The prices of a day, as they are in the ring, in one array of this process.
+    let mut plain = Vec::with_capacity(BARS);
+    let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+    while let Some(event) = reader.poll()? {
+        if let Event::Bars(bars) = event {
+            plain.extend(bars.rows().iter().map(|row| row.close));
+        }
+    }
+    ensure!(plain.len() == BARS, "{} of {BARS} bars", plain.len());
+    let wanted = sum(&plain);
+    let start = Instant::now();
+    for _ in 0..SUMS {
+        ensure!(sum(black_box(&plain)) == wanted, "another sum");
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let rate = (SUMS * BARS) as f64 / 1e6;
+    let (measure, limit) = ("sum of a column of 1.2 M bars", "a plain array");
+    report.add(measure, limit, None, "M bars/s", rate / seconds);
+
+    // Every time anew: a reader, the pins, the views; the first time touches the ring's pages.
+    let mut seconds = 0.0;
+    for times in 0..=SUMS {
+        let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+        let start = Instant::now();
+        let mut total = 0.0;
+        while let Some(view) = reader.pin()? {
+            total += sum(view.column::<Float64Type>("close").context("there are prices")?);
+        }
+        seconds += if times == 0 { 0.0 } else { start.elapsed().as_secs_f64() };
+        ensure!((total / wanted - 1.0).abs() < 1e-9, "{total} where {wanted} is the sum");
+    }
+    report.add(measure, "pinned anew each time", Some(limit), "M bars/s", rate / seconds);
+
+    let mut views = Vec::new();
+    let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+    while let Some(view) = reader.pin()? {
+        views.push(view);
+    }
+    let columns: Vec<&[f64]> = views
+        .iter()
+        .map(|view| view.column::<Float64Type>("close"))
+        .collect::<Option<_>>()
+        .context("there are prices")?;
+    ensure!(columns.iter().map(|column| column.len()).sum::<usize>() == BARS, "not all bars");
+    let all = || columns.iter().map(|column| sum(black_box(column))).sum::<f64>();
+    all();
+    let start = Instant::now();
+    for _ in 0..SUMS {
+        ensure!((all() / wanted - 1.0).abs() < 1e-9, "another sum");
+    }
+    report.add(measure, "views that are held", Some(limit), "M bars/s", rate / start.elapsed().as_secs_f64());
+    Ok(())
+}
