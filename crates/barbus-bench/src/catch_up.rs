@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use barbus::arrow_array::types::Float64Type;
 use barbus::{Bus, Event, InitOptions, Reader, Start, Writer};
 use barbus_bench_link::{Peer, Receiver, Sender, Wait, pin, scratch, unpin};
+use barbus_ring::Follower;
 
 use crate::batch::{BARS, minutes};
 use crate::own::Ring;
@@ -15,6 +16,8 @@ use crate::report::Report;
 /// Blocks of the ring that is read by copy: about 256 MB.
 const BLOCKS: u32 = 180;
 const ROWS: u64 = 16_384;
+/// Place of `close` in the schema.
+const CLOSE: usize = 5;
 /// Times that a column is summed.
 const SUMS: usize = 20;
 
@@ -26,6 +29,17 @@ fn sum(values: &[f64]) -> f64 {
         lanes.iter_mut().zip(chunk).for_each(|(lane, value)| *lane += value);
     }
     lanes.iter().sum::<f64>() + rest.iter().sum::<f64>()
+}
+
+/// The same of the bytes of a column.
+fn sum_of_bytes(bytes: &[u8]) -> f64 {
+    let value = |bytes: &[u8; 8]| f64::from_le_bytes(*bytes);
+    let (chunks, _) = bytes.as_chunks::<64>();
+    let mut lanes = [0.0; 8];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk.as_chunks::<8>().0).for_each(|(lane, bytes)| *lane += value(bytes));
+    }
+    lanes.iter().sum::<f64>() + bytes[chunks.len() * 64..].as_chunks::<8>().0.iter().map(value).sum::<f64>()
 }
 
 pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
@@ -84,10 +98,10 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     let (measure, limit) = ("sum of a column of 1.2 M bars", "a plain array");
     report.add(measure, limit, None, "M bars/s", rate / seconds);
 
-    // Every time anew: a reader, the pins, the views; the first time touches the ring's pages.
+    // The pins and the views each time anew; the first time touches the ring's pages.
     let mut seconds = 0.0;
     for times in 0..=SUMS {
-        let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+        reader = reader.from(Start::Oldest)?;
         let start = Instant::now();
         let mut total = 0.0;
         while let Some(view) = reader.pin()? {
@@ -96,10 +110,25 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
         seconds += if times == 0 { 0.0 } else { start.elapsed().as_secs_f64() };
         ensure!((total / wanted - 1.0).abs() < 1e-9, "{total} where {wanted} is the sum");
     }
-    report.add(measure, "pinned anew each time", Some(limit), "M bars/s", rate / seconds);
+    report.add(measure, "pinned anew each time, views", Some(limit), "M bars/s", rate / seconds);
+
+    // The same without Arrow: the pins and the bytes.
+    let ring = barbus_ring::Ring::attach(&bus.ring())?;
+    let mut seconds = 0.0;
+    for times in 0..=SUMS {
+        let mut follower = Follower::new(&ring, barbus_ring::Start::Oldest)?;
+        let start = Instant::now();
+        let mut total = 0.0;
+        while let Some(rows) = follower.pin(&ring)? {
+            total += sum_of_bytes(&rows.values(&ring, CLOSE));
+        }
+        seconds += if times == 0 { 0.0 } else { start.elapsed().as_secs_f64() };
+        ensure!((total / wanted - 1.0).abs() < 1e-9, "{total} where {wanted} is the sum");
+    }
+    report.add(measure, "pinned anew each time, ring", Some(limit), "M bars/s", rate / seconds);
 
     let mut views = Vec::new();
-    let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+    reader = reader.from(Start::Oldest)?;
     while let Some(view) = reader.pin()? {
         views.push(view);
     }

@@ -9,9 +9,11 @@ mod between;
 mod catch_up;
 mod growth;
 mod ingest;
+mod memory;
 mod own;
 mod peers;
 mod questions;
+mod reader;
 mod readers;
 mod report;
 mod restart;
@@ -21,6 +23,7 @@ use std::path::PathBuf;
 use barbus_bench_link::Measure;
 use clap::{Parser, Subcommand};
 
+use between::System;
 use report::Report;
 
 /// Measures barbus against the limits of this machine and against its peers.
@@ -116,7 +119,7 @@ fn main() -> anyhow::Result<()> {
         Command::Side { job } => barbus_bench_link::side(&own::peers(), &job),
         Command::Growth(arguments) => growth::run(&arguments),
         Command::GrowthReader { task, path, from, to } => growth::attend(task, &path, from, to),
-        Command::Reader { job } => readers::reader(&job),
+        Command::Reader { job } => reader::run(&job),
         Command::Restart { rounds } => {
             let mut report = Report::default();
             restart::rounds(&mut report, rounds.max(1))?;
@@ -126,6 +129,7 @@ fn main() -> anyhow::Result<()> {
         Command::All { rounds, json, data, only, systems } => {
             let mut report = Report::default();
             let mut notes = Vec::new();
+            let machine = machine();
             let wanted = |part: Part| only.is_empty() || only.contains(&part);
             let between = [
                 (Part::Latency, Measure::OneWay),
@@ -134,9 +138,8 @@ fn main() -> anyhow::Result<()> {
                 (Part::Batches, Measure::Batches),
             ];
             let mut all = between::own()?;
-            if between.iter().any(|&(part, _)| wanted(part))
-                && !systems.iter().all(|name| "barbus raw".contains(name.as_str()))
-            {
+            let is_own = |name: &String| all.iter().any(|system| system.about.name.contains(name));
+            if between.iter().any(|&(part, _)| wanted(part)) && (systems.is_empty() || !systems.iter().all(is_own)) {
                 all.extend(peers::systems(&mut notes));
             }
             all.retain(|system| {
@@ -170,7 +173,7 @@ fn main() -> anyhow::Result<()> {
                     readers::wakes(&mut report)?;
                 }
                 if wanted(Part::Memory) {
-                    readers::memory(&mut report)?;
+                    memory::round(&mut report)?;
                 }
                 if wanted(Part::Questions) {
                     questions::round(&mut report)?;
@@ -179,7 +182,12 @@ fn main() -> anyhow::Result<()> {
                     ingest::round(&mut report, data)?;
                 }
             }
+            println!("{machine}");
             print!("{}", report.table());
+            let measured = |system: &&System| {
+                between.iter().any(|&(part, measure)| wanted(part) && system.about.measures.contains(&measure))
+            };
+            all.iter().filter(measured).for_each(|System { about, .. }| println!("{}: {}", about.name, about.settings));
             notes.iter().for_each(|note| println!("skipped: {note}"));
             if let Some(path) = json {
                 std::fs::write(path, report.json()?)?;
@@ -187,4 +195,19 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+/// What the figures are of.
+fn machine() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "barbus {}, {}, {} cores{}, Linux {}",
+        env!("CARGO_PKG_VERSION"),
+        jiff::Timestamp::now().strftime("%F"),
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        cpu.replace("\t:", " of"),
+        kernel.trim()
+    )
 }

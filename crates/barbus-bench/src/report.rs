@@ -13,6 +13,8 @@ struct Measure {
     unit: String,
     limit: Option<String>,
     rounds: Vec<f64>,
+    /// Ratios to limits that were measured beside each round's figure.
+    beside: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -43,8 +45,16 @@ impl Report {
                 unit: unit.into(),
                 limit: limit.map(Into::into),
                 rounds: vec![value],
+                beside: Vec::new(),
             }),
         }
+    }
+
+    /// Adds the figure of a round, with the limit's own that was measured right before it.
+    pub(crate) fn add_beside(&mut self, measure: &str, system: &str, limit: f64, unit: &str, value: f64) {
+        self.add(measure, system, None, unit, value);
+        let found = self.measures.iter_mut().find(|m| m.measure == measure && m.system == system);
+        found.expect("added above").beside.push(value / limit);
     }
 
     fn lines(&self) -> Vec<Line<'_>> {
@@ -54,8 +64,12 @@ impl Report {
                 let limit = m.limit.as_ref().and_then(|name| {
                     self.measures.iter().find(|other| other.measure == m.measure && other.system == *name)
                 });
-                let ratio =
-                    limit.map(|limit| median(m.rounds.iter().zip(&limit.rounds).map(|(own, limit)| own / limit)));
+                let ratio = match m.beside.is_empty() {
+                    true => {
+                        limit.map(|limit| median(m.rounds.iter().zip(&limit.rounds).map(|(own, limit)| own / limit)))
+                    }
+                    false => Some(median(m.beside.iter().copied())),
+                };
                 Line {
                     measure: &m.measure,
                     system: &m.system,
@@ -72,12 +86,20 @@ impl Report {
         serde_json::to_string_pretty(&self.lines())
     }
 
+    /// For people: of rates more is better, of everything else less.
     pub(crate) fn table(&self) -> String {
-        let mut text = format!("{:<34} {:<28} {:>10} {:<8} {:>8}\n", "measure", "system", "median", "unit", "ratio");
-        for line in self.lines() {
+        let lines = self.lines();
+        let measure = lines.iter().map(|line| line.measure.chars().count()).max().unwrap_or(0);
+        let system = lines.iter().map(|line| line.system.chars().count()).max().unwrap_or(0);
+        let mut text = format!(
+            "{:<measure$}  {:<system$}  {:>12} {:<8}  {:>8}  better\n",
+            "measure", "system", "median", "unit", "ratio"
+        );
+        for line in lines {
             let ratio = line.ratio_to_limit.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+            let better = if line.unit.ends_with("/s") { "more" } else { "less" };
             text += &format!(
-                "{:<34} {:<28} {:>10.2} {:<8} {:>8}\n",
+                "{:<measure$}  {:<system$}  {:>12.2} {:<8}  {:>8}  {better}\n",
                 line.measure, line.system, line.median, line.unit, ratio
             );
         }

@@ -8,16 +8,18 @@ const BYTES: u64 = 4096;
 /// Words on cache lines that nothing else is on.
 const READY: [usize; 2] = [0, 256];
 const POSITION: usize = 512;
+const FAILED: usize = 768;
+
+/// Makes the file by which two processes of a measure in `directory` find each other.
+pub fn prepare(directory: &Path) -> anyhow::Result<()> {
+    allocate(&directory.join("control"), BYTES)?;
+    Ok(())
+}
 
 /// What the two processes of a measure tell each other beside the peer: that they are ready, and how far the reader has come.
 pub(crate) struct Control(WriteMap);
 
 impl Control {
-    pub(crate) fn create(directory: &Path) -> anyhow::Result<()> {
-        allocate(&directory.join("control"), BYTES)?;
-        Ok(())
-    }
-
     pub(crate) fn open(directory: &Path) -> anyhow::Result<Self> {
         Ok(Self(WriteMap::open(&directory.join("control"))?))
     }
@@ -28,6 +30,7 @@ impl Control {
         let begun = Instant::now();
         while self.0.words64(READY[1 - own], 1)[0].get() == 0 {
             ensure!(begun.elapsed() < Duration::from_secs(20), "the other process is not ready");
+            ensure!(self.0.words64(FAILED, 1)[0].get() == 0, "the other process failed");
             std::thread::sleep(Duration::from_millis(1));
         }
         self.0.fence_acquire();
@@ -41,14 +44,20 @@ impl Control {
     }
 
     /// Waits until the reader has read `bars`, and returns how many it has.
-    pub(crate) fn wait_for(&self, bars: u64) -> u64 {
+    pub(crate) fn wait_for(&self, bars: u64) -> anyhow::Result<u64> {
         loop {
             let position = self.0.words64(POSITION, 1)[0].get();
             self.0.fence_acquire();
             if position >= bars {
-                return position;
+                return Ok(position);
             }
+            ensure!(self.0.words64(FAILED, 1)[0].get() == 0, "the other process failed");
             std::hint::spin_loop();
         }
+    }
+
+    /// Nobody need wait for this process any more.
+    pub(crate) fn fail(&self) {
+        self.0.words64(FAILED, 1)[0].set_release(1);
     }
 }

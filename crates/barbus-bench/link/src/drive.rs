@@ -6,7 +6,7 @@ use anyhow::ensure;
 use hdrhistogram::Histogram;
 
 use crate::control::Control;
-use crate::{Figures, Job, Measure, Peer, Receiver, Sender, Wait, pin};
+use crate::{Figures, Job, Measure, Peer, Receiver, Sender, Times, Wait, pin};
 
 /// Bars of a batch.
 const BATCH: u64 = 128;
@@ -54,7 +54,7 @@ pub(crate) fn ping<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) 
     }
     control.set_position(1);
     let ns = |quantile| histogram.value_at_quantile(quantile) as f64;
-    Ok(Figures::OneWay { p50_ns: ns(0.5), p99_ns: ns(0.99), p999_ns: ns(0.999), max_ns: histogram.max() as f64 })
+    Ok(Figures::OneWay(Times { p50: ns(0.5), p99: ns(0.99), p999: ns(0.999), max: histogram.max() as f64 }))
 }
 
 /// Answers every bar with the same.
@@ -68,7 +68,7 @@ pub(crate) fn echo<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) 
         sender.send(n)?;
     }
     // Who closes his end too early may take the answer with him.
-    control.wait_for(1);
+    control.wait_for(1)?;
     Ok(())
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn write<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::
         while n < to {
             let next = (n + step).min(to);
             if next > limit {
-                limit = control.wait_for(next - window).saturating_add(window);
+                limit = control.wait_for(next - window)?.saturating_add(window);
             }
             if step == 1 {
                 sender.send(n)?;
@@ -110,10 +110,10 @@ pub(crate) fn write<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::
         Ok(())
     };
     send(0, warm)?;
-    control.wait_for(warm);
+    control.wait_for(warm)?;
     let start = Instant::now();
     send(warm, warm + counted)?;
-    control.wait_for(warm + counted);
+    control.wait_for(warm + counted)?;
     let seconds = start.elapsed().as_secs_f64();
     Ok(Figures::Rate { bars: counted, per_second: counted as f64 / seconds })
 }

@@ -32,17 +32,8 @@ pub struct Job {
 /// What a measure found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Figures {
-    /// Nanoseconds for one bar, one way.
-    OneWay {
-        /// Half of them were faster.
-        p50_ns: f64,
-        /// 99 % of them.
-        p99_ns: f64,
-        /// 99.9 % of them.
-        p999_ns: f64,
-        /// The slowest.
-        max_ns: f64,
-    },
+    /// One bar, one way.
+    OneWay(Times),
     /// Bars a second.
     Rate {
         /// How many were sent and read.
@@ -50,6 +41,26 @@ pub enum Figures {
         /// How many of them a second.
         per_second: f64,
     },
+}
+
+/// Nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Times {
+    /// Half of them were faster.
+    pub p50: f64,
+    /// 99 % of them.
+    pub p99: f64,
+    /// 99.9 % of them.
+    pub p999: f64,
+    /// The slowest.
+    pub max: f64,
+}
+
+impl Times {
+    /// With their names.
+    pub fn named(&self) -> [(&'static str, f64); 4] {
+        [("p50", self.p50), ("p99", self.p99), ("p99.9", self.p999), ("max", self.max)]
+    }
 }
 
 /// What a program says of a peer that it has.

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
-use crate::control::Control;
-use crate::{Figures, Job, Measure, Role};
+use crate::{Figures, Job, Measure, Role, prepare};
 
 /// No measure takes as long.
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -55,7 +54,7 @@ pub fn measure(program: &Path, name: &str, measure: Measure) -> anyhow::Result<F
 
 fn measured(program: &Path, name: &str, measure: Measure) -> anyhow::Result<Figures> {
     let directory = scratch()?;
-    Control::create(directory.path())?;
+    prepare(directory.path())?;
     let job = |role| Job { peer: name.into(), measure, role, directory: directory.path().to_owned() };
     let mut server = start(program, &job(Role::Server))?;
     let mut ready = String::new();

@@ -14,7 +14,8 @@ mod launch;
 mod peer;
 
 pub use bar::{Bar, SYMBOLS};
+pub use control::prepare;
 pub use cores::{pin, unpin};
-pub use job::{About, Figures, Job, Role, about, side};
+pub use job::{About, Figures, Job, Role, Times, about, side};
 pub use launch::{measure, scratch};
 pub use peer::{AnyPeer, Measure, Peer, Receiver, Scale, Sender, Wait, until};

@@ -165,7 +165,7 @@ impl<P: Peer> AnyPeer for P {
 
     fn run(&self, job: &Job) -> anyhow::Result<Option<Figures>> {
         let control = Control::open(&job.directory)?;
-        match (job.measure, job.role) {
+        let done = match (job.measure, job.role) {
             (_, Role::Server) => bail!("a server has no side"),
             (Measure::OneWay, Role::First) => drive::ping(self, job, Wait::Spin, &control).map(Some),
             (Measure::OneWayAsleep, Role::First) => drive::ping(self, job, Wait::Sleep, &control).map(Some),
@@ -173,6 +173,7 @@ impl<P: Peer> AnyPeer for P {
             (Measure::OneWayAsleep, Role::Second) => drive::echo(self, job, Wait::Sleep, &control).map(|()| None),
             (Measure::OneByOne | Measure::Batches, Role::First) => drive::write(self, job, &control).map(Some),
             (Measure::OneByOne | Measure::Batches, Role::Second) => drive::read(self, job, &control).map(|()| None),
-        }
+        };
+        done.inspect_err(|_| control.fail())
     }
 }

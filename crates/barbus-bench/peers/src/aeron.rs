@@ -42,7 +42,9 @@ impl Peer for AeronIpc {
         let driver = EmbeddedDriver::launch_with(|context| {
             context.set_dir(&c_text(&driver_directory(directory)))?;
             context.set_ipc_term_buffer_length(TERM)?;
-            context.set_threading_mode(rusteron_media_driver::bindings::aeron_threading_mode_enum::AERON_THREADING_MODE_SHARED)?;
+            context.set_threading_mode(
+                rusteron_media_driver::bindings::aeron_threading_mode_enum::AERON_THREADING_MODE_SHARED,
+            )?;
             Ok(())
         })?;
         Ok(Some(Box::new(driver)))
@@ -50,8 +52,9 @@ impl Peer for AeronIpc {
 
     fn sender(&self, directory: &Path, name: &str, _wait: Wait) -> anyhow::Result<AeronSender> {
         let aeron = until(|| Aeron::connect_dir(&driver_directory(directory)))?;
-        let publication =
-            aeron.async_add_exclusive_publication(AERON_IPC_STREAM, stream(name))?.poll_blocking(Duration::from_secs(10))?;
+        let publication = aeron
+            .async_add_exclusive_publication(AERON_IPC_STREAM, stream(name))?
+            .poll_blocking(Duration::from_secs(10))?;
         Ok(AeronSender { publication, _aeron: aeron })
     }
 

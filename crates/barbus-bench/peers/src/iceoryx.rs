@@ -80,7 +80,10 @@ fn open(directory: &Path) -> anyhow::Result<Node<ipc::Service>> {
         &iceoryx2::prelude::Path::new(directory.join("iceoryx2").as_os_str().as_encoded_bytes())
             .map_err(|error| anyhow::anyhow!("{error:?}"))?,
     );
-    Ok(NodeBuilder::new().config(&config).signal_handling_mode(SignalHandlingMode::Disabled).create::<ipc::Service>()?)
+    Ok(NodeBuilder::new()
+        .config(&config)
+        .signal_handling_mode(SignalHandlingMode::Disabled)
+        .create::<ipc::Service>()?)
 }
 
 fn service_name(name: &str) -> anyhow::Result<ServiceName> {

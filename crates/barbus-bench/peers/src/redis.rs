@@ -28,8 +28,13 @@ impl Peer for Redis {
     }
 
     fn settings(&self) -> String {
-        let version = Command::new(SERVER).arg("--version").output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        let version = version.ok().and_then(|text| text.split_whitespace().find_map(|word| word.strip_prefix("v=").map(str::to_owned)));
+        let version = Command::new(SERVER)
+            .arg("--version")
+            .output()
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        let version = version
+            .ok()
+            .and_then(|text| text.split_whitespace().find_map(|word| word.strip_prefix("v=").map(str::to_owned)));
         let how = match self.stream {
             true => "XADD, XREAD BLOCK COUNT 256",
             false => "PUBLISH (one receiver, or it fails), SUBSCRIBE without a limit of the output buffer",
@@ -53,7 +58,19 @@ impl Peer for Redis {
     fn server(&self, directory: &Path) -> anyhow::Result<Option<Box<dyn Any>>> {
         let socket = socket(directory);
         let child = Command::new(SERVER)
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--client-output-buffer-limit", "pubsub", "0", "0", "0"])
+            .args([
+                "--port",
+                "0",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--client-output-buffer-limit",
+                "pubsub",
+                "0",
+                "0",
+                "0",
+            ])
             .arg("--unixsocket")
             .arg(&socket)
             .arg("--dir")

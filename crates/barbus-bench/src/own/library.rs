@@ -5,8 +5,8 @@ use anyhow::bail;
 use barbus::{Bus, Event, InitOptions, Reader, Start, Writer};
 use barbus_bench_link::{Bar, Measure, Peer, Receiver, SYMBOLS, Scale, Sender, Wait, until};
 
-use super::Wakes;
 use super::ring::row;
+use super::{Attach, Wakes};
 
 /// `Writer::push` and `Reader::poll`: with clock, rules, duplicates and the books of the day.
 pub(crate) struct Library;
@@ -43,8 +43,14 @@ impl Peer for Library {
     }
 
     fn receiver(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<LibraryReceiver> {
+        self.attach(directory, name, wait, 0)
+    }
+}
+
+impl Attach for Library {
+    fn attach(&self, directory: &Path, name: &str, wait: Wait, next: u64) -> anyhow::Result<LibraryReceiver> {
         // The ring is there once its writer is.
-        let reader = until(|| Reader::open(directory.join(name))?.from(Start::Oldest))?;
+        let reader = until(|| Reader::open(directory.join(name))?.from(Start::Seq(next)))?;
         Ok(LibraryReceiver { reader, sleeps: wait == Wait::Sleep })
     }
 }

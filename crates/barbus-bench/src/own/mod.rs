@@ -5,12 +5,23 @@ mod raw;
 mod ring;
 mod unix;
 
-use barbus_bench_link::AnyPeer;
+use std::path::Path;
+
+use barbus_bench_link::{AnyPeer, Peer, Wait};
 pub(crate) use library::Library;
 pub(crate) use ring::Ring;
 
+/// Name of the limit of one bar, one way.
+pub(crate) const LIMIT: &str = "raw ping-pong";
+
 /// Blocks of the ring between two processes: 4 M rows.
 const BLOCKS: u32 = 256;
+
+/// A peer whose receivers may come later.
+pub(crate) trait Attach: Peer<Sender: Wakes> {
+    /// As [`Peer::receiver`], from bar `next` on.
+    fn attach(&self, directory: &Path, name: &str, wait: Wait, next: u64) -> anyhow::Result<Self::Receiver>;
+}
 
 /// A sender that can leave its readers asleep.
 pub(crate) trait Wakes {

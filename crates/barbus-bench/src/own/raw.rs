@@ -12,7 +12,7 @@ impl Peer for Raw {
     type Receiver = WordReceiver;
 
     fn name(&self) -> &'static str {
-        "raw ping-pong"
+        super::LIMIT
     }
 
     fn settings(&self) -> String {

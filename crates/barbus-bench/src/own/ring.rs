@@ -6,7 +6,7 @@ use barbus_bench_link::{Bar, Measure, Peer, Receiver, SYMBOLS, Sender, Wait, unt
 use barbus_ring::{Archivist, Follower, Polled, Ring as Map, RingWriter, Row, Spec, Start, SymbolId, create};
 
 const ROWS_PER_BLOCK: u32 = 16_384;
-use super::Wakes;
+use super::{Attach, Wakes};
 
 /// Rows that a poll may take.
 const POLL: usize = 256;
@@ -74,8 +74,14 @@ impl Peer for Ring {
     }
 
     fn receiver(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<RingReceiver> {
+        self.attach(directory, name, wait, 0)
+    }
+}
+
+impl Attach for Ring {
+    fn attach(&self, directory: &Path, name: &str, wait: Wait, next: u64) -> anyhow::Result<RingReceiver> {
         let ring = until(|| Map::attach(&directory.join(name)))?;
-        let follower = Follower::new(&ring, Start::Oldest)?;
+        let follower = Follower::new(&ring, Start::Seq(next))?;
         Ok(RingReceiver { ring, follower, rows: Vec::with_capacity(POLL), sleeps: wait == Wait::Sleep })
     }
 }
