@@ -15,6 +15,8 @@ use crate::report::Report;
 const READERS: usize = 64;
 /// Bars that are timed together: a block of the ring.
 const BURST: u64 = 16_384;
+/// Bursts that are timed, with readers and without.
+const BURSTS: u64 = 20;
 /// Blocks of the ring: more than any cache holds, as on a real bus.
 const BLOCKS: u32 = 64;
 /// From burst to burst, with readers and without: all of them have read, and fallen asleep.
@@ -80,10 +82,10 @@ impl<P: Attach> Followed<P> {
         Ok(ns)
     }
 
-    /// Nanoseconds for a bar in each of `bursts`, between which everybody reads all of it (and falls asleep again).
-    fn bursts(&mut self, bursts: u64) -> anyhow::Result<Vec<f64>> {
+    /// Nanoseconds for a bar in each burst, between which everybody reads all of it (and falls asleep again).
+    fn bursts(&mut self) -> anyhow::Result<Vec<f64>> {
         let mut all = Vec::new();
-        for burst in 0..=bursts {
+        for burst in 0..=BURSTS {
             let ns = self.send(BURST)?;
             // The first one finds the caches as the readers' coming has left them.
             if burst > 0 {
@@ -104,36 +106,37 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Bursts without readers come before each sort of readers, so that the machine's moods are the same for both.
-fn costs<P: Attach>(report: &mut Report, mut followed: Followed<P>, bursts: u64, measure: &str) -> anyhow::Result<()> {
-    let (mut alone, mut with) = (Vec::new(), Vec::new());
+/// Each sort of readers beside bursts without any, right before: the machine's moods last longer than that.
+fn costs<P: Attach>(report: &mut Report, peer: &P, library: bool, touched: u64, measure: &str) -> anyhow::Result<()> {
+    let mut all_alone = Vec::new();
+    let mut figures = Vec::new();
     for (system, readers, wait) in [
         ("1 reader, asleep", 1, Wait::Sleep),
         ("64 readers, asleep", READERS, Wait::Sleep),
         ("1 reader, polling", 1, Wait::Spin),
         ("64 readers, polling", READERS, Wait::Spin),
     ] {
-        followed.attach(0, wait)?;
-        alone.extend(followed.bursts(bursts)?);
+        let mut followed = Followed::start(peer, library)?;
+        // The pages of the ring are touched before anything is timed.
+        followed.send(touched)?;
+        let mut alone = followed.bursts()?;
         followed.attach(readers, wait)?;
-        with.push((system, median(&mut followed.bursts(bursts).context(system)?)));
+        let mut with = followed.bursts().context(system)?;
+        figures.push((system, median(&mut alone), median(&mut with)));
+        all_alone.extend(alone);
     }
-    report.add(measure, "no reader", None, "ns", median(&mut alone));
-    for (system, ns) in with {
-        report.add(measure, system, Some("no reader"), "ns", ns);
+    report.add(measure, "no reader", None, "ns", median(&mut all_alone));
+    for (system, alone, with) in figures {
+        report.add_beside(measure, system, alone, "ns", with);
     }
     Ok(())
 }
 
 /// The writer's cost of a bar, with readers on the other core and without.
 pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
-    let ring = Ring { blocks: BLOCKS };
-    let mut followed = Followed::start(&ring, false)?;
-    // Every page is touched before anything is timed.
-    followed.send(u64::from(BLOCKS) * BURST)?;
-    costs(report, followed, 16, "writer's cost of a bar, ring")?;
-    // Fewer bars: all of them are of one day.
-    costs(report, Followed::start(&Library, true)?, 8, "writer's cost of a bar, library")?;
+    costs(report, &Ring { blocks: BLOCKS }, false, u64::from(BLOCKS) * BURST, "writer's cost of a bar, ring")?;
+    // All bars are of one day: none is archived meanwhile.
+    costs(report, &Library, true, BURST, "writer's cost of a bar, library")?;
     unpin();
     Ok(())
 }
