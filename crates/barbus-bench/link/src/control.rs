@@ -9,6 +9,7 @@ const BYTES: u64 = 4096;
 const READY: [usize; 2] = [0, 256];
 const POSITION: usize = 512;
 const FAILED: usize = 768;
+const OVER: usize = 1_024;
 
 /// Makes the file by which two processes of a measure in `directory` find each other.
 pub fn prepare(directory: &Path) -> anyhow::Result<()> {
@@ -54,6 +55,20 @@ impl Control {
             ensure!(self.0.words64(FAILED, 1)[0].get() == 0, "the other process failed");
             std::hint::spin_loop();
         }
+    }
+
+    /// The first process has what it wants to know.
+    pub(crate) fn finish(&self) {
+        self.0.words64(OVER, 1)[0].set_release(1);
+    }
+
+    /// Waits for that: who closes his end too early may fail the other's last call.
+    pub(crate) fn wait_until_finished(&self) -> anyhow::Result<()> {
+        while self.0.words64(OVER, 1)[0].get() == 0 {
+            ensure!(self.0.words64(FAILED, 1)[0].get() == 0, "the other process failed");
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        Ok(())
     }
 
     /// Nobody need wait for this process any more.

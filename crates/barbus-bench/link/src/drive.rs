@@ -52,7 +52,7 @@ pub(crate) fn ping<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) 
             histogram.record(start.elapsed().as_nanos() as u64 / 2)?;
         }
     }
-    control.set_position(1);
+    control.finish();
     let ns = |quantile| histogram.value_at_quantile(quantile) as f64;
     Ok(Figures::OneWay(Times { p50: ns(0.5), p99: ns(0.99), p999: ns(0.999), max: histogram.max() as f64 }))
 }
@@ -67,9 +67,7 @@ pub(crate) fn echo<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) 
         receive_one(&mut receiver, n)?;
         sender.send(n)?;
     }
-    // Who closes his end too early may take the answer with him.
-    control.wait_for(1)?;
-    Ok(())
+    control.wait_until_finished()
 }
 
 /// Bars that are counted, and those before: all that the peer holds is written and read once before.
@@ -115,6 +113,7 @@ pub(crate) fn write<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::
     send(warm, warm + counted)?;
     control.wait_for(warm + counted)?;
     let seconds = start.elapsed().as_secs_f64();
+    control.finish();
     Ok(Figures::Rate { bars: counted, per_second: counted as f64 / seconds })
 }
 
@@ -139,5 +138,5 @@ pub(crate) fn read<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::R
         }
     }
     ensure!(next == warm + counted, "{next} bars where {} were sent", warm + counted);
-    Ok(())
+    control.wait_until_finished()
 }
