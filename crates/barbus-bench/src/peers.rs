@@ -43,7 +43,12 @@ fn build(features: &[&str]) -> anyhow::Result<PathBuf> {
         .context("cannot run cargo")?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        bail!("{}", text.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed").trim());
+        // The reason is what a build script says last of something that it needs; cargo's own words come after it.
+        let reason = text.lines().rfind(|line| {
+            ["required", "not found", "No such file", "Unable to find"].iter().any(|word| line.contains(word))
+        });
+        let reason = reason.or_else(|| text.lines().find(|line| line.starts_with("error")));
+        bail!("{}", reason.unwrap_or("cargo failed").trim());
     }
     Ok(target.join("release/barbus-bench-peers"))
 }

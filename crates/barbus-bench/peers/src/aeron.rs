@@ -8,7 +8,7 @@ use rusteron_client::{AERON_IPC_STREAM, Aeron, AeronExclusivePublication, AeronI
 use rusteron_media_driver::testing::EmbeddedDriver;
 
 /// Bytes of a term; the publication waits for a reader that is half of it behind.
-const TERM: usize = 16 << 20;
+const TERM: usize = 64 << 20;
 /// Fragments that a poll may take.
 const POLL: usize = 256;
 
