@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::StreamDecoder;
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, SchemaRef};
 
 use crate::messages::{MARKER, Message};
 
@@ -13,6 +13,7 @@ use crate::messages::{MARKER, Message};
 #[derive(Debug)]
 pub(crate) struct Decoder {
     decoder: StreamDecoder,
+    schema: Option<SchemaRef>,
 }
 
 impl Decoder {
@@ -21,22 +22,27 @@ impl Decoder {
         // Every message is fed with the marker of its successor, see below; this is the first one's.
         let begun = decoder.decode(&mut marker());
         debug_assert!(matches!(begun, Ok(None)));
-        Self { decoder }
+        Self { decoder, schema: None }
     }
 
     /// Decodes a message; only a record batch gives one.
     ///
     /// Metadata and body may contradict each other in ways that make the decoder panic; that is an error as well.
     pub(crate) fn decode(&mut self, message: Message) -> Result<Option<RecordBatch>, String> {
-        let decoder = &mut self.decoder;
-        let decoded = catch_unwind(AssertUnwindSafe(move || {
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            if let (Some(layout), Some(schema)) = (&message.layout, &self.schema)
+                && let Some(batch) = layout.batch(schema, &message.body)
+            {
+                return Ok(Some(batch));
+            }
             let mut batch = None;
             // The decoder looks at a message without a body only when another byte comes: the next message's marker is that byte.
             for mut bytes in [message.metadata, message.body, marker()] {
                 while !bytes.is_empty() {
-                    batch = decoder.decode(&mut bytes)?.or(batch);
+                    batch = self.decoder.decode(&mut bytes)?.or(batch);
                 }
             }
+            self.schema = self.decoder.schema();
             Ok::<_, ArrowError>(batch)
         }));
         match decoded {

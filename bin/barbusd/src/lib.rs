@@ -1,7 +1,7 @@
 //! The barbus daemon: a [`barbus::Writer`] behind a Unix socket.
 //!
 //! A library with two thin faces, `barbusd BUS` and `barbus daemon BUS`. The way of a bar through it: `socket` → `connection` (`access`) →
-//! `producer`, which takes messages off the stream (`messages`, `decoder`) → `daemon`, which has the one writer.
+//! `producer`, which takes messages off the stream (`messages`, `decoder`, `plain`) → `daemon`, which has the one writer.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -13,6 +13,7 @@ mod decoder;
 mod lines;
 mod logs;
 mod messages;
+mod plain;
 mod producer;
 mod readers;
 mod requests;

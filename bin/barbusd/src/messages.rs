@@ -8,6 +8,7 @@ use arrow_ipc::{MessageHeader, RecordBatch, root_as_message};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::connection::End;
+use crate::plain::Layout;
 
 /// What every message begins with.
 pub(crate) const MARKER: [u8; 4] = [0xff; 4];
@@ -22,6 +23,8 @@ pub(crate) struct Message {
     /// The length of the metadata, and the metadata.
     pub(crate) metadata: Buffer,
     pub(crate) body: Buffer,
+    /// How a plain record batch lies in the body.
+    pub(crate) layout: Option<Layout>,
 }
 
 /// Reads the next message; `None` at the stream's end, by its marker or because the peer sends nothing more.
@@ -72,7 +75,8 @@ pub(crate) async fn read(reader: &mut (impl AsyncRead + Unpin), max_bytes: u64) 
     if let Some(batch) = batch {
         check_decompressed(&batch, &body, max_bytes).map_err(End::Refused)?;
     }
-    Ok(Some(Message { metadata: metadata.slice(4), body }))
+    let layout = Layout::of(&message);
+    Ok(Some(Message { metadata: metadata.slice(4), body, layout }))
 }
 
 /// Refuses a batch whose compressed buffers claim to become more than `max_bytes` together.

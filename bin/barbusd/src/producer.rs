@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use barbus::Taken;
 use barbus::protocol::{ACK, AckMode};
+use barbus::{Intake, Taken};
 use tokio::time::timeout;
 
 use crate::acks::Acks;
@@ -71,6 +71,7 @@ async fn take_batches(
     acks: &mut Acks<'_>,
 ) -> Result<(), End> {
     let mut decoder = Decoder::new();
+    let mut intake = daemon.intake.clone();
     let mut mode = None;
     while let Some(message) = next(reader, daemon.max_message_bytes(), acks).await? {
         let long = message.body.len() >= LONG_BYTES;
@@ -86,8 +87,9 @@ async fn take_batches(
         }
         let begun = sum.ack.rows;
         for first in (0..batch.num_rows()).step_by(PIECE) {
-            let piece = batch.slice(first, PIECE.min(batch.num_rows() - first));
-            take_piece(daemon, piece, source, begun + first as u64, long, sum).await?;
+            let rows = PIECE.min(batch.num_rows() - first);
+            let piece = if rows == batch.num_rows() { batch.clone() } else { batch.slice(first, rows) };
+            take_piece(daemon, &mut intake, piece, source, begun + first as u64, long, sum).await?;
         }
         acks.send(sum.ack, sum.through_seq);
     }
@@ -124,13 +126,14 @@ async fn next(reader: &mut Reader, max_bytes: u64, acks: &mut Acks<'_>) -> Resul
 /// Has all of `piece` taken, however long that needs.
 async fn take_piece(
     daemon: &Daemon,
+    intake: &mut Intake,
     piece: RecordBatch,
     source: &str,
     first_row: u64,
     long: bool,
     sum: &mut Taken,
 ) -> Result<(), End> {
-    let incoming = work(long, || daemon.intake.cast(piece, source, first_row));
+    let incoming = work(long, || intake.cast(piece, source, first_row));
     let incoming = incoming.map_err(|error| End::Refused(error.to_string()))?;
     let mut next = 0;
     while next < incoming.rows() {

@@ -186,17 +186,33 @@ impl BarBatch {
     /// # Errors
     /// [`CastError`] when a required column is missing, a name is ambiguous, or a column's type cannot be read.
     pub fn cast(batch: &RecordBatch, schema: &BarSchema, options: &CastOptions) -> Result<BarBatch, CastError> {
+        let source = batch.schema();
+        let names: Vec<&str> = source.fields().iter().map(|f| f.name().as_str()).collect();
+        let columns = options.map.resolve(&names, schema)?;
+        BarBatch::cast_columns(batch, &columns, schema, options)
+    }
+
+    /// As [`BarBatch::cast`], with the columns found before: what [`ColumnMap::resolve`] said of the batch's schema.
+    ///
+    /// # Errors
+    /// As [`BarBatch::cast`].
+    ///
+    /// # Panics
+    /// When `columns` is not of this schema, or names a column that the batch does not have.
+    pub fn cast_columns(
+        batch: &RecordBatch,
+        columns: &[Option<usize>],
+        schema: &BarSchema,
+        options: &CastOptions,
+    ) -> Result<BarBatch, CastError> {
         if options.interval_ms <= 0 {
             return Err(CastError::BadInterval(options.interval_ms));
         }
-        let source = batch.schema();
-        let names: Vec<&str> = source.fields().iter().map(|f| f.name().as_str()).collect();
-        let found = options.map.resolve(&names, schema)?;
-        let column = |i: usize| -> Option<&ArrayRef> { found[i].map(|j| batch.column(j)) };
+        let column = |i: usize| -> Option<&ArrayRef> { columns[i].map(|j| batch.column(j)) };
         let required = |i: usize| {
             column(i).ok_or_else(|| CastError::MissingColumn {
                 column: FIXED_COLUMNS[i].to_owned(),
-                found: names.iter().map(|n| (*n).to_owned()).collect(),
+                found: batch.schema().fields().iter().map(|field| field.name().clone()).collect(),
                 nearest: None,
             })
         };

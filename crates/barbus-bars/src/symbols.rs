@@ -32,7 +32,10 @@ fn missing() -> Fault {
 pub(crate) fn cast(column: &ArrayRef, faults: &mut FaultList) -> Result<(StringArray, ScalarBuffer<i32>), CastError> {
     let unsupported = || CastError::Unsupported { column: SYMBOL.to_owned(), data_type: column.data_type().clone() };
     match column.data_type() {
-        DataType::Utf8 => Ok(interned(column.as_string::<i32>().iter(), faults)),
+        DataType::Utf8 => {
+            let column = column.as_string::<i32>();
+            Ok(as_it_is(column).unwrap_or_else(|| interned(column.iter(), faults)))
+        }
         DataType::LargeUtf8 => Ok(interned(column.as_string::<i64>().iter(), faults)),
         DataType::Utf8View => Ok(interned(column.as_string_view().iter(), faults)),
         DataType::Null => Ok(interned((0..column.len()).map(|_| None), faults)),
@@ -49,6 +52,17 @@ pub(crate) fn cast(column: &ArrayRef, faults: &mut FaultList) -> Result<(StringA
         }
         _ => Err(unsupported()),
     }
+}
+
+/// Rows up to which the column is its own dictionary: to look for a symbol that is there twice takes longer than to look it up twice.
+const FEW: usize = 32;
+
+/// A few symbols without a fault, one value for each row.
+fn as_it_is(column: &StringArray) -> Option<(StringArray, ScalarBuffer<i32>)> {
+    let good = column.len() <= FEW
+        && column.null_count() == 0
+        && (0..column.len()).all(|row| (1..=MAX_SYMBOL_BYTES).contains(&column.value(row).len()));
+    good.then(|| (column.clone(), (0..column.len() as i32).collect()))
 }
 
 fn from_dictionary(column: &ArrayRef, faults: &mut FaultList) -> (StringArray, ScalarBuffer<i32>) {

@@ -40,7 +40,7 @@ pub fn run(data: &[u8]) {
 
 fn cast(batch: RecordBatch, first_row: u64) {
     let rows = batch.num_rows();
-    if let Ok(incoming) = intake().cast(batch.clone(), "fuzz", first_row) {
+    if let Ok(incoming) = intake().clone().cast(batch.clone(), "fuzz", first_row) {
         assert_eq!(incoming.rows(), rows);
     }
     let schema = BarSchema::zillionare();

@@ -320,7 +320,7 @@ impl Writer {
         }
     }
 
-    /// Casts batches for [`Writer::take`] in other threads.
+    /// Casts batches for [`Writer::take`], also in another thread: one for each producer.
     pub fn intake(&self) -> Intake {
         self.intake.clone()
     }
