@@ -43,7 +43,9 @@ pub(super) fn book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day:
         });
     }
     let archivist = ring.archivist();
-    let blocks = archivist.blocks();
+    let mut blocks = archivist.blocks();
+    // Rows come while their day is open, or late, in a block of a later day or of none: a day that has just begun has nothing to be read.
+    blocks.retain(|block| block.rows > 0 && block.day.is_none_or(|of| of >= day));
     if blocks.is_empty() {
         return Ok(book);
     }
