@@ -13,8 +13,9 @@ use jiff::civil::Date;
 
 use crate::files::{DiskFiles, Files};
 use crate::incoming::Incoming;
-use crate::merge::{Source, merge};
+use crate::merge::{Sorted, Source};
 use crate::metadata::FORMAT_VERSION;
+use crate::rows::Rows;
 use crate::store::{Loaded, Store};
 use crate::{DayMeta, FileReport, Misuse, Result, verify};
 
@@ -164,7 +165,7 @@ impl Archive {
         if on_disk.parts.is_empty() {
             return Ok(on_disk.file.map(|file| (file.meta, file.rows)));
         }
-        let rows = merge(&on_disk.sources(), self.store.schema())?;
+        let rows = Sorted::of(&on_disk.sources(), self.store.schema())?.all();
         let lineage = on_disk.parts.last().expect("there are parts").meta.lineage;
         let meta = self.merged_meta(day, &on_disk, lineage, None, rows.num_rows());
         Ok(Some((meta, rows)))
@@ -203,9 +204,9 @@ impl Archive {
 
         let numbers = Numbers::of(&incoming, &fresh, through_seq);
         let mut sources = on_disk.sources();
-        sources.push(Source { columns: &incoming.columns, rows: Some(fresh) });
-        let rows = merge(&sources, self.store.schema())?;
-        let meta = self.merged_meta(day, &on_disk, lineage, Some(numbers), rows.num_rows());
+        sources.push(Source { columns: &incoming.columns, rows: incoming.picked(fresh) });
+        let rows = Sorted::of(&sources, self.store.schema())?;
+        let meta = self.merged_meta(day, &on_disk, lineage, Some(numbers), rows.count());
         let bytes = self.store.put(&path, &rows, &meta)?;
         let mut merged = on_disk.merged;
         merged.extend(on_disk.parts.iter().map(|part| part.meta.part));
@@ -237,13 +238,14 @@ impl Archive {
             return Ok(Spilled { rows: 0, bytes: 0, path: None });
         }
         let numbers = Numbers::of(&incoming, &fresh, through_seq);
-        let source = Source { columns: &incoming.columns, rows: Some(fresh) };
-        let rows = merge(&[source], self.store.schema())?;
+        let source = Source { columns: &incoming.columns, rows: incoming.picked(fresh) };
+        let sources = [source];
+        let rows = Sorted::of(&sources, self.store.schema())?;
         let meta = DayMeta {
             day,
             calendar: self.calendar.clone(),
             schema_version: FORMAT_VERSION,
-            rows: rows.num_rows() as u64,
+            rows: rows.count() as u64,
             first_seq: numbers.first,
             through_seq: numbers.through,
             lineage,

@@ -6,29 +6,105 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Schema};
 
+use crate::rows::Rows;
 use crate::workers;
 
 /// Bytes gathered before they are added to the checksum.
 const CHUNK_BYTES: usize = 1 << 16;
+/// Rows that one processor takes at a time.
+const PIECE_ROWS: usize = 32_768;
 
 /// The checksum of a batch with the columns of the archive: Utf8, Timestamp(ms), Float32 or Float64.
 pub(crate) fn values(batch: &RecordBatch) -> u32 {
-    let schema = batch.schema_ref();
-    let digests = workers::in_order(batch.num_columns(), batch.num_rows(), |i| {
-        let (field, column) = (schema.field(i), batch.column(i));
-        let mut digest = Digest::default();
-        digest.add(field.name().as_bytes());
-        digest.add(&[0]);
-        digest.add_column(column, field.is_nullable());
-        digest.finish()
+    let digests = workers::in_order(batch.num_rows().div_ceil(PIECE_ROWS), batch.num_rows(), |piece| {
+        let mut digests = Digests::new(batch.num_columns());
+        digests.add(&batch.rows(piece * PIECE_ROWS..batch.num_rows().min((piece + 1) * PIECE_ROWS)));
+        digests
     });
-    // As if the columns had been read one after another.
-    digests.into_iter().fold(0, |crc, (column, length)| crc32c::crc32c_combine(crc, column, length))
+    join(batch.schema_ref(), digests)
 }
 
-#[derive(Default)]
+/// The checksum of rows, each piece of which was added to digests of its own, in order.
+pub(crate) fn join(schema: &Schema, pieces: Vec<Digests>) -> u32 {
+    let mut pieces: Vec<_> = pieces.into_iter().map(|piece| piece.columns.into_iter()).collect();
+    // As if the columns had been read one after another.
+    let mut crc = 0;
+    for field in schema.fields() {
+        crc = crc32c::crc32c_append(crc, field.name().as_bytes());
+        crc = crc32c::crc32c_append(crc, &[0]);
+        let columns: Vec<_> = pieces.iter_mut().filter_map(Iterator::next).collect();
+        let (values, validity): (Vec<_>, Vec<_>) =
+            columns.into_iter().map(|column| (column.values.finish(), column.validity.finish())).unzip();
+        for (piece, length) in values.into_iter().chain(validity) {
+            crc = combine(crc, piece, length);
+        }
+    }
+    crc
+}
+
+/// The polynomial of CRC-32C, as all polynomials here with the coefficient of x^0 in the highest bit.
+const POLYNOMIAL: u32 = 0x82f6_3b78;
+
+/// The checksum of what has `first`, followed by `length` bytes that have `second`.
+///
+/// To go on over `length` bytes is to multiply with x^(8 * length). The crate's own function multiplies matrices for that: with a piece for each
+/// row group that takes longer than the checksums do.
+fn combine(first: u32, second: u32, length: usize) -> u32 {
+    // x^8, its square, the square of that, and so on.
+    let mut power = 1 << 23;
+    let mut shifted = first;
+    let mut rest = length;
+    while rest > 0 {
+        if rest & 1 == 1 {
+            shifted = product(shifted, power);
+        }
+        power = product(power, power);
+        rest >>= 1;
+    }
+    shifted ^ second
+}
+
+/// The product of two polynomials, modulo the polynomial of CRC-32C.
+fn product(a: u32, mut b: u32) -> u32 {
+    let mut sum = 0;
+    for bit in (0..u32::BITS).rev() {
+        sum ^= b & 0u32.wrapping_sub(a >> bit & 1);
+        b = b >> 1 ^ POLYNOMIAL & 0u32.wrapping_sub(b & 1);
+    }
+    sum
+}
+
+/// What has been added of some rows.
+#[derive(Debug)]
+pub(crate) struct Digests {
+    columns: Vec<ColumnDigest>,
+}
+
+#[derive(Debug, Default)]
+struct ColumnDigest {
+    values: Digest,
+    validity: Digest,
+}
+
+impl Digests {
+    pub(crate) fn new(columns: usize) -> Self {
+        Self { columns: (0..columns).map(|_| ColumnDigest::default()).collect() }
+    }
+
+    /// Adds the next rows.
+    pub(crate) fn add(&mut self, batch: &RecordBatch) {
+        for ((digest, column), field) in self.columns.iter_mut().zip(batch.columns()).zip(batch.schema_ref().fields()) {
+            digest.values.add_column(column);
+            if field.is_nullable() {
+                digest.validity.add_validity(column);
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
 struct Digest {
     crc: u32,
     length: usize,
@@ -57,7 +133,7 @@ impl Digest {
         self.chunk.clear();
     }
 
-    fn add_column(&mut self, column: &ArrayRef, nullable: bool) {
+    fn add_column(&mut self, column: &ArrayRef) {
         match column.data_type() {
             DataType::Utf8 => {
                 for symbol in column.as_string::<i32>().iter() {
@@ -72,12 +148,15 @@ impl Digest {
             DataType::Float32 => self.add_values::<Float32Type, 4>(column, f32::to_le_bytes),
             _ => self.add_values::<Float64Type, 8>(column, f64::to_le_bytes),
         }
-        if nullable && column.null_count() == 0 {
+    }
+
+    fn add_validity(&mut self, column: &ArrayRef) {
+        if column.null_count() == 0 {
             let all_valid = [1; 4096];
             (0..column.len()).step_by(all_valid.len()).for_each(|row| {
-                self.add(&all_valid[..all_valid.len().min(column.len() - row)]);
+                self.add_slice(&all_valid[..all_valid.len().min(column.len() - row)]);
             });
-        } else if nullable {
+        } else {
             for row in 0..column.len() {
                 self.add(&[u8::from(column.is_valid(row))]);
             }
@@ -133,6 +212,16 @@ mod tests {
         form.extend(b"frame\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0");
         form.extend(b"money\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80\x00\x01");
         assert_eq!(values(&batch), crc32c::crc32c(&form));
+    }
+
+    #[test]
+    fn checksums_of_pieces_make_that_of_the_whole() {
+        let bytes: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        for cut in [0, 1, 7, 8, 4_096, 65_537, bytes.len()] {
+            let (first, second) = bytes.split_at(cut);
+            let combined = combine(crc32c::crc32c(first), crc32c::crc32c(second), second.len());
+            assert_eq!(combined, crc32c::crc32c(&bytes), "cut at {cut}");
+        }
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! One day (or part of one) as the bytes of a Parquet file, there and back.
 //!
 //! Encodings are the smallest measured on real bars: rows sorted by (symbol, frame), prices and money PLAIN, volume
-//! BYTE_STREAM_SPLIT, frame DELTA_BINARY_PACKED, symbol and factor as dictionary, zstd 3, row groups of 32,768 rows so
+//! BYTE_STREAM_SPLIT, frame DELTA_BINARY_PACKED, symbol and factor as dictionary, zstd 1 (money 3), row groups of 32,768 rows so
 //! that one symbol is found quickly. Any other optional column is a dictionary too, which falls back to PLAIN when it
 //! grows too large.
 //!
 //! What is decoded has been checked in full: seal, metadata, columns, number and order of rows, values.
 
+use std::ops::Range;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
+use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, RecordBatch, new_null_array};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
@@ -27,87 +28,104 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use crate::checksum::Digests;
+use crate::rows::{Rows, first_out_of_order};
 use crate::{Corruption, DayMeta, Error, Result, checksum, seal, workers};
 
 /// Rows in a row group.
 const ROW_GROUP_ROWS: usize = 32_768;
+/// Rows that are gathered and encoded, or decoded and compared, at a time.
+const PIECE_ROWS: usize = 4_096;
 /// Level of zstd.
-const ZSTD_LEVEL: i32 = 3;
+const ZSTD_LEVEL: i32 = 1;
+/// The same for money, which a higher level makes a fifth smaller; it makes the others hardly any.
+const MONEY_ZSTD_LEVEL: i32 = 3;
 
-/// The bytes of a file that holds `rows`, sorted, with `meta` and their checksum. Row groups are encoded on all processors; the bytes are
-/// the same on any number of them.
-pub(crate) fn encode(rows: &RecordBatch, meta: &DayMeta, crc32c: u32) -> Result<Bytes, ParquetError> {
-    let schema = rows.schema_ref();
-    let properties = properties(schema, meta, crc32c)?;
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
+/// The bytes of a file that holds `rows`, sorted, with `meta` and their checksum, which is given as well. Row groups are encoded on all
+/// processors; the bytes are the same on any number of them.
+pub(crate) fn encode(rows: &impl Rows, meta: &DayMeta) -> Result<(Bytes, u32), ParquetError> {
+    encode_saying(rows, meta, |crc32c| crc32c)
+}
+
+fn encode_saying(rows: &impl Rows, meta: &DayMeta, say: impl FnOnce(u32) -> u32) -> Result<(Bytes, u32), ParquetError> {
+    let schema = rows.columns();
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema)?))?;
     writer.write_all(&seal::blank())?;
     let (mut writer, columns) = writer.into_serialized_writer()?;
-    let groups = workers::in_order(rows.num_rows().div_ceil(ROW_GROUP_ROWS), rows.num_rows(), |group| {
-        let rows = row_group(rows, group);
-        let writers = columns.create_column_writers(group)?;
-        let columns = writers.into_iter().zip(schema.fields()).zip(rows.columns());
-        columns
-            .map(|((mut writer, field), column)| {
+    let groups = workers::in_order(rows.count().div_ceil(ROW_GROUP_ROWS), rows.count(), |group| {
+        let mut writers = columns.create_column_writers(group)?;
+        let mut digests = Digests::new(writers.len());
+        for piece in pieces(rows, group) {
+            let rows = rows.rows(piece);
+            digests.add(&rows);
+            for ((writer, field), column) in writers.iter_mut().zip(schema.fields()).zip(rows.columns()) {
                 for leaf in compute_leaves(field, column)? {
                     writer.write(&leaf)?;
                 }
-                writer.close()
-            })
-            .collect::<Result<Vec<_>, _>>()
+            }
+        }
+        let closed = writers.into_iter().map(|writer| writer.close()).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, ParquetError>((closed, digests))
     });
-    for columns in groups {
+    let mut digests = Vec::with_capacity(groups.len());
+    for group in groups {
+        let (columns, digest) = group?;
+        digests.push(digest);
         let mut group = writer.next_row_group()?;
-        for column in columns? {
+        for column in columns {
             column.append_to_row_group(&mut group)?;
         }
         group.close()?;
     }
+    let crc32c = say(checksum::join(schema, digests));
+    meta.to_key_values(crc32c).into_iter().for_each(|pair| writer.append_key_value_metadata(pair));
     let mut file = writer.into_inner()?;
     seal::close(&mut file);
-    Ok(file.into())
+    Ok((file.into(), crc32c))
 }
 
-fn row_group(rows: &RecordBatch, group: usize) -> RecordBatch {
-    let start = group * ROW_GROUP_ROWS;
-    rows.slice(start, ROW_GROUP_ROWS.min(rows.num_rows() - start))
+/// The rows of a group, so many at a time that they stay in the nearest caches.
+fn pieces(rows: &impl Rows, group: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = rows.count().min((group + 1) * ROW_GROUP_ROWS);
+    (group * ROW_GROUP_ROWS..end).step_by(PIECE_ROWS).map(move |start| start..end.min(start + PIECE_ROWS))
 }
 
 /// Decodes `file`, just encoded from the others, and compares all of it with them: to the bit, row group by row group on
 /// all processors, so that no second copy of the day is made.
-pub(crate) fn check_encoded(path: &Path, file: &Bytes, rows: &RecordBatch, meta: &DayMeta, crc32c: u32) -> Result<()> {
+pub(crate) fn check_encoded(path: &Path, file: &Bytes, rows: &impl Rows, meta: &DayMeta, crc32c: u32) -> Result<()> {
     let corrupt = |what: Corruption| Error::corrupt(path, what);
     let (footer, read_meta, read_crc32c) = open(path, meta.day, file)?;
-    compare_schemas(path, rows.schema_ref(), footer.schema())?;
-    let groups = rows.num_rows().div_ceil(ROW_GROUP_ROWS);
+    compare_schemas(path, rows.columns(), footer.schema())?;
+    let groups = rows.count().div_ceil(ROW_GROUP_ROWS);
     if footer.metadata().num_row_groups() != groups {
         return Err(corrupt(Corruption::ReadBack));
     }
-    let same = workers::in_order(groups, rows.num_rows(), |group| -> Result<bool, ParquetError> {
-        let expected = row_group(rows, group);
+    let same = workers::in_order(groups, rows.count(), |group| -> Result<bool, ParquetError> {
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), footer.clone());
-        // One row more than there may be.
-        let mut batches = reader.with_row_groups(vec![group]).with_batch_size(ROW_GROUP_ROWS + 1).build()?;
-        let same = batches.next().transpose()?.is_some_and(|found| same_bits(&found, &expected));
-        // With the row before, which the group must follow.
-        let before = usize::from(group > 0);
-        let run = rows.slice(group * ROW_GROUP_ROWS - before, expected.num_rows() + before);
-        Ok(same && batches.next().is_none() && first_out_of_order(&run).is_none())
+        let mut batches = reader.with_row_groups(vec![group]).with_batch_size(PIECE_ROWS).build()?;
+        for piece in pieces(rows, group) {
+            let found = batches.next().transpose()?;
+            if !found.is_some_and(|found| same_bits(&found, &rows.rows(piece.clone()))) || !rows.ascend(piece) {
+                return Ok(false);
+            }
+        }
+        Ok(batches.next().is_none())
     });
     let same = same.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| corrupt(error.into()))?;
     let all = same.into_iter().all(|same| same);
-    match all && read_meta == *meta && read_crc32c == crc32c && meta.rows == rows.num_rows() as u64 {
+    match all && read_meta == *meta && read_crc32c == crc32c && meta.rows == rows.count() as u64 {
         true => Ok(()),
         false => Err(corrupt(Corruption::ReadBack)),
     }
 }
 
-fn properties(schema: &Schema, meta: &DayMeta, crc32c: u32) -> Result<WriterProperties, ParquetError> {
+fn properties(schema: &Schema) -> Result<WriterProperties, ParquetError> {
+    let zstd = |level| ZstdLevel::try_new(level).map(Compression::ZSTD);
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_compression(zstd(ZSTD_LEVEL)?)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_sorting_columns(Some(vec![ascending(0), ascending(1)]))
-        .set_key_value_metadata(Some(meta.to_key_values(crc32c)));
+        .set_sorting_columns(Some(vec![ascending(0), ascending(1)]));
     for field in schema.fields() {
         let name = field.name().as_str();
         let dictionary = matches!(name, SYMBOL | FACTOR) || (name != MONEY && !FIXED_COLUMNS.contains(&name));
@@ -118,6 +136,9 @@ fn properties(schema: &Schema, meta: &DayMeta, crc32c: u32) -> Result<WriterProp
         };
         let path = || ColumnPath::from(name);
         builder = builder.set_column_dictionary_enabled(path(), dictionary).set_column_encoding(path(), encoding);
+        if name == MONEY {
+            builder = builder.set_column_compression(path(), zstd(MONEY_ZSTD_LEVEL)?);
+        }
     }
     Ok(builder.build())
 }
@@ -213,16 +234,6 @@ fn conform(rows: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
     RecordBatch::try_new(schema.clone(), columns).expect("schemas were compared")
 }
 
-/// The first row that is not after the one before it.
-fn first_out_of_order(rows: &RecordBatch) -> Option<usize> {
-    let symbols = rows.column(0).as_string::<i32>();
-    let frames = rows.column(1).as_primitive::<TimestampMillisecondType>();
-    (1..rows.num_rows()).find(|&row| {
-        let before = (symbols.value(row - 1), frames.value(row - 1));
-        before >= (symbols.value(row), frames.value(row))
-    })
-}
-
 /// True when both have the same rows to the bit; what stands under a null does not count.
 pub(crate) fn same_bits(a: &RecordBatch, b: &RecordBatch) -> bool {
     let column = |(a, b): (&ArrayRef, &ArrayRef)| match a.data_type() {
@@ -293,7 +304,8 @@ mod tests {
     #[test]
     fn what_is_decoded_is_what_was_encoded() {
         let rows = rows(["A", "B"]);
-        let file = encode(&rows, &meta(), checksum::values(&rows)).unwrap();
+        let (file, crc32c) = encode(&rows, &meta()).unwrap();
+        assert_eq!(crc32c, checksum::values(&rows));
         let (read_meta, read) = decode(Path::new("day"), DAY, &file, &rows.schema()).unwrap();
         assert_eq!(read_meta, meta());
         assert!(same_bits(&read, &rows));
@@ -314,7 +326,7 @@ mod tests {
         };
         let meta = DayMeta { rows: count as u64, ..meta() };
         let meant = long(None, "A");
-        let file = encode(&meant, &meta, 7).unwrap();
+        let (file, _) = encode_saying(&meant, &meta, |_| 7).unwrap();
         let check = |rows: &RecordBatch, meta: &DayMeta, crc32c| {
             check_encoded(Path::new("day"), &file, rows, meta, crc32c).map_err(|error| error.to_string())
         };
@@ -333,7 +345,7 @@ mod tests {
         let last = meant.slice(ROW_GROUP_ROWS - 1, 1);
         let repeated = concat_batches(&meant.schema(), &[meant.slice(0, ROW_GROUP_ROWS), last]).unwrap();
         let meta = DayMeta { rows: ROW_GROUP_ROWS as u64 + 1, ..meta };
-        let file = encode(&repeated, &meta, 7).unwrap();
+        let (file, _) = encode_saying(&repeated, &meta, |_| 7).unwrap();
         let error = check_encoded(Path::new("day"), &file, &repeated, &meta, 7).unwrap_err();
         assert!(matches!(error, Error::Corrupt { what: Corruption::ReadBack, .. }));
     }
@@ -354,21 +366,21 @@ mod tests {
         let crc = checksum::values(&rows_);
         let other = crc ^ 1;
         assert_eq!(
-            found(&rows_, &encode(&rows_, &meta(), other).unwrap()),
+            found(&rows_, &encode_saying(&rows_, &meta(), |_| other).unwrap().0),
             format!("day: its values have checksum {crc:08x}, its metadata says {other:08x}")
         );
         let counted = DayMeta { rows: 3, ..meta() };
-        assert_eq!(found(&rows_, &encode(&rows_, &counted, crc).unwrap()), "day: it has 2 rows, its metadata says 3");
+        assert_eq!(found(&rows_, &encode(&rows_, &counted).unwrap().0), "day: it has 2 rows, its metadata says 3");
         let unsorted = rows(["B", "A"]);
         assert_eq!(
-            found(&unsorted, &encode(&unsorted, &meta(), checksum::values(&unsorted)).unwrap()),
+            found(&unsorted, &encode(&unsorted, &meta()).unwrap().0),
             "day: row 1 is not after the row before it in (symbol, frame)"
         );
     }
 
     #[test]
     fn columns_are_encoded_as_measured_best_and_indexed() {
-        let file = encode(&rows(["A", "B"]), &meta(), 0).unwrap();
+        let (file, _) = encode(&rows(["A", "B"]), &meta()).unwrap();
         let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
         let footer = reader.parse_and_finish(&file).unwrap();
         let group = footer.row_group(0);

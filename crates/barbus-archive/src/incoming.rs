@@ -45,8 +45,16 @@ impl Incoming {
         let seq = self.seq.values();
         let mut rows: Vec<u32> = (0..seq.len() as u32).filter(|&row| seq[row as usize] >= covered).collect();
         // Stable: of rows with one number the later one counts, as it does without numbers.
-        rows.sort_by_key(|&row| seq[row as usize]);
+        if !rows.is_sorted_by_key(|&row| seq[row as usize]) {
+            rows.sort_by_key(|&row| seq[row as usize]);
+        }
         rows
+    }
+
+    /// The rows meant by what [`Incoming::rows_from`] gave, for a source: `None` where they are all of them, as they came.
+    pub(crate) fn picked(&self, rows: Vec<u32>) -> Option<Vec<u32>> {
+        let all = rows.len() == self.seq.len() && rows.is_sorted();
+        (!all).then_some(rows)
     }
 
     /// The number of a row.

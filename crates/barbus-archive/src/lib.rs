@@ -46,6 +46,7 @@ pub mod files;
 mod incoming;
 mod merge;
 pub mod metadata;
+mod rows;
 mod seal;
 mod store;
 mod verify;

@@ -2,9 +2,12 @@
 //!
 //! Symbols are ordered by their bytes. No text is copied per row: every symbol gets a rank, rows are dealt out by rank,
 //! and only the rows of a symbol whose frames did not come in order are sorted.
+//!
+//! What comes out is an order, not a copy of the day: rows are gathered when they are encoded, and again when what was encoded is checked.
 
 use std::collections::HashMap;
 use std::iter;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -13,6 +16,7 @@ use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBat
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, SchemaRef};
 
+use crate::rows::Rows;
 use crate::{Misuse, Result, workers};
 
 /// Bars in the columns of the archive; `symbol` may be a dictionary.
@@ -34,31 +38,112 @@ impl Source<'_> {
     }
 }
 
-/// Merges `sources`, later ones counting over earlier ones, into a batch of `schema`.
-///
-/// # Errors
-/// [`Misuse::TooManyRows`] beyond what 32-bit row numbers and string offsets can hold.
-pub(crate) fn merge(sources: &[Source<'_>], schema: &SchemaRef) -> Result<RecordBatch> {
-    let total: usize = sources.iter().map(Source::len).sum();
-    let too_many = || Misuse::TooManyRows { rows: total as u64 };
-    if u32::try_from(total).is_err() {
-        return Err(too_many().into());
-    }
-    let symbols = Ranks::of(sources);
-    let (picks, rows_of_rank) = sorted_picks(sources, &symbols, total);
-    let symbol = symbols.column(&rows_of_rank).ok_or_else(too_many)?;
-    drop(symbols);
-    let others = workers::in_order(schema.fields().len() - 1, picks.len(), |i| {
-        let data_type = schema.field(i + 1).data_type();
-        let arrays: Vec<&ArrayRef> = sources.iter().map(|source| &source.columns[i + 1]).collect();
-        match data_type {
-            DataType::Timestamp(..) => gather::<TimestampMillisecondType>(&arrays, &picks, data_type),
-            DataType::Float32 => gather::<Float32Type>(&arrays, &picks, data_type),
-            _ => gather::<Float64Type>(&arrays, &picks, data_type),
+/// Sources merged, later ones counting over earlier ones: which rows are kept, in which order. Their values stay where they are until they are
+/// asked for.
+pub(crate) struct Sorted<'a> {
+    schema: &'a SchemaRef,
+    /// For each column but the symbols' those of all sources.
+    columns: Vec<Vec<&'a ArrayRef>>,
+    /// The symbols, ascending.
+    names: Vec<&'a str>,
+    /// For each symbol the end of its rows.
+    ends: Vec<usize>,
+    picks: Vec<Pick>,
+    /// The frames of each source.
+    frames: Vec<&'a [i64]>,
+}
+
+impl<'a> Sorted<'a> {
+    /// Merges `sources` to rows of `schema`.
+    ///
+    /// # Errors
+    /// [`Misuse::TooManyRows`] beyond what 32-bit row numbers and string offsets can hold.
+    pub(crate) fn of(sources: &[Source<'a>], schema: &'a SchemaRef) -> Result<Self> {
+        let total: usize = sources.iter().map(Source::len).sum();
+        let too_many = || Misuse::TooManyRows { rows: total as u64 };
+        if u32::try_from(total).is_err() {
+            return Err(too_many().into());
         }
-    });
-    let columns = iter::once(symbol).chain(others).collect();
-    Ok(RecordBatch::try_new(schema.clone(), columns).expect("checked sources fit the schema"))
+        let symbols = Ranks::of(sources);
+        let frames: Vec<&[i64]> = sources.iter().map(|source| frame_values(&source.columns[1])).collect();
+        let (picks, ends) = sorted_picks(sources, &frames, &symbols, total);
+        let names = symbols.sorted;
+        let of_name = |(i, name): (usize, &&str)| name.len() * (ends[i] - if i == 0 { 0 } else { ends[i - 1] });
+        let bytes: usize = names.iter().enumerate().map(of_name).sum();
+        i32::try_from(bytes).map_err(|_| too_many())?;
+        let columns = (1..schema.fields().len()).map(|i| sources.iter().map(|source| &source.columns[i]).collect());
+        Ok(Self { schema, columns: columns.collect(), names, ends, picks, frames })
+    }
+
+    /// All rows.
+    pub(crate) fn all(&self) -> RecordBatch {
+        let others = workers::in_order(self.columns.len(), self.count(), |i| self.column(i, &self.picks));
+        let columns = iter::once(self.symbols(0..self.count())).chain(others).collect();
+        RecordBatch::try_new(self.schema.clone(), columns).expect("checked sources fit the schema")
+    }
+
+    fn column(&self, i: usize, picks: &[Pick]) -> ArrayRef {
+        let data_type = self.schema.field(i + 1).data_type();
+        match data_type {
+            DataType::Timestamp(..) => gather::<TimestampMillisecondType>(&self.columns[i], picks, data_type),
+            DataType::Float32 => gather::<Float32Type>(&self.columns[i], picks, data_type),
+            _ => gather::<Float64Type>(&self.columns[i], picks, data_type),
+        }
+    }
+
+    fn symbols(&self, range: Range<usize>) -> ArrayRef {
+        let (mut text, mut offsets) = (Vec::new(), Vec::with_capacity(range.len() + 1));
+        offsets.push(0);
+        let mut row = range.start;
+        let mut rank = self.ends.partition_point(|&end| end <= row);
+        while row < range.end {
+            let name = self.names[rank].as_bytes();
+            let end = self.ends[rank].min(range.end);
+            text.reserve(name.len() * (end - row));
+            for _ in row..end {
+                text.extend_from_slice(name);
+                offsets.push(text.len() as i32);
+            }
+            (row, rank) = (end, rank + 1);
+        }
+        let offsets = OffsetBuffer::new(offsets.into());
+        Arc::new(StringArray::try_new(offsets, Buffer::from_vec(text), None).expect("whole strings put end to end"))
+    }
+}
+
+impl Rows for Sorted<'_> {
+    fn columns(&self) -> &SchemaRef {
+        self.schema
+    }
+
+    fn count(&self) -> usize {
+        self.picks.len()
+    }
+
+    fn rows(&self, range: Range<usize>) -> RecordBatch {
+        let picks = &self.picks[range.clone()];
+        let others = (0..self.columns.len()).map(|i| self.column(i, picks));
+        let columns = iter::once(self.symbols(range)).chain(others).collect();
+        RecordBatch::try_new(self.schema.clone(), columns).expect("checked sources fit the schema")
+    }
+
+    fn ascend(&self, range: Range<usize>) -> bool {
+        let mut rank = self.ends.partition_point(|&end| end <= range.start);
+        let first = rank;
+        let frame_ms = |pick: &Pick| self.frames[pick.source as usize][pick.row as usize];
+        let mut row = range.start;
+        while row < range.end {
+            let begin = if rank == 0 { 0 } else { self.ends[rank - 1] };
+            let end = self.ends[rank].min(range.end);
+            // With the row before, where it is of the same symbol.
+            let rows = &self.picks[begin.max(row.saturating_sub(1))..end];
+            if !rows.is_sorted_by(|a, b| frame_ms(a) < frame_ms(b)) {
+                return false;
+            }
+            (row, rank) = (end, rank + 1);
+        }
+        self.names[first.saturating_sub(1)..rank].is_sorted_by(|a, b| a < b)
+    }
 }
 
 /// The values of `picks`, as `data_type`: sources may name different zones, which says nothing about the instants.
@@ -77,16 +162,20 @@ fn gather<T: ArrowPrimitiveType>(arrays: &[&ArrayRef], picks: &[Pick], data_type
     Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(data_type.clone()))
 }
 
-/// A row, and what it is sorted by within its symbol.
+/// A row of a source.
 #[derive(Clone, Copy, Default)]
 struct Pick {
-    frame_ms: i64,
     source: u32,
     row: u32,
 }
 
-/// The rows to keep, sorted, and how many there are of each rank.
-fn sorted_picks(sources: &[Source<'_>], symbols: &Ranks<'_>, total: usize) -> (Vec<Pick>, Vec<usize>) {
+/// The rows to keep, sorted, and for each rank the end of its rows.
+fn sorted_picks(
+    sources: &[Source<'_>],
+    frames: &[&[i64]],
+    symbols: &Ranks<'_>,
+    total: usize,
+) -> (Vec<Pick>, Vec<usize>) {
     let ranks = || {
         let of_source = |(i, source): (usize, &Source<'_>)| (0..source.len()).map(move |position| (i, position));
         let rows = sources.iter().enumerate().flat_map(of_source);
@@ -104,37 +193,36 @@ fn sorted_picks(sources: &[Source<'_>], symbols: &Ranks<'_>, total: usize) -> (V
         start += *end;
         *end = start;
     }
-    let frames: Vec<&[i64]> = sources.iter().map(|source| frame_values(&source.columns[1])).collect();
+    let frame_ms = |pick: &Pick| frames[pick.source as usize][pick.row as usize];
     let mut picks = vec![Pick::default(); total];
     for (rank, source, row) in ranks() {
-        picks[next[rank]] = Pick { frame_ms: frames[source][row], source: source as u32, row: row as u32 };
+        picks[next[rank]] = Pick { source: source as u32, row: row as u32 };
         next[rank] += 1;
     }
 
     let mut kept = 0;
     let mut start = 0;
-    let rows_of_rank = ends.iter().map(|&end| {
+    let kept_ends = ends.iter().map(|&end| {
         // Dealt out in the order of sources and rows, which both the check and the stable sort keep for equal frames.
         let rows = &mut picks[start..end];
-        if !rows.is_sorted_by_key(|pick| pick.frame_ms) {
-            rows.sort_by_key(|pick| pick.frame_ms);
+        if !rows.is_sorted_by_key(frame_ms) {
+            rows.sort_by_key(frame_ms);
         }
-        let first = kept;
         for i in start..end {
-            if i + 1 == end || picks[i].frame_ms != picks[i + 1].frame_ms {
+            if i + 1 == end || frame_ms(&picks[i]) != frame_ms(&picks[i + 1]) {
                 picks[kept] = picks[i];
                 kept += 1;
             }
         }
         start = end;
-        kept - first
+        kept
     });
-    let rows_of_rank = rows_of_rank.collect();
+    let kept_ends = kept_ends.collect();
     picks.truncate(kept);
-    (picks, rows_of_rank)
+    (picks, kept_ends)
 }
 
-fn frame_values(array: &dyn Array) -> &[i64] {
+fn frame_values(array: &ArrayRef) -> &[i64] {
     array.as_primitive::<TimestampMillisecondType>().values()
 }
 
@@ -169,18 +257,6 @@ impl<'a> Ranks<'a> {
     fn rank(&self, source: usize, row: usize) -> u32 {
         let source = &self.of_source[source];
         source.ranks[source.keys[row] as usize]
-    }
-
-    /// The symbol column of sorted rows, so many of each rank; `None` when its text is more than 32-bit offsets reach.
-    fn column(&self, rows_of_rank: &[usize]) -> Option<ArrayRef> {
-        let names = || self.sorted.iter().zip(rows_of_rank).flat_map(|(name, &rows)| iter::repeat_n(*name, rows));
-        let bytes: usize = self.sorted.iter().zip(rows_of_rank).map(|(name, rows)| name.len() * rows).sum();
-        i32::try_from(bytes).ok()?;
-        let mut text = Vec::with_capacity(bytes);
-        names().for_each(|name| text.extend_from_slice(name.as_bytes()));
-        let offsets = OffsetBuffer::from_lengths(names().map(str::len));
-        let column = StringArray::try_new(offsets, Buffer::from_vec(text), None).expect("whole strings put end to end");
-        Some(Arc::new(column))
     }
 }
 

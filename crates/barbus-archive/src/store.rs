@@ -23,7 +23,8 @@ use jiff::civil::Date;
 
 use crate::files::Files;
 use crate::metadata::parse_day;
-use crate::{Corruption, DayMeta, Error, Result, checksum, day_file, workers};
+use crate::rows::Rows;
+use crate::{Corruption, DayMeta, Error, Result, day_file, workers};
 
 const DAY_SUFFIX: &str = ".parquet";
 const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -153,10 +154,9 @@ impl Store {
 
     /// Puts a file in its place: whole and checked, or not at all. After an error it may be there nevertheless (when
     /// only its directory could not be synced).
-    pub(crate) fn put(&self, path: &Path, rows: &RecordBatch, meta: &DayMeta) -> Result<u64> {
-        let crc32c = checksum::values(rows);
-        let file =
-            day_file::encode(rows, meta, crc32c).map_err(|error| Error::Encode { path: path.to_owned(), error })?;
+    pub(crate) fn put(&self, path: &Path, rows: &impl Rows, meta: &DayMeta) -> Result<u64> {
+        let encoded = day_file::encode(rows, meta);
+        let (file, crc32c) = encoded.map_err(|error| Error::Encode { path: path.to_owned(), error })?;
         let temporary = self.work_dir.join(temporary_name(meta.day));
         let moved = self.write_checked(&temporary, &file, rows, meta, crc32c).and_then(|()| {
             let renamed = self.files.rename(&temporary, path);
@@ -179,7 +179,7 @@ impl Store {
         &self,
         temporary: &Path,
         file: &Bytes,
-        rows: &RecordBatch,
+        rows: &impl Rows,
         meta: &DayMeta,
         crc32c: u32,
     ) -> Result<()> {
@@ -193,7 +193,7 @@ impl Store {
         open.write(file).map_err(Error::io("write", temporary))?;
         let check = || day_file::check_encoded(temporary, file, rows, meta, crc32c);
         let mut sync = move || open.sync().map_err(Error::io("sync", temporary));
-        if workers::pay_for(rows.num_rows()) {
+        if workers::pay_for(rows.count()) {
             // While the disk works, so do the processors.
             let (synced, checked) = thread::scope(|scope| {
                 let sync = scope.spawn(sync);

@@ -4,7 +4,7 @@
 //! rewritten; when the ring runs out of free blocks, what an open day has so far is spilled to a part, and by the clock where the ring
 //! would not survive a reboot. A failure is kept, shown and tried again with growing pauses; the ring keeps the rows meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,7 +14,6 @@ use arrow_array::{
     ArrayRef, DictionaryArray, Float32Array, Float64Array, Int32Array, RecordBatch, StringArray,
     TimestampMillisecondArray, UInt64Array,
 };
-use arrow_buffer::NullBuffer;
 use barbus_archive::Archive;
 use barbus_bars::{BarSchema, Date, PriceType};
 use barbus_ring::{Archivist, BlockRows, Row, SymbolId};
@@ -537,17 +536,26 @@ impl Job {
 
     /// Writes the rows of `day` that were scanned to its file, or to a part. True when a file was written.
     fn archive_day(&mut self, day: i64, spill: bool) -> Result<bool> {
-        let mut rows = Vec::new();
-        for (&number, block) in &self.blocks {
-            // A part has what the parts before it do not have.
-            for range in block.ranges.iter().filter(|range| range.day == day && !(spill && range.archived)) {
-                let whole = self.archivist.rows(number, range.from, range.to, &mut rows);
+        let wanted = |range: &&Range| range.day == day && !(spill && range.archived);
+        let ranges =
+            || self.blocks.iter().flat_map(|(&number, block)| block.ranges.iter().map(move |range| (number, range)));
+        let count =
+            ranges().filter(|(_, range)| wanted(range)).map(|(_, range)| (range.to - range.from) as usize).sum();
+        let mut columns = Columns::new(count, self.schema.optional().len(), self.archivist.ring().geometry().symbols);
+        let mut rows = Vec::with_capacity(PIECE_ROWS as usize);
+        // A part has what the parts before it do not have.
+        for (number, range) in ranges().filter(|(_, range)| wanted(range)) {
+            for from in (range.from..range.to).step_by(PIECE_ROWS as usize) {
+                rows.clear();
+                let whole = self.archivist.rows(number, from, range.to.min(from + PIECE_ROWS), &mut rows);
                 // Nobody lets a block go but this thread: a block that is gone is a bug, and no file may be written without it.
                 assert!(whole, "block {number} left the ring before it was archived");
+                columns.add(&rows);
             }
         }
         let lineage = self.archivist.ring().geometry().lineage;
-        let batch = self.batch(&rows);
+        drop(rows);
+        let batch = self.batch(columns);
         let through = self.scanned;
         let written = match spill {
             false => self.archive.write(date_of(day), &batch, lineage, through)?.changed,
@@ -575,52 +583,97 @@ impl Job {
     }
 
     /// Rows as columns of the archive, with their sequence numbers.
-    fn batch(&mut self, rows: &[Row]) -> RecordBatch {
+    fn batch(&mut self, columns: Columns) -> RecordBatch {
         let ring = self.archivist.ring();
         while (self.symbols.len() as u32) < ring.symbol_count() {
             let id = SymbolId(self.symbols.len() as u32);
             self.symbols.push(ring.symbol(id).unwrap_or_default());
         }
-        // Only the symbols that occur: the archive's own dictionary is then theirs.
-        let mut keys = HashMap::new();
-        let mut names: Vec<&str> = Vec::new();
-        let symbol: Vec<i32> = rows
+        let names: Vec<&str> = columns
+            .symbols
             .iter()
-            .map(|row| {
-                *keys.entry(row.symbol).or_insert_with(|| {
-                    names.push(self.symbols.get(row.symbol.0 as usize).map_or("", String::as_str));
-                    names.len() as i32 - 1
-                })
-            })
+            .map(|symbol| self.symbols.get(symbol.0 as usize).map_or("", String::as_str))
             .collect();
-        let symbol = DictionaryArray::<Int32Type>::new(Int32Array::from(symbol), Arc::new(StringArray::from(names)));
-        let frame = rows.iter().map(|row| row.frame_ms).collect::<Vec<_>>();
-        let frame = TimestampMillisecondArray::from(frame).with_timezone(self.schema.zone());
-        let price = |value: fn(&Row) -> f64| -> ArrayRef {
+        let keys = Int32Array::from(columns.keys);
+        let symbol = DictionaryArray::<Int32Type>::new(keys, Arc::new(StringArray::from(names)));
+        let frame = TimestampMillisecondArray::from(columns.frames).with_timezone(self.schema.zone());
+        let price = |values: Vec<f64>| -> ArrayRef {
             match self.schema.price() {
-                PriceType::Float64 => Arc::new(Float64Array::from_iter_values(rows.iter().map(value))),
+                PriceType::Float64 => Arc::new(Float64Array::from(values)),
                 PriceType::Float32 => {
-                    Arc::new(Float32Array::from_iter_values(rows.iter().map(|row| value(row) as f32)))
+                    Arc::new(Float32Array::from_iter_values(values.iter().map(|&value| value as f32)))
                 }
             }
         };
         let names = self.schema.column_names().chain([barbus_bars::SEQ]);
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(symbol),
-            Arc::new(frame),
-            price(|row| row.open),
-            price(|row| row.high),
-            price(|row| row.low),
-            price(|row| row.close),
-            Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.volume))),
-        ];
-        for k in 0..self.schema.optional().len() {
-            let values = rows.iter().map(|row| row.optional[k]).collect::<Vec<_>>();
-            let nulls = NullBuffer::from_iter(rows.iter().map(|row| row.present >> k & 1 == 1));
-            columns.push(Arc::new(Float64Array::new(values.into(), Some(nulls))));
+        let mut arrays: Vec<ArrayRef> = vec![Arc::new(symbol), Arc::new(frame)];
+        arrays.extend(columns.prices.into_iter().map(price));
+        arrays.push(Arc::new(Float64Array::from(columns.volumes)));
+        for (k, values) in columns.optional.into_iter().enumerate() {
+            let absent = columns.present.iter().any(|present| present >> k & 1 == 0);
+            let nulls = absent.then(|| columns.present.iter().map(|present| present >> k & 1 == 1).collect());
+            arrays.push(Arc::new(Float64Array::new(values.into(), nulls)));
         }
-        columns.push(Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.seq))));
-        RecordBatch::try_from_iter(names.zip(columns)).expect("every column has one value for each row")
+        arrays.push(Arc::new(UInt64Array::from(columns.seqs)));
+        RecordBatch::try_from_iter(names.zip(arrays)).expect("every column has one value for each row")
+    }
+}
+
+/// Rows that are turned into columns at a time: few enough to stay in the nearest caches.
+const PIECE_ROWS: u32 = 2_048;
+
+/// The columns of a day's rows, filled piece by piece: the day is not in memory as rows as well.
+struct Columns {
+    /// The symbols that occur, in the order in which they first do: the archive's own dictionary is theirs.
+    symbols: Vec<SymbolId>,
+    /// For each symbol of the ring its place among those, or -1.
+    key_of: Vec<i32>,
+    keys: Vec<i32>,
+    frames: Vec<i64>,
+    prices: [Vec<f64>; 4],
+    volumes: Vec<f64>,
+    optional: Vec<Vec<f64>>,
+    present: Vec<u8>,
+    seqs: Vec<u64>,
+}
+
+impl Columns {
+    fn new(rows: usize, optional: usize, symbols: u32) -> Self {
+        let values = || Vec::with_capacity(rows);
+        Self {
+            symbols: Vec::new(),
+            key_of: vec![-1; symbols as usize + 1],
+            keys: Vec::with_capacity(rows),
+            frames: Vec::with_capacity(rows),
+            prices: std::array::from_fn(|_| values()),
+            volumes: values(),
+            optional: (0..optional).map(|_| values()).collect(),
+            present: Vec::with_capacity(rows),
+            seqs: Vec::with_capacity(rows),
+        }
+    }
+
+    fn add(&mut self, rows: &[Row]) {
+        for row in rows {
+            // One that the ring cannot have shares the last place, and has no text.
+            let id = (row.symbol.0 as usize).min(self.key_of.len() - 1);
+            if self.key_of[id] < 0 {
+                self.key_of[id] = self.symbols.len() as i32;
+                self.symbols.push(row.symbol);
+            }
+            self.keys.push(self.key_of[id]);
+        }
+        self.frames.extend(rows.iter().map(|row| row.frame_ms));
+        let prices: [fn(&Row) -> f64; 4] = [|row| row.open, |row| row.high, |row| row.low, |row| row.close];
+        for (values, price) in self.prices.iter_mut().zip(prices) {
+            values.extend(rows.iter().map(price));
+        }
+        self.volumes.extend(rows.iter().map(|row| row.volume));
+        for (k, values) in self.optional.iter_mut().enumerate() {
+            values.extend(rows.iter().map(|row| row.optional[k]));
+        }
+        self.present.extend(rows.iter().map(|row| row.present));
+        self.seqs.extend(rows.iter().map(|row| row.seq));
     }
 }
 

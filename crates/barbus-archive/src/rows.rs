@@ -1,0 +1,47 @@
+use std::ops::Range;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_schema::SchemaRef;
+
+/// Rows in the columns of the archive, to be had piece by piece: a day need not be in memory twice.
+pub(crate) trait Rows: Sync {
+    /// The columns.
+    fn columns(&self) -> &SchemaRef;
+    /// How many rows there are.
+    fn count(&self) -> usize;
+    /// Some of them.
+    fn rows(&self, range: Range<usize>) -> RecordBatch;
+    /// Whether each of them is after the one before it, that before the first included, in (symbol, frame).
+    fn ascend(&self, range: Range<usize>) -> bool;
+}
+
+impl Rows for RecordBatch {
+    fn columns(&self) -> &SchemaRef {
+        self.schema_ref()
+    }
+
+    fn count(&self) -> usize {
+        self.num_rows()
+    }
+
+    fn rows(&self, range: Range<usize>) -> RecordBatch {
+        self.slice(range.start, range.len())
+    }
+
+    fn ascend(&self, range: Range<usize>) -> bool {
+        let from = range.start.saturating_sub(1);
+        first_out_of_order(&self.slice(from, range.end - from)).is_none()
+    }
+}
+
+/// The first row that is not after the one before it.
+pub(crate) fn first_out_of_order(rows: &RecordBatch) -> Option<usize> {
+    let symbols = rows.column(0).as_string::<i32>();
+    let frames = rows.column(1).as_primitive::<TimestampMillisecondType>();
+    (1..rows.num_rows()).find(|&row| {
+        let before = (symbols.value(row - 1), frames.value(row - 1));
+        before >= (symbols.value(row), frames.value(row))
+    })
+}
