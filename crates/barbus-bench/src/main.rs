@@ -9,14 +9,18 @@ mod between;
 mod catch_up;
 mod growth;
 mod ingest;
+mod market;
 mod memory;
 mod own;
+mod parquet;
 mod peers;
+mod python;
 mod questions;
 mod reader;
 mod readers;
 mod report;
 mod restart;
+mod socket;
 
 use std::path::PathBuf;
 
@@ -58,6 +62,22 @@ enum Command {
         /// Rounds; the medians are reported.
         #[arg(long, default_value_t = 7)]
         rounds: usize,
+    },
+    /// Another process of a socket measure.
+    #[command(hide = true)]
+    SocketRole {
+        /// What it is.
+        role: socket::Role,
+        /// Directory of its files.
+        directory: PathBuf,
+    },
+    /// A process that flushes, or fills the bus for it.
+    #[command(hide = true)]
+    FlushRole {
+        /// What it does.
+        role: parquet::Role,
+        /// The bus.
+        bus: PathBuf,
     },
     /// How costs grow with readers, symbols, rows of a block, the ring's size and the day's: figures and plots.
     Growth(growth::Arguments),
@@ -110,6 +130,10 @@ enum Part {
     Memory,
     /// `latest` and `window` over a full day.
     Questions,
+    /// Bars over the daemon's socket: one by one, and in batches.
+    Socket,
+    /// Days as Parquet, beside pyarrow, polars and DuckDB.
+    Parquet,
     /// A year of real bars by the command line.
     Ingest,
 }
@@ -120,6 +144,8 @@ fn main() -> anyhow::Result<()> {
         Command::Growth(arguments) => growth::run(&arguments),
         Command::GrowthReader { task, path, from, to } => growth::attend(task, &path, from, to),
         Command::Reader { job } => reader::run(&job),
+        Command::FlushRole { role, bus } => parquet::play(role, &bus),
+        Command::SocketRole { role, directory } => socket::play(role, &directory),
         Command::Restart { rounds } => {
             let mut report = Report::default();
             restart::rounds(&mut report, rounds.max(1))?;
@@ -177,6 +203,13 @@ fn main() -> anyhow::Result<()> {
                 }
                 if wanted(Part::Questions) {
                     questions::round(&mut report)?;
+                }
+                if wanted(Part::Socket) {
+                    socket::round(&mut report)?;
+                }
+                if wanted(Part::Parquet) {
+                    let skipped = parquet::round(&mut report, data.as_deref())?;
+                    notes.extend(skipped.into_iter().filter(|_| round == 1));
                 }
                 if let Some(data) = data.as_ref().filter(|_| wanted(Part::Ingest)) {
                     ingest::round(&mut report, data)?;

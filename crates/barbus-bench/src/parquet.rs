@@ -1,0 +1,208 @@
+//! A day as Parquet: barbus, which sorts, writes, syncs and verifies, beside what pyarrow, polars and DuckDB write of the same rows.
+//!
+//! The others get the rows in memory, sorted already, and neither sync nor verify. All files are read back by pyarrow and compared.
+
+use std::fs;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use arrow_array::{Array, RecordBatch};
+use arrow_ipc::reader::FileReader;
+use arrow_ipc::writer::FileWriter;
+use barbus::{Bus, Date, InitOptions, Writer};
+use barbus_archive::Archive;
+use barbus_bars::BarSchema;
+use barbus_bench_link::unpin;
+
+use crate::market::Market;
+use crate::python::Script;
+use crate::report::Report;
+
+/// The day that sets of many days are written as.
+const DAY: Date = Date::constant(2024, 7, 4);
+const SYNTHETIC: &str = "day of 1.2 M";
+/// Each is written as one file.
+const REAL: [&str; 6] = [
+    "us_sp500_2024_a",
+    "lean_us_equity",
+    "lean_crypto",
+    "crypto_btcusdt_202412",
+    "ashare_zillionare_202203",
+    "ashare_688001_tdx",
+];
+const PYARROW: &str = "pyarrow, defaults";
+/// Symbols that are read back, spread over the set.
+const READ: usize = 5;
+
+/// What the process does that only flushes, and the one that fills its bus before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Role {
+    /// Publishes a day and dies.
+    Fill,
+    /// Closes the day and has it archived.
+    Flush,
+}
+
+pub(crate) fn play(role: Role, bus: &Path) -> anyhow::Result<()> {
+    let bus = Bus::open(bus)?;
+    let market = Market::new(5_000, 240);
+    let batches = market.batches();
+    let mut writer = Writer::open(&bus)?;
+    if role == Role::Fill {
+        for batch in batches {
+            writer.publish(batch)?;
+        }
+        // As if killed: the day stays open.
+        std::mem::forget(writer);
+        return Ok(());
+    }
+    // A bar that is there: the book of the day is whole then, and the ring's pages are in memory.
+    ensure!(writer.publish(batches[0].slice(0, 1))?.duplicate == 1, "the day is not there");
+    drop((market, batches));
+    fs::write("/proc/self/clear_refs", "5")?;
+    let before = status_bytes("VmRSS")?;
+    let start = Instant::now();
+    writer.close_day();
+    writer.flush()?;
+    let ms = start.elapsed().as_secs_f64() * 1_000.0;
+    println!("{ms} {}", status_bytes("VmHWM")?.saturating_sub(before));
+    Ok(())
+}
+
+fn status_bytes(key: &str) -> anyhow::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    let kib: u64 = line.and_then(|line| line.split_whitespace().next()).context("the system tells it")?.parse()?;
+    Ok(kib * 1024)
+}
+
+fn run(role: Role, bus: &Bus) -> anyhow::Result<String> {
+    let name = clap::ValueEnum::to_possible_value(&role).context("every role has a name")?;
+    let mut command = Command::new(std::env::current_exe()?);
+    let output = command.args(["flush-role", name.get_name()]).arg(bus.path()).stderr(Stdio::inherit()).output()?;
+    ensure!(output.status.success(), "{} failed", name.get_name());
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Rows in the order of a feed, in memory and as an Arrow file.
+struct Set {
+    name: &'static str,
+    zone: &'static str,
+    rows: RecordBatch,
+    file: PathBuf,
+}
+
+/// One round; what was skipped, and why.
+pub(crate) fn round(report: &mut Report, data: Option<&Path>) -> anyhow::Result<Vec<String>> {
+    unpin();
+    let mut skipped = Vec::new();
+    let directory = tempfile::tempdir()?;
+    let mut others = Script::start(include_str!("parquet.py"))
+        .inspect(|(_, versions)| eprintln!("{versions}"))
+        .map_err(|error| skipped.push(format!("pyarrow, polars, DuckDB: {error:#}")))
+        .map(|(script, _)| script)
+        .ok();
+    let rows = Market::new(5_000, 240).day();
+    let file = directory.path().join("day.arrow");
+    let mut arrow = FileWriter::try_new(File::create(&file)?, rows.schema_ref())?;
+    arrow.write(&rows)?;
+    arrow.finish()?;
+    let synthetic = Set { name: SYNTHETIC, zone: "Asia/Shanghai", rows, file };
+    measure(report, &synthetic, directory.path(), others.as_mut())?;
+    flush(report, directory.path(), others.as_mut())?;
+    drop(synthetic);
+
+    let (Some(data), Some(others)) = (data, others.as_mut()) else {
+        skipped.push("real bars as Parquet: they need BARBUS_DATA, and pyarrow to read them".into());
+        return Ok(skipped);
+    };
+    for name in REAL {
+        let (csv, file) = (data.join(format!("{name}.csv.gz")), directory.path().join(format!("{name}.arrow")));
+        others.ask(&["csv", text(&csv)?, text(&file)?])?;
+        let mut batches = FileReader::try_new(File::open(&file)?, None)?;
+        let rows = batches.next().context("one batch")??;
+        ensure!(batches.next().is_none(), "one batch");
+        measure(report, &Set { name, zone: "UTC", rows, file }, directory.path(), Some(&mut *others))?;
+    }
+    Ok(skipped)
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("names are UTF-8")
+}
+
+fn measure(report: &mut Report, set: &Set, directory: &Path, others: Option<&mut Script>) -> anyhow::Result<()> {
+    let limit = others.as_ref().map(|_| PYARROW);
+    let (time, size) = (&format!("{}: write", set.name), &format!("{}: file", set.name));
+    let schema = BarSchema::in_zone(set.zone)?;
+    let archive = Archive::open(directory.join(set.name).join("1m"), schema, "24x7")?;
+    let start = Instant::now();
+    let written = archive.write(DAY, &set.rows, 1, set.rows.num_rows() as u64)?;
+    report.add(time, "barbus, sorted and verified", limit, "ms", start.elapsed().as_secs_f64() * 1_000.0);
+    let per_bar = |bytes: u64| bytes as f64 / written.rows as f64;
+    report.add(size, "barbus", limit, "B/bar", per_bar(written.bytes));
+    let Some(others) = others else { return Ok(()) };
+
+    let loaded = others.number(&["load", text(&set.file)?])?;
+    ensure!(loaded == written.rows as f64, "{loaded} rows, not {}", written.rows);
+    others.ask(&["check", text(&written.path)?])?;
+    let theirs = directory.join("pyarrow.parquet");
+    for (command, system) in [("pyarrow", PYARROW), ("polars", "polars, defaults"), ("duckdb", "DuckDB, zstd")] {
+        let file = directory.join(format!("{command}.parquet"));
+        let seconds = others.number(&["write", command, text(&file)?])?;
+        report.add(time, system, limit, "ms", seconds * 1_000.0);
+        others.ask(&["check", text(&file)?])?;
+        report.add(size, system, limit, "B/bar", per_bar(fs::metadata(&file)?.len()));
+    }
+    // Read by pyarrow from each, in turn; the first time, in which files and code come into memory, does not count.
+    let symbols = symbols(&set.rows)?;
+    let mut seconds = [0.0; 2];
+    for (turn, symbol) in std::iter::once(&symbols[0]).chain(&symbols).enumerate() {
+        for (file, sum) in [text(&written.path)?, text(&theirs)?].into_iter().zip(&mut seconds) {
+            let took = others.number(&["read", file, symbol])?;
+            *sum += if turn > 0 { took } else { 0.0 };
+        }
+    }
+    let read = &format!("{}: one symbol by pyarrow", set.name);
+    for (system, sum) in [("barbus's file", seconds[0]), ("pyarrow's file", seconds[1])] {
+        report.add(read, system, Some("pyarrow's file"), "ms", sum * 1_000.0 / symbols.len() as f64);
+    }
+    Ok(())
+}
+
+/// Some symbols of a set.
+fn symbols(rows: &RecordBatch) -> anyhow::Result<Vec<String>> {
+    use arrow_array::cast::AsArray;
+    let symbols = rows.column(0).as_dictionary::<arrow_array::types::Int32Type>();
+    let mut names: Vec<&str> = symbols.values().as_string::<i32>().iter().flatten().collect();
+    names.sort_unstable();
+    if names.is_empty() {
+        bail!("no symbols");
+    }
+    let count = READ.min(names.len());
+    Ok((0..count).map(|i| names[(2 * i + 1) * names.len() / (2 * count)].to_owned()).collect())
+}
+
+/// As the daemon does it: from the day's close to the verified file, from the ring, in a process that does only that.
+fn flush(report: &mut Report, directory: &Path, others: Option<&mut Script>) -> anyhow::Result<()> {
+    let bus = Bus::init(&directory.join("bus"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
+    run(Role::Fill, &bus)?;
+    let said = run(Role::Flush, &bus)?;
+    let (ms, peak) = said.trim().split_once(' ').context("two numbers")?;
+    let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), "XSHG");
+    let (_, rows) = archive.read(DAY)?.context("it was flushed")?;
+    let bytes = rows.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    let bytes = bytes.sum::<Result<usize, _>>()?;
+    let limit = others.as_ref().map(|_| PYARROW);
+    report.add(&format!("{SYNTHETIC}: write"), "barbus, close to verified", limit, "ms", ms.parse()?);
+    report.add("peak memory of a flush", "the day in Arrow", None, "MB", bytes as f64 / 1e6);
+    report.add("peak memory of a flush", "barbus", Some("the day in Arrow"), "MB", peak.parse::<f64>()? / 1e6);
+    if let Some(others) = others {
+        others.ask(&["check", text(&archive.path(DAY))?])?;
+    }
+    ensure!(rows.num_rows() == 5_000 * 240, "{} rows", rows.num_rows());
+    Ok(())
+}

@@ -1,0 +1,308 @@
+//! The daemon's socket: one bar from a producer to the eye of a reader that spins, and batches as fast as they go in.
+//!
+//! The limit of the first is one hop over a plain Unix socket: a process that reads a bar's bytes and stores a word of them, which the
+//! sender sees. In both the one who sends is the one who looks, on one core, and the process between, asleep when the bar comes, has the
+//! other. The limit of the second are the same bytes, written to a process that only reads them.
+
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_ipc::writer::StreamWriter;
+use barbus::{Bus, Event, InitOptions, Publisher, Reader, Start};
+use barbus_bench_link::{pin, unpin};
+use barbus_shm::{Load, Memory, ReadMap, Store, WriteMap, allocate};
+use hdrhistogram::Histogram;
+
+use crate::market::Market;
+use crate::report::Report;
+
+const WARM_UP: u64 = 500;
+const BARS: u64 = WARM_UP + 6_000;
+/// Between two bars: everybody but the eye sleeps when one comes.
+const PAUSE: Duration = Duration::from_micros(250);
+const HOP: &str = "plain Unix-socket hop";
+const SYMBOLS: u64 = 1_000;
+/// A bar's bytes over the plain socket.
+const HOP_BYTES: usize = 72;
+
+/// What the other processes of these measures are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Role {
+    /// Reads bars off a plain socket and stores a word of each.
+    Hop,
+    /// Reads bytes and throws them away.
+    Sink,
+}
+
+/// The `n`-th bar of one day.
+fn bar(n: u64) -> RecordBatch {
+    let symbol = StringArray::from(vec![format!("{:06}.XSHE", n % SYMBOLS)]);
+    let frame = TimestampMillisecondArray::from(vec![frame_ms(n)]).with_timezone("UTC");
+    let number = |value: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
+    let price = n as f64 + 0.5;
+    RecordBatch::try_from_iter([
+        ("symbol", Arc::new(symbol) as ArrayRef),
+        ("frame", Arc::new(frame)),
+        ("open", number(price)),
+        ("high", number(price + 1.0)),
+        ("low", number(price - 1.0)),
+        ("close", number(price)),
+        ("volume", number(n as f64)),
+        ("money", number(price)),
+        ("factor", number(1.0)),
+    ])
+    .expect("columns of one length")
+}
+
+fn frame_ms(n: u64) -> i64 {
+    (1 + n / SYMBOLS) as i64 * 60_000
+}
+
+/// The other processes.
+pub(crate) fn play(role: Role, directory: &Path) -> anyhow::Result<()> {
+    pin(1);
+    let listener = UnixListener::bind(directory.join("socket"))?;
+    println!("ready");
+    let (mut stream, _) = listener.accept()?;
+    match role {
+        Role::Hop => {
+            let words = WriteMap::open(&directory.join("words"))?;
+            let mut bytes = [0; HOP_BYTES];
+            for word in words.words64(0, BARS as usize) {
+                stream.read_exact(&mut bytes)?;
+                word.set_release(bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first)));
+            }
+        }
+        Role::Sink => {
+            let (mut bytes, mut sum) = (vec![0; 256 * 1024], 0u64);
+            loop {
+                match stream.read(&mut bytes)? {
+                    0 => break,
+                    more => sum += more as u64,
+                }
+            }
+            stream.write_all(&sum.to_le_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// A process of this measure; it is killed when this is dropped.
+struct Process {
+    child: Child,
+    lines: Option<BufReader<std::process::ChildStdout>>,
+}
+
+impl Process {
+    /// Starts a role and waits until it is ready.
+    fn start(role: Role, directory: &Path) -> anyhow::Result<Self> {
+        let name = clap::ValueEnum::to_possible_value(&role).context("every role has a name")?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["socket-role", name.get_name()]).arg(directory).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let lines = child.stdout.take().map(BufReader::new);
+        let mut process = Self { child, lines };
+        ensure!(process.line()? == "ready", "{} did not start", name.get_name());
+        Ok(process)
+    }
+
+    /// The daemon of a bus, on a core of its own.
+    fn daemon(bus: &Bus) -> anyhow::Result<Self> {
+        let barbus = std::env::current_exe()?.with_file_name("barbus");
+        ensure!(barbus.exists(), "{}: build it first: cargo build --release --bin barbus", barbus.display());
+        // Its threads are where it was started.
+        pin(1);
+        let child = Command::new(barbus).arg("daemon").arg(bus.path()).stderr(Stdio::null()).spawn();
+        pin(0);
+        let process = Self { child: child?, lines: None };
+        while UnixStream::connect(bus.socket()).is_err() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(process)
+    }
+
+    fn line(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        self.lines.as_mut().context("it says nothing")?.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The daemon puts its house in order; the others just end.
+        let _ =
+            rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends bars, one by one, each when the one before was seen and everybody else sleeps again; `there` spins until it sees one.
+fn one_by_one(
+    report: &mut Report,
+    system: &'static str,
+    mut send: impl FnMut(u64) -> anyhow::Result<()>,
+    mut there: impl FnMut(u64) -> anyhow::Result<()>,
+    mut afterwards: impl FnMut(u64) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut histogram = Histogram::<u64>::new(3)?;
+    for n in 0..BARS {
+        let start = Instant::now();
+        send(n)?;
+        there(n)?;
+        if n >= WARM_UP {
+            histogram.record(start.elapsed().as_nanos() as u64)?;
+        }
+        afterwards(n)?;
+        // Not asleep: the eye's core stays awake.
+        while start.elapsed() < PAUSE {
+            std::hint::spin_loop();
+        }
+    }
+    let measures = ["socket to eye, p50", "socket to eye, p99", "socket to eye, p99.9", "socket to eye, max"];
+    for (measure, quantile) in measures.into_iter().zip([0.5, 0.99, 0.999, 1.0]) {
+        report.add(measure, system, Some(HOP), "us", histogram.value_at_quantile(quantile) as f64 / 1_000.0);
+    }
+    Ok(())
+}
+
+pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
+    pin(0);
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+    hop(report, directory.path())?;
+    one_bar(report, directory.path())?;
+    std::fs::remove_file(directory.path().join("socket"))?;
+    ingest(report, directory.path())?;
+    {
+        unpin();
+        Ok(())
+    }
+}
+
+fn hop(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
+    drop(allocate(&directory.join("words"), 8 * BARS)?);
+    let _hop = Process::start(Role::Hop, directory)?;
+    let mut stream = UnixStream::connect(directory.join("socket"))?;
+    let words = ReadMap::open(&directory.join("words"))?;
+    let words = words.words64(0, BARS as usize);
+    let send = |n: u64| {
+        let mut bytes = [0; HOP_BYTES];
+        bytes[..8].copy_from_slice(&(n + 1).to_le_bytes());
+        Ok(stream.write_all(&bytes)?)
+    };
+    let there = |n: u64| {
+        while words[n as usize].get() != n + 1 {
+            std::hint::spin_loop();
+        }
+        Ok(())
+    };
+    one_by_one(report, HOP, send, there, |_| Ok(()))
+}
+
+fn one_bar(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
+    for (name, system) in
+        [("message", "barbus: message, daemon, Reader"), ("library", "barbus: Publisher, daemon, Reader")]
+    {
+        let bus = Bus::init(&directory.join(name), &InitOptions { calendar: "24x7".into(), preset: None })?;
+        let _daemon = Process::daemon(&bus)?;
+        let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+        let there = |n: u64| {
+            let bars = loop {
+                match reader.poll()? {
+                    Some(Event::Bars(bars)) => break bars,
+                    _ => std::hint::spin_loop(),
+                }
+            };
+            let [row] = bars.rows() else { bail!("{} bars at once", bars.len()) };
+            let price = n as f64 + 0.5;
+            let found = (u64::from(row.symbol.0), row.frame_ms, row.open, row.high, row.low, row.close);
+            let sent = (n % SYMBOLS, frame_ms(n), price, price + 1.0, price - 1.0, price);
+            ensure!(found == sent && (row.volume, row.optional[0]) == (n as f64, price), "bar {n} came as {row:?}");
+            Ok(())
+        };
+        let mut publisher = Publisher::connect(&bus)?;
+        if name == "library" {
+            // From the call on: it makes an Arrow message of the bar first.
+            one_by_one(report, system, |n| Ok(publisher.queue(&bar(n))?), there, |_| Ok(()))?;
+            let ack = publisher.finish()?;
+            ensure!(ack.accepted == BARS, "{ack:?}");
+        } else {
+            // From the system call on, as the plain hop: the messages are there before.
+            let mut stream = StreamWriter::try_new(Vec::new(), &bar(0).schema())?;
+            let mut messages = Vec::new();
+            for n in 0..BARS {
+                stream.write(&bar(n))?;
+                messages.push(std::mem::take(stream.get_mut()));
+            }
+            let socket = UnixStream::connect(bus.socket())?;
+            let mut answers = BufReader::new(&socket);
+            let mut acknowledged = String::new();
+            let send = |n: u64| Ok((&socket).write_all(&messages[n as usize])?);
+            one_by_one(report, system, send, there, |n| {
+                acknowledged.clear();
+                answers.read_line(&mut acknowledged)?;
+                ensure!(acknowledged.contains(&format!("\"accepted\":{},", n + 1)), "{acknowledged}");
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn ingest(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
+    const MEASURE: &str = "batches of 5,000 over the socket";
+    const LIMIT: &str = "the same bytes, only read";
+    let market = Market::new(5_000, 240);
+    let batches = market.batches();
+    let bars_per_second = |start: Instant| market.bars() as f64 / start.elapsed().as_secs_f64() / 1e6;
+    {
+        let _sink = Process::start(Role::Sink, directory)?;
+        let stream = UnixStream::connect(directory.join("socket"))?;
+        let start = Instant::now();
+        let mut writer = StreamWriter::try_new(BufWriter::new(&stream), &batches[0].schema())?;
+        for batch in &batches {
+            writer.write(batch)?;
+        }
+        writer.finish()?;
+        drop(writer);
+        stream.shutdown(std::net::Shutdown::Write)?;
+        let mut sum = [0; 8];
+        (&stream).read_exact(&mut sum)?;
+        report.add(MEASURE, LIMIT, None, "M bars/s", bars_per_second(start));
+        ensure!(u64::from_le_bytes(sum) > 60 * market.bars() as u64, "bytes are missing");
+    }
+    let bus = Bus::init(&directory.join("batches"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
+    let _daemon = Process::daemon(&bus)?;
+    let mut publisher = Publisher::connect(&bus)?;
+    let start = Instant::now();
+    for batch in &batches {
+        publisher.queue(batch)?;
+    }
+    let ack = publisher.finish()?;
+    report.add(MEASURE, "barbus: Publisher, daemon", Some(LIMIT), "M bars/s", bars_per_second(start));
+    ensure!(ack.accepted == market.bars() as u64, "{ack:?}");
+    check(&market, &mut Reader::open(bus.path())?.from(Start::Oldest)?)
+}
+
+/// Reads the day back: every bar, in the order in which it was sent.
+fn check(market: &Market, reader: &mut Reader) -> anyhow::Result<()> {
+    let mut read = 0;
+    while let Some(event) = reader.poll()? {
+        let Event::Bars(bars) = event else { continue };
+        for row in bars.rows() {
+            let (minute, symbol) = (read / market.symbols(), read % market.symbols());
+            let numbers = [row.open, row.high, row.low, row.close, row.volume, row.optional[0], row.optional[1]];
+            let found = (row.symbol.0 as usize, row.frame_ms, numbers);
+            ensure!(found == (symbol, Market::frame_ms(minute), market.numbers(minute)[symbol]), "bar {read}: {row:?}");
+            read += 1;
+        }
+    }
+    ensure!(read == market.bars(), "{read} of {} bars read", market.bars());
+    Ok(())
+}
