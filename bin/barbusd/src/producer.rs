@@ -85,11 +85,14 @@ async fn take_batches(
             }
             mode = Some(asked);
         }
-        let begun = sum.ack.rows;
-        for first in (0..batch.num_rows()).step_by(PIECE) {
-            let rows = PIECE.min(batch.num_rows() - first);
-            let piece = if rows == batch.num_rows() { batch.clone() } else { batch.slice(first, rows) };
-            take_piece(daemon, &mut intake, piece, source, begun + first as u64, long, sum).await?;
+        let (begun, rows) = (sum.ack.rows, batch.num_rows());
+        if (1..=PIECE).contains(&rows) {
+            take_piece(daemon, &mut intake, batch, source, begun, long, sum).await?;
+        } else {
+            for first in (0..rows).step_by(PIECE) {
+                let piece = batch.slice(first, PIECE.min(rows - first));
+                take_piece(daemon, &mut intake, piece, source, begun + first as u64, long, sum).await?;
+            }
         }
         acks.send(sum.ack, sum.through_seq);
     }

@@ -18,7 +18,7 @@ use crate::schema::BarSchema;
 /// Canonical columns of some bars. Made by [`BarBatch::cast`].
 #[derive(Debug, Clone)]
 pub struct BarBatch {
-    pub(crate) schema: BarSchema,
+    pub(crate) schema: Arc<BarSchema>,
     pub(crate) symbols: StringArray,
     pub(crate) symbol_keys: ScalarBuffer<i32>,
     pub(crate) frames_ms: ScalarBuffer<i64>,

@@ -14,6 +14,8 @@
 //!
 //! Input that is already canonical (Dictionary(Int32, Utf8), Timestamp(ms), Float64) is taken over without copying.
 
+use std::sync::Arc;
+
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
@@ -189,7 +191,7 @@ impl BarBatch {
         let source = batch.schema();
         let names: Vec<&str> = source.fields().iter().map(|f| f.name().as_str()).collect();
         let columns = options.map.resolve(&names, schema)?;
-        BarBatch::cast_columns(batch, &columns, schema, options)
+        BarBatch::cast_columns(batch, &columns, &Arc::new(schema.clone()), options)
     }
 
     /// As [`BarBatch::cast`], with the columns found before: what [`ColumnMap::resolve`] said of the batch's schema.
@@ -202,7 +204,7 @@ impl BarBatch {
     pub fn cast_columns(
         batch: &RecordBatch,
         columns: &[Option<usize>],
-        schema: &BarSchema,
+        schema: &Arc<BarSchema>,
         options: &CastOptions,
     ) -> Result<BarBatch, CastError> {
         if options.interval_ms <= 0 {
@@ -247,7 +249,7 @@ impl BarBatch {
         options.rules.check_rows(columns, |row, fault| faults.add(row, fault));
         frames::check_interval(&frames_ms, options.interval_ms, &mut faults);
         Ok(BarBatch {
-            schema: schema.clone(),
+            schema: Arc::clone(schema),
             symbols,
             symbol_keys,
             frames_ms,

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use barbus_bars::{BarBatch, BarSchema, CastError, CastOptions, Fault, Label};
@@ -9,7 +11,7 @@ use crate::{Bus, Error, Result};
 /// Turns producers' batches into bars; it may be used beside the writer, one for each producer.
 #[derive(Debug, Clone)]
 pub struct Intake {
-    schema: BarSchema,
+    schema: Arc<BarSchema>,
     options: CastOptions,
     /// How batches of the schema that came last are read: a producer's share theirs.
     last: Option<Reading>,
@@ -59,7 +61,7 @@ impl Intake {
         let settings = bus.settings();
         let zone = TimeZone::get(settings.schema.zone()).ok();
         let options = CastOptions { label: settings.label, rules: settings.rules, zone, ..CastOptions::default() };
-        Self { schema: settings.schema.clone(), options, last: None }
+        Self { schema: Arc::new(settings.schema.clone()), options, last: None }
     }
 
     /// Casts a batch by its schema's metadata. `source` names the producer, `first_row` is the number of rows that it sent before.
