@@ -1,6 +1,6 @@
 //! What the two processes do. The first has core 0 and the clock, the second has core 1.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use hdrhistogram::Histogram;
@@ -24,6 +24,25 @@ fn round_trips<P: Peer>(peer: &P, wait: Wait) -> (u64, u64) {
     (counted + counted / 10, counted / 10)
 }
 
+/// Time after which whoever began to wait has fallen asleep, also one who looks for a while before.
+fn nap(wait: Wait) -> Duration {
+    match wait {
+        Wait::Spin => Duration::ZERO,
+        Wait::Sleep => Duration::from_micros(300),
+    }
+}
+
+/// Passes it, without giving the core away.
+#[inline(always)]
+fn until_asleep(wait: Wait) {
+    if wait == Wait::Sleep {
+        let begun = Instant::now();
+        while begun.elapsed() < nap(wait) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
 #[inline(always)]
 fn receive_one(receiver: &mut impl Receiver, n: u64) -> anyhow::Result<()> {
     loop {
@@ -45,11 +64,13 @@ pub(crate) fn ping<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) 
     let mut histogram = Histogram::<u64>::new(3)?;
     let (all, warm) = round_trips(peer, wait);
     for n in 0..all {
+        until_asleep(wait);
         let start = Instant::now();
         sender.send(n)?;
         receive_one(&mut receiver, n)?;
+        let there_and_back = start.elapsed().saturating_sub(nap(wait));
         if n >= warm {
-            histogram.record(start.elapsed().as_nanos() as u64 / 2)?;
+            histogram.record(there_and_back.as_nanos() as u64 / 2)?;
         }
     }
     control.finish();
@@ -65,6 +86,7 @@ pub(crate) fn echo<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) 
     control.meet(1)?;
     for n in 0..round_trips(peer, wait).0 {
         receive_one(&mut receiver, n)?;
+        until_asleep(wait);
         sender.send(n)?;
     }
     control.wait_until_finished()

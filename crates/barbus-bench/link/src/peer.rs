@@ -14,7 +14,7 @@ use crate::{Figures, Job, Role};
 pub enum Measure {
     /// One bar, there and back again, both spinning; half of a round trip.
     OneWay,
-    /// The same, both asleep in the kernel while they wait.
+    /// The same; the other one has fallen asleep in the kernel whenever a bar is sent.
     OneWayAsleep,
     /// Bars published one by one, with a reader that keeps up.
     OneByOne,
@@ -46,7 +46,7 @@ pub struct Scale {
 
 impl Default for Scale {
     fn default() -> Self {
-        Self { spinning: 200_000, asleep: 10_000, one_by_one: 20_000_000, batched: 20_000_000 }
+        Self { spinning: 200_000, asleep: 3_000, one_by_one: 20_000_000, batched: 20_000_000 }
     }
 }
 

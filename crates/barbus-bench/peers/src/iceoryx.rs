@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use barbus_bench_link::{AnyPeer, Bar, Measure, Peer, Receiver, Scale, Sender, Wait};
 use iceoryx2::port::listener::Listener;
 use iceoryx2::port::notifier::Notifier;
@@ -114,8 +114,10 @@ struct IceoryxSender {
 impl Sender for IceoryxSender {
     #[inline(always)]
     fn send(&mut self, n: u64) -> anyhow::Result<()> {
-        let receivers = self.publisher.loan_uninit()?.write_payload(Bar::number(n).words()).send()?;
-        ensure!(receivers == 1, "{receivers} receivers");
+        // At first the subscriber has not taken its end of the connection, and a full buffer then takes no sample.
+        while self.publisher.loan_uninit()?.write_payload(Bar::number(n).words()).send()? == 0 {
+            std::hint::spin_loop();
+        }
         if let Some(notifier) = &self.notifier {
             notifier.notify()?;
         }

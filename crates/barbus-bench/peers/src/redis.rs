@@ -52,7 +52,7 @@ impl Peer for Redis {
     }
 
     fn scale(&self) -> Scale {
-        Scale { spinning: 0, asleep: 5_000, one_by_one: 40_000, batched: 400_000 }
+        Scale { spinning: 0, asleep: 3_000, one_by_one: 40_000, batched: 400_000 }
     }
 
     fn server(&self, directory: &Path) -> anyhow::Result<Option<Box<dyn Any>>> {

@@ -35,7 +35,7 @@ impl Peer for Unix {
     }
 
     fn scale(&self) -> Scale {
-        Scale { spinning: 100_000, asleep: 10_000, one_by_one: 1_000_000, batched: 5_000_000 }
+        Scale { spinning: 100_000, asleep: 3_000, one_by_one: 1_000_000, batched: 5_000_000 }
     }
 
     fn sender(&self, directory: &Path, name: &str, _wait: Wait) -> anyhow::Result<UnixSender> {
