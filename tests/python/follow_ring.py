@@ -39,7 +39,6 @@ SLOT_BODY = 4096
 RECYCLING = 0xFFFF_FFFF_FFFF_FFFF
 NO_DAY = -(1 << 63)
 STATE_SEALED, STATE_LAST_OF_DAY, STATE_ROWS = 1 << 63, 1 << 62, 0xFFFF_FFFF
-STAMP_BUSY = 1 << 63
 TIP_ROW = 128
 
 # What the superblock says of the file once and for all: name -> (offset, bytes).
@@ -77,7 +76,7 @@ LIMITS = {
     "optional": range(0, MAX_OPTIONAL + 1),
 }
 # And what changes: offsets of words in the superblock, in a slot.
-CURSOR, WRITER_EPOCH, BOOT_ID, SYMBOL_COUNT, SUPERSEDED = 4608, 4736, 4752, 4864, 5120
+CURSOR, WRITER_EPOCH, BOOT_ID, SYMBOL_COUNT, SUPERSEDED, TIP_CLAIMED = 4608, 4736, 4752, 4864, 5120, 5248
 BLOCK, FIRST_SEQ, DAY, STATE = 2048, 2056, 2064, 2176
 
 PRICES = ("open", "high", "low", "close")
@@ -228,8 +227,8 @@ class Ring:
         stamp = self.u64(offset)
         if stamp == seq + 1:
             row = bytes(self.bytes[offset : offset + TIP_ROW])
-            return row if self.u64(offset) == stamp else False
-        return False if not stamp & STAMP_BUSY and stamp > seq + 1 else None
+            return row if self.u64(TIP_CLAIMED) <= seq + self.tip_rows else False
+        return False if stamp > seq + 1 or self.u64(TIP_CLAIMED) > seq + self.tip_rows else None
 
     def copy(self, slot, start, end):
         """Rows `start` to `end` of every column, with None for nulls: a copy, to be validated by the caller."""

@@ -10,58 +10,78 @@ const FRAME: usize = 1;
 const OPEN: usize = 2;
 const VOLUME: usize = 6;
 pub(crate) const FIRST_OPTIONAL: usize = 7;
+/// Rows that are copied together.
+const CHUNK: usize = 64;
 
 impl<M: Memory> Ring<M> {
     /// Appends the rows `from..to` of `slot` to `rows`. They must be committed; whether they are still those of the block that
     /// was meant is for [`Ring::still`] to say afterwards.
     pub(crate) fn copy_rows(&self, slot: usize, from: u32, to: u32, rows: &mut Vec<Row>) {
-        let (from, count) = (from as usize, to.saturating_sub(from) as usize);
-        let at = self.geometry.slot(slot);
-        let columns = &self.geometry.columns;
-        let words = |column: usize| self.map.words64(at + columns[column].values + 8 * from, count);
         let start = rows.len();
-        let symbols = self.map.words32(at + columns[SYMBOL].values + 4 * from, count);
-        let revisions = self.map.words8(at + columns[columns.len() - 1].values + from, count);
-        let (frames, seqs) = (words(FRAME), words(columns.len() - 3));
-        let (volumes, received) = (words(VOLUME), words(columns.len() - 2));
-        rows.extend((0..count).map(|i| Row {
-            seq: seqs[i].get(),
-            frame_ms: frames[i].get() as i64,
-            volume: f64::from_bits(volumes[i].get()),
-            received_ns: received[i].get() as i64,
-            symbol: SymbolId(symbols[i].get()),
-            revision: revisions[i].get(),
-            ..Row::default()
-        }));
-        let rows = &mut rows[start..];
+        rows.resize(start + to.saturating_sub(from) as usize, Row::default());
+        // Column after column, of as many rows as stay in the nearest cache meanwhile.
+        let mut from = from as usize;
+        for rows in rows[start..].chunks_mut(CHUNK) {
+            self.copy_chunk(slot, from, rows);
+            from += rows.len();
+        }
+    }
+
+    fn copy_chunk(&self, slot: usize, from: usize, rows: &mut [Row]) {
+        let at = self.geometry.slot(slot);
+        let (columns, count) = (self.geometry.columns.as_slice(), rows.len());
+        let words = |column: usize| self.map.words64(at + columns[column].values + 8 * from, count);
+        let words32 = |column: usize| self.map.words32(at + columns[column].values + 4 * from, count);
+        take(words32(SYMBOL), rows, |row, value| row.symbol = SymbolId(value));
+        take(words(FRAME), rows, |row, value| row.frame_ms = value as i64);
         match self.geometry.price {
             Price::Float64 => {
-                let prices = [words(OPEN), words(OPEN + 1), words(OPEN + 2), words(OPEN + 3)];
-                for (i, row) in rows.iter_mut().enumerate() {
-                    let price = |p: usize| f64::from_bits(prices[p][i].get());
-                    (row.open, row.high, row.low, row.close) = (price(0), price(1), price(2), price(3));
-                }
+                take(words(OPEN), rows, |row, value| row.open = f64::from_bits(value));
+                take(words(OPEN + 1), rows, |row, value| row.high = f64::from_bits(value));
+                take(words(OPEN + 2), rows, |row, value| row.low = f64::from_bits(value));
+                take(words(OPEN + 3), rows, |row, value| row.close = f64::from_bits(value));
             }
             Price::Float32 => {
-                let words = |c: usize| self.map.words32(at + columns[c].values + 4 * from, count);
-                let prices = [words(OPEN), words(OPEN + 1), words(OPEN + 2), words(OPEN + 3)];
-                for (i, row) in rows.iter_mut().enumerate() {
-                    let price = |p: usize| f64::from(f32::from_bits(prices[p][i].get()));
-                    (row.open, row.high, row.low, row.close) = (price(0), price(1), price(2), price(3));
-                }
+                take(words32(OPEN), rows, |row, value| row.open = f32::from_bits(value).into());
+                take(words32(OPEN + 1), rows, |row, value| row.high = f32::from_bits(value).into());
+                take(words32(OPEN + 2), rows, |row, value| row.low = f32::from_bits(value).into());
+                take(words32(OPEN + 3), rows, |row, value| row.close = f32::from_bits(value).into());
             }
         }
+        take(words(VOLUME), rows, |row, value| row.volume = f64::from_bits(value));
         for k in 0..self.geometry.optional {
             let values = words(FIRST_OPTIONAL + k);
             let bitmap =
                 self.map.words64(at + columns[FIRST_OPTIONAL + k].validity, self.geometry.rows_per_block as usize / 64);
-            for (i, row) in rows.iter_mut().enumerate() {
-                let bit = from + i;
-                let present = (bitmap[bit / 64].get() >> (bit % 64) & 1) as u8;
-                row.present |= present << k;
-                row.optional[k] = f64::from_bits(values[i].get() * u64::from(present));
+            let mut done = 0;
+            while done < count {
+                // A word of the bitmap at a time: nearly always it says the same of all of them.
+                let bit = (from + done) % 64;
+                let end = (done + 64 - bit).min(count);
+                let mask = u64::MAX >> (64 - (end - done));
+                let bits = bitmap[(from + done) / 64].get() >> bit & mask;
+                let (values, rows) = (&values[done..end], &mut rows[done..end]);
+                if bits == mask {
+                    take(values, rows, |row, value| {
+                        row.present |= 1 << k;
+                        row.optional[k] = f64::from_bits(value);
+                    });
+                } else {
+                    for (i, (row, value)) in rows.iter_mut().zip(values).enumerate() {
+                        if bits >> i & 1 == 0 {
+                            continue;
+                        }
+                        row.present |= 1 << k;
+                        row.optional[k] = f64::from_bits(value.get());
+                    }
+                }
+                done = end;
             }
         }
+        take(words(columns.len() - 3), rows, |row, value| row.seq = value);
+        take(words(columns.len() - 2), rows, |row, value| row.received_ns = value as i64);
+        let revisions = self.map.words8(at + columns[columns.len() - 1].values + from, count);
+        take(revisions, rows, |row, value| row.revision = value);
     }
 
     /// Appends the frames (end of bar, UTC ms) of the rows `from..to` of `slot` to `frames`.
@@ -101,38 +121,53 @@ where
     M::W32: Store,
     M::W8: Store,
 {
-    /// Writes `rows` from row `first` of `slot` on, column after column. Nothing says that they are there until the cursor does.
+    /// Writes `rows` from row `first` of `slot` on, column after column, and counts those without a value into `nulls`, for each optional column.
+    /// Nothing says that they are there until the cursor does.
     #[inline]
-    pub(crate) fn put_rows(&self, slot: usize, first: usize, rows: &[Row]) {
+    pub(crate) fn put_rows(&self, slot: usize, first: usize, rows: &[Row], nulls: &mut [u32; MAX_OPTIONAL]) {
         let at = self.geometry.slot(slot);
         let columns = self.geometry.columns.as_slice();
         let symbols = self.map.words32(at + columns[SYMBOL].values + 4 * first, rows.len());
-        symbols.iter().zip(rows).for_each(|(word, row)| word.set(row.symbol.0));
+        put(symbols, rows, |row| row.symbol.0);
         self.put64(at + columns[FRAME].values + 8 * first, rows, |row| row.frame_ms as u64);
         self.put_price(at, OPEN, first, rows, |row| row.open);
         self.put_price(at, OPEN + 1, first, rows, |row| row.high);
         self.put_price(at, OPEN + 2, first, rows, |row| row.low);
         self.put_price(at, OPEN + 3, first, rows, |row| row.close);
         self.put64(at + columns[VOLUME].values + 8 * first, rows, |row| row.volume.to_bits());
-        for k in 0..self.geometry.optional {
+        // Nearly always a column has a value in all of the rows, or in none.
+        let (all, any) = rows.iter().fold((u8::MAX, 0), |(all, any), row| (all & row.present, any | row.present));
+        for (k, nulls) in nulls.iter_mut().enumerate().take(self.geometry.optional) {
             self.put64(at + columns[FIRST_OPTIONAL + k].values + 8 * first, rows, |row| row.optional[k].to_bits());
             let words = self.geometry.rows_per_block as usize / 64;
             let bitmap = self.map.words64(at + columns[FIRST_OPTIONAL + k].validity, words);
-            for (row, i) in rows.iter().zip(first..) {
-                let (word, bit) = (&bitmap[i / 64], i % 64);
-                word.set(word.get() & !(1 << bit) | u64::from(row.present >> k & 1) << bit);
-            }
+            let same = if any >> k & 1 == 0 { Some(0) } else { (all >> k & 1 == 1).then_some(u64::MAX) };
+            *nulls += put_bits(bitmap, first, rows.len(), |from, to| {
+                same.unwrap_or_else(|| {
+                    let bits = rows[from..to].iter().enumerate();
+                    bits.fold(0, |bits, (i, row)| bits | u64::from(row.present >> k & 1) << i)
+                })
+            });
         }
         self.put64(at + columns[columns.len() - 3].values + 8 * first, rows, |row| row.seq);
         self.put64(at + columns[columns.len() - 2].values + 8 * first, rows, |row| row.received_ns as u64);
         let revisions = self.map.words8(at + columns[columns.len() - 1].values + first, rows.len());
-        revisions.iter().zip(rows).for_each(|(word, row)| word.set(row.revision));
+        put(revisions, rows, |row| row.revision);
+    }
+
+    /// Rounds the prices to what the columns can hold.
+    #[inline(always)]
+    pub(crate) fn round_prices(&self, row: &mut Row) {
+        if self.geometry.price == Price::Float32 {
+            for price in [&mut row.open, &mut row.high, &mut row.low, &mut row.close] {
+                *price = f64::from(*price as f32);
+            }
+        }
     }
 
     #[inline(always)]
     fn put64(&self, at: usize, rows: &[Row], value: impl Fn(&Row) -> u64) {
-        let words = self.map.words64(at, rows.len());
-        words.iter().zip(rows).for_each(|(word, row)| word.set(value(row)));
+        put(self.map.words64(at, rows.len()), rows, value);
     }
 
     #[inline(always)]
@@ -142,8 +177,55 @@ where
             Price::Float64 => self.put64(at + 8 * first, rows, |row| price(row).to_bits()),
             Price::Float32 => {
                 let words = self.map.words32(at + 4 * first, rows.len());
-                words.iter().zip(rows).for_each(|(word, row)| word.set((price(row) as f32).to_bits()));
+                put(words, rows, |row| (price(row) as f32).to_bits());
             }
         }
     }
+}
+
+/// Hands each row its word, eight at a time, as [`put`] does.
+#[inline(always)]
+fn take<W: Load>(words: &[W], rows: &mut [Row], take: impl Fn(&mut Row, W::Value)) {
+    let (word_runs, mut row_runs) = (words.chunks_exact(8), rows.chunks_exact_mut(8));
+    let rest = word_runs.remainder();
+    for (words, rows) in word_runs.zip(&mut row_runs) {
+        for i in 0..8 {
+            take(&mut rows[i], words[i].get());
+        }
+    }
+    for (word, row) in rest.iter().zip(row_runs.into_remainder()) {
+        take(row, word.get());
+    }
+}
+
+/// Stores a value of each row, eight at a time: a loop of one word has more to do for itself than for the word.
+#[inline(always)]
+fn put<W: Store>(words: &[W], rows: &[Row], value: impl Fn(&Row) -> W::Value) {
+    let (word_runs, row_runs) = (words.chunks_exact(8), rows.chunks_exact(8));
+    for (word, row) in word_runs.remainder().iter().zip(row_runs.remainder()) {
+        word.set(value(row));
+    }
+    for (words, rows) in word_runs.zip(row_runs) {
+        for i in 0..8 {
+            words[i].set(value(&rows[i]));
+        }
+    }
+}
+
+/// Stores `count` bits from the `first`-th bit of `bitmap` on, a word at a time; `bits` gives those of the rows `from..to`, the lowest first.
+/// Returns how many of them are not set.
+#[inline(always)]
+fn put_bits(bitmap: &[impl Store<Value = u64>], first: usize, count: usize, bits: impl Fn(usize, usize) -> u64) -> u32 {
+    let (mut from, mut unset) = (0, 0);
+    while from < count {
+        let bit = (first + from) % 64;
+        let to = (from + 64 - bit).min(count);
+        let mask = u64::MAX >> (64 - (to - from));
+        let value = bits(from, to) & mask;
+        unset += (to - from) as u32 - value.count_ones();
+        let word = &bitmap[(first + from) / 64];
+        word.set(if mask == u64::MAX { value } else { word.get() & !(mask << bit) | value << bit });
+        from = to;
+    }
+    unset
 }

@@ -1,6 +1,7 @@
 use barbus_shm::{Memory, ReaderMemory};
 
 use crate::layout::*;
+use crate::stream::Stream;
 use crate::tip::Tip;
 use crate::{PinnedRows, Ring, RingError, Row};
 
@@ -78,6 +79,7 @@ pub struct Follower {
     slot: Option<usize>,
     /// Day of the block that the last rows came from.
     day: Option<i64>,
+    stream: Stream,
 }
 
 impl Follower {
@@ -88,7 +90,7 @@ impl Follower {
     }
 
     fn at(block: u64, row: u32, seq: u64, slot: Option<usize>) -> Self {
-        Self { at: Position { seq, block, row }, slot, day: None }
+        Self { at: Position { seq, block, row }, slot, day: None, stream: Stream::default() }
     }
 
     pub(crate) fn try_new<M: Memory>(ring: &Ring<M>, start: Start) -> Option<Result<Self, StartError>> {
@@ -105,8 +107,17 @@ impl Follower {
         }
         let slot = ring.slot_of(newest)?;
         let header = ring.header(slot).filter(|header| header.block == newest)?;
-        let next = header.first_seq.wrapping_add(rows.into());
-        let live = Self::at(newest, rows, next, Some(slot));
+        let counted = header.first_seq.wrapping_add(rows.into());
+        // The tip is ahead of the cursor by a few rows, at most by half of its own.
+        let mut live = Self::at(newest, rows, counted, Some(slot));
+        for _ in 0..ring.geometry.tip_rows / 2 {
+            let here = newest << 32 | u64::from(live.at.row);
+            match ring.tip(live.at.seq) {
+                Tip::Row(_, position) if position == here => live.advance(),
+                _ => break,
+            }
+        }
+        let next = live.at.seq;
         let first_of = |wanted: &dyn Fn(&crate::ring::Header) -> bool| {
             let headers = (0..ring.geometry.slots as usize).filter_map(|slot| Some((ring.header(slot)?, slot)));
             headers
@@ -134,12 +145,10 @@ impl Follower {
             Start::Day(day) => {
                 first_of(&|header| header.day != NO_DAY && header.day >= day).ok_or(StartError::NoSuchDay)
             }
-            Start::Seq(seq) if seq > next => match ring.tip(seq - 1) {
-                // Stamped, and so seen by readers, but not yet counted by the cursor.
-                Tip::Row(_, position) => Ok(Self::at(position >> 32, (position as u32).saturating_add(1), seq, None)),
-                _ => Err(StartError::Future { seq, next }),
-            },
-            Start::Seq(seq) if seq == next => Ok(live),
+            Start::Seq(seq) if seq > next => Err(StartError::Future { seq, next }),
+            Start::Seq(seq) if seq >= counted => {
+                Ok(Self::at(newest, rows.wrapping_add(seq.wrapping_sub(counted) as u32), seq, Some(slot)))
+            }
             Start::Seq(seq) => {
                 let holding = (0..ring.geometry.slots as usize).find_map(|slot| {
                     let header = ring.header(slot)?;
@@ -151,6 +160,13 @@ impl Follower {
                 Ok(holding.unwrap_or(Self::at(0, 0, seq, None)))
             }
         })
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        // Only a file that lies comes to the end of either.
+        self.at.seq = self.at.seq.wrapping_add(1);
+        self.at.row = self.at.row.wrapping_add(1);
     }
 
     /// The next row to be read.
@@ -174,27 +190,49 @@ impl Follower {
 
     /// Appends new rows to `rows`, at most `max` (at least 1), in the order of their sequence numbers.
     ///
-    /// It makes no system call and never waits. Rows are copies, validated: what is given out was whole.
+    /// It makes no system call. Rows are copies, validated: what is given out was whole. Where rows come in a stream, one in tens of nanoseconds, it
+    /// spins for some microseconds until there are enough of them to be read together; else it does not wait.
     #[inline]
     pub fn poll<M: Memory>(&mut self, ring: &Ring<M>, rows: &mut Vec<Row>, max: usize) -> Polled {
+        if let Some(polled) = self.stream.is_on().then(|| self.poll_run(ring, rows, max)).flatten() {
+            return polled;
+        }
         let mut count = 0;
-        while count < max {
+        while count < max.min(Stream::AT_THE_TIP) {
             match ring.tip(self.at.seq) {
                 Tip::Row(row, position) if position == self.at.block << 32 | u64::from(self.at.row) => {
                     rows.push(row);
-                    // Only a file that lies comes to the end of either.
-                    self.at.seq = self.at.seq.wrapping_add(1);
-                    self.at.row = self.at.row.wrapping_add(1);
+                    self.advance();
                     count += 1;
                 }
+                Tip::NotYet if count == 0 => {
+                    self.stream.found_none();
+                    return self.idle(ring);
+                }
                 // A row of the next block: what lies between the two blocks comes first.
-                Tip::Row(..) => return if count > 0 { Polled::Rows(count) } else { self.step(ring, rows, max) },
-                Tip::NotYet if count > 0 => break,
-                Tip::NotYet => return self.idle(ring),
-                Tip::Gone => return if count > 0 { Polled::Rows(count) } else { self.step(ring, rows, max) },
+                Tip::Row(..) | Tip::Gone if count == 0 => {
+                    let block = self.at.block;
+                    match self.step(ring, rows, max) {
+                        // Gone over to the next block, whose first rows are in the tip only.
+                        Polled::Empty if self.at.block != block => {}
+                        polled => return polled,
+                    }
+                }
+                _ => break,
             }
         }
+        self.stream.found(count);
         Polled::Rows(count)
+    }
+
+    /// The next rows of a stream, from the columns, as soon as there is a run of them; `None` where it does not come.
+    #[inline(never)]
+    fn poll_run<M: Memory>(&mut self, ring: &Ring<M>, rows: &mut Vec<Row>, max: usize) -> Option<Polled> {
+        let run = Stream::RUN.min(u64::from(ring.geometry.tip_rows) / 2);
+        let seq = self.at.seq;
+        let came = self.stream.await_run(run, |rows| ring.tip_has(seq.wrapping_add(rows)));
+        // What is nearest to the writer stays for the next time.
+        came.then(|| self.step(ring, rows, max.min(run as usize / 4 * 3))).filter(|polled| *polled != Polled::Empty)
     }
 
     /// The next rows where they lie: from the position to what is committed in its block; the position goes on behind them.

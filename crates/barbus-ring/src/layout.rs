@@ -16,7 +16,8 @@
 //! All integers are little-endian. `docs/FORMAT.md` is normative; a test compares its tables with [`FIELDS`].
 //!
 //! # The tip
-//! Row `seq` is in tip slot `seq % tip_rows`. Its stamp is `seq + 1` when the row is whole, and has [`STAMP_BUSY`] set while it is written.
+//! Row `seq` is in tip slot `seq % tip_rows`. Its stamp is `seq + 1` when the row is whole; it is written over once [`SB_TIP_CLAIMED`] is above
+//! `seq + tip_rows`.
 
 /// First bytes of the file, and (first six of them) its last.
 pub const ARROW_MAGIC: [u8; 8] = *b"ARROW1\0\0";
@@ -120,8 +121,11 @@ pub const SB_DURABLE_BEFORE: usize = SUPERBLOCK + 912;
 pub const SB_DURABLE_NEXT: usize = SUPERBLOCK + 920;
 /// u64: 1 when another file has taken this one's place at its path.
 pub const SB_SUPERSEDED: usize = SUPERBLOCK + 1024;
+/// u64: rows below it may be in the tip, or on their way there: what a tip slot says of row `seq` holds while this is at most
+/// `seq + tip_rows`.
+pub const SB_TIP_CLAIMED: usize = SUPERBLOCK + 1152;
 /// End of the superblock.
-pub const SB_END: usize = SUPERBLOCK + 1152;
+pub const SB_END: usize = SUPERBLOCK + 1280;
 
 /// Offset of the directory: one u64 for each slot.
 pub const DIRECTORY: usize = 8192;
@@ -162,7 +166,7 @@ pub const CRC_VALID: u64 = 1 << 32;
 
 /// Bytes of a tip slot.
 pub const TIP_ROW: usize = 128;
-/// u64: `seq + 1`, with [`STAMP_BUSY`] while the slot is written.
+/// u64: `seq + 1`; 0: never written.
 pub const TIP_STAMP: usize = 0;
 /// u64: `block << 32 | row`: where the row is in the columns.
 pub const TIP_POSITION: usize = 8;
@@ -184,8 +188,8 @@ pub const TIP_VOLUME: usize = 64;
 pub const TIP_RECEIVED: usize = 72;
 /// f64 for each optional column; 0 where it has no value.
 pub const TIP_OPTIONAL: usize = 80;
-/// Bit of a stamp: the slot is being written.
-pub const STAMP_BUSY: u64 = 1 << 63;
+/// Sequence numbers stay below it.
+pub const SEQ_LIMIT: u64 = 1 << 63;
 
 /// A named field of the layout: where it is from the start of its part, and how many bytes it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,6 +252,7 @@ pub const FIELDS: &[Field] = &[
     field(S, SB_DURABLE_BEFORE, 8, "durable_before"),
     field(S, SB_DURABLE_NEXT, 8, "durable_next"),
     field(S, SB_SUPERSEDED, 8, "superseded"),
+    field(S, SB_TIP_CLAIMED, 8, "tip_claimed"),
     field(B, BH_BLOCK, 8, "block"),
     field(B, BH_FIRST_SEQ, 8, "first_seq"),
     field(B, BH_DAY, 8, "day"),
@@ -281,12 +286,13 @@ const _: () = {
         i += 1;
     }
     assert!(SB_COLUMN_TABLE + COLUMN_ENTRY_BYTES * MAX_COLUMNS <= SB_FIXED_END);
-    assert!(SB_FIXED_END <= SB_CURSOR && SB_SUPERSEDED + 8 <= SB_END && SB_END <= DIRECTORY);
+    assert!(SB_FIXED_END <= SB_CURSOR && SB_TIP_CLAIMED + 8 <= SB_END && SB_END <= DIRECTORY);
     // What one side polls and the other writes lies on lines (pairs of 64 bytes) of their own.
     assert!(
         SB_CURSOR.is_multiple_of(128) && SB_WRITER_EPOCH.is_multiple_of(128) && SB_SYMBOL_COUNT.is_multiple_of(128)
     );
     assert!(SB_DURABLE_CURSOR.is_multiple_of(128) && SB_SUPERSEDED.is_multiple_of(128));
+    assert!(SB_TIP_CLAIMED.is_multiple_of(128));
     assert!(
         BH_BLOCK.is_multiple_of(128)
             && BH_STATE.is_multiple_of(128)

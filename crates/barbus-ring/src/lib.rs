@@ -42,6 +42,7 @@ mod recover;
 mod ring;
 mod row;
 mod spec;
+mod stream;
 mod template;
 mod tip;
 mod verify;

@@ -103,7 +103,7 @@ impl<M: WriterMemory> RingWriter<M> {
                 sealed = false;
             }
             self.next_seq = header.first_seq.wrapping_add(rows.into());
-            if self.next_seq >= STAMP_BUSY - (1 << 32) || self.next_seq < self.ring.geometry.first_seq {
+            if self.next_seq >= SEQ_LIMIT - (1 << 32) || self.next_seq < self.ring.geometry.first_seq {
                 return Err(corrupt(format!("block {block} begins with row {}", header.first_seq)));
             }
             // In another boot the tip's stamps say nothing about what is on disk.
@@ -112,7 +112,8 @@ impl<M: WriterMemory> RingWriter<M> {
                 if position != block << 32 | u64::from(open.rows) || open.rows == self.ring.geometry.rows_per_block {
                     break;
                 }
-                self.ring.put_rows(slot, open.rows as usize, &[row]);
+                // The null counts are taken anew by who opens the ring.
+                self.ring.put_rows(slot, open.rows as usize, &[row], &mut [0; MAX_OPTIONAL]);
                 open.rows += 1;
                 self.next_seq += 1;
                 recovery.completed_rows += 1;

@@ -27,8 +27,7 @@ impl<M: Memory> Ring<M> {
         let whole = seq.wrapping_add(1);
         let stamp = words[TIP_STAMP / 8].get();
         if stamp != whole {
-            // A busy stamp of this very row is "not yet"; of a later one, or a later stamp, "gone".
-            return if stamp & !STAMP_BUSY > whole { Tip::Gone } else { Tip::NotYet };
+            return if stamp > whole || self.tip_gone(seq) { Tip::Gone } else { Tip::NotYet };
         }
         // SYNC POINT: pairs with the release store of the stamp in `put_tip`: the row's words are those written before it.
         self.map.fence_acquire();
@@ -52,19 +51,29 @@ impl<M: Memory> Ring<M> {
             row.optional[i] = f64_at(TIP_OPTIONAL + 8 * i);
         }
         let position = words[TIP_POSITION / 8].get();
-        // SYNC POINT: pairs with the fence after the busy stamp in `put_tip`: if any word above is of a later row, the stamp differs.
+        // SYNC POINT: pairs with the fence in `claim_tip`: if any word above is of a later row, that one is claimed.
         self.map.fence_acquire();
-        if words[TIP_STAMP / 8].get() != whole {
-            return Tip::Gone;
-        }
-        Tip::Row(row, position)
+        if self.tip_gone(seq) { Tip::Gone } else { Tip::Row(row, position) }
+    }
+
+    /// Whether row `seq` was put into the tip, or a later one in its place: the fence behind the next load of the cursor makes what was done before
+    /// it seen.
+    #[inline(always)]
+    pub(crate) fn tip_has(&self, seq: u64) -> bool {
+        self.u64(self.geometry.tip_row(seq) + TIP_STAMP) > seq
+    }
+
+    /// Whether the slot of row `seq` may have been begun to be written over.
+    #[inline(always)]
+    fn tip_gone(&self, seq: u64) -> bool {
+        self.u64(SB_TIP_CLAIMED) > seq.wrapping_add(self.geometry.tip_rows.into())
     }
 
     /// The rows from `seq` on that the tip has, in the order of their slots.
     pub(crate) fn tip_from(&self, seq: u64) -> impl Iterator<Item = Row> {
         (0..u64::from(self.geometry.tip_rows)).filter_map(move |slot| {
             let stamp = self.u64(self.geometry.tip_row(slot) + TIP_STAMP);
-            let found = stamp.checked_sub(1).filter(|&found| stamp & STAMP_BUSY == 0 && found >= seq)?;
+            let found = stamp.checked_sub(1).filter(|&found| found >= seq)?;
             match self.tip(found) {
                 Tip::Row(row, _) => Some(row),
                 _ => None,
@@ -77,37 +86,43 @@ impl<M: Memory> Ring<M>
 where
     M::W64: Store,
 {
-    /// Writes and stamps the row `row.seq`.
+    /// Says that the tip slots of rows below `seq` are about to be written.
+    #[inline]
+    pub(crate) fn claim_tip(&self, seq: u64) {
+        self.map.words64(SB_TIP_CLAIMED, 1)[0].set(seq);
+        // SYNC POINT: the claim is seen no later than any word of those rows; pairs with the second fence in `tip`.
+        self.map.fence_release();
+    }
+
+    /// Writes and stamps the row `row.seq`, which was claimed.
+    ///
+    /// The slot's second cache line first: a reader waits at the first, and takes it away at every store that it sees there.
     #[inline]
     pub(crate) fn put_tip(&self, row: &Row, position: u64) {
         let words = self.map.words64(self.geometry.tip_row(row.seq), TIP_ROW / 8);
         let set = |offset: usize, value: u64| words[offset / 8].set(value);
-        set(TIP_STAMP, (row.seq + 1) | STAMP_BUSY);
-        // SYNC POINT: the busy stamp is seen no later than any word below; pairs with the second fence in `tip`.
-        self.map.fence_release();
-        set(TIP_POSITION, position);
-        set(TIP_SYMBOL, u64::from(row.symbol.0) | u64::from(row.revision) << 32 | u64::from(row.present) << 40);
-        set(TIP_FRAME, row.frame_ms as u64);
-        set(TIP_OPEN, row.open.to_bits());
-        set(TIP_HIGH, row.high.to_bits());
-        set(TIP_LOW, row.low.to_bits());
-        set(TIP_CLOSE, row.close.to_bits());
-        set(TIP_VOLUME, row.volume.to_bits());
-        set(TIP_RECEIVED, row.received_ns as u64);
-        for i in 0..self.geometry.optional {
+        for i in (0..self.geometry.optional).rev() {
             set(TIP_OPTIONAL + 8 * i, row.optional[i].to_bits());
         }
+        set(TIP_RECEIVED, row.received_ns as u64);
+        set(TIP_VOLUME, row.volume.to_bits());
+        set(TIP_CLOSE, row.close.to_bits());
+        set(TIP_LOW, row.low.to_bits());
+        set(TIP_HIGH, row.high.to_bits());
+        set(TIP_OPEN, row.open.to_bits());
+        set(TIP_FRAME, row.frame_ms as u64);
+        set(TIP_SYMBOL, u64::from(row.symbol.0) | u64::from(row.revision) << 32 | u64::from(row.present) << 40);
+        set(TIP_POSITION, position);
         // SYNC POINT: the commit. Pairs with the first fence in `tip`.
         words[TIP_STAMP / 8].set_release(row.seq + 1);
     }
 
-    /// Forgets every row of the tip: each slot is busy with the row that will come to it from `next_seq` on.
-    ///
-    /// A stamp of 0 would say "not yet" of rows that lie in the columns; this one sends their readers there.
+    /// Forgets every row of the tip: rows below `next_seq` are in the columns, or nowhere.
     pub(crate) fn clear_tip(&self, next_seq: u64) {
-        for seq in next_seq..next_seq + u64::from(self.geometry.tip_rows) {
-            self.map.words64(self.geometry.tip_row(seq) + TIP_STAMP, 1)[0].set((seq + 1) | STAMP_BUSY);
+        for slot in 0..u64::from(self.geometry.tip_rows) {
+            self.map.words64(self.geometry.tip_row(slot) + TIP_STAMP, 1)[0].set(0);
         }
+        self.claim_tip(next_seq + u64::from(self.geometry.tip_rows));
     }
 }
 
@@ -136,6 +151,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for seq in 0..ROWS {
+                    ring.claim_tip(seq + 1);
                     ring.put_tip(&row(seq), seq);
                     next.store(seq + 1, Ordering::Relaxed);
                 }

@@ -6,7 +6,10 @@ use barbus_shm::{Load, Store, WriteMap, WriterMemory};
 use crate::archivist::Unsynced;
 use crate::layout::*;
 use crate::template::{Message, dictionary_message, slot_message};
-use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Price, Recovery, Ring, RingError, RingFull, Row, Spec, SymbolId};
+use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Recovery, Ring, RingError, RingFull, Row, Spec, SymbolId};
+
+/// Rows whose columns are written together where they come one by one, at most: a word of a validity bitmap.
+const RUN: usize = 64;
 
 /// The block that is being filled.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +33,14 @@ pub struct RingWriter<M: WriterMemory = WriteMap> {
     pub(crate) next_seq: u64,
     pub(crate) day: Option<i64>,
     nulls: [u32; MAX_OPTIONAL],
+    /// Rows of the open block whose columns are written: the cursor's.
+    written: u32,
+    /// The rows behind those, each at its number in the block modulo [`RUN`]: visible by their stamps in the tip.
+    run: Box<[Row]>,
+    /// Rows that the columns are behind the tip, at most; a power of two. Half of the tip's: a row leaves the tip only once its columns are there.
+    run_rows: usize,
+    /// Tip slots of rows below it are claimed.
+    claimed: u64,
     settled: u32,
     pub(crate) symbols: u32,
     pub(crate) text_bytes: u32,
@@ -100,6 +111,7 @@ impl<M: WriterMemory> RingWriter<M> {
         let ring = Ring::new(map, path)?;
         let slot_message = slot_message(&ring.geometry);
         let dictionary_message = dictionary_message(&ring.geometry);
+        let run_rows = RUN.min(ring.geometry.tip_rows as usize / 2);
         let mut writer = Self {
             ring: Arc::new(ring),
             slot_message,
@@ -109,6 +121,10 @@ impl<M: WriterMemory> RingWriter<M> {
             next_seq: 0,
             day: None,
             nulls: [0; MAX_OPTIONAL],
+            written: 0,
+            run: vec![Row::default(); RUN].into(),
+            run_rows,
+            claimed: 0,
             // Whatever the last writer left there is patched over.
             settled: u32::MAX,
             symbols: 0,
@@ -119,7 +135,12 @@ impl<M: WriterMemory> RingWriter<M> {
         writer.recovery = writer.recover(path)?;
         if let Some(open) = writer.open {
             writer.nulls = writer.ring.null_counts(open.slot, open.rows);
+            writer.written = open.rows;
         }
+        // No more than a cleared tip has: a file may say anything.
+        writer.claimed =
+            writer.ring.u64(SB_TIP_CLAIMED).min(writer.next_seq + u64::from(writer.ring.geometry.tip_rows));
+        writer.ring.claim_tip(writer.claimed);
         writer.settle();
         writer.settle_dictionary();
         // A writer that died while it replaced this ring may have left the flag.
@@ -134,7 +155,7 @@ impl<M: WriterMemory> RingWriter<M> {
 
     /// Seals the open block where it is full, or `now` whatever it has: it will get no more rows, and can be archived.
     pub fn seal_block(&mut self, now: bool) {
-        if now || self.open.is_some_and(|open| open.rows == self.ring.geometry.rows_per_block) {
+        if now || self.block_is_full() {
             self.seal(0);
         }
     }
@@ -251,13 +272,50 @@ impl<M: WriterMemory> RingWriter<M> {
 
     /// Appends a row; it is visible to every reader when this returns. `row.seq` is ignored; the one given is returned.
     ///
-    /// Call [`RingWriter::wake`] for readers that sleep, once for a batch, and [`RingWriter::settle`] for stock Arrow readers.
+    /// Readers find it in the tip, as does whoever takes the ring over; its columns follow with those of the next rows, 64 together at most, or at
+    /// the next [`RingWriter::settle`]: call that before a pause, and before a sync. Call [`RingWriter::wake`] for readers that sleep, once for a batch.
     #[inline]
     pub fn push(&mut self, row: &Row) -> Result<u64, RingFull> {
-        self.room()?;
-        let mut row = [*row];
-        self.append(&mut row);
-        Ok(row[0].seq)
+        let open = match &mut self.open {
+            Some(open) if open.rows < self.ring.geometry.rows_per_block => open,
+            _ => {
+                self.open_block()?;
+                self.open.as_mut().expect("opened")
+            }
+        };
+        if self.next_seq >= self.claimed {
+            self.claimed = self.next_seq + self.run_rows as u64;
+            self.ring.claim_tip(self.claimed);
+        }
+        let at = open.rows as usize % RUN;
+        let staged = &mut self.run[at];
+        *staged = *row;
+        staged.seq = self.next_seq;
+        self.ring.round_prices(staged);
+        self.ring.put_tip(staged, open.block << 32 | u64::from(open.rows));
+        self.next_seq += 1;
+        open.rows += 1;
+        if (at + 1).is_multiple_of(self.run_rows) {
+            self.write_columns();
+        }
+        Ok(self.next_seq - 1)
+    }
+
+    /// Writes the columns of the rows that are in the tip only.
+    fn write_columns(&mut self) {
+        let Some(open) = self.open.filter(|open| open.rows > self.written) else { return };
+        let first = self.written as usize;
+        let rows = &self.run[first % RUN..][..open.rows as usize - first];
+        self.ring.put_rows(open.slot, first, rows, &mut self.nulls);
+        self.commit(open);
+    }
+
+    /// Counts the rows whose columns are written.
+    #[inline]
+    fn commit(&mut self, open: Open) {
+        self.written = open.rows;
+        // SYNC POINT: pairs with the fence in `Ring::cursor`: the columns of every row below it are whole.
+        self.ring.map.words64(SB_CURSOR, 1)[0].set_release(open.block << 32 | u64::from(open.rows));
     }
 
     /// Appends rows, as many as [`RingWriter::room`] says at most; their `seq` is set.
@@ -266,6 +324,7 @@ impl<M: WriterMemory> RingWriter<M> {
     /// When there are more.
     #[inline]
     pub fn append(&mut self, rows: &mut [Row]) {
+        self.write_columns();
         let Some(open) = &mut self.open else {
             assert!(rows.is_empty(), "no room was asked for");
             return;
@@ -276,24 +335,22 @@ impl<M: WriterMemory> RingWriter<M> {
             first + rows.len() <= ring.geometry.rows_per_block as usize
                 && rows.len() <= ring.geometry.tip_rows as usize / 2
         );
+        let end = self.next_seq + rows.len() as u64;
+        if end > self.claimed {
+            self.claimed = end;
+            ring.claim_tip(end);
+        }
         for (row, i) in rows.iter_mut().zip(open.rows..) {
             row.seq = self.next_seq;
             self.next_seq += 1;
-            if ring.geometry.price == Price::Float32 {
-                for price in [&mut row.open, &mut row.high, &mut row.low, &mut row.close] {
-                    *price = f64::from(*price as f32);
-                }
-            }
+            ring.round_prices(row);
             // The stamp is the commit: whoever takes the ring over completes the columns from the tip, which has all of these rows still.
             ring.put_tip(row, open.block << 32 | u64::from(i));
         }
-        ring.put_rows(open.slot, first, rows);
-        for (k, nulls) in self.nulls.iter_mut().enumerate().take(ring.geometry.optional) {
-            *nulls += rows.iter().map(|row| u32::from(row.present >> k & 1 == 0)).sum::<u32>();
-        }
+        ring.put_rows(open.slot, first, rows, &mut self.nulls);
         open.rows += rows.len() as u32;
-        // SYNC POINT: pairs with the fence in `Ring::cursor`: the columns of every row below it are whole.
-        ring.map.words64(SB_CURSOR, 1)[0].set_release(open.block << 32 | u64::from(open.rows));
+        let open = *open;
+        self.commit(open);
     }
 
     /// Counts a commit, so that [`Ring::wait`] returns, and wakes every process that sleeps there: one system call.
@@ -307,10 +364,11 @@ impl<M: WriterMemory> RingWriter<M> {
         commits.set_release(commits.get().wrapping_add(1));
     }
 
-    /// Lets stock Arrow readers see every committed row: patches the lengths in the open slot's metadata.
+    /// Writes the columns of every row that was pushed, and lets stock Arrow readers see them: patches the lengths in the open slot's metadata.
     ///
-    /// barbus's own readers never look at them, so this may lag: once for a batch is enough.
+    /// barbus's own readers never look at those, so this may lag: once for a batch is enough.
     pub fn settle(&mut self) {
+        self.write_columns();
         let Some(open) = self.open else { return };
         if self.settled != open.rows {
             // A stock reader that sees the lengths finds the rows that they count.
@@ -384,6 +442,7 @@ impl<M: WriterMemory> RingWriter<M> {
         map.prefault(at, self.ring.geometry.slot_bytes);
         self.newest = block;
         self.nulls = [0; MAX_OPTIONAL];
+        self.written = 0;
         self.settled = 0;
         let open = Open { block, slot, rows: 0 };
         self.open = Some(open);

@@ -30,6 +30,7 @@ fn row(i: u64) -> Row {
 
 fn push(writer: &mut RingWriter, seqs: std::ops::Range<u64>) {
     seqs.for_each(|i| assert_eq!(writer.push(&row(i)).unwrap(), i));
+    writer.settle();
 }
 
 /// Every row from `start` on, by polls of `max` rows.

@@ -9,13 +9,16 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::pin::Pins;
 use crate::{Load, ReadOnly, ShmError, Store};
 
+/// `statfs` says it of a tmpfs (`linux/magic.h`).
+const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 /// The smallest page of the systems that barbus runs on.
 const PAGE: usize = 4096;
 
@@ -116,6 +119,8 @@ pub struct WriteMap {
     raw: MmapRaw,
     file: File,
     path: PathBuf,
+    /// On a tmpfs, whose pages stay ready for stores once they were: where those begin that are.
+    ready: Option<Mutex<BTreeSet<usize>>>,
 }
 
 impl ReadMap {
@@ -181,7 +186,8 @@ impl WriteMap {
     pub fn open(path: &Path) -> Result<Self, ShmError> {
         let file = regular(OpenOptions::new().read(true).write(true), path, "open for writing")?;
         let raw = MmapOptions::new().map_raw(&file).map_err(|e| ShmError::io(path, "map", e))?;
-        Ok(Self { raw, file, path: path.to_owned() })
+        let in_memory = rustix::fs::fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS_MAGIC);
+        Ok(Self { raw, file, path: path.to_owned(), ready: in_memory.then(Mutex::default) })
     }
 
     /// Under the path that the file is to have, for messages.
@@ -238,7 +244,9 @@ impl WriterMemory for WriteMap {
         let page = 4096;
         let start = offset / page * page;
         let end = (offset + len).min(self.raw.len());
-        if start >= end {
+        let is_ready =
+            |ready: &Mutex<BTreeSet<usize>>| !ready.lock().unwrap_or_else(PoisonError::into_inner).insert(start);
+        if start >= end || self.ready.as_ref().is_some_and(is_ready) {
             return;
         }
         // SAFETY: `start..end` lies in this map (clamped above), which lives as long as `self`. MADV_POPULATE_WRITE

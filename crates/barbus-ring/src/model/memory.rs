@@ -29,7 +29,7 @@ pub(super) enum Step {
     Persisted,
     Directory,
     Stamp,
-    BusyStamp,
+    Claim,
     TipWord,
     Column,
     Length,
@@ -105,8 +105,7 @@ impl Word64 {
 
     /// Stores, or waits with it, or does what has waited for it.
     fn put(&self, value: u64, order: Ordering) {
-        let busy = self.step == Step::Stamp && value & STAMP_BUSY != 0;
-        let step = if busy { Step::BusyStamp } else { self.step };
+        let step = self.step;
         if self.shared.is_none() {
             return self.store(value, order);
         }
@@ -240,6 +239,7 @@ fn step_of(geometry: &Geometry, offset: usize) -> Step {
     match offset {
         SB_CURSOR => return Step::Cursor,
         SB_SUPERSEDED => return Step::Superseded,
+        SB_TIP_CLAIMED => return Step::Claim,
         SB_DURABLE_NEXT => return Step::DurableNext,
         SB_DURABLE_CURSOR => return Step::Durable,
         SB_DURABLE_BEFORE => return Step::DurableBefore,

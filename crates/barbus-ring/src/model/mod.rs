@@ -100,11 +100,18 @@ fn row(number: u64) -> Row {
     Row { frame_ms: number as i64, open: x, high: x, low: x, close: x, volume: x, ..Row::default() }
 }
 
-fn push(writer: &mut RingWriter<impl barbus_shm::WriterMemory>, count: u64) {
+/// Rows that are in the tip, and where there are many of them in the columns too.
+fn stamp(writer: &mut RingWriter<impl barbus_shm::WriterMemory>, count: u64) {
     for _ in 0..count {
         let number = writer.next_seq();
         writer.push(&row(number)).expect("room in the ring");
     }
+}
+
+/// Rows that are in the tip and in the columns.
+fn push(writer: &mut RingWriter<impl barbus_shm::WriterMemory>, count: u64) {
+    stamp(writer, count);
+    writer.settle();
 }
 
 /// A copied row is row `number`: of its values the two that are shared words.
@@ -153,7 +160,7 @@ const SCENARIOS: &[Scenario] = &[
             let mut writer = arena.writer();
             let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
             let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 2));
-            push(&mut writer, 2);
+            stamp(&mut writer, 2);
             vec![reader.join().unwrap()]
         },
         outcomes: &["", "2", "2 3"],
@@ -162,21 +169,21 @@ const SCENARIOS: &[Scenario] = &[
         name: "a row of the tip that is written over is gone",
         prepare: |writer| {
             writer.begin_day(1);
-            push(writer, ROWS + 6);
+            push(writer, ROWS);
         },
-        shared: |g| Shared::default().tip(g, 6),
+        shared: |g| Shared::default().tip(g, 0).word(SB_TIP_CLAIMED),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || match arena.ring().tip(6) {
+            let reader = loom::thread::spawn(move || match arena.ring().tip(0) {
                 crate::tip::Tip::Row(row, position) => {
-                    whole(&row, 6);
-                    assert_eq!(position, 1 << 32 | 6);
+                    whole(&row, 0);
+                    assert_eq!(position, 1 << 32);
                     "there"
                 }
                 crate::tip::Tip::Gone => "gone",
                 crate::tip::Tip::NotYet => "not yet",
             });
-            push(&mut writer, 1);
+            stamp(&mut writer, 1);
             vec![reader.join().unwrap().to_owned()]
         },
         outcomes: &["gone", "there"],
@@ -212,7 +219,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a reader that begins at the end begins there",
         prepare: |writer| full(writer, 1),
-        shared: |g| Shared::default().slot(g, 0),
+        shared: |g| Shared::default().slot(g, 0).tip(g, 192),
         run: |arena| {
             let mut writer = arena.writer();
             let reader = loom::thread::spawn(move || {
@@ -262,6 +269,31 @@ const SCENARIOS: &[Scenario] = &[
             vec![reader.join().unwrap().to_owned()]
         },
         outcomes: &["not yet", "there"],
+    },
+    Scenario {
+        name: "who sees a later row of a run finds the columns of the run before",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, ROWS / 2 - 1);
+        },
+        shared: |g| Shared::default().tip(g, ROWS / 2).word(SB_CURSOR).columns(g, 0, 31),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
+            let reader = loom::thread::spawn(move || {
+                let ring = arena.ring();
+                if !ring.tip_has(ROWS / 2) {
+                    return "not yet".to_owned();
+                }
+                let mut rows = Vec::new();
+                follower.step(&ring, &mut rows, 1);
+                rows.iter().for_each(|row| whole(row, ROWS / 2 - 1));
+                format!("{} rows", rows.len())
+            });
+            stamp(&mut writer, 2);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["1 rows", "not yet"],
     },
     Scenario {
         name: "a sealed block's rows are all of them",
@@ -345,7 +377,7 @@ const SCENARIOS: &[Scenario] = &[
                 let seen = ring.commits();
                 (seen, poll(&ring, &mut follower, 1))
             });
-            push(&mut writer, 1);
+            stamp(&mut writer, 1);
             writer.wake();
             let (seen, found) = reader.join().unwrap();
             // The kernel lets nobody sleep whose count is not the newest.
@@ -479,7 +511,7 @@ const SCENARIOS: &[Scenario] = &[
                 }
                 poll(&ring, &mut follower, 1)
             });
-            push(&mut writer, 1);
+            stamp(&mut writer, 1);
             writer.supersede(true);
             vec![reader.join().unwrap()]
         },
@@ -581,6 +613,7 @@ const SCENARIOS: &[Scenario] = &[
             });
             let symbol = writer.intern("BC").unwrap();
             writer.push(&Row { symbol, ..row(2) }).unwrap();
+            writer.settle();
             vec![syncer.join().unwrap()]
         },
         outcomes: &["2 rows, 1 symbols", "2 rows, 2 symbols", "3 rows, 2 symbols"],
@@ -710,7 +743,7 @@ fn the_protocol_holds() {
 
 /// Steps of which the first must not be done after the second, and why.
 const ORDERS: &[(Step, Step, &str)] = &[
-    (Step::BusyStamp, Step::Stamp, "a row that is being written over is marked first"),
+    (Step::Claim, Step::TipWord, "a row of the tip is claimed before it is written over"),
     (Step::TipWord, Step::Stamp, "the stamp is the commit of a row in the tip"),
     (Step::Column, Step::Cursor, "the cursor is the commit of a row in the columns"),
     (Step::Column, Step::Length, "Arrow's lengths count rows that are there"),

@@ -155,7 +155,7 @@ impl Writer {
         let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
 
         // Other sizes are taken as soon as nothing in the ring is still needed.
-        let all_archived = ring.day().is_none() && ring.archivist().unpersisted().is_empty();
+        let all_archived = ring.day().is_none() && ring.all_persisted();
         if all_archived && !ring.ring().geometry().has_sizes_of(&spec) {
             ring.replace(&path, &spec)?;
         }
