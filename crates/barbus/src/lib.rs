@@ -98,7 +98,7 @@
 //! # The last bars of a symbol
 //!
 //! [`Reader::latest`] and [`Reader::window`] answer from all that the ring holds, wherever the reader is. The first question reads the ring;
-//! after that an answer takes some ten nanoseconds, and 240 bars a microsecond or two with [`Reader::window_into`].
+//! after that an answer takes 30 to 100 ns, and 240 bars a microsecond or two with [`Reader::window_into`].
 //!
 //! # The same strategy on yesterday
 //!

@@ -192,11 +192,17 @@ impl Reader {
         Ok(self.event(step))
     }
 
+    /// At the first look for bars: it is seen by others from now on.
     #[inline(always)]
-    fn step(&mut self) -> Result<Step> {
+    fn appear(&mut self) {
         if self.presence.is_due() {
             self.presence.appear(&self.bus, &self.ring, self.follower.position().seq);
         }
+    }
+
+    #[inline(always)]
+    fn step(&mut self) -> Result<Step> {
+        self.appear();
         loop {
             self.rows.clear();
             let polled = self.follower.poll(&self.ring, &mut self.rows, BATCH);
@@ -244,9 +250,7 @@ impl Reader {
     /// # Ok::<(), barbus::Error>(())
     /// ```
     pub fn pin(&mut self) -> Result<Option<View>> {
-        if self.presence.is_due() {
-            self.presence.appear(&self.bus, &self.ring, self.follower.position().seq);
-        }
+        self.appear();
         let Some(rows) = self.follower.pin(&self.ring)? else { return Ok(None) };
         self.presence.moved(self.follower.position().seq);
         let viewed = match &mut self.viewer {
@@ -263,9 +267,7 @@ impl Reader {
     ///
     /// Who has slept in the kernel sees whether the ring's file was cut off meanwhile, which is an error.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
-        if self.presence.is_due() {
-            self.presence.appear(&self.bus, &self.ring, self.follower.position().seq);
-        }
+        self.appear();
         let (ring, follower) = (&self.ring, &self.follower);
         Ok(wait::until(ring, self.wait, timeout, || follower.ready(ring) || ring.superseded())?)
     }
@@ -298,7 +300,7 @@ impl Reader {
 
     /// The newest bar of a symbol: of the highest frame, its last revision. `None` where it is no longer in the ring.
     ///
-    /// The first call reads the ring; later ones only what came since, and cost some ten nanoseconds where nothing did.
+    /// The first call reads the ring; later ones only what came since, and take 30 to 100 ns where nothing did.
     ///
     /// # Errors
     /// [`Error::UnknownSymbol`] where it was never on the bus.
