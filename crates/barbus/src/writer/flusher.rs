@@ -699,6 +699,7 @@ mod tests {
         for minute in 1..=150 {
             writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();
         }
+        writer.settle();
         let whole = writer.archivist().unpersisted();
         let rows = |job: &Job| job.blocks.values().map(|block| block.scanned).collect::<Vec<_>>();
 
