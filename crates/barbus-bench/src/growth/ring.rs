@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use barbus::{Pushed, Reader, Start};
-use barbus_ring::{Follower, Ring, Spec};
+use barbus_ring::{Follower, Polled, Ring, Spec};
 
 use super::market::Market;
 use super::plot::{Panel, Plot};
@@ -68,7 +68,7 @@ fn going_round(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     let ring = Ring::attach(&path)?;
     let mut follower = Follower::new(&ring, barbus_ring::Start::Seq(next - 1_000))?;
     let mut rows = Vec::new();
-    follower.poll(&ring, &mut rows, 1_000);
+    while let Polled::Rows(_) = follower.poll(&ring, &mut rows, 1_000) {}
     ensure!(rows.len() == 1_000, "{} rows", rows.len());
     super::check(&rows, next - 1_000)
 }
