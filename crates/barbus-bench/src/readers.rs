@@ -83,9 +83,9 @@ impl<P: Attach> Followed<P> {
     }
 
     /// Nanoseconds for a bar in each burst, between which everybody reads all of it (and falls asleep again).
-    fn bursts(&mut self) -> anyhow::Result<Vec<f64>> {
+    fn bursts(&mut self, bursts: u64) -> anyhow::Result<Vec<f64>> {
         let mut all = Vec::new();
-        for burst in 0..=BURSTS {
+        for burst in 0..=bursts {
             let ns = self.send(BURST)?;
             // The first one finds the caches as the readers' coming has left them.
             if burst > 0 {
@@ -106,7 +106,7 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Each sort of readers beside bursts without any, right before: the machine's moods last longer than that.
+/// Each sort of readers between bursts without any: a bar is dearer late in the day, and the machine has its moods.
 fn costs<P: Attach>(report: &mut Report, peer: &P, library: bool, touched: u64, measure: &str) -> anyhow::Result<()> {
     let mut all_alone = Vec::new();
     let mut figures = Vec::new();
@@ -119,9 +119,11 @@ fn costs<P: Attach>(report: &mut Report, peer: &P, library: bool, touched: u64, 
         let mut followed = Followed::start(peer, library)?;
         // The pages of the ring are touched before anything is timed.
         followed.send(touched)?;
-        let mut alone = followed.bursts()?;
+        let mut alone = followed.bursts(BURSTS / 2)?;
         followed.attach(readers, wait)?;
-        let mut with = followed.bursts().context(system)?;
+        let mut with = followed.bursts(BURSTS).context(system)?;
+        followed.attach(0, wait)?;
+        alone.extend(followed.bursts(BURSTS / 2)?);
         figures.push((system, median(&mut alone), median(&mut with)));
         all_alone.extend(alone);
     }
