@@ -8,8 +8,11 @@ use crate::layout::*;
 use crate::template::{Message, dictionary_message, slot_message};
 use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Recovery, Ring, RingError, RingFull, Row, Spec, SymbolId};
 
-/// Rows whose columns are written together where they come one by one, at most: a word of a validity bitmap.
-const RUN: usize = 64;
+/// Rows whose columns are written together where they come one by one: a cache line of a column.
+const RUN: usize = 8;
+/// Rows whose tip slots are claimed at once. With those of a run they are less than the smallest tip: a row leaves the tip only once its columns
+/// are there.
+const CLAIM: u64 = 32;
 
 /// The block that is being filled.
 #[derive(Debug, Clone, Copy)]
@@ -36,9 +39,7 @@ pub struct RingWriter<M: WriterMemory = WriteMap> {
     /// Rows of the open block whose columns are written: the cursor's.
     written: u32,
     /// The rows behind those, each at its number in the block modulo [`RUN`]: visible by their stamps in the tip.
-    run: Box<[Row]>,
-    /// Rows that the columns are behind the tip, at most; a power of two. Half of the tip's: a row leaves the tip only once its columns are there.
-    run_rows: usize,
+    run: [Row; RUN],
     /// Tip slots of rows below it are claimed.
     claimed: u64,
     settled: u32,
@@ -111,7 +112,6 @@ impl<M: WriterMemory> RingWriter<M> {
         let ring = Ring::new(map, path)?;
         let slot_message = slot_message(&ring.geometry);
         let dictionary_message = dictionary_message(&ring.geometry);
-        let run_rows = RUN.min(ring.geometry.tip_rows as usize / 2);
         let mut writer = Self {
             ring: Arc::new(ring),
             slot_message,
@@ -122,8 +122,7 @@ impl<M: WriterMemory> RingWriter<M> {
             day: None,
             nulls: [0; MAX_OPTIONAL],
             written: 0,
-            run: vec![Row::default(); RUN].into(),
-            run_rows,
+            run: [Row::default(); RUN],
             claimed: 0,
             // Whatever the last writer left there is patched over.
             settled: u32::MAX,
@@ -272,7 +271,7 @@ impl<M: WriterMemory> RingWriter<M> {
 
     /// Appends a row; it is visible to every reader when this returns. `row.seq` is ignored; the one given is returned.
     ///
-    /// Readers find it in the tip, as does whoever takes the ring over; its columns follow with those of the next rows, 64 together at most, or at
+    /// Readers find it in the tip, as does whoever takes the ring over; its columns follow with those of the next rows, eight together, or at
     /// the next [`RingWriter::settle`]: call that before a pause, and before a sync. Call [`RingWriter::wake`] for readers that sleep, once for a batch.
     #[inline]
     pub fn push(&mut self, row: &Row) -> Result<u64, RingFull> {
@@ -284,7 +283,7 @@ impl<M: WriterMemory> RingWriter<M> {
             }
         };
         if self.next_seq >= self.claimed {
-            self.claimed = self.next_seq + self.run_rows as u64;
+            self.claimed = self.next_seq + CLAIM;
             self.ring.claim_tip(self.claimed);
         }
         let at = open.rows as usize % RUN;
@@ -295,7 +294,7 @@ impl<M: WriterMemory> RingWriter<M> {
         self.ring.put_tip(staged, open.block << 32 | u64::from(open.rows));
         self.next_seq += 1;
         open.rows += 1;
-        if (at + 1).is_multiple_of(self.run_rows) {
+        if at + 1 == RUN {
             self.write_columns();
         }
         Ok(self.next_seq - 1)
@@ -307,6 +306,11 @@ impl<M: WriterMemory> RingWriter<M> {
         let first = self.written as usize;
         let rows = &self.run[first % RUN..][..open.rows as usize - first];
         self.ring.put_rows(open.slot, first, rows, &mut self.nulls);
+        // The lines of the run after the next one are on their way here before it comes: there are more of them than a processor expects.
+        let at = self.ring.geometry.slot(open.slot);
+        for column in &self.ring.geometry.columns {
+            self.ring.map.prefetch(at + column.values + (first + 2 * RUN) * column.width);
+        }
         self.commit(open);
     }
 

@@ -75,6 +75,8 @@ pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
     fn sync(&self) -> Result<(), ShmError>;
     /// Wakes every process that waits on the 32-bit word at `offset`.
     fn wake_all(&self, offset: usize);
+    /// Has the cache line at `offset` fetched for stores, and does not wait for it; a hint that may do nothing, and need not lie inside of the map.
+    fn prefetch(&self, _offset: usize) {}
     /// Makes `len` bytes from `offset` ready for stores; a hint that may do nothing.
     fn prefault(&self, offset: usize, len: usize);
 }
@@ -237,6 +239,20 @@ impl WriterMemory for WriteMap {
 
     fn wake_all(&self, offset: usize) {
         crate::wake_all(self, offset);
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, offset: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if offset < self.raw.len() {
+            let line = self.base().wrapping_add(offset);
+            // SAFETY: the instruction changes nothing but the caches, and faults on no address; a processor without it takes it for a no-op.
+            unsafe {
+                std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = offset;
     }
 
     /// Faults the pages in, so that the hot path does not.
