@@ -10,7 +10,7 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::ArrowError;
 use serde_json::Value;
 
-use crate::support::bus::{Bus, Counts};
+use crate::support::bus::Bus;
 use crate::support::command::{self, Running};
 use crate::support::market::{self, Bar};
 use crate::support::{python, wait};
@@ -22,15 +22,35 @@ fn pyarrow_and_polars_follow_a_ring_that_is_being_written() {
     bus.start();
     let bars = growing_market();
     let csv = bus.write("bars.csv", market::csv(&bars));
-    let rows = bars.len().to_string();
+    let (rows, seen) = (bars.len().to_string(), bus.path().join("seen"));
     let mut readers = python::command("stock_ring.py");
-    readers.arg(bus.ring()).args(["--until-rows", &rows, "--expect"]).arg(&csv);
+    readers.arg(bus.ring()).args(["--until-rows", &rows, "--expect"]).arg(&csv).arg("--seen").arg(&seen);
     let readers = Running::start(&mut readers, false);
-    // 240 minutes in about five seconds.
-    assert_eq!(bus.publish(&csv, &["--speed", "4000x"]), Counts::all_accepted(bars.len()));
+    for (part, until) in parts(&bus, &bars) {
+        publish(&bus, &part).finish().ok();
+        wait::until("the readers to see the rows", || {
+            let seen: usize = std::fs::read_to_string(&seen).ok()?.parse().expect("a number");
+            (seen >= until).then_some(())
+        });
+    }
     let summary: Value = serde_json::from_str(&readers.finish().ok()).expect("a summary");
     assert_eq!(summary["rows"], bars.len());
     assert!(summary["grew"].as_u64().expect("a count") > 10, "the readers hardly met the writer: {summary}");
+}
+
+/// The bars in parts of twenty minutes, each in a file of its own, with the number of bars up to its end. Readers see a part before the next one is
+/// published: so they meet the writer however slow they are.
+fn parts(bus: &Bus, bars: &[Bar]) -> Vec<(std::path::PathBuf, usize)> {
+    const PART: usize = 400;
+    let parts = bars.chunks(PART).enumerate();
+    parts.map(|(i, part)| (bus.write(&format!("part-{i}.csv"), market::csv(part)), i * PART + part.len())).collect()
+}
+
+/// Twenty minutes in a third of a second.
+fn publish(bus: &Bus, csv: &std::path::Path) -> Running {
+    let mut publish = command::barbus();
+    publish.arg("publish").arg(bus.path()).arg(csv).args(["--speed", "4000x"]);
+    Running::start(&mut publish, false)
 }
 
 /// Any number of committed rows, from the first on, at any moment: a reading may be refused when it raced with a commit,
@@ -41,29 +61,28 @@ fn arrow_rs_follows_a_ring_that_is_being_written() {
     bus.configure_ring("4MB", 256);
     bus.start();
     let bars = growing_market();
-    let csv = bus.write("bars.csv", market::csv(&bars));
-    let mut publish = command::barbus();
-    publish.arg("publish").arg(bus.path()).arg(&csv).args(["--speed", "4000x"]);
-    let publish = Running::start(&mut publish, false);
     let ways: [Way; 2] = [file_batches, stream_batches];
     let (mut seen, mut grew) = ([0; 2], 0);
-    wait::until("every row by both ways", || {
-        for (way, seen) in ways.iter().zip(&mut seen) {
-            let Ok(found) = way(&bus).map(|batches| rows(&batches)) else { continue };
-            if found.iter().zip(0..).any(|(row, seq)| row.seq != seq) {
-                // Blocks are read one after the other: a later one had grown past an earlier one.
-                assert!(found.iter().zip(&found[1..]).all(|(a, b)| a.seq < b.seq), "a row twice");
-                continue;
+    for (part, until) in parts(&bus, &bars) {
+        let publish = publish(&bus, &part);
+        wait::until("every row by both ways", || {
+            for (way, seen) in ways.iter().zip(&mut seen) {
+                let Ok(found) = way(&bus).map(|batches| rows(&batches)) else { continue };
+                if found.iter().zip(0..).any(|(row, seq)| row.seq != seq) {
+                    // Blocks are read one after the other: a later one had grown past an earlier one.
+                    assert!(found.iter().zip(&found[1..]).all(|(a, b)| a.seq < b.seq), "a row twice");
+                    continue;
+                }
+                assert!(found.len() >= *seen, "{} rows after {seen}", found.len());
+                assert_same(&found, &bars[..found.len()]);
+                grew += usize::from(*seen > 0 && found.len() > *seen);
+                *seen = found.len();
             }
-            assert!(found.len() >= *seen, "{} rows after {seen}", found.len());
-            assert_same(&found, &bars[..found.len()]);
-            grew += usize::from(*seen > 0 && found.len() > *seen);
-            *seen = found.len();
-        }
-        (seen == [bars.len(); 2]).then_some(())
-    });
+            (seen == [until; 2]).then_some(())
+        });
+        publish.finish().ok();
+    }
     assert!(grew > 10, "the reader hardly met the writer: {grew}");
-    publish.finish().ok();
 }
 
 #[test]

@@ -1,11 +1,11 @@
 """Read a ring file with stock pyarrow and polars while the daemon writes to it, with no code of barbus.
 
-    stock_ring.py RING [--until-rows N] [--expect FILE.csv] [--deadline SECONDS]
+    stock_ring.py RING [--until-rows N] [--expect FILE.csv] [--seen FILE] [--deadline SECONDS]
 
 Reads it in turn as an Arrow file (pyarrow over a memory map, polars) and as an Arrow stream from offset 8, until each way
 has seen N rows (once each without N). Every reading must hold committed rows only: sequence numbers without a gap
 from the first, every symbol in the dictionary, no zeroed frame or price, and never fewer rows than the reading before.
-At the end every way must show the same rows, and those of FILE.csv (in its order, frames marking the end) if one is given.
+With --seen, FILE always says how many rows every way has seen. At the end every way must show the same rows, and those of FILE.csv (in its order, frames marking the end) if one is given.
 
 A reading may be retried, a bounded number of times, for two reasons the format documents: a row count is patched in several fields, so
 a reader between two of them refuses the batch; and blocks are read one after the other, so a later block may have
@@ -18,6 +18,7 @@ import datetime as dt
 import json
 import struct
 import time
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -133,6 +134,7 @@ def main():
     parser.add_argument("ring")
     parser.add_argument("--until-rows", type=int, default=0)
     parser.add_argument("--expect")
+    parser.add_argument("--seen", type=Path)
     parser.add_argument("--deadline", type=float, default=120)
     arguments = parser.parse_args()
 
@@ -146,6 +148,10 @@ def main():
             growing += 0 < seen.get(way, 0) < count
             seen[way] = count
             readings += 1
+        if arguments.seen and len(seen) == len(WAYS):
+            new = arguments.seen.with_suffix(".new")
+            new.write_text(str(min(seen.values())))
+            new.rename(arguments.seen)
         if all(count >= arguments.until_rows for count in seen.values()):
             break
         assert time.monotonic() < end, f"only {seen} rows after {arguments.deadline} s"
