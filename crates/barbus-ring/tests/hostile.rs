@@ -95,15 +95,10 @@ fn words_may_change_while_the_ring_is_read() {
         }
     };
     let (mut rows_seen, mut refused) = (0, 0);
+    // The ring that stays attached, before a word is wrong, and those that are attached to what is there just then.
+    let attached = Ring::attach(&path).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(scribble);
-        // The ring that stays attached, and those that are attached to what is there just then.
-        let attached = loop {
-            if let Ok(ring) = Ring::attach(&path) {
-                break ring;
-            }
-            refused += 1;
-        };
         let mut rows = Vec::new();
         for round in 0..ROUNDS {
             let before = stored.load(Ordering::Relaxed);
