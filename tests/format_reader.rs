@@ -81,9 +81,7 @@ fn a_day_is_the_same_live_and_late() {
 #[test]
 fn a_paused_reader_is_told_exactly_what_it_missed() {
     let mut bus = Bus::init("24x7");
-    bus.configure_ring("1MB", 64);
-    bus.configure("# symbols = 8192", "symbols = 256");
-    bus.configure("# tip_rows = 8192", "tip_rows = 64");
+    bus.configure_small_ring();
     bus.start();
     let bars = day_of_bars(8);
     let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;

@@ -10,13 +10,6 @@ use crate::support::market::{self, Bar};
 use crate::support::oracle::{self, Published};
 use crate::support::wait;
 
-/// Has the smallest ring made that is worth it: some thousand bars.
-fn small_ring(bus: &Bus) {
-    bus.configure_ring("1MB", 64);
-    bus.configure("# symbols = 8192", "symbols = 256");
-    bus.configure("# tip_rows = 8192", "tip_rows = 64");
-}
-
 /// Bars that the ring has room for.
 fn capacity(bus: &Bus) -> u64 {
     bus.stat()["blocks"].as_u64().expect("a count") * 64
@@ -41,7 +34,7 @@ fn publish(bus: &Bus, file: &Path) -> Running {
 #[test]
 fn a_day_larger_than_the_ring_from_two_producers() {
     let mut bus = Bus::init("XSHG");
-    small_ring(&bus);
+    bus.configure_small_ring();
     bus.start();
     let files = [0, 40].map(|first| {
         let bars = day(&symbols(first, 40), "2024-03-04");
@@ -67,7 +60,7 @@ fn a_day_larger_than_the_ring_from_two_producers() {
 #[test]
 fn an_archive_on_a_full_disk_is_made_good() {
     let mut bus = Bus::init("XSHG");
-    small_ring(&bus);
+    bus.configure_small_ring();
     let Some(disk) = Disk::mount(bus.path().join("archive"), "2m") else { return };
     bus.start();
     disk.fill();

@@ -82,9 +82,7 @@ fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
     let kills = random::setting("BARBUS_KILLS", 20);
     let mut random = Random::seeded(random::seed("BARBUS_KILL_SEED"));
     let mut bus = Bus::init("24x7");
-    bus.configure_ring("1MB", 64);
-    bus.configure("# symbols = 8192", "symbols = 256");
-    bus.configure("# tip_rows = 8192", "tip_rows = 64");
+    bus.configure_small_ring();
     bus.configure("# late = \"5s\"", "late = \"100ms\"");
     bus.configure("# sync = \"1s\"", "sync = \"50ms\"");
     bus.start();

@@ -229,9 +229,7 @@ fn hostile_files_disturb_nobody() {
 #[test]
 fn the_daemon_warns_before_a_stopped_reader_is_overtaken() {
     let mut bus = Bus::init("24x7");
-    bus.configure_ring("1MB", 64);
-    bus.configure("# symbols = 8192", "symbols = 256");
-    bus.configure("# tip_rows = 8192", "tip_rows = 64");
+    bus.configure_small_ring();
     bus.start();
     let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;
     let bars = market::minutes(&SYMBOLS, "2024-03-04T00:01:00Z", (3 * capacity / SYMBOLS.len()) as i64);

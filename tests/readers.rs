@@ -197,9 +197,7 @@ fn every_reader_sees_the_same_sequence() {
 #[test]
 fn a_stopped_reader_stops_nobody_and_is_told_what_it_missed() {
     let mut bus = Bus::init("24x7");
-    bus.configure_ring("1MB", 64);
-    bus.configure("# symbols = 8192", "symbols = 256");
-    bus.configure("# tip_rows = 8192", "tip_rows = 64");
+    bus.configure_small_ring();
     bus.start();
     let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;
     let bars = market::minutes(&SYMBOLS, "2024-03-04T00:01:00Z", 3 * 1_440);

@@ -90,9 +90,7 @@ fn memory_and_descriptors_stay_as_they_are() {
     let end = Instant::now() + Duration::from_secs(60 * minutes);
     let mut random = Random::seeded(random::seed("BARBUS_SOAK_SEED"));
     let mut bus = Bus::init("24x7");
-    bus.configure_ring("1MB", 64);
-    bus.configure("# symbols = 8192", "symbols = 256");
-    bus.configure("# tip_rows = 8192", "tip_rows = 64");
+    bus.configure_small_ring();
     bus.configure("# sync = \"1s\"", "sync = \"50ms\"");
     bus.start();
     let room = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;

@@ -111,6 +111,13 @@ impl Bus {
         self.configure("# rows_per_block = 16384", &format!("rows_per_block = {rows_per_block}"));
     }
 
+    /// Has the smallest ring made that is worth it: some thousand bars, in blocks of 64 rows.
+    pub(crate) fn configure_small_ring(&self) {
+        self.configure_ring("1MB", 64);
+        self.configure("# symbols = 8192", "symbols = 256");
+        self.configure("# tip_rows = 8192", "tip_rows = 64");
+    }
+
     /// Starts the daemon and waits till it answers.
     pub(crate) fn start(&mut self) {
         self.spawn();
