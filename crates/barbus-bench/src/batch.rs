@@ -11,6 +11,7 @@ use arrow_array::{
 use barbus::{Bus, InitOptions, Reader, Row, Start, SymbolId, Writer};
 use barbus_ring::{RingWriter, Spec, create};
 
+use crate::filling::{append_all, persist};
 use crate::report::Report;
 use barbus_bench_link::{pin, unpin};
 
@@ -72,7 +73,6 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     let symbols: Vec<SymbolId> =
         (0..SYMBOLS).map(|i| writer.intern(&format!("{i:06}.XSHE"))).collect::<Result<_, _>>().context("they fit")?;
     writer.begin_day(1);
-    let archivist = writer.archivist();
     for (name, run) in [
         ("barbus ring, one by one, first touch", 1),
         ("barbus ring, one by one", 1),
@@ -98,23 +98,13 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
                 writer.push(&rows[0])?;
                 rows.clear();
             } else if rows.len() == run || i + 1 == BARS {
-                // A run may meet the end of a block.
-                let mut rest = rows.as_mut_slice();
-                while !rest.is_empty() {
-                    let room = writer.room()?.min(rest.len());
-                    let (now, later) = rest.split_at_mut(room);
-                    writer.append(now);
-                    rest = later;
-                }
+                append_all(&mut writer, &mut rows)?;
                 rows.clear();
             }
         }
         report.add(MEASURE, name, Some(LIMIT), "M bars/s", bars_per_second(start));
         // As if archived: the next run finds the ring's pages in memory.
-        archivist.sync()?;
-        for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
-            archivist.mark_persisted(block.block);
-        }
+        persist(&writer)?;
     }
     drop(writer);
 

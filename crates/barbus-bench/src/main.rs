@@ -7,6 +7,7 @@
 mod batch;
 mod between;
 mod catch_up;
+mod filling;
 mod growth;
 mod ingest;
 mod market;

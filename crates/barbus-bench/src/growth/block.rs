@@ -3,7 +3,8 @@ use barbus::Row;
 use barbus_ring::{Follower, Polled, Ring, Spec, Start};
 
 use super::plot::{Panel, Plot};
-use super::{Worked, directory, persist, pin, ring_of, row};
+use super::{Worked, directory, pin, ring_of, row};
+use crate::filling::{append_all, persist};
 
 const ROWS: [(u32, &str); 7] =
     [(64, "64"), (256, "256"), (1_024, "1 k"), (4_096, "4 k"), (16_384, "16 k"), (65_536, "64 k"), (262_144, "256 k")];
@@ -52,13 +53,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
         for run in (first..first + count).step_by(128) {
             rows.clear();
             rows.extend((run..run + 128).map(row));
-            let mut rest = rows.as_mut_slice();
-            while !rest.is_empty() {
-                let room = writer.room()?.min(rest.len());
-                let (now, later) = rest.split_at_mut(room);
-                writer.append(now);
-                rest = later;
-            }
+            append_all(&mut writer, &mut rows)?;
         }
         plot.add(0, "RingWriter::append, runs of 128", x, worked.ns_each(count));
 

@@ -162,16 +162,6 @@ fn ring_of(path: &Path, spec: Spec) -> anyhow::Result<RingWriter> {
     Ok(writer)
 }
 
-/// Lets the sealed blocks be used again, as if they were archived.
-fn persist(writer: &RingWriter) -> anyhow::Result<()> {
-    let archivist = writer.archivist();
-    archivist.sync()?;
-    for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
-        archivist.mark_persisted(block.block);
-    }
-    Ok(())
-}
-
 /// Becomes the writer of a bus, on core 0; the writer's own threads may have the others.
 fn writer_of(bus: &Bus) -> anyhow::Result<Writer> {
     unpin();

@@ -6,7 +6,8 @@ use barbus_ring::Spec;
 
 use super::crowd::{Crowd, Task};
 use super::plot::{Panel, Plot};
-use super::{SYMBOLS, Worked, bus, directory, name, persist, pin, ring_of, row, writer_of};
+use super::{SYMBOLS, Worked, bus, directory, name, pin, ring_of, row, writer_of};
+use crate::filling::persist;
 
 const COUNTS: [(usize, &str); 6] = [(0, "0"), (1, "1"), (4, "4"), (16, "16"), (64, "64"), (256, "256")];
 /// Bars for one point.

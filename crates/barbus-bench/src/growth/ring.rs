@@ -6,7 +6,8 @@ use barbus_ring::{Follower, Polled, Ring, Spec};
 
 use super::market::Market;
 use super::plot::{Panel, Plot};
-use super::{Worked, bus, directory, name, persist, pin, ring_of, row, writer_of};
+use super::{Worked, bus, directory, name, pin, ring_of, row, writer_of};
+use crate::filling::persist;
 
 const SIZES: [(u64, &str); 5] = [(8, "8 M"), (32, "32 M"), (128, "128 M"), (512, "512 M"), (1_024, "1 G")];
 const SYMBOLS: usize = 10_000;
