@@ -5,8 +5,8 @@ use barbus_shm::{Load, Memory, Store};
 use crate::{MAX_OPTIONAL, Price, Ring, Row, SymbolId};
 
 // Places of the columns in the schema; the optional ones lie between volume and seq.
-const SYMBOL: usize = 0;
-const FRAME: usize = 1;
+pub(crate) const SYMBOL: usize = 0;
+pub(crate) const FRAME: usize = 1;
 const OPEN: usize = 2;
 const VOLUME: usize = 6;
 pub(crate) const FIRST_OPTIONAL: usize = 7;
@@ -27,7 +27,7 @@ impl<M: Memory> Ring<M> {
         }
     }
 
-    fn copy_chunk(&self, slot: usize, from: usize, rows: &mut [Row]) {
+    pub(crate) fn copy_chunk(&self, slot: usize, from: usize, rows: &mut [Row]) {
         let at = self.geometry.slot(slot);
         let (columns, count) = (self.geometry.columns.as_slice(), rows.len());
         let words = |column: usize| self.map.words64(at + columns[column].values + 8 * from, count);

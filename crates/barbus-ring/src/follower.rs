@@ -58,7 +58,7 @@ pub enum Polled {
 }
 
 /// Looks at a changing ring before it is called corrupt. Each failed look takes the writer a whole block.
-const LOOKS: usize = 1_000;
+pub(crate) const LOOKS: usize = 1_000;
 
 /// A position: the next row to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +74,9 @@ pub struct Position {
 /// A reader's position in a ring. It owns nothing in it, and the writer does not know of it.
 #[derive(Debug, Clone)]
 pub struct Follower {
-    at: Position,
+    pub(crate) at: Position,
     /// The slot of `at.block`, once it was looked up.
-    slot: Option<usize>,
+    pub(crate) slot: Option<usize>,
     /// Day of the block that the last rows came from.
     day: Option<i64>,
     stream: Stream,
@@ -275,7 +275,7 @@ impl Follower {
     }
 
     #[inline]
-    fn slot<M: Memory>(&mut self, ring: &Ring<M>) -> Option<usize> {
+    pub(crate) fn slot<M: Memory>(&mut self, ring: &Ring<M>) -> Option<usize> {
         if self.slot.is_none() && self.at.block != 0 {
             self.slot = ring.slot_of(self.at.block);
         }

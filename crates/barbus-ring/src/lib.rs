@@ -38,6 +38,7 @@ pub mod layout;
 #[cfg(test)]
 mod model;
 mod pin;
+mod place;
 mod recover;
 mod ring;
 mod row;
@@ -54,6 +55,7 @@ pub use error::{DictionaryFull, RingError, RingFull};
 pub use follower::{Follower, Polled, Position, Start, StartError};
 pub use geometry::Geometry;
 pub use pin::{Bits, FrozenSymbols, PinnedRows, Validity};
+pub use place::Place;
 pub use recover::Recovery;
 pub use ring::{Ring, RingStatus};
 pub use row::{MAX_OPTIONAL, Row, SymbolId};

@@ -171,19 +171,15 @@ impl<M: Memory> Ring<M> {
         })
     }
 
-    /// The row at a place that a [`crate::Follower`] has seen; `None` once the block is gone.
+    /// The row at a place that a [`crate::Follower`] has seen in the columns; `None` once the block is gone.
     pub fn row_at(&self, block: u64, row: u32) -> Option<Row> {
-        self.row_in(self.slot_of(block)?, block, row)
-    }
-
-    /// As [`Ring::row_at`], where it is known from [`Ring::blocks`] which slot the block is in.
-    pub fn row_in(&self, slot: usize, block: u64, row: u32) -> Option<Row> {
-        if slot >= self.geometry.slots as usize || !self.still(slot, block) || row >= self.committed(slot, block) {
+        let slot = self.slot_of(block)?;
+        if row >= self.committed(slot, block) {
             return None;
         }
-        let mut rows = Vec::with_capacity(1);
-        self.copy_rows(slot, row, row + 1, &mut rows);
-        self.still(slot, block).then(|| rows[0])
+        let mut rows = [Row::default()];
+        self.copy_chunk(slot, row as usize, &mut rows);
+        self.still(slot, block).then_some(rows[0])
     }
 
     /// The numbers of the blocks that are in the ring, each with its slot.

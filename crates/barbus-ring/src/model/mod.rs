@@ -202,6 +202,55 @@ const SCENARIOS: &[Scenario] = &[
         outcomes: &["0", "64 missed"],
     },
     Scenario {
+        name: "the symbols of a block that is used again meanwhile are not given out",
+        prepare: |writer| full(writer, 1),
+        shared: |g| {
+            let first_frame = g.slot(0) + g.columns[crate::block::FRAME].values;
+            Shared::default().slot(g, 0).word(first_frame)
+        },
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Oldest).unwrap();
+            let reader = loom::thread::spawn(move || {
+                let (mut symbols, mut last_ms) = (Vec::new(), -1);
+                let said = match follower.poll_symbols(&arena.ring(), &mut symbols, &mut last_ms, 1) {
+                    Polled::Rows(1) => format!("frame {last_ms}"),
+                    Polled::Lapped { missed } => format!("{missed} missed"),
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(symbols.len(), usize::from(last_ms == 0));
+                said
+            });
+            push(&mut writer, 1);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["64 missed", "frame 0"],
+    },
+    Scenario {
+        name: "a row that was seen is found, in the tip or in the columns",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, 2);
+        },
+        shared: |g| Shared::default().tip(g, 2).word(SB_CURSOR).columns(g, 0, 2),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
+            let reader = loom::thread::spawn(move || {
+                let ring = arena.ring();
+                let seen = poll(&ring, &mut follower, 1);
+                if !seen.is_empty() {
+                    let place = crate::Place { seq: 2, block: 1, slot: 0, row: 2 };
+                    whole(&ring.row(place).expect("it was seen"), 2);
+                }
+                seen
+            });
+            push(&mut writer, 1);
+            vec![reader.join().unwrap()]
+        },
+        outcomes: &["", "2"],
+    },
+    Scenario {
         name: "a header is read whole",
         prepare: |writer| full(writer, 1),
         shared: |g| Shared::default().slot(g, 0),

@@ -1,147 +1,130 @@
 //! Where the bars of each symbol are: built by the first question, kept up by the later ones.
 //!
-//! Of every bar in the ring there are 16 bytes, its place. Of the symbols that were asked for there are also copies of their last bars,
-//! as many as were asked for, side by side: in the ring they lie a minute apart.
+//! Of every bar in the ring there are 4 bytes: how far before it its symbol's previous bar is. To build them only the symbols and the frames are
+//! read. Of the symbols that were asked for there are also copies of their last bars, as many as were asked for, side by side: in the ring they
+//! lie a minute apart.
 
-use barbus_ring::{Follower, Polled, Ring, Row, SymbolId};
+use std::collections::VecDeque;
+
+use barbus_ring::{Follower, Place, Polled, Ring, Row, SymbolId};
 
 /// Rows that a symbol's copies may outgrow what was asked for, before the oldest are given up.
 const SLACK: usize = 16;
 
-/// A bar's place in the ring.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    frame_ms: i64,
-    /// A ring's cursor has no room for more.
-    block: u32,
-    row: u32,
+/// Rows whose symbols are read together: they stay in the caches until they are entered.
+const RUN: usize = 8_192;
+
+/// The previous bar is farther away than 32 bits can say, or not known.
+const FAR: u32 = u32::MAX;
+
+/// Walks that the writer may spoil by a new block, one after the other.
+const WALKS: usize = 8;
+
+/// The rows of a block.
+#[derive(Debug)]
+struct Block {
+    number: u64,
+    slot: Option<u32>,
+    first_seq: u64,
+    /// The highest frame in this block and in those before it.
+    through_ms: i64,
+    /// For each row how many rows before it its symbol's previous one is; 0 where there is none.
+    back: Vec<u32>,
 }
 
-/// The bars of a symbol, ascending by frame, the last revision of each.
+/// The last bars of a symbol that was asked for.
 #[derive(Debug, Default)]
+// One cache line, however many symbols there are.
+#[repr(align(64))]
 struct Bars {
-    places: Vec<Place>,
-    /// The bars of the last of `places`, as they lie in the ring.
+    /// Ascending by frame, the last revision of each, without a gap up to the newest.
     copies: Vec<Row>,
-    /// Most bars that were asked for.
+    /// Most bars that were asked for; 0: none.
     wanted: usize,
-    /// The newest block when it was last looked which places are still there.
+    /// Whether `copies` are all that there are in the ring.
+    all: bool,
+    /// The newest block when it was last looked which of them are still there.
     checked: u64,
 }
 
-/// For each symbol the places of its bars.
+/// For each symbol its bars.
 #[derive(Debug)]
 pub(crate) struct Index {
     follower: Follower,
-    symbols: Vec<Bars>,
-    held: Held,
+    /// For each symbol behind which sequence number its newest bar is; 0 where there is none.
+    heads: Vec<u64>,
+    /// Ascending by number, those that were in the ring when it was last looked, and newer ones.
+    blocks: VecDeque<Block>,
+    asked: Vec<Bars>,
     /// The newest block that was seen: if an older one is gone a newer one than this will tell.
     newest: u64,
-    /// The newest block when all symbols' places were last looked at.
-    swept: u64,
+    /// The newest block when it was last looked which ones are still there.
+    renewed: u64,
+    /// From this row on `blocks` have no gap.
+    whole_from: u64,
     rows: Vec<Row>,
 }
 
-/// The blocks that the ring held when it began with a block, and their slots.
-#[derive(Debug, Default)]
-struct Held {
-    newest: u64,
-    first: u64,
-    slots: Vec<Option<u32>>,
-}
-
-impl Held {
-    /// Looks again where a newer block was begun since: only then can an older one be gone.
-    fn renew(&mut self, ring: &Ring, newest: u64) {
-        if self.newest == newest {
-            return;
-        }
-        let blocks: Vec<(u64, u32)> = ring.blocks().collect();
-        self.newest = newest;
-        self.first = blocks.iter().map(|(block, _)| *block).min().unwrap_or_default();
-        self.slots.clear();
-        for (block, slot) in blocks {
-            // Blocks that are kept longer than others leave gaps; a file that lies could ask for any number.
-            let at = (block - self.first) as usize;
-            if at < 64 * ring.geometry().slots as usize {
-                self.slots.resize(self.slots.len().max(at + 1), None);
-                self.slots[at] = Some(slot);
-            }
-        }
-    }
-
-    fn slot(&self, block: u64) -> Option<u32> {
-        *self.slots.get(block.checked_sub(self.first)? as usize)?
-    }
+/// Where the bars of a symbol are.
+struct Found {
+    /// With their frames, ascending, the last revision of each.
+    places: Vec<(i64, Place)>,
+    /// Whether there are no others.
+    all: bool,
+    /// Whether one was overwritten while it was looked at.
+    gone: bool,
 }
 
 impl Bars {
-    fn enter(&mut self, place: Place, row: &Row) {
-        let uncopied = self.places.len() - self.copies.len();
-        if self.places.last().is_none_or(|last| last.frame_ms < place.frame_ms) {
-            self.places.push(place);
-            if self.wanted > 0 {
-                self.copies.push(*row);
-                if self.copies.len() > 2 * self.wanted + SLACK {
-                    self.copies.drain(..self.copies.len() - self.wanted);
-                }
-            }
+    fn enter(&mut self, row: &Row) {
+        if self.wanted == 0 {
             return;
         }
-        match self.places.binary_search_by_key(&place.frame_ms, |place| place.frame_ms) {
-            Ok(found) => {
-                self.places[found] = place;
-                if found >= uncopied {
-                    self.copies[found - uncopied] = *row;
-                }
-            }
-            Err(found) => {
-                self.places.insert(found, place);
-                if found > uncopied {
-                    self.copies.insert(found - uncopied, *row);
-                }
-            }
-        }
-    }
-
-    /// Forgets what is no longer in the ring: late bars leave gaps, so it may be any.
-    fn forget(&mut self, held: &Held) {
-        if self.checked == held.newest {
-            return;
-        }
-        self.checked = held.newest;
-        let gone = |place: &Place| held.slot(place.block.into()).is_none();
-        if self.places.iter().any(gone) {
-            let mut copied = self.places[self.places.len() - self.copies.len()..].iter();
-            self.copies.retain(|_| copied.next().is_some_and(|place| !gone(place)));
-            self.places.retain(|place| !gone(place));
-        }
-    }
-
-    /// Copies the last `count` bars anew.
-    fn copy(&mut self, ring: &Ring, held: &Held, count: usize) {
-        self.wanted = self.wanted.max(count.min(self.places.len()));
-        self.copies.clear();
-        for i in (0..self.places.len()).rev() {
-            if self.copies.len() >= self.wanted {
-                break;
-            }
-            let Place { block, row, .. } = self.places[i];
-            let block = u64::from(block);
-            match held.slot(block).and_then(|slot| ring.row_in(slot as usize, block, row)) {
-                Some(row) => self.copies.push(row),
-                // Overwritten at this moment.
-                None => drop(self.places.remove(i)),
+        let newer = match self.copies.last() {
+            Some(last) => last.frame_ms < row.frame_ms,
+            None => self.all,
+        };
+        if newer {
+            self.copies.push(*row);
+        } else {
+            match self.copies.binary_search_by_key(&row.frame_ms, |row| row.frame_ms) {
+                Ok(found) => self.copies[found] = *row,
+                // Of what is before the copies nothing is known.
+                Err(0) if !self.all => {}
+                Err(found) => self.copies.insert(found, *row),
             }
         }
-        self.copies.reverse();
+        if self.copies.len() > self.wanted.saturating_mul(2).saturating_add(SLACK) {
+            self.copies.drain(..self.copies.len() - self.wanted);
+            self.all = false;
+        }
     }
 }
 
 impl Index {
-    pub(crate) fn new(follower: Follower) -> Self {
-        let swept = follower.position().block;
-        Self { follower, symbols: Vec::new(), held: Held::default(), newest: 0, swept, rows: Vec::new() }
+    /// Enters what is in the ring from the follower's position on; `None` where the ring is corrupt.
+    pub(crate) fn build(ring: &Ring, follower: Follower) -> Option<Self> {
+        let mut index = Self {
+            follower,
+            heads: vec![0; ring.geometry().symbols as usize],
+            blocks: VecDeque::new(),
+            asked: Vec::new(),
+            newest: 0,
+            renewed: 0,
+            whole_from: 0,
+            rows: Vec::new(),
+        };
+        let mut symbols = Vec::with_capacity(RUN);
+        loop {
+            symbols.clear();
+            let mut last_ms = i64::MIN;
+            match index.follower.poll_symbols(ring, &mut symbols, &mut last_ms, RUN) {
+                Polled::Empty => return Some(index),
+                Polled::Corrupt => return None,
+                Polled::DayClosed(_) | Polled::Lapped { .. } => {}
+                Polled::Rows(_) => index.link(ring, symbols.iter().copied(), last_ms),
+            }
+        }
     }
 
     /// Enters what came since the last time; false where the ring is corrupt.
@@ -149,7 +132,7 @@ impl Index {
     pub(crate) fn catch_up(&mut self, ring: &Ring) -> bool {
         loop {
             self.rows.clear();
-            match self.follower.poll(ring, &mut self.rows, 8_192) {
+            match self.follower.poll(ring, &mut self.rows, RUN) {
                 Polled::Empty => return true,
                 Polled::Corrupt => return false,
                 Polled::DayClosed(_) | Polled::Lapped { .. } => continue,
@@ -159,28 +142,71 @@ impl Index {
     }
 
     fn enter(&mut self, ring: &Ring) {
-        // A poll's rows are of one block, the one that the position is in now.
-        let position = self.follower.position();
+        let rows = std::mem::take(&mut self.rows);
+        let last_ms = rows.iter().map(|row| row.frame_ms).max().unwrap_or(i64::MIN);
+        self.link(ring, rows.iter().map(|row| row.symbol), last_ms);
+        for row in &rows {
+            if let Some(bars) = self.asked.get_mut(row.symbol.0 as usize) {
+                bars.enter(row);
+            }
+        }
+        self.rows = rows;
+    }
+
+    /// Enters the rows just before the follower's position, which are of one block, `last_ms` the highest of their frames.
+    fn link(&mut self, ring: &Ring, symbols: impl ExactSizeIterator<Item = SymbolId>, last_ms: i64) {
+        let (position, count) = (self.follower.position(), symbols.len() as u32);
+        let first_row = position.row.wrapping_sub(count);
+        let first_seq = position.seq.wrapping_sub(position.row.into());
         self.newest = position.block;
-        let first = position.row.wrapping_sub(self.rows.len() as u32);
-        for (row, at) in self.rows.iter().zip((0..).map(|i| first.wrapping_add(i))) {
-            let place = Place { frame_ms: row.frame_ms, block: position.block as u32, row: at };
-            // An id that no dictionary of this ring can have costs no memory: nobody can ask for it either.
-            if row.symbol.0 >= ring.geometry().symbols {
-                continue;
-            }
-            let symbol = row.symbol.0 as usize;
-            if symbol >= self.symbols.len() {
-                self.symbols.resize_with(symbol + 1, Bars::default);
-            }
-            self.symbols[symbol].enter(place, row);
+        let before = match self.blocks.back() {
+            Some(last) if last.number == position.block && last.back.len() == first_row as usize => None,
+            last => Some(last.map_or(i64::MIN, |last| last.through_ms)),
+        };
+        if let Some(through_ms) = before {
+            let mut back = Vec::with_capacity(ring.geometry().rows_per_block as usize);
+            // Rows that were not seen: who comes upon one looks for himself.
+            back.resize(first_row.min(ring.geometry().rows_per_block) as usize, FAR);
+            self.blocks.push_back(Block { number: position.block, slot: None, first_seq, through_ms, back });
         }
-        // Nobody may ever ask for most symbols: once in a ring's length all are looked at.
-        if position.block.wrapping_sub(self.swept) > ring.geometry().slots.into() {
-            self.swept = position.block;
-            self.held.renew(ring, position.block);
-            self.symbols.iter_mut().for_each(|bars| bars.forget(&self.held));
+        let block = self.blocks.back_mut().expect("pushed where none was");
+        block.through_ms = block.through_ms.max(last_ms);
+        let first = position.seq.wrapping_sub(count.into());
+        block.back.extend(symbols.zip(0..).map(|(symbol, i)| {
+            // An id that no dictionary of this ring can have: nobody can ask for it.
+            let Some(head) = self.heads.get_mut(symbol.0 as usize) else { return 0 };
+            let behind = first.wrapping_add(i).wrapping_add(1);
+            match std::mem::replace(head, behind) {
+                0 => 0,
+                before => u32::try_from(behind.wrapping_sub(before)).unwrap_or(FAR),
+            }
+        }));
+    }
+
+    /// Forgets the blocks that are gone, where a newer one was begun since: only then can one be.
+    fn renew(&mut self, ring: &Ring) {
+        self.blocks.iter_mut().for_each(|block| block.slot = None);
+        for (number, slot) in ring.blocks() {
+            if let Ok(found) = self.blocks.binary_search_by_key(&number, |block| block.number) {
+                self.blocks[found].slot = Some(slot);
+            }
         }
+        self.blocks.retain(|block| block.slot.is_some());
+        self.renewed = self.newest;
+        // Blocks that are kept longer than others leave gaps.
+        let pairs = (1..self.blocks.len()).rev().map(|i| (&self.blocks[i - 1], &self.blocks[i]));
+        let gap = pairs.take_while(|(before, block)| before.number.wrapping_add(1) == block.number).count();
+        let oldest_whole = self.blocks.len().checked_sub(1 + gap).map(|i| self.blocks[i].first_seq);
+        self.whole_from = oldest_whole.unwrap_or(u64::MAX);
+    }
+
+    /// Whether the row is in the ring, by what was found there last.
+    fn holds(&self, seq: u64) -> bool {
+        if seq >= self.whole_from {
+            return true;
+        }
+        let i = self.blocks.partition_point(|block| block.first_seq <= seq);
+        i > 0 && seq - self.blocks[i - 1].first_seq < self.blocks[i - 1].back.len() as u64
     }
 
     /// The last `count` bars of a symbol that are in the ring.
@@ -188,15 +214,114 @@ impl Index {
     pub(crate) fn last(&mut self, ring: &Ring, symbol: SymbolId, count: usize) -> &[Row] {
         // A block without a row may have been begun: an older one is gone for it.
         self.newest = self.newest.max(self.follower.block().unwrap_or_default());
-        let Some(bars) = self.symbols.get_mut(symbol.0 as usize) else { return &[] };
+        let known = self.asked.get(symbol.0 as usize);
+        let ready = |bars: &Bars| bars.checked == self.newest && (bars.copies.len() >= count || bars.all);
+        if !known.is_some_and(ready) {
+            self.look(ring, symbol, count);
+        }
+        let copies = self.asked.get(symbol.0 as usize).map_or(&[][..], |bars| &bars.copies);
+        &copies[copies.len().saturating_sub(count)..]
+    }
+
+    /// Sees to a symbol's copies.
+    #[cold]
+    fn look(&mut self, ring: &Ring, symbol: SymbolId, count: usize) {
+        let id = symbol.0 as usize;
+        if id >= self.asked.len() {
+            self.asked.resize_with(id + 1, Bars::default);
+        }
+        if self.renewed != self.newest {
+            self.renew(ring);
+        }
+        let mut bars = std::mem::take(&mut self.asked[id]);
         if bars.checked != self.newest {
-            self.held.renew(ring, self.newest);
-            bars.forget(&self.held);
+            bars.checked = self.newest;
+            // Late bars leave gaps, so it may be any.
+            bars.copies.retain(|row| self.holds(row.seq));
         }
-        if bars.copies.len() < count && bars.copies.len() < bars.places.len() {
-            self.held.renew(ring, self.newest);
-            bars.copy(ring, &self.held, count);
+        if bars.copies.len() < count && !bars.all {
+            // Who asks for more and more is not read for anew each time.
+            bars.wanted = count.max(bars.wanted.saturating_mul(2));
+            for _ in 0..WALKS {
+                if self.copy(ring, symbol, &mut bars) {
+                    break;
+                }
+                // While it was looked for the writer took the place of a bar: newer ones are there.
+                self.catch_up(ring);
+                self.newest = self.newest.max(self.follower.block().unwrap_or_default());
+                self.renew(ring);
+                bars.checked = self.newest;
+            }
         }
-        &bars.copies[bars.copies.len().saturating_sub(count)..]
+        self.asked[id] = bars;
+    }
+
+    /// Copies a symbol's bars anew, as many as are wanted; false where one was overwritten meanwhile.
+    fn copy(&self, ring: &Ring, symbol: SymbolId, bars: &mut Bars) -> bool {
+        let Found { places, all, gone } = self.find(ring, symbol, bars.wanted);
+        let from = places.len().saturating_sub(bars.wanted);
+        bars.all = all && from == 0;
+        // No more than there is: what is kept of a symbol is at most twice as much.
+        bars.wanted = bars.wanted.min(places.len().max(1));
+        bars.copies.clear();
+        bars.copies.extend(places[from..].iter().filter_map(|(_, place)| ring.row(*place)));
+        !gone && bars.copies.len() == places.len() - from
+    }
+
+    /// At least the last `count` bars of a symbol.
+    fn find(&self, ring: &Ring, symbol: SymbolId, count: usize) -> Found {
+        let (mut found, mut gone): (Vec<(i64, Place)>, bool) = (Vec::new(), false);
+        // Whether each bar's frame was before that of the bar after it.
+        let mut ordered = true;
+        let mut next = self.heads.get(symbol.0 as usize).and_then(|head| head.checked_sub(1));
+        let mut all = next.is_none();
+        // False where a block is gone through which the way to the older ones led: those are searched.
+        let mut linked = true;
+        for block in self.blocks.iter().rev() {
+            if all || ordered && count > 0 && found.len() >= count && found[count - 1].0 >= block.through_ms {
+                // No older bar can be among the last ones.
+                break;
+            }
+            let Some(slot) = block.slot else { continue };
+            let mut enter = |row: u32| {
+                let place = Place { seq: block.first_seq.wrapping_add(row.into()), block: block.number, slot, row };
+                let Some(frame_ms) = ring.frame_ms(place) else { return gone = true };
+                ordered &= found.last().is_none_or(|(after, _)| *after > frame_ms);
+                found.push((frame_ms, place));
+            };
+            let mut to = block.back.len() as u32;
+            while linked {
+                let Some(seq) = next.filter(|seq| *seq >= block.first_seq) else { break };
+                let row = seq - block.first_seq;
+                if row >= to.into() {
+                    linked = false;
+                    break;
+                }
+                to = row as u32;
+                enter(to);
+                match block.back[to as usize] {
+                    0 => (next, all) = (None, true),
+                    FAR => linked = false,
+                    back => next = seq.checked_sub(back.into()),
+                }
+            }
+            if !linked {
+                ring.rows_of(symbol, block.number, slot, to).into_iter().rev().for_each(&mut enter);
+            }
+        }
+        let all = all || !ordered || found.len() < count;
+        found.reverse();
+        if !ordered {
+            found.sort_by_key(|(frame_ms, _)| *frame_ms);
+            // The later revision of two.
+            found.dedup_by(|later, kept| {
+                let same = later.0 == kept.0;
+                if same {
+                    *kept = *later;
+                }
+                same
+            });
+        }
+        Found { places: found, all, gone }
     }
 }

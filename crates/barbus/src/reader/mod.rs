@@ -78,6 +78,8 @@ pub struct Reader {
     symbols: Symbols,
     filter: Option<Filter>,
     index: Option<Index>,
+    /// Answers for the ring that has taken this one's place, until this reader is there itself.
+    ahead: Option<Box<Reader>>,
     viewer: Option<Viewer>,
     wait: Wait,
     presence: Presence,
@@ -124,6 +126,7 @@ impl Reader {
             symbols: Symbols::default(),
             filter: None,
             index: None,
+            ahead: None,
             viewer: None,
             wait: Wait::default(),
             presence: Presence::Due(None),
@@ -215,7 +218,7 @@ impl Reader {
                 Polled::Empty => return Ok(Step::Nothing),
                 Polled::DayClosed(day) => return Ok(Step::Closed(date_of(day))),
                 Polled::Lapped { missed } => return Ok(Step::Lapped(missed)),
-                Polled::Corrupt => return Err(self.corrupt()),
+                Polled::Corrupt => return Err(corrupt(&self.bus)),
             }
             self.learn_symbols();
             let Some(filter) = &mut self.filter else { return Ok(Step::Bars) };
@@ -329,15 +332,33 @@ impl Reader {
     /// The last bars of a symbol, in the index.
     #[inline]
     fn last(&mut self, symbol: &str, count: usize) -> Result<&[Row]> {
+        if self.ring.superseded() && self.look_ahead()? {
+            return self.ahead.as_mut().expect("looked at above").last(symbol, count);
+        }
         let id = self.symbol_id(symbol)?;
+        let corrupt = || corrupt(&self.bus);
         let index = match &mut self.index {
             Some(index) => index,
-            none => none.insert(Index::new(start(&self.bus, &self.ring, Start::Oldest)?)),
+            none => {
+                let oldest = start(&self.bus, &self.ring, Start::Oldest)?;
+                none.insert(Index::build(&self.ring, oldest).ok_or_else(corrupt)?)
+            }
         };
-        if !index.catch_up(&self.ring) {
-            return Err(self.corrupt());
+        match index.catch_up(&self.ring) {
+            true => Ok(index.last(&self.ring, id, count)),
+            false => Err(corrupt()),
         }
-        Ok(self.index.as_mut().expect("made above").last(&self.ring, id, count))
+    }
+
+    /// The ring was replaced, and there may be rows in it that were not read: whether another reader, of the new one, is there to be asked.
+    #[cold]
+    fn look_ahead(&mut self) -> Result<bool> {
+        let newest = self.ahead.as_ref().map_or(&self.ring, |ahead| &ahead.ring);
+        // The flag is raised a moment before the other file is there.
+        if newest.superseded() && !newest.is_at_its_path() {
+            self.ahead = Some(Box::new(Self::open(self.bus.path())?));
+        }
+        Ok(self.ahead.is_some())
     }
 
     /// Every symbol that was ever on the bus, by id.
@@ -411,11 +432,6 @@ impl Reader {
         stat
     }
 
-    fn corrupt(&self) -> Error {
-        let what = "its cursor, directory and block headers contradict each other".to_owned();
-        Error::Ring(RingError::Corrupt { path: self.bus.ring(), what })
-    }
-
     /// The ring was replaced, and every row of the old one was read: goes on in the new one.
     #[cold]
     fn follow(&mut self) -> Result<Step> {
@@ -437,6 +453,7 @@ impl Reader {
             filter.forget();
         }
         self.index = None;
+        self.ahead = None;
         self.viewer = None;
         Ok(Step::Nothing)
     }
@@ -454,6 +471,12 @@ impl Reader {
         self.learn_symbols();
         self.symbols.id(symbol, self.bus.path())
     }
+}
+
+#[cold]
+fn corrupt(bus: &Bus) -> Error {
+    let what = "its cursor, directory and block headers contradict each other".to_owned();
+    Error::Ring(RingError::Corrupt { path: bus.ring(), what })
 }
 
 fn start(bus: &Bus, ring: &Ring, at: Start) -> Result<Follower> {

@@ -1,0 +1,266 @@
+//! What a reader answers about a symbol, against a list of the bars that are in the ring.
+//!
+//! Bars come late and are revised, days are closed, blocks go round, and views hold some of them longer than others.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, View, Writer};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+const MINUTE: i64 = 60_000;
+/// 2024-07-04 00:00 UTC.
+const MIDNIGHT: i64 = 1_720_051_200_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+
+/// A bus whose ring has `blocks` blocks of 64 rows.
+fn bus(blocks: u64) -> (tempfile::TempDir, Bus) {
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let options = InitOptions { calendar: "24x7".into(), ..InitOptions::default() };
+    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
+    // A slot of 64 rows has three pages.
+    let size = blocks * 3 * 4096;
+    let text = format!(
+        "calendar = \"24x7\"\n[ring]\nsize = \"{size}B\"\nrows_per_block = 64\nsymbols = 64\ntip_rows = 64\n\
+         [archive]\nlate = \"20ms\"\n"
+    );
+    std::fs::write(bus.path().join("bus.toml"), text).unwrap();
+    (dir, Bus::open(bus.path()).unwrap())
+}
+
+fn name(symbol: usize) -> String {
+    format!("S{symbol}")
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Bars of a symbol: the minute of the first, how many, days before the newest one, and a value.
+    Push(usize, i64, i64, i64, u8),
+    /// A minute of all symbols but the first two, so often.
+    Sweep(i64),
+    NextDay,
+    /// Holds what is in the ring, from the n-th block on, or lets go of what was held.
+    Hold(usize),
+    LetGo,
+    /// Asks for the last bars of a symbol.
+    Ask(usize, usize),
+}
+
+const SYMBOLS: usize = 7;
+
+fn step() -> impl Strategy<Value = Step> {
+    let late = prop_oneof![6 => Just(0i64), 1 => 1..3i64];
+    prop_oneof![
+        4 => (0..SYMBOLS, 1..300i64, 1..20i64, late, 0..3u8)
+            .prop_map(|(symbol, minute, count, late, value)| Step::Push(symbol, minute, count, late, value)),
+        4 => (1..40i64).prop_map(Step::Sweep),
+        1 => Just(Step::NextDay),
+        1 => (0..4usize).prop_map(Step::Hold),
+        1 => Just(Step::LetGo),
+        8 => (0..SYMBOLS, 1..80usize).prop_map(|(symbol, count)| Step::Ask(symbol, count)),
+    ]
+}
+
+/// The bars of a symbol that a new reader finds, its last revisions by frame.
+fn held(bus: &Bus, symbol: &str) -> BTreeMap<i64, Row> {
+    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut bars = BTreeMap::new();
+    while let Some(event) = reader.poll().unwrap() {
+        if let Event::Bars(found) = event {
+            bars.extend(found.into_iter().filter(|bar| bar.symbol == symbol).map(|bar| (bar.frame_ms, *bar)));
+        }
+    }
+    bars
+}
+
+struct Test {
+    bus: Bus,
+    writer: Writer,
+    /// Readers that were asked before, and are asked again: by the step at which they were opened.
+    old: Vec<Reader>,
+    views: Vec<View>,
+    day: i64,
+    minute: i64,
+    pushed: u64,
+}
+
+impl Test {
+    fn push(&mut self, symbol: usize, frame_ms: i64, value: u8) {
+        let symbol = self.writer.symbol(&name(symbol)).unwrap();
+        let x = f64::from(value) + 1.0;
+        let row = Row { symbol, frame_ms, open: x, high: x, low: x, close: x, volume: x, ..Row::default() };
+        self.pushed += u64::from(!matches!(self.writer.push(&row).unwrap(), Pushed::Duplicate));
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Push(symbol, minute, count, late, value) => {
+                let day = (self.day - late).max(0);
+                for minute in minute..minute + count {
+                    self.push(symbol, MIDNIGHT + day * DAY + minute * MINUTE, value);
+                }
+            }
+            Step::Sweep(minutes) => {
+                for _ in 0..minutes {
+                    self.minute += 1;
+                    for symbol in 2..SYMBOLS {
+                        self.push(symbol, MIDNIGHT + self.day * DAY + (300 + self.minute) * MINUTE, 0);
+                    }
+                }
+            }
+            Step::NextDay => {
+                self.writer.close_day();
+                (self.day, self.minute) = (self.day + 1, 0);
+            }
+            Step::Hold(block) => {
+                let mut reader = Reader::open(self.bus.path()).unwrap().from(Start::Oldest).unwrap();
+                let view = std::iter::from_fn(|| {
+                    loop {
+                        match reader.pin().unwrap() {
+                            None if matches!(reader.poll().unwrap(), Some(Event::DayClosed(_))) => {}
+                            found => return found,
+                        }
+                    }
+                });
+                // At most one block of four: the others go round.
+                self.views = view.skip(block).take(1).collect();
+            }
+            Step::LetGo => self.views.clear(),
+            Step::Ask(symbol, count) => self.ask(&name(symbol), count),
+        }
+    }
+
+    fn ask(&mut self, symbol: &str, count: usize) {
+        let held = held(&self.bus, symbol);
+        let due: Vec<&Row> = held.values().skip(held.len().saturating_sub(count)).collect();
+        let mut fresh = Reader::open(self.bus.path()).unwrap();
+        if fresh.symbols().iter().all(|known| known != symbol) {
+            return;
+        }
+        // Asked at once, and after smaller questions.
+        let window = fresh.window(symbol, count).unwrap();
+        assert!(window.iter().eq(due.iter().copied()), "the last {count} of {symbol}: {window:?}");
+        let mut other = Reader::open(self.bus.path()).unwrap();
+        assert_eq!(other.latest(symbol).unwrap(), held.values().last().copied());
+        for count in [1 + count / 2, count] {
+            let due = held.values().skip(held.len().saturating_sub(count));
+            assert!(other.window(symbol, count).unwrap().iter().eq(due), "the last {count} of {symbol}, asked later");
+        }
+        for reader in &mut self.old {
+            let window = reader.window(symbol, count).unwrap();
+            // Where a revision has left the ring before what it revised, who has seen it does not give out the older one.
+            let mut due = due.iter().copied().peekable();
+            for row in &window {
+                assert_eq!(held.get(&row.frame_ms), Some(row), "{symbol}");
+                while due.next_if(|due| due.frame_ms < row.frame_ms).is_some() {}
+                assert_eq!(due.next(), Some(row), "{symbol}");
+            }
+        }
+        self.old.push(other);
+        if self.old.len() > 4 {
+            self.old.remove(1);
+        }
+    }
+}
+
+/// Promises 3 and 8 for what is asked: each answer is what the ring holds, whenever the reader began and whatever it was asked before.
+#[test]
+fn answers_are_what_the_ring_holds() {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 48 };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() };
+    let (laps, gaps) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let steps = prop::collection::vec(step(), 1..60);
+    let outcome = TestRunner::new(config).run(&steps, |steps| {
+        let (_dir, bus) = bus(5);
+        let writer = Writer::open(&bus).unwrap();
+        let old = vec![Reader::open(bus.path()).unwrap()];
+        let mut test = Test { bus, writer, old, views: Vec::new(), day: 0, minute: 0, pushed: 0 };
+        for step in &steps {
+            test.step(step);
+            // What is held longer than the ring is long: there is a gap behind it.
+            let gap = test.views.iter().any(|view| view.first_seq() + 5 * 64 < test.pushed);
+            gaps.set(gaps.get() + u64::from(gap));
+        }
+        for symbol in 0..SYMBOLS {
+            test.ask(&name(symbol), 50);
+        }
+        laps.set(laps.get() + test.pushed / (5 * 64));
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    assert!(laps.get() > 20 && gaps.get() > 20, "{} laps, {} gaps", laps.get(), gaps.get());
+}
+
+/// Promise 3: whoever asks while the ring goes round gets bars that were whole, in order, and none older than what was there before.
+#[test]
+fn questions_while_the_ring_goes_round() {
+    const BARS: i64 = 12_000;
+    let (_dir, bus) = bus(4);
+    let mut writer = Writer::open(&bus).unwrap();
+    let through = AtomicI64::new(0);
+    let value = |symbol: usize, minute: i64| (minute * 8 + symbol as i64) as f64;
+    let push = |writer: &mut Writer, minute: i64| {
+        for symbol in 0..4 {
+            let x = value(symbol, minute);
+            let symbol = writer.symbol(&name(symbol)).unwrap();
+            let frame_ms = MIDNIGHT + minute * MINUTE;
+            let row = Row { symbol, frame_ms, open: x, high: x, low: x, close: x, volume: x, ..Row::default() };
+            writer.push(&row).unwrap();
+        }
+        through.store(minute, Ordering::Release);
+    };
+    push(&mut writer, 1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| (2..=BARS / 4).for_each(|minute| push(&mut writer, minute)));
+        let mut old = Reader::open(bus.path()).unwrap();
+        let mut asked = 0usize;
+        while through.load(Ordering::Acquire) < BARS / 4 {
+            let (symbol, count) = (asked % 4, 1 + asked * 7 % 40);
+            let before = through.load(Ordering::Acquire);
+            let mut fresh = Reader::open(bus.path()).unwrap();
+            for reader in [&mut fresh, &mut old] {
+                let window = reader.window(&name(symbol), count).unwrap();
+                let minutes: Vec<i64> = window.iter().map(|row| (row.frame_ms - MIDNIGHT) / MINUTE).collect();
+                // The ring holds 3 blocks of 16 minutes whole, less what was overwritten since.
+                let last = *minutes.last().expect("a bar is there");
+                assert!(last >= before, "minute {last} where {before} was there");
+                assert!(minutes.windows(2).all(|pair| pair[0] + 1 == pair[1]), "a gap: {minutes:?}");
+                for (row, minute) in window.iter().zip(&minutes) {
+                    let x = value(symbol, *minute);
+                    assert_eq!([row.open, row.high, row.low, row.close, row.volume], [x; 5]);
+                }
+            }
+            asked += 1;
+        }
+        assert!(asked > 0, "nothing was asked");
+    });
+}
+
+/// A reader that only asks never reads the old ring to its end: it answers from the new one all the same, also from the one after that.
+#[test]
+fn questions_are_answered_from_the_ring_that_is_there() {
+    let (_dir, bus) = bus(5);
+    let mut writer = Writer::open(&bus).unwrap();
+    let mut asked = Reader::open(bus.path()).unwrap();
+    let mut views = Vec::new();
+    let (mut minute, mut rings) = (0, 0);
+    let inode = || std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(bus.ring()).unwrap());
+    let mut there = inode();
+    while rings < 3 {
+        minute += 1;
+        let symbol = writer.symbol(&name(minute as usize % 3)).unwrap();
+        writer.push(&Row { symbol, frame_ms: MIDNIGHT + minute * MINUTE, ..Row::default() }).unwrap();
+        // Whatever is there is held: no block can be used again.
+        let mut reader = Reader::open(bus.path()).unwrap().anonymous().from(Start::Today).unwrap();
+        views.extend(std::iter::from_fn(|| reader.pin().unwrap()));
+        let found = asked.latest(&name(minute as usize % 3)).unwrap().expect("just pushed");
+        assert_eq!(found.frame_ms, MIDNIGHT + minute * MINUTE);
+        if inode() != there {
+            (there, rings) = (inode(), rings + 1);
+        }
+        assert!(minute < 2_000, "the ring is not replaced");
+    }
+}
