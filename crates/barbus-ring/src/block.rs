@@ -1,7 +1,9 @@
 //! Rows in a slot's columns: put by the writer, copied out by readers.
 
-use barbus_shm::{Load, Memory, Store};
+use barbus_shm::{Load, Memory, Store, WriterMemory};
 
+use crate::layout::*;
+use crate::tip::TipSlot;
 use crate::{MAX_OPTIONAL, Price, Ring, Row, SymbolId};
 
 // Places of the columns in the schema; the optional ones lie between volume and seq.
@@ -10,6 +12,8 @@ pub(crate) const FRAME: usize = 1;
 const OPEN: usize = 2;
 const VOLUME: usize = 6;
 pub(crate) const FIRST_OPTIONAL: usize = 7;
+/// Rows whose columns are written together where they come one by one: a cache line of a column.
+pub(crate) const RUN: usize = 8;
 /// Rows that are copied together.
 const CHUNK: usize = 64;
 
@@ -115,70 +119,102 @@ impl<M: Memory> Ring<M> {
     }
 }
 
-impl<M: Memory> Ring<M>
-where
-    M::W64: Store,
-    M::W32: Store,
-    M::W8: Store,
-{
-    /// Writes `rows` from row `first` of `slot` on, column after column, and counts those without a value into `nulls`, for each optional column.
-    /// Nothing says that they are there until the cursor does.
+impl<M: WriterMemory> Ring<M> {
+    /// Writes the columns of `count` rows, from the tip, where they are the rows `seq` and following, to row `first` of `slot` and following;
+    /// counts those without a value into `nulls`, for each optional column. Nothing says that they are there until the cursor does.
     #[inline]
-    pub(crate) fn put_rows(&self, slot: usize, first: usize, rows: &[Row], nulls: &mut [u32; MAX_OPTIONAL]) {
+    pub(crate) fn put_columns(
+        &self,
+        slot: usize,
+        first: usize,
+        seq: u64,
+        count: usize,
+        nulls: &mut [u32; MAX_OPTIONAL],
+    ) {
         let at = self.geometry.slot(slot);
+        let mut done = 0;
+        while done < count {
+            let (row, from) = (first + done, self.geometry.tip_slot(seq.wrapping_add(done as u64)));
+            // A cache line of most columns, and a byte of a bitmap.
+            let run = row % RUN == 0 && count - done >= RUN && from + RUN <= self.geometry.tip_rows as usize;
+            if run {
+                let rows = self.tip_slots(from, RUN).first_chunk::<RUN>().expect("as many");
+                self.put_run(at, row, rows, nulls);
+                done += RUN;
+            } else {
+                let rows = self.tip_slots(from, 1).first_chunk::<1>().expect("as many");
+                self.put_run(at, row, rows, nulls);
+                done += 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn put64<const N: usize>(&self, at: usize, rows: &[TipSlot<M::W64>; N], field: usize) {
+        let words = self.map.words64(at, N);
+        for i in 0..N {
+            words[i].set(rows[i][field / 8].get());
+        }
+        if N == RUN {
+            // The line of the run after the next one is on its way here before it comes: there are more of them than a processor expects.
+            self.map.prefetch_for_stores(at + 2 * 8 * RUN);
+        }
+    }
+
+    /// Writes `N` rows, 1 or [`RUN`], which lie in one line of each column.
+    #[inline(always)]
+    fn put_run<const N: usize>(
+        &self,
+        at: usize,
+        first: usize,
+        rows: &[TipSlot<M::W64>; N],
+        nulls: &mut [u32; MAX_OPTIONAL],
+    ) {
         let columns = self.geometry.columns.as_slice();
-        let symbols = self.map.words32(at + columns[SYMBOL].values + 4 * first, rows.len());
-        put(symbols, rows, |row| row.symbol.0);
-        self.put64(at + columns[FRAME].values + 8 * first, rows, |row| row.frame_ms as u64);
-        self.put_price(at, OPEN, first, rows, |row| row.open);
-        self.put_price(at, OPEN + 1, first, rows, |row| row.high);
-        self.put_price(at, OPEN + 2, first, rows, |row| row.low);
-        self.put_price(at, OPEN + 3, first, rows, |row| row.close);
-        self.put64(at + columns[VOLUME].values + 8 * first, rows, |row| row.volume.to_bits());
-        // Nearly always a column has a value in all of the rows, or in none.
-        let (all, any) = rows.iter().fold((u8::MAX, 0), |(all, any), row| (all & row.present, any | row.present));
-        for (k, nulls) in nulls.iter_mut().enumerate().take(self.geometry.optional) {
-            self.put64(at + columns[FIRST_OPTIONAL + k].values + 8 * first, rows, |row| row.optional[k].to_bits());
-            let words = self.geometry.rows_per_block as usize / 64;
-            let bitmap = self.map.words64(at + columns[FIRST_OPTIONAL + k].validity, words);
-            let same = if any >> k & 1 == 0 { Some(0) } else { (all >> k & 1 == 1).then_some(u64::MAX) };
-            *nulls += put_bits(bitmap, first, rows.len(), |from, to| {
-                same.unwrap_or_else(|| {
-                    let bits = rows[from..to].iter().enumerate();
-                    bits.fold(0, |bits, (i, row)| bits | u64::from(row.present >> k & 1) << i)
-                })
-            });
+        let put64 = |column: usize, field: usize| self.put64(at + columns[column].values + 8 * first, rows, field);
+        let symbols = self.map.words32(at + columns[SYMBOL].values + 4 * first, N);
+        for i in 0..N {
+            symbols[i].set(rows[i][TIP_SYMBOL / 8].get() as u32);
         }
-        self.put64(at + columns[columns.len() - 3].values + 8 * first, rows, |row| row.seq);
-        self.put64(at + columns[columns.len() - 2].values + 8 * first, rows, |row| row.received_ns as u64);
-        let revisions = self.map.words8(at + columns[columns.len() - 1].values + first, rows.len());
-        put(revisions, rows, |row| row.revision);
-    }
-
-    /// Rounds the prices to what the columns can hold.
-    #[inline(always)]
-    pub(crate) fn round_prices(&self, row: &mut Row) {
-        if self.geometry.price == Price::Float32 {
-            for price in [&mut row.open, &mut row.high, &mut row.low, &mut row.close] {
-                *price = f64::from(*price as f32);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn put64(&self, at: usize, rows: &[Row], value: impl Fn(&Row) -> u64) {
-        put(self.map.words64(at, rows.len()), rows, value);
-    }
-
-    #[inline(always)]
-    fn put_price(&self, at: usize, column: usize, first: usize, rows: &[Row], price: impl Fn(&Row) -> f64) {
-        let at = at + self.geometry.columns[column].values;
+        put64(FRAME, TIP_FRAME);
         match self.geometry.price {
-            Price::Float64 => self.put64(at + 8 * first, rows, |row| price(row).to_bits()),
-            Price::Float32 => {
-                let words = self.map.words32(at + 4 * first, rows.len());
-                put(words, rows, |row| (price(row) as f32).to_bits());
+            Price::Float64 => {
+                put64(OPEN, TIP_OPEN);
+                put64(OPEN + 1, TIP_HIGH);
+                put64(OPEN + 2, TIP_LOW);
+                put64(OPEN + 3, TIP_CLOSE);
             }
+            Price::Float32 => {
+                for (column, field) in (OPEN..).zip([TIP_OPEN, TIP_HIGH, TIP_LOW, TIP_CLOSE]) {
+                    let words = self.map.words32(at + columns[column].values + 4 * first, N);
+                    let price = |i: usize| f64::from_bits(rows[i][field / 8].get()) as f32;
+                    for i in 0..N {
+                        words[i].set(price(i).to_bits());
+                    }
+                }
+            }
+        }
+        put64(VOLUME, TIP_VOLUME);
+        // A byte for each row, of which bit k is for optional column k.
+        let present = (0..N).fold(0, |all, i| all | (rows[i][TIP_SYMBOL / 8].get() >> 40 & 0xff) << (8 * i));
+        // A byte for each optional column, of which bit i is for row i.
+        let present = transposed(present);
+        let (word, bit, mask) = (first / 64, first % 64, u64::MAX >> (64 - N));
+        for (k, nulls) in nulls.iter_mut().enumerate().take(self.geometry.optional) {
+            put64(FIRST_OPTIONAL + k, TIP_OPTIONAL + 8 * k);
+            let bits = present >> (8 * k) & mask;
+            *nulls += N as u32 - bits.count_ones();
+            let word = &self.map.words64(at + columns[FIRST_OPTIONAL + k].validity + 8 * word, 1)[0];
+            word.set(word.get() & !(mask << bit) | bits << bit);
+        }
+        let seqs = self.map.words64(at + columns[columns.len() - 3].values + 8 * first, N);
+        for i in 0..N {
+            seqs[i].set(rows[i][TIP_STAMP / 8].get().wrapping_sub(1));
+        }
+        put64(columns.len() - 2, TIP_RECEIVED);
+        let revisions = self.map.words8(at + columns[columns.len() - 1].values + first, N);
+        for i in 0..N {
+            revisions[i].set((rows[i][TIP_SYMBOL / 8].get() >> 32) as u8);
         }
     }
 }
@@ -198,34 +234,27 @@ fn take<W: Load>(words: &[W], rows: &mut [Row], take: impl Fn(&mut Row, W::Value
     }
 }
 
-/// Stores a value of each row, eight at a time: a loop of one word has more to do for itself than for the word.
-#[inline(always)]
-fn put<W: Store>(words: &[W], rows: &[Row], value: impl Fn(&Row) -> W::Value) {
-    let (word_runs, row_runs) = (words.chunks_exact(8), rows.chunks_exact(8));
-    for (word, row) in word_runs.remainder().iter().zip(row_runs.remainder()) {
-        word.set(value(row));
-    }
-    for (words, rows) in word_runs.zip(row_runs) {
-        for i in 0..8 {
-            words[i].set(value(&rows[i]));
-        }
-    }
+/// The 8 x 8 bits of `bits`, a byte a row, with rows and columns exchanged.
+fn transposed(bits: u64) -> u64 {
+    let swap = |bits: u64, mask: u64, by: u32| {
+        let changed = (bits ^ bits >> by) & mask;
+        bits ^ changed ^ changed << by
+    };
+    let bits = swap(bits, 0x00aa_00aa_00aa_00aa, 7);
+    let bits = swap(bits, 0x0000_cccc_0000_cccc, 14);
+    swap(bits, 0x0000_0000_f0f0_f0f0, 28)
 }
 
-/// Stores `count` bits from the `first`-th bit of `bitmap` on, a word at a time; `bits` gives those of the rows `from..to`, the lowest first.
-/// Returns how many of them are not set.
-#[inline(always)]
-fn put_bits(bitmap: &[impl Store<Value = u64>], first: usize, count: usize, bits: impl Fn(usize, usize) -> u64) -> u32 {
-    let (mut from, mut unset) = (0, 0);
-    while from < count {
-        let bit = (first + from) % 64;
-        let to = (from + 64 - bit).min(count);
-        let mask = u64::MAX >> (64 - (to - from));
-        let value = bits(from, to) & mask;
-        unset += (to - from) as u32 - value.count_ones();
-        let word = &bitmap[(first + from) / 64];
-        word.set(if mask == u64::MAX { value } else { word.get() & !(mask << bit) | value << bit });
-        from = to;
+#[cfg(test)]
+mod tests {
+    use super::transposed;
+
+    #[test]
+    fn rows_of_bits_become_columns() {
+        for row in 0..8 {
+            for column in 0..8 {
+                assert_eq!(transposed(1 << (8 * row + column)), 1 << (8 * column + row));
+            }
+        }
     }
-    unset
 }

@@ -71,6 +71,14 @@ pub struct Position {
     pub row: u32,
 }
 
+impl Position {
+    /// As a tip slot has it.
+    #[inline(always)]
+    fn place(&self) -> u64 {
+        self.block << 32 | u64::from(self.row)
+    }
+}
+
 /// A reader's position in a ring. It owns nothing in it, and the writer does not know of it.
 #[derive(Debug, Clone)]
 pub struct Follower {
@@ -110,12 +118,12 @@ impl Follower {
         let counted = header.first_seq.wrapping_add(rows.into());
         // The tip is ahead of the cursor by a few rows, at most by half of its own.
         let mut live = Self::at(newest, rows, counted, Some(slot));
+        let mut row = Row::default();
         for _ in 0..ring.geometry.tip_rows / 2 {
-            let here = newest << 32 | u64::from(live.at.row);
-            match ring.tip(live.at.seq) {
-                Tip::Row(_, position) if position == here => live.advance(),
-                _ => break,
+            if ring.tip(live.at.seq, &mut row) != Tip::Row(live.at.place()) {
+                break;
             }
+            live.advance();
         }
         let next = live.at.seq;
         let first_of = |wanted: &dyn Fn(&crate::ring::Header) -> bool| {
@@ -199,26 +207,33 @@ impl Follower {
         }
         let mut count = 0;
         while count < max.min(Stream::AT_THE_TIP) {
-            match ring.tip(self.at.seq) {
-                Tip::Row(row, position) if position == self.at.block << 32 | u64::from(self.at.row) => {
-                    rows.push(row);
-                    self.advance();
-                    count += 1;
+            match ring.tip_lacks(self.at.seq) {
+                None => {
+                    let here = self.at.place();
+                    rows.push(Row::default());
+                    if ring.stamped(self.at.seq, rows.last_mut().expect("pushed")) == Tip::Row(here) {
+                        self.advance();
+                        count += 1;
+                        continue;
+                    }
+                    rows.pop();
                 }
-                Tip::NotYet if count == 0 => {
+                Some(Tip::NotYet) if count == 0 => {
                     self.stream.found_none();
+                    ring.expect_tip(self.at.seq);
                     return self.idle(ring);
                 }
-                // A row of the next block: what lies between the two blocks comes first.
-                Tip::Row(..) | Tip::Gone if count == 0 => {
-                    let block = self.at.block;
-                    match self.step(ring, rows, max) {
-                        // Gone over to the next block, whose first rows are in the tip only.
-                        Polled::Empty if self.at.block != block => {}
-                        polled => return polled,
-                    }
-                }
-                _ => break,
+                _ => {}
+            }
+            if count > 0 {
+                break;
+            }
+            // Gone, or a row of the next block: what lies between the two blocks comes first.
+            let block = self.at.block;
+            match self.step(ring, rows, max) {
+                // Gone over to the next block, whose first rows are in the tip only.
+                Polled::Empty if self.at.block != block => {}
+                polled => return polled,
             }
         }
         self.stream.found(count);

@@ -139,8 +139,16 @@ impl Geometry {
         self.slots_offset + slot * self.slot_bytes
     }
 
+    /// The tip slot of row `seq`.
+    #[inline(always)]
+    pub(crate) fn tip_slot(&self, seq: u64) -> usize {
+        (seq & (self.tip_rows as u64 - 1)) as usize
+    }
+
+    /// Where that is.
+    #[inline(always)]
     pub(crate) fn tip_row(&self, seq: u64) -> usize {
-        self.tip + (seq & (self.tip_rows as u64 - 1)) as usize * TIP_ROW
+        self.tip + TIP_ROW * self.tip_slot(seq)
     }
 
     /// The superblock's fixed fields, as (offset, bytes, value), in the order of the layout.

@@ -7,7 +7,7 @@ use barbus_shm::{Load, Store, WriterMemory, boot_id};
 use crate::layout::*;
 use crate::tip::Tip;
 use crate::writer::Open;
-use crate::{MAX_OPTIONAL, RingError, RingWriter};
+use crate::{MAX_OPTIONAL, RingError, RingWriter, Row};
 
 /// What was found when a ring was opened for writing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,12 +108,13 @@ impl<M: WriterMemory> RingWriter<M> {
             }
             // In another boot the tip's stamps say nothing about what is on disk.
             let done = sealed || recovery.other_boot;
-            while let (false, Tip::Row(row, position)) = (done, self.ring.tip(self.next_seq)) {
+            let mut row = Row::default();
+            while let (false, Tip::Row(position)) = (done, self.ring.tip(self.next_seq, &mut row)) {
                 if position != block << 32 | u64::from(open.rows) || open.rows == self.ring.geometry.rows_per_block {
                     break;
                 }
                 // The null counts are taken anew by who opens the ring.
-                self.ring.put_rows(slot, open.rows as usize, &[row], &mut [0; MAX_OPTIONAL]);
+                self.ring.put_columns(slot, open.rows as usize, self.next_seq, 1, &mut [0; MAX_OPTIONAL]);
                 open.rows += 1;
                 self.next_seq += 1;
                 recovery.completed_rows += 1;

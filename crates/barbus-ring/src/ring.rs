@@ -157,9 +157,9 @@ impl<M: Memory> Ring<M> {
         let (block, rows) = self.cursor();
         let header = self.header(self.slot_of(block)?).filter(|header| header.block == block)?;
         let counted = header.first_seq.wrapping_add(rows.into());
-        let newest = |seq: u64| match self.tip(seq) {
-            crate::tip::Tip::Row(row, _) => Some(row),
-            _ => None,
+        let newest = |seq: u64| {
+            let mut row = Row::default();
+            matches!(self.tip(seq, &mut row), crate::tip::Tip::Row(_)).then_some(row)
         };
         // The tip is ahead of the cursor by a few rows; at most by all of its own.
         let ahead = (0..u64::from(self.geometry.tip_rows)).map_while(|i| newest(counted.wrapping_add(i))).last();

@@ -4,15 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use barbus_shm::{Load, Store, WriteMap, WriterMemory};
 
 use crate::archivist::Unsynced;
+use crate::block::RUN;
 use crate::layout::*;
 use crate::template::{Message, dictionary_message, slot_message};
 use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Recovery, Ring, RingError, RingFull, Row, Spec, SymbolId};
 
-/// Rows whose columns are written together where they come one by one: a cache line of a column.
-const RUN: usize = 8;
 /// Rows whose tip slots are claimed at once. With those of a run they are less than the smallest tip: a row leaves the tip only once its columns
 /// are there.
 const CLAIM: u64 = 32;
+/// Rows that are appended together.
+const CHUNK: usize = 64;
 
 /// The block that is being filled.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +39,6 @@ pub struct RingWriter<M: WriterMemory = WriteMap> {
     nulls: [u32; MAX_OPTIONAL],
     /// Rows of the open block whose columns are written: the cursor's.
     written: u32,
-    /// The rows behind those, each at its number in the block modulo [`RUN`]: visible by their stamps in the tip.
-    run: [Row; RUN],
     /// Tip slots of rows below it are claimed.
     claimed: u64,
     settled: u32,
@@ -122,7 +121,6 @@ impl<M: WriterMemory> RingWriter<M> {
             day: None,
             nulls: [0; MAX_OPTIONAL],
             written: 0,
-            run: [Row::default(); RUN],
             claimed: 0,
             // Whatever the last writer left there is patched over.
             settled: u32::MAX,
@@ -286,15 +284,10 @@ impl<M: WriterMemory> RingWriter<M> {
             self.claimed = self.next_seq + CLAIM;
             self.ring.claim_tip(self.claimed);
         }
-        let at = open.rows as usize % RUN;
-        let staged = &mut self.run[at];
-        *staged = *row;
-        staged.seq = self.next_seq;
-        self.ring.round_prices(staged);
-        self.ring.put_tip(staged, open.block << 32 | u64::from(open.rows));
+        self.ring.put_tip(self.next_seq, row, open.block << 32 | u64::from(open.rows));
         self.next_seq += 1;
         open.rows += 1;
-        if at + 1 == RUN {
+        if open.rows.is_multiple_of(RUN as u32) {
             self.write_columns();
         }
         Ok(self.next_seq - 1)
@@ -303,14 +296,9 @@ impl<M: WriterMemory> RingWriter<M> {
     /// Writes the columns of the rows that are in the tip only.
     fn write_columns(&mut self) {
         let Some(open) = self.open.filter(|open| open.rows > self.written) else { return };
-        let first = self.written as usize;
-        let rows = &self.run[first % RUN..][..open.rows as usize - first];
-        self.ring.put_rows(open.slot, first, rows, &mut self.nulls);
-        // The lines of the run after the next one are on their way here before it comes: there are more of them than a processor expects.
-        let at = self.ring.geometry.slot(open.slot);
-        for column in &self.ring.geometry.columns {
-            self.ring.map.prefetch(at + column.values + (first + 2 * RUN) * column.width);
-        }
+        let (first, count) = (self.written as usize, open.rows - self.written);
+        let seq = self.next_seq - u64::from(count);
+        self.ring.put_columns(open.slot, first, seq, count as usize, &mut self.nulls);
         self.commit(open);
     }
 
@@ -344,15 +332,18 @@ impl<M: WriterMemory> RingWriter<M> {
             self.claimed = end;
             ring.claim_tip(end);
         }
-        for (row, i) in rows.iter_mut().zip(open.rows..) {
-            row.seq = self.next_seq;
-            self.next_seq += 1;
-            ring.round_prices(row);
-            // The stamp is the commit: whoever takes the ring over completes the columns from the tip, which has all of these rows still.
-            ring.put_tip(row, open.block << 32 | u64::from(i));
+        // As many as stay in the nearest cache until their columns are written.
+        for rows in rows.chunks_mut(CHUNK) {
+            for row in &mut *rows {
+                row.seq = self.next_seq;
+                // The stamp is the commit: whoever takes the ring over completes the columns from the tip, which has all of these rows still.
+                ring.put_tip(row.seq, row, open.block << 32 | u64::from(open.rows));
+                self.next_seq += 1;
+                open.rows += 1;
+            }
+            let (first, seq) = (open.rows as usize - rows.len(), self.next_seq - rows.len() as u64);
+            ring.put_columns(open.slot, first, seq, rows.len(), &mut self.nulls);
         }
-        ring.put_rows(open.slot, first, rows, &mut self.nulls);
-        open.rows += rows.len() as u32;
         let open = *open;
         self.commit(open);
     }

@@ -45,6 +45,9 @@ pub trait Memory {
     fn words32(&self, offset: usize, count: usize) -> &[Self::W32];
     /// `count` bytes from `offset`.
     fn words8(&self, offset: usize, count: usize) -> &[Self::W8];
+    /// Has the cache line at `offset` fetched, and does not wait for it; a hint that may do nothing, and need not lie inside of the map.
+    #[inline(always)]
+    fn prefetch(&self, _offset: usize) {}
     /// Loads before it are not reordered with anything after it. Pairs with a release store or [`Memory::fence_release`].
     #[inline(always)]
     #[track_caller]
@@ -75,8 +78,9 @@ pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
     fn sync(&self) -> Result<(), ShmError>;
     /// Wakes every process that waits on the 32-bit word at `offset`.
     fn wake_all(&self, offset: usize);
-    /// Has the cache line at `offset` fetched for stores, and does not wait for it; a hint that may do nothing, and need not lie inside of the map.
-    fn prefetch(&self, _offset: usize) {}
+    /// As [`Memory::prefetch`], for stores.
+    #[inline(always)]
+    fn prefetch_for_stores(&self, _offset: usize) {}
     /// Makes `len` bytes from `offset` ready for stores; a hint that may do nothing.
     fn prefault(&self, offset: usize, len: usize);
 }
@@ -242,17 +246,8 @@ impl WriterMemory for WriteMap {
     }
 
     #[inline(always)]
-    fn prefetch(&self, offset: usize) {
-        #[cfg(target_arch = "x86_64")]
-        if offset < self.raw.len() {
-            let line = self.base().wrapping_add(offset);
-            // SAFETY: the instruction changes nothing but the caches, and faults on no address; a processor without it takes it for a no-op.
-            unsafe {
-                std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = offset;
+    fn prefetch_for_stores(&self, offset: usize) {
+        prefetch::<true>(self.base().wrapping_add(offset));
     }
 
     /// Faults the pages in, so that the hot path does not.
@@ -318,7 +313,32 @@ fn regular(options: &mut OpenOptions, path: &Path, action: &'static str) -> Resu
 #[inline(always)]
 fn check<W>(len: usize, offset: usize, count: usize) {
     let fits = count.checked_mul(size_of::<W>()).and_then(|n| n.checked_add(offset)).is_some_and(|end| end <= len);
-    assert!(fits && offset.is_multiple_of(align_of::<W>()), "{count} words at {offset} of {len} bytes");
+    if !fits || !offset.is_multiple_of(align_of::<W>()) {
+        outside(len, offset, count);
+    }
+}
+
+/// By itself, so that the message costs nothing where it is not needed.
+#[cold]
+#[inline(never)]
+fn outside(len: usize, offset: usize, count: usize) -> ! {
+    panic!("{count} words at {offset} of {len} bytes");
+}
+
+/// Has the cache line at `line` fetched.
+#[inline(always)]
+fn prefetch<const FOR_STORES: bool>(line: *const u8) {
+    // SAFETY: the instructions change nothing but the caches, and fault on no address; a processor without the first takes it for a no-op.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        if FOR_STORES {
+            std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, nomem));
+        } else {
+            std::arch::asm!("prefetcht0 [{}]", in(reg) line, options(nostack, preserves_flags, nomem));
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }
 
 macro_rules! words {
@@ -342,6 +362,10 @@ impl Memory for ReadMap {
     #[inline(always)]
     fn len(&self) -> usize {
         self.len
+    }
+    #[inline(always)]
+    fn prefetch(&self, offset: usize) {
+        prefetch::<false>(self.base().wrapping_add(offset));
     }
     words!(words64, ReadOnly<AtomicU64>);
     words!(words32, ReadOnly<AtomicU32>);

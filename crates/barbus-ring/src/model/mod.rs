@@ -174,14 +174,17 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().tip(g, 0).word(SB_TIP_CLAIMED),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || match arena.ring().tip(0) {
-                crate::tip::Tip::Row(row, position) => {
-                    whole(&row, 0);
-                    assert_eq!(position, 1 << 32);
-                    "there"
+            let reader = loom::thread::spawn(move || {
+                let mut row = Row::default();
+                match arena.ring().tip(0, &mut row) {
+                    crate::tip::Tip::Row(position) => {
+                        whole(&row, 0);
+                        assert_eq!(position, 1 << 32);
+                        "there"
+                    }
+                    crate::tip::Tip::Gone => "gone",
+                    crate::tip::Tip::NotYet => "not yet",
                 }
-                crate::tip::Tip::Gone => "gone",
-                crate::tip::Tip::NotYet => "not yet",
             });
             stamp(&mut writer, 1);
             vec![reader.join().unwrap().to_owned()]
