@@ -86,8 +86,9 @@ impl<M: Memory> Ring<M> {
                 let found = of_columns();
                 return self.still(slot, block).then_some(found);
             }
-            match self.tip(seq) {
-                Tip::Row(found, position) if position == block << 32 | u64::from(row) => return Some(of_tip(found)),
+            let mut found = Row::default();
+            match self.tip(seq, &mut found) {
+                Tip::Row(position) if position == block << 32 | u64::from(row) => return Some(of_tip(found)),
                 // It went on: by now the columns have the row.
                 Tip::Gone => {}
                 _ => return None,
