@@ -7,6 +7,7 @@
 mod batch;
 mod between;
 mod catch_up;
+mod csv;
 mod filling;
 mod growth;
 mod ingest;
@@ -135,6 +136,8 @@ enum Part {
     Socket,
     /// Days as Parquet, beside pyarrow, polars and DuckDB.
     Parquet,
+    /// A year of real bars as gzip CSV, stage by stage.
+    Csv,
     /// A year of real bars by the command line.
     Ingest,
 }
@@ -177,8 +180,8 @@ fn main() -> anyhow::Result<()> {
                 system.about.missing.is_none()
                     && (systems.is_empty() || systems.iter().any(|wanted| name.contains(wanted)))
             });
-            if data.is_none() && wanted(Part::Ingest) {
-                notes.push("ingest: BARBUS_DATA is not set".into());
+            if data.is_none() && (wanted(Part::Csv) || wanted(Part::Ingest)) {
+                notes.push("csv, ingest: BARBUS_DATA is not set".into());
             }
             for round in 1..=rounds.max(1) {
                 eprintln!("round {round} of {rounds}");
@@ -211,6 +214,9 @@ fn main() -> anyhow::Result<()> {
                 if wanted(Part::Parquet) {
                     let skipped = parquet::round(&mut report, data.as_deref())?;
                     notes.extend(skipped.into_iter().filter(|_| round == 1));
+                }
+                if let Some(data) = data.as_ref().filter(|_| wanted(Part::Csv)) {
+                    csv::round(&mut report, data)?;
                 }
                 if let Some(data) = data.as_ref().filter(|_| wanted(Part::Ingest)) {
                     ingest::round(&mut report, data)?;

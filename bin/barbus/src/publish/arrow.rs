@@ -61,7 +61,7 @@ impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> Batches<I> {
         for row in 0..bars.len() {
             let fault = faults.next_if(|(at, _)| *at == row);
             if let Some((_, fault)) = fault.filter(|(_, fault)| !is_readable(&bars, row, fault)) {
-                parsed.rejects.push(Reject {
+                parsed.rejects.push_back(Reject {
                     row: text(batch, row),
                     source: format!("{}:row {}", self.input, self.rows_read + row as u64 + 1),
                     reason: fault.to_string(),

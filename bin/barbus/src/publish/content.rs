@@ -5,7 +5,7 @@ use std::io::Read;
 use arrow_array::RecordBatch;
 use barbus_bars::BarSchema;
 
-use super::{Format, Input, InputError, Options, Reject, Rows, reject_batch};
+use super::{Format, Input, InputError, Options, Parsed, reject_batch};
 
 /// What an input holds.
 #[derive(Debug)]
@@ -27,18 +27,14 @@ pub struct Content {
 /// assert_eq!((content.bars.num_rows(), content.rejects.num_rows(), content.failure), (1, 1, None));
 /// ```
 pub fn read(name: &str, reader: impl Read + Send + 'static, format: Option<Format>, schema: &BarSchema) -> Content {
-    let mut bars = Rows::new(schema);
-    let mut rejects: Vec<Reject> = Vec::new();
+    let mut parsed = Parsed::new(schema);
     let options = Options { format, ..Options::new(schema.clone()) };
     let all = || -> Result<(), InputError> {
-        for parsed in Input::of_reader(name, reader, &options)? {
-            let parsed = parsed?;
-            bars.append(&parsed.bars);
-            rejects.extend(parsed.rejects);
-        }
+        let mut input = Input::of_reader(name, reader, &options)?;
+        while input.read(&mut parsed)? {}
         Ok(())
     };
     let failure = all().err().map(|error| error.to_string());
-    let order: Vec<usize> = (0..bars.len()).collect();
-    Content { bars: bars.batch(&order), rejects: reject_batch(&rejects), failure }
+    let Parsed { bars, mut rejects } = parsed;
+    Content { bars: bars.into_batch(), rejects: reject_batch(rejects.make_contiguous()), failure }
 }

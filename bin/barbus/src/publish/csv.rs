@@ -12,6 +12,7 @@ use super::fields::{BarParser, Binding};
 use super::input::failed;
 use super::line_rows::LineRows;
 use super::lines::{Line, Lines};
+use super::plain_rows::PlainRows;
 use super::{InputError, Options, Parsed};
 
 const DELIMITERS: [u8; 4] = *b",\t;|";
@@ -24,6 +25,8 @@ pub(crate) struct Csv<R> {
     binding: Binding,
     width: usize,
     parser: BarParser,
+    /// Nearly all lines.
+    plain: Option<PlainRows>,
     /// Starts and ends of the fields of the current line.
     spans: Vec<(usize, usize)>,
 }
@@ -59,11 +62,14 @@ impl<R: BufRead> Csv<R> {
         let names: Vec<Cow<'_, [u8]>> = spans.iter().map(|span| unquoted(&header.as_bytes()[span.0..span.1])).collect();
         let names: Vec<Cow<'_, str>> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
         let binding = Binding::of_header(input, &names, options)?;
+        let roles = binding.roles(names.len());
+        let plain = roles.map(|roles| PlainRows::new(delimiter, roles, options.schema.optional().len()));
         Ok(Csv {
             input: input.to_owned(),
             delimiter,
             binding,
             width: names.len(),
+            plain,
             parser: BarParser::new(options),
             spans,
             lines,
@@ -80,6 +86,12 @@ impl<R: BufRead + Send> LineRows for Csv<R> {
 
     fn lines(&mut self) -> &mut Lines<R> {
         &mut self.lines
+    }
+
+    fn plain_lines(&mut self, most: usize, parsed: &mut Parsed) {
+        let Some(plain) = &self.plain else { return };
+        let (frames, rows) = (self.parser.frames(), &mut parsed.bars);
+        self.lines.take(|bytes| plain.take(bytes, most, frames, rows));
     }
 
     fn whole_line(&mut self, parsed: &mut Parsed) -> Result<(), String> {

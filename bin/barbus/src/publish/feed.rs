@@ -14,7 +14,7 @@ use arrow_array::RecordBatch;
 use barbus::{Pace, Schedule};
 
 use super::input::file_size;
-use super::{BATCH_ROWS, Input, InputError, Options, Parsed, Progress, Reject, Rows};
+use super::{BATCH_ROWS, Input, InputError, Options, Parsed, Progress, Reject};
 
 /// What is to be sent next.
 #[derive(Debug)]
@@ -33,9 +33,8 @@ pub(crate) struct Feed {
     waiting: VecDeque<Waiting>,
     progress: Progress,
     current: Option<Input>,
-    rows: Rows,
-    rejects: VecDeque<Reject>,
-    /// Order in which `rows` are to be sent, and how many of them have been.
+    parsed: Parsed,
+    /// Order in which the bars are to be sent, and how many of them have been.
     order: Vec<usize>,
     sent: usize,
     total_rows: Option<u64>,
@@ -71,13 +70,12 @@ impl Feed {
             });
         }
         Ok(Feed {
-            rows: Rows::new(&options.schema),
+            parsed: Parsed::new(&options.schema),
             schedule: options.pace.schedule(options.interval_ms),
             options: options.clone(),
             waiting,
             progress,
             current: None,
-            rejects: VecDeque::new(),
             order: Vec::new(),
             sent: 0,
             total_rows: None,
@@ -100,48 +98,33 @@ impl Feed {
         if self.options.as_is || self.total_rows.is_some() {
             return;
         }
-        loop {
-            match self.read() {
-                Ok(Some(parsed)) => {
-                    self.rows.append(&parsed.bars);
-                    self.rejects.extend(parsed.rejects);
-                }
-                Ok(None) => break,
-                Err(error) => self.errors.push_back(error),
-            }
-        }
-        self.order = self.rows.feed_order();
-        self.total_rows = Some((self.rows.len() + self.rejects.len()) as u64);
+        while self.read() {}
+        self.order = self.parsed.bars.feed_order();
+        self.total_rows = Some(self.parsed.len() as u64);
     }
 
-    /// The next rows of the inputs, file by file; `None` after the last.
-    fn read(&mut self) -> Result<Option<Parsed>, InputError> {
-        loop {
-            let input = match &mut self.current {
-                Some(input) => input,
-                None => match self.waiting.pop_front() {
-                    None => return Ok(None),
-                    Some(Waiting::Open(input)) => self.current.insert(*input),
-                    Some(Waiting::Path(path)) => {
-                        let input = Input::open(&path, &self.options, &self.progress)?;
-                        self.current.insert(input)
-                    }
-                },
-            };
-            match input.next() {
-                Some(Ok(parsed)) => return Ok(Some(parsed)),
-                Some(Err(error)) => {
-                    self.current = None;
-                    return Err(error);
-                }
-                None => self.current = None,
-            }
+    /// Adds the next rows of the inputs, file by file; `false` when there are no more.
+    fn read(&mut self) -> bool {
+        let read = match &mut self.current {
+            Some(input) => input.read(&mut self.parsed),
+            None => match self.waiting.pop_front() {
+                None => return false,
+                Some(Waiting::Open(input)) => self.current.insert(*input).read(&mut self.parsed),
+                Some(Waiting::Path(path)) => Input::open(&path, &self.options, &self.progress)
+                    .and_then(|input| self.current.insert(input).read(&mut self.parsed)),
+            },
+        };
+        if !matches!(read, Ok(true)) {
+            self.current = None;
         }
+        self.errors.extend(read.err());
+        true
     }
 
     /// Takes the next of `order` that go into one batch.
     fn cut(&mut self) -> Batch {
-        let frames = self.rows.frames_ms();
+        let Parsed { bars, rejects } = &mut self.parsed;
+        let frames = bars.frames_ms();
         let rest = &self.order[self.sent..];
         let most = &rest[..rest.len().min(BATCH_ROWS)];
         let mut due = Duration::ZERO;
@@ -153,8 +136,8 @@ impl Feed {
             due = self.schedule.due(frame_ms);
         }
         self.sent += rows.len();
-        let rejected = self.rejects.len().min(BATCH_ROWS);
-        Batch { bars: self.rows.batch(rows), rejects: self.rejects.drain(..rejected).collect(), due }
+        let rejected = rejects.len().min(BATCH_ROWS);
+        Batch { bars: bars.batch(rows), rejects: rejects.drain(..rejected).collect(), due }
     }
 }
 
@@ -163,21 +146,17 @@ impl Iterator for Feed {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.load();
-        while self.sent == self.order.len() && self.rejects.is_empty() {
-            if self.total_rows.is_some() {
-                return self.errors.pop_front().map(Err);
+        while self.sent == self.order.len() && self.parsed.rejects.is_empty() {
+            if let Some(error) = self.errors.pop_front() {
+                return Some(Err(error));
             }
-            match self.read() {
-                Ok(None) => return None,
-                Err(error) => return Some(Err(error)),
-                Ok(Some(parsed)) => {
-                    self.rows.clear();
-                    self.rows.append(&parsed.bars);
-                    self.rejects.extend(parsed.rejects);
-                    self.order = (0..self.rows.len()).collect();
-                    self.sent = 0;
-                }
+            self.parsed.bars.clear();
+            self.sent = 0;
+            if self.total_rows.is_some() || !self.read() {
+                self.order.clear();
+                return None;
             }
+            self.order = (0..self.parsed.bars.len()).collect();
         }
         Some(Ok(self.cut()))
     }

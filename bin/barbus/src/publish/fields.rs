@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use barbus_bars::{BarSchema, CastError, FIXED_COLUMNS, Fault, FrameReader};
 
+use super::plain_rows::Role;
 use super::rows::{NUMBERS, Rows};
 use super::{InputError, Options};
 use crate::output::format::printable;
@@ -41,6 +42,22 @@ impl Binding {
     /// Finds the columns of the bus in the header of `input`.
     pub(super) fn of_header<S: AsRef<str>>(input: &str, names: &[S], options: &Options) -> Result<Binding, InputError> {
         Binding::find(names, options).map_err(|error| column_error(input, "the header", error))
+    }
+
+    /// What each of `width` columns is; `None` where one of them is several things.
+    pub(super) fn roles(&self, width: usize) -> Option<Vec<Role>> {
+        let mut roles = vec![Role::Unused; width];
+        let numbers = self.numbers.iter().enumerate().map(|(i, column)| (*column, Role::Number(i)));
+        let optional = self.optional.iter().enumerate();
+        let optional = optional.filter_map(|(i, column)| column.map(|column| (column, Role::Optional(i))));
+        for (column, role) in
+            [(self.symbol, Role::Symbol), (self.frame, Role::Frame)].into_iter().chain(numbers).chain(optional)
+        {
+            if std::mem::replace(&mut roles[column], role) != Role::Unused {
+                return None;
+            }
+        }
+        Some(roles)
     }
 
     /// The columns of the row that are used.
@@ -81,6 +98,11 @@ impl BarParser {
             frames: FrameReader::new(&options.schema, &options.cast()),
             optional: vec![None; options.schema.optional().len()],
         }
+    }
+
+    /// The reader of times.
+    pub(super) fn frames(&mut self) -> &mut FrameReader {
+        &mut self.frames
     }
 
     /// Reads one row, whose columns `field` gives, and adds it to `rows`.

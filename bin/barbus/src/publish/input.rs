@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::ahead::Ahead;
 use super::lines::Lines;
 use super::{Format, InputError, Options, Parsed, arrow, csv, ndjson, parquet};
 
@@ -72,13 +73,8 @@ pub(crate) fn file_size(path: &str) -> Option<u64> {
     (path != "-" && metadata.is_file()).then_some(metadata.len())
 }
 
-/// An opened input; iterates over its rows, about [`super::BATCH_ROWS`] at a time.
-pub(crate) struct Input {
-    source: Box<dyn Source>,
-    options: Options,
-    failure: Option<InputError>,
-    done: bool,
-}
+/// An opened input.
+pub(crate) struct Input(Box<dyn Source>);
 
 impl Input {
     /// Opens the file at `path`, or standard input for `-`, and checks its columns. Bytes are counted in `progress`.
@@ -101,7 +97,7 @@ impl Input {
                 stream(path, path, file, options, progress)?
             }
         };
-        Ok(Input { source, options: options.clone(), failure: None, done: false })
+        Ok(Input(source))
     }
 
     /// Reads what `reader` gives as the file `name`.
@@ -113,34 +109,15 @@ impl Input {
         reader: impl Read + Send + 'static,
         options: &Options,
     ) -> Result<Input, InputError> {
-        let source = stream(name, name, reader, options, &Progress::default())?;
-        Ok(Input { source, options: options.clone(), failure: None, done: false })
+        Ok(Input(stream(name, name, reader, options, &Progress::default())?))
     }
-}
 
-impl Iterator for Input {
-    type Item = Result<Parsed, InputError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(failure) = self.failure.take() {
-                return Some(Err(failure));
-            }
-            if self.done {
-                return None;
-            }
-            let mut parsed = Parsed::new(&self.options.schema);
-            match self.source.read(&mut parsed) {
-                Ok(more) => self.done = !more,
-                Err(failure) => {
-                    self.done = true;
-                    self.failure = Some(failure);
-                }
-            }
-            if !parsed.is_empty() {
-                return Some(Ok(parsed));
-            }
-        }
+    /// Adds about [`super::BATCH_ROWS`] rows to `parsed`; `false` when these were the last.
+    ///
+    /// # Errors
+    /// [`InputError`] when it cannot be read on; the rows before that have been added.
+    pub(crate) fn read(&mut self, parsed: &mut Parsed) -> Result<bool, InputError> {
+        self.0.read(parsed)
     }
 }
 
@@ -178,7 +155,7 @@ fn stream(
     if head.starts_with(GZIP) {
         let (inner, unpacked) = peek(MultiGzDecoder::new(reader)).map_err(at_start)?;
         head = inner;
-        reader = Box::new(BufReader::with_capacity(BUFFER_BYTES, unpacked));
+        reader = Box::new(Ahead::new(unpacked));
     }
     match detect(input, name, &head, options.format)? {
         Kind::Csv => Ok(Box::new(csv::Csv::open(input, reader, options)?)),
@@ -392,8 +369,10 @@ mod tests {
         let (_directory, path) = super::super::testing::file("a.csv.gz", &bytes);
         let progress = Progress::default();
         progress.expect(file_size(&path));
-        let rows: usize = Input::open(&path, &options(), &progress).unwrap().map(|parsed| parsed.unwrap().len()).sum();
-        assert_eq!(rows, 1000);
+        let mut parsed = Parsed::new(&options().schema);
+        let mut input = Input::open(&path, &options(), &progress).unwrap();
+        while input.read(&mut parsed).unwrap() {}
+        assert_eq!(parsed.len(), 1000);
         // The first bytes are read twice.
         let read = progress.read();
         assert!((bytes.len() as u64..=bytes.len() as u64 + HEAD_BYTES as u64).contains(&read), "{read}");

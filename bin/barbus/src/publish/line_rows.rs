@@ -18,6 +18,11 @@ pub(crate) trait LineRows: Send {
     /// Its lines.
     fn lines(&mut self) -> &mut Lines<Self::Reader>;
 
+    /// Adds lines that need not be read one by one, `most` at most.
+    fn plain_lines(&mut self, most: usize, parsed: &mut Parsed) {
+        let _ = (most, parsed);
+    }
+
     /// Adds the line last read to `parsed`, or says why it is no row.
     fn whole_line(&mut self, parsed: &mut Parsed) -> Result<(), String>;
 }
@@ -33,12 +38,14 @@ fn add<T: LineRows>(rows: &mut T, line: Line, parsed: &mut Parsed) {
     };
     let row = String::from_utf8_lossy(rows.lines().text()).into_owned();
     let number = rows.lines().number();
-    parsed.rejects.push(Reject { row, source: format!("{}:{number}", rows.input()), reason });
+    parsed.rejects.push_back(Reject { row, source: format!("{}:{number}", rows.input()), reason });
 }
 
 impl<T: LineRows> Source for T {
     fn read(&mut self, parsed: &mut Parsed) -> Result<bool, InputError> {
-        while parsed.len() < BATCH_ROWS {
+        let enough = parsed.len() + BATCH_ROWS;
+        while parsed.len() < enough {
+            self.plain_lines(enough - parsed.len(), parsed);
             match self.lines().advance() {
                 Ok(Some(line)) => add(self, line, parsed),
                 Ok(None) => return Ok(false),

@@ -61,6 +61,25 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// Has `take` look at what is there, from the beginning of a line on. It says how many bytes it took, and how many lines these are: whole
+    /// ones, none of them blank.
+    pub(crate) fn take(&mut self, take: impl FnOnce(&[u8]) -> (usize, usize)) {
+        if self.failure.is_some() {
+            return;
+        }
+        match self.reader.fill_buf() {
+            Ok(bytes) => {
+                // No line is longer.
+                let (used, lines) = take(&bytes[..bytes.len().min(MAX_LINE_BYTES)]);
+                self.reader.consume(used);
+                self.number += lines as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Told instead of the next line.
+            Err(error) => self.failure = Some(error),
+        }
+    }
+
     fn read(&mut self) -> io::Result<Option<Line>> {
         self.text.clear();
         if let Some(failure) = self.failure.take() {
@@ -157,6 +176,22 @@ mod tests {
         assert_eq!(lines.advance().unwrap(), Some(Line::Whole));
         assert_eq!(lines.advance().unwrap(), Some(Line::Torn));
         assert_eq!(lines.text(), b"12");
+        assert_eq!(lines.advance().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn lines_that_are_taken_are_counted() {
+        let mut lines = Lines::new(BufReader::with_capacity(8, (&b"1\n2\n345\n6\n"[..]).chain(Failing)));
+        lines.take(|bytes| {
+            assert_eq!(bytes, b"1\n2\n345\n");
+            (4, 2)
+        });
+        assert_eq!(lines.advance().unwrap(), Some(Line::Whole));
+        assert_eq!((lines.number(), lines.text()), (3, &b"345"[..]));
+        lines.take(|bytes| (bytes.len(), 1));
+        lines.take(|_| unreachable!("there is only a failure"));
+        lines.take(|_| unreachable!("there is only a failure"));
+        assert_eq!(lines.number(), 4);
         assert_eq!(lines.advance().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

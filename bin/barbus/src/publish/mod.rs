@@ -5,9 +5,11 @@
 //! time it is due. Rows that can be read but break a rule of the bus are passed on as they are: the daemon applies the
 //! rules and keeps what it refuses.
 
+mod ahead;
 mod arrow;
 mod content;
 mod csv;
+mod decimal;
 mod feed;
 mod fields;
 mod input;
@@ -15,12 +17,14 @@ mod line_rows;
 mod lines;
 mod ndjson;
 mod parquet;
+mod plain_rows;
 mod reject;
 mod replay;
 mod rows;
 #[cfg(test)]
 mod testing;
 
+use std::collections::VecDeque;
 use std::io;
 
 use barbus::Pace;
@@ -105,20 +109,16 @@ pub(crate) struct Parsed {
     /// The bars that could be read.
     pub(crate) bars: Rows,
     /// The rows that could not.
-    pub(crate) rejects: Vec<Reject>,
+    pub(crate) rejects: VecDeque<Reject>,
 }
 
 impl Parsed {
     fn new(schema: &BarSchema) -> Parsed {
-        Parsed { bars: Rows::new(schema), rejects: Vec::new() }
+        Parsed { bars: Rows::new(schema), rejects: VecDeque::new() }
     }
 
     fn len(&self) -> usize {
         self.bars.len() + self.rejects.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

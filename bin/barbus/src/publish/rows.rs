@@ -27,10 +27,7 @@ pub(crate) struct Symbols {
 impl Symbols {
     /// The number of `name`, which is given the next one when it is new.
     pub(crate) fn key(&mut self, name: &str) -> i32 {
-        // Files are mostly grouped by symbol.
-        if let Some(last) = self.last
-            && &*self.names[last as usize] == name
-        {
+        if let Some(last) = self.same(name.as_bytes()) {
             return last;
         }
         let key = match self.keys.get(name) {
@@ -46,6 +43,12 @@ impl Symbols {
         };
         self.last = Some(key);
         key
+    }
+
+    /// The number of `name` where it is the one asked for last: files are mostly grouped by symbol.
+    #[inline]
+    fn same(&self, name: &[u8]) -> Option<i32> {
+        self.last.filter(|last| self.names[*last as usize].as_bytes() == name)
     }
 
     fn array(&mut self) -> Arc<StringArray> {
@@ -64,7 +67,34 @@ pub(crate) struct Rows {
     keys: Vec<i32>,
     frames_ms: Vec<i64>,
     numbers: [Vec<f64>; NUMBERS],
-    optional: Vec<Vec<Option<f64>>>,
+    optional: Vec<Optional>,
+}
+
+/// Values that may be absent: zero then.
+#[derive(Debug, Clone, Default)]
+struct Optional {
+    values: Vec<f64>,
+    present: Vec<bool>,
+}
+
+impl Optional {
+    #[inline]
+    fn push(&mut self, value: Option<f64>) {
+        self.values.push(value.unwrap_or_default());
+        self.present.push(value.is_some());
+    }
+
+    fn array(&self, rows: &[usize]) -> Float64Array {
+        let values = rows.iter().map(|row| self.values[*row]).collect();
+        let all = rows.iter().all(|row| self.present[*row]);
+        let nulls = (!all).then(|| rows.iter().map(|row| self.present[*row]).collect());
+        Float64Array::new(values, nulls)
+    }
+
+    fn into_array(self) -> Float64Array {
+        let all = self.present.iter().all(|present| *present);
+        Float64Array::new(self.values.into(), (!all).then(|| self.present.into()))
+    }
 }
 
 impl Rows {
@@ -76,7 +106,7 @@ impl Rows {
             keys: Vec::new(),
             frames_ms: Vec::new(),
             numbers: Default::default(),
-            optional: vec![Vec::new(); schema.optional().len()],
+            optional: vec![Optional::default(); schema.optional().len()],
         }
     }
 
@@ -98,8 +128,31 @@ impl Rows {
     /// Adds a bar: its end in milliseconds UTC, its numbers, and one optional value for each optional column of the
     /// schema, in order.
     pub(crate) fn push(&mut self, symbol: &str, frame_ms: i64, numbers: [f64; NUMBERS], optional: &[Option<f64>]) {
+        let key = self.symbols.key(symbol);
+        self.push_keyed(key, frame_ms, numbers, optional);
+    }
+
+    /// Adds a bar as [`Rows::push`] does; `None`, and nothing is added, where the symbol is not UTF-8.
+    #[inline]
+    pub(crate) fn push_bytes(
+        &mut self,
+        symbol: &[u8],
+        frame_ms: i64,
+        numbers: [f64; NUMBERS],
+        optional: &[Option<f64>],
+    ) -> Option<()> {
+        let key = match self.symbols.same(symbol) {
+            Some(key) => key,
+            None => self.symbols.key(std::str::from_utf8(symbol).ok()?),
+        };
+        self.push_keyed(key, frame_ms, numbers, optional);
+        Some(())
+    }
+
+    #[inline]
+    fn push_keyed(&mut self, key: i32, frame_ms: i64, numbers: [f64; NUMBERS], optional: &[Option<f64>]) {
         debug_assert_eq!(optional.len(), self.optional.len());
-        self.keys.push(self.symbols.key(symbol));
+        self.keys.push(key);
         self.frames_ms.push(frame_ms);
         for (column, value) in self.numbers.iter_mut().zip(numbers) {
             column.push(value);
@@ -109,54 +162,57 @@ impl Rows {
         }
     }
 
-    /// Adds all rows of `more`, which has the same schema.
-    pub(crate) fn append(&mut self, more: &Rows) {
-        let keys: Vec<i32> = more.symbols.names.iter().map(|name| self.symbols.key(name)).collect();
-        self.keys.extend(more.keys.iter().map(|key| keys[*key as usize]));
-        self.frames_ms.extend_from_slice(&more.frames_ms);
-        for (column, values) in self.numbers.iter_mut().zip(&more.numbers) {
-            column.extend_from_slice(values);
-        }
-        for (column, values) in self.optional.iter_mut().zip(&more.optional) {
-            column.extend_from_slice(values);
-        }
-    }
-
     /// Removes the rows and keeps the symbols and their numbers.
     pub(crate) fn clear(&mut self) {
         self.keys.clear();
         self.frames_ms.clear();
         self.numbers.iter_mut().for_each(Vec::clear);
-        self.optional.iter_mut().for_each(Vec::clear);
+        for column in &mut self.optional {
+            column.values.clear();
+            column.present.clear();
+        }
     }
 
     /// Row numbers in feed order: by frame, and in the order they came within a frame.
     pub(crate) fn feed_order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        order.sort_by_key(|row| self.frames_ms[*row]);
-        order
+        // Side by side: to look each frame up by its row's number takes longer than to sort. A file has a run of rows for each symbol, which
+        // the stable sort merges.
+        let mut order: Vec<(i64, usize)> = self.frames_ms.iter().copied().zip(0..).collect();
+        order.sort();
+        order.into_iter().map(|(_, row)| row).collect()
     }
 
     /// The `rows` asked for, in that order, as a batch of [`BarSchema::wire_schema`].
     pub(crate) fn batch(&mut self, rows: &[usize]) -> RecordBatch {
         let keys = Int32Array::from_iter_values(rows.iter().map(|row| self.keys[*row]));
-        let frames = rows.iter().map(|row| self.frames_ms[*row]);
-        let frames = TimestampMillisecondArray::from_iter_values(frames);
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(DictionaryArray::new(keys, self.symbols.array())),
-            Arc::new(frames.with_timezone(self.schema.zone())),
-        ];
-        for column in &self.numbers {
-            let values = rows.iter().map(|row| column[*row]);
-            columns.push(Arc::new(Float64Array::from_iter_values(values)));
-        }
-        for column in &self.optional {
-            let values = rows.iter().map(|row| column[*row]);
-            columns.push(Arc::new(Float64Array::from_iter(values)));
-        }
-        RecordBatch::try_new(self.schema.wire_schema(), columns)
-            .expect("the columns are built by the schema they are put under")
+        let frames = TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| self.frames_ms[*row]));
+        let numbers = self.numbers.iter();
+        let numbers = numbers.map(|column| Float64Array::from_iter_values(rows.iter().map(|row| column[*row])));
+        let optional = self.optional.iter().map(|column| column.array(rows));
+        assemble(&self.schema, keys, self.symbols.array(), frames, numbers.chain(optional))
     }
+
+    /// All rows, in the order they came.
+    pub(crate) fn into_batch(mut self) -> RecordBatch {
+        let symbols = self.symbols.array();
+        let numbers = self.numbers.into_iter().map(Float64Array::from);
+        let optional = self.optional.into_iter().map(Optional::into_array);
+        assemble(&self.schema, self.keys.into(), symbols, self.frames_ms.into(), numbers.chain(optional))
+    }
+}
+
+fn assemble(
+    schema: &BarSchema,
+    keys: Int32Array,
+    symbols: Arc<StringArray>,
+    frames: TimestampMillisecondArray,
+    numbers: impl Iterator<Item = Float64Array>,
+) -> RecordBatch {
+    let symbols: ArrayRef = Arc::new(DictionaryArray::new(keys, symbols));
+    let frames: ArrayRef = Arc::new(frames.with_timezone(schema.zone()));
+    let numbers = numbers.map(|column| -> ArrayRef { Arc::new(column) });
+    RecordBatch::try_new(schema.wire_schema(), [symbols, frames].into_iter().chain(numbers).collect())
+        .expect("the columns are built by the schema they are put under")
 }
 
 #[cfg(test)]
@@ -191,21 +247,24 @@ mod tests {
         assert_eq!(closes.values(), &[2.0, 3.0, 1.0]);
         assert_eq!(batch.column(7).null_count(), 3);
         assert_eq!(batch.column(8).null_count(), 0);
+        let by_number = rows.batch(&[0, 1, 2]);
+        assert_eq!(rows.into_batch(), by_number);
     }
 
     #[test]
-    fn appended_rows_are_given_the_numbers_of_their_symbols() {
-        let mut all = Rows::new(&BarSchema::in_zone("Asia/Shanghai").unwrap());
-        all.push("A", 0, [0.0; NUMBERS], &[None, None]);
-        all.append(&rows());
-        assert_eq!(all.keys, [0, 1, 0, 1]);
-        let first = all.batch(&[0]);
-        all.clear();
-        assert_eq!(all.len(), 0);
-        all.append(&rows());
-        assert_eq!(all.keys, [1, 0, 1]);
-        let second = all.batch(&[0]);
+    fn batches_share_one_dictionary_until_a_symbol_is_added() {
+        let mut rows = rows();
+        let first = rows.batch(&[0]);
+        rows.clear();
+        assert_eq!(rows.len(), 0);
+        rows.push_bytes(b"A", 0, [0.0; NUMBERS], &[None, None]).unwrap();
+        rows.push_bytes(b"B", 0, [0.0; NUMBERS], &[Some(1.0), None]).unwrap();
+        assert_eq!(rows.push_bytes(b"\xff", 0, [0.0; NUMBERS], &[None, None]), None);
+        assert_eq!(rows.keys, [1, 0]);
+        let second = rows.batch(&[1, 0]);
         let dictionary = |batch: &RecordBatch| batch.column(0).as_dictionary::<Int32Type>().values().to_data();
         assert!(dictionary(&first).ptr_eq(&dictionary(&second)), "one dictionary is shared");
+        let money = second.column(7).as_primitive::<Float64Type>();
+        assert_eq!(money.iter().collect::<Vec<_>>(), [Some(1.0), None]);
     }
 }

@@ -11,7 +11,7 @@ use arrow_array::{Array, StringArray};
 use barbus_bars::BarSchema;
 use tempfile::TempDir;
 
-use super::{Feed, Input, InputError, Options, Progress, Reject};
+use super::{Feed, Input, InputError, Options, Parsed, Progress, Reject};
 
 pub(super) const HEADER: &str = "symbol,frame,open,high,low,close,volume,money,factor\n";
 
@@ -46,21 +46,17 @@ pub(super) struct Found {
 }
 
 pub(super) fn read_path(path: &str, options: &Options) -> Result<Found, InputError> {
-    let mut found = Found { bars: Vec::new(), rejects: Vec::new(), error: None };
-    for parsed in Input::open(path, options, &Progress::default())? {
-        match parsed {
-            Ok(mut parsed) => {
-                let all: Vec<usize> = (0..parsed.bars.len()).collect();
-                found.bars.extend(bars(&parsed.bars.batch(&all)));
-                found.rejects.extend(parsed.rejects);
-            }
-            Err(error) => {
-                assert!(found.error.is_none(), "an input fails once");
-                found.error = Some(error);
-            }
+    let mut parsed = Parsed::new(&options.schema);
+    let mut input = Input::open(path, options, &Progress::default())?;
+    let error = loop {
+        match input.read(&mut parsed) {
+            Ok(true) => {}
+            Ok(false) => break None,
+            Err(error) => break Some(error),
         }
-    }
-    Ok(found)
+    };
+    let all: Vec<usize> = (0..parsed.bars.len()).collect();
+    Ok(Found { bars: bars(&parsed.bars.batch(&all)), rejects: parsed.rejects.into(), error })
 }
 
 /// Reads `content` from a file called `name`.
