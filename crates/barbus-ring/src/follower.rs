@@ -199,7 +199,7 @@ impl Follower {
     /// Appends new rows to `rows`, at most `max` (at least 1), in the order of their sequence numbers.
     ///
     /// It makes no system call. Rows are copies, validated: what is given out was whole. Where rows come in a stream, one in tens of nanoseconds, it
-    /// spins for some microseconds until there are enough of them to be read together; else it does not wait.
+    /// spins for some microseconds, at most some tens, until there are enough of them to be read together; else it does not wait.
     #[inline]
     pub fn poll<M: Memory>(&mut self, ring: &Ring<M>, rows: &mut Vec<Row>, max: usize) -> Polled {
         if let Some(polled) = self.stream.is_on().then(|| self.poll_run(ring, rows, max)).flatten() {

@@ -21,7 +21,7 @@ impl Default for Stream {
 
 impl Stream {
     /// Rows of a run.
-    pub(crate) const RUN: u64 = 256;
+    pub(crate) const RUN: u64 = 1_024;
     /// The most rows that are read together at the tip.
     pub(crate) const AT_THE_TIP: usize = 64;
     /// More looks for a row than this are no stream.

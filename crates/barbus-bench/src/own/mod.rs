@@ -9,7 +9,7 @@ use std::path::Path;
 
 use barbus_bench_link::{AnyPeer, Peer, Wait};
 pub(crate) use library::Library;
-pub(crate) use ring::Ring;
+pub(crate) use ring::{Ring, RingReceiver};
 
 /// Name of the limit of one bar, one way.
 pub(crate) const LIMIT: &str = "raw ping-pong";

@@ -146,6 +146,14 @@ pub(crate) struct RingReceiver {
     sleeps: bool,
 }
 
+impl RingReceiver {
+    /// Goes back to the first bar, by the same map.
+    pub(crate) fn rewind(&mut self) -> anyhow::Result<()> {
+        self.follower = Follower::new(&self.ring, Start::Seq(0))?;
+        Ok(())
+    }
+}
+
 impl Receiver for RingReceiver {
     #[inline(always)]
     fn receive(&mut self, next: u64) -> anyhow::Result<u64> {
