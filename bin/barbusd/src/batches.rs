@@ -5,7 +5,7 @@ use tokio::io::AsyncRead;
 
 use crate::connection::End;
 use crate::decoder::Decoder;
-use crate::messages;
+use crate::messages::Messages;
 
 /// Record batches off a stream of Arrow IPC, taken apart and bounded as those of a producer are.
 ///
@@ -19,13 +19,13 @@ use crate::messages;
 pub struct Batches<R> {
     reader: R,
     decoder: Decoder,
-    max_message_bytes: u64,
+    messages: Messages,
 }
 
 impl<R: AsyncRead + Unpin> Batches<R> {
     /// Reads `reader`, message by message, each of at most `max_message_bytes`, as it comes and decompressed.
     pub fn new(reader: R, max_message_bytes: u64) -> Self {
-        Self { reader, decoder: Decoder::new(), max_message_bytes }
+        Self { reader, decoder: Decoder::new(), messages: Messages::new(max_message_bytes) }
     }
 
     /// The next batch; `None` at the stream's end.
@@ -34,7 +34,7 @@ impl<R: AsyncRead + Unpin> Batches<R> {
     /// What a producer would be told before its connection is given up; after it there is nothing more to be had.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, String> {
         loop {
-            let message = match messages::read(&mut self.reader, self.max_message_bytes).await {
+            let message = match self.messages.read(&mut self.reader).await {
                 Ok(Some(message)) => message,
                 Ok(None) => return Ok(None),
                 Err(End::Refused(why)) => return Err(why),

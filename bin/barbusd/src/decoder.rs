@@ -1,6 +1,7 @@
 //! From messages to record batches.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
@@ -8,6 +9,7 @@ use arrow_ipc::reader::StreamDecoder;
 use arrow_schema::{ArrowError, SchemaRef};
 
 use crate::messages::{MARKER, Message};
+use crate::plain::Layout;
 
 /// The decoder of one stream: it keeps the schema and the dictionaries. After an error it is of no use.
 #[derive(Debug)]
@@ -23,6 +25,11 @@ impl Decoder {
         let begun = decoder.decode(&mut marker());
         debug_assert!(matches!(begun, Ok(None)));
         Self { decoder, schema: None }
+    }
+
+    /// The schema, and how the bars of the stream lie in `message`, where it is a plain batch.
+    pub(crate) fn plain(&self, message: &Message) -> Option<(&SchemaRef, Arc<Layout>)> {
+        self.schema.as_ref().zip(message.layout.clone())
     }
 
     /// Decodes a message; only a record batch gives one.

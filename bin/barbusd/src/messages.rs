@@ -3,6 +3,8 @@
 //! Only the encapsulation since Arrow 0.15 is taken: the continuation marker, the length of the metadata, the metadata (a flatbuffer, which is
 //! verified), the body. A length is looked at before memory is allocated for it.
 
+use std::sync::Arc;
+
 use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::{MessageHeader, RecordBatch, root_as_message};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -24,59 +26,97 @@ pub(crate) struct Message {
     pub(crate) metadata: Buffer,
     pub(crate) body: Buffer,
     /// How a plain record batch lies in the body.
-    pub(crate) layout: Option<Layout>,
+    pub(crate) layout: Option<Arc<Layout>>,
 }
 
-/// Reads the next message; `None` at the stream's end, by its marker or because the peer sends nothing more.
+/// The messages of one stream.
 ///
-/// `max_bytes` bounds the body, as it comes and decompressed.
-pub(crate) async fn read(reader: &mut (impl AsyncRead + Unpin), max_bytes: u64) -> Result<Option<Message>, End> {
-    let mut marker = [0; 4];
-    match read_all(reader, &mut marker).await? {
-        0 => return Ok(None),
-        4 => {}
-        _ => return Err(cut()),
-    }
-    if marker != MARKER {
-        return Err(End::Refused(not_a_message(marker)));
-    }
-    let mut length = [0; 4];
-    fill(reader, &mut length).await?;
-    let metadata_length = match i32::from_le_bytes(length) {
-        0 => return Ok(None),
-        length @ 1..=MAX_METADATA => length as usize,
-        other => return refused(format!("a message with {other} bytes of metadata: at most {MAX_METADATA} are taken")),
-    };
-    // Four bytes, the length, and the flatbuffer where it is aligned.
-    let mut metadata = MutableBuffer::from_len_zeroed(8 + metadata_length);
-    metadata[4..8].copy_from_slice(&length);
-    fill(reader, &mut metadata[8..]).await?;
-    let metadata: Buffer = metadata.into();
+/// A feed's batches mostly lie in their messages as the one before did, and have the same metadata: that is verified and understood once.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    /// Bounds a body, as it comes and decompressed.
+    max_bytes: u64,
+    /// Where metadata is read to.
+    metadata: MutableBuffer,
+    last: Option<Last>,
+}
 
-    let message = match root_as_message(&metadata[8..]) {
-        Ok(message) => message,
-        Err(error) => return refused(format!("not an Arrow IPC message: {}", error.to_string().trim_end())),
-    };
-    let body_length = match u64::try_from(message.bodyLength()) {
-        Ok(length) if length <= max_bytes => length as usize,
-        Ok(length) => return refused(format!("a message of {length} bytes: max_message is {max_bytes}")),
-        Err(_) => return refused(format!("a message of {} bytes", message.bodyLength())),
-    };
-    // Zeroed pages are the system's until bytes come: a length alone costs no memory.
-    let mut body = MutableBuffer::from_len_zeroed(body_length);
+/// A plain record batch's metadata, as [`Message`] has it, and what it says.
+#[derive(Debug)]
+struct Last {
+    metadata: Buffer,
+    layout: Arc<Layout>,
+    body_length: usize,
+}
+
+impl Messages {
+    pub(crate) fn new(max_bytes: u64) -> Self {
+        Self { max_bytes, metadata: MutableBuffer::default(), last: None }
+    }
+
+    /// Reads the next message; `None` at the stream's end, by its marker or because the peer sends nothing more.
+    pub(crate) async fn read(&mut self, reader: &mut (impl AsyncRead + Unpin)) -> Result<Option<Message>, End> {
+        let mut marker = [0; 4];
+        match read_all(reader, &mut marker).await? {
+            0 => return Ok(None),
+            4 => {}
+            _ => return Err(cut()),
+        }
+        if marker != MARKER {
+            return Err(End::Refused(not_a_message(marker)));
+        }
+        let mut length = [0; 4];
+        fill(reader, &mut length).await?;
+        let metadata_length = match i32::from_le_bytes(length) {
+            0 => return Ok(None),
+            length @ 1..=MAX_METADATA => length as usize,
+            other => {
+                return refused(format!("a message with {other} bytes of metadata: at most {MAX_METADATA} are taken"));
+            }
+        };
+        // Four bytes, the length, and the flatbuffer where it is aligned.
+        self.metadata.resize(8 + metadata_length, 0);
+        self.metadata[4..8].copy_from_slice(&length);
+        fill(reader, &mut self.metadata[8..]).await?;
+        if let Some(last) = self.last.as_ref().filter(|last| *last.metadata == self.metadata[4..]) {
+            let body = read_body(reader, last.body_length).await?;
+            let layout = Some(Arc::clone(&last.layout));
+            return Ok(Some(Message { metadata: last.metadata.clone(), body, layout }));
+        }
+        let metadata: Buffer = std::mem::take(&mut self.metadata).into();
+
+        let message = match root_as_message(&metadata[8..]) {
+            Ok(message) => message,
+            Err(error) => return refused(format!("not an Arrow IPC message: {}", error.to_string().trim_end())),
+        };
+        let body_length = match u64::try_from(message.bodyLength()) {
+            Ok(length) if length <= self.max_bytes => length as usize,
+            Ok(length) => return refused(format!("a message of {length} bytes: max_message is {}", self.max_bytes)),
+            Err(_) => return refused(format!("a message of {} bytes", message.bodyLength())),
+        };
+        let body = read_body(reader, body_length).await?;
+        let batch = match message.header_type() {
+            MessageHeader::RecordBatch => message.header_as_record_batch(),
+            MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|batch| batch.data()),
+            _ => None,
+        };
+        if let Some(batch) = batch {
+            check_decompressed(&batch, &body, self.max_bytes).map_err(End::Refused)?;
+        }
+        let layout = Layout::of(&message).map(Arc::new);
+        let metadata = metadata.slice(4);
+        if let Some(layout) = &layout {
+            self.last = Some(Last { metadata: metadata.clone(), layout: Arc::clone(layout), body_length });
+        }
+        Ok(Some(Message { metadata, body, layout }))
+    }
+}
+
+/// A body of so many bytes. Zeroed pages are the system's until bytes come: a length alone costs no memory.
+async fn read_body(reader: &mut (impl AsyncRead + Unpin), length: usize) -> Result<Buffer, End> {
+    let mut body = vec![0; length];
     fill(reader, &mut body).await?;
-    let body: Buffer = body.into();
-
-    let batch = match message.header_type() {
-        MessageHeader::RecordBatch => message.header_as_record_batch(),
-        MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|batch| batch.data()),
-        _ => None,
-    };
-    if let Some(batch) = batch {
-        check_decompressed(&batch, &body, max_bytes).map_err(End::Refused)?;
-    }
-    let layout = Layout::of(&message);
-    Ok(Some(Message { metadata: metadata.slice(4), body, layout }))
+    Ok(body.into())
 }
 
 /// Refuses a batch whose compressed buffers claim to become more than `max_bytes` together.
@@ -132,5 +172,39 @@ async fn fill(reader: &mut (impl AsyncRead + Unpin), bytes: &mut [u8]) -> Result
     match read_all(reader, bytes).await? == bytes.len() {
         true => Ok(()),
         false => Err(cut()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Float64Array, StringArray};
+    use arrow_ipc::writer::StreamWriter;
+
+    use super::*;
+    use crate::decoder::Decoder;
+
+    #[test]
+    fn metadata_that_comes_again_is_understood_once_and_stands_for_each_body() {
+        let batch = |symbol: &str, price: f64| {
+            let symbol: ArrayRef = Arc::new(StringArray::from(vec![symbol]));
+            let price: ArrayRef = Arc::new(Float64Array::from(vec![price]));
+            arrow_array::RecordBatch::try_from_iter([("symbol", symbol), ("open", price)]).unwrap()
+        };
+        let batches = [("A", 1.0), ("B", 2.0), ("BC", 3.0), ("C", 4.0), ("D", 5.0)].map(|(s, p)| batch(s, p));
+        let mut stream = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut stream, &batches[0].schema()).unwrap();
+        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        writer.finish().unwrap();
+
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (mut messages, mut decoder, mut rest) = (Messages::new(1 << 20), Decoder::new(), &stream[..]);
+        let (mut found, mut layouts) = (Vec::new(), Vec::new());
+        while let Some(message) = runtime.block_on(messages.read(&mut rest)).ok().flatten() {
+            layouts.extend(message.layout.clone());
+            found.extend(decoder.decode(message).unwrap());
+        }
+        assert_eq!(found, batches);
+        let same: Vec<bool> = layouts.windows(2).map(|two| Arc::ptr_eq(&two[0], &two[1])).collect();
+        assert_eq!(same, [true, false, false, true]);
     }
 }

@@ -3,19 +3,20 @@
 //! Where the ring is full the producer waits, and with it only what it sends: back-pressure is the socket's.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use barbus::protocol::{ACK, AckMode};
-use barbus::{Intake, Taken};
+use barbus::{Incoming, Intake, Taken};
 use tokio::time::timeout;
 
 use crate::acks::Acks;
 use crate::connection::{End, LINGER, Peer, Reader, Writer};
 use crate::daemon::Daemon;
 use crate::decoder::Decoder;
-use crate::messages::{self, Message};
+use crate::messages::{Message, Messages};
 
 /// Most rows that are taken at once: nobody holds the writer for long.
 const PIECE: usize = 65_536;
@@ -73,7 +74,13 @@ async fn take_batches(
     let mut decoder = Decoder::new();
     let mut intake = daemon.intake.clone();
     let mut mode = None;
-    while let Some(message) = next(reader, daemon.max_message_bytes(), acks).await? {
+    let mut messages = Messages::new(daemon.max_message_bytes());
+    while let Some(message) = next(reader, &mut messages, acks).await? {
+        if let Some(incoming) = few_good_bars(&decoder, &intake, &message, source, sum.ack.rows) {
+            take_all(daemon, &incoming, false, sum).await?;
+            acks.send(sum.ack, sum.through_seq);
+            continue;
+        }
         let long = message.body.len() >= LONG_BYTES;
         let decoded = work(long, || decoder.decode(message)).map_err(End::Refused)?;
         let Some(batch) = decoded else { continue };
@@ -116,8 +123,8 @@ fn ack_mode(batch: &RecordBatch, daemon: &Daemon) -> Result<AckMode, End> {
 }
 
 /// The next message; meanwhile acknowledgements go out that there was no room for.
-async fn next(reader: &mut Reader, max_bytes: u64, acks: &mut Acks<'_>) -> Result<Option<Message>, End> {
-    let mut message = pin!(messages::read(reader, max_bytes));
+async fn next(reader: &mut Reader, messages: &mut Messages, acks: &mut Acks<'_>) -> Result<Option<Message>, End> {
+    let mut message = pin!(messages.read(reader));
     loop {
         tokio::select! {
             message = &mut message => return message,
@@ -138,9 +145,30 @@ async fn take_piece(
 ) -> Result<(), End> {
     let incoming = work(long, || intake.cast(piece, source, first_row));
     let incoming = incoming.map_err(|error| End::Refused(error.to_string()))?;
+    take_all(daemon, &incoming, long, sum).await
+}
+
+/// The bars of `message`, as a feed sends them: few, canonical, all good, and of a schema that is known. `None` for any others.
+fn few_good_bars(
+    decoder: &Decoder,
+    intake: &Intake,
+    message: &Message,
+    source: &str,
+    first_row: u64,
+) -> Option<Incoming> {
+    let (schema, layout) = decoder.plain(message)?;
+    let raw = {
+        let (layout, schema, body) = (Arc::clone(&layout), Arc::clone(schema), message.body.clone());
+        move || layout.batch(&schema, &body).expect("its columns were taken from it before")
+    };
+    intake.canonical(schema, |places| layout.canonical(schema, &message.body, places), raw, source, first_row)
+}
+
+/// Has the rows taken, however long that needs.
+async fn take_all(daemon: &Daemon, incoming: &Incoming, long: bool, sum: &mut Taken) -> Result<(), End> {
     let mut next = 0;
     while next < incoming.rows() {
-        let taken = work(long, || daemon.take(&incoming, next)).ok_or(End::Gone)?;
+        let taken = work(long, || daemon.take(incoming, next)).ok_or(End::Gone)?;
         let taken = taken.map_err(|error| End::Refused(error.to_string()))?;
         sum.ack += taken.ack;
         sum.through_seq = sum.through_seq.max(taken.through_seq);

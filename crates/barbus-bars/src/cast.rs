@@ -155,6 +155,10 @@ impl FaultList {
         self.found.push((row, fault));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// Ascending by row, the first found of each.
     fn into_sorted(mut self) -> Vec<(usize, Fault)> {
         self.found.sort_by_key(|(row, _)| *row);

@@ -24,6 +24,9 @@ pub(crate) const FIRST_FRAME_MS: i64 = 0;
 /// Last instant a bar may end, milliseconds: 2200-12-31T00:00:00Z.
 pub(crate) const LAST_FRAME_MS: i64 = 7_289_568_000_000;
 
+/// Every instant a bar may end, milliseconds.
+pub(crate) const IN_RANGE_MS: std::ops::RangeInclusive<i64> = FIRST_FRAME_MS..=LAST_FRAME_MS;
+
 /// What one value of the column says.
 enum Reading {
     /// An instant, milliseconds UTC, and whether something finer than a millisecond was left.

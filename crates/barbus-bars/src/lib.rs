@@ -7,6 +7,7 @@
 
 mod batch;
 mod calendar;
+mod canonical;
 mod cast;
 mod fault;
 mod frame_reader;
@@ -21,6 +22,7 @@ mod wall_clock;
 
 pub use batch::BarBatch;
 pub use calendar::{Calendar, CalendarError, CalendarSpec, PRESETS, TradingDay};
+pub use canonical::Canonical;
 pub use cast::{CastError, CastOptions, DEFAULT_INTERVAL_MS};
 pub use fault::Fault;
 pub use frame_reader::FrameReader;

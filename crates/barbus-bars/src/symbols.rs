@@ -55,10 +55,10 @@ pub(crate) fn cast(column: &ArrayRef, faults: &mut FaultList) -> Result<(StringA
 }
 
 /// Rows up to which the column is its own dictionary: to look for a symbol that is there twice takes longer than to look it up twice.
-const FEW: usize = 32;
+pub(crate) const FEW: usize = 32;
 
 /// A few symbols without a fault, one value for each row.
-fn as_it_is(column: &StringArray) -> Option<(StringArray, ScalarBuffer<i32>)> {
+pub(crate) fn as_it_is(column: &StringArray) -> Option<(StringArray, ScalarBuffer<i32>)> {
     let good = column.len() <= FEW
         && column.null_count() == 0
         && (0..column.len()).all(|row| (1..=MAX_SYMBOL_BYTES).contains(&column.value(row).len()));

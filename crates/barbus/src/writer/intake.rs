@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use barbus_bars::{BarBatch, BarSchema, CastError, CastOptions, Fault, Label};
+use barbus_bars::{BarBatch, BarSchema, Canonical, CastError, CastOptions, Fault, Label};
 use jiff::tz::TimeZone;
 
 use crate::protocol::{LABEL, REJECTS, SOURCE, ZONE};
@@ -39,11 +39,26 @@ enum Columns {
 /// A producer's batch, cast, with what is wrong in it; ready for [`crate::Writer::take`].
 #[derive(Debug)]
 pub struct Incoming {
-    /// As it came, for the quarantine.
-    pub(crate) raw: RecordBatch,
+    raw: Raw,
     pub(crate) bars: Content,
     pub(crate) source: String,
     pub(crate) first_row: u64,
+}
+
+/// A batch as it came, for the quarantine.
+enum Raw {
+    Batch(RecordBatch),
+    /// Of so many rows, and made when it is asked for.
+    Later(usize, Box<dyn Fn() -> RecordBatch + Send + Sync>),
+}
+
+impl std::fmt::Debug for Raw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Batch(batch) => batch.fmt(f),
+            Self::Later(rows, _) => f.debug_tuple("Later").field(rows).finish_non_exhaustive(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -53,6 +68,16 @@ pub(crate) enum Content {
     Faulty(Fault),
     /// Rows that the producer put aside itself.
     Rejected,
+}
+
+impl Reading {
+    /// What the quarantine calls a producer that connects as `peer`.
+    fn source(&self, peer: &str) -> String {
+        match &self.named {
+            Some(named) => format!("{named} ({peer})"),
+            None => peer.to_owned(),
+        }
+    }
 }
 
 impl Intake {
@@ -75,10 +100,7 @@ impl Intake {
             None => self.read(raw.schema())?,
         };
         let reading = self.last.insert(reading);
-        let source = match &reading.named {
-            Some(named) => format!("{named} ({source})"),
-            None => source.to_owned(),
-        };
+        let source = reading.source(source);
         let bars = match &reading.columns {
             Columns::Bars(columns) => {
                 Content::Bars(Box::new(BarBatch::cast_columns(&raw, columns, &self.schema, &reading.options)?))
@@ -86,7 +108,26 @@ impl Intake {
             Columns::Missing(fault) => Content::Faulty(fault.clone()),
             Columns::Rejected => Content::Rejected,
         };
-        Ok(Incoming { raw, bars, source, first_row })
+        Ok(Incoming { raw: Raw::Batch(raw), bars, source, first_row })
+    }
+
+    /// As [`Intake::cast`], for bars whose columns need no cast, and which are all good: `None` for any others. The batch is of `schema`, and so is
+    /// one that was cast before.
+    ///
+    /// `columns` is told where the columns of the bus are among those of the schema; `raw` makes the batch that [`Intake::cast`] would be given.
+    pub fn canonical(
+        &self,
+        schema: &SchemaRef,
+        columns: impl FnOnce(&[Option<usize>]) -> Option<Canonical>,
+        raw: impl Fn() -> RecordBatch + Send + Sync + 'static,
+        source: &str,
+        first_row: u64,
+    ) -> Option<Incoming> {
+        let reading = self.last.as_ref().filter(|last| std::ptr::eq(&*last.of, &**schema))?;
+        let Columns::Bars(places) = &reading.columns else { return None };
+        let bars = BarBatch::of_canonical(columns(places)?, &self.schema, &reading.options)?;
+        let raw = Raw::Later(bars.len(), Box::new(raw));
+        Some(Incoming { raw, bars: Content::Bars(Box::new(bars)), source: reading.source(source), first_row })
     }
 
     fn read(&self, of: SchemaRef) -> Result<Reading> {
@@ -119,6 +160,17 @@ fn bad_metadata(key: &'static str, why: &str) -> Error {
 impl Incoming {
     /// Rows in the batch, good and bad.
     pub fn rows(&self) -> usize {
-        self.raw.num_rows()
+        match &self.raw {
+            Raw::Batch(batch) => batch.num_rows(),
+            Raw::Later(rows, _) => *rows,
+        }
+    }
+
+    /// The batch as it came.
+    pub(crate) fn raw(&self) -> RecordBatch {
+        match &self.raw {
+            Raw::Batch(batch) => batch.clone(),
+            Raw::Later(_, make) => make(),
+        }
     }
 }
