@@ -187,9 +187,10 @@ impl Archive {
         self.store.sweep(Some(day))?;
         let on_disk = self.load(day)?;
         let fresh = incoming.rows_from(on_disk.covered(lineage));
+        let (first, count) = incoming.first_of(fresh.as_deref());
         let path = self.store.day_path(day);
 
-        if on_disk.parts.is_empty() && fresh.is_empty() {
+        if on_disk.parts.is_empty() && count == 0 {
             let (rows, bytes) = match &on_disk.file {
                 Some(file) => {
                     // The file may be there from a call that failed in exactly this.
@@ -202,9 +203,9 @@ impl Archive {
             return Ok(Written { rows, bytes, path, changed: false });
         }
 
-        let numbers = Numbers::of(&incoming, &fresh, through_seq);
+        let numbers = Numbers { first: first.unwrap_or(through_seq), through: through_seq };
         let mut sources = on_disk.sources();
-        sources.push(Source { columns: &incoming.columns, rows: incoming.picked(fresh) });
+        sources.push(Source { columns: &incoming.columns, rows: fresh });
         let rows = Sorted::of(&sources, self.store.schema())?;
         let meta = self.merged_meta(day, &on_disk, lineage, Some(numbers), rows.count());
         let bytes = self.store.put(&path, &rows, &meta)?;
@@ -228,7 +229,8 @@ impl Archive {
         let metas = || file.iter().chain(&parts);
         let covered = metas().map(|meta| meta.covered(lineage)).max().unwrap_or_default();
         let fresh = incoming.rows_from(covered);
-        if fresh.is_empty() {
+        let (first, count) = incoming.first_of(fresh.as_deref());
+        if count == 0 {
             if !parts.is_empty() {
                 self.store.sync_work()?;
             }
@@ -237,17 +239,15 @@ impl Archive {
             }
             return Ok(Spilled { rows: 0, bytes: 0, path: None });
         }
-        let numbers = Numbers::of(&incoming, &fresh, through_seq);
-        let source = Source { columns: &incoming.columns, rows: incoming.picked(fresh) };
-        let sources = [source];
+        let sources = [Source { columns: &incoming.columns, rows: fresh }];
         let rows = Sorted::of(&sources, self.store.schema())?;
         let meta = DayMeta {
             day,
             calendar: self.calendar.clone(),
             schema_version: FORMAT_VERSION,
             rows: rows.count() as u64,
-            first_seq: numbers.first,
-            through_seq: numbers.through,
+            first_seq: first.unwrap_or(through_seq),
+            through_seq,
             lineage,
             part: metas().map(|meta| meta.part).max().unwrap_or_default() + 1,
         };
@@ -350,12 +350,4 @@ impl OnDisk {
 struct Numbers {
     first: u64,
     through: u64,
-}
-
-impl Numbers {
-    /// Of `rows`, in the order of their numbers.
-    fn of(incoming: &Incoming, rows: &[u32], through: u64) -> Numbers {
-        let first = rows.first().map_or(through, |&row| incoming.seq(row));
-        Numbers { first, through }
-    }
 }

@@ -6,29 +6,31 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, FieldRef, Schema};
 
-use crate::rows::Rows;
 use crate::workers;
 
 /// Bytes gathered before they are added to the checksum.
 const CHUNK_BYTES: usize = 1 << 16;
+/// Rows of one symbol that are added at a time.
+const SYMBOL_ROWS: usize = 64;
 /// Rows that one processor takes at a time.
 const PIECE_ROWS: usize = 32_768;
 
 /// The checksum of a batch with the columns of the archive: Utf8, Timestamp(ms), Float32 or Float64.
 pub(crate) fn values(batch: &RecordBatch) -> u32 {
     let digests = workers::in_order(batch.num_rows().div_ceil(PIECE_ROWS), batch.num_rows(), |piece| {
-        let mut digests = Digests::new(batch.num_columns());
-        digests.add(&batch.rows(piece * PIECE_ROWS..batch.num_rows().min((piece + 1) * PIECE_ROWS)));
-        digests
+        let from = piece * PIECE_ROWS;
+        let piece = batch.slice(from, PIECE_ROWS.min(batch.num_rows() - from));
+        let digest = |(column, field): (&ArrayRef, &FieldRef)| ColumnDigest::of(column, field.is_nullable());
+        piece.columns().iter().zip(batch.schema_ref().fields()).map(digest).collect()
     });
     join(batch.schema_ref(), digests)
 }
 
-/// The checksum of rows, each piece of which was added to digests of its own, in order.
-pub(crate) fn join(schema: &Schema, pieces: Vec<Digests>) -> u32 {
-    let mut pieces: Vec<_> = pieces.into_iter().map(|piece| piece.columns.into_iter()).collect();
+/// The checksum of rows of which these are the digests: piece by piece, in each of them column by column.
+pub(crate) fn join(schema: &Schema, pieces: Vec<Vec<ColumnDigest>>) -> u32 {
+    let mut pieces: Vec<_> = pieces.into_iter().map(Vec::into_iter).collect();
     // As if the columns had been read one after another.
     let mut crc = 0;
     for field in schema.fields() {
@@ -76,31 +78,39 @@ fn product(a: u32, mut b: u32) -> u32 {
     sum
 }
 
-/// What has been added of some rows.
-#[derive(Debug)]
-pub(crate) struct Digests {
-    columns: Vec<ColumnDigest>,
-}
-
+/// What goes into the checksum of one column of some rows.
 #[derive(Debug, Default)]
-struct ColumnDigest {
+pub(crate) struct ColumnDigest {
     values: Digest,
     validity: Digest,
 }
 
-impl Digests {
-    pub(crate) fn new(columns: usize) -> Self {
-        Self { columns: (0..columns).map(|_| ColumnDigest::default()).collect() }
+impl ColumnDigest {
+    /// Of any column.
+    pub(crate) fn of(column: &ArrayRef, nullable: bool) -> Self {
+        let mut digest = Self::default();
+        digest.values.add_column(column);
+        if nullable {
+            digest.validity.add_validity(column);
+        }
+        digest
     }
 
-    /// Adds the next rows.
-    pub(crate) fn add(&mut self, batch: &RecordBatch) {
-        for ((digest, column), field) in self.columns.iter_mut().zip(batch.columns()).zip(batch.schema_ref().fields()) {
-            digest.values.add_column(column);
-            if field.is_nullable() {
-                digest.validity.add_validity(column);
+    /// Of symbols, each with the number of its rows.
+    pub(crate) fn of_symbols(runs: &[(&str, usize)]) -> Self {
+        let mut digest = Self::default();
+        let mut block = Vec::new();
+        for &(symbol, rows) in runs {
+            block.clear();
+            for _ in 0..rows.min(SYMBOL_ROWS) {
+                block.extend_from_slice(&(symbol.len() as u32).to_le_bytes());
+                block.extend_from_slice(symbol.as_bytes());
             }
+            let row_bytes = size_of::<u32>() + symbol.len();
+            (0..rows / SYMBOL_ROWS).for_each(|_| digest.values.add(&block));
+            digest.values.add(&block[..rows % SYMBOL_ROWS * row_bytes]);
         }
+        digest
     }
 }
 
@@ -136,11 +146,7 @@ impl Digest {
     fn add_column(&mut self, column: &ArrayRef) {
         match column.data_type() {
             DataType::Utf8 => {
-                for symbol in column.as_string::<i32>().iter() {
-                    let symbol = symbol.unwrap_or_default().as_bytes();
-                    self.add(&(symbol.len() as u32).to_le_bytes());
-                    self.add(symbol);
-                }
+                column.as_string::<i32>().iter().for_each(|symbol| self.add_symbol(symbol.unwrap_or_default()));
             }
             DataType::Timestamp(..) => {
                 self.add_values::<TimestampMillisecondType, 8>(column, i64::to_le_bytes);
@@ -148,6 +154,11 @@ impl Digest {
             DataType::Float32 => self.add_values::<Float32Type, 4>(column, f32::to_le_bytes),
             _ => self.add_values::<Float64Type, 8>(column, f64::to_le_bytes),
         }
+    }
+
+    fn add_symbol(&mut self, symbol: &str) {
+        self.add(&(symbol.len() as u32).to_le_bytes());
+        self.add(symbol.as_bytes());
     }
 
     fn add_validity(&mut self, column: &ArrayRef) {

@@ -4,8 +4,8 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -18,6 +18,10 @@ pub trait Files: std::fmt::Debug + Send + Sync {
     fn list(&self, dir: &Path) -> io::Result<Vec<OsString>>;
     /// The whole file.
     fn read(&self, path: &Path) -> io::Result<Bytes>;
+    /// Whether the whole file is `contents`.
+    fn is(&self, path: &Path, contents: &[u8]) -> io::Result<bool> {
+        Ok(self.read(path)? == contents)
+    }
     /// Creates a file that must not be there yet, empty.
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>>;
     /// Gives the file at `from` the name `to`, replacing what had it, at once.
@@ -29,12 +33,17 @@ pub trait Files: std::fmt::Debug + Send + Sync {
 }
 
 /// A file just created, not yet in its place.
-pub trait NewFile: Send {
+pub trait NewFile: Send + Sync {
     /// Appends all of `bytes`; after an error any part of them may be there.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes the contents outlive a power loss. May be called in another thread.
-    fn sync(&mut self) -> io::Result<()>;
+    fn write(&self, bytes: &[u8]) -> io::Result<()>;
+    /// Writes `bytes` over as many that were written before.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Makes what was written before the call outlive a power loss. May be called in another thread, which goes on writing meanwhile.
+    fn sync(&self) -> io::Result<()>;
 }
+
+/// Bytes that are read at a time to be compared.
+const PIECE_BYTES: usize = 1 << 18;
 
 /// The real file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,6 +76,24 @@ impl Files for DiskFiles {
         fs::read(path).map(Bytes::from)
     }
 
+    fn is(&self, path: &Path, contents: &[u8]) -> io::Result<bool> {
+        let mut file = File::open(path)?;
+        // Piece by piece: a second copy of a day need not be in memory.
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut rest = contents;
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => return Ok(rest.is_empty()),
+                Ok(read) => match rest.strip_prefix(&piece[..read]) {
+                    Some(behind) => rest = behind,
+                    None => return Ok(false),
+                },
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         Ok(Box::new(DiskFile(file)))
@@ -88,11 +115,15 @@ impl Files for DiskFiles {
 struct DiskFile(File);
 
 impl NewFile for DiskFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.0).write_all(bytes)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
     }
 }

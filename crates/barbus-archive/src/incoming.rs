@@ -40,26 +40,27 @@ impl Incoming {
         Ok(Incoming { columns, seq: seq.clone() })
     }
 
-    /// Indices of the rows numbered `covered` or more, in the order of their numbers.
-    pub(crate) fn rows_from(&self, covered: u64) -> Vec<u32> {
+    /// Indices of the rows numbered `covered` or more, in the order of their numbers; `None` where these are all of them, as they came.
+    pub(crate) fn rows_from(&self, covered: u64) -> Option<Vec<u32>> {
         let seq = self.seq.values();
+        // Sorted, they are all there when the first is.
+        if seq.first().is_none_or(|&first| first >= covered) && seq.is_sorted() {
+            return None;
+        }
         let mut rows: Vec<u32> = (0..seq.len() as u32).filter(|&row| seq[row as usize] >= covered).collect();
         // Stable: of rows with one number the later one counts, as it does without numbers.
         if !rows.is_sorted_by_key(|&row| seq[row as usize]) {
             rows.sort_by_key(|&row| seq[row as usize]);
         }
-        rows
+        Some(rows)
     }
 
-    /// The rows meant by what [`Incoming::rows_from`] gave, for a source: `None` where they are all of them, as they came.
-    pub(crate) fn picked(&self, rows: Vec<u32>) -> Option<Vec<u32>> {
-        let all = rows.len() == self.seq.len() && rows.is_sorted();
-        (!all).then_some(rows)
-    }
-
-    /// The number of a row.
-    pub(crate) fn seq(&self, row: u32) -> u64 {
-        self.seq.value(row as usize)
+    /// The first of `rows`, which [`Incoming::rows_from`] gave, and how many they are.
+    pub(crate) fn first_of(&self, rows: Option<&[u32]>) -> (Option<u64>, usize) {
+        match rows {
+            Some(rows) => (rows.first().map(|&row| self.seq.value(row as usize)), rows.len()),
+            None => (self.seq.values().first().copied(), self.seq.len()),
+        }
     }
 }
 
@@ -145,9 +146,13 @@ mod tests {
     #[test]
     fn rows_come_in_the_order_of_their_numbers() {
         let incoming = take(rows(&[7, 3, 9, 5]), PriceType::Float64).unwrap();
-        assert_eq!(incoming.rows_from(0), [1, 3, 0, 2]);
-        assert_eq!(incoming.rows_from(7), [0, 2]);
-        assert_eq!(incoming.rows_from(10), [0; 0]);
+        assert_eq!(incoming.rows_from(0), Some(vec![1, 3, 0, 2]));
+        assert_eq!(incoming.rows_from(7), Some(vec![0, 2]));
+        assert_eq!(incoming.rows_from(10), Some(vec![]));
+        assert_eq!(incoming.first_of(Some(&[1, 3])), (Some(3), 2));
+        let sorted = take(rows(&[3, 5, 7]), PriceType::Float64).unwrap();
+        assert_eq!((sorted.rows_from(3), sorted.first_of(None)), (None, (Some(3), 3)));
+        assert_eq!((sorted.rows_from(4), sorted.rows_from(8)), (Some(vec![1, 2]), Some(vec![])));
     }
 
     #[test]

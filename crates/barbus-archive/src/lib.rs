@@ -40,15 +40,22 @@
 
 mod archive;
 mod checksum;
+mod chunk;
+mod column;
 mod day_file;
+mod dictionary;
+mod encode;
 mod error;
 pub mod files;
+mod hybrid;
 mod incoming;
 mod merge;
 pub mod metadata;
+mod numbers;
 mod rows;
 mod seal;
 mod store;
+mod symbols;
 mod verify;
 mod workers;
 

@@ -5,10 +5,11 @@
 //!
 //! What comes out is an order, not a copy of the day: rows are gathered when they are encoded, and again when what was encoded is checked.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::iter;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
@@ -33,8 +34,12 @@ impl Source<'_> {
         self.rows.as_ref().map_or(self.columns[0].len(), Vec::len)
     }
 
-    fn row(&self, position: usize) -> usize {
-        self.rows.as_ref().map_or(position, |rows| rows[position] as usize)
+    /// The rows meant, one after another.
+    fn each(&self, row: impl FnMut(usize)) {
+        match &self.rows {
+            Some(rows) => rows.iter().map(|&row| row as usize).for_each(row),
+            None => (0..self.columns[0].len()).for_each(row),
+        }
     }
 }
 
@@ -77,34 +82,31 @@ impl<'a> Sorted<'a> {
 
     /// All rows.
     pub(crate) fn all(&self) -> RecordBatch {
-        let others = workers::in_order(self.columns.len(), self.count(), |i| self.column(i, &self.picks));
-        let columns = iter::once(self.symbols(0..self.count())).chain(others).collect();
+        let others = workers::in_order(self.columns.len(), self.count(), |i| self.picked(i + 1, &self.picks));
+        let columns = iter::once(self.texts()).chain(others).collect();
         RecordBatch::try_new(self.schema.clone(), columns).expect("checked sources fit the schema")
     }
 
-    fn column(&self, i: usize, picks: &[Pick]) -> ArrayRef {
-        let data_type = self.schema.field(i + 1).data_type();
+    fn picked(&self, i: usize, picks: &[Pick]) -> ArrayRef {
+        let data_type = self.schema.field(i).data_type();
+        let sources = &self.columns[i - 1];
         match data_type {
-            DataType::Timestamp(..) => gather::<TimestampMillisecondType>(&self.columns[i], picks, data_type),
-            DataType::Float32 => gather::<Float32Type>(&self.columns[i], picks, data_type),
-            _ => gather::<Float64Type>(&self.columns[i], picks, data_type),
+            DataType::Timestamp(..) => gather::<TimestampMillisecondType>(sources, picks, data_type),
+            DataType::Float32 => gather::<Float32Type>(sources, picks, data_type),
+            _ => gather::<Float64Type>(sources, picks, data_type),
         }
     }
 
-    fn symbols(&self, range: Range<usize>) -> ArrayRef {
-        let (mut text, mut offsets) = (Vec::new(), Vec::with_capacity(range.len() + 1));
+    /// The symbols of all rows.
+    fn texts(&self) -> ArrayRef {
+        let (mut text, mut offsets) = (Vec::new(), Vec::with_capacity(self.count() + 1));
         offsets.push(0);
-        let mut row = range.start;
-        let mut rank = self.ends.partition_point(|&end| end <= row);
-        while row < range.end {
-            let name = self.names[rank].as_bytes();
-            let end = self.ends[rank].min(range.end);
-            text.reserve(name.len() * (end - row));
-            for _ in row..end {
-                text.extend_from_slice(name);
+        for (name, rows) in self.symbols(0..self.count()) {
+            text.reserve(name.len() * rows);
+            for _ in 0..rows {
+                text.extend_from_slice(name.as_bytes());
                 offsets.push(text.len() as i32);
             }
-            (row, rank) = (end, rank + 1);
         }
         let offsets = OffsetBuffer::new(offsets.into());
         Arc::new(StringArray::try_new(offsets, Buffer::from_vec(text), None).expect("whole strings put end to end"))
@@ -120,11 +122,22 @@ impl Rows for Sorted<'_> {
         self.picks.len()
     }
 
-    fn rows(&self, range: Range<usize>) -> RecordBatch {
-        let picks = &self.picks[range.clone()];
-        let others = (0..self.columns.len()).map(|i| self.column(i, picks));
-        let columns = iter::once(self.symbols(range)).chain(others).collect();
-        RecordBatch::try_new(self.schema.clone(), columns).expect("checked sources fit the schema")
+    fn symbols(&self, range: Range<usize>) -> Vec<(&str, usize)> {
+        let mut runs = Vec::new();
+        let mut row = range.start;
+        let mut rank = self.ends.partition_point(|&end| end <= row);
+        while row < range.end {
+            let end = self.ends[rank].min(range.end);
+            if end > row {
+                runs.push((self.names[rank], end - row));
+            }
+            (row, rank) = (end, rank + 1);
+        }
+        runs
+    }
+
+    fn column(&self, i: usize, range: Range<usize>) -> ArrayRef {
+        self.picked(i, &self.picks[range])
     }
 
     fn ascend(&self, range: Range<usize>) -> bool {
@@ -176,29 +189,28 @@ fn sorted_picks(
     symbols: &Ranks<'_>,
     total: usize,
 ) -> (Vec<Pick>, Vec<usize>) {
-    let ranks = || {
-        let of_source = |(i, source): (usize, &Source<'_>)| (0..source.len()).map(move |position| (i, position));
-        let rows = sources.iter().enumerate().flat_map(of_source);
-        rows.map(|(i, position)| {
-            let row = sources[i].row(position);
-            (symbols.rank(i, row) as usize, i, row)
-        })
-    };
     let mut ends = vec![0; symbols.sorted.len()];
-    ranks().for_each(|(rank, ..)| ends[rank] += 1);
-    let mut next: Vec<usize> = Vec::with_capacity(ends.len());
+    for (i, source) in sources.iter().enumerate() {
+        source.each(|row| ends[symbols.rank(i, row)] += 1);
+    }
     let mut start = 0;
     for end in &mut ends {
-        next.push(start);
         start += *end;
         *end = start;
     }
-    let frame_ms = |pick: &Pick| frames[pick.source as usize][pick.row as usize];
     let mut picks = vec![Pick::default(); total];
-    for (rank, source, row) in ranks() {
-        picks[next[rank]] = Pick { source: source as u32, row: row as u32 };
-        next[rank] += 1;
+    // Every processor looks at all rows, and deals out those of its own symbols.
+    let hands: Vec<_> = hands(&ends, &mut picks, workers::processors(total)).into_iter().map(Mutex::new).collect();
+    let ascend = workers::in_order(hands.len(), total, |i| {
+        let mut hand = hands[i].lock().unwrap_or_else(PoisonError::into_inner);
+        hand.deal(sources, frames, symbols, &ends)
+    });
+    drop(hands);
+    // A feed's rows come in order, each frame once: nothing is left to do then.
+    if ascend.into_iter().all(|ascend| ascend) {
+        return (picks, ends);
     }
+    let frame_ms = |pick: &Pick| frames[pick.source as usize][pick.row as usize];
 
     let mut kept = 0;
     let mut start = 0;
@@ -222,6 +234,53 @@ fn sorted_picks(
     (picks, kept_ends)
 }
 
+/// The places of the rows of some symbols.
+struct Hand<'a> {
+    ranks: Range<usize>,
+    begin: usize,
+    picks: &'a mut [Pick],
+}
+
+/// So many hands with about as many places each.
+fn hands<'a>(ends: &[usize], mut picks: &'a mut [Pick], count: usize) -> Vec<Hand<'a>> {
+    let (total, mut begin, mut rank) = (picks.len(), 0, 0);
+    let hand = |i: usize| {
+        let share = total * i / count;
+        let last = if i == count { ends.len() } else { ends.partition_point(|&end| end <= share).max(rank) };
+        let end = if last == rank { begin } else { ends[last - 1] };
+        let (mine, rest) = std::mem::take(&mut picks).split_at_mut(end - begin);
+        picks = rest;
+        let hand = Hand { ranks: rank..last, begin, picks: mine };
+        (begin, rank) = (end, last);
+        hand
+    };
+    (1..=count).map(hand).collect()
+}
+
+impl Hand<'_> {
+    /// Puts the rows in their places, in the order of sources and rows; true when each symbol's frames ascend in it.
+    fn deal(&mut self, sources: &[Source<'_>], frames: &[&[i64]], symbols: &Ranks<'_>, ends: &[usize]) -> bool {
+        let first = self.ranks.start;
+        let begins = self.ranks.clone().map(|rank| if rank == 0 { 0 } else { ends[rank - 1] });
+        let mut next: Vec<(usize, i64)> = begins.map(|begin| (begin - self.begin, i64::MIN)).collect();
+        let mut ascend = true;
+        for (i, source) in sources.iter().enumerate() {
+            source.each(|row| {
+                let Some((next, last_ms)) = symbols.rank(i, row).checked_sub(first).and_then(|at| next.get_mut(at))
+                else {
+                    return;
+                };
+                self.picks[*next] = Pick { source: i as u32, row: row as u32 };
+                *next += 1;
+                let frame_ms = frames[i][row];
+                ascend &= *last_ms < frame_ms;
+                *last_ms = frame_ms;
+            });
+        }
+        ascend
+    }
+}
+
 fn frame_values(array: &ArrayRef) -> &[i64] {
     array.as_primitive::<TimestampMillisecondType>().values()
 }
@@ -229,19 +288,19 @@ fn frame_values(array: &ArrayRef) -> &[i64] {
 /// The symbols of all sources in order, and for each source the rank of every row.
 struct Ranks<'a> {
     sorted: Vec<&'a str>,
-    of_source: Vec<SourceRanks>,
+    of_source: Vec<SourceRanks<'a>>,
 }
 
-struct SourceRanks {
+struct SourceRanks<'a> {
     /// Index of a row's symbol among the source's own.
-    keys: Vec<u32>,
+    keys: Cow<'a, [i32]>,
     /// From there to the rank.
     ranks: Vec<u32>,
 }
 
 impl<'a> Ranks<'a> {
     fn of(sources: &[Source<'a>]) -> Ranks<'a> {
-        let locals: Vec<(Vec<&'a str>, Vec<u32>)> =
+        let locals: Vec<(Vec<&'a str>, Cow<'a, [i32]>)> =
             sources.iter().map(|source| local_symbols(&source.columns[0])).collect();
         let mut sorted: Vec<&str> = locals.iter().flat_map(|(names, _)| names).copied().collect();
         sorted.sort_unstable();
@@ -254,24 +313,23 @@ impl<'a> Ranks<'a> {
         Ranks { sorted, of_source }
     }
 
-    fn rank(&self, source: usize, row: usize) -> u32 {
+    fn rank(&self, source: usize, row: usize) -> usize {
         let source = &self.of_source[source];
-        source.ranks[source.keys[row] as usize]
+        source.ranks[source.keys[row] as usize] as usize
     }
 }
 
 /// The distinct symbols of a column (in a dictionary perhaps more than are used) and each row's index among them.
-fn local_symbols(column: &ArrayRef) -> (Vec<&str>, Vec<u32>) {
+fn local_symbols(column: &ArrayRef) -> (Vec<&str>, Cow<'_, [i32]>) {
     if let Some(column) = column.as_dictionary_opt::<Int32Type>() {
         let names = column.values().as_string::<i32>();
         let names = names.iter().map(Option::unwrap_or_default).collect();
-        let keys = column.keys().values().iter().map(|&key| key as u32);
-        return (names, keys.collect());
+        return (names, Cow::Borrowed(column.keys().values()));
     }
     let column = column.as_string::<i32>();
     let mut names: Vec<&str> = Vec::new();
-    let mut index: HashMap<&str, u32> = HashMap::new();
-    let mut last: Option<(&str, u32)> = None;
+    let mut index: HashMap<&str, i32> = HashMap::new();
+    let mut last: Option<(&str, i32)> = None;
     let mut keys = Vec::with_capacity(column.len());
     for row in 0..column.len() {
         let name = column.value(row);
@@ -279,11 +337,11 @@ fn local_symbols(column: &ArrayRef) -> (Vec<&str>, Vec<u32>) {
             Some((same, key)) if same == name => key,
             _ => *index.entry(name).or_insert_with(|| {
                 names.push(name);
-                names.len() as u32 - 1
+                names.len() as i32 - 1
             }),
         };
         last = Some((name, key));
         keys.push(key);
     }
-    (names, keys)
+    (names, keys.into())
 }

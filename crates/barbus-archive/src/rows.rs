@@ -1,8 +1,8 @@
 use std::ops::Range;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
 /// Rows in the columns of the archive, to be had piece by piece: a day need not be in memory twice.
@@ -11,8 +11,10 @@ pub(crate) trait Rows: Sync {
     fn columns(&self) -> &SchemaRef;
     /// How many rows there are.
     fn count(&self) -> usize;
-    /// Some of them.
-    fn rows(&self, range: Range<usize>) -> RecordBatch;
+    /// The symbols of some of them, each with the number of rows that have it one after another.
+    fn symbols(&self, range: Range<usize>) -> Vec<(&str, usize)>;
+    /// Some rows of another column.
+    fn column(&self, i: usize, range: Range<usize>) -> ArrayRef;
     /// Whether each of them is after the one before it, that before the first included, in (symbol, frame).
     fn ascend(&self, range: Range<usize>) -> bool;
 }
@@ -26,8 +28,20 @@ impl Rows for RecordBatch {
         self.num_rows()
     }
 
-    fn rows(&self, range: Range<usize>) -> RecordBatch {
-        self.slice(range.start, range.len())
+    fn symbols(&self, range: Range<usize>) -> Vec<(&str, usize)> {
+        let symbols = self.column(0).as_string::<i32>();
+        let mut runs: Vec<(&str, usize)> = Vec::new();
+        for row in range {
+            match runs.last_mut() {
+                Some((name, rows)) if *name == symbols.value(row) => *rows += 1,
+                _ => runs.push((symbols.value(row), 1)),
+            }
+        }
+        runs
+    }
+
+    fn column(&self, i: usize, range: Range<usize>) -> ArrayRef {
+        self.column(i).slice(range.start, range.len())
     }
 
     fn ascend(&self, range: Range<usize>) -> bool {

@@ -13,9 +13,8 @@ pub const SEAL_BYTES: usize = 8;
 /// First four bytes of the seal.
 pub const SEAL_MAGIC: [u8; 4] = *b"BSL1";
 
-const CRC_OFFSET: usize = SEAL_OFFSET + SEAL_MAGIC.len();
 const SEAL_END: usize = SEAL_OFFSET + SEAL_BYTES;
-const _: () = assert!(SEAL_END == CRC_OFFSET + size_of::<u32>());
+const _: () = assert!(SEAL_BYTES == SEAL_MAGIC.len() + size_of::<u32>());
 
 /// What to write in the seal's place before the checksum is known.
 pub(crate) fn blank() -> [u8; SEAL_BYTES] {
@@ -24,11 +23,13 @@ pub(crate) fn blank() -> [u8; SEAL_BYTES] {
     seal
 }
 
-/// Puts the checksum of `file` into its blank seal.
-pub(crate) fn close(file: &mut [u8]) {
-    assert_eq!(file[SEAL_OFFSET..SEAL_END], blank());
-    let crc = checksum(file);
-    file[CRC_OFFSET..SEAL_END].copy_from_slice(&crc.to_le_bytes());
+/// Puts the checksum of `file` into its blank seal, which is given too.
+pub(crate) fn close(file: &mut [u8]) -> [u8; SEAL_BYTES] {
+    let mut seal = blank();
+    assert_eq!(file[SEAL_OFFSET..SEAL_END], seal);
+    seal[SEAL_MAGIC.len()..].copy_from_slice(&checksum(file).to_le_bytes());
+    file[SEAL_OFFSET..SEAL_END].copy_from_slice(&seal);
+    seal
 }
 
 /// Checks that `file` is as it was sealed.

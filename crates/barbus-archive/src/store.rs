@@ -7,13 +7,14 @@
 //! ```
 //! Whoever reads all of the archive's directory finds whole days and nothing else: everything unfinished is in the work
 //! directory beside it (behind a symbolic link: beside where it points to), on the same file system, so that a rename
-//! moves a day over at once. A file gets its name only after it was synced and read back; until the directories are
+//! moves a day over at once. A file gets its name only after it was synced and read back; until its directory is
 //! synced too, the call has not succeeded. Names of any other form are passed over.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::{fs, io, panic, thread};
 
 use arrow_array::RecordBatch;
@@ -21,14 +22,17 @@ use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use jiff::civil::Date;
 
-use crate::files::Files;
+use crate::encode::{Encoded, encode};
+use crate::files::{Files, NewFile};
 use crate::metadata::parse_day;
 use crate::rows::Rows;
-use crate::{Corruption, DayMeta, Error, Result, day_file, workers};
+use crate::{Corruption, DayMeta, Error, Result, day_file, seal, workers};
 
 const DAY_SUFFIX: &str = ".parquet";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 const WORK_SUFFIX: &str = ".work";
+/// A day that is being written is synced whenever so much of it was; every sync takes its time however little it is for.
+const SYNC_BYTES: usize = 5 << 20;
 /// Mode of the two directories, where they are not there yet.
 const DIR_MODE: u32 = 0o750;
 
@@ -155,62 +159,88 @@ impl Store {
     /// Puts a file in its place: whole and checked, or not at all. After an error it may be there nevertheless (when
     /// only its directory could not be synced).
     pub(crate) fn put(&self, path: &Path, rows: &impl Rows, meta: &DayMeta) -> Result<u64> {
-        let encoded = day_file::encode(rows, meta);
-        let (file, crc32c) = encoded.map_err(|error| Error::Encode { path: path.to_owned(), error })?;
         let temporary = self.work_dir.join(temporary_name(meta.day));
-        let moved = self.write_checked(&temporary, &file, rows, meta, crc32c).and_then(|()| {
+        let moved = self.write_checked(&temporary, path, rows, meta).and_then(|file| {
             let renamed = self.files.rename(&temporary, path);
-            renamed.map_err(Error::io("rename to", path))
+            renamed.map_err(Error::io("rename to", path))?;
+            Ok(file)
         });
-        if let Err(error) = moved {
+        let file = moved.inspect_err(|_| {
             // What cannot be removed now is swept by the next write.
             let _ = self.files.remove(&temporary);
-            return Err(error);
-        }
-        self.sync_work()?;
-        if path.parent() == Some(self.dir.as_path()) {
-            self.sync_days()?;
-        }
-        self.check_same(path, &file)?;
+        })?;
+        // A temporary name that a power loss leaves in the work directory is litter.
+        let dir = if path.parent() == Some(self.dir.as_path()) { &self.dir } else { &self.work_dir };
+        let (synced, checked) = at_once(rows.count(), || self.sync(dir), || self.check_same(path, &file));
+        synced.and(checked)?;
         Ok(file.len() as u64)
     }
 
-    fn write_checked(
-        &self,
-        temporary: &Path,
-        file: &Bytes,
-        rows: &impl Rows,
-        meta: &DayMeta,
-        crc32c: u32,
-    ) -> Result<()> {
+    /// The contents of `temporary`, now synced and checked; for messages they are called `path`.
+    fn write_checked(&self, temporary: &Path, path: &Path, rows: &impl Rows, meta: &DayMeta) -> Result<Bytes> {
+        let open = self.create_temporary(temporary)?;
+        let write = |bytes: &[u8]| open.write(bytes).map_err(Error::io("write", temporary));
+        let sync = || open.sync().map_err(Error::io("sync", temporary));
+        if !workers::pay_for(rows.count()) {
+            let encoded = encode(path, rows, meta, |_| Ok(()))?;
+            write(&encoded.file)?;
+            sync()?;
+            return self.check_written(temporary, path, encoded, rows, meta);
+        }
+        thread::scope(|scope| {
+            // The disk works while the processors do.
+            let (written, news) = mpsc::channel();
+            let syncer = scope.spawn(move || {
+                let mut unsynced = 0;
+                while let Ok(bytes) = news.recv() {
+                    unsynced += bytes + news.try_iter().sum::<usize>();
+                    if unsynced >= SYNC_BYTES {
+                        sync()?;
+                        unsynced = 0;
+                    }
+                }
+                // What was written last is not more than that.
+                sync()
+            });
+            let encoded = encode(path, rows, meta, |bytes| {
+                write(bytes)?;
+                let _ = written.send(bytes.len());
+                Ok(())
+            })?;
+            let sealed = open.write_at(seal::SEAL_OFFSET as u64, &encoded.seal);
+            sealed.map_err(Error::io("write", temporary))?;
+            drop(written);
+            let checked = self.check_written(temporary, path, encoded, rows, meta);
+            let synced = syncer.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+            synced.and(checked)
+        })
+    }
+
+    fn create_temporary(&self, temporary: &Path) -> Result<Box<dyn NewFile>> {
         let mut created = self.files.create(temporary);
         if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             // Empty most of the time, the work directory may have been taken for litter.
             self.create_work_dir()?;
             created = self.files.create(temporary);
         }
-        let mut open = created.map_err(Error::io("create", temporary))?;
-        open.write(file).map_err(Error::io("write", temporary))?;
-        let check = || day_file::check_encoded(temporary, file, rows, meta, crc32c);
-        let mut sync = move || open.sync().map_err(Error::io("sync", temporary));
-        if workers::pay_for(rows.count()) {
-            // While the disk works, so do the processors.
-            let (synced, checked) = thread::scope(|scope| {
-                let sync = scope.spawn(sync);
-                let checked = check();
-                (sync.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), checked)
-            });
-            synced.and(checked)?;
-        } else {
-            sync()?;
-            drop(sync);
-            check()?;
-        }
-        self.check_same(temporary, file)
+        created.map_err(Error::io("create", temporary))
+    }
+
+    fn check_written(
+        &self,
+        temporary: &Path,
+        path: &Path,
+        encoded: Encoded,
+        rows: &impl Rows,
+        meta: &DayMeta,
+    ) -> Result<Bytes> {
+        encoded.prove(path, rows, meta)?;
+        self.check_same(temporary, &encoded.file)?;
+        Ok(encoded.file)
     }
 
     fn check_same(&self, path: &Path, file: &Bytes) -> Result<()> {
-        if self.read(path)? != *file {
+        if !self.files.is(path, file).map_err(Error::io("read", path))? {
             return Err(Error::corrupt(path, Corruption::ReadBack));
         }
         Ok(())
@@ -275,6 +305,18 @@ fn work_dir(dir: &Path) -> PathBuf {
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(WORK_SUFFIX);
     dir.with_file_name(name)
+}
+
+/// Does one while the disk does the other, where there are so many rows.
+fn at_once<A: Send, B>(rows: usize, disk: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+    if !workers::pay_for(rows) {
+        return (disk(), other());
+    }
+    thread::scope(|scope| {
+        let disk = scope.spawn(disk);
+        let other = other();
+        (disk.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), other)
+    })
 }
 
 fn absent<T>(result: Result<T>) -> Result<Option<T>> {

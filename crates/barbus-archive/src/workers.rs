@@ -3,8 +3,12 @@
 //! One piece, one processor, or a day too short for it to pay, means no thread at all; a thread that cannot be started is
 //! done without.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::num::NonZero;
+use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread::{self, Builder};
 
 /// With fewer rows, starting threads takes longer than they save.
@@ -15,33 +19,87 @@ pub(crate) fn pay_for(rows: usize) -> bool {
     rows >= MIN_ROWS
 }
 
+/// How many threads work on so many rows.
+pub(crate) fn processors(rows: usize) -> usize {
+    if pay_for(rows) { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 }
+}
+
 /// The results of `task(0)` to `task(count - 1)`, pieces of work on `rows` rows in all, in this order. Pieces are begun in
 /// order too.
 pub(crate) fn in_order<T: Send>(count: usize, rows: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let processors = if pay_for(rows) { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 };
+    in_order_with(count, rows, || (), |(), piece| task(piece))
+}
+
+/// As [`in_order`]; each thread has what `tools` makes for it at hand.
+pub(crate) fn in_order_with<T: Send, S>(
+    count: usize,
+    rows: usize,
+    tools: impl Fn() -> S + Sync,
+    task: impl Fn(&mut S, usize) -> T + Sync,
+) -> Vec<T> {
+    let mut done = Vec::with_capacity(count);
+    let all = in_turn(count, rows, tools, task, |result| {
+        done.push(result);
+        Ok::<_, Infallible>(())
+    });
+    all.unwrap_or_else(|never| match never {});
+    done
+}
+
+/// As [`in_order_with`]; each result is taken, by the calling thread, as soon as those before it were. The first error of `take` is the end.
+pub(crate) fn in_turn<T: Send, S, E>(
+    count: usize,
+    rows: usize,
+    tools: impl Fn() -> S + Sync,
+    task: impl Fn(&mut S, usize) -> T + Sync,
+    mut take: impl FnMut(T) -> Result<(), E>,
+) -> Result<(), E> {
+    let processors = processors(rows);
     let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            // Relaxed: the number alone is handed out; results come back through `join`.
-            let piece = next.fetch_add(1, Ordering::Relaxed);
-            if piece >= count {
-                return done;
+    // Relaxed: the number alone is handed out; results come back through the channel.
+    let begin = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&piece| piece < count);
+    let (send, results) = mpsc::channel();
+    let work = |send: mpsc::Sender<(usize, T)>| {
+        let mut tools = tools();
+        while let Some(piece) = begin() {
+            if send.send((piece, task(&mut tools, piece))).is_err() {
+                return;
             }
-            done.push((piece, task(piece)));
         }
     };
-    let mut done = thread::scope(|scope| {
-        let threads: Vec<_> =
-            (1..processors.min(count)).map_while(|_| Builder::new().spawn_scoped(scope, work).ok()).collect();
-        let mut done = work();
-        for thread in threads {
-            done.extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+    thread::scope(|scope| {
+        let threads: Vec<_> = (1..processors.min(count))
+            .map_while(|_| {
+                let send = send.clone();
+                Builder::new().spawn_scoped(scope, || work(send)).ok()
+            })
+            .collect();
+        drop(send);
+        let mut tools = tools();
+        let (mut waiting, mut taken) = (BTreeMap::new(), 0);
+        let mut outcome = Ok(());
+        while taken < count && outcome.is_ok() {
+            match begin() {
+                Some(piece) => drop(waiting.insert(piece, task(&mut tools, piece))),
+                None if waiting.contains_key(&taken) => {}
+                // None comes any more when a thread has panicked.
+                None => match results.recv() {
+                    Ok((piece, result)) => drop(waiting.insert(piece, result)),
+                    Err(_) => break,
+                },
+            }
+            waiting.extend(results.try_iter());
+            while let Some(result) = waiting.remove(&taken).filter(|_| outcome.is_ok()) {
+                outcome = take(result);
+                taken += 1;
+            }
         }
-        done
-    });
-    done.sort_unstable_by_key(|&(piece, _)| piece);
-    done.into_iter().map(|(_, result)| result).collect()
+        next.store(count, Ordering::Relaxed);
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+        }
+        outcome
+    })
 }
 
 #[cfg(test)]
@@ -52,6 +110,21 @@ mod tests {
     fn every_piece_is_done_once_and_results_are_in_order() {
         for (count, rows) in [0, 1, 2, 1_000].into_iter().flat_map(|count| [(count, 0), (count, MIN_ROWS)]) {
             assert!(in_order(count, rows, |piece| piece * 2).into_iter().eq((0..count).map(|piece| piece * 2)));
+        }
+    }
+
+    #[test]
+    fn results_are_taken_in_order_until_one_is_refused() {
+        for refused in [0, 1, 500, 999, 1_000] {
+            let mut taken = 0;
+            let take = |piece| {
+                assert_eq!(piece, taken);
+                taken += 1;
+                if piece == refused { Err(piece) } else { Ok(()) }
+            };
+            let outcome = in_turn(1_000, MIN_ROWS, || 0, |_, piece| piece, take);
+            assert_eq!(outcome, if refused < 1_000 { Err(refused) } else { Ok(()) });
+            assert_eq!(taken, 1_000.min(refused + 1));
         }
     }
 

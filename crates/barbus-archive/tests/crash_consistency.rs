@@ -206,6 +206,36 @@ fn a_write_cut_short_in_silence_is_noticed() {
     assert_eq!(noticed, 1);
 }
 
+/// A long day is written while it is encoded, sealed at the end and synced by another thread.
+#[test]
+fn no_failure_hurts_a_day_that_is_written_as_it_is_encoded() {
+    let start = MemoryFiles::default();
+    Call::Write.make(&open(&start), &morning()).unwrap();
+    let long: Vec<Bar> = (12..10_012).map(|i| bar("600000.XSHG", i as i64, 10.0 + (i % 50) as f64, i)).collect();
+    let (old, new) = (expected(&morning()), expected(&[morning(), long.clone()].concat()));
+    let counted = start.fork();
+    let archive = open(&counted);
+    counted.disarm();
+    Call::Write.make(&archive, &long).unwrap();
+    let operations = counted.disarm();
+    for (at, effect) in (0..operations).flat_map(|at| [(at, Effect::Half), (at, Effect::Silent)]) {
+        let fault = Fault { at, effect, dead: effect == Effect::Half };
+        let files = start.fork();
+        let archive = open(&files);
+        files.arm(fault);
+        let outcome = Call::Write.make(&archive, &long);
+        files.disarm();
+        only_days(&files, &format!("{fault:?}"));
+        files.lose_power(PowerLoss { names: true, contents: true });
+        let archive = open(&files);
+        let now = read(&archive, DAY);
+        assert!(now == new || now == old && outcome.is_err(), "{fault:?}: {outcome:?}");
+        Call::Write.make(&archive, &long).unwrap();
+        assert!(read(&archive, DAY) == new, "{fault:?}: after the retry");
+        assert_eq!(files.names(), [DAY_FILE], "{fault:?}");
+    }
+}
+
 /// A handle that saw a write fail goes on as if nothing had been.
 #[test]
 fn the_same_handle_succeeds_after_a_full_disk() {

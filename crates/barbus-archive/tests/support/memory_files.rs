@@ -237,7 +237,7 @@ struct MemoryFile {
 }
 
 impl NewFile for MemoryFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let inode = self.inode;
         let append = |disk: &mut Disk, bytes: &[u8]| {
             disk.inodes[inode].contents.extend_from_slice(bytes);
@@ -253,7 +253,23 @@ impl NewFile for MemoryFile {
         )
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let inode = self.inode;
+        let over = |disk: &mut Disk, bytes: &[u8]| {
+            disk.inodes[inode].contents[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        };
+        self.files.operation(
+            |disk| over(disk, &bytes[..bytes.len() / 2]),
+            |disk| {
+                let now = disk.operations - 1;
+                let cut = disk.fault.is_some_and(|fault| fault.effect == Effect::Silent && fault.at == now);
+                over(disk, if cut { &bytes[..bytes.len() / 2] } else { bytes });
+                Ok(())
+            },
+        )
+    }
+
+    fn sync(&self) -> io::Result<()> {
         let inode = self.inode;
         self.files.operation(
             |_| {},

@@ -1,0 +1,83 @@
+//! One column of one row group in memory: encoded, found again, summed.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
+use parquet::data_type::{FloatType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterPropertiesPtr;
+use parquet::schema::types::ColumnDescPtr;
+
+use crate::checksum::ColumnDigest;
+use crate::chunk::{Chunk, Result, Zstd};
+use crate::numbers::{self, Plan};
+use crate::symbols;
+
+pub(crate) enum Column<'a> {
+    /// Each with the number of its rows.
+    Symbols(Vec<(&'a str, usize)>),
+    /// Any other.
+    Values(ArrayRef),
+}
+
+impl Column<'_> {
+    /// Encodes it, 64-bit floats by their plan.
+    pub(crate) fn encode(
+        &self,
+        column: &ColumnDescPtr,
+        plan: Option<Plan>,
+        properties: &WriterPropertiesPtr,
+        zstd: &mut Zstd,
+    ) -> Result<Chunk> {
+        let array = match self {
+            Column::Symbols(runs) => return symbols::encode(column, runs, zstd),
+            Column::Values(array) => array,
+        };
+        match (array.data_type(), plan) {
+            (DataType::Timestamp(..), _) => {
+                let frames = array.as_primitive::<TimestampMillisecondType>().values();
+                Chunk::by_library::<Int64Type>(column, properties, frames)
+            }
+            (DataType::Float32, _) => {
+                let prices = array.as_primitive::<Float32Type>().values();
+                Chunk::by_library::<FloatType>(column, properties, prices)
+            }
+            (DataType::Float64, Some(plan)) => numbers::encode(column, array.as_primitive(), plan, zstd),
+            (other, _) => Err(ParquetError::General(format!("no encoding for column {} of {other}", column.name()))),
+        }
+    }
+
+    /// Whether `chunk`, decoded, is this column, to the bit.
+    pub(crate) fn is_in(&self, chunk: &Chunk) -> Result<bool> {
+        let array = match self {
+            Column::Symbols(runs) => return symbols::reads_as(chunk, runs),
+            Column::Values(array) => array,
+        };
+        match array.data_type() {
+            DataType::Timestamp(..) => {
+                let frames = array.as_primitive::<TimestampMillisecondType>().values();
+                chunk.reads_as::<Int64Type>(frames.len(), |row, levels, found| {
+                    levels.is_none() && frames.get(row..row + found.len()) == Some(found)
+                })
+            }
+            DataType::Float32 => {
+                let prices = array.as_primitive::<Float32Type>().values();
+                chunk.reads_as::<FloatType>(prices.len(), |row, levels, found| {
+                    let meant = prices.get(row..row + found.len());
+                    let same = |meant: &[f32]| meant.iter().zip(found).all(|(a, b)| a.to_bits() == b.to_bits());
+                    levels.is_none() && meant.is_some_and(same)
+                })
+            }
+            _ => numbers::reads_as(chunk, array.as_primitive()),
+        }
+    }
+
+    /// Its part in the checksum of the values.
+    pub(crate) fn digest(&self, nullable: bool) -> ColumnDigest {
+        match self {
+            Column::Symbols(runs) => ColumnDigest::of_symbols(runs),
+            Column::Values(array) => ColumnDigest::of(array, nullable),
+        }
+    }
+}
