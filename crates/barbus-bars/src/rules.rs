@@ -41,6 +41,7 @@ impl Rules {
     /// assert_eq!(Rules::default().check([-37.6, -30.0, -40.3, -37.6], 12.0), None);
     /// assert_eq!(Rules::default().check([10.0, 9.9, 9.8, 9.9], 1.0), Some(Fault::HighLow));
     /// ```
+    #[inline]
     pub fn check(&self, [open, high, low, close]: [f64; 4], volume: f64) -> Option<Fault> {
         for (value, name) in [open, high, low, close].into_iter().zip(PRICE_COLUMNS) {
             if !value.is_finite() {

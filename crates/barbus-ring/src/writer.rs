@@ -379,17 +379,13 @@ impl<M: WriterMemory> RingWriter<M> {
     }
 
     pub(crate) fn patch(&self, slot: usize, rows: u32, nulls: [u32; MAX_OPTIONAL]) {
-        let at = self.ring.geometry.slot(slot);
-        let set = |offset: usize, value: u64| self.ring.map.words64(at + offset, 1)[0].set(value);
-        for (column, &node) in self.slot_message.nodes.iter().enumerate() {
-            if let Some(k) =
-                column.checked_sub(crate::block::FIRST_OPTIONAL).filter(|&k| k < self.ring.geometry.optional)
-            {
-                set(node + 8, u64::from(nulls[k]));
-            }
-            set(node, u64::from(rows));
-        }
-        set(self.slot_message.length, u64::from(rows));
+        let (at, message) = (self.ring.geometry.slot(slot), &self.slot_message);
+        // The length of each column and how many nulls it has, one after the other.
+        let nodes = self.ring.map.words64(at + message.nodes[0], 2 * message.nodes.len()).as_chunks::<2>().0;
+        let optional = nodes[crate::block::FIRST_OPTIONAL..].iter().take(self.ring.geometry.optional);
+        optional.zip(nulls).for_each(|([_, word], nulls)| word.set(nulls.into()));
+        nodes.iter().for_each(|[length, _]| length.set(rows.into()));
+        self.ring.map.words64(at + message.length, 1)[0].set(rows.into());
     }
 
     fn settle_dictionary(&self) {

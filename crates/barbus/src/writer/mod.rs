@@ -13,7 +13,7 @@ mod rate;
 mod symbols;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arrow_array::{Array, RecordBatch};
 use barbus_archive::Archive;
@@ -112,7 +112,7 @@ pub struct Writer {
     /// After the ring could not be replaced: when it is tried again.
     replace_at: Option<Instant>,
     last_frame_ms: Option<i64>,
-    last_received: Option<Timestamp>,
+    last_received_ns: Option<i64>,
     /// When the open day was gone on with, of which only parts were left.
     reopened: Option<Timestamp>,
     counts: Ack,
@@ -217,7 +217,7 @@ impl Writer {
             replace_at: None,
             last_frame_ms: last.first().map(|row| row.frame_ms),
             reopened: reopened.map(|_| Timestamp::now()),
-            last_received: last.first().and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
+            last_received_ns: last.first().map(|row| row.received_ns),
             counts: Ack::default(),
             quarantined: BTreeMap::new(),
             rate: Rate::default(),
@@ -274,34 +274,55 @@ impl Writer {
     ///
     /// Waits where the ring has no free block, until the flusher has made one.
     pub fn push(&mut self, row: &Row) -> Result<Pushed> {
-        let now = Timestamp::now();
-        let prices = [row.open, row.high, row.low, row.close];
-        let rules = self.bus.settings().rules;
-        let interval = i64::from(self.ring.ring().geometry().interval_ms);
-        let optional = (0..self.bus.settings().schema.optional().len())
-            .find(|&k| row.optional(k).is_some_and(|value| !value.is_finite()))
-            .map(|k| Fault::NotFinite { column: self.bus.settings().schema.optional()[k].clone() });
-        let fault = match row.frame_ms.rem_euclid(interval) {
-            0 => rules.check(prices, row.volume).or(optional),
-            _ => Some(Fault::OffInterval),
+        let received_ns = now_ns();
+        if let Some(fault) = self.fault(row) {
+            return self.refuse(row, fault);
+        }
+        // The stage is empty, rows stay there for no longer than a batch is taken; what room there was for others is taken now.
+        self.room = 0;
+        while self.staged_day != Some(self.filing.day(row.frame_ms)) || self.ring.block_is_full() {
+            if !self.ready_for(row.frame_ms)? {
+                self.wait_for_room();
+            }
+            self.room = 0;
+        }
+        let print = fingerprint(row);
+        let book = self.books.current();
+        let standing = book.standing(row.symbol, row.frame_ms, print);
+        let revision = match standing {
+            Standing::Duplicate => return Ok(Pushed::Duplicate),
+            Standing::New => 0,
+            Standing::Revision(number) => number,
         };
-        if let Some(fault) = fault {
-            let raw = self.as_batch(row);
-            self.quarantine.keep(&raw, &[(0, fault.clone())], "writer", 0, now)?;
-            self.count_quarantined(&fault, 1);
-            return Ok(Pushed::Quarantined(fault));
-        }
-        while !self.ready_for(row.frame_ms)? {
-            self.wait_for_room();
-        }
-        self.stage[self.staged] = Row { received_ns: now.as_nanosecond() as i64, ..*row };
-        let standing = self.stage();
-        if standing == Standing::Duplicate {
-            return Ok(Pushed::Duplicate);
-        }
-        self.committed(now);
-        let seq = self.ring.next_seq() - 1;
+        book.enter(row.symbol, row.frame_ms, print, revision);
+        let seq = self.ring.push(&Row { received_ns, revision, ..*row }).expect("the block is not full");
+        self.appended(row.frame_ms);
+        self.committed(received_ns);
         Ok(if standing == Standing::New { Pushed::Accepted(seq) } else { Pushed::Revised(seq) })
+    }
+
+    /// What is wrong with a row that was pushed, if anything.
+    #[inline]
+    fn fault(&self, row: &Row) -> Option<Fault> {
+        let settings = self.bus.settings();
+        if row.frame_ms.rem_euclid(self.ring.ring().geometry().interval_ms.into()) != 0 {
+            return Some(Fault::OffInterval);
+        }
+        let fault = settings.rules.check([row.open, row.high, row.low, row.close], row.volume);
+        if fault.is_some() {
+            return fault;
+        }
+        let optional = settings.schema.optional().iter().enumerate();
+        let mut wrong = optional.filter(|(k, _)| row.optional(*k).is_some_and(|value| !value.is_finite()));
+        wrong.next().map(|(_, column)| Fault::NotFinite { column: column.clone() })
+    }
+
+    #[cold]
+    fn refuse(&mut self, row: &Row, fault: Fault) -> Result<Pushed> {
+        let raw = self.as_batch(row);
+        self.quarantine.keep(&raw, &[(0, fault.clone())], "writer", 0, Timestamp::now())?;
+        self.count_quarantined(&fault, 1);
+        Ok(Pushed::Quarantined(fault))
     }
 
     /// Publishes a batch of any columns that can be cast to bars, and waits where the ring is full until all of it is committed.
@@ -409,7 +430,8 @@ impl Writer {
         }
         self.symbols.keep(bars.symbols(), ids);
         if ack.accepted + ack.revised > 0 {
-            self.committed(now);
+            self.publish_staged();
+            self.committed(received_ns);
             ack.seq = Some(self.ring.next_seq() - 1);
         }
         // Those that this call came past: a call that found the ring full is followed by another.
@@ -514,20 +536,32 @@ impl Writer {
         self.room = 0;
         let rows = &mut self.stage[..std::mem::take(&mut self.staged)];
         let Some(last) = rows.last() else { return };
-        self.last_frame_ms = Some(last.frame_ms);
+        let last_frame_ms = last.frame_ms;
         self.ring.append(rows);
+        self.appended(last_frame_ms);
+    }
+
+    /// Rows of the day that was turned to are in the ring.
+    #[inline]
+    fn appended(&mut self, last_frame_ms: i64) {
+        self.last_frame_ms = Some(last_frame_ms);
         if let Some(day) = self.staged_day.filter(|&day| self.ring.day() != Some(day)) {
             self.flusher.note(day, self.ring.next_seq());
         }
     }
 
-    fn committed(&mut self, now: Timestamp) {
-        self.publish_staged();
+    #[inline]
+    fn committed(&mut self, received_ns: i64) {
         self.ring.settle();
         if self.wakes {
             self.ring.wake();
         }
-        self.last_received = Some(now);
+        self.last_received_ns = Some(received_ns);
+    }
+
+    /// When the last bar came.
+    fn last_received(&self) -> Option<Timestamp> {
+        self.last_received_ns.and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok())
     }
 
     /// Closes the open trading day: readers see the close, the flusher archives the day. The day, where one with bars was open.
@@ -559,7 +593,7 @@ impl Writer {
         let noon = date_of(day).at(12, 0, 0, 0).to_zoned(calendar.zone().clone()).ok()?;
         let span = calendar.trading_day(noon.timestamp().as_millisecond());
         let close = Timestamp::from_millisecond(span.close_ms).ok()?;
-        let from = close.max(self.last_received.unwrap_or(close)).max(self.reopened.unwrap_or(close));
+        let from = close.max(self.last_received().unwrap_or(close)).max(self.reopened.unwrap_or(close));
         let due = now.duration_since(from) >= jiff::SignedDuration::try_from(self.bus.settings().grace).ok()?;
         if due { self.close_day() } else { None }
     }
@@ -597,8 +631,8 @@ impl Writer {
         stat.revisions = Some(self.counts.revised);
         stat.quarantined = self.quarantined.iter().map(|(&code, &count)| (code.to_owned(), count)).collect();
         stat.last_frame = self.last_frame_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        stat.last_received = self.last_received;
-        stat.last_age_s = self.last_received.map(|at| now.duration_since(at).as_secs_f64().max(0.0));
+        stat.last_received = self.last_received();
+        stat.last_age_s = stat.last_received.map(|at| now.duration_since(at).as_secs_f64().max(0.0));
         stat.days_waiting = flush.days_waiting;
         stat.set_flush_error(flush.last_error);
         stat.set_sync_error(self.pulse.waiter().last_error());
@@ -636,6 +670,13 @@ impl Writer {
         }
         RecordBatch::try_from_iter(schema.column_names().zip(columns)).expect("every column has one row")
     }
+}
+
+/// Nanoseconds since 1970-01-01 UTC.
+#[inline]
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() as i64 * 1_000_000_000 + i64::from(since.subsec_nanos())
 }
 
 /// The ring that the settings of `bus` ask for.
