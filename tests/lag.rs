@@ -70,7 +70,7 @@ fn child() {
             let views: Vec<_> = std::iter::from_fn(|| reader.pin().expect("a ring")).collect();
             say("at work");
             told();
-            let column = views[0].batch().column(2).slice(0, 1);
+            let column = views[0].batch().expect("bars").column(2).slice(0, 1);
             drop((views, reader));
             say("one column left");
             told();

@@ -208,7 +208,7 @@ fn child() {
 
 /// Every row of a view has the values of its bar.
 fn assert_viewed(view: &View) {
-    let batch = view.batch();
+    let batch = view.batch().expect("bars");
     let symbols = batch["symbol"].as_dictionary::<Int32Type>();
     let names = symbols.values().as_string::<i32>();
     let frames = view.column::<TimestampMillisecondType>("frame").expect("a column");

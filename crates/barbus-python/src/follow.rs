@@ -122,7 +122,7 @@ impl State {
             && let Some(view) = self.source.pin().map_err(raised)?
         {
             self.behind = view.num_rows() >= WORTH_A_PIN;
-            let whole = batch::bare(view.into()).map_err(raised)?;
+            let whole = batch::bare(view.into_batch().map_err(raised)?).map_err(raised)?;
             let rows = whole.num_rows();
             let batch = match symbols {
                 Some(symbols) => batch::of_symbols(&whole, symbols).map_err(raised)?,
@@ -295,7 +295,7 @@ pub(crate) fn newest_day(mut open: impl FnMut() -> PyResult<Reader>) -> PyResult
             let (batch, pinned) = match reader.pin().map_err(raised)? {
                 Some(view) => {
                     found.day = found.day.max(view.day());
-                    (batch::bare(view.into()).map_err(raised)?, true)
+                    (batch::bare(view.into_batch().map_err(raised)?).map_err(raised)?, true)
                 }
                 None => match reader.poll().map_err(raised)? {
                     None => break,

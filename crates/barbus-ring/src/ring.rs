@@ -7,8 +7,9 @@ use crate::{Geometry, RingError, Row, SymbolId};
 
 /// An attached ring: a map whose superblock was checked, and its geometry.
 ///
-/// Attaching never trusts the file: whatever its bytes are, the result is an error or a ring whose offsets all lie inside of it.
-#[derive(Debug)]
+/// Attaching never trusts the file: whatever its bytes are, the result is an error or a ring whose offsets all lie inside of it. A clone is the same
+/// map again.
+#[derive(Debug, Clone)]
 pub struct Ring<M = ReadMap> {
     pub(crate) map: M,
     pub(crate) geometry: Geometry,

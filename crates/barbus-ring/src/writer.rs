@@ -382,9 +382,12 @@ impl<M: WriterMemory> RingWriter<M> {
         let (at, message) = (self.ring.geometry.slot(slot), &self.slot_message);
         // The length of each column and how many nulls it has, one after the other.
         let nodes = self.ring.map.words64(at + message.nodes[0], 2 * message.nodes.len()).as_chunks::<2>().0;
-        let optional = nodes[crate::block::FIRST_OPTIONAL..].iter().take(self.ring.geometry.optional);
-        optional.zip(nulls).for_each(|([_, word], nulls)| word.set(nulls.into()));
-        nodes.iter().for_each(|[length, _]| length.set(rows.into()));
+        for (k, nulls) in nulls.iter().enumerate().take(self.ring.geometry.optional) {
+            nodes[crate::block::FIRST_OPTIONAL + k][1].set((*nulls).into());
+        }
+        for node in nodes {
+            node[0].set(rows.into());
+        }
         self.ring.map.words64(at + message.length, 1)[0].set(rows.into());
     }
 

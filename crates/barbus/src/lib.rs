@@ -137,7 +137,7 @@
 //!
 //! # Many bars at once, where they lie
 //!
-//! [`Reader::pin`] gives a [`View`]: all that is committed of a block, as an Arrow record batch that lies in the ring itself. Nothing is
+//! [`Reader::pin`] gives a [`View`]: all that is committed of a block, as columns or an Arrow record batch that lie in the ring itself. Nothing is
 //! copied, and nothing of it changes while it is held.
 //!
 //! # Asynchronous programs

@@ -1,4 +1,6 @@
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use barbus_ring::SymbolId;
@@ -11,9 +13,57 @@ use crate::{Error, Result};
 pub(crate) struct Symbols {
     names: Vec<String>,
     /// Of the first of `names`: the others are entered when a text is asked for.
-    ids: HashMap<String, SymbolId, ahash::RandomState>,
+    ids: HashMap<Text, SymbolId, ahash::RandomState>,
     entered: usize,
 }
+
+/// Bytes of a text that lies in the table itself: who looks for one of thousands waits for one place in memory less.
+const SHORT: usize = 22;
+
+/// A text as a key of the table.
+#[derive(Debug)]
+enum Text {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Box<[u8]>),
+}
+
+impl Text {
+    fn new(text: &str) -> Self {
+        let text = text.as_bytes();
+        let mut bytes = [0; SHORT];
+        match bytes.get_mut(..text.len()) {
+            Some(start) => {
+                start.copy_from_slice(text);
+                Self::Short { len: text.len() as u8, bytes }
+            }
+            None => Self::Long(text.into()),
+        }
+    }
+}
+
+impl Borrow<[u8]> for Text {
+    #[inline]
+    fn borrow(&self) -> &[u8] {
+        match self {
+            Self::Short { len, bytes } => &bytes[..usize::from(*len).min(SHORT)],
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrow::<[u8]>::borrow(self).hash(state);
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        Borrow::<[u8]>::borrow(self) == Borrow::<[u8]>::borrow(other)
+    }
+}
+
+impl Eq for Text {}
 
 impl Symbols {
     pub(crate) fn names(&self) -> &[String] {
@@ -41,7 +91,7 @@ impl Symbols {
         if self.entered < self.names.len() {
             self.enter();
         }
-        self.ids.get(name).copied()
+        self.ids.get(name.as_bytes()).copied()
     }
 
     /// The id of a text, or an error with the one that looks most like it.
@@ -61,8 +111,28 @@ impl Symbols {
     fn enter(&mut self) {
         for (id, name) in self.names.iter().enumerate().skip(self.entered) {
             // The first id counts; only a file that lies has a text twice.
-            self.ids.entry(name.clone()).or_insert(SymbolId(id as u32));
+            self.ids.entry(Text::new(name)).or_insert(SymbolId(id as u32));
         }
         self.entered = self.names.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_every_length_are_found() {
+        let texts: Vec<String> = (0..64).map(|len| "\u{0}".repeat(len)).chain(["a".into(), "é".repeat(11)]).collect();
+        let mut symbols = Symbols::default();
+        for text in &texts {
+            assert_eq!(symbols.find(text), None);
+            symbols.push(text.clone());
+        }
+        symbols.push("a".into());
+        for (id, text) in texts.iter().enumerate() {
+            assert_eq!(symbols.find(text), Some(SymbolId(id as u32)));
+        }
+        assert_eq!(symbols.find("b"), None);
     }
 }

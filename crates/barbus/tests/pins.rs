@@ -102,8 +102,8 @@ fn a_view_is_the_rings_own_memory() {
         .collect();
     let inside = |at: usize| spans.iter().any(|[from, to]| (*from..*to).contains(&at));
     for view in &views {
-        check(view.batch());
-        for column in view.batch().columns() {
+        check(view.batch().unwrap());
+        for column in view.batch().unwrap().columns() {
             for buffer in column.to_data().buffers() {
                 assert!(inside(buffer.as_ptr() as usize), "{} is a copy", column.data_type());
             }
@@ -117,10 +117,10 @@ fn a_view_is_the_rings_own_memory() {
     // The view of the open block keeps its rows; what came later is in the next one. Bits of nullable columns share bytes with later rows'.
     push(&mut writer, 150..170);
     assert_eq!(views[2].num_rows(), 22);
-    check(views[2].batch());
+    check(views[2].batch().unwrap());
     let next = reader.pin().unwrap().unwrap();
     assert_eq!((next.first_seq(), next.num_rows()), (150, 20));
-    check(next.batch());
+    check(next.batch().unwrap());
     assert!(reader.pin().unwrap().is_none());
     assert_eq!(reader.poll().unwrap(), None);
 }
@@ -135,7 +135,7 @@ fn what_is_held_stays_while_the_ring_goes_round() {
     let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
     let held = views(&mut reader);
     drop(reader);
-    let batches: Vec<RecordBatch> = held.into_iter().map(RecordBatch::from).collect();
+    let batches: Vec<RecordBatch> = held.into_iter().map(|view| view.into_batch().unwrap()).collect();
     let total = 100 * 6 * ROWS;
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let watching = std::thread::spawn({
@@ -233,7 +233,7 @@ fn a_ring_whose_every_block_is_held_is_replaced() {
     assert!(replaced >= 200 / 4 - 1, "{replaced} new files for 200 held blocks");
     let seqs: Vec<u64> = held.iter().flat_map(|view| view.column::<UInt64Type>("seq").unwrap().to_vec()).collect();
     assert!(seqs.into_iter().eq(0..total));
-    held.iter().for_each(|view| check(view.batch()));
+    held.iter().for_each(|view| check(view.batch().unwrap()));
     writer.close_day();
     writer.flush().unwrap();
     catch_up(&mut follower);

@@ -240,7 +240,7 @@ impl Reader {
     }
 
     /// The next bars where they lie, without a copy, and the position goes on behind them: all that is committed in the block that the reader
-    /// is in, as an Arrow record batch that stays what it is for as long as it is held.
+    /// is in, as columns, or an Arrow record batch, that stay what they are for as long as they are held.
     ///
     /// `None` where something else comes first, which [`Reader::poll`] tells: a day's close, bars that were missed, or nothing new. It makes two
     /// system calls, those of a lock: made for many bars at once, while `poll` is made for the next one.
@@ -256,14 +256,11 @@ impl Reader {
         self.appear();
         let Some(rows) = self.follower.pin(&self.ring)? else { return Ok(None) };
         self.presence.moved(self.follower.position().seq);
-        let viewed = match &mut self.viewer {
-            Some(viewer) => viewer.view(&self.ring, &rows),
-            none => Viewer::new(&self.ring).and_then(|viewer| none.insert(viewer).view(&self.ring, &rows)),
+        let viewer = match &mut self.viewer {
+            Some(viewer) => viewer,
+            none => none.insert(Viewer::new(&self.ring, &self.bus)?),
         };
-        let corrupt = |error: arrow_schema::ArrowError| {
-            Error::Ring(RingError::Corrupt { path: self.bus.ring(), what: error.to_string() })
-        };
-        Ok(Some(viewed.map_err(corrupt)?))
+        viewer.view(rows).map(Some)
     }
 
     /// Waits until there is something to poll, at most `timeout`; true when there is.

@@ -1,5 +1,4 @@
-use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
 use arrow_array::types::{TimestampNanosecondType, UInt8Type, UInt64Type};
@@ -8,30 +7,54 @@ use arrow_array::{ArrayRef, DictionaryArray, PrimitiveArray, RecordBatch, String
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef, TimeUnit};
 use barbus_bars::Date;
-use barbus_ring::{PinnedRows, Ring};
+use barbus_ring::{PinnedRows, Ring, RingError};
 use bytes::Bytes;
 
 use crate::day::date_of;
+use crate::{Bus, Error, Result};
 
-/// Bars where they lie in the ring, as an Arrow record batch without a copy: committed rows of one block, held in place.
+/// Bars where they lie in the ring, without a copy: committed rows of one block, held in place, as columns or as an Arrow record batch.
 ///
 /// While the view, or a clone of its batch, one of its columns or slices lives, in whatever thread, the writer uses another place: the values
 /// stay what they are. It does not wait for that; so hold views for as long as you need them and no longer: a ring whose every block is held is
 /// replaced by a new file. A forked child holds what its parent held.
 ///
 /// The columns are those of the ring: `symbol` (dictionary of strings), `frame` (the bar's end, milliseconds), `open`, `high`, `low`, `close`,
-/// `volume`, the optional ones, `seq`, `received`, `revision`.
+/// `volume`, the optional ones, `seq`, `received`, `revision`. A column is looked at when it is asked for: of one that is not wanted no byte is read.
 #[derive(Debug, Clone)]
 pub struct View {
-    batch: RecordBatch,
-    first_seq: u64,
-    day: Option<Date>,
+    rows: PinnedRows,
+    source: Arc<Source>,
+    columns: Box<[OnceLock<ArrayRef>]>,
+    batch: OnceLock<RecordBatch>,
 }
 
 impl View {
-    /// The bars.
-    pub fn batch(&self) -> &RecordBatch {
-        &self.batch
+    /// Number of bars.
+    pub fn num_rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The bars. Every symbol's id is checked against the dictionary, once: where only numbers are wanted [`View::column`] is cheaper.
+    ///
+    /// # Errors
+    /// [`Error::Ring`] where the file's bytes are no bars.
+    pub fn batch(&self) -> Result<&RecordBatch> {
+        if let Some(batch) = self.batch.get() {
+            return Ok(batch);
+        }
+        let columns = (0..self.columns.len()).map(|i| self.array(i).cloned()).collect::<Result<_, _>>();
+        let batch = columns.and_then(|columns| RecordBatch::try_new(Arc::clone(&self.source.schema), columns));
+        let batch = batch.map_err(|error| self.source.corrupt(&error))?;
+        Ok(self.batch.get_or_init(|| batch))
+    }
+
+    /// As [`View::batch`], for good.
+    ///
+    /// # Errors
+    /// As [`View::batch`].
+    pub fn into_batch(self) -> Result<RecordBatch> {
+        self.batch().cloned()
     }
 
     /// The values of a column in the ring's memory; `None` where there is no such column or its values are of another type.
@@ -44,79 +67,105 @@ impl View {
     /// # }
     /// ```
     pub fn column<T: ArrowPrimitiveType>(&self, name: &str) -> Option<&[T::Native]> {
-        let column = self.batch.column_by_name(name)?.as_primitive_opt::<T>()?;
-        Some(column.values())
+        let fields = self.source.schema.fields();
+        let index = fields.iter().position(|field| field.name() == name)?;
+        // It has no values of its own, and need not be looked at to know that.
+        if matches!(fields[index].data_type(), DataType::Dictionary(..)) {
+            return None;
+        }
+        Some(self.array(index).ok()?.as_primitive_opt::<T>()?.values())
     }
 
     /// Sequence number of the first bar; those of the others follow.
     pub fn first_seq(&self) -> u64 {
-        self.first_seq
+        self.rows.first_seq
     }
 
     /// The trading day that was open when they were written.
     pub fn day(&self) -> Option<Date> {
-        self.day
+        self.rows.day.map(date_of)
+    }
+
+    /// The column, made where it was not asked for before.
+    fn array(&self, index: usize) -> Result<&ArrayRef, ArrowError> {
+        if let Some(array) = self.columns[index].get() {
+            return Ok(array);
+        }
+        let array = self.source.array(&self.rows, index)?;
+        Ok(self.columns[index].get_or_init(|| array))
     }
 }
 
-impl Deref for View {
-    type Target = RecordBatch;
+impl TryFrom<View> for RecordBatch {
+    type Error = Error;
 
-    fn deref(&self) -> &RecordBatch {
-        &self.batch
+    fn try_from(view: View) -> Result<Self> {
+        view.into_batch()
     }
 }
 
-impl From<View> for RecordBatch {
-    fn from(view: View) -> Self {
-        view.batch
-    }
-}
-
-/// Makes views of one ring: its schema, and its dictionary as far as it was needed.
-#[derive(Debug)]
-pub(crate) struct Viewer {
+/// What the views of one ring have in common: its schema, and its dictionary as far as it was there.
+#[derive(Debug, Clone)]
+struct Source {
+    ring: Ring,
+    bus: Bus,
     schema: SchemaRef,
     symbols: StringArray,
 }
 
+/// Makes views of one ring.
+#[derive(Debug)]
+pub(crate) struct Viewer(Arc<Source>);
+
 impl Viewer {
-    pub(crate) fn new(ring: &Ring) -> Result<Self, ArrowError> {
+    pub(crate) fn new(ring: &Ring, bus: &Bus) -> Result<Self> {
         let flatbuffer = ring.schema_flatbuffer();
         let message = arrow_ipc::root_as_message(&flatbuffer);
         let schema = message.ok().and_then(|message| message.header_as_schema());
-        let schema = schema.ok_or_else(|| ArrowError::SchemaError("the ring's schema cannot be read".into()))?;
-        let schema: Schema = arrow_ipc::convert::fb_to_schema(schema);
-        Ok(Self { schema: Arc::new(schema), symbols: StringArray::new_null(0) })
+        let schema: Schema = schema.map(arrow_ipc::convert::fb_to_schema).unwrap_or_else(Schema::empty);
+        let (ring, bus, symbols) = (ring.clone(), bus.clone(), StringArray::new_null(0));
+        let source = Source { ring, bus, schema: Arc::new(schema), symbols };
+        match source.schema.fields().is_empty() {
+            true => Err(source.corrupt(&ArrowError::SchemaError("the ring's schema cannot be read".into()))),
+            false => Ok(Self(Arc::new(source))),
+        }
     }
 
-    pub(crate) fn view(&mut self, ring: &Ring, rows: &PinnedRows) -> Result<View, ArrowError> {
+    pub(crate) fn view(&mut self, rows: PinnedRows) -> Result<View> {
         // Counted after the rows: their symbols are among them.
-        if (self.symbols.len() as u32) < ring.symbol_count() {
-            self.symbols = symbols(ring)?;
+        if (self.0.symbols.len() as u32) < self.0.ring.symbol_count() {
+            let symbols = symbols(&self.0.ring).map_err(|error| self.0.corrupt(&error))?;
+            self.0 = Arc::new(Source { symbols, ..(*self.0).clone() });
         }
-        let columns = self.schema.fields().iter().enumerate().map(|(i, field)| -> Result<ArrayRef, ArrowError> {
-            let column = Column { ring, rows, index: i };
-            Ok(match field.data_type() {
-                DataType::Dictionary(..) => {
-                    let keys = column.array::<Int32Type>();
-                    Arc::new(DictionaryArray::try_new(keys, Arc::new(self.symbols.clone()))?)
-                }
-                DataType::Timestamp(TimeUnit::Millisecond, zone) => {
-                    Arc::new(column.array::<TimestampMillisecondType>().with_timezone_opt(zone.clone()))
-                }
-                DataType::Timestamp(_, zone) => {
-                    Arc::new(column.array::<TimestampNanosecondType>().with_timezone_opt(zone.clone()))
-                }
-                DataType::Float32 => Arc::new(column.array::<Float32Type>()),
-                DataType::UInt64 => Arc::new(column.array::<UInt64Type>()),
-                DataType::UInt8 => Arc::new(column.array::<UInt8Type>()),
-                _ => Arc::new(column.array::<Float64Type>()),
-            })
-        });
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        Ok(View { batch, first_seq: rows.first_seq, day: rows.day.map(date_of) })
+        let columns = self.0.schema.fields().iter().map(|_| OnceLock::new()).collect();
+        Ok(View { rows, source: Arc::clone(&self.0), columns, batch: OnceLock::new() })
+    }
+}
+
+impl Source {
+    #[cold]
+    fn corrupt(&self, error: &ArrowError) -> Error {
+        Error::Ring(RingError::Corrupt { path: self.bus.ring(), what: error.to_string() })
+    }
+
+    fn array(&self, rows: &PinnedRows, index: usize) -> Result<ArrayRef, ArrowError> {
+        let column = Column { ring: &self.ring, rows, index };
+        Ok(match self.schema.field(index).data_type() {
+            DataType::Dictionary(..) => {
+                let keys = column.array::<Int32Type>();
+                Arc::new(DictionaryArray::try_new(keys, Arc::new(self.symbols.clone()))?)
+            }
+            DataType::Timestamp(TimeUnit::Millisecond, zone) => {
+                Arc::new(column.array::<TimestampMillisecondType>().with_timezone_opt(zone.clone()))
+            }
+            DataType::Timestamp(_, zone) => {
+                Arc::new(column.array::<TimestampNanosecondType>().with_timezone_opt(zone.clone()))
+            }
+            DataType::Float32 => Arc::new(column.array::<Float32Type>()),
+            DataType::UInt64 => Arc::new(column.array::<UInt64Type>()),
+            DataType::UInt8 => Arc::new(column.array::<UInt8Type>()),
+            _ => Arc::new(column.array::<Float64Type>()),
+        })
     }
 }
 
