@@ -234,8 +234,9 @@ impl Store {
         rows: &impl Rows,
         meta: &DayMeta,
     ) -> Result<Bytes> {
-        encoded.prove(path, rows, meta)?;
-        self.check_same(temporary, &encoded.file)?;
+        let prove = || encoded.prove(path, rows, meta);
+        let (same, proved) = at_once(rows.count(), || self.check_same(temporary, &encoded.file), prove);
+        proved.and(same)?;
         Ok(encoded.file)
     }
 
@@ -307,15 +308,15 @@ fn work_dir(dir: &Path) -> PathBuf {
     dir.with_file_name(name)
 }
 
-/// Does one while the disk does the other, where there are so many rows.
-fn at_once<A: Send, B>(rows: usize, disk: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+/// Does both, at once where there are so many rows.
+fn at_once<A: Send, B>(rows: usize, one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
     if !workers::pay_for(rows) {
-        return (disk(), other());
+        return (one(), other());
     }
     thread::scope(|scope| {
-        let disk = scope.spawn(disk);
+        let one = scope.spawn(one);
         let other = other();
-        (disk.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), other)
+        (one.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), other)
     })
 }
 

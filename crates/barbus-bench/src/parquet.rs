@@ -1,6 +1,7 @@
 //! A day as Parquet: barbus, which sorts, writes, syncs and verifies, beside what pyarrow, polars and DuckDB write of the same rows.
 //!
-//! The others get the rows in memory, sorted already, and neither sync nor verify. All files are read back by pyarrow and compared.
+//! The others get the rows in memory, sorted already, and neither sync nor verify; pyarrow writes with one thread, barbus with one for each
+//! processor. All files are read back by pyarrow and compared.
 
 use std::fs;
 use std::fs::File;
