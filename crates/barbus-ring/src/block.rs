@@ -151,10 +151,7 @@ impl<M: WriterMemory> Ring<M> {
 
     #[inline(always)]
     fn put64<const N: usize>(&self, at: usize, rows: &[TipSlot<M::W64>; N], field: usize) {
-        let words = self.map.words64(at, N);
-        for i in 0..N {
-            words[i].set(rows[i][field / 8].get());
-        }
+        put(self.map.words64(at, N), rows, |row| row[field / 8].get());
         if N == RUN {
             // The line of the run after the next one is on its way here before it comes: there are more of them than a processor expects.
             self.map.prefetch_for_stores(at + 2 * 8 * RUN);
@@ -173,9 +170,7 @@ impl<M: WriterMemory> Ring<M> {
         let columns = self.geometry.columns.as_slice();
         let put64 = |column: usize, field: usize| self.put64(at + columns[column].values + 8 * first, rows, field);
         let symbols = self.map.words32(at + columns[SYMBOL].values + 4 * first, N);
-        for i in 0..N {
-            symbols[i].set(rows[i][TIP_SYMBOL / 8].get() as u32);
-        }
+        put(symbols, rows, |row| row[TIP_SYMBOL / 8].get() as u32);
         put64(FRAME, TIP_FRAME);
         match self.geometry.price {
             Price::Float64 => {
@@ -187,10 +182,7 @@ impl<M: WriterMemory> Ring<M> {
             Price::Float32 => {
                 for (column, field) in (OPEN..).zip([TIP_OPEN, TIP_HIGH, TIP_LOW, TIP_CLOSE]) {
                     let words = self.map.words32(at + columns[column].values + 4 * first, N);
-                    let price = |i: usize| f64::from_bits(rows[i][field / 8].get()) as f32;
-                    for i in 0..N {
-                        words[i].set(price(i).to_bits());
-                    }
+                    put(words, rows, |row| (f64::from_bits(row[field / 8].get()) as f32).to_bits());
                 }
             }
         }
@@ -208,14 +200,10 @@ impl<M: WriterMemory> Ring<M> {
             word.set(word.get() & !(mask << bit) | bits << bit);
         }
         let seqs = self.map.words64(at + columns[columns.len() - 3].values + 8 * first, N);
-        for i in 0..N {
-            seqs[i].set(rows[i][TIP_STAMP / 8].get().wrapping_sub(1));
-        }
+        put(seqs, rows, |row| row[TIP_STAMP / 8].get().wrapping_sub(1));
         put64(columns.len() - 2, TIP_RECEIVED);
         let revisions = self.map.words8(at + columns[columns.len() - 1].values + first, N);
-        for i in 0..N {
-            revisions[i].set((rows[i][TIP_SYMBOL / 8].get() >> 32) as u8);
-        }
+        put(revisions, rows, |row| (row[TIP_SYMBOL / 8].get() >> 32) as u8);
     }
 }
 
@@ -231,6 +219,14 @@ fn take<W: Load>(words: &[W], rows: &mut [Row], take: impl Fn(&mut Row, W::Value
     }
     for (word, row) in rest.iter().zip(row_runs.into_remainder()) {
         take(row, word.get());
+    }
+}
+
+/// Stores a value of each row.
+#[inline(always)]
+fn put<W: Store, R>(words: &[W], rows: &[R], value: impl Fn(&R) -> W::Value) {
+    for (word, row) in words.iter().zip(rows) {
+        word.set(value(row));
     }
 }
 

@@ -332,9 +332,9 @@ fn prefetch<const FOR_STORES: bool>(line: *const u8) {
     #[cfg(target_arch = "x86_64")]
     unsafe {
         if FOR_STORES {
-            std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, nomem));
+            std::arch::asm!("prefetchw [{}]", in(reg) line.addr(), options(nostack, preserves_flags, nomem));
         } else {
-            std::arch::asm!("prefetcht0 [{}]", in(reg) line, options(nostack, preserves_flags, nomem));
+            std::arch::asm!("prefetcht0 [{}]", in(reg) line.addr(), options(nostack, preserves_flags, nomem));
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
