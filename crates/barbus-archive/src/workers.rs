@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::num::NonZero;
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread::{self, Builder};
 
 /// With fewer rows, starting threads takes longer than they save.
@@ -21,7 +21,10 @@ pub(crate) fn pay_for(rows: usize) -> bool {
 
 /// How many threads work on so many rows.
 pub(crate) fn processors(rows: usize) -> usize {
-    if pay_for(rows) { thread::available_parallelism().map_or(1, NonZero::get) } else { 1 }
+    // Asked once: the answer takes several files of the system.
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    let all = || *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get));
+    if pay_for(rows) { all() } else { 1 }
 }
 
 /// The results of `task(0)` to `task(count - 1)`, pieces of work on `rows` rows in all, in this order. Pieces are begun in
