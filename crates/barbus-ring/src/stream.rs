@@ -37,6 +37,8 @@ impl Stream {
     const FIRST_PART: u64 = 16;
     /// So many runs.
     const FIRST_RUNS: u32 = 64;
+    /// After so many it was worth the try, also where the stream then ends.
+    const WORTH: u32 = 16;
 
     pub(crate) fn is_on(&self) -> bool {
         self.runs.is_some()
@@ -71,7 +73,7 @@ impl Stream {
             }
             std::hint::spin_loop();
         }
-        if runs == Self::FIRST_RUNS {
+        if runs == Self::WORTH {
             self.threshold = Self::THRESHOLD;
         }
         self.runs = Some(runs.saturating_add(1));
@@ -120,6 +122,21 @@ mod tests {
         assert!(!stream.is_on());
         assert_eq!(looks.get(), Stream::PATIENCE + 1);
         hot(&mut stream);
+    }
+
+    /// A minute's bars come in a burst, again and again: each is a stream.
+    #[test]
+    fn a_burst_that_ends_does_not_count_against_the_next() {
+        let mut stream = Stream::default();
+        let mut tries = 0;
+        for _ in 0..100 {
+            hot(&mut stream);
+            tries += u32::from(stream.threshold == Stream::THRESHOLD);
+            assert!((0..2 * Stream::WORTH).all(|_| stream.await_run(Stream::RUN, |_| true)));
+            assert!(!stream.await_run(Stream::RUN, |rows| rows < 10));
+            assert!(stream.threshold <= 4 * Stream::THRESHOLD);
+        }
+        assert_eq!(tries, 1);
     }
 
     /// What is too slow for runs is found out more and more rarely.
