@@ -21,23 +21,48 @@ impl<M: Memory> Ring<M> {
     /// Appends the rows `from..to` of `slot` to `rows`. They must be committed; whether they are still those of the block that
     /// was meant is for [`Ring::still`] to say afterwards.
     pub(crate) fn copy_rows(&self, slot: usize, from: u32, to: u32, rows: &mut Vec<Row>) {
-        let start = rows.len();
-        rows.resize(start + to.saturating_sub(from) as usize, Row::default());
-        // Column after column, of as many rows as stay in the nearest cache meanwhile.
-        let mut from = from as usize;
-        for rows in rows[start..].chunks_mut(CHUNK) {
-            self.copy_chunk(slot, from, rows);
-            from += rows.len();
+        let (mut from, to) = (from as usize, to as usize);
+        rows.reserve(to.saturating_sub(from));
+        while from < to {
+            // As many as stay in the nearest cache meanwhile.
+            let (start, count) = (rows.len(), CHUNK.min(to - from));
+            rows.extend(self.first_columns(slot, from, count));
+            self.other_columns(slot, from, &mut rows[start..]);
+            from += count;
         }
     }
 
-    pub(crate) fn copy_chunk(&self, slot: usize, from: usize, rows: &mut [Row]) {
+    /// One row, as [`Ring::copy_rows`] copies many.
+    pub(crate) fn copy_row(&self, slot: usize, row: u32) -> Row {
+        let mut rows = [Row::default()];
+        rows.iter_mut().zip(self.first_columns(slot, row as usize, 1)).for_each(|(row, found)| *row = found);
+        self.other_columns(slot, row as usize, &mut rows);
+        let [row] = rows;
+        row
+    }
+
+    /// `count` rows with what every row has, whatever the ring's columns are. To begin with all of it is less work than to begin with nothing.
+    #[inline(always)]
+    fn first_columns(&self, slot: usize, from: usize, count: usize) -> impl Iterator<Item = Row> {
+        let (at, columns) = (self.geometry.slot(slot), self.geometry.columns.as_slice());
+        let words = |column: usize| self.map.words64(at + columns[column].values + 8 * from, count);
+        let symbols = self.map.words32(at + columns[SYMBOL].values + 4 * from, count);
+        let (frames, seqs, received) = (words(FRAME), words(columns.len() - 3), words(columns.len() - 2));
+        frames.iter().zip(seqs).zip(received).zip(symbols).map(|(((frame, seq), received), symbol)| Row {
+            seq: seq.get(),
+            frame_ms: frame.get() as i64,
+            received_ns: received.get() as i64,
+            symbol: SymbolId(symbol.get()),
+            ..Row::default()
+        })
+    }
+
+    /// The rest of such rows, column after column.
+    fn other_columns(&self, slot: usize, from: usize, rows: &mut [Row]) {
         let at = self.geometry.slot(slot);
         let (columns, count) = (self.geometry.columns.as_slice(), rows.len());
         let words = |column: usize| self.map.words64(at + columns[column].values + 8 * from, count);
         let words32 = |column: usize| self.map.words32(at + columns[column].values + 4 * from, count);
-        take(words32(SYMBOL), rows, |row, value| row.symbol = SymbolId(value));
-        take(words(FRAME), rows, |row, value| row.frame_ms = value as i64);
         match self.geometry.price {
             Price::Float64 => {
                 take(words(OPEN), rows, |row, value| row.open = f64::from_bits(value));
@@ -82,8 +107,6 @@ impl<M: Memory> Ring<M> {
                 done = end;
             }
         }
-        take(words(columns.len() - 3), rows, |row, value| row.seq = value);
-        take(words(columns.len() - 2), rows, |row, value| row.received_ns = value as i64);
         let revisions = self.map.words8(at + columns[columns.len() - 1].values + from, count);
         take(revisions, rows, |row, value| row.revision = value);
     }

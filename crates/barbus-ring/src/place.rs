@@ -58,12 +58,7 @@ impl Follower {
 impl<M: Memory> Ring<M> {
     /// The row at a place that a [`Follower`] has come past; `None` once its block is gone.
     pub fn row(&self, place: Place) -> Option<Row> {
-        let mut rows = [Row::default()];
-        let of_columns = || {
-            self.copy_chunk(place.slot as usize, place.row as usize, &mut rows);
-            rows[0]
-        };
-        self.look(place, of_columns, |row| row)
+        self.look(place, || self.copy_row(place.slot as usize, place.row), |row| row)
     }
 
     /// The frame (end of bar, UTC ms) of such a row.
@@ -75,7 +70,7 @@ impl<M: Memory> Ring<M> {
 
     /// Reads from the columns where they have the row, and else from the tip.
     #[inline]
-    fn look<T>(&self, place: Place, mut of_columns: impl FnMut() -> T, of_tip: impl Fn(Row) -> T) -> Option<T> {
+    fn look<T>(&self, place: Place, of_columns: impl Fn() -> T, of_tip: impl Fn(Row) -> T) -> Option<T> {
         let Place { seq, block, slot, row } = place;
         let slot = Some(slot as usize).filter(|&slot| slot < self.geometry.slots as usize)?;
         for _ in 0..LOOKS {

@@ -178,9 +178,8 @@ impl<M: Memory> Ring<M> {
         if row >= self.committed(slot, block) {
             return None;
         }
-        let mut rows = [Row::default()];
-        self.copy_chunk(slot, row as usize, &mut rows);
-        self.still(slot, block).then_some(rows[0])
+        let found = self.copy_row(slot, row);
+        self.still(slot, block).then_some(found)
     }
 
     /// The numbers of the blocks that are in the ring, each with its slot.
