@@ -11,7 +11,6 @@ use crate::batch::BarBatch;
 use crate::cast::{CastOptions, FaultList};
 use crate::frames;
 use crate::numbers;
-use crate::rules::Numbers;
 use crate::schema::{BarSchema, PriceType};
 use crate::symbols;
 
@@ -57,18 +56,9 @@ impl BarBatch {
         for (name, column) in schema.optional().iter().zip(&optional) {
             numbers::check_optional(name, column, &mut faults);
         }
-        let [open, high, low, close, volume] = &numbers;
-        options.rules.check_rows(Numbers { open, high, low, close, volume }, |row, fault| faults.add(row, fault));
-        frames::check_interval(&frames_ms, options.interval_ms, &mut faults);
-        faults.is_empty().then(|| BarBatch {
-            schema: Arc::clone(schema),
-            symbols,
-            symbol_keys,
-            frames_ms,
-            numbers,
-            optional,
-            faults: Vec::new(),
-        })
+        let schema = Arc::clone(schema);
+        let bars = BarBatch { schema, symbols, symbol_keys, frames_ms, numbers, optional, faults: Vec::new() };
+        Some(bars.checked(options, faults)).filter(|bars| bars.faults.is_empty())
     }
 }
 

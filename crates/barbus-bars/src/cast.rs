@@ -155,10 +155,6 @@ impl FaultList {
         self.found.push((row, fault));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
     /// Ascending by row, the first found of each.
     fn into_sorted(mut self) -> Vec<(usize, Fault)> {
         self.found.sort_by_key(|(row, _)| *row);
@@ -248,19 +244,19 @@ impl BarBatch {
             optional.push(values);
         }
 
-        let [open, high, low, close, volume] = &numbers;
+        let schema = Arc::clone(schema);
+        let bars = BarBatch { schema, symbols, symbol_keys, frames_ms, numbers, optional, faults: Vec::new() };
+        Ok(bars.checked(options, faults))
+    }
+
+    /// Looks for what is wrong with whole bars besides, and keeps it with what was found in single columns.
+    pub(crate) fn checked(mut self, options: &CastOptions, mut faults: FaultList) -> BarBatch {
+        let [open, high, low, close, volume] = &self.numbers;
         let columns = Numbers { open, high, low, close, volume };
         options.rules.check_rows(columns, |row, fault| faults.add(row, fault));
-        frames::check_interval(&frames_ms, options.interval_ms, &mut faults);
-        Ok(BarBatch {
-            schema: Arc::clone(schema),
-            symbols,
-            symbol_keys,
-            frames_ms,
-            numbers,
-            optional,
-            faults: faults.into_sorted(),
-        })
+        frames::check_interval(&self.frames_ms, options.interval_ms, &mut faults);
+        self.faults = faults.into_sorted();
+        self
     }
 }
 
