@@ -172,16 +172,6 @@ impl<M: Memory> Ring<M> {
         })
     }
 
-    /// The row at a place that a [`crate::Follower`] has seen in the columns; `None` once the block is gone.
-    pub fn row_at(&self, block: u64, row: u32) -> Option<Row> {
-        let slot = self.slot_of(block)?;
-        if row >= self.committed(slot, block) {
-            return None;
-        }
-        let found = self.copy_row(slot, row);
-        self.still(slot, block).then_some(found)
-    }
-
     /// The numbers of the blocks that are in the ring, each with its slot.
     pub fn blocks(&self) -> impl Iterator<Item = (u64, u32)> {
         (0..self.geometry.slots).filter_map(|slot| Some((self.block_in(slot as usize)?, slot)))

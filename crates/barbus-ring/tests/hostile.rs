@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use barbus_ring::layout::*;
-use barbus_ring::{Follower, Polled, Ring, RingError, RingWriter, Row, Spec, Start, SymbolId, create};
+use barbus_ring::{Follower, Place, Polled, Position, Ring, RingError, RingWriter, Row, Spec, Start, SymbolId, create};
 use barbus_shm::{Memory, ShmError, Store, WriteMap};
 
 /// The body of the fuzz target: any list of changes to a sound ring.
@@ -120,7 +120,8 @@ fn words_may_change_while_the_ring_is_read() {
                     }
                     follower.ready(ring);
                     follower.day(ring);
-                    ring.row_at(follower.position().block, follower.position().row);
+                    let Position { seq, block, row } = follower.position();
+                    ring.row(Place { seq, block, slot: round as u32 % 8, row });
                 }
             }
             // On a machine with one core to spare the other thread must get its turn.

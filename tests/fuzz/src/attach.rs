@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use barbus_ring::layout::*;
-use barbus_ring::{Follower, Polled, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
+use barbus_ring::{Follower, Place, Polled, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
 
 /// Most changes of one input.
 const MAX_CHANGES: usize = 64;
@@ -267,7 +267,9 @@ fn read(path: &Path, scribble: &mut dyn FnMut()) {
             follower.day(&ring);
             let at = follower.position();
             for (block, row) in [(before.block, before.row), (at.block, at.row), (at.block, u32::MAX), (u64::MAX, 0)] {
-                ring.row_at(block, row);
+                for slot in [0, 1, u32::MAX] {
+                    ring.row(Place { seq: at.seq, block, slot, row });
+                }
             }
             scribble();
         }
