@@ -28,6 +28,7 @@ mod lock;
 mod map;
 mod own;
 mod pin;
+mod region;
 mod word;
 
 pub use boot::boot_id;

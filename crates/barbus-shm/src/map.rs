@@ -12,13 +12,12 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use memmap2::{MmapOptions, MmapRaw};
+use rustix::mm::ProtFlags;
 
 use crate::pin::Pins;
+use crate::region::{Region, in_memory};
 use crate::{Load, ReadOnly, ShmError, Store};
 
-/// `statfs` says it of a tmpfs (`linux/magic.h`).
-const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 /// The smallest page of the systems that barbus runs on.
 const PAGE: usize = 4096;
 
@@ -107,13 +106,13 @@ pub struct ReadMap {
 
 #[derive(Debug)]
 struct Mapped {
-    _raw: MmapRaw,
+    _region: Region,
     file: File,
     path: PathBuf,
     pins: Pins,
 }
 
-// SAFETY: `base` points to the mapping that `mapped` keeps, which may be used and dropped in any thread (`MmapRaw` is `Send` and `Sync`);
+// SAFETY: `base` points to the mapping that `mapped` keeps, which may be used and dropped in any thread (`Region` is `Send` and `Sync`);
 // through it memory is only loaded, as atomics (`words!`) or as bytes that do not change (`Frozen`).
 unsafe impl Send for ReadMap {}
 // SAFETY: as above; no method of `&ReadMap` has unsynchronized state: `Pins` is a mutex.
@@ -122,7 +121,7 @@ unsafe impl Sync for ReadMap {}
 /// A file mapped for reading and writing, `MAP_SHARED`.
 #[derive(Debug)]
 pub struct WriteMap {
-    raw: MmapRaw,
+    region: Region,
     file: File,
     path: PathBuf,
     /// On a tmpfs, whose pages stay ready for stores once they were: where those begin that are.
@@ -133,12 +132,11 @@ impl ReadMap {
     /// Maps the whole of `path` as it is long now.
     pub fn open(path: &Path) -> Result<Self, ShmError> {
         let file = regular(OpenOptions::new().read(true), path, "open")?;
-        let raw = MmapOptions::new().map_raw_read_only(&file).map_err(|e| ShmError::io(path, "map", e))?;
-        let (base, len) = (raw.as_ptr(), raw.len());
+        let region = Region::map(&file, ProtFlags::READ).map_err(|e| ShmError::io(path, "map", e))?;
         Ok(Self {
-            base,
-            len,
-            mapped: Arc::new(Mapped { _raw: raw, file, path: path.to_owned(), pins: Pins::default() }),
+            base: region.base(),
+            len: region.len(),
+            mapped: Arc::new(Mapped { _region: region, file, path: path.to_owned(), pins: Pins::default() }),
         })
     }
 
@@ -191,9 +189,10 @@ impl WriteMap {
     /// Maps the whole of `path` as it is long now. Exclusiveness is the caller's, by a [`crate::WriterLock`].
     pub fn open(path: &Path) -> Result<Self, ShmError> {
         let file = regular(OpenOptions::new().read(true).write(true), path, "open for writing")?;
-        let raw = MmapOptions::new().map_raw(&file).map_err(|e| ShmError::io(path, "map", e))?;
-        let in_memory = rustix::fs::fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS_MAGIC);
-        Ok(Self { raw, file, path: path.to_owned(), ready: in_memory.then(Mutex::default) })
+        let region =
+            Region::map(&file, ProtFlags::READ | ProtFlags::WRITE).map_err(|e| ShmError::io(path, "map", e))?;
+        let ready = in_memory(&file).then(Mutex::default);
+        Ok(Self { region, file, path: path.to_owned(), ready })
     }
 
     /// Under the path that the file is to have, for messages.
@@ -210,7 +209,7 @@ impl WriteMap {
     ///
     /// After a sync that failed the kernel takes the pages for clean that it could not write: the next one would succeed without them.
     fn touch(&self) {
-        for offset in (0..self.raw.len() / 8 * 8).step_by(PAGE) {
+        for offset in (0..self.region.len() / 8 * 8).step_by(PAGE) {
             let word = &self.words64(offset, 1)[0];
             let value = word.load(Ordering::Relaxed);
             // Where this fails somebody else has stored to the page.
@@ -254,7 +253,7 @@ impl WriterMemory for WriteMap {
     fn prefault(&self, offset: usize, len: usize) {
         let page = 4096;
         let start = offset / page * page;
-        let end = (offset + len).min(self.raw.len());
+        let end = (offset + len).min(self.region.len());
         let is_ready =
             |ready: &Mutex<BTreeSet<usize>>| !ready.lock().unwrap_or_else(PoisonError::into_inner).insert(start);
         if start >= end || self.ready.as_ref().is_some_and(is_ready) {
@@ -264,7 +263,7 @@ impl WriterMemory for WriteMap {
         // (Linux 5.14) changes no bytes: it triggers the write faults that a store would. Errors mean it was not done.
         let _ = unsafe {
             rustix::mm::madvise(
-                self.raw.as_mut_ptr().add(start).cast(),
+                self.region.base().add(start).cast(),
                 end - start,
                 rustix::mm::Advice::LinuxPopulateWrite,
             )
@@ -293,7 +292,7 @@ impl ReadMap {
 impl WriteMap {
     #[inline(always)]
     fn base(&self) -> *const u8 {
-        self.raw.as_ptr()
+        self.region.base()
     }
 }
 
@@ -378,7 +377,7 @@ impl Memory for WriteMap {
     type W8 = AtomicU8;
     #[inline(always)]
     fn len(&self) -> usize {
-        self.raw.len()
+        self.region.len()
     }
     words!(words64, AtomicU64);
     words!(words32, AtomicU32);
