@@ -14,8 +14,8 @@ const VOLUME: usize = 6;
 pub(crate) const FIRST_OPTIONAL: usize = 7;
 /// Rows whose columns are written together where they come one by one: a cache line of a column.
 pub(crate) const RUN: usize = 8;
-/// Rows that are copied together.
-const CHUNK: usize = 64;
+/// Rows that are copied together: with their columns they stay in the nearest cache, in which the columns share places.
+const CHUNK: usize = 32;
 
 impl<M: Memory> Ring<M> {
     /// Appends the rows `from..to` of `slot` to `rows`. They must be committed; whether they are still those of the block that
