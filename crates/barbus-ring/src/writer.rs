@@ -271,7 +271,7 @@ impl<M: WriterMemory> RingWriter<M> {
     ///
     /// Readers find it in the tip, as does whoever takes the ring over; its columns follow with those of the next rows, eight together, or at
     /// the next [`RingWriter::settle`]: call that before a pause, and before a sync. Call [`RingWriter::wake`] for readers that sleep, once for a batch.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, row: &Row) -> Result<u64, RingFull> {
         let open = match &mut self.open {
             Some(open) if open.rows < self.ring.geometry.rows_per_block => open,
