@@ -91,29 +91,36 @@ fn the_page_reads_the_ring_and_holds_rows_in_place() {
     assert_bars(of(&lines, SECTIONS[4])[0], &all);
 }
 
-/// Promise 1: the same while a minute comes every few milliseconds; what fails is tried again, as the page says.
+/// Promise 1: the same while a minute comes every few milliseconds, or slower where the page takes long to start; what fails is tried again, as the
+/// page says.
 #[test]
 fn the_page_reads_a_bus_that_is_being_written() {
-    let (bus, day) = bus();
-    let bars = market::xshg_day(&[SYMBOL; 20], "2024-03-05").into_iter().enumerate();
-    // A new symbol in every tenth minute: the dictionary grows under the readers.
-    let bars: Vec<Bar> =
-        bars.map(|(row, bar)| market::bar(&format!("{:06}.XSHE", row % 20 + row / 200), bar.frame)).collect();
-    let csv = bus.write("bars.csv", market::csv(&bars));
-    let mut publish = command::barbus();
-    publish.arg("publish").arg(bus.path()).arg(&csv).args(["--speed", "4000x"]);
-    let mut publish = Running::start(&mut publish, false);
+    let (bus, mut published) = bus();
     let mut met = 0;
-    while publish.child.try_wait().expect("can be waited for").is_none() {
-        let lines = python::run("run_page.py", [page(), bus.path()]).json_lines();
-        let read = of(&lines, SECTIONS[1])[0];
-        assert_eq!((&read["first"], &read["sorted"]), (&Value::from(0), &Value::from(true)), "{read}");
-        let rows = read["rows"].as_u64().expect("a number") as usize;
-        let all: Vec<Bar> = day.iter().chain(&bars).take(rows).cloned().collect();
-        assert_bars(read, &all);
-        met += usize::from(rows > day.len() && rows < day.len() + bars.len());
-        assert_eq!(of(&lines, SECTIONS[3])[0]["sum"], of(&lines, SECTIONS[3])[1]["sum"]);
+    for (date, speed) in [("2024-03-05", "4000x"), ("2024-03-06", "1000x"), ("2024-03-07", "100x")] {
+        let bars = market::xshg_day(&[SYMBOL; 20], date).into_iter().enumerate();
+        // A new symbol in every tenth minute: the dictionary grows under the readers.
+        let bars: Vec<Bar> =
+            bars.map(|(row, bar)| market::bar(&format!("{:06}.XSHE", row % 20 + row / 200), bar.frame)).collect();
+        let csv = bus.write("bars.csv", market::csv(&bars));
+        let before = published.len();
+        published.extend(bars);
+        let mut publish = command::barbus();
+        publish.arg("publish").arg(bus.path()).arg(&csv).args(["--speed", speed]);
+        let mut publish = Running::start(&mut publish, false);
+        while publish.child.try_wait().expect("can be waited for").is_none() {
+            let lines = python::run("run_page.py", [page(), bus.path()]).json_lines();
+            let read = of(&lines, SECTIONS[1])[0];
+            assert_eq!((&read["first"], &read["sorted"]), (&Value::from(0), &Value::from(true)), "{read}");
+            let rows = read["rows"].as_u64().expect("a number") as usize;
+            assert_bars(read, &published[..rows]);
+            met += usize::from(rows > before && rows < published.len());
+            assert_eq!(of(&lines, SECTIONS[3])[0]["sum"], of(&lines, SECTIONS[3])[1]["sum"]);
+        }
+        publish.finish().ok();
+        if met > 0 {
+            return;
+        }
     }
-    publish.finish().ok();
-    assert!(met > 0, "the page never met the writer");
+    panic!("the page never met the writer");
 }
