@@ -37,11 +37,6 @@ impl Access {
         Ok(Self { lists: Some(Lists { users, groups, own: Uid::effective().as_raw() }) })
     }
 
-    /// Whether everybody may whom the socket's mode lets in.
-    pub(crate) fn is_open(&self) -> bool {
-        self.lists.is_none()
-    }
-
     /// Whether a process of this user and group may use the socket; `Err` is what it is told. Asks the system's user database, which may
     /// take a while.
     pub(crate) fn check(&self, uid: Option<u32>, gid: Option<u32>) -> Result<(), String> {

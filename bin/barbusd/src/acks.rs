@@ -3,139 +3,184 @@
 //! They are cumulative: one that finds the socket full is replaced by the next. So a producer that first sends everything and reads
 //! afterwards does not stop itself, and one that hangs up without reading has nevertheless sent its bars.
 //!
-//! Those of a stream that asked for durability are held back until a sync has covered their rows.
+//! Where there is room they are sent at once. The first one that there is no room for gets a thread, the courier, which may wait; so do those of a
+//! stream that asked for durability, which are held back until a sync has covered their rows.
 
 use std::collections::VecDeque;
-use std::future::pending;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use barbus::DurabilityWaiter;
 use barbus::protocol::{Ack, Answer};
-use tokio::sync::watch;
+use rustix::net::{SendFlags, send};
 
-use crate::connection::{End, Writer};
+use crate::connection::End;
 use crate::lines;
 
-/// Acknowledgements that are held back at most; beyond that a newer one takes the place of the last.
+/// Acknowledgements that wait for the disk at most; beyond that a newer one takes the place of the last.
 const MOST_HELD: usize = 1_024;
-
-/// The disk, for whom it matters.
-#[derive(Debug)]
-struct Disk {
-    waiter: DurabilityWaiter,
-    /// Rows below it are there.
-    durable: watch::Receiver<u64>,
-}
 
 /// The acknowledgements of one producer.
 #[derive(Debug)]
 pub(crate) struct Acks<'a> {
-    writer: &'a mut Writer,
-    /// The rest of a line that was sent in part.
-    rest: Vec<u8>,
-    /// The newest one that there was no room for.
-    late: Option<Ack>,
+    socket: &'a Arc<UnixStream>,
+    courier: Option<Courier>,
     /// Nobody reads them any more.
     gone: bool,
-    disk: Option<Disk>,
-    /// Held back until every row below the number is on disk, oldest first.
-    held: VecDeque<(u64, Ack)>,
 }
 
 impl<'a> Acks<'a> {
-    pub(crate) fn new(writer: &'a mut Writer) -> Self {
-        Self { writer, rest: Vec::new(), late: None, gone: false, disk: None, held: VecDeque::new() }
+    pub(crate) fn new(socket: &'a Arc<UnixStream>) -> Self {
+        Self { socket, courier: None, gone: false }
     }
 
     /// From now on an acknowledgement waits for the disk.
-    pub(crate) fn wait_for_disk(&mut self, waiter: DurabilityWaiter, durable: watch::Receiver<u64>) {
-        self.disk = Some(Disk { waiter, durable });
+    pub(crate) fn wait_for_disk(&mut self, disk: DurabilityWaiter) -> Result<(), End> {
+        self.courier = Some(Courier::start(self.socket, Vec::new(), Some(disk))?);
+        Ok(())
     }
 
-    /// Sends as much as there is room for. Every row that is acknowledged has a number below `through_seq`.
-    pub(crate) fn send(&mut self, ack: Ack, through_seq: u64) {
-        match &self.disk {
-            None => self.late = Some(ack),
-            Some(disk) => {
-                disk.waiter.ask(through_seq);
-                if self.held.len() == MOST_HELD {
-                    self.held.pop_back();
-                }
-                self.held.push_back((through_seq, ack));
-                self.release();
-            }
+    /// Sends it, or has it sent when there is room; it does not wait. Every row that is acknowledged has a number below `through_seq`.
+    pub(crate) fn send(&mut self, ack: Ack, through_seq: u64) -> Result<(), End> {
+        if let Some(courier) = &self.courier {
+            courier.take(ack, through_seq);
+            return Ok(());
         }
-        self.push();
-    }
-
-    /// Lets those go whose rows are on disk.
-    fn release(&mut self) {
-        let Some(disk) = &mut self.disk else { return };
-        let durable = *disk.durable.borrow_and_update();
-        while let Some(&(_, ack)) = self.held.front().filter(|(through_seq, _)| *through_seq <= durable) {
-            self.held.pop_front();
-            self.late = Some(ack);
+        if self.gone {
+            return Ok(());
         }
-    }
-
-    /// Is there something to send, for which there was no room, or which the disk holds up?
-    pub(crate) fn behind(&self) -> bool {
-        !self.gone && (self.unsent() || !self.held.is_empty())
-    }
-
-    fn unsent(&self) -> bool {
-        self.late.is_some() || !self.rest.is_empty()
-    }
-
-    /// Waits for room, or for the disk, and sends what there is. It may be given up at any moment.
-    pub(crate) async fn catch_up(&mut self) {
-        let (unsent, held) = (self.unsent(), !self.held.is_empty());
-        let synced = async {
-            match &mut self.disk {
-                Some(disk) if held => disk.durable.changed().await.is_ok(),
-                _ => pending().await,
+        let line = lines::line(&Answer::Ack(ack));
+        let sent = match send(self.socket, &line, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(sent) => sent,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+            Err(_) => {
+                self.gone = true;
+                return Ok(());
             }
         };
-        let there = tokio::select! {
-            room = self.writer.writable(), if unsent => room.is_ok(),
-            synced = synced => synced,
-        };
-        self.gone |= !there;
-        self.release();
-        self.push();
-    }
-
-    /// Sends all that is due, however long that takes.
-    pub(crate) async fn finish(&mut self) -> Result<(), End> {
-        while self.behind() {
-            self.catch_up().await;
+        match &line[sent..] {
+            [] => {}
+            // Nothing of it went out: a newer one may take its place.
+            rest if sent == 0 => {
+                debug_assert_eq!(rest, line);
+                self.courier.insert(Courier::start(self.socket, Vec::new(), None)?).take(ack, through_seq);
+            }
+            rest => self.courier = Some(Courier::start(self.socket, rest.to_vec(), None)?),
         }
-        if self.gone { Err(End::Gone) } else { Ok(()) }
+        Ok(())
     }
 
-    fn push(&mut self) {
-        while !self.gone && self.unsent() {
-            if self.rest.is_empty()
-                && let Some(ack) = self.late.take()
-            {
-                self.rest = lines::line(&Answer::Ack(ack));
-                match self.writer.try_write(&self.rest) {
-                    Ok(sent) => drop(self.rest.drain(..sent)),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        // Nothing of it went out: a newer one may take its place.
-                        self.rest.clear();
-                        self.late = Some(ack);
-                        return;
-                    }
-                    Err(_) => self.gone = true,
-                }
-                continue;
-            }
-            match self.writer.try_write(&self.rest) {
-                Ok(sent) => drop(self.rest.drain(..sent)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_) => self.gone = true,
-            }
+    /// Waits until all are sent, at most until `deadline` where one is given.
+    pub(crate) fn finish(mut self, deadline: Option<Instant>) -> Result<(), End> {
+        let sent = match self.courier.take() {
+            Some(courier) => courier.finish(deadline),
+            None => !self.gone,
+        };
+        if sent { Ok(()) } else { Err(End::Gone) }
+    }
+}
+
+/// A thread that sends acknowledgements and may wait for room and for the disk.
+#[derive(Debug)]
+struct Courier {
+    bag: Arc<Bag>,
+    disk: Option<DurabilityWaiter>,
+}
+
+#[derive(Debug, Default)]
+struct Bag {
+    held: Mutex<Held>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// With the number below which every row must be on disk, oldest first.
+    acks: VecDeque<(u64, Ack)>,
+    /// No more come.
+    last: bool,
+    /// How the thread ended: whether all were sent.
+    ended: Option<bool>,
+}
+
+impl Bag {
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Courier {
+    /// Starts with the rest of a line that was sent in part.
+    fn start(socket: &Arc<UnixStream>, rest: Vec<u8>, disk: Option<DurabilityWaiter>) -> Result<Self, End> {
+        let bag = Arc::<Bag>::default();
+        let (socket, theirs, waiter) = (Arc::clone(socket), Arc::clone(&bag), disk.clone());
+        let work = move || {
+            let sent = deliver(&socket, &rest, &theirs, waiter.as_ref());
+            theirs.lock().ended = Some(sent);
+            theirs.changed.notify_all();
+        };
+        let started = std::thread::Builder::new().name("barbusd-acks".into()).spawn(work);
+        started.map_err(|error| End::Refused(format!("no thread for acknowledgements: {error}")))?;
+        Ok(Self { bag, disk })
+    }
+
+    fn take(&self, ack: Ack, through_seq: u64) {
+        if let Some(disk) = &self.disk {
+            disk.ask(through_seq);
+        }
+        let most = if self.disk.is_some() { MOST_HELD } else { 1 };
+        let mut held = self.bag.lock();
+        if held.acks.len() == most {
+            held.acks.pop_back();
+        }
+        held.acks.push_back((through_seq, ack));
+        drop(held);
+        self.bag.changed.notify_all();
+    }
+
+    /// Waits until all are sent: whether they were.
+    fn finish(self, deadline: Option<Instant>) -> bool {
+        let timeout = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let mut held = self.bag.lock();
+        held.last = true;
+        self.bag.changed.notify_all();
+        let ended = self.bag.changed.wait_timeout_while(held, timeout, |held| held.ended.is_none());
+        ended.unwrap_or_else(PoisonError::into_inner).0.ended.unwrap_or(false)
+    }
+}
+
+impl Drop for Courier {
+    fn drop(&mut self) {
+        self.bag.lock().last = true;
+        self.bag.changed.notify_all();
+    }
+}
+
+/// Sends what is in the bag until the last one: whether all were sent.
+fn deliver(mut socket: &UnixStream, rest: &[u8], bag: &Bag, disk: Option<&DurabilityWaiter>) -> bool {
+    if socket.write_all(rest).is_err() {
+        return false;
+    }
+    loop {
+        let held = bag.changed.wait_while(bag.lock(), |held| held.acks.is_empty() && !held.last);
+        let Some(&(through_seq, _)) = held.unwrap_or_else(PoisonError::into_inner).acks.front() else { return true };
+        if disk.is_some_and(|disk| !disk.wait(through_seq, Duration::MAX)) {
+            return false;
+        }
+        let durable = disk.map_or(u64::MAX, DurabilityWaiter::durable_seq);
+        let mut newest = None;
+        let mut held = bag.lock();
+        while let Some(&(_, ack)) = held.acks.front().filter(|(through_seq, _)| *through_seq <= durable) {
+            held.acks.pop_front();
+            newest = Some(ack);
+        }
+        drop(held);
+        if let Some(ack) = newest
+            && socket.write_all(&lines::line(&Answer::Ack(ack))).is_err()
+        {
+            return false;
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A stream of Arrow IPC as the daemon reads it, for whoever has one that is not a socket.
 
+use std::io::{BufReader, Read};
+
 use arrow_array::RecordBatch;
-use tokio::io::AsyncRead;
 
 use crate::connection::End;
 use crate::decoder::Decoder;
@@ -10,31 +11,30 @@ use crate::messages::Messages;
 /// Record batches off a stream of Arrow IPC, taken apart and bounded as those of a producer are.
 ///
 /// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let mut batches = barbusd::Batches::new(&b"GET / HTTP/1.1\r\n"[..], 1 << 20);
-/// assert!(batches.next().await.unwrap_err().starts_with("not an Arrow IPC stream"));
-/// # });
+/// assert!(batches.next().unwrap_err().starts_with("not an Arrow IPC stream"));
 /// ```
 #[derive(Debug)]
-pub struct Batches<R> {
-    reader: R,
+pub struct Batches<R: Read> {
+    reader: BufReader<R>,
     decoder: Decoder,
     messages: Messages,
 }
 
-impl<R: AsyncRead + Unpin> Batches<R> {
+impl<R: Read> Batches<R> {
     /// Reads `reader`, message by message, each of at most `max_message_bytes`, as it comes and decompressed.
     pub fn new(reader: R, max_message_bytes: u64) -> Self {
-        Self { reader, decoder: Decoder::new(), messages: Messages::new(max_message_bytes) }
+        Self { reader: BufReader::new(reader), decoder: Decoder::new(), messages: Messages::new(max_message_bytes) }
     }
 
     /// The next batch; `None` at the stream's end.
     ///
     /// # Errors
     /// What a producer would be told before its connection is given up; after it there is nothing more to be had.
-    pub async fn next(&mut self) -> Result<Option<RecordBatch>, String> {
+    #[allow(clippy::should_implement_trait)] // After an error there is no next one.
+    pub fn next(&mut self) -> Result<Option<RecordBatch>, String> {
         loop {
-            let message = match self.messages.read(&mut self.reader).await {
+            let message = match self.messages.read(&mut self.reader) {
                 Ok(Some(message)) => message,
                 Ok(None) => return Ok(None),
                 Err(End::Refused(why)) => return Err(why),

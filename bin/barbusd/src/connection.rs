@@ -1,14 +1,13 @@
-//! One connection: who it is, and which of the two languages it speaks.
+//! One connection: who it is, and which of the two languages it speaks. It has a thread of its own, which waits in the system's calls.
 
 use std::fmt;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barbus::protocol::Answer;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::timeout;
 
 use crate::daemon::Daemon;
 use crate::{lines, producer, requests};
@@ -19,8 +18,7 @@ const BUFFER: usize = 64 * 1024;
 /// How long a peer that was refused may take to hear of it, while it sends into the void.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
-pub(crate) type Reader = BufReader<OwnedReadHalf>;
-pub(crate) type Writer = OwnedWriteHalf;
+pub(crate) type Reader<'a> = BufReader<&'a UnixStream>;
 
 /// Who is at the other end, as the kernel says.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +26,18 @@ pub(crate) struct Peer {
     pid: Option<i32>,
     uid: Option<u32>,
     gid: Option<u32>,
+}
+
+impl Peer {
+    /// Who has connected.
+    pub(crate) fn of(stream: &tokio::net::UnixStream) -> Self {
+        let credentials = stream.peer_cred().ok();
+        Self {
+            pid: credentials.as_ref().and_then(tokio::net::unix::UCred::pid),
+            uid: credentials.as_ref().map(tokio::net::unix::UCred::uid),
+            gid: credentials.as_ref().map(tokio::net::unix::UCred::gid),
+        }
+    }
 }
 
 impl fmt::Display for Peer {
@@ -56,45 +66,44 @@ impl From<std::io::Error> for End {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(stream: UnixStream, daemon: Arc<Daemon>) {
-    let credentials = stream.peer_cred().ok();
-    let peer = Peer {
-        pid: credentials.as_ref().and_then(tokio::net::unix::UCred::pid),
-        uid: credentials.as_ref().map(tokio::net::unix::UCred::uid),
-        gid: credentials.as_ref().map(tokio::net::unix::UCred::gid),
-    };
-    let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::with_capacity(BUFFER, reader);
-    let served = tokio::select! {
-        // In this order what was taken is acknowledged before the end is looked at.
-        biased;
-        served = converse(&mut reader, &mut writer, peer, &daemon) => served,
-        () = daemon.over() => Err(End::Gone),
-    };
-    if let Err(End::Refused(error)) = served {
+pub(crate) fn serve(stream: &Arc<UnixStream>, peer: Peer, daemon: &Daemon) {
+    let mut reader = BufReader::with_capacity(BUFFER, &**stream);
+    if let Err(End::Refused(error)) = converse(&mut reader, stream, peer, daemon)
+        // What was cut off by the daemon's end is no fault of the peer's.
+        && !daemon.is_over()
+    {
         tracing::info!(%peer, %error, "connection given up");
-        let _ = timeout(LINGER, refuse(&mut reader, &mut writer, &Answer::Error { error })).await;
+        let _ = refuse(stream, &Answer::Error { error });
     }
+    // Whoever else has the socket still, a thread that sends acknowledgements, ends by this.
+    let _ = stream.shutdown(Shutdown::Both);
 }
 
 /// Says why, that nothing more comes, and swallows what is still sent: a peer in the middle of a long write reads the answer then, instead
 /// of finding the connection reset.
-async fn refuse(reader: &mut Reader, writer: &mut Writer, answer: &Answer) -> std::io::Result<()> {
-    lines::write(writer, answer).await?;
-    writer.shutdown().await?;
-    tokio::io::copy_buf(reader, &mut tokio::io::sink()).await.map(drop)
+fn refuse(mut stream: &UnixStream, answer: &Answer) -> std::io::Result<()> {
+    let until = Instant::now() + LINGER;
+    stream.set_write_timeout(Some(LINGER))?;
+    lines::write(&mut stream, answer)?;
+    stream.shutdown(Shutdown::Write)?;
+    let mut void = [0; 8 * 1024];
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut void) {
+            Ok(0) => break,
+            Err(error) if error.kind() != ErrorKind::Interrupted => break,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
-async fn converse(reader: &mut Reader, writer: &mut Writer, peer: Peer, daemon: &Arc<Daemon>) -> Result<(), End> {
-    if !daemon.access.is_open() {
-        let asked = Arc::clone(daemon);
-        let check = tokio::task::spawn_blocking(move || asked.access.check(peer.uid, peer.gid));
-        check.await.map_err(|_| End::Gone)?.map_err(End::Refused)?;
-    }
-    match reader.fill_buf().await?.first() {
+fn converse(reader: &mut Reader<'_>, stream: &Arc<UnixStream>, peer: Peer, daemon: &Daemon) -> Result<(), End> {
+    daemon.access.check(peer.uid, peer.gid).map_err(End::Refused)?;
+    match reader.fill_buf()?.first() {
         // Somebody looked whether anybody is there.
         None => Ok(()),
-        Some(b'{') => requests::answer(reader, writer, daemon).await,
-        Some(_) => producer::take(reader, writer, peer, daemon).await,
+        Some(b'{') => requests::answer(reader, stream, daemon),
+        Some(_) => producer::take(reader, stream, peer, daemon),
     }
 }

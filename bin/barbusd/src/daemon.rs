@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use barbus::protocol::Stat;
 use barbus::{Bus, Date, DurabilityWaiter, FlushWaiter, Incoming, Intake, Result, Taken, Writer};
 use jiff::Timestamp;
-use tokio::sync::watch;
 
 use crate::access::Access;
 
@@ -18,15 +17,13 @@ pub(crate) struct Daemon {
     pub(crate) waiter: FlushWaiter,
     pub(crate) access: Access,
     pub(crate) durability: DurabilityWaiter,
-    /// Rows below it are on disk; a receiver wakes with each sync.
-    pub(crate) durable: watch::Receiver<u64>,
     /// The ring is on a file system in memory: nothing in it is durable.
     pub(crate) ring_is_volatile: bool,
     /// Streams of bars that are connected.
     pub(crate) producers: AtomicU64,
     /// `None` from the daemon's end on.
     writer: Mutex<Option<Writer>>,
-    over: watch::Sender<bool>,
+    over: AtomicBool,
     warned_of_horizon: AtomicBool,
 }
 
@@ -35,21 +32,16 @@ impl Daemon {
         let ring_is_volatile = writer.bus().ring_is_volatile()?;
         let open = writer.day();
         let durability = writer.durability_waiter();
-        let (tell, durable) = watch::channel(durability.durable_seq());
-        durability.on_sync(move |seq| {
-            tell.send_replace(seq);
-        });
         let daemon = Self {
             bus: writer.bus().clone(),
             intake: writer.intake(),
             waiter: writer.flush_waiter(),
             access,
             durability,
-            durable,
             ring_is_volatile,
             producers: AtomicU64::new(0),
             writer: Mutex::new(Some(writer)),
-            over: watch::Sender::new(false),
+            over: AtomicBool::new(false),
             warned_of_horizon: AtomicBool::new(false),
         };
         let calendar = &daemon.bus.settings().calendar;
@@ -126,14 +118,15 @@ impl Daemon {
         }
     }
 
-    /// Ends all connections.
+    /// Has connections end, each when it looks next.
     pub(crate) fn end(&self) {
-        self.over.send_replace(true);
+        self.over.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until [`Daemon::end`].
-    pub(crate) async fn over(&self) {
-        let _ = self.over.subscribe().wait_for(|&over| over).await;
+    /// Whether the daemon is ending.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// Takes the writer away, after whoever has it now.

@@ -1,6 +1,6 @@
 //! The barbus daemon: a [`barbus::Writer`] behind a Unix socket.
 //!
-//! A library with two thin faces, `barbusd BUS` and `barbus daemon BUS`. The way of a bar through it: `socket` → `connection` (`access`) →
+//! A library with two thin faces, `barbusd BUS` and `barbus daemon BUS`. The way of a bar through it: `socket` → `connections` → `connection` (`access`) →
 //! `producer`, which takes messages off the stream (`messages`, `decoder`, `plain`) → `daemon`, which has the one writer.
 #![forbid(unsafe_code)]
 
@@ -8,6 +8,7 @@ mod access;
 mod acks;
 mod batches;
 mod connection;
+mod connections;
 mod daemon;
 mod decoder;
 mod lines;

@@ -1,15 +1,16 @@
 //! Lines of JSON to and from a connection.
 
+use std::io::{BufRead, Read, Write};
+
 use serde::Serialize;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Longest request, bytes.
 const MAX_LINE: u64 = 64 * 1024;
 
 /// The next line, without its end; `None` where the peer has nothing more to say. `Err` is what is wrong with it.
-pub(crate) async fn read(reader: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Vec<u8>>, String> {
+pub(crate) fn read(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
     let mut line = Vec::new();
-    reader.take(MAX_LINE).read_until(b'\n', &mut line).await.map_err(|error| error.to_string())?;
+    reader.take(MAX_LINE).read_until(b'\n', &mut line).map_err(|error| error.to_string())?;
     match line.pop() {
         None => Ok(None),
         Some(b'\n') => Ok(Some(line)),
@@ -26,6 +27,6 @@ pub(crate) fn line(value: &impl Serialize) -> Vec<u8> {
 }
 
 /// Sends a value as a line.
-pub(crate) async fn write(writer: &mut (impl AsyncWrite + Unpin), value: &impl Serialize) -> std::io::Result<()> {
-    writer.write_all(&line(value)).await
+pub(crate) fn write(writer: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
+    writer.write_all(&line(value))
 }

@@ -3,11 +3,11 @@
 //! Only the encapsulation since Arrow 0.15 is taken: the continuation marker, the length of the metadata, the metadata (a flatbuffer, which is
 //! verified), the body. A length is looked at before memory is allocated for it.
 
+use std::io::{BufRead, ErrorKind, Read};
 use std::sync::Arc;
 
 use arrow_buffer::{Buffer, MutableBuffer};
 use arrow_ipc::{MessageHeader, RecordBatch, root_as_message};
-use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::connection::End;
 use crate::plain::Layout;
@@ -36,28 +36,40 @@ pub(crate) struct Message {
 pub(crate) struct Messages {
     /// Bounds a body, as it comes and decompressed.
     max_bytes: u64,
-    /// Where metadata is read to.
-    metadata: MutableBuffer,
     last: Option<Last>,
 }
 
-/// A plain record batch's metadata, as [`Message`] has it, and what it says.
+/// What a plain record batch began with, from the marker to its body, and what that says.
 #[derive(Debug)]
 struct Last {
-    metadata: Buffer,
+    head: Buffer,
     layout: Arc<Layout>,
     body_length: usize,
 }
 
+impl Last {
+    /// A message that begins so, of which the body is to be read.
+    fn message(&self, reader: &mut impl Read) -> Result<Message, End> {
+        let body = read_body(reader, self.body_length)?;
+        Ok(Message { metadata: self.head.slice(4), body, layout: Some(Arc::clone(&self.layout)) })
+    }
+}
+
 impl Messages {
     pub(crate) fn new(max_bytes: u64) -> Self {
-        Self { max_bytes, metadata: MutableBuffer::default(), last: None }
+        Self { max_bytes, last: None }
     }
 
     /// Reads the next message; `None` at the stream's end, by its marker or because the peer sends nothing more.
-    pub(crate) async fn read(&mut self, reader: &mut (impl AsyncRead + Unpin)) -> Result<Option<Message>, End> {
+    pub(crate) fn read(&mut self, reader: &mut impl BufRead) -> Result<Option<Message>, End> {
+        if let Some(last) = &self.last
+            && fill_buf(reader)?.starts_with(&last.head)
+        {
+            reader.consume(last.head.len());
+            return last.message(reader).map(Some);
+        }
         let mut marker = [0; 4];
-        match read_all(reader, &mut marker).await? {
+        match read_all(reader, &mut marker)? {
             0 => return Ok(None),
             4 => {}
             _ => return Err(cut()),
@@ -66,7 +78,7 @@ impl Messages {
             return Err(End::Refused(not_a_message(marker)));
         }
         let mut length = [0; 4];
-        fill(reader, &mut length).await?;
+        fill(reader, &mut length)?;
         let metadata_length = match i32::from_le_bytes(length) {
             0 => return Ok(None),
             length @ 1..=MAX_METADATA => length as usize,
@@ -74,18 +86,17 @@ impl Messages {
                 return refused(format!("a message with {other} bytes of metadata: at most {MAX_METADATA} are taken"));
             }
         };
-        // Four bytes, the length, and the flatbuffer where it is aligned.
-        self.metadata.resize(8 + metadata_length, 0);
-        self.metadata[4..8].copy_from_slice(&length);
-        fill(reader, &mut self.metadata[8..]).await?;
-        if let Some(last) = self.last.as_ref().filter(|last| *last.metadata == self.metadata[4..]) {
-            let body = read_body(reader, last.body_length).await?;
-            let layout = Some(Arc::clone(&last.layout));
-            return Ok(Some(Message { metadata: last.metadata.clone(), body, layout }));
+        // Eight bytes, and the flatbuffer where it is aligned.
+        let mut head = MutableBuffer::from_len_zeroed(8 + metadata_length);
+        head[..4].copy_from_slice(&marker);
+        head[4..8].copy_from_slice(&length);
+        fill(reader, &mut head[8..])?;
+        // Its first bytes were the last ones of what had come.
+        if let Some(last) = self.last.as_ref().filter(|last| *last.head == *head) {
+            return last.message(reader).map(Some);
         }
-        let metadata: Buffer = std::mem::take(&mut self.metadata).into();
-
-        let message = match root_as_message(&metadata[8..]) {
+        let head: Buffer = head.into();
+        let message = match root_as_message(&head[8..]) {
             Ok(message) => message,
             Err(error) => return refused(format!("not an Arrow IPC message: {}", error.to_string().trim_end())),
         };
@@ -94,7 +105,7 @@ impl Messages {
             Ok(length) => return refused(format!("a message of {length} bytes: max_message is {}", self.max_bytes)),
             Err(_) => return refused(format!("a message of {} bytes", message.bodyLength())),
         };
-        let body = read_body(reader, body_length).await?;
+        let body = read_body(reader, body_length)?;
         let batch = match message.header_type() {
             MessageHeader::RecordBatch => message.header_as_record_batch(),
             MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|batch| batch.data()),
@@ -104,18 +115,17 @@ impl Messages {
             check_decompressed(&batch, &body, self.max_bytes).map_err(End::Refused)?;
         }
         let layout = Layout::of(&message).map(Arc::new);
-        let metadata = metadata.slice(4);
         if let Some(layout) = &layout {
-            self.last = Some(Last { metadata: metadata.clone(), layout: Arc::clone(layout), body_length });
+            self.last = Some(Last { head: head.clone(), layout: Arc::clone(layout), body_length });
         }
-        Ok(Some(Message { metadata, body, layout }))
+        Ok(Some(Message { metadata: head.slice(4), body, layout }))
     }
 }
 
 /// A body of so many bytes. Zeroed pages are the system's until bytes come: a length alone costs no memory.
-async fn read_body(reader: &mut (impl AsyncRead + Unpin), length: usize) -> Result<Buffer, End> {
+fn read_body(reader: &mut impl Read, length: usize) -> Result<Buffer, End> {
     let mut body = vec![0; length];
-    fill(reader, &mut body).await?;
+    fill(reader, &mut body)?;
     Ok(body.into())
 }
 
@@ -156,20 +166,32 @@ fn not_a_message(bytes: [u8; 4]) -> String {
     }
 }
 
+/// What has come and was not read, at least a byte; nothing where the peer sends nothing more.
+fn fill_buf(reader: &mut impl BufRead) -> Result<&[u8], End> {
+    while let Err(error) = reader.fill_buf() {
+        if error.kind() != ErrorKind::Interrupted {
+            return Err(error.into());
+        }
+    }
+    Ok(reader.fill_buf()?)
+}
+
 /// Reads until `bytes` is full or the peer sends nothing more: how many there are.
-async fn read_all(reader: &mut (impl AsyncRead + Unpin), bytes: &mut [u8]) -> Result<usize, End> {
+fn read_all(reader: &mut impl Read, bytes: &mut [u8]) -> Result<usize, End> {
     let mut filled = 0;
     while filled < bytes.len() {
-        match reader.read(&mut bytes[filled..]).await? {
-            0 => break,
-            more => filled += more,
+        match reader.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(more) => filled += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(filled)
 }
 
-async fn fill(reader: &mut (impl AsyncRead + Unpin), bytes: &mut [u8]) -> Result<(), End> {
-    match read_all(reader, bytes).await? == bytes.len() {
+fn fill(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), End> {
+    match read_all(reader, bytes)? == bytes.len() {
         true => Ok(()),
         false => Err(cut()),
     }
@@ -196,10 +218,9 @@ mod tests {
         batches.iter().for_each(|batch| writer.write(batch).unwrap());
         writer.finish().unwrap();
 
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (mut messages, mut decoder, mut rest) = (Messages::new(1 << 20), Decoder::new(), &stream[..]);
         let (mut found, mut layouts) = (Vec::new(), Vec::new());
-        while let Some(message) = runtime.block_on(messages.read(&mut rest)).ok().flatten() {
+        while let Some(message) = messages.read(&mut rest).ok().flatten() {
             layouts.extend(message.layout.clone());
             found.extend(decoder.decode(message).unwrap());
         }

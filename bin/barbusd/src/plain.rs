@@ -200,11 +200,10 @@ mod tests {
         let mut writer = StreamWriter::try_new_with_options(&mut stream, &batch.schema(), options).unwrap();
         writer.write(batch).unwrap();
         drop(writer);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut last = None;
         let mut rest = &stream[..];
         let mut messages = Messages::new(1 << 20);
-        while let Some(message) = runtime.block_on(messages.read(&mut rest)).ok().flatten() {
+        while let Some(message) = messages.read(&mut rest).ok().flatten() {
             last = Some((message.layout.map(|layout| Layout::clone(&layout)), message.body));
         }
         last.expect("a batch was sent")

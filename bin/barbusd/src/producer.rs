@@ -2,26 +2,23 @@
 //!
 //! Where the ring is full the producer waits, and with it only what it sends: back-pressure is the socket's.
 
-use std::pin::pin;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use barbus::protocol::{ACK, AckMode};
 use barbus::{Incoming, Intake, Taken};
-use tokio::time::timeout;
 
 use crate::acks::Acks;
-use crate::connection::{End, LINGER, Peer, Reader, Writer};
+use crate::connection::{End, LINGER, Peer, Reader};
 use crate::daemon::Daemon;
 use crate::decoder::Decoder;
 use crate::messages::{Message, Messages};
 
 /// Most rows that are taken at once: nobody holds the writer for long.
 const PIECE: usize = 65_536;
-/// From this size on a message is work for a thread that nobody waits for.
-const LONG_BYTES: usize = 64 * 1024;
 /// The pause of a producer before a full ring.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
@@ -42,30 +39,30 @@ impl Drop for Counted<'_> {
 }
 
 /// Takes a stream to its end.
-pub(crate) async fn take(reader: &mut Reader, writer: &mut Writer, peer: Peer, daemon: &Daemon) -> Result<(), End> {
+pub(crate) fn take(reader: &mut Reader<'_>, stream: &Arc<UnixStream>, peer: Peer, daemon: &Daemon) -> Result<(), End> {
     let _counted = Counted::new(&daemon.producers);
     let source = peer.to_string();
     tracing::debug!(%peer, "producer connected");
     let mut sum = Taken::default();
-    let mut acks = Acks::new(writer);
-    let end = take_batches(reader, &source, daemon, &mut sum, &mut acks).await;
+    let mut acks = Acks::new(stream);
+    let end = take_batches(reader, &source, daemon, &mut sum, &mut acks);
     tracing::debug!(%peer, rows = sum.ack.rows, "producer done");
     match end {
         Ok(()) => {
-            acks.send(sum.ack, sum.through_seq);
-            acks.finish().await
+            acks.send(sum.ack, sum.through_seq)?;
+            acks.finish(None)
         }
         Err(End::Refused(why)) => {
             // The batches before are acknowledged first.
-            timeout(LINGER, acks.finish()).await.map_err(|_| End::Gone)??;
+            acks.finish(Some(Instant::now() + LINGER))?;
             Err(End::Refused(why))
         }
         Err(End::Gone) => Err(End::Gone),
     }
 }
 
-async fn take_batches(
-    reader: &mut Reader,
+fn take_batches(
+    reader: &mut Reader<'_>,
     source: &str,
     daemon: &Daemon,
     sum: &mut Taken,
@@ -75,35 +72,38 @@ async fn take_batches(
     let mut intake = daemon.intake.clone();
     let mut mode = None;
     let mut messages = Messages::new(daemon.max_message_bytes());
-    while let Some(message) = next(reader, &mut messages, acks).await? {
+    loop {
+        let message = messages.read(reader)?;
+        // What was taken is acknowledged before the end is looked at.
+        if daemon.is_over() {
+            return Err(End::Gone);
+        }
+        let Some(message) = message else { return Ok(()) };
         if let Some(incoming) = few_good_bars(&decoder, &intake, &message, source, sum.ack.rows) {
-            take_all(daemon, &incoming, false, sum).await?;
-            acks.send(sum.ack, sum.through_seq);
+            take_all(daemon, &incoming, sum)?;
+            acks.send(sum.ack, sum.through_seq)?;
             continue;
         }
-        let long = message.body.len() >= LONG_BYTES;
-        let decoded = work(long, || decoder.decode(message)).map_err(End::Refused)?;
-        let Some(batch) = decoded else { continue };
+        let Some(batch) = decoder.decode(message).map_err(End::Refused)? else { continue };
         if mode.is_none() {
             // A stream has one schema.
             let asked = ack_mode(&batch, daemon)?;
             if asked == AckMode::Durable {
-                acks.wait_for_disk(daemon.durability.clone(), daemon.durable.clone());
+                acks.wait_for_disk(daemon.durability.clone())?;
             }
             mode = Some(asked);
         }
         let (begun, rows) = (sum.ack.rows, batch.num_rows());
         if (1..=PIECE).contains(&rows) {
-            take_piece(daemon, &mut intake, batch, source, begun, long, sum).await?;
+            take_piece(daemon, &mut intake, batch, source, begun, sum)?;
         } else {
             for first in (0..rows).step_by(PIECE) {
                 let piece = batch.slice(first, PIECE.min(rows - first));
-                take_piece(daemon, &mut intake, piece, source, begun + first as u64, long, sum).await?;
+                take_piece(daemon, &mut intake, piece, source, begun + first as u64, sum)?;
             }
         }
-        acks.send(sum.ack, sum.through_seq);
+        acks.send(sum.ack, sum.through_seq)?;
     }
-    Ok(())
 }
 
 /// When the rows of a stream are acknowledged, by its schema's metadata or else by `bus.toml`.
@@ -122,30 +122,18 @@ fn ack_mode(batch: &RecordBatch, daemon: &Daemon) -> Result<AckMode, End> {
     Ok(mode)
 }
 
-/// The next message; meanwhile acknowledgements go out that there was no room for.
-async fn next(reader: &mut Reader, messages: &mut Messages, acks: &mut Acks<'_>) -> Result<Option<Message>, End> {
-    let mut message = pin!(messages.read(reader));
-    loop {
-        tokio::select! {
-            message = &mut message => return message,
-            () = acks.catch_up(), if acks.behind() => {}
-        }
-    }
-}
-
 /// Has all of `piece` taken, however long that needs.
-async fn take_piece(
+fn take_piece(
     daemon: &Daemon,
     intake: &mut Intake,
     piece: RecordBatch,
     source: &str,
     first_row: u64,
-    long: bool,
     sum: &mut Taken,
 ) -> Result<(), End> {
-    let incoming = work(long, || intake.cast(piece, source, first_row));
+    let incoming = intake.cast(piece, source, first_row);
     let incoming = incoming.map_err(|error| End::Refused(error.to_string()))?;
-    take_all(daemon, &incoming, long, sum).await
+    take_all(daemon, &incoming, sum)
 }
 
 /// The bars of `message`, as a feed sends them: few, canonical, all good, and of a schema that is known. `None` for any others.
@@ -165,22 +153,20 @@ fn few_good_bars(
 }
 
 /// Has the rows taken, however long that needs.
-async fn take_all(daemon: &Daemon, incoming: &Incoming, long: bool, sum: &mut Taken) -> Result<(), End> {
+fn take_all(daemon: &Daemon, incoming: &Incoming, sum: &mut Taken) -> Result<(), End> {
     let mut next = 0;
     while next < incoming.rows() {
-        let taken = work(long, || daemon.take(incoming, next)).ok_or(End::Gone)?;
+        let taken = daemon.take(incoming, next).ok_or(End::Gone)?;
         let taken = taken.map_err(|error| End::Refused(error.to_string()))?;
         sum.ack += taken.ack;
         sum.through_seq = sum.through_seq.max(taken.through_seq);
         next = taken.next;
         if next < incoming.rows() {
-            tokio::time::sleep(FULL_PAUSE).await;
+            if daemon.is_over() {
+                return Err(End::Gone);
+            }
+            std::thread::sleep(FULL_PAUSE);
         }
     }
     Ok(())
-}
-
-/// Runs `task` here; where it is a long one, other connections of this thread are moved to another first.
-fn work<T>(long: bool, task: impl FnOnce() -> T) -> T {
-    if long { tokio::task::block_in_place(task) } else { task() }
 }

@@ -12,12 +12,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// Who is warned about has recovered when no more than this part of what he is warned for is left.
 const RECOVERED: f64 = 0.5;
 
-/// Everybody who reads the bus; `None` where it cannot be known.
-pub(crate) async fn list(bus: &Bus) -> Option<Vec<ReaderStat>> {
-    let bus = bus.clone();
-    tokio::task::spawn_blocking(move || barbus::readers(&bus)).await.ok()?.ok()
-}
-
 /// Looks again and again, for ever.
 pub(crate) async fn watch(bus: Bus) {
     if !bus.settings().positions {
@@ -28,8 +22,9 @@ pub(crate) async fn watch(bus: Bus) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        let theirs = bus.clone();
         // A directory that cannot be read says nothing of anybody.
-        let Some(readers) = list(&bus).await else { continue };
+        let Ok(Ok(readers)) = tokio::task::spawn_blocking(move || barbus::readers(&theirs)).await else { continue };
         let now = Timestamp::now();
         for (news, reader) in watch.look(readers, now) {
             tell(news, &reader, now);

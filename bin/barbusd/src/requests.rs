@@ -1,16 +1,18 @@
 //! Requests, one line of JSON each, and their answers.
 
+use std::os::unix::net::UnixStream;
+
 use barbus::protocol::{Answer, DayClose, Request};
 use barbus::{Bus, Date};
 use jiff::Timestamp;
 
-use crate::connection::{End, Reader, Writer};
+use crate::connection::{End, Reader};
 use crate::daemon::Daemon;
-use crate::{lines, readers};
+use crate::lines;
 
 /// Answers requests until the peer has no more. One that cannot be done is answered with the reason; one that cannot be read ends the connection.
-pub(crate) async fn answer(reader: &mut Reader, writer: &mut Writer, daemon: &Daemon) -> Result<(), End> {
-    while let Some(line) = lines::read(reader).await.map_err(End::Refused)? {
+pub(crate) fn answer(reader: &mut Reader<'_>, mut stream: &UnixStream, daemon: &Daemon) -> Result<(), End> {
+    while let Some(line) = lines::read(reader).map_err(End::Refused)? {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -18,12 +20,12 @@ pub(crate) async fn answer(reader: &mut Reader, writer: &mut Writer, daemon: &Da
         match request.map_err(|error| End::Refused(format!("not a request: {error}")))? {
             Request::Stat {} => {
                 let mut stat = daemon.stat(Timestamp::now()).ok_or(End::Gone)?;
-                stat.set_readers(readers::list(&daemon.bus).await.as_deref());
-                lines::write(writer, &stat).await?;
+                stat.set_readers(barbus::readers(&daemon.bus).ok().as_deref());
+                lines::write(&mut stream, &stat)?;
             }
-            Request::CloseDay { date } => match close_day(daemon, date).await? {
-                Ok(close) => lines::write(writer, &close).await?,
-                Err(error) => lines::write(writer, &Answer::Error { error }).await?,
+            Request::CloseDay { date } => match close_day(daemon, date)? {
+                Ok(close) => lines::write(&mut stream, &close)?,
+                Err(error) => lines::write(&mut stream, &Answer::Error { error })?,
             },
         }
     }
@@ -31,14 +33,12 @@ pub(crate) async fn answer(reader: &mut Reader, writer: &mut Writer, daemon: &Da
 }
 
 /// Closes the open day, or waits for one that is closed, until its file is there.
-async fn close_day(daemon: &Daemon, asked: Option<Date>) -> Result<Result<DayClose, String>, End> {
+fn close_day(daemon: &Daemon, asked: Option<Date>) -> Result<Result<DayClose, String>, End> {
     let closed = match daemon.close_day(asked).ok_or(End::Gone)? {
         Ok(closed) => closed,
         Err(error) => return Ok(Err(error)),
     };
-    let waiter = daemon.waiter.clone();
-    let flushed = tokio::task::spawn_blocking(move || waiter.flush()).await.map_err(|_| End::Gone)?;
-    if let Err(error) = flushed {
+    if let Err(error) = daemon.waiter.flush() {
         return Ok(Err(format!("{error}; its bars are kept, and it is tried again by itself")));
     }
     let day = closed.or(asked);

@@ -7,16 +7,15 @@ use anyhow::{Context, Result, bail};
 use barbus::{Bus, Writer};
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::{JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access::Access;
+use crate::connections::Connections;
 use crate::daemon::Daemon;
+use crate::readers;
 use crate::socket::Socket;
 use crate::watch::{FlushWatch, SyncWatch};
-use crate::{connection, readers};
 
-const WORKERS: usize = 2;
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_millis(200);
 /// How long connections may take to end.
@@ -25,9 +24,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(bus: &Bus) -> Result<()> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(WORKERS).thread_name("barbusd").enable_all().build();
-    let runtime = runtime.context("cannot start threads")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot wait for connections")?;
     let served = runtime.block_on(serve(bus));
     runtime.shutdown_timeout(LAST_WORDS);
     served
@@ -70,7 +68,7 @@ async fn serve(bus: &Bus) -> Result<()> {
     );
 
     let watching = tokio::spawn(readers::watch(bus.clone()));
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::new(Arc::clone(&daemon));
     let mut flusher = FlushWatch::default();
     let mut syncs = SyncWatch::default();
     let mut tick = interval(TICK);
@@ -79,13 +77,13 @@ async fn serve(bus: &Bus) -> Result<()> {
     while bug.is_none() {
         tokio::select! {
             accepted = socket.listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(connection::serve(stream, Arc::clone(&daemon)))),
+                Ok((stream, _)) => connections.serve(stream),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(ended) = connections.join_next() => bug = bug_in(ended),
+            ended = connections.ended() => bug = ended,
             _ = tick.tick() => {
                 daemon.close_by_clock(Timestamp::now());
                 flusher.look(&daemon.waiter.status());
@@ -107,18 +105,12 @@ async fn serve(bus: &Bus) -> Result<()> {
     drop(socket);
     watching.abort();
     daemon.end();
-    let ended = timeout(LAST_WORDS, async {
-        while let Some(ended) = connections.join_next().await {
-            bug = bug.take().or(bug_in(ended));
-        }
-    });
-    if ended.await.is_err() {
-        connections.shutdown().await;
-    }
+    bug = bug.or(connections.end(LAST_WORDS).await);
     let waiter = daemon.waiter.clone();
     let durability = daemon.durability.clone();
     // Archives what is closed, puts the ring on disk, gives the lock back.
-    tokio::task::block_in_place(|| drop(daemon.retire()));
+    // Beside this thread, which still listens to signals.
+    let _ = tokio::task::spawn_blocking(move || drop(daemon.retire())).await;
     flusher.look(&waiter.status());
     syncs.look(durability.last_error());
     match bug {
@@ -128,13 +120,6 @@ async fn serve(bus: &Bus) -> Result<()> {
             Ok(())
         }
     }
-}
-
-/// What a connection's task panicked with. Input cannot do that: it is a bug, and what it left behind is not to be trusted.
-fn bug_in(ended: Result<(), JoinError>) -> Option<String> {
-    let panic = ended.err()?.try_into_panic().ok()?;
-    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    Some(text.unwrap_or("a panic").to_owned())
 }
 
 fn tell_recovery(writer: &Writer) {

@@ -24,6 +24,9 @@ use crate::report::Report;
 
 const WARM_UP: u64 = 500;
 const BARS: u64 = WARM_UP + 6_000;
+/// Bars that one way sends before it is another's turn; the first of them find caches that are another's.
+const TURN: u64 = 250;
+const TURN_WARM_UP: u64 = 10;
 /// Between two bars: everybody but the eye sleeps when one comes.
 const PAUSE: Duration = Duration::from_micros(250);
 const HOP: &str = "plain Unix-socket hop";
@@ -143,31 +146,50 @@ impl Drop for Process {
     }
 }
 
-/// Sends bars, one by one, each when the one before was seen and everybody else sleeps again; `there` spins until it sees one.
-fn one_by_one(
-    report: &mut Report,
-    system: &'static str,
-    mut send: impl FnMut(u64) -> anyhow::Result<()>,
-    mut there: impl FnMut(u64) -> anyhow::Result<()>,
-    mut afterwards: impl FnMut(u64) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut histogram = Histogram::<u64>::new(3)?;
-    for n in 0..BARS {
-        let start = Instant::now();
-        send(n)?;
-        there(n)?;
-        if n >= WARM_UP {
-            histogram.record(start.elapsed().as_nanos() as u64)?;
-        }
-        afterwards(n)?;
-        // Not asleep: the eye's core stays awake.
-        while start.elapsed() < PAUSE {
-            std::hint::spin_loop();
+/// A way of a bar from this process through another one back to its eye.
+trait Way {
+    fn system(&self) -> &'static str;
+    /// Sends the `n`-th bar.
+    fn send(&mut self, n: u64) -> anyhow::Result<()>;
+    /// Spins until it sees that bar, and looks at it.
+    fn see(&mut self, n: u64) -> anyhow::Result<()>;
+    /// What is left to do, the clock stopped.
+    fn afterwards(&mut self, _: u64) -> anyhow::Result<()> {
+        Ok(())
+    }
+    /// All were seen.
+    fn end(self: Box<Self>) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// Sends bars over every way, one by one, each when the one before was seen and everybody else sleeps again. The ways take turns every
+/// [`TURN`] bars: the machine changes within seconds.
+fn one_by_one(report: &mut Report, mut ways: Vec<Box<dyn Way>>) -> anyhow::Result<()> {
+    let mut histograms = ways.iter().map(|_| Histogram::<u64>::new(3)).collect::<Result<Vec<_>, _>>()?;
+    for turn in 0..BARS / TURN {
+        for (way, histogram) in ways.iter_mut().zip(&mut histograms) {
+            for n in turn * TURN..(turn + 1) * TURN {
+                let start = Instant::now();
+                way.send(n)?;
+                way.see(n)?;
+                if n >= WARM_UP && n % TURN >= TURN_WARM_UP {
+                    histogram.record(start.elapsed().as_nanos() as u64)?;
+                }
+                way.afterwards(n)?;
+                // Not asleep: the eye's core stays awake.
+                while start.elapsed() < PAUSE {
+                    std::hint::spin_loop();
+                }
+            }
         }
     }
-    let measures = ["socket to eye, p50", "socket to eye, p99", "socket to eye, p99.9", "socket to eye, max"];
-    for (measure, quantile) in measures.into_iter().zip([0.5, 0.99, 0.999, 1.0]) {
-        report.add(measure, system, Some(HOP), "us", histogram.value_at_quantile(quantile) as f64 / 1_000.0);
+    for (way, histogram) in ways.into_iter().zip(histograms) {
+        let measures = ["socket to eye, p50", "socket to eye, p99", "socket to eye, p99.9", "socket to eye, max"];
+        for (measure, quantile) in measures.into_iter().zip([0.5, 0.99, 0.999, 1.0]) {
+            report.add(measure, way.system(), Some(HOP), "us", histogram.value_at_quantile(quantile) as f64 / 1_000.0);
+        }
+        way.end()?;
     }
     Ok(())
 }
@@ -175,84 +197,160 @@ fn one_by_one(
 pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     pin(0);
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
-    hop(report, directory.path())?;
-    one_bar(report, directory.path())?;
+    let ways: Vec<Box<dyn Way>> = vec![
+        Box::new(Hop::new(directory.path())?),
+        Box::new(Message::new(directory.path())?),
+        Box::new(Library::new(directory.path())?),
+    ];
+    one_by_one(report, ways)?;
     std::fs::remove_file(directory.path().join("socket"))?;
     ingest(report, directory.path())?;
-    {
-        unpin();
-        Ok(())
+    unpin();
+    Ok(())
+}
+
+struct Hop {
+    stream: UnixStream,
+    words: ReadMap,
+    _process: Process,
+}
+
+impl Hop {
+    fn new(directory: &Path) -> anyhow::Result<Self> {
+        drop(allocate(&directory.join("words"), 8 * BARS)?);
+        let process = Process::start(Role::Hop, directory)?;
+        let stream = UnixStream::connect(directory.join("socket"))?;
+        Ok(Self { stream, words: ReadMap::open(&directory.join("words"))?, _process: process })
     }
 }
 
-fn hop(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
-    drop(allocate(&directory.join("words"), 8 * BARS)?);
-    let _hop = Process::start(Role::Hop, directory)?;
-    let mut stream = UnixStream::connect(directory.join("socket"))?;
-    let words = ReadMap::open(&directory.join("words"))?;
-    let words = words.words64(0, BARS as usize);
-    let send = |n: u64| {
+impl Way for Hop {
+    fn system(&self) -> &'static str {
+        HOP
+    }
+
+    fn send(&mut self, n: u64) -> anyhow::Result<()> {
         let mut bytes = [0; HOP_BYTES];
         bytes[..8].copy_from_slice(&(n + 1).to_le_bytes());
-        Ok(stream.write_all(&bytes)?)
-    };
-    let there = |n: u64| {
-        while words[n as usize].get() != n + 1 {
+        Ok(self.stream.write_all(&bytes)?)
+    }
+
+    fn see(&mut self, n: u64) -> anyhow::Result<()> {
+        let word = &self.words.words64(8 * n as usize, 1)[0];
+        while word.get() != n + 1 {
             std::hint::spin_loop();
         }
         Ok(())
-    };
-    one_by_one(report, HOP, send, there, |_| Ok(()))
+    }
 }
 
-fn one_bar(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
-    for (name, system) in
-        [("message", "barbus: message, daemon, Reader"), ("library", "barbus: Publisher, daemon, Reader")]
-    {
-        let bus = Bus::init(&directory.join(name), &InitOptions { calendar: "24x7".into(), preset: None })?;
-        let _daemon = Process::daemon(&bus)?;
-        let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
-        let there = |n: u64| {
-            let bars = loop {
-                match reader.poll()? {
-                    Some(Event::Bars(bars)) => break bars,
-                    _ => std::hint::spin_loop(),
-                }
-            };
-            let [row] = bars.rows() else { bail!("{} bars at once", bars.len()) };
-            let price = n as f64 + 0.5;
-            let found = (u64::from(row.symbol.0), row.frame_ms, row.open, row.high, row.low, row.close);
-            let sent = (n % SYMBOLS, frame_ms(n), price, price + 1.0, price - 1.0, price);
-            ensure!(found == sent && (row.volume, row.optional[0]) == (n as f64, price), "bar {n} came as {row:?}");
-            Ok(())
-        };
-        let mut publisher = Publisher::connect(&bus)?;
-        if name == "library" {
-            // From the call on: it makes an Arrow message of the bar first.
-            one_by_one(report, system, |n| Ok(publisher.queue(&bar(n))?), there, |_| Ok(()))?;
-            let ack = publisher.finish()?;
-            ensure!(ack.accepted == BARS, "{ack:?}");
-        } else {
-            // From the system call on, as the plain hop: the messages are there before.
-            let mut stream = StreamWriter::try_new(Vec::new(), &bar(0).schema())?;
-            let mut messages = Vec::new();
-            for n in 0..BARS {
-                stream.write(&bar(n))?;
-                messages.push(std::mem::take(stream.get_mut()));
-            }
-            let socket = UnixStream::connect(bus.socket())?;
-            let mut answers = BufReader::new(&socket);
-            let mut acknowledged = String::new();
-            let send = |n: u64| Ok((&socket).write_all(&messages[n as usize])?);
-            one_by_one(report, system, send, there, |n| {
-                acknowledged.clear();
-                answers.read_line(&mut acknowledged)?;
-                ensure!(acknowledged.contains(&format!("\"accepted\":{},", n + 1)), "{acknowledged}");
-                Ok(())
-            })?;
-        }
+/// A bus with its daemon, and a reader that looks at every field.
+struct Watched {
+    reader: Reader,
+    bus: Bus,
+    _daemon: Process,
+}
+
+impl Watched {
+    fn new(path: &Path) -> anyhow::Result<Self> {
+        let bus = Bus::init(path, &InitOptions { calendar: "24x7".into(), preset: None })?;
+        let daemon = Process::daemon(&bus)?;
+        let reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+        Ok(Self { reader, bus, _daemon: daemon })
     }
-    Ok(())
+
+    fn see(&mut self, n: u64) -> anyhow::Result<()> {
+        let bars = loop {
+            match self.reader.poll()? {
+                Some(Event::Bars(bars)) => break bars,
+                _ => std::hint::spin_loop(),
+            }
+        };
+        let [row] = bars.rows() else { bail!("{} bars at once", bars.len()) };
+        let price = n as f64 + 0.5;
+        let found = (u64::from(row.symbol.0), row.frame_ms, row.open, row.high, row.low, row.close);
+        let sent = (n % SYMBOLS, frame_ms(n), price, price + 1.0, price - 1.0, price);
+        ensure!(found == sent && (row.volume, row.optional[0]) == (n as f64, price), "bar {n} came as {row:?}");
+        Ok(())
+    }
+}
+
+/// From the system call on, as the plain hop: the messages are there before.
+struct Message {
+    messages: Vec<Vec<u8>>,
+    socket: UnixStream,
+    answers: BufReader<UnixStream>,
+    acknowledged: String,
+    watched: Watched,
+}
+
+impl Message {
+    fn new(directory: &Path) -> anyhow::Result<Self> {
+        let watched = Watched::new(&directory.join("message"))?;
+        let mut stream = StreamWriter::try_new(Vec::new(), &bar(0).schema())?;
+        let mut messages = Vec::new();
+        for n in 0..BARS {
+            stream.write(&bar(n))?;
+            messages.push(std::mem::take(stream.get_mut()));
+        }
+        let socket = UnixStream::connect(watched.bus.socket())?;
+        let answers = BufReader::new(socket.try_clone()?);
+        Ok(Self { messages, socket, answers, acknowledged: String::new(), watched })
+    }
+}
+
+impl Way for Message {
+    fn system(&self) -> &'static str {
+        "barbus: message, daemon, Reader"
+    }
+
+    fn send(&mut self, n: u64) -> anyhow::Result<()> {
+        Ok(self.socket.write_all(&self.messages[n as usize])?)
+    }
+
+    fn see(&mut self, n: u64) -> anyhow::Result<()> {
+        self.watched.see(n)
+    }
+
+    fn afterwards(&mut self, n: u64) -> anyhow::Result<()> {
+        self.acknowledged.clear();
+        self.answers.read_line(&mut self.acknowledged)?;
+        ensure!(self.acknowledged.contains(&format!("\"accepted\":{},", n + 1)), "{}", self.acknowledged);
+        Ok(())
+    }
+}
+
+/// From the call on: it makes an Arrow message of the bar first.
+struct Library {
+    publisher: Publisher,
+    watched: Watched,
+}
+
+impl Library {
+    fn new(directory: &Path) -> anyhow::Result<Self> {
+        let watched = Watched::new(&directory.join("library"))?;
+        Ok(Self { publisher: Publisher::connect(&watched.bus)?, watched })
+    }
+}
+
+impl Way for Library {
+    fn system(&self) -> &'static str {
+        "barbus: Publisher, daemon, Reader"
+    }
+
+    fn send(&mut self, n: u64) -> anyhow::Result<()> {
+        Ok(self.publisher.queue(&bar(n))?)
+    }
+
+    fn see(&mut self, n: u64) -> anyhow::Result<()> {
+        self.watched.see(n)
+    }
+
+    fn end(self: Box<Self>) -> anyhow::Result<()> {
+        let ack = self.publisher.finish()?;
+        ensure!(ack.accepted == BARS, "{ack:?}");
+        Ok(())
+    }
 }
 
 fn ingest(report: &mut Report, directory: &Path) -> anyhow::Result<()> {

@@ -24,18 +24,15 @@ fn intake() -> &'static Intake {
 
 /// Takes `data` as what a producer sends, up to the cast: framing, decoder, columns and types.
 pub fn run(data: &[u8]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(async {
-        let mut batches = Batches::new(data, MAX_MESSAGE_BYTES);
-        for first_row in 0..MAX_BATCHES {
-            match batches.next().await {
-                Ok(Some(batch)) => cast(batch, first_row as u64),
-                Ok(None) => return,
-                Err(why) => return assert!(!why.is_empty()),
-            }
+    let mut batches = Batches::new(data, MAX_MESSAGE_BYTES);
+    for first_row in 0..MAX_BATCHES {
+        match batches.next() {
+            Ok(Some(batch)) => cast(batch, first_row as u64),
+            Ok(None) => return,
+            Err(why) => return assert!(!why.is_empty()),
         }
-        panic!("{} bytes gave more than {MAX_BATCHES} batches", data.len());
-    });
+    }
+    panic!("{} bytes gave more than {MAX_BATCHES} batches", data.len());
 }
 
 fn cast(batch: RecordBatch, first_row: u64) {

@@ -73,8 +73,6 @@ impl Heart for Current {
     }
 }
 
-type Listener = Box<dyn Fn(u64) + Send>;
-
 #[derive(Default)]
 struct State {
     /// Rows below it are waited for.
@@ -84,7 +82,6 @@ struct State {
     /// Rows below it are on disk.
     durable: u64,
     error: Option<SyncError>,
-    listener: Option<Listener>,
     stop: bool,
     over: bool,
 }
@@ -225,9 +222,6 @@ fn note(shared: &Shared, result: Result<u64, String>) {
         Ok(durable) => {
             state.durable = state.durable.max(durable);
             state.error = None;
-            if let Some(listener) = &state.listener {
-                listener(state.durable);
-            }
         }
         Err(error) => {
             let tries = state.error.as_ref().map_or(0, |last| last.tries) + 1;
@@ -274,12 +268,6 @@ impl DurabilityWaiter {
         let (state, _) =
             self.shared.done.wait_timeout_while(state, timeout, waiting).unwrap_or_else(PoisonError::into_inner);
         state.durable >= seq
-    }
-
-    /// Has `listener` called after each sync with the number below which every row is on disk, from the thread that syncs; it must not wait.
-    /// It takes the place of the one before.
-    pub fn on_sync(&self, listener: impl Fn(u64) + Send + 'static) {
-        self.shared.lock().listener = Some(Box::new(listener));
     }
 
     /// The last failure to put the ring on disk, until a success.
@@ -386,8 +374,6 @@ mod tests {
     fn a_sync_that_fails_is_shown_and_tried_again() {
         let bench = bench();
         let waiter = bench.pulse.waiter();
-        let (told, tells) = channel();
-        waiter.on_sync(move |seq| told.send(seq).unwrap());
         bench.rows.store(5, SeqCst);
         bench.fails.store(true, SeqCst);
         waiter.ask(5);
@@ -404,7 +390,7 @@ mod tests {
         bench.fails.store(false, SeqCst);
         bench.go.send(()).unwrap();
         assert!(waiter.wait(5, LONG));
-        assert_eq!((waiter.last_error(), tells.recv().unwrap()), (None, 5));
+        assert_eq!((waiter.last_error(), waiter.durable_seq()), (None, 5));
         bench.go.send(()).unwrap();
     }
     /// A disk that takes its time does not make the writer look dead; its end is said at the end.

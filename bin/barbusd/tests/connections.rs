@@ -1,0 +1,88 @@
+//! Connections to the daemon: how many, and how they end with it.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+use arrow_ipc::writer::StreamWriter;
+use barbus::protocol::Ack;
+use rustix::process::Signal;
+
+use support::*;
+
+const DAY: &str = "2024-03-04";
+/// What docs/OPERATING.md says.
+const MOST: usize = 512;
+
+/// Asks how the bus is: the connection, which stays, and the answer.
+fn asking(bus: &Bus) -> (UnixStream, String) {
+    let stream = UnixStream::connect(bus.socket()).unwrap();
+    // One that is turned away may be hung up on before.
+    let _ = (&stream).write_all(b"{\"stat\":{}}\n");
+    let mut answer = String::new();
+    let _ = BufReader::new(&stream).read_line(&mut answer);
+    (stream, answer)
+}
+
+#[test]
+fn one_too_many_is_told_so_and_the_others_go_on() {
+    let bus = Bus::running();
+    let day = bars(DAY, &["600000.XSHG"], 240);
+    let whole = stream(&[day.slice(0, 100), day.slice(100, 140)]);
+    let mut producer = Connection::to(&bus);
+    producer.send(&whole[..whole.len() - 1_000]);
+    assert_eq!(producer.ack(), Ack { rows: 100, accepted: 100, seq: Some(99), ..Ack::default() });
+    let mut silent = Vec::new();
+    let turned_away = loop {
+        let (stream, answer) = asking(&bus);
+        if answer.starts_with("{\"error\"") {
+            break answer;
+        }
+        assert!(answer.contains("\"bars\":100"), "{answer:?}");
+        silent.push(stream);
+    };
+    assert_eq!(turned_away, format!("{{\"error\":\"too many connections: {MOST} at once\"}}\n"));
+    assert_eq!(silent.len(), MOST - 1);
+
+    producer.send(&whole[whole.len() - 1_000..whole.len() - 8]);
+    assert_eq!(producer.ack(), Ack { rows: 240, accepted: 240, seq: Some(239), ..Ack::default() });
+    drop(silent);
+    until("room for others", || asking(&bus).1.contains("\"bars\":240").then_some(()));
+}
+
+/// Whatever peers are in the middle of, a signal ends the daemon, and what was acknowledged is there.
+#[test]
+fn the_end_waits_for_nobody() {
+    let mut bus = Bus::running();
+    let day = bars(DAY, &["600000.XSHG", "600001.XSHG", "600002.XSHG", "600003.XSHG"], 240);
+    let silent = UnixStream::connect(bus.socket()).unwrap();
+    let whole = stream(std::slice::from_ref(&day));
+    let mut half = Connection::to(&bus);
+    half.send(&whole[..whole.len() / 2]);
+    // One that reads nothing, until the daemon has no room for its answers.
+    let single: Vec<_> = (0..960).map(|row| day.slice(row, 1)).collect();
+    let mut never = Connection::to(&bus);
+    never.send(&stream(&single));
+    until("all that was sent", || (bus.stat().bars == 960).then_some(()));
+    // One that goes on sending.
+    let sending = UnixStream::connect(bus.socket()).unwrap();
+    let endless = std::thread::spawn(move || {
+        let bytes = stream(&single);
+        let batches = &bytes[..bytes.len() - 8];
+        let schema = StreamWriter::try_new(Vec::new(), &day.schema()).unwrap().get_ref().len();
+        let mut sent = (&sending).write_all(batches);
+        while sent.is_ok() {
+            sent = (&sending).write_all(&batches[schema..]);
+        }
+    });
+    until("a producer that sends", || (bus.stat().duplicates > Some(0)).then_some(()));
+    assert_eq!(bus.end(Signal::TERM).code(), Some(0));
+    endless.join().unwrap();
+    // Half a message was no fault of its sender's.
+    assert_eq!(half.line(), None);
+    assert_eq!(BufReader::new(&silent).lines().count(), 0);
+
+    bus.start(&[]);
+    assert_eq!(bus.stat().bars, 960);
+}
