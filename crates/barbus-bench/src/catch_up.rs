@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use barbus::arrow_array::types::Float64Type;
-use barbus::{Bus, Event, InitOptions, Reader, Start, Writer};
+use barbus::{Bus, Event, InitOptions, Reader, Start, View, Writer};
 use barbus_bench_link::{Peer, Receiver, Sender, Wait, pin, scratch, unpin};
 use barbus_ring::Follower;
 
@@ -20,8 +20,11 @@ const ROWS: u64 = 16_384;
 const CLOSE: usize = 5;
 /// Times that a column is summed.
 const SUMS: usize = 20;
+const COLUMN: &str = "sum of a column of 1.2 M bars";
+const PLAIN: &str = "a plain array";
 
-/// Eight sums at once, as a column is summed that nothing is known of.
+/// Eight sums at once, as a column is summed that nothing is known of. One code for everybody.
+#[inline(never)]
 fn sum(values: &[f64]) -> f64 {
     let (chunks, rest) = values.as_chunks::<8>();
     let mut lanes = [0.0; 8];
@@ -32,6 +35,7 @@ fn sum(values: &[f64]) -> f64 {
 }
 
 /// The same of the bytes of a column.
+#[inline(never)]
 fn sum_of_bytes(bytes: &[u8]) -> f64 {
     let value = |bytes: &[u8; 8]| f64::from_le_bytes(*bytes);
     let (chunks, _) = bytes.as_chunks::<64>();
@@ -85,6 +89,41 @@ fn by_copy(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The sums of one column, all of which are to be the same.
+struct Sums<'a> {
+    report: &'a mut Report,
+    wanted: f64,
+    /// Million bars of all sums.
+    rate: f64,
+}
+
+impl Sums<'_> {
+    /// Sums what `source` has, rewound each time; the first time touches the ring's pages.
+    fn pinned<T, E>(
+        &mut self,
+        what: &str,
+        mut source: T,
+        rewind: impl Fn(T) -> Result<T, E>,
+        total: impl Fn(&mut T) -> anyhow::Result<f64>,
+    ) -> anyhow::Result<T>
+    where
+        anyhow::Error: From<E>,
+    {
+        let mut seconds = 0.0;
+        for times in 0..=SUMS {
+            source = rewind(source)?;
+            let start = Instant::now();
+            let total = total(&mut source)?;
+            seconds += if times == 0 { 0.0 } else { start.elapsed().as_secs_f64() };
+            let wanted = self.wanted;
+            ensure!((total / wanted - 1.0).abs() < 1e-9, "{total} where {wanted} is the sum");
+        }
+        let system = format!("pinned anew each time, {what}");
+        self.report.add(COLUMN, &system, Some(PLAIN), "M bars/s", self.rate / seconds);
+        Ok(source)
+    }
+}
+
 fn in_place(report: &mut Report) -> anyhow::Result<()> {
     let directory = scratch()?;
     unpin();
@@ -110,43 +149,54 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     }
     let seconds = start.elapsed().as_secs_f64();
     let rate = (SUMS * BARS) as f64 / 1e6;
-    let (measure, limit) = ("sum of a column of 1.2 M bars", "a plain array");
-    report.add(measure, limit, None, "M bars/s", rate / seconds);
+    report.add(COLUMN, PLAIN, None, "M bars/s", rate / seconds);
 
-    // The pins and the views each time anew; the first time touches the ring's pages.
-    let mut seconds = 0.0;
-    for times in 0..=SUMS {
-        reader = reader.from(Start::Oldest)?;
-        let start = Instant::now();
-        let mut total = 0.0;
-        while let Some(view) = reader.pin()? {
-            total += sum(view.column::<Float64Type>("close").context("there are prices")?);
-        }
-        seconds += if times == 0 { 0.0 } else { start.elapsed().as_secs_f64() };
-        ensure!((total / wanted - 1.0).abs() < 1e-9, "{total} where {wanted} is the sum");
-    }
-    report.add(measure, "pinned anew each time, views", Some(limit), "M bars/s", rate / seconds);
-
+    // Each block is pinned anew each time, by itself or in runs.
+    let mut sums = Sums { report, wanted, rate };
+    let close = |view: &View| view.column::<Float64Type>("close").map(sum).context("there are prices");
+    reader = sums.pinned(
+        "views",
+        reader,
+        |reader| reader.from(Start::Oldest),
+        |reader| {
+            let mut total = 0.0;
+            while let Some(view) = reader.pin()? {
+                total += close(&view)?;
+            }
+            Ok(total)
+        },
+    )?;
+    reader = sums.pinned(
+        "views, in runs",
+        reader,
+        |reader| reader.from(Start::Oldest),
+        |reader| reader.views().try_fold(0.0, |total, view| Ok(total + close(&view?)?)),
+    )?;
     // The same without Arrow: the pins and the bytes.
     let ring = barbus_ring::Ring::attach(&bus.ring())?;
-    let mut seconds = 0.0;
-    for times in 0..=SUMS {
-        let mut follower = Follower::new(&ring, barbus_ring::Start::Oldest)?;
-        let start = Instant::now();
-        let mut total = 0.0;
-        while let Some(rows) = follower.pin(&ring)? {
-            total += sum_of_bytes(&rows.values(&ring, CLOSE));
-        }
-        seconds += if times == 0 { 0.0 } else { start.elapsed().as_secs_f64() };
-        ensure!((total / wanted - 1.0).abs() < 1e-9, "{total} where {wanted} is the sum");
-    }
-    report.add(measure, "pinned anew each time, ring", Some(limit), "M bars/s", rate / seconds);
+    let oldest = |_| Follower::new(&ring, barbus_ring::Start::Oldest);
+    let follower = sums.pinned(
+        "ring",
+        oldest(())?,
+        |_| oldest(()),
+        |follower| {
+            let mut total = 0.0;
+            while let Some(rows) = follower.pin(&ring)? {
+                total += sum_of_bytes(&rows.values(&ring, CLOSE));
+            }
+            Ok(total)
+        },
+    )?;
+    sums.pinned(
+        "ring, in runs",
+        follower,
+        |_| oldest(()),
+        |follower| {
+            follower.pin_each(&ring).try_fold(0.0, |total, rows| Ok(total + sum_of_bytes(&rows?.values(&ring, CLOSE))))
+        },
+    )?;
 
-    let mut views = Vec::new();
-    reader = reader.from(Start::Oldest)?;
-    while let Some(view) = reader.pin()? {
-        views.push(view);
-    }
+    let views = reader.from(Start::Oldest)?.views().collect::<Result<Vec<_>, _>>()?;
     let columns: Vec<&[f64]> = views
         .iter()
         .map(|view| view.column::<Float64Type>("close"))
@@ -159,6 +209,6 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     for _ in 0..SUMS {
         ensure!((all() / wanted - 1.0).abs() < 1e-9, "another sum");
     }
-    report.add(measure, "views that are held", Some(limit), "M bars/s", rate / start.elapsed().as_secs_f64());
+    report.add(COLUMN, "views that are held", Some(PLAIN), "M bars/s", rate / start.elapsed().as_secs_f64());
     Ok(())
 }

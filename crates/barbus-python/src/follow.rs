@@ -292,26 +292,23 @@ pub(crate) fn newest_day(mut open: impl FnMut() -> PyResult<Reader>) -> PyResult
         };
         let mut found = RingDay { day: None, batches: Vec::new(), pinned: false };
         loop {
-            let (batch, pinned) = match reader.pin().map_err(raised)? {
-                Some(view) => {
-                    found.day = found.day.max(view.day());
-                    (batch::bare(view.into_batch().map_err(raised)?).map_err(raised)?, true)
+            for view in reader.views() {
+                let view = view.map_err(raised)?;
+                found.day = found.day.max(view.day());
+                found.batches.push(batch::bare(view.into_batch().map_err(raised)?).map_err(raised)?);
+                found.pinned = true;
+            }
+            match reader.poll().map_err(raised)? {
+                None => break,
+                Some(Event::DayClosed(_)) => {}
+                // The writer took the blocks before they were pinned.
+                Some(Event::Lapped { .. }) => continue 'again,
+                Some(Event::Bars(bars)) => {
+                    let (names, rows): (Vec<&str>, Vec<Row>) = bars.iter().map(|bar| (bar.symbol, *bar)).unzip();
+                    found.batches.push(batch::of_rows(&schema, &rows, &names).map_err(raised)?);
+                    found.day = found.day.max(reader.day());
                 }
-                None => match reader.poll().map_err(raised)? {
-                    None => break,
-                    Some(Event::DayClosed(_)) => continue,
-                    // The writer took the blocks before they were pinned.
-                    Some(Event::Lapped { .. }) => continue 'again,
-                    Some(Event::Bars(bars)) => {
-                        let (names, rows): (Vec<&str>, Vec<Row>) = bars.iter().map(|bar| (bar.symbol, *bar)).unzip();
-                        let batch = batch::of_rows(&schema, &rows, &names).map_err(raised)?;
-                        found.day = found.day.max(reader.day());
-                        (batch, false)
-                    }
-                },
-            };
-            found.pinned |= pinned;
-            found.batches.push(batch);
+            }
         }
         let Some(day) = found.day else { return Ok(found) };
         // Late bars of other days lie among them.

@@ -3,7 +3,7 @@ use barbus_shm::{Memory, ReaderMemory};
 use crate::layout::*;
 use crate::stream::Stream;
 use crate::tip::Tip;
-use crate::{PinnedRows, Ring, RingError, Row};
+use crate::{PinnedBlocks, PinnedRows, Ring, RingError, Row};
 
 /// Where a follower begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,15 +253,35 @@ impl Follower {
     /// The next rows where they lie: from the position to what is committed in its block; the position goes on behind them.
     ///
     /// `None` where something else comes first, which [`Follower::poll`] tells: a day's close, rows that were missed, or nothing new. It makes
-    /// the system calls of a lock. Rows come here a little later than by `poll`, which reads them from the tip.
+    /// the system calls of a lock where there are rows. Rows come here a little later than by `poll`, which reads them from the tip.
     pub fn pin<M: ReaderMemory>(&mut self, ring: &Ring<M>) -> Result<Option<PinnedRows<M>>, RingError> {
+        self.pin_after(ring, |_, _| Ok(()))
+    }
+
+    /// As [`Follower::pin`] again and again: for many blocks, whose locks are taken together.
+    pub fn pin_each<'a, M: ReaderMemory>(&'a mut self, ring: &'a Ring<M>) -> PinnedBlocks<'a, M> {
+        PinnedBlocks::new(self, ring)
+    }
+
+    /// As [`Follower::pin`]; before the lock of a slot with rows `before` is told the slot and its block.
+    pub(crate) fn pin_after<M: ReaderMemory>(
+        &mut self,
+        ring: &Ring<M>,
+        before: impl FnOnce(usize, u64) -> Result<(), RingError>,
+    ) -> Result<Option<PinnedRows<M>>, RingError> {
         // On a copy: what only a poll can tell must be told by one.
         let mut ahead = self.clone();
         if ahead.step(ring, &mut Vec::new(), 0) != Polled::Empty || ahead.at.block == 0 {
             return Ok(None);
         }
-        let Some(rows) = ring.pin(ahead.at.block)?.filter(|rows| rows.to > ahead.at.row) else { return Ok(None) };
-        let rows = rows.behind(ahead.at.row);
+        let Position { block, row, .. } = ahead.at;
+        let Some(slot) = ahead.slot(ring).filter(|&slot| ring.committed(slot, block) > row) else { return Ok(None) };
+        before(slot, block)?;
+        let Some(rows) = ring.pin_slot(slot, block)?.filter(|rows| rows.to > row) else { return Ok(None) };
+        let rows = rows.behind(row);
+        // What comes next is looked at when these have been read, which may have emptied the caches.
+        let behind = ring.geometry.slot(slot) + ring.geometry.slot_bytes;
+        [BH_BLOCK, BH_STATE].iter().for_each(|line| ring.map.prefetch(behind + line));
         ahead.at.row = rows.to;
         ahead.at.seq = ahead.at.seq.wrapping_add(rows.len() as u64);
         *self = ahead;
@@ -356,7 +376,7 @@ impl Follower {
             }
             self.at.block = self.at.block.wrapping_add(1);
             self.at.row = 0;
-            self.slot = None;
+            self.slot = ring.slot_behind(slot, self.at.block);
             if state & STATE_LAST_OF_DAY != 0 {
                 return Polled::DayClosed(day);
             }

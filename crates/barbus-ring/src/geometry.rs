@@ -139,6 +139,11 @@ impl Geometry {
         self.slots_offset + slot * self.slot_bytes
     }
 
+    /// `count` slots from `slot` on, to be pinned.
+    pub(crate) fn slots_from(&self, slot: usize, count: usize) -> barbus_shm::Pieces {
+        barbus_shm::Pieces { offset: self.slot(slot), len: self.slot_bytes, count }
+    }
+
     /// The tip slot of row `seq`.
     #[inline(always)]
     pub(crate) fn tip_slot(&self, seq: u64) -> usize {

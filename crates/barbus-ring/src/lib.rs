@@ -54,7 +54,7 @@ pub use create::create;
 pub use error::{DictionaryFull, RingError, RingFull};
 pub use follower::{Follower, Polled, Position, Start, StartError};
 pub use geometry::Geometry;
-pub use pin::{Bits, FrozenSymbols, PinnedRows, Validity};
+pub use pin::{Bits, FrozenSymbols, PinnedBlocks, PinnedRows, Validity};
 pub use place::Place;
 pub use recover::Recovery;
 pub use ring::{Ring, RingStatus};

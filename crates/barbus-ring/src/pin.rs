@@ -3,19 +3,19 @@
 //! Rows below the committed count do not change, and a slot that is pinned is not used again: so what is handed out here is what it was, for as
 //! long as it is held. The one exception is a validity bitmap of an open block, whose last bytes the writer still adds bits to: it is copied.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use barbus_shm::{Frozen, Load, Memory, Pin, PinWatch, ReadMap, ReaderMemory};
 
 use crate::layout::*;
-use crate::{Ring, RingError};
+use crate::{Follower, Position, Ring, RingError};
 
 /// Committed rows of one block, which stay where they are and what they are while the value lives, or anything that was made of it.
 ///
 /// The writer does not wait for it: it passes the block's slot over.
 #[derive(Debug, Clone)]
 pub struct PinnedRows<M: ReaderMemory = ReadMap> {
-    map: M,
     pin: Arc<Pin<M>>,
     slot: usize,
     /// The block's number.
@@ -70,17 +70,24 @@ pub struct FrozenSymbols {
     pub text: Frozen,
 }
 
+/// Blocks that are locked ahead by one call, at most; and no more than this part of the ring's.
+const RUN: u64 = 16;
+const PART_OF_RING: u64 = 8;
+
 impl<M: ReaderMemory> Ring<M> {
     /// Holds `block` with the rows committed in it now; `None` where the ring does not have it any more.
     pub fn pin(&self, block: u64) -> Result<Option<PinnedRows<M>>, RingError> {
-        let Some(slot) = self.slot_of(block) else { return Ok(None) };
+        self.slot_of(block).map_or(Ok(None), |slot| self.pin_slot(slot, block))
+    }
+
+    /// The same where it is said to be in `slot`.
+    pub(crate) fn pin_slot(&self, slot: usize, block: u64) -> Result<Option<PinnedRows<M>>, RingError> {
         // Claimed: the writer is about to use it for another block.
-        let Some(pin) = Pin::take(&self.map, self.geometry.slot(slot))? else { return Ok(None) };
+        let Some(pin) = Pin::take(&self.map, self.geometry.slots_from(slot, 1))? else { return Ok(None) };
         // The order matters: the number is looked at under the lock. The writer marks a slot before he gives his claim back.
         let Some(header) = self.header(slot).filter(|header| header.block == block) else { return Ok(None) };
         let to = self.committed(slot, block);
         Ok(Some(PinnedRows {
-            map: self.map.clone(),
             pin: Arc::new(pin),
             slot,
             block,
@@ -90,6 +97,75 @@ impl<M: ReaderMemory> Ring<M> {
             day: (header.day != NO_DAY).then_some(header.day),
             sealed: header.sealed(),
         }))
+    }
+}
+
+/// One block's rows after the other where they lie, from a follower's position on, which goes along: made by [`Follower::pin_each`].
+///
+/// Blocks that lie one behind the other in the file are locked together, at most 16 and an eighth of the ring, and let go
+/// together: before the next of these runs, at the end, or when this is dropped. What was handed out is held by itself, for as long as it lives.
+#[derive(Debug)]
+pub struct PinnedBlocks<'a, M: ReaderMemory = ReadMap> {
+    follower: &'a mut Follower,
+    ring: &'a Ring<M>,
+    run: Option<Run<M>>,
+}
+
+/// Slots that are held so that pinning their blocks takes no call.
+#[derive(Debug)]
+struct Run<M: ReaderMemory> {
+    blocks: Range<u64>,
+    _pin: Pin<M>,
+}
+
+impl<M: ReaderMemory> Run<M> {
+    /// From `block` on, in `slot`; `None` where it is one alone. Whether they are still there is looked at when each is pinned.
+    fn lock(ring: &Ring<M>, slot: usize, block: u64) -> Result<Option<Self>, RingError> {
+        let most = RUN.min(u64::from(ring.geometry.slots) / PART_OF_RING);
+        let most = (most as usize).clamp(1, ring.geometry.slots as usize - slot);
+        let directory = ring.map.words64(DIRECTORY + 8 * slot, most);
+        let count = (block..).zip(directory).take_while(|(block, word)| *block == word.get()).count();
+        if count < 2 {
+            return Ok(None);
+        }
+        let pin = Pin::take(&ring.map, ring.geometry.slots_from(slot, count))?;
+        Ok(pin.map(|pin| Self { blocks: block..block + count as u64, _pin: pin }))
+    }
+}
+
+impl<'a, M: ReaderMemory> PinnedBlocks<'a, M> {
+    pub(crate) fn new(follower: &'a mut Follower, ring: &'a Ring<M>) -> Self {
+        Self { follower, ring, run: None }
+    }
+
+    /// The next row to be read.
+    pub fn position(&self) -> Position {
+        self.follower.position()
+    }
+
+    /// The ring.
+    pub fn ring(&self) -> &'a Ring<M> {
+        self.ring
+    }
+}
+
+impl<M: ReaderMemory> Iterator for PinnedBlocks<'_, M> {
+    type Item = Result<PinnedRows<M>, RingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Self { follower, ring, run } = self;
+        let pinned = follower.pin_after(ring, |slot, block| {
+            if !run.as_ref().is_some_and(|run| run.blocks.contains(&block)) {
+                // First the one, then the other: never two of them.
+                *run = None;
+                *run = Run::lock(ring, slot, block)?;
+            }
+            Ok(())
+        });
+        if !matches!(pinned, Ok(Some(_))) {
+            self.run = None;
+        }
+        pinned.transpose()
     }
 }
 
@@ -119,9 +195,23 @@ impl PinnedRows {
     /// # Panics
     /// When `ring` is another one, or has no such column.
     pub fn values(&self, ring: &Ring, column: usize) -> Frozen {
+        let (at, len) = self.place(ring, column);
+        Frozen::new(self.pin.map(), Some(Arc::clone(&self.pin)), at, len)
+    }
+
+    /// The same, borrowed.
+    ///
+    /// # Panics
+    /// As [`PinnedRows::values`].
+    pub fn bytes(&self, ring: &Ring, column: usize) -> &[u8] {
+        let (at, len) = self.place(ring, column);
+        self.pin.bytes(at, len)
+    }
+
+    fn place(&self, ring: &Ring, column: usize) -> (usize, usize) {
         let column = &ring.geometry.columns[column];
         let at = ring.geometry.slot(self.slot) + column.values + self.from as usize * column.width;
-        Frozen::new(&self.map, Some(Arc::clone(&self.pin)), at, self.len() * column.width)
+        (at, self.len() * column.width)
     }
 
     /// Which rows have a value in the `column`-th column; `None` where it is not nullable.
@@ -134,13 +224,13 @@ impl PinnedRows {
         let (first, end) = (self.from as usize / 64, (self.to as usize).div_ceil(64));
         let bits = match self.sealed {
             true => Bits::Frozen(Frozen::new(
-                &self.map,
+                self.pin.map(),
                 Some(Arc::clone(&self.pin)),
                 at + 8 * first,
                 8 * (end - first.min(end)),
             )),
             false => {
-                let words = self.map.words64(at + 8 * first, end - first.min(end));
+                let words = self.pin.map().words64(at + 8 * first, end - first.min(end));
                 Bits::Copied(words.iter().flat_map(|word| word.get().to_le_bytes()).collect())
             }
         };

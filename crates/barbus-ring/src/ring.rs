@@ -266,6 +266,13 @@ impl<M: Memory> Ring<M> {
         (self.block_in(slot) == Some(block)).then_some(slot)
     }
 
+    /// The same where it is the slot behind `slot`, as it is until the ring has passed one over.
+    #[inline]
+    pub(crate) fn slot_behind(&self, slot: usize, block: u64) -> Option<usize> {
+        let next = Some(slot + 1).filter(|&next| next < self.geometry.slots as usize).unwrap_or(0);
+        (self.u64(DIRECTORY + 8 * next) == block && self.block_in(next) == Some(block)).then_some(next)
+    }
+
     /// Rows of a sealed block, or the cursor's where it is the newest.
     pub(crate) fn committed(&self, slot: usize, block: u64) -> u32 {
         let (newest, rows) = self.cursor();

@@ -28,6 +28,7 @@ mod lock;
 mod map;
 mod own;
 mod pin;
+mod process;
 mod region;
 mod word;
 
@@ -38,5 +39,5 @@ pub use futex::{wait, wake_all};
 pub use lock::WriterLock;
 pub use map::{Memory, ReadMap, ReaderMemory, WriteMap, WriterMemory};
 pub use own::{OwnFile, Sight, look};
-pub use pin::{Frozen, Pin, PinWatch};
+pub use pin::{Frozen, Pieces, Pin, PinWatch};
 pub use word::{Load, ReadOnly, Store};

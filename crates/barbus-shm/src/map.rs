@@ -16,7 +16,7 @@ use rustix::mm::ProtFlags;
 
 use crate::pin::Pins;
 use crate::region::{Region, in_memory};
-use crate::{Load, ReadOnly, ShmError, Store};
+use crate::{Load, Pieces, ReadOnly, ShmError, Store};
 
 /// The smallest page of the systems that barbus runs on.
 const PAGE: usize = 4096;
@@ -69,9 +69,9 @@ pub trait Memory {
 
 /// What a writer needs besides words.
 pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
-    /// Takes the exclusive lock on the byte at `offset`; false where somebody holds a [`crate::Pin`] on it. It never waits.
+    /// Takes the exclusive lock on the byte at `offset`, a piece's first; false where somebody holds a [`crate::Pin`] on it. It never waits.
     fn claim(&self, offset: usize) -> bool;
-    /// Gives it back: whoever pins the byte after this sees what was stored before.
+    /// Gives it back: whoever pins the piece after this sees what was stored before.
     fn unclaim(&self, offset: usize);
     /// Puts everything that was stored so far on disk. After an error it may be called again: what the disk did not take is written anew.
     fn sync(&self) -> Result<(), ShmError>;
@@ -86,11 +86,11 @@ pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
 
 /// What a reader needs, besides words, to hold on to bytes. Its clones are of the same map, and count their pins together.
 pub trait ReaderMemory: Memory + Clone {
-    /// Takes a shared lock on the byte at `offset`, once more where this map has it already; false while a writer has claimed it, which is for
-    /// a moment.
-    fn pin(&self, offset: usize) -> Result<bool, ShmError>;
-    /// Gives one back.
-    fn unpin(&self, offset: usize);
+    /// Takes a shared lock on each of `pieces`, once more where this map has it already; false, and none is taken, while a writer has claimed
+    /// one of them, which is for a moment.
+    fn pin(&self, pieces: Pieces) -> Result<bool, ShmError>;
+    /// Gives one of each back.
+    fn unpin(&self, pieces: Pieces);
 }
 
 /// A file mapped `PROT_READ`, `MAP_SHARED`, from a read-only descriptor: nothing done through it can change the file.
@@ -161,7 +161,7 @@ impl ReadMap {
         self.file().metadata().map(|found| found.len()).map_err(|e| ShmError::io(self.path(), "look at", e))
     }
 
-    /// Has `watch` told of every byte that is pinned through this map, and its clones, from now on.
+    /// Has `watch` told of every piece that is pinned through this map, and its clones, from now on.
     pub fn watch_pins(&self, watch: Arc<dyn crate::PinWatch>) {
         self.pins().watch(watch);
     }
@@ -233,7 +233,7 @@ impl WriterMemory for WriteMap {
     }
 
     fn unclaim(&self, offset: usize) {
-        crate::pin::unlock(&self.file, offset);
+        crate::pin::unclaim(&self.file, offset);
     }
 
     fn sync(&self) -> Result<(), ShmError> {
@@ -272,13 +272,13 @@ impl WriterMemory for WriteMap {
 }
 
 impl ReaderMemory for ReadMap {
-    fn pin(&self, offset: usize) -> Result<bool, ShmError> {
-        check::<AtomicU8>(self.len, offset, 1);
-        self.pins().take(self.file(), offset).map_err(|e| ShmError::io(self.path(), "lock a block of", e))
+    fn pin(&self, pieces: Pieces) -> Result<bool, ShmError> {
+        check::<AtomicU8>(self.len, pieces.offset, pieces.len.saturating_mul(pieces.count));
+        self.pins().take(self.file(), pieces).map_err(|e| ShmError::io(self.path(), "lock a block of", e))
     }
 
-    fn unpin(&self, offset: usize) {
-        self.pins().give_back(self.file(), offset);
+    fn unpin(&self, pieces: Pieces) {
+        self.pins().give_back(self.file(), pieces);
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 
-use crate::{ShmError, WriteMap, allocate};
+use crate::{ShmError, WriteMap, allocate, process};
 
 /// A file that this process made for itself; it is removed when the value is dropped, but not by a forked child.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ impl OwnFile {
         let path = std::path::absolute(path).map_err(|e| ShmError::io(path, "find", e))?;
         let file = allocate(&path, len)?;
         let made = lock(&file, &path).and_then(|()| WriteMap::open(&path));
-        let made = made.map(|map| Self { map, path: path.clone(), pid: std::process::id(), _locked: file });
+        let made = made.map(|map| Self { map, path: path.clone(), pid: process::id(), _locked: file });
         made.inspect_err(|_| drop(std::fs::remove_file(&path)))
     }
 
     /// False in a forked child of the process that made it.
     pub fn is_mine(&self) -> bool {
-        std::process::id() == self.pid
+        process::id() == self.pid
     }
 
     /// Its bytes.

@@ -138,7 +138,7 @@
 //! # Many bars at once, where they lie
 //!
 //! [`Reader::pin`] gives a [`View`]: all that is committed of a block, as columns or an Arrow record batch that lie in the ring itself. Nothing is
-//! copied, and nothing of it changes while it is held.
+//! copied, and nothing of it changes while it is held. [`Reader::views`] gives one after the other, for all that there is in the ring.
 //!
 //! # Asynchronous programs
 //!
@@ -192,7 +192,7 @@ pub use feed::Feed;
 #[doc(no_inline)]
 pub use futures_core;
 pub use publisher::{Publisher, request_close_day, stat};
-pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, View, Wait};
+pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, View, Views, Wait};
 pub use readers::{ReaderStat, ReaderState, readers};
 pub use replay::{Pace, Replay, Schedule};
 pub use settings::{Account, InitOptions, Settings};

@@ -3,6 +3,7 @@
 //! It is the reader's own: nobody waits for it, and the ring knows nothing of it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -54,8 +55,15 @@ pub(crate) struct PositionFile {
 #[derive(Debug, Default)]
 struct Held {
     next: u64,
-    /// Since when each block is held, by ticket.
-    since_ns: BTreeMap<u64, i64>,
+    /// Since when how many blocks are held, by ticket.
+    since: BTreeMap<u64, Since>,
+    pins: u32,
+}
+
+#[derive(Debug)]
+struct Since {
+    ns: i64,
+    pins: u32,
 }
 
 fn now_ns() -> i64 {
@@ -111,24 +119,34 @@ impl PositionFile {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = change(&mut held);
         // Ascending tickets are ascending times.
-        let oldest = held.since_ns.values().next().copied();
+        let oldest = held.since.values().next().map(|since| since.ns);
         self.file.map().words64(PF_PINS_SINCE_NS, 1)[0].set(oldest.unwrap_or(0) as u64);
-        self.file.map().words32(PF_PINS, 1)[0].set_release(held.since_ns.len() as u32);
+        self.file.map().words32(PF_PINS, 1)[0].set_release(held.pins);
         changed
     }
 }
 
 impl PinWatch for PositionFile {
-    fn held(&self) -> u64 {
+    fn held(&self, pieces: usize) -> u64 {
         self.with_held(|held| {
             held.next += 1;
-            held.since_ns.insert(held.next, now_ns());
+            held.pins += pieces as u32;
+            held.since.insert(held.next, Since { ns: now_ns(), pins: pieces as u32 });
             held.next
         })
     }
 
-    fn released(&self, ticket: u64) {
-        self.with_held(|held| held.since_ns.remove(&ticket));
+    fn released(&self, tickets: &[u64]) {
+        self.with_held(|held| {
+            for ticket in tickets {
+                let Entry::Occupied(mut since) = held.since.entry(*ticket) else { continue };
+                held.pins -= 1;
+                since.get_mut().pins -= 1;
+                if since.get().pins == 0 {
+                    since.remove();
+                }
+            }
+        });
     }
 }
 

@@ -248,3 +248,130 @@ fn a_ring_whose_every_block_is_held_is_replaced() {
     assert_eq!(writer.flush_waiter().status().rings_replaced, before);
     assert!(follower.next(Duration::from_secs(60)).unwrap().is_some());
 }
+
+/// Numbers of the blocks before `before` that are still in the ring.
+fn old_blocks(bus: &Bus, before: u64) -> Vec<u64> {
+    let ring = barbus_ring::Ring::attach(&bus.ring()).unwrap();
+    let mut blocks: Vec<u64> = ring.blocks().map(|(block, _)| block).filter(|&block| block < before).collect();
+    blocks.sort_unstable();
+    blocks
+}
+
+fn pins(bus: &Bus) -> u32 {
+    barbus::readers(bus).unwrap().iter().map(|reader| reader.pins).sum()
+}
+
+/// Promises 2 to 4: what an iterator over views has locked ahead is there when it comes to it, however often the ring has gone round; it is an
+/// eighth of the ring and no more, and what comes behind it is counted as missed.
+#[test]
+fn views_come_in_runs_that_stay() {
+    const BLOCKS: u64 = 32;
+    const RUN: u64 = BLOCKS / 8;
+    let (_dir, bus) = bus(BLOCKS);
+    let mut writer = Writer::open(&bus).unwrap();
+    push(&mut writer, 0..10 * ROWS + 7);
+    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let all: Vec<View> = reader.views().map(Result::unwrap).collect();
+    assert_eq!((all.len(), reader.position(), pins(&bus)), (11, 10 * ROWS + 7, 11));
+    all.iter().for_each(|view| check(view.batch().unwrap()));
+    assert!(all.windows(2).all(|pair| pair[1].first_seq() == pair[0].first_seq() + ROWS));
+    assert!(reader.views().next().is_none() && reader.views().next().is_none());
+    drop(all);
+    assert_eq!(pins(&bus), 0);
+
+    // From the middle of a block on.
+    reader = reader.from(Start::Seq(ROWS + 3)).unwrap();
+    let mut views = reader.views();
+    let first = views.next().unwrap().unwrap();
+    assert_eq!((first.first_seq(), first.num_rows() as u64), (ROWS + 3, ROWS - 3));
+    drop(first);
+    assert_eq!(u64::from(pins(&bus)), RUN);
+    let mut total = 10 * ROWS + 7;
+    let mut go_round = |rounds: u64| {
+        let end = total + rounds * BLOCKS * ROWS;
+        push(&mut writer, total..end);
+        total = end;
+        assert_eq!(writer.flush_waiter().status().rings_replaced, 0);
+    };
+    go_round(3);
+    // Block 1 has the rows 0 to 63.
+    assert_eq!(old_blocks(&bus, 2 * BLOCKS), [2, 3, 4, 5]);
+    let rest: Vec<View> = views.by_ref().take(2).map(Result::unwrap).collect();
+    assert_eq!(rest.iter().map(View::first_seq).collect::<Vec<_>>(), [2 * ROWS, 3 * ROWS]);
+    drop(views);
+    assert_eq!(pins(&bus), 2, "each view holds its own block alone");
+    go_round(3);
+    assert_eq!(old_blocks(&bus, 4 * BLOCKS), [3, 4]);
+    rest.iter().for_each(|view| check(view.batch().unwrap()));
+    drop(rest);
+    assert_eq!((reader.position(), pins(&bus)), (4 * ROWS, 0));
+    go_round(2);
+    assert!(reader.views().next().is_none());
+    let Some(Event::Lapped { missed }) = reader.poll().unwrap() else { panic!("it was overtaken") };
+    let mut seen = 4 * ROWS + missed;
+    for view in reader.views() {
+        let view = view.unwrap();
+        check(view.batch().unwrap());
+        assert_eq!(view.first_seq(), seen);
+        seen += view.num_rows() as u64;
+    }
+    assert_eq!(seen, total);
+}
+
+/// Set for a process that holds what a test asks for.
+const HOLDER: &str = "BARBUS_TEST_HOLDER";
+
+/// Not a test: the other process of the next one.
+#[test]
+fn holder() {
+    let Ok(path) = std::env::var(HOLDER) else { return };
+    let told = || std::io::stdin().read_line(&mut String::new()).unwrap();
+    let mut reader = Reader::open(path).unwrap().from(Start::Oldest).unwrap();
+    let mut views = reader.views();
+    let view = views.by_ref().take(2).last().unwrap().unwrap();
+    println!("HOLDS {}", view.first_seq());
+    told();
+    drop(views);
+    println!("HOLDS one");
+    told();
+}
+
+/// Promises 2 and 3 between processes: the blocks of a run are not used again, those that are held are not when the run is let go, and all of
+/// them are when the process is killed.
+#[test]
+fn the_run_of_a_killed_process_is_given_back() {
+    use std::io::{BufRead, BufReader, Write};
+    const BLOCKS: u64 = 32;
+    let (_dir, bus) = bus(BLOCKS);
+    let mut writer = Writer::open(&bus).unwrap();
+    let mut rounds = 0;
+    let mut go_round = || {
+        push(&mut writer, 2 * rounds * BLOCKS * ROWS..2 * (rounds + 1) * BLOCKS * ROWS);
+        rounds += 1;
+        assert_eq!(writer.flush_waiter().status().rings_replaced, 0);
+        2 * (rounds - 1) * BLOCKS
+    };
+    go_round();
+    let first = old_blocks(&bus, u64::MAX)[0];
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "holder", "--nocapture"])
+        .env(HOLDER, bus.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut holds = || lines.find_map(|line| line.split_once("HOLDS ").map(|(_, held)| held.to_owned())).unwrap();
+    assert_eq!(holds(), (first * ROWS).to_string(), "the second block's first row");
+    let newer = go_round();
+    assert_eq!(old_blocks(&bus, newer), [first, first + 1, first + 2, first + 3]);
+    let mut tell = child.stdin.take().unwrap();
+    writeln!(tell).unwrap();
+    assert_eq!(holds(), "one");
+    let newer = go_round();
+    assert_eq!(old_blocks(&bus, newer), [first + 1]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let newer = go_round();
+    assert_eq!(old_blocks(&bus, newer), [0; 0]);
+}

@@ -9,9 +9,9 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
-use barbus_shm::{Load, Memory, ReaderMemory, ShmError, Store, WriterMemory};
-use loom::sync::Mutex;
+use barbus_shm::{Load, Memory, Pieces, ReaderMemory, ShmError, Store, WriterMemory};
 use loom::sync::atomic::{Ordering, fence};
+use loom::sync::{Mutex, MutexGuard};
 
 use crate::Geometry;
 use crate::layout::*;
@@ -297,9 +297,13 @@ impl ModelMemory {
         Self(words)
     }
 
+    fn locked(&self, offset: usize) -> MutexGuard<'_, i32> {
+        self.0.locks[&offset].lock().expect("no model panics under it")
+    }
+
     /// Changes the lock of a byte, where `may` says so.
     fn lock(&self, offset: usize, may: impl FnOnce(i32) -> bool, by: i32) -> bool {
-        let mut held = self.0.locks[&offset].lock().expect("no model panics under it");
+        let mut held = self.locked(offset);
         let granted = may(*held);
         *held += if granted { by } else { 0 };
         granted
@@ -343,11 +347,15 @@ impl Memory for ModelMemory {
 }
 
 impl ReaderMemory for ModelMemory {
-    fn pin(&self, offset: usize) -> Result<bool, ShmError> {
-        Ok(self.lock(offset, |held| held >= 0, 1))
+    fn pin(&self, pieces: Pieces) -> Result<bool, ShmError> {
+        // All or none, at once, as the kernel does it.
+        let mut held: Vec<_> = pieces.offsets().map(|offset| self.locked(offset)).collect();
+        let granted = held.iter().all(|held| **held >= 0);
+        held.iter_mut().for_each(|held| **held += i32::from(granted));
+        Ok(granted)
     }
-    fn unpin(&self, offset: usize) {
-        self.lock(offset, |_| true, -1);
+    fn unpin(&self, pieces: Pieces) {
+        pieces.offsets().for_each(|offset| *self.locked(offset) -= 1);
     }
 }
 

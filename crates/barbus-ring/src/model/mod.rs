@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex};
 
 use memory::{ModelMemory, Sabotage, Step};
 
+use barbus_shm::Pin;
+
 use crate::layout::*;
 use crate::{Follower, Geometry, Polled, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
 
@@ -505,6 +507,36 @@ const SCENARIOS: &[Scenario] = &[
             vec![reader.join().unwrap().to_owned()]
         },
         outcomes: &["gone", "held"],
+    },
+    Scenario {
+        name: "what is pinned in a run is not used again",
+        prepare: |writer| full(writer, 2),
+        shared: |g| Shared::default().slot(g, 0).columns(g, 0, 0).word(g.slot(1) + BH_BLOCK),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn({
+                let arena = arena.clone();
+                move || {
+                    let ring = arena.ring();
+                    let run = Pin::take(&ring.map, ring.geometry.slots_from(0, 2)).unwrap();
+                    let Some(pinned) = ring.pin(1).unwrap() else { return "gone" };
+                    // What was pinned is held without the run.
+                    drop(run);
+                    assert_eq!((pinned.first_seq, pinned.len() as u64), (0, ROWS));
+                    let mut rows = Vec::new();
+                    ring.copy_rows(0, 0, 1, &mut rows);
+                    whole(&rows[0], 0);
+                    "held"
+                }
+            });
+            let pushed = match writer.push(&row(192)) {
+                Ok(_) if arena.ring().block_in(0) == Some(1) => "block 2 used again",
+                Ok(_) => "block 1 used again",
+                Err(_) => "full",
+            };
+            vec![format!("{}, {pushed}", reader.join().unwrap())]
+        },
+        outcomes: &["gone, block 1 used again", "held, block 1 used again", "held, block 2 used again", "held, full"],
     },
     Scenario {
         name: "a pin is let go after the last look",

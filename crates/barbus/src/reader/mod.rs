@@ -15,8 +15,8 @@ use barbus_ring::{Follower, Polled, Ring, RingError, Row, SymbolId};
 pub use event::{Bar, Bars, BarsIter, Event};
 use index::Index;
 use presence::Presence;
-pub use view::View;
 use view::Viewer;
+pub use view::{View, Views};
 pub use wait::Wait;
 
 use crate::day::{date_of, days_of};
@@ -142,7 +142,7 @@ impl Reader {
 
     /// Gives it a name for those who look after the bus (`barbus readers`): at most 64 bytes of it are kept. Without one it has its process's.
     ///
-    /// A reader is listed from its first look for bars on ([`Reader::poll`], [`Reader::next`], [`Reader::wait`], [`Reader::pin`]) until it is
+    /// A reader is listed from its first look for bars on ([`Reader::poll`], [`Reader::next`], [`Reader::wait`], [`Reader::pin`], [`Reader::views`]) until it is
     /// dropped or its process ends: it keeps its position in a small file of its own in the bus's `readers/`. That is one store to its own memory
     /// for each call that finds something; where the file cannot be made the reader reads all the same. One that only asks
     /// ([`Reader::latest`], [`Reader::window`]) is not listed. A forked child that goes on with its parent's reader moves the parent's position: it
@@ -243,24 +243,34 @@ impl Reader {
     /// is in, as columns, or an Arrow record batch, that stay what they are for as long as they are held.
     ///
     /// `None` where something else comes first, which [`Reader::poll`] tells: a day's close, bars that were missed, or nothing new. It makes two
-    /// system calls, those of a lock: made for many bars at once, while `poll` is made for the next one.
-    ///
-    /// ```no_run
-    /// # let mut reader = barbus::Reader::open("BUS")?.from(barbus::Start::Oldest)?;
-    /// while let Some(view) = reader.pin()? {
-    ///     println!("{} bars from {}", view.num_rows(), view.first_seq());
-    /// }
-    /// # Ok::<(), barbus::Error>(())
-    /// ```
+    /// system calls, those of a lock, where there are bars: made for many at once, while `poll` is made for the next one. Where many blocks
+    /// wait, [`Reader::views`] has fewer.
     pub fn pin(&mut self) -> Result<Option<View>> {
         self.appear();
         let Some(rows) = self.follower.pin(&self.ring)? else { return Ok(None) };
         self.presence.moved(self.follower.position().seq);
-        let viewer = match &mut self.viewer {
-            Some(viewer) => viewer,
-            none => none.insert(Viewer::new(&self.ring, &self.bus)?),
-        };
-        viewer.view(rows).map(Some)
+        Viewer::view(&mut self.viewer, &self.ring, &self.bus, rows).map(Some)
+    }
+
+    /// One view after the other, as [`Reader::pin`] gives them, up to where that gives `None`: for all that there is in the ring.
+    ///
+    /// ```no_run
+    /// use barbus::arrow_array::types::Float64Type;
+    /// let mut reader = barbus::Reader::open("BUS")?.from(barbus::Start::Today)?;
+    /// let mut turnover = 0.0;
+    /// for view in reader.views() {
+    ///     let view = view?;
+    ///     let (Some(close), Some(volume)) = (view.column::<Float64Type>("close"), view.column::<Float64Type>("volume")) else { break };
+    ///     turnover += close.iter().zip(volume).map(|(close, volume)| close * volume).sum::<f64>();
+    /// }
+    /// # Ok::<(), barbus::Error>(())
+    /// ```
+    ///
+    /// Blocks that lie one behind the other in the ring are locked by one call, at most 16 and an eighth of the ring: while the iterator
+    /// lives it holds so many, those that it comes to next or has come past, besides what its views hold. Each view holds its own block alone.
+    pub fn views(&mut self) -> Views<'_> {
+        self.appear();
+        Views::new(self.follower.pin_each(&self.ring), &mut self.viewer, &self.bus, &self.presence)
     }
 
     /// Waits until there is something to poll, at most `timeout`; true when there is.

@@ -2,14 +2,15 @@ use std::sync::{Arc, OnceLock};
 
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
 use arrow_array::types::{TimestampNanosecondType, UInt8Type, UInt64Type};
-use arrow_array::{Array, cast::AsArray};
-use arrow_array::{ArrayRef, DictionaryArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef, TimeUnit};
 use barbus_bars::Date;
-use barbus_ring::{PinnedRows, Ring, RingError};
+use barbus_ring::{PinnedBlocks, PinnedRows, Ring, RingError};
 use bytes::Bytes;
+use zerocopy::{FromBytes, Immutable};
 
+use super::presence::Presence;
 use crate::day::date_of;
 use crate::{Bus, Error, Result};
 
@@ -20,12 +21,11 @@ use crate::{Bus, Error, Result};
 /// replaced by a new file. A forked child holds what its parent held.
 ///
 /// The columns are those of the ring: `symbol` (dictionary of strings), `frame` (the bar's end, milliseconds), `open`, `high`, `low`, `close`,
-/// `volume`, the optional ones, `seq`, `received`, `revision`. A column is looked at when it is asked for: of one that is not wanted no byte is read.
+/// `volume`, the optional ones, `seq`, `received`, `revision`. Of a column that is not asked for no byte is read.
 #[derive(Debug, Clone)]
 pub struct View {
     rows: PinnedRows,
     source: Arc<Source>,
-    columns: Box<[OnceLock<ArrayRef>]>,
     batch: OnceLock<RecordBatch>,
 }
 
@@ -43,9 +43,7 @@ impl View {
         if let Some(batch) = self.batch.get() {
             return Ok(batch);
         }
-        let columns = (0..self.columns.len()).map(|i| self.array(i).cloned()).collect::<Result<_, _>>();
-        let batch = columns.and_then(|columns| RecordBatch::try_new(Arc::clone(&self.source.schema), columns));
-        let batch = batch.map_err(|error| self.source.corrupt(&error))?;
+        let batch = self.source.batch(&self.rows).map_err(|error| self.source.corrupt(&error))?;
         Ok(self.batch.get_or_init(|| batch))
     }
 
@@ -66,14 +64,18 @@ impl View {
     /// # Some(close.iter().sum())
     /// # }
     /// ```
-    pub fn column<T: ArrowPrimitiveType>(&self, name: &str) -> Option<&[T::Native]> {
+    pub fn column<T>(&self, name: &str) -> Option<&[T::Native]>
+    where
+        T: ArrowPrimitiveType<Native: FromBytes + Immutable>,
+    {
         let fields = self.source.schema.fields();
         let index = fields.iter().position(|field| field.name() == name)?;
-        // It has no values of its own, and need not be looked at to know that.
-        if matches!(fields[index].data_type(), DataType::Dictionary(..)) {
+        // Also that of a dictionary, whose keys alone say nothing.
+        if !PrimitiveArray::<T>::is_compatible(fields[index].data_type()) {
             return None;
         }
-        Some(self.array(index).ok()?.as_primitive_opt::<T>()?.values())
+        let values = <[T::Native]>::ref_from_bytes(self.rows.bytes(&self.source.ring, index)).ok()?;
+        (values.len() == self.rows.len()).then_some(values)
     }
 
     /// Sequence number of the first bar; those of the others follow.
@@ -85,15 +87,6 @@ impl View {
     pub fn day(&self) -> Option<Date> {
         self.rows.day.map(date_of)
     }
-
-    /// The column, made where it was not asked for before.
-    fn array(&self, index: usize) -> Result<&ArrayRef, ArrowError> {
-        if let Some(array) = self.columns[index].get() {
-            return Ok(array);
-        }
-        let array = self.source.array(&self.rows, index)?;
-        Ok(self.columns[index].get_or_init(|| array))
-    }
 }
 
 impl TryFrom<View> for RecordBatch {
@@ -101,6 +94,40 @@ impl TryFrom<View> for RecordBatch {
 
     fn try_from(view: View) -> Result<Self> {
         view.into_batch()
+    }
+}
+
+/// One [`View`] after the other: all that is there, in place; made by [`Reader::views`](crate::Reader::views).
+#[derive(Debug)]
+pub struct Views<'a> {
+    blocks: PinnedBlocks<'a>,
+    viewer: &'a mut Option<Viewer>,
+    bus: &'a Bus,
+    presence: &'a Presence,
+}
+
+impl<'a> Views<'a> {
+    pub(crate) fn new(
+        blocks: PinnedBlocks<'a>,
+        viewer: &'a mut Option<Viewer>,
+        bus: &'a Bus,
+        presence: &'a Presence,
+    ) -> Self {
+        Self { blocks, viewer, bus, presence }
+    }
+
+    fn try_next(&mut self) -> Result<Option<View>> {
+        let Some(rows) = self.blocks.next().transpose()? else { return Ok(None) };
+        self.presence.moved(self.blocks.position().seq);
+        Viewer::view(self.viewer, self.blocks.ring(), self.bus, rows).map(Some)
+    }
+}
+
+impl Iterator for Views<'_> {
+    type Item = Result<View>;
+
+    fn next(&mut self) -> Option<Result<View>> {
+        self.try_next().transpose()
     }
 }
 
@@ -118,7 +145,7 @@ struct Source {
 pub(crate) struct Viewer(Arc<Source>);
 
 impl Viewer {
-    pub(crate) fn new(ring: &Ring, bus: &Bus) -> Result<Self> {
+    fn new(ring: &Ring, bus: &Bus) -> Result<Self> {
         let flatbuffer = ring.schema_flatbuffer();
         let message = arrow_ipc::root_as_message(&flatbuffer);
         let schema = message.ok().and_then(|message| message.header_as_schema());
@@ -131,14 +158,21 @@ impl Viewer {
         }
     }
 
-    pub(crate) fn view(&mut self, rows: PinnedRows) -> Result<View> {
+    /// A view of `rows`, by the one of `ring` in `kept`, which is made where there is none.
+    pub(crate) fn view(kept: &mut Option<Self>, ring: &Ring, bus: &Bus, rows: PinnedRows) -> Result<View> {
+        match kept {
+            Some(viewer) => viewer.of(rows),
+            none => none.insert(Self::new(ring, bus)?).of(rows),
+        }
+    }
+
+    fn of(&mut self, rows: PinnedRows) -> Result<View> {
         // Counted after the rows: their symbols are among them.
         if (self.0.symbols.len() as u32) < self.0.ring.symbol_count() {
             let symbols = symbols(&self.0.ring).map_err(|error| self.0.corrupt(&error))?;
             self.0 = Arc::new(Source { symbols, ..(*self.0).clone() });
         }
-        let columns = self.0.schema.fields().iter().map(|_| OnceLock::new()).collect();
-        Ok(View { rows, source: Arc::clone(&self.0), columns, batch: OnceLock::new() })
+        Ok(View { rows, source: Arc::clone(&self.0), batch: OnceLock::new() })
     }
 }
 
@@ -146,6 +180,11 @@ impl Source {
     #[cold]
     fn corrupt(&self, error: &ArrowError) -> Error {
         Error::Ring(RingError::Corrupt { path: self.bus.ring(), what: error.to_string() })
+    }
+
+    fn batch(&self, rows: &PinnedRows) -> Result<RecordBatch, ArrowError> {
+        let columns = (0..self.schema.fields().len()).map(|index| self.array(rows, index)).collect::<Result<_, _>>()?;
+        RecordBatch::try_new(Arc::clone(&self.schema), columns)
     }
 
     fn array(&self, rows: &PinnedRows, index: usize) -> Result<ArrayRef, ArrowError> {
