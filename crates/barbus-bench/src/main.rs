@@ -7,6 +7,7 @@
 mod batch;
 mod between;
 mod catch_up;
+mod counters;
 mod csv;
 mod filling;
 mod growth;
@@ -120,6 +121,8 @@ enum Part {
     Throughput,
     /// Bars in batches from process to process, as many as go through.
     Batches,
+    /// Instructions, loads, stores and cache lines of a bar in rings of shared memory.
+    Counters,
     /// Batches on one core, through the library too.
     Batch,
     /// Reading a full ring, by copy and in place.
@@ -169,7 +172,8 @@ fn main() -> anyhow::Result<()> {
             ];
             let mut all = between::own()?;
             let is_own = |name: &String| all.iter().any(|system| system.about.name.contains(name));
-            if between.iter().any(|&(part, _)| wanted(part)) && (systems.is_empty() || !systems.iter().all(is_own)) {
+            let between_processes = between.iter().any(|&(part, _)| wanted(part)) || wanted(Part::Counters);
+            if between_processes && (systems.is_empty() || !systems.iter().all(is_own)) {
                 all.extend(peers::systems(&mut notes));
             }
             all.retain(|system| {
@@ -189,6 +193,10 @@ fn main() -> anyhow::Result<()> {
                     if wanted(part) {
                         between::round(&mut report, &all, measure)?;
                     }
+                }
+                // They are the same each time, but for some thousandths.
+                if wanted(Part::Counters) && round == 1 {
+                    notes.extend(counters::round(&mut report, &all)?);
                 }
                 if wanted(Part::Batch) {
                     batch::round(&mut report)?;

@@ -162,3 +162,22 @@ pub(crate) fn read<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::R
     ensure!(next == warm + counted, "{next} bars where {} were sent", warm + counted);
     control.wait_until_finished()
 }
+
+/// Sends, and receives afterwards, with nobody else.
+pub(crate) fn both<P: Peer>(peer: &P, job: &Job, bars: u64, reads: bool) -> anyhow::Result<()> {
+    let mut sender = peer.sender(&job.directory, "out", Wait::Spin)?;
+    let mut receiver = peer.receiver(&job.directory, "out", Wait::Spin)?;
+    match job.measure {
+        Measure::Batches => {
+            (0..bars).step_by(BATCH as usize).try_for_each(|n| sender.send_batch(n, BATCH.min(bars - n)))?
+        }
+        _ => (0..bars).try_for_each(|n| sender.send(n))?,
+    }
+    let mut next = 0;
+    while reads && next < bars {
+        let count = receiver.receive(next)?;
+        ensure!(count > 0, "{next} bars where {bars} were sent");
+        next += count;
+    }
+    Ok(())
+}

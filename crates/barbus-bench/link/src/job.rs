@@ -14,6 +14,13 @@ pub enum Role {
     First,
     /// Receives first, on core 1.
     Second,
+    /// Both ends in one process without a clock, for whoever counts what it does: sends so many bars, and then receives them if it `reads`.
+    Both {
+        /// Bars, no more than the peer holds.
+        bars: u64,
+        /// Whether they are received as well.
+        reads: bool,
+    },
 }
 
 /// What a process of a measure is to do.

@@ -167,6 +167,7 @@ impl<P: Peer> AnyPeer for P {
         let control = Control::open(&job.directory)?;
         let done = match (job.measure, job.role) {
             (_, Role::Server) => bail!("a server has no side"),
+            (_, Role::Both { bars, reads }) => drive::both(self, job, bars, reads).map(|()| None),
             (Measure::OneWay, Role::First) => drive::ping(self, job, Wait::Spin, &control).map(Some),
             (Measure::OneWayAsleep, Role::First) => drive::ping(self, job, Wait::Sleep, &control).map(Some),
             (Measure::OneWay, Role::Second) => drive::echo(self, job, Wait::Spin, &control).map(|()| None),
