@@ -1,10 +1,11 @@
 //! Any bytes on the ingest socket: batches of bars, or a reason to be told to the producer.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::{Array, RecordBatch};
-use barbus::{Bus, InitOptions, Intake};
-use barbus_bars::{BarBatch, BarSchema, CastOptions};
+use arrow_schema::Schema;
+use barbus::{Bus, Canonical, InitOptions, Intake};
+use barbus_bars::{BarBatch, BarSchema, CastOptions, ColumnMap};
 use barbusd::Batches;
 
 /// Longest message, bytes: small, so that a length alone costs no time.
@@ -22,12 +23,18 @@ fn intake() -> &'static Intake {
     })
 }
 
-/// Takes `data` as what a producer sends, up to the cast: framing, decoder, columns and types.
+/// Takes `data` as what a producer sends, up to the cast: framing, decoder, columns and types, and the bars of a feed, which are not cast.
 pub fn run(data: &[u8]) {
+    // A feed's bars are taken as they lie by a bus of 64-bit prices, the rest is cast for one of the other kind.
+    let schema = Arc::new(BarSchema::in_zone("Asia/Shanghai").expect("a zone that there is"));
+    let places = |of: &Schema| {
+        let names: Vec<&String> = of.fields().iter().map(|field| field.name()).collect();
+        ColumnMap::default().resolve(&names, &schema).ok()
+    };
     let mut batches = Batches::new(data, MAX_MESSAGE_BYTES);
     for first_row in 0..MAX_BATCHES {
-        match batches.next() {
-            Ok(Some(batch)) => cast(batch, first_row as u64),
+        match batches.next_with(places) {
+            Ok(Some((batch, canonical))) => cast(batch, canonical, &schema, first_row as u64),
             Ok(None) => return,
             Err(why) => return assert!(!why.is_empty()),
         }
@@ -35,13 +42,17 @@ pub fn run(data: &[u8]) {
     panic!("{} bytes gave more than {MAX_BATCHES} batches", data.len());
 }
 
-fn cast(batch: RecordBatch, first_row: u64) {
+fn cast(batch: RecordBatch, canonical: Option<Canonical>, schema: &Arc<BarSchema>, first_row: u64) {
     let rows = batch.num_rows();
     if let Ok(incoming) = intake().clone().cast(batch.clone(), "fuzz", first_row) {
         assert_eq!(incoming.rows(), rows);
     }
-    let schema = BarSchema::zillionare();
-    let Ok(bars) = BarBatch::cast(&batch, &schema, &CastOptions::default()) else { return };
+    let options = CastOptions::default();
+    if let Some(not_cast) = canonical.and_then(|columns| BarBatch::of_canonical(columns, schema, &options)) {
+        let cast = BarBatch::cast(&batch, schema, &options).expect("what needs no cast can be cast");
+        assert_eq!(format!("{not_cast:?}"), format!("{cast:?}"));
+    }
+    let Ok(bars) = BarBatch::cast(&batch, &BarSchema::zillionare(), &options) else { return };
     assert_eq!(bars.len(), rows);
     assert!(bars.faults().windows(2).all(|pair| pair[0].0 < pair[1].0), "faults are in order, one for a row");
     let mut faults = bars.faults().iter().map(|(row, _)| *row).peekable();

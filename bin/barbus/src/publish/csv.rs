@@ -63,7 +63,7 @@ impl<R: BufRead> Csv<R> {
         let names: Vec<Cow<'_, str>> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
         let binding = Binding::of_header(input, &names, options)?;
         let roles = binding.roles(names.len());
-        let plain = roles.map(|roles| PlainRows::new(delimiter, roles, options.schema.optional().len()));
+        let plain = roles.map(|roles| PlainRows::new(delimiter, roles));
         Ok(Csv {
             input: input.to_owned(),
             delimiter,
@@ -89,7 +89,7 @@ impl<R: BufRead + Send> LineRows for Csv<R> {
     }
 
     fn plain_lines(&mut self, most: usize, parsed: &mut Parsed) {
-        let Some(plain) = &self.plain else { return };
+        let Some(plain) = &mut self.plain else { return };
         let (frames, rows) = (self.parser.frames(), &mut parsed.bars);
         self.lines.take(|bytes| plain.take(bytes, most, frames, rows));
     }

@@ -11,6 +11,7 @@ mod content;
 mod csv;
 mod decimal;
 mod feed;
+mod field_ends;
 mod fields;
 mod input;
 mod line_rows;

@@ -1,12 +1,17 @@
 //! Lines of CSV as nearly all are: no quotes, no blanks around fields, every value there.
 //!
-//! They are read where they lie, many in one go. A line that is anything else, also a faulty one, is left to the parser that knows all of what
-//! a line may be, and that says what is wrong: a line that is taken here, that one would take for the same bar.
+//! They are read where they lie, many in one go: first where all of their fields end, then column by column, so that no field waits for the one
+//! before it. A line that is anything else, also a faulty one, is left to the parser that knows all of what a line may be, and that says what is
+//! wrong: a line that is taken here, that one would take for the same bar.
 
-use barbus_bars::{FrameReader, MAX_OPTIONAL};
+use barbus_bars::FrameReader;
 
-use super::decimal::decimal;
-use super::rows::{NUMBERS, Rows};
+use super::decimal::{Decimal, decimal};
+use super::field_ends::FieldEnds;
+use super::rows::{Column, Rows, Symbols};
+
+/// Lines that are read together at most: their text and their bars stay in the nearest cache.
+const MOST_TOGETHER: usize = 128;
 
 /// What a column of the input is to a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,144 +25,154 @@ pub(super) enum Role {
 
 /// A reader of plain lines.
 pub(super) struct PlainRows {
-    delimiter: u8,
     roles: Vec<Role>,
-    optional_columns: usize,
+    ends: FieldEnds,
+    /// Lines that are looked at together: one behind a line that was not plain, twice as many each time that all were.
+    together: usize,
 }
 
 impl PlainRows {
     /// For lines whose columns are `roles`, one after the other.
-    pub(super) fn new(delimiter: u8, roles: Vec<Role>, optional_columns: usize) -> PlainRows {
-        PlainRows { delimiter, roles, optional_columns }
+    pub(super) fn new(delimiter: u8, roles: Vec<Role>) -> PlainRows {
+        let ends = FieldEnds::new(delimiter, roles.len());
+        PlainRows { roles, ends, together: MOST_TOGETHER }
     }
 
     /// Adds the lines that `bytes` begin with, `most` at most, up to the first that is not plain, or not all there: how many bytes they have,
     /// and how many they are.
-    pub(super) fn take(&self, bytes: &[u8], most: usize, frames: &mut FrameReader, rows: &mut Rows) -> (usize, usize) {
+    pub(super) fn take(
+        &mut self,
+        bytes: &[u8],
+        most: usize,
+        frames: &mut FrameReader,
+        rows: &mut Rows,
+    ) -> (usize, usize) {
         let (mut used, mut lines) = (0, 0);
-        while lines < most
-            && let Some(end) = self.line(&bytes[used..], frames, rows)
-        {
-            used += end;
-            lines += 1;
+        while lines < most {
+            let wanted = self.together.min(most - lines);
+            let found = self.ends.find(bytes, used, wanted);
+            let taken = self.lines(bytes, found, frames, rows);
+            if taken > 0 {
+                used = self.ends.line_end(taken - 1) + 1;
+                lines += taken;
+            }
+            if taken < wanted {
+                // Nearly always the bytes are at their end; else all of the file's lines may be so.
+                if self.ends.has_more_than(taken) {
+                    self.together = 1;
+                }
+                break;
+            }
+            self.together = (2 * self.together).min(MOST_TOGETHER);
         }
         (used, lines)
     }
 
-    /// Adds the line that `bytes` begin with, and says how long it is, its end included.
-    #[inline]
-    fn line(&self, bytes: &[u8], frames: &mut FrameReader, rows: &mut Rows) -> Option<usize> {
-        let mut symbol: &[u8] = &[];
-        let mut frame_ms = 0;
-        let mut numbers = [0.0; NUMBERS];
-        let mut optional = [None; MAX_OPTIONAL];
-        let mut rest = bytes;
-        let (last, before) = self.roles.split_last()?;
-        for &role in before {
-            let end = self.field(role, rest, &mut symbol, frames, &mut frame_ms, &mut numbers, &mut optional)?;
-            if *rest.get(end)? != self.delimiter {
-                return None;
+    /// Adds those of the first `lines` that were found, up to the first that is not plain: how many.
+    fn lines(&self, bytes: &[u8], lines: usize, frames: &mut FrameReader, rows: &mut Rows) -> usize {
+        let plain = self.roles.iter().enumerate().filter(|(_, role)| **role == Role::Unused);
+        let lines = plain.fold(lines, |lines, (column, _)| {
+            let plain = |field: &[u8]| field.is_empty() || is_plain(field);
+            self.ends.fields(bytes, column, lines).take_while(|&(start, end)| plain(&bytes[start..end])).count()
+        });
+        rows.extend(lines, |column| match column {
+            Column::Frames(values) => {
+                let fields = self.fields(bytes, Role::Frame, values.len());
+                set(values, fields.map(|(start, end)| frame(bytes, start, end, frames)))
             }
-            rest = &rest[end + 1..];
-        }
-        let end = self.field(*last, rest, &mut symbol, frames, &mut frame_ms, &mut numbers, &mut optional)?;
-        rest = match rest.get(end..)? {
-            [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => rest,
-            _ => return None,
-        };
-        rows.push_bytes(symbol, frame_ms, numbers, &optional[..self.optional_columns])?;
-        Some(bytes.len() - rest.len())
-    }
-
-    /// Reads the field that `bytes` begin with, and says how long it is.
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments)] // The parts of one bar, each in a register or near it.
-    fn field<'a>(
-        &self,
-        role: Role,
-        bytes: &'a [u8],
-        symbol: &mut &'a [u8],
-        frames: &mut FrameReader,
-        frame_ms: &mut i64,
-        numbers: &mut [f64; NUMBERS],
-        optional: &mut [Option<f64>; MAX_OPTIONAL],
-    ) -> Option<usize> {
-        match role {
-            Role::Number(i) => {
-                let (value, end) = self.number(bytes)?;
-                numbers[i] = value;
-                Some(end)
+            Column::Number(i, values) => {
+                let fields = self.fields(bytes, Role::Number(i), values.len());
+                set_numbers(values, fields.map(|(start, end)| number(bytes, start, end)))
             }
-            Role::Optional(_) if self.ends(*bytes.first()?) => Some(0),
-            Role::Optional(i) => {
-                let (value, end) = self.number(bytes)?;
-                optional[i] = Some(value);
-                Some(end)
-            }
-            Role::Frame => {
-                if let Some((ms, end)) = frames.read_prefix(bytes)
-                    && self.ends(*bytes.get(end)?)
-                {
-                    *frame_ms = ms;
-                    return Some(end);
+            Column::Optional(i, values, present) => {
+                if !self.roles.contains(&Role::Optional(i)) {
+                    return values.len();
                 }
-                let text = self.text(bytes)?;
-                *frame_ms = frames.read(std::str::from_utf8(text).ok()?).ok()?;
-                Some(text.len())
+                let fields = || self.fields(bytes, Role::Optional(i), values.len());
+                set(present, fields().map(|(start, end)| Some(start < end)));
+                let value = |start, end| if start < end { number(bytes, start, end) } else { Some(Decimal::ZERO) };
+                set_numbers(values, fields().map(|(start, end)| value(start, end)))
             }
-            Role::Symbol => {
-                *symbol = self.text(bytes)?;
-                Some(symbol.len())
+            Column::Symbols(symbols, keys) => {
+                let fields = self.fields(bytes, Role::Symbol, keys.len());
+                set(keys, fields.map(|(start, end)| symbol(&bytes[start..end], symbols)))
             }
-            Role::Unused if self.ends(*bytes.first()?) => Some(0),
-            Role::Unused => Some(self.text(bytes)?.len()),
-        }
+        })
     }
 
-    /// Whether this byte ends a field.
+    /// Where the fields of the column that is `role` begin and end.
     #[inline(always)]
-    fn ends(&self, byte: u8) -> bool {
-        byte == self.delimiter || byte == b'\n' || byte == b'\r'
+    fn fields<'a>(&'a self, bytes: &'a [u8], role: Role, lines: usize) -> impl Iterator<Item = (usize, usize)> + 'a {
+        let column = self.roles.iter().position(|&other| other == role);
+        self.ends.fields(bytes, column.unwrap_or(0), if column.is_some() { lines } else { 0 })
     }
+}
 
-    #[inline(always)]
-    fn number(&self, bytes: &[u8]) -> Option<(f64, usize)> {
-        match decimal(bytes) {
-            Some((value, end)) if self.ends(*bytes.get(end)?) => Some((value, end)),
-            _ => self.other_number(bytes),
-        }
+/// Sets values up to the first that is none: how many.
+#[inline(always)]
+fn set<T>(values: &mut [T], from: impl Iterator<Item = Option<T>>) -> usize {
+    let mut count = 0;
+    for (value, from) in values.iter_mut().zip(from) {
+        let Some(from) = from else { break };
+        *value = from;
+        count += 1;
     }
+    count
+}
 
-    /// A number with an exponent, or of many digits.
-    #[cold]
-    fn other_number(&self, bytes: &[u8]) -> Option<(f64, usize)> {
-        let text = self.text(bytes)?;
-        Some((std::str::from_utf8(text).ok()?.parse().ok()?, text.len()))
+/// As [`set`]. One division after the other would take most of the time: several are made at once.
+#[inline(always)]
+fn set_numbers(values: &mut [f64], from: impl Iterator<Item = Option<Decimal>>) -> usize {
+    let mut powers = [1.0; MOST_TOGETHER];
+    let mut count = 0;
+    for ((value, power), from) in values.iter_mut().zip(&mut powers).zip(from) {
+        let Some(from) = from else { break };
+        (*value, *power) = (from.mantissa, from.power);
+        count += 1;
     }
+    values.iter_mut().zip(&powers).for_each(|(value, power)| *value /= power);
+    count
+}
 
-    /// The field that `bytes` begin with, where it has text without a quote before it or blanks around it.
-    #[inline(always)]
-    fn text<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        const ONES: u64 = u64::from_le_bytes([1; 8]);
-        const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-        // The lowest high bit that is set is that of the first byte that is `byte`.
-        let marks = |word: u64, byte: u8| {
-            let others = word ^ (ONES * u64::from(byte));
-            others.wrapping_sub(ONES) & !others & HIGH
-        };
-        let mut end = 0;
-        loop {
-            let word = u64::from_le_bytes(*bytes.get(end..)?.first_chunk()?);
-            let found = marks(word, self.delimiter) | marks(word, b'\n') | marks(word, b'\r');
-            if found != 0 {
-                end += found.trailing_zeros() as usize / 8;
-                break;
-            }
-            end += 8;
-        }
-        let text = &bytes[..end];
-        let (&first, &last) = (text.first()?, text.last()?);
-        let plain = first != b'"' && !first.is_ascii_whitespace() && !last.is_ascii_whitespace();
-        plain.then_some(text)
+#[inline(always)]
+fn symbol(name: &[u8], symbols: &mut Symbols) -> Option<i32> {
+    symbols.same(name).or_else(|| {
+        let name = is_plain(name).then(|| std::str::from_utf8(name).ok())?;
+        Some(symbols.key(name?))
+    })
+}
+
+#[inline(always)]
+fn frame(bytes: &[u8], start: usize, end: usize, frames: &mut FrameReader) -> Option<i64> {
+    match frames.read_prefix(&bytes[start..end]) {
+        Some((ms, length)) if length == end - start => Some(ms),
+        _ => other_frame(&bytes[start..end], frames),
     }
+}
+
+/// The first time of a day, or one that is written in another way.
+#[cold]
+fn other_frame(field: &[u8], frames: &mut FrameReader) -> Option<i64> {
+    if !is_plain(field) {
+        return None;
+    }
+    frames.read(std::str::from_utf8(field).ok()?).ok()
+}
+
+#[inline(always)]
+fn number(bytes: &[u8], start: usize, end: usize) -> Option<Decimal> {
+    decimal(bytes, start, end).or_else(|| other_number(&bytes[start..end]).map(Decimal::of))
+}
+
+/// A number with a sign or an exponent, or of many digits.
+#[cold]
+fn other_number(field: &[u8]) -> Option<f64> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// Whether a field has text, without a quote before it or blanks around it.
+#[inline]
+fn is_plain(field: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (field.first(), field.last()) else { return false };
+    *first != b'"' && !first.is_ascii_whitespace() && !last.is_ascii_whitespace()
 }

@@ -14,6 +14,9 @@ use barbus_bars::BarSchema;
 /// The numbers of a bar that are always there: open, high, low, close, volume.
 pub(crate) const NUMBERS: usize = 5;
 
+/// Rows that there is room for at first.
+const FIRST_ROWS: usize = 8192;
+
 /// Symbols, each once, numbered in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols {
@@ -47,7 +50,7 @@ impl Symbols {
 
     /// The number of `name` where it is the one asked for last: files are mostly grouped by symbol.
     #[inline]
-    fn same(&self, name: &[u8]) -> Option<i32> {
+    pub(super) fn same(&self, name: &[u8]) -> Option<i32> {
         self.last.filter(|last| self.names[*last as usize].as_bytes() == name)
     }
 
@@ -68,6 +71,26 @@ pub(crate) struct Rows {
     frames_ms: Vec<i64>,
     numbers: [Vec<f64>; NUMBERS],
     optional: Vec<Optional>,
+}
+
+/// The values of a column that [`Rows::extend`] has filled.
+pub(super) enum Column<'a> {
+    Frames(&'a mut [i64]),
+    Number(usize, &'a mut [f64]),
+    /// Zero where there is none, and whether there is one.
+    Optional(usize, &'a mut [f64], &'a mut [bool]),
+    /// Rows name the symbols by their numbers.
+    Symbols(&'a mut Symbols, &'a mut [i32]),
+}
+
+/// Room for `count` more values behind the first `before`.
+fn more<T: Copy + Default>(values: &mut Vec<T>, before: usize, count: usize) -> &mut [T] {
+    if values.capacity() - before < count {
+        // A column that grows is mostly copied, and many grow side by side. What is not used yet costs no memory.
+        values.reserve_exact(count.max(FIRST_ROWS).max(3 * before));
+    }
+    values.resize(before + count, T::default());
+    &mut values[before..]
 }
 
 /// Values that may be absent: zero then.
@@ -129,28 +152,6 @@ impl Rows {
     /// schema, in order.
     pub(crate) fn push(&mut self, symbol: &str, frame_ms: i64, numbers: [f64; NUMBERS], optional: &[Option<f64>]) {
         let key = self.symbols.key(symbol);
-        self.push_keyed(key, frame_ms, numbers, optional);
-    }
-
-    /// Adds a bar as [`Rows::push`] does; `None`, and nothing is added, where the symbol is not UTF-8.
-    #[inline]
-    pub(crate) fn push_bytes(
-        &mut self,
-        symbol: &[u8],
-        frame_ms: i64,
-        numbers: [f64; NUMBERS],
-        optional: &[Option<f64>],
-    ) -> Option<()> {
-        let key = match self.symbols.same(symbol) {
-            Some(key) => key,
-            None => self.symbols.key(std::str::from_utf8(symbol).ok()?),
-        };
-        self.push_keyed(key, frame_ms, numbers, optional);
-        Some(())
-    }
-
-    #[inline]
-    fn push_keyed(&mut self, key: i32, frame_ms: i64, numbers: [f64; NUMBERS], optional: &[Option<f64>]) {
         debug_assert_eq!(optional.len(), self.optional.len());
         self.keys.push(key);
         self.frames_ms.push(frame_ms);
@@ -160,6 +161,31 @@ impl Rows {
         for (column, value) in self.optional.iter_mut().zip(optional) {
             column.push(*value);
         }
+    }
+
+    /// Adds up to `count` bars, a column at a time: `fill` sets the values of the rows that it is given, up to the first that cannot be read, and
+    /// says how many. Rows that not all columns have are taken back: how many are added. The symbols come last, those of rows that all other
+    /// columns have.
+    pub(super) fn extend(&mut self, count: usize, mut fill: impl FnMut(Column<'_>) -> usize) -> usize {
+        let before = self.len();
+        let mut count = count;
+        count = fill(Column::Frames(more(&mut self.frames_ms, before, count)));
+        for (i, values) in self.numbers.iter_mut().enumerate() {
+            count = fill(Column::Number(i, more(values, before, count)));
+        }
+        for (i, Optional { values, present }) in self.optional.iter_mut().enumerate() {
+            count = fill(Column::Optional(i, more(values, before, count), more(present, before, count)));
+        }
+        count = fill(Column::Symbols(&mut self.symbols, more(&mut self.keys, before, count)));
+        let rows = before + count;
+        self.keys.truncate(rows);
+        self.frames_ms.truncate(rows);
+        self.numbers.iter_mut().for_each(|column| column.truncate(rows));
+        for column in &mut self.optional {
+            column.values.truncate(rows);
+            column.present.truncate(rows);
+        }
+        count
     }
 
     /// Removes the rows and keeps the symbols and their numbers.
@@ -257,14 +283,51 @@ mod tests {
         let first = rows.batch(&[0]);
         rows.clear();
         assert_eq!(rows.len(), 0);
-        rows.push_bytes(b"A", 0, [0.0; NUMBERS], &[None, None]).unwrap();
-        rows.push_bytes(b"B", 0, [0.0; NUMBERS], &[Some(1.0), None]).unwrap();
-        assert_eq!(rows.push_bytes(b"\xff", 0, [0.0; NUMBERS], &[None, None]), None);
+        rows.push("A", 0, [0.0; NUMBERS], &[None, None]);
+        rows.push("B", 0, [0.0; NUMBERS], &[Some(1.0), None]);
         assert_eq!(rows.keys, [1, 0]);
         let second = rows.batch(&[1, 0]);
         let dictionary = |batch: &RecordBatch| batch.column(0).as_dictionary::<Int32Type>().values().to_data();
         assert!(dictionary(&first).ptr_eq(&dictionary(&second)), "one dictionary is shared");
         let money = second.column(7).as_primitive::<Float64Type>();
         assert_eq!(money.iter().collect::<Vec<_>>(), [Some(1.0), None]);
+    }
+
+    #[test]
+    fn rows_that_not_all_columns_have_are_taken_back() {
+        for short in 0..9 {
+            let mut rows = rows();
+            let mut told = Vec::new();
+            let mut column = 0..;
+            // One column can read two values of four.
+            let added = rows.extend(4, |to| {
+                let count = match to {
+                    Column::Frames(values) => {
+                        values.fill(1);
+                        values.len()
+                    }
+                    Column::Number(_, values) => {
+                        values.fill(1.0);
+                        values.len()
+                    }
+                    Column::Optional(_, values, present) => {
+                        values.fill(1.0);
+                        present.fill(true);
+                        values.len()
+                    }
+                    Column::Symbols(symbols, keys) => {
+                        keys.fill(symbols.key("C"));
+                        keys.len()
+                    }
+                };
+                told.push(count);
+                if column.next() == Some(short) { 2 } else { count }
+            });
+            assert_eq!((added, rows.len(), told.len()), (2, 5, 9));
+            assert!(short == 8 || told[8] == 2, "a symbol of a row that is taken back");
+            let batch = rows.batch(&[0, 1, 2, 3, 4]);
+            assert_eq!(batch.column(2).as_primitive::<Float64Type>().values(), &[0.0, 0.0, 0.0, 1.0, 1.0]);
+            assert_eq!(rows.into_batch(), batch);
+        }
     }
 }
