@@ -228,10 +228,12 @@ impl<M: Memory> Ring<M> {
         (cursor >> 32, (cursor as u32).min(self.geometry.rows_per_block))
     }
 
-    /// The number of the block in `slot`; `None` while the slot holds none.
+    /// The number of the block in `slot`; `None` while the slot holds none. What the header holds may be read after it.
     #[inline]
     pub(crate) fn block_in(&self, slot: usize) -> Option<u64> {
         let block = self.u64(self.geometry.slot(slot) + BH_BLOCK);
+        // SYNC POINT: pairs with the release store of the block number in `RingWriter::open_block`.
+        self.map.fence_acquire();
         (block != 0 && block != RECYCLING).then_some(block)
     }
 
@@ -239,8 +241,6 @@ impl<M: Memory> Ring<M> {
     pub(crate) fn header(&self, slot: usize) -> Option<Header> {
         let at = self.geometry.slot(slot);
         let block = self.block_in(slot)?;
-        // SYNC POINT: pairs with the release store of the block number in `RingWriter::open_block`.
-        self.map.fence_acquire();
         let header = Header {
             block,
             first_seq: self.u64(at + BH_FIRST_SEQ),

@@ -428,7 +428,7 @@ impl<M: WriterMemory> RingWriter<M> {
         set(BH_PERSISTED, 0);
         set(BH_FIRST_SEQ, self.next_seq);
         set(BH_DAY, self.day.unwrap_or(NO_DAY) as u64);
-        // SYNC POINT: pairs with the fence in `Ring::header`: a header with this number is whole.
+        // SYNC POINT: pairs with the fence in `Ring::block_in`: a header with this number is whole.
         map.words64(at + BH_BLOCK, 1)[0].set_release(block);
         directory.set(block);
         map.words64(SB_CURSOR, 1)[0].set_release(block << 32);

@@ -417,6 +417,27 @@ const SCENARIOS: &[Scenario] = &[
         outcomes: &["", "day 1"],
     },
     Scenario {
+        name: "who finds the slot of a day's first block does not find the seal of the block before",
+        prepare: |writer| {
+            full(writer, 1);
+            writer.close_day();
+        },
+        shared: |g| Shared::default().word(DIRECTORY).word(g.slot(0) + BH_BLOCK).word(g.slot(0) + BH_STATE),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let reader = loom::thread::spawn(move || {
+                let ring = arena.ring();
+                let Some(slot) = ring.slot_of(4) else { return "not yet" };
+                assert_eq!(ring.u64(ring.geometry.slot(slot) + BH_STATE), 0, "of block 1");
+                "there"
+            });
+            writer.begin_day(2);
+            push(&mut writer, 1);
+            vec![reader.join().unwrap().to_owned()]
+        },
+        outcomes: &["not yet", "there"],
+    },
+    Scenario {
         name: "nobody sleeps on a count that is newer than what he looked at",
         prepare: |writer| {
             writer.begin_day(1);
