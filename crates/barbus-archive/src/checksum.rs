@@ -19,7 +19,8 @@ const PIECE_ROWS: usize = 32_768;
 
 /// The checksum of a batch with the columns of the archive: Utf8, Timestamp(ms), Float32 or Float64.
 pub(crate) fn values(batch: &RecordBatch) -> u32 {
-    let digests = workers::in_order(batch.num_rows().div_ceil(PIECE_ROWS), batch.num_rows(), |piece| {
+    let threads = workers::threads(batch.num_rows(), PIECE_ROWS);
+    let digests = workers::in_order(batch.num_rows().div_ceil(PIECE_ROWS), threads, |piece| {
         let from = piece * PIECE_ROWS;
         let piece = batch.slice(from, PIECE_ROWS.min(batch.num_rows() - from));
         let digest = |(column, field): (&ArrayRef, &FieldRef)| ColumnDigest::of(column, field.is_nullable());

@@ -96,17 +96,34 @@ impl Chunk {
         Ok(Self { bytes: sink.into_inner()?.into(), close })
     }
 
-    /// Reads all of it back; true when `same` says so of each piece: its first row, for each row whether it has a value (nothing where every
+    /// To be read back by itself.
+    pub(crate) fn found(&self) -> Found<'_> {
+        Found { file: &self.bytes, metadata: &self.close.metadata }
+    }
+}
+
+/// A chunk to be read back: from bytes in which it stands where its metadata says.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'a> {
+    pub(crate) file: &'a Bytes,
+    pub(crate) metadata: &'a ColumnChunkMetaData,
+}
+
+impl Found<'_> {
+    pub(crate) fn pages(&self, rows: usize) -> Result<SerializedPageReader<Bytes>> {
+        SerializedPageReader::new(Arc::new(self.file.clone()), self.metadata, rows, None)
+    }
+
+    /// Reads all of it; true when `same` says so of each piece: its first row, for each row whether it has a value (nothing where every
     /// row must have one), and the values.
     pub(crate) fn reads_as<T: DataType>(
         &self,
         rows: usize,
         mut same: impl FnMut(usize, Option<&[i16]>, &[T::T]) -> bool,
     ) -> Result<bool> {
-        let column = self.close.metadata.column_descr_ptr();
+        let column = self.metadata.column_descr_ptr();
         let may_lack = column.max_def_level() > 0;
-        let pages = SerializedPageReader::new(Arc::new(self.bytes.clone()), &self.close.metadata, rows, None)?;
-        let mut reader = get_typed_column_reader::<T>(get_column_reader(column, Box::new(pages)));
+        let mut reader = get_typed_column_reader::<T>(get_column_reader(column, Box::new(self.pages(rows)?)));
         let (mut levels, mut values) = (Vec::with_capacity(PIECE_ROWS), Vec::with_capacity(PIECE_ROWS));
         let mut row = 0;
         loop {
@@ -172,23 +189,22 @@ impl<'a> ChunkWriter<'a> {
         }
     }
 
-    /// Puts the dictionary in front; `plain` are `count` values.
-    pub(crate) fn dictionary(&mut self, plain: &[u8], count: usize) -> Result<()> {
-        let compressed = self.zstd.compress(Effort::Fast, plain)?;
+    /// Puts the dictionary in front: `count` values, compressed, which take `plain_bytes` as they are.
+    pub(crate) fn dictionary(&mut self, compressed: Bytes, plain_bytes: usize, count: usize) -> Result<()> {
         let page = Page::DictionaryPage {
-            buf: Bytes::copy_from_slice(compressed),
+            buf: compressed,
             num_values: count as u32,
             encoding: Encoding::PLAIN,
             is_sorted: false,
         };
         self.dictionary = true;
-        self.data_offset = self.write(CompressedPage::new(page, plain.len()), PageType::DICTIONARY_PAGE)?.1;
+        self.data_offset = self.write(CompressedPage::new(page, plain_bytes), PageType::DICTIONARY_PAGE)?.1;
         Ok(())
     }
 
     /// Adds a page of so many rows; `levels` says for each whether it has a value, where not all have one.
     pub(crate) fn page(&mut self, rows: usize, levels: Option<&[u32]>, values: PageValues<'_>) -> Result<()> {
-        let mut buffer = Vec::with_capacity(values.bytes.len());
+        let mut buffer = Vec::new();
         let nulls = levels.map_or(0, |levels| levels.iter().filter(|&&level| level == 0).count());
         if self.column.max_def_level() > 0 {
             match levels {

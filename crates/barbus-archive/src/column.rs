@@ -4,15 +4,24 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
-use parquet::data_type::{FloatType, Int64Type};
+use parquet::data_type::FloatType;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterPropertiesPtr;
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::checksum::ColumnDigest;
-use crate::chunk::{Chunk, Result, Zstd};
+use crate::chunk::{Chunk, Found, Result, Zstd};
+use crate::dictionary::Dictionary;
 use crate::numbers::{self, Plan};
-use crate::symbols;
+use crate::{frames, symbols};
+
+/// What a thread encodes with, column after column.
+#[derive(Default)]
+pub(crate) struct Tools {
+    pub(crate) zstd: Zstd,
+    pub(crate) dictionary: Dictionary,
+    pub(crate) buffer: Vec<u8>,
+}
 
 pub(crate) enum Column<'a> {
     /// Each with the number of its rows.
@@ -22,44 +31,40 @@ pub(crate) enum Column<'a> {
 }
 
 impl Column<'_> {
-    /// Encodes it, 64-bit floats by their plan.
+    /// Encodes it, 64-bit floats by what `plan` says.
     pub(crate) fn encode(
         &self,
         column: &ColumnDescPtr,
-        plan: Option<Plan>,
+        plan: impl FnOnce(&mut Tools) -> Result<Plan>,
         properties: &WriterPropertiesPtr,
-        zstd: &mut Zstd,
+        tools: &mut Tools,
     ) -> Result<Chunk> {
         let array = match self {
-            Column::Symbols(runs) => return symbols::encode(column, runs, zstd),
+            Column::Symbols(runs) => return symbols::encode(column, runs, &mut tools.zstd),
             Column::Values(array) => array,
         };
-        match (array.data_type(), plan) {
-            (DataType::Timestamp(..), _) => {
-                let frames = array.as_primitive::<TimestampMillisecondType>().values();
-                Chunk::by_library::<Int64Type>(column, properties, frames)
+        match array.data_type() {
+            DataType::Timestamp(..) => {
+                frames::encode(column, array.as_primitive::<TimestampMillisecondType>().values(), tools)
             }
-            (DataType::Float32, _) => {
+            DataType::Float32 => {
                 let prices = array.as_primitive::<Float32Type>().values();
                 Chunk::by_library::<FloatType>(column, properties, prices)
             }
-            (DataType::Float64, Some(plan)) => numbers::encode(column, array.as_primitive(), plan, zstd),
-            (other, _) => Err(ParquetError::General(format!("no encoding for column {} of {other}", column.name()))),
+            DataType::Float64 => numbers::encode(column, array.as_primitive(), plan(tools)?, tools),
+            other => Err(ParquetError::General(format!("no encoding for column {} of {other}", column.name()))),
         }
     }
 
     /// Whether `chunk`, decoded, is this column, to the bit.
-    pub(crate) fn is_in(&self, chunk: &Chunk) -> Result<bool> {
+    pub(crate) fn is_in(&self, chunk: Found<'_>) -> Result<bool> {
         let array = match self {
             Column::Symbols(runs) => return symbols::reads_as(chunk, runs),
             Column::Values(array) => array,
         };
         match array.data_type() {
             DataType::Timestamp(..) => {
-                let frames = array.as_primitive::<TimestampMillisecondType>().values();
-                chunk.reads_as::<Int64Type>(frames.len(), |row, levels, found| {
-                    levels.is_none() && frames.get(row..row + found.len()) == Some(found)
-                })
+                frames::reads_as(chunk, array.as_primitive::<TimestampMillisecondType>().values())
             }
             DataType::Float32 => {
                 let prices = array.as_primitive::<Float32Type>().values();

@@ -12,32 +12,36 @@ const PIECE_ROWS: usize = 256;
 const TABLE_SLOTS: usize = 1 << 18;
 const EMPTY: u32 = u32::MAX;
 
-/// The values of some rows, told apart by their bits.
+/// The values of some rows, told apart by their bits. It is filled anew for each column: its memory stays with the thread.
+#[derive(Default)]
 pub(crate) struct Dictionary {
-    /// The distinct values, ascending as bits: they compress better so than in the order of the rows.
+    /// The distinct values, ascending (as bits where they were found by their bits): they compress better so than in the order of the rows.
     pub(crate) values: Vec<u64>,
     /// For each row the place of its value among them.
     pub(crate) indices: Vec<u32>,
+    table: Vec<u32>,
 }
 
 impl Dictionary {
-    /// `None` where values repeat too seldom.
-    pub(crate) fn of(rows: &[f64]) -> Option<Self> {
+    /// Fills it with `rows`; false where their values repeat too seldom.
+    pub(crate) fn fill(&mut self, rows: &[f64]) -> bool {
         let most = (rows.len() as f64 / MIN_REPEATS) as usize + 1;
-        match Unit::ALL.iter().find_map(|unit| unit.counts(rows)) {
-            Some(counts) => counts.dictionary(most),
-            None => Self::by_bits(rows, most),
+        self.values.clear();
+        match Unit::ALL.iter().find_map(|unit| Some((unit, self.count(unit, rows)?))) {
+            Some((unit, counts)) => self.by_counts(unit, &counts, most),
+            None => self.by_bits(rows, most),
         }
     }
 
-    fn by_bits(rows: &[f64], most: usize) -> Option<Self> {
+    fn by_bits(&mut self, rows: &[f64], most: usize) -> bool {
+        let Self { values, indices, table } = self;
         let slots = (2 * most).next_power_of_two();
         let shift = u64::BITS - slots.trailing_zeros();
         // Odd, and without a pattern: every bit of a value reaches the highest of the product.
         let slot_of = |bits: u64| (bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> shift) as usize;
-        let mut table = vec![EMPTY; slots];
-        let mut values: Vec<u64> = Vec::with_capacity(most);
-        let mut indices = Vec::with_capacity(rows.len());
+        table.clear();
+        table.resize(slots, EMPTY);
+        indices.clear();
         for (row, value) in rows.iter().enumerate() {
             let bits = value.to_bits();
             let mut slot = slot_of(bits);
@@ -45,7 +49,7 @@ impl Dictionary {
                 let index = table[slot];
                 if index == EMPTY {
                     if values.len() == most || (row >= EARLY_ROWS && values.len() > row / 2) {
-                        return None;
+                        return false;
                     }
                     table[slot] = values.len() as u32;
                     values.push(bits);
@@ -60,15 +64,82 @@ impl Dictionary {
         }
         let mut sorted: Vec<(u64, u32)> = values.iter().copied().zip(0..).collect();
         sorted.sort_unstable();
-        let mut ranks = vec![0; values.len()];
+        let ranks = table;
         for (rank, &(bits, index)) in sorted.iter().enumerate() {
             values[rank] = bits;
             ranks[index as usize] = rank as u32;
         }
         indices.iter_mut().for_each(|index| *index = ranks[*index as usize]);
-        Some(Self { values, indices })
+        true
+    }
+
+    /// Puts into `indices` how many units each row is, in its lowest 32 bits; `None` where one is no such number to the bit, or they lie too far
+    /// apart for a table.
+    fn count(&mut self, unit: &Unit, rows: &[f64]) -> Option<Counts> {
+        let per_unit = unit.over / unit.times;
+        self.indices.resize(rows.len(), 0);
+        let (mut least, mut most) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        for (piece, counts) in rows.chunks(PIECE_ROWS).zip(self.indices.chunks_mut(PIECE_ROWS)) {
+            let mut differ = [0; LANES];
+            let mut take = |i: usize, value: f64| {
+                let shifted = value * per_unit + TO_BITS;
+                let count = shifted - TO_BITS;
+                // What is not a number comes out of all this as it went in.
+                differ[i] |= (unit.value(count).to_bits() ^ value.to_bits()) | u64::from(value.is_nan());
+                least[i] = if count < least[i] { count } else { least[i] };
+                most[i] = if count > most[i] { count } else { most[i] };
+                shifted.to_bits() as u32
+            };
+            let ((rows, rest), (lanes, rest_counts)) = (piece.as_chunks::<LANES>(), counts.as_chunks_mut::<LANES>());
+            for (row, counts) in rows.iter().zip(lanes) {
+                for i in 0..LANES {
+                    counts[i] = take(i, row[i]);
+                }
+            }
+            for (&value, count) in rest.iter().zip(rest_counts) {
+                *count = take(0, value);
+            }
+            let (least, most) = bounds(&least, &most);
+            let fits = least >= -LARGEST && most <= LARGEST && most - least < TABLE_SLOTS as f64;
+            if differ.iter().any(|&differ| differ != 0) || !fits {
+                return None;
+            }
+        }
+        let (least, most) = bounds(&least, &most);
+        (!rows.is_empty()).then_some(Counts { least, slots: (most - least) as usize + 1 })
+    }
+
+    fn by_counts(&mut self, unit: &Unit, counts: &Counts, most: usize) -> bool {
+        let Self { values, indices, table } = self;
+        table.clear();
+        table.resize(counts.slots, 0);
+        let least = (counts.least + TO_BITS).to_bits() as u32;
+        for count in &mut *indices {
+            *count = count.wrapping_sub(least);
+            table[*count as usize] = 1;
+        }
+        for (slot, place) in table.iter_mut().enumerate().filter(|(_, place)| **place == 1) {
+            if values.len() == most {
+                return false;
+            }
+            *place = values.len() as u32;
+            values.push(unit.value(counts.least + slot as f64).to_bits());
+        }
+        indices.iter_mut().for_each(|count| *count = table[*count as usize]);
+        true
     }
 }
+
+fn bounds(least: &[f64; LANES], most: &[f64; LANES]) -> (f64, f64) {
+    (least.iter().copied().fold(f64::INFINITY, f64::min), most.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+}
+
+/// Values that are counted at a time.
+const LANES: usize = 4;
+/// Added to a number it leaves no bits for fractions, and the number itself in the lowest bits.
+const TO_BITS: f64 = (1_u64 << 52 | 1 << 51) as f64;
+/// As far as that holds.
+const LARGEST: f64 = (1_u64 << 50) as f64;
 
 /// What values may be whole numbers of: `value = count * times / over`.
 struct Unit {
@@ -85,55 +156,15 @@ impl Unit {
         Unit { times: 1.0, over: 10_000.0 },
     ];
 
-    fn value(&self, count: i64) -> f64 {
-        count as f64 * self.times / self.over
-    }
-
-    /// How many units each row is; `None` where one is no such number to the bit, or they lie too far apart for a table.
-    fn counts(&self, rows: &[f64]) -> Option<Counts<'_>> {
-        let per_unit = self.over / self.times;
-        let mut counts = Vec::with_capacity(rows.len());
-        let (mut least, mut most) = (i64::MAX, i64::MIN);
-        for piece in rows.chunks(PIECE_ROWS) {
-            let mut differ = 0;
-            for &value in piece {
-                let count = (value * per_unit + 0.5) as i64;
-                differ |= self.value(count).to_bits() ^ value.to_bits();
-                least = least.min(count);
-                most = most.max(count);
-                counts.push(count);
-            }
-            if differ != 0 || most.abs_diff(least) >= TABLE_SLOTS as u64 {
-                return None;
-            }
-        }
-        (!rows.is_empty()).then(|| Counts { unit: self, counts, least, slots: most.abs_diff(least) as usize + 1 })
+    fn value(&self, count: f64) -> f64 {
+        count * self.times / self.over
     }
 }
 
-struct Counts<'a> {
-    unit: &'a Unit,
-    counts: Vec<i64>,
-    least: i64,
+/// The smallest number of units, and so many follow on it.
+struct Counts {
+    least: f64,
     slots: usize,
-}
-
-impl Counts<'_> {
-    fn dictionary(self, most: usize) -> Option<Dictionary> {
-        let mut table = vec![0; self.slots];
-        let slot = |count: i64| (count - self.least) as usize;
-        self.counts.iter().for_each(|&count| table[slot(count)] = 1);
-        let mut values = Vec::with_capacity(most);
-        for (count, place) in (self.least..).zip(&mut table).filter(|(_, place)| **place == 1) {
-            if values.len() == most {
-                return None;
-            }
-            *place = values.len() as u32;
-            values.push(self.unit.value(count).to_bits());
-        }
-        let indices = self.counts.iter().map(|&count| table[slot(count)]).collect();
-        Some(Dictionary { values, indices })
-    }
 }
 
 #[cfg(test)]
@@ -155,7 +186,10 @@ mod tests {
         let of: [Of; 6] = [|n| n * 100.0, |n| n, |n| n / 100.0, |n| n / 1e4, |n| n / 3.0, |n| 1_000.0 - n];
         for of in of {
             let rows: Vec<f64> = whole().map(of).collect();
-            for dictionary in [Dictionary::of(&rows), Dictionary::by_bits(&rows, rows.len())].map(Option::unwrap) {
+            let (mut by_units, mut by_bits) = (Dictionary::default(), Dictionary::default());
+            assert!(by_units.fill(&rows) && by_bits.by_bits(&rows, rows.len()));
+            assert!(rows.iter().any(|&row| row < 0.0) || by_units.values == by_bits.values);
+            for dictionary in [by_units, by_bits] {
                 assert_eq!(found(&dictionary), bits(&rows));
                 assert!(dictionary.values.len() == 2_048 || rows[0] > 100.0);
             }
@@ -164,9 +198,10 @@ mod tests {
 
     #[test]
     fn values_are_told_apart_by_their_bits() {
-        for odd in [-0.0, f64::NAN, f64::INFINITY, -1.0, 1e300, 0.1 + 0.2, i64::MAX as f64] {
+        for odd in [-0.0, f64::NAN, f64::INFINITY, -1.0, 1e16, 1e300, 0.1 + 0.2, i64::MAX as f64] {
             let rows: Vec<f64> = [0.0, odd, 3.0, 0.0, 3.0, odd, 0.0].repeat(3);
-            let dictionary = Dictionary::of(&rows).unwrap();
+            let mut dictionary = Dictionary::default();
+            assert!(dictionary.fill(&rows));
             assert_eq!(dictionary.values.len(), 3);
             assert_eq!(found(&dictionary), bits(&rows));
         }
@@ -174,10 +209,11 @@ mod tests {
 
     #[test]
     fn values_that_seldom_repeat_have_none() {
+        let mut dictionary = Dictionary::default();
         for count in [200, 100_000] {
-            assert!(Dictionary::of(&(0..count).map(f64::from).collect::<Vec<_>>()).is_none());
-            assert!(Dictionary::of(&(0..count).map(|i| f64::from(i) / 7.0).collect::<Vec<_>>()).is_none());
+            assert!(!dictionary.fill(&(0..count).map(f64::from).collect::<Vec<_>>()));
+            assert!(!dictionary.fill(&(0..count).map(|i| f64::from(i) / 7.0).collect::<Vec<_>>()));
         }
-        assert!(Dictionary::of(&[]).is_some_and(|dictionary| dictionary.values.is_empty()));
+        assert!(dictionary.fill(&[]) && dictionary.values.is_empty() && dictionary.indices.is_empty());
     }
 }

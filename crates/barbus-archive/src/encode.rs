@@ -2,26 +2,27 @@
 //!
 //! Rows are sorted by (symbol, frame), in row groups of an eighth of the day so that one symbol is found quickly: frame as
 //! DELTA_BINARY_PACKED, symbol as runs of a dictionary, 64-bit floats as their values call for ([`numbers`](crate::numbers)), all with zstd where it makes
-//! them smaller. Each chunk is read back as soon as it is encoded, while its rows are in the caches.
+//! them smaller. Each chunk is read back as soon as it is encoded, while its rows are in the caches; those of the last row group are, from the
+//! whole file, while the disk takes them in.
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use arrow_array::cast::AsArray;
-use arrow_schema::{DataType, SchemaRef};
-use barbus_bars::FRAME;
+use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{ColumnDescPtr, ColumnPath};
+use parquet::schema::types::ColumnDescPtr;
 
 use crate::checksum::ColumnDigest;
-use crate::chunk::{Chunk, Effort, PAGE_ROWS, Zstd};
-use crate::column::Column;
+use crate::chunk::{Chunk, Effort, Found, PAGE_ROWS};
+use crate::column::{Column, Tools};
 use crate::day_file::{compare_schemas, open};
 use crate::numbers::Plan;
 use crate::rows::Rows;
@@ -42,6 +43,10 @@ const SAMPLE_ROWS: usize = 4_096;
 /// Of a short day, such a part is enough.
 const SAMPLE_PART: usize = 8;
 
+/// With fewer rows, starting threads takes longer than they save: to encode them, and to read those of the last row group.
+const ENCODE_ROWS: usize = 2_000;
+const READ_ROWS: usize = 10_000;
+
 /// A file in memory, and what is known of it.
 pub(crate) struct Encoded {
     pub(crate) file: Bytes,
@@ -59,12 +64,13 @@ struct Proof {
     metadata: ColumnChunkMetaData,
     /// The checksum of its bytes.
     crc32c: u32,
-    /// Whether it has the rows that were meant.
-    same: Result<bool, ParquetError>,
+    /// Whether it has the rows that were meant; nothing where it is yet to be read.
+    same: Option<Result<bool, ParquetError>>,
 }
 
 /// The bytes of a file that holds `rows`, sorted, with `meta`; for messages it is called `path`. `put` is handed them piece by piece, while
-/// others are encoded, with a blank seal. Each chunk is decoded and compared with its rows: what that found, [`Encoded::prove`] tells.
+/// others are encoded, with a blank seal. Each chunk but the last ones is decoded and compared with its rows: what that found,
+/// [`Encoded::prove`] tells, and does the same for the last ones.
 ///
 /// Columns are encoded on all processors; the bytes are the same on any number of them.
 pub(crate) fn encode(
@@ -90,7 +96,7 @@ pub(crate) fn encode_saying(
     let descriptor = writer.schema_descr().clone();
     let encoder = Encoder {
         rows,
-        plans: plans(rows).map_err(refused)?,
+        plans: schema.fields().iter().map(|_| OnceLock::new()).collect(),
         columns: descriptor.columns(),
         properties: &writer.properties().clone(),
         group_rows: group_rows(rows.count()),
@@ -100,8 +106,9 @@ pub(crate) fn encode_saying(
     let mut of_group = Vec::with_capacity(columns);
     let mut written = 0;
     // The dearest columns are not among the first: a short day would end with one processor alone.
-    let task = |zstd: &mut Zstd, i| encoder.chunk(i / columns, columns - 1 - i % columns, zstd);
-    workers::in_turn(groups * columns, rows.count(), Zstd::default, task, |checked| {
+    let task = |tools: &mut Tools, i| encoder.chunk(i / columns, columns - 1 - i % columns, tools);
+    let threads = workers::threads(rows.count(), ENCODE_ROWS);
+    workers::in_turn(groups * columns, threads, Tools::default, task, |checked| {
         of_group.push(checked.map_err(refused)?);
         if of_group.len() == columns {
             let (of_digests, of_proofs) = append(&mut writer, of_group.drain(..).rev()).map_err(refused)?;
@@ -149,59 +156,68 @@ fn append(
     Ok((digests, proofs))
 }
 
-/// How the columns are written that have a choice.
-fn plans(rows: &impl Rows) -> Result<Vec<Option<Plan>>, ParquetError> {
-    let sample = SAMPLE_ROWS.min(rows.count().div_ceil(SAMPLE_PART));
-    let middle = (rows.count() - sample) / 2;
-    let fields = rows.columns().fields();
-    let plan = |zstd: &mut Zstd, i: usize| match fields[i].data_type() {
-        DataType::Float64 => Plan::of(rows.column(i, middle..middle + sample).as_primitive(), zstd).map(Some),
-        _ => Ok(None),
-    };
-    workers::in_order_with(fields.len(), rows.count(), Zstd::default, plan).into_iter().collect()
-}
-
-/// A column of a row group that was read back.
+/// A column of a row group, perhaps read back.
 struct Checked {
     chunk: Chunk,
     /// Its part in the checksum of the values.
     digest: ColumnDigest,
     /// The checksum of its bytes.
     crc32c: u32,
-    /// Whether it has its rows.
-    same: Result<bool, ParquetError>,
+    /// Whether it has its rows, when that is known.
+    same: Option<Result<bool, ParquetError>>,
 }
 
 /// What chunks are made of.
 struct Encoder<'a, R> {
     rows: &'a R,
-    plans: Vec<Option<Plan>>,
+    /// How the columns are written that have a choice, once one of their chunks was.
+    plans: Vec<OnceLock<Plan>>,
     columns: &'a [ColumnDescPtr],
     properties: &'a WriterPropertiesPtr,
     group_rows: usize,
 }
 
 impl<'a, R: Rows> Encoder<'a, R> {
-    fn range(&self, group: usize) -> Range<usize> {
-        group * self.group_rows..self.rows.count().min((group + 1) * self.group_rows)
+    fn chunk(&self, group: usize, i: usize, tools: &mut Tools) -> Result<Checked, ParquetError> {
+        let range = range(self.rows, self.group_rows, group);
+        let column = column(self.rows, i, range.clone());
+        let chunk = column.encode(&self.columns[i], |tools| self.plan(i, tools), self.properties, tools)?;
+        let is_last = range.end == self.rows.count();
+        let same = (!is_last).then(|| is_in(self.rows, &column, i, range, chunk.found()));
+        let digest = column.digest(self.rows.columns().field(i).is_nullable());
+        Ok(Checked { digest, crc32c: crc32c::crc32c(&chunk.bytes), chunk, same })
     }
 
-    fn column(&self, group: usize, i: usize) -> Column<'a> {
-        let range = self.range(group);
-        if i == 0 { Column::Symbols(self.rows.symbols(range)) } else { Column::Values(self.rows.column(i, range)) }
-    }
-
-    fn chunk(&self, group: usize, i: usize, zstd: &mut Zstd) -> Result<Checked, ParquetError> {
-        let column = self.column(group, i);
-        let chunk = column.encode(&self.columns[i], self.plans[i], self.properties, zstd)?;
-        let crc32c = crc32c::crc32c(&chunk.bytes);
-        let mut same = column.is_in(&chunk);
-        if i == FRAME_COLUMN {
-            let range = self.range(group);
-            same = same.map(|same| same && self.rows.ascend(range));
+    /// The same whichever thread asks first.
+    fn plan(&self, i: usize, tools: &mut Tools) -> Result<Plan, ParquetError> {
+        if let Some(plan) = self.plans[i].get() {
+            return Ok(*plan);
         }
-        Ok(Checked { digest: column.digest(self.rows.columns().field(i).is_nullable()), chunk, crc32c, same })
+        let sample = SAMPLE_ROWS.min(self.rows.count().div_ceil(SAMPLE_PART));
+        let middle = (self.rows.count() - sample) / 2;
+        let plan = Plan::of(self.rows.column(i, middle..middle + sample).as_primitive(), tools)?;
+        Ok(*self.plans[i].get_or_init(|| plan))
     }
+}
+
+/// The rows of a row group where each has so many.
+fn range(rows: &impl Rows, group_rows: usize, group: usize) -> Range<usize> {
+    group * group_rows..rows.count().min((group + 1) * group_rows)
+}
+
+fn column<R: Rows>(rows: &R, i: usize, range: Range<usize>) -> Column<'_> {
+    if i == 0 { Column::Symbols(rows.symbols(range)) } else { Column::Values(rows.column(i, range)) }
+}
+
+/// Whether `chunk`, decoded, is `column`, which is that many of these rows; and whether these are in order, where it has the frames.
+fn is_in(
+    rows: &impl Rows,
+    column: &Column<'_>,
+    i: usize,
+    range: Range<usize>,
+    chunk: Found<'_>,
+) -> Result<bool, ParquetError> {
+    Ok(column.is_in(chunk)? && (i != FRAME_COLUMN || rows.ascend(range)))
 }
 
 impl Encoded {
@@ -214,17 +230,39 @@ impl Encoded {
         let groups = footer.metadata().row_groups();
         let mut same = groups.len() == self.proofs.len();
         same &= groups.iter().map(RowGroupMetaData::num_rows).sum::<i64>() == rows.count() as i64;
-        for (group, proofs) in groups.iter().zip(&self.proofs) {
+        let mut unread = Vec::new();
+        for (n, (group, proofs)) in groups.iter().zip(&self.proofs).enumerate() {
             same &= group.num_columns() == proofs.len();
-            for (found, proof) in group.columns().iter().zip(proofs) {
-                same &=
-                    *proof.same.as_ref().map_err(|error| corrupt(ParquetError::General(error.to_string()).into()))?;
+            same &= group.num_rows() == range(rows, group_rows(rows.count()), n).len() as i64;
+            for (i, (found, proof)) in group.columns().iter().zip(proofs).enumerate() {
                 same &= proof.is_of(found, group.num_rows(), &self.file);
+                match &proof.same {
+                    Some(known) => same &= *known.as_ref().map_err(|error| corrupt(copy(error).into()))?,
+                    None => unread.push((n, i, found)),
+                }
+            }
+        }
+        // What the footer speaks of other rows than these need not be read.
+        if same {
+            let threads = workers::threads(rows.count(), READ_ROWS);
+            let read = workers::in_order(unread.len(), threads, |at| {
+                let (n, i, metadata) = unread[unread.len() - 1 - at];
+                let range = range(rows, group_rows(rows.count()), n);
+                let column = column(rows, i, range.clone());
+                is_in(rows, &column, i, range, Found { file: &self.file, metadata })
+            });
+            for found in read {
+                same &= found.map_err(|error| corrupt(error.into()))?;
             }
         }
         let said = read_meta == *meta && read_crc32c == self.crc32c && meta.rows == rows.count() as u64;
         if same && said { Ok(()) } else { Err(corrupt(Corruption::ReadBack)) }
     }
+}
+
+/// Errors of the library cannot be copied.
+fn copy(error: &ParquetError) -> ParquetError {
+    ParquetError::General(error.to_string())
 }
 
 impl Proof {
@@ -251,7 +289,6 @@ fn properties() -> Result<WriterProperties, ParquetError> {
     let builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_dictionary_enabled(false)
-        .set_column_encoding(ColumnPath::from(FRAME), Encoding::DELTA_BINARY_PACKED)
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_sorting_columns(Some(vec![ascending(0), ascending(1)]));
@@ -268,6 +305,7 @@ mod tests {
     use crate::day_file::tests::{DAY, long, meta, rows};
     use arrow_array::RecordBatch;
     use arrow_select::concat::concat_batches;
+    use parquet::basic::Encoding;
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 
     const ROWS: usize = MIN_GROUP_ROWS + 4;
@@ -293,7 +331,8 @@ mod tests {
         columns: &'a [ColumnDescPtr],
         properties: &'a WriterPropertiesPtr,
     ) -> Encoder<'a, RecordBatch> {
-        Encoder { rows, plans: plans(rows).unwrap(), columns, properties, group_rows: group_rows(rows.num_rows()) }
+        let plans = columns.iter().map(|_| OnceLock::new()).collect();
+        Encoder { rows, plans, columns, properties, group_rows: group_rows(rows.num_rows()) }
     }
 
     /// Guards the read-back of every write: whatever differs is found, in whichever row group.
@@ -303,11 +342,11 @@ mod tests {
         let file = new_file(&meant.schema(), ROWS).unwrap();
         let (columns, properties) = (file.schema_descr().columns(), file.properties());
         let ours = encoder(&meant, columns, properties);
-        let mut zstd = Zstd::default();
+        let mut tools = Tools::default();
         let mut same = |rows: &RecordBatch, group: usize, i: usize| {
-            let theirs = encoder(rows, columns, properties);
-            let chunk = theirs.column(group, i).encode(&columns[i], theirs.plans[i], properties, &mut zstd).unwrap();
-            ours.column(group, i).is_in(&chunk).unwrap()
+            let chunk = encoder(rows, columns, properties).chunk(group, i, &mut tools).unwrap().chunk;
+            let range = range(&meant, ours.group_rows, group);
+            is_in(&meant, &column(&meant, i, range.clone()), i, range, chunk.found()).unwrap()
         };
         let all = |group: usize, same: &mut dyn FnMut(usize, usize) -> bool| (0..columns.len()).all(|i| same(group, i));
         for group in [0, 1] {
@@ -340,8 +379,22 @@ mod tests {
             let mixed = Encoded { crc32c: theirs.crc32c, proofs: encoded(&meant).proofs, ..theirs };
             assert_eq!(proved(&mixed, &meant, &meta), differs(), "row {row}");
         }
-        ours.proofs[1][4].same = Ok(false);
+        ours.proofs[0][4].same = Some(Ok(false));
         assert_eq!(proved(&ours, &meant, &meta), differs());
+        ours.proofs[0][4].same = Some(Ok(true));
+        assert_eq!(proved(&ours, &meant, &meta), Ok(()));
+    }
+
+    /// The last row group is read when the file is proved: a file that is consistent in itself and has other rows there is found.
+    #[test]
+    fn other_rows_in_the_last_row_group_are_not_proved() {
+        let meant = long(ROWS, None, "A");
+        for row in [ROWS / 2, ROWS - 1] {
+            let theirs = encoded(&long(ROWS, Some(row), "A"));
+            assert!(theirs.proofs[0].iter().all(|proof| matches!(proof.same, Some(Ok(true)))), "row {row}");
+            assert!(theirs.proofs[1].iter().all(|proof| proof.same.is_none()), "row {row}");
+            assert_eq!(proved(&theirs, &meant, &meta_of(&meant)), differs(), "row {row}");
+        }
     }
 
     /// The second row group begins with the first's last row again.

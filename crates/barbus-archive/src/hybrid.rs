@@ -35,36 +35,48 @@ fn value_bytes(width: u32) -> usize {
 
 /// Appends a run of one value.
 pub(crate) fn repeat(value: u32, count: usize, width: u32, out: &mut Vec<u8>) {
-    length((count as u64) << 1, out);
+    varint((count as u64) << 1, out);
     out.extend_from_slice(&value.to_le_bytes()[..value_bytes(width)]);
 }
 
 /// All of them as one run of packed bits, filled up with zeros to a multiple of eight values.
 fn pack(values: &[u32], width: u32, out: &mut Vec<u8>) {
     let groups = values.len().div_ceil(8);
-    length((groups as u64) << 1 | 1, out);
+    varint((groups as u64) << 1 | 1, out);
     let end = out.len() + groups * width as usize;
-    out.reserve(groups * width as usize + 4);
-    let (mut bits, mut filled) = (0, 0);
-    for &value in values {
-        bits |= u64::from(value) << filled;
-        filled += width;
-        if filled >= u32::BITS {
-            out.extend_from_slice(&(bits as u32).to_le_bytes());
-            bits >>= u32::BITS;
-            filled -= u32::BITS;
+    out.reserve(groups * width as usize + 16);
+    let (whole, rest) = values.as_chunks::<8>();
+    let last = std::array::from_fn(|i| rest.get(i).copied().unwrap_or_default());
+    for group in whole.iter().chain(Some(&last).filter(|_| !rest.is_empty())) {
+        if width <= 16 {
+            // As two numbers of 64 bits: none waits for the one before it.
+            let four = |four: &[u32]| (0..4).fold(0, |bits, i| bits | u64::from(four[i]) << (i as u32 * width));
+            let bits = u128::from(four(&group[..4])) | u128::from(four(&group[4..])) << (4 * width);
+            out.extend_from_slice(&bits.to_le_bytes());
+            out.truncate(out.len() - 16 + width as usize);
+        } else {
+            let (mut bits, mut filled) = (0, 0);
+            for &value in group {
+                bits |= u64::from(value) << filled;
+                filled += width;
+                if filled >= u32::BITS {
+                    out.extend_from_slice(&(bits as u32).to_le_bytes());
+                    bits >>= u32::BITS;
+                    filled -= u32::BITS;
+                }
+            }
+            out.extend_from_slice(&bits.to_le_bytes()[..filled.div_ceil(8) as usize]);
         }
     }
-    out.extend_from_slice(&bits.to_le_bytes());
-    out.resize(end, 0);
+    debug_assert_eq!(out.len(), end);
 }
 
-fn length(mut header: u64, out: &mut Vec<u8>) {
-    while header >= 0x80 {
-        out.push(header as u8 | 0x80);
-        header >>= 7;
+pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
     }
-    out.push(header as u8);
+    out.push(value as u8);
 }
 
 #[cfg(test)]
@@ -77,6 +89,23 @@ mod tests {
         let mut out = Vec::new();
         pack(&[0, 1, 2, 3, 4, 5, 6, 7], 3, &mut out);
         assert_eq!(out, [0b11, 0b1000_1000, 0b1100_0110, 0b1111_1010]);
+    }
+
+    /// Bits are put together in another way where many are one after another.
+    #[test]
+    fn bits_of_every_width_are_where_they_belong() {
+        for width in 1..=32 {
+            let mask = u32::MAX >> (32 - width);
+            let values: Vec<u32> = (1..30_u32).map(|i| i.wrapping_mul(0x9e37_79b9) & mask).collect();
+            let mut out = Vec::new();
+            pack(&values, width, &mut out);
+            assert_eq!(out.len(), 1 + 4 * width as usize);
+            let bit = |at: usize| u64::from(out[1 + at / 8] >> (at % 8) & 1);
+            for i in 0..32 {
+                let value = (0..width as usize).fold(0, |value, b| value | bit(i * width as usize + b) << b);
+                assert_eq!(value, u64::from(values.get(i).copied().unwrap_or_default()), "width {width}, value {i}");
+            }
+        }
     }
 
     #[test]

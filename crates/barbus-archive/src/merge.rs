@@ -20,6 +20,9 @@ use arrow_schema::{DataType, SchemaRef};
 use crate::rows::Rows;
 use crate::{Misuse, Result, workers};
 
+/// With fewer rows, starting threads takes longer than they save.
+const THREADS_ROWS: usize = 100_000;
+
 /// Bars in the columns of the archive; `symbol` may be a dictionary.
 pub(crate) struct Source<'a> {
     /// The columns, `symbol` and `frame` first.
@@ -82,7 +85,9 @@ impl<'a> Sorted<'a> {
 
     /// All rows.
     pub(crate) fn all(&self) -> RecordBatch {
-        let others = workers::in_order(self.columns.len(), self.count(), |i| self.picked(i + 1, &self.picks));
+        let others = workers::in_order(self.columns.len(), workers::threads(self.count(), THREADS_ROWS), |i| {
+            self.picked(i + 1, &self.picks)
+        });
         let columns = iter::once(self.texts()).chain(others).collect();
         RecordBatch::try_new(self.schema.clone(), columns).expect("checked sources fit the schema")
     }
@@ -200,8 +205,9 @@ fn sorted_picks(
     }
     let mut picks = vec![Pick::default(); total];
     // Every processor looks at all rows, and deals out those of its own symbols.
-    let hands: Vec<_> = hands(&ends, &mut picks, workers::processors(total)).into_iter().map(Mutex::new).collect();
-    let ascend = workers::in_order(hands.len(), total, |i| {
+    let threads = workers::threads(total, THREADS_ROWS);
+    let hands: Vec<_> = hands(&ends, &mut picks, threads).into_iter().map(Mutex::new).collect();
+    let ascend = workers::in_order(hands.len(), threads, |i| {
         let mut hand = hands[i].lock().unwrap_or_else(PoisonError::into_inner);
         hand.deal(sources, frames, symbols, &ends)
     });

@@ -6,13 +6,14 @@
 
 use arrow_array::{Array, Float64Array};
 use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
+use bytes::Bytes;
 use parquet::basic::{BoundaryOrder, Encoding};
 use parquet::data_type::DoubleType;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::chunk::{Chunk, ChunkWriter, Effort, PAGE_ROWS, PageValues, Result, Zstd};
-use crate::dictionary::Dictionary;
+use crate::chunk::{Chunk, ChunkWriter, Effort, Found, PAGE_ROWS, PageValues, Result};
+use crate::column::Tools;
 use crate::hybrid;
 
 /// A dictionary is written and read in a third of the time: it may be larger by this factor.
@@ -31,13 +32,15 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The plan for a column of which these are some values.
-    pub(crate) fn of(sample: &Float64Array, zstd: &mut Zstd) -> Result<Self> {
+    pub(crate) fn of(sample: &Float64Array, tools: &mut Tools) -> Result<Self> {
+        let Tools { zstd, buffer, .. } = tools;
         let values = present(sample);
         let plain = le_bytes(&values);
         let mut size = |effort, bytes: &[u8]| zstd.compress(effort, bytes).map(<[u8]>::len);
         let fast = size(Effort::Fast, &plain)?;
         let strong = size(Effort::Strong, &plain)?;
-        let split = size(Effort::Fast, &split(&values))?;
+        split(&values, buffer);
+        let split = size(Effort::Fast, buffer)?;
         let worth = (strong as f64) < (1.0 - EFFORT_SAVES) * fast as f64;
         let (effort, bytes) = if worth { (Effort::Strong, strong) } else { (Effort::Fast, fast) };
         let (encoding, effort, bytes) = match split <= bytes {
@@ -49,27 +52,28 @@ impl Plan {
 }
 
 /// Encodes the values of a row group.
-pub(crate) fn encode(column: &ColumnDescPtr, array: &Float64Array, plan: Plan, zstd: &mut Zstd) -> Result<Chunk> {
+pub(crate) fn encode(column: &ColumnDescPtr, array: &Float64Array, plan: Plan, tools: &mut Tools) -> Result<Chunk> {
+    let Tools { zstd, dictionary, buffer } = tools;
     let values = present(array);
-    let dictionary = Dictionary::of(&values).map(|found| {
-        let width = hybrid::width(found.values.len().saturating_sub(1));
-        (ScalarBuffer::<u64>::from(found.values), found.indices, width)
-    });
-    let dictionary = match dictionary {
-        Some((distinct, indices, width)) => {
-            let plain = le_bytes(&distinct);
-            let bytes = zstd.compress(Effort::Fast, &plain)?.len() + hybrid::encoded_bytes(&indices, width);
-            let pays = bytes as f64 <= DICTIONARY_MAY * plan.value_bytes * values.len() as f64;
-            pays.then_some((plain, distinct.len(), indices, width))
+    let mut of_dictionary = None;
+    if dictionary.fill(&values) {
+        let width = hybrid::width(dictionary.values.len().saturating_sub(1));
+        buffer.clear();
+        buffer.resize(8 * dictionary.values.len(), 0);
+        let (places, _) = buffer.as_chunks_mut();
+        places.iter_mut().zip(&dictionary.values).for_each(|(place, bits)| *place = bits.to_le_bytes());
+        let compressed = zstd.compress(Effort::Fast, buffer)?;
+        let bytes = compressed.len() + hybrid::encoded_bytes(&dictionary.indices, width);
+        if bytes as f64 <= DICTIONARY_MAY * plan.value_bytes * values.len() as f64 {
+            of_dictionary = Some((Bytes::copy_from_slice(compressed), width));
         }
-        None => None,
-    };
+    }
     let mut chunk = ChunkWriter::new(column, zstd);
-    if let Some((plain, count, ..)) = &dictionary {
-        chunk.dictionary(plain, *count)?;
+    let indexed = of_dictionary.as_ref().map(|&(_, width)| (&dictionary.indices, width));
+    if let Some((compressed, _)) = of_dictionary {
+        chunk.dictionary(compressed, buffer.len(), dictionary.values.len())?;
     }
     let mut bounds = Vec::new();
-    let mut buffer = Vec::new();
     let mut begin = 0;
     for row in (0..array.len()).step_by(PAGE_ROWS) {
         let rows = PAGE_ROWS.min(array.len() - row);
@@ -77,31 +81,27 @@ pub(crate) fn encode(column: &ColumnDescPtr, array: &Float64Array, plan: Plan, z
         let levels = nulls.as_ref().map(|nulls| nulls.iter().map(u32::from).collect::<Vec<_>>());
         let end = begin + rows - nulls.as_ref().map_or(0, NullBuffer::null_count);
         let page = values.slice(begin, end - begin);
-        bounds.push(bounds_of(&page));
-        let (encoding, effort, bytes) = match (&dictionary, plan.encoding) {
-            (Some((_, _, indices, width)), _) => {
+        let page_bounds = bounds_of(&page);
+        bounds.push(page_bounds);
+        let plain;
+        let (encoding, effort, bytes) = match (indexed, plan.encoding) {
+            (Some((indices, width)), _) => {
                 buffer.clear();
-                buffer.push(*width as u8);
-                hybrid::encode(&indices[begin..end], *width, &mut buffer);
+                buffer.push(width as u8);
+                hybrid::encode(&indices[begin..end], width, buffer);
                 (Encoding::RLE_DICTIONARY, Effort::Fast, &buffer[..])
             }
             (None, Encoding::BYTE_STREAM_SPLIT) => {
-                buffer = split(&page);
+                split(&page, buffer);
                 (Encoding::BYTE_STREAM_SPLIT, plan.effort, &buffer[..])
             }
             (None, _) => {
-                buffer.clear();
-                buffer.extend_from_slice(&le_bytes(&page));
-                (Encoding::PLAIN, plan.effort, &buffer[..])
+                plain = le_bytes(&page);
+                (Encoding::PLAIN, plan.effort, &plain[..])
             }
         };
-        let page_bounds = bounds.last().and_then(|bounds| *bounds);
-        let page_bounds = page_bounds.map(|(min, max)| (min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec()));
-        chunk.page(
-            rows,
-            levels.as_deref(),
-            PageValues { encoding, bytes, effort, bounds: page_bounds, text_bytes: None },
-        )?;
+        let bounds = page_bounds.map(|(min, max)| (min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec()));
+        chunk.page(rows, levels.as_deref(), PageValues { encoding, bytes, effort, bounds, text_bytes: None })?;
         begin = end;
     }
     let known: Vec<(f64, f64)> = bounds.into_iter().flatten().collect();
@@ -113,7 +113,7 @@ pub(crate) fn encode(column: &ColumnDescPtr, array: &Float64Array, plan: Plan, z
 }
 
 /// Whether `chunk`, read back, has these values, to the bit.
-pub(crate) fn reads_as(chunk: &Chunk, array: &Float64Array) -> Result<bool> {
+pub(crate) fn reads_as(chunk: Found<'_>, array: &Float64Array) -> Result<bool> {
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
     let values = present(array);
     let mut begin = 0;
@@ -140,40 +140,25 @@ fn present(array: &Float64Array) -> ScalarBuffer<f64> {
     }
 }
 
-fn le_bytes<T: arrow_buffer::ArrowNativeType + Into<Bits>>(values: &ScalarBuffer<T>) -> Buffer {
+fn le_bytes(values: &ScalarBuffer<f64>) -> Buffer {
     if cfg!(target_endian = "little") {
         return values.inner().clone();
     }
-    values.iter().flat_map(|&value| value.into().0.to_le_bytes()).collect::<Vec<u8>>().into()
-}
-
-/// The bits of a number.
-struct Bits(u64);
-
-impl From<f64> for Bits {
-    fn from(value: f64) -> Self {
-        Self(value.to_bits())
-    }
-}
-
-impl From<u64> for Bits {
-    fn from(bits: u64) -> Self {
-        Self(bits)
-    }
+    values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into()
 }
 
 /// The first bytes of all values, then the second ones, and so on.
-fn split(values: &[f64]) -> Vec<u8> {
-    let mut out = vec![0; values.len() * 8];
+fn split(values: &[f64], out: &mut Vec<u8>) {
+    out.clear();
+    out.resize(values.len() * 8, 0);
     if values.is_empty() {
-        return out;
+        return;
     }
     for (place, stream) in out.chunks_exact_mut(values.len()).enumerate() {
         for (byte, value) in stream.iter_mut().zip(values) {
             *byte = (value.to_bits() >> (8 * place)) as u8;
         }
     }
-    out
 }
 
 /// The smallest and the largest value; zero of either sign within them, what is not a number left out.
@@ -195,8 +180,9 @@ fn bounds_of(values: &[f64]) -> Option<(f64, f64)> {
     (least <= most).then(|| (signed(least, -0.0), signed(most, 0.0)))
 }
 
-fn order_of(pages: &[(f64, f64)]) -> BoundaryOrder {
-    let all = |ordered: fn(f64, f64) -> bool| {
+/// The order of the pages' bounds.
+pub(crate) fn order_of<T: PartialOrd + Copy>(pages: &[(T, T)]) -> BoundaryOrder {
+    let all = |ordered: fn(T, T) -> bool| {
         pages.windows(2).all(|pair| ordered(pair[0].0, pair[1].0) && ordered(pair[0].1, pair[1].1))
     };
     match (all(|a, b| a <= b), all(|a, b| a >= b)) {
@@ -222,9 +208,9 @@ mod tests {
     }
 
     fn chunk(array: &Float64Array, nullable: bool) -> Chunk {
-        let mut zstd = Zstd::default();
-        let plan = Plan::of(&array.slice(0, array.len().min(1_000)), &mut zstd).unwrap();
-        encode(&column(nullable), array, plan, &mut zstd).unwrap()
+        let mut tools = Tools::default();
+        let plan = Plan::of(&array.slice(0, array.len().min(1_000)), &mut tools).unwrap();
+        encode(&column(nullable), array, plan, &mut tools).unwrap()
     }
 
     fn encodings(chunk: &Chunk) -> Vec<Encoding> {
@@ -263,13 +249,13 @@ mod tests {
                 "{kind}: {:?}",
                 encodings(&chunk)
             );
-            assert!(reads_as(&chunk, &array).unwrap(), "{kind}");
+            assert!(reads_as(chunk.found(), &array).unwrap(), "{kind}");
             for row in [0, PAGE_ROWS - 1, PAGE_ROWS, ROWS - 1].into_iter().filter(|&row| value(row) != value(row + 1)) {
                 let other: Float64Array = with(Some(row)).collect();
-                assert!(!reads_as(&chunk, &other).unwrap(), "{kind}: row {row}");
+                assert!(!reads_as(chunk.found(), &other).unwrap(), "{kind}: row {row}");
             }
-            assert!(!reads_as(&chunk, &array.slice(1, ROWS - 1)).unwrap(), "{kind}");
-            assert!(!reads_as(&chunk, &array.slice(0, ROWS - 1)).unwrap(), "{kind}");
+            assert!(!reads_as(chunk.found(), &array.slice(1, ROWS - 1)).unwrap(), "{kind}");
+            assert!(!reads_as(chunk.found(), &array.slice(0, ROWS - 1)).unwrap(), "{kind}");
         }
     }
 
@@ -284,9 +270,9 @@ mod tests {
                 };
                 let array = with(None);
                 let chunk = chunk(&array, true);
-                assert!(reads_as(&chunk, &array).unwrap(), "{kind}");
+                assert!(reads_as(chunk.found(), &array).unwrap(), "{kind}");
                 for row in [0, PAGE_ROWS, ROWS - 1] {
-                    assert!(!reads_as(&chunk, &with(Some(row))).unwrap(), "{kind}: row {row}");
+                    assert!(!reads_as(chunk.found(), &with(Some(row))).unwrap(), "{kind}: row {row}");
                 }
                 let found = chunk.close.metadata.statistics().unwrap().null_count_opt();
                 assert_eq!(found, Some(array.null_count() as u64), "{kind}");

@@ -26,13 +26,17 @@ use crate::encode::{Encoded, encode};
 use crate::files::{Files, NewFile};
 use crate::metadata::parse_day;
 use crate::rows::Rows;
-use crate::{Corruption, DayMeta, Error, Result, day_file, seal, workers};
+use crate::{Corruption, DayMeta, Error, Result, day_file, seal};
 
 const DAY_SUFFIX: &str = ".parquet";
 const TEMPORARY_SUFFIX: &str = ".tmp";
 const WORK_SUFFIX: &str = ".work";
 /// A day that is being written is synced whenever so much of it was; every sync takes its time however little it is for.
 const SYNC_BYTES: usize = 5 << 20;
+/// With fewer rows a thread that syncs while others work takes longer to start than it saves.
+const SYNCER_ROWS: usize = 2_000;
+/// As long as it takes to compare a smaller file, it takes to start a thread that does so.
+const AT_ONCE_BYTES: usize = 1 << 20;
 /// Mode of the two directories, where they are not there yet.
 const DIR_MODE: u32 = 0o750;
 
@@ -171,7 +175,7 @@ impl Store {
         })?;
         // A temporary name that a power loss leaves in the work directory is litter.
         let dir = if path.parent() == Some(self.dir.as_path()) { &self.dir } else { &self.work_dir };
-        let (synced, checked) = at_once(rows.count(), || self.sync(dir), || self.check_same(path, &file));
+        let (synced, checked) = at_once(&file, || self.sync(dir), || self.check_same(path, &file));
         synced.and(checked)?;
         Ok(file.len() as u64)
     }
@@ -181,7 +185,7 @@ impl Store {
         let open = self.create_temporary(temporary)?;
         let write = |bytes: &[u8]| open.write(bytes).map_err(Error::io("write", temporary));
         let sync = || open.sync().map_err(Error::io("sync", temporary));
-        if !workers::pay_for(rows.count()) {
+        if rows.count() < SYNCER_ROWS {
             let encoded = encode(path, rows, meta, |_| Ok(()))?;
             write(&encoded.file)?;
             sync()?;
@@ -235,7 +239,7 @@ impl Store {
         meta: &DayMeta,
     ) -> Result<Bytes> {
         let prove = || encoded.prove(path, rows, meta);
-        let (same, proved) = at_once(rows.count(), || self.check_same(temporary, &encoded.file), prove);
+        let (same, proved) = at_once(&encoded.file, || self.check_same(temporary, &encoded.file), prove);
         proved.and(same)?;
         Ok(encoded.file)
     }
@@ -308,9 +312,9 @@ fn work_dir(dir: &Path) -> PathBuf {
     dir.with_file_name(name)
 }
 
-/// Does both, at once where there are so many rows.
-fn at_once<A: Send, B>(rows: usize, one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
-    if !workers::pay_for(rows) {
+/// Does both, at once where `file` is so large.
+fn at_once<A: Send, B>(file: &Bytes, one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B) -> (A, B) {
+    if file.len() < AT_ONCE_BYTES {
         return (one(), other());
     }
     thread::scope(|scope| {

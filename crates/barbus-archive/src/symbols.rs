@@ -6,28 +6,29 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_schema::{DataType, Field, Fields};
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::{BoundaryOrder, Encoding};
 use parquet::column::page::{PageIterator, PageReader};
 use parquet::data_type::ByteArray;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
-use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor, Type};
 
-use crate::chunk::{Chunk, ChunkWriter, Effort, PAGE_ROWS, PageValues, Result, Zstd};
+use crate::chunk::{Chunk, ChunkWriter, Effort, Found, PAGE_ROWS, PageValues, Result, Zstd};
 use crate::hybrid;
 
 /// Encodes the symbols of a row group: each with the number of its rows.
 pub(crate) fn encode(column: &ColumnDescPtr, runs: &[(&str, usize)], zstd: &mut Zstd) -> Result<Chunk> {
-    let mut chunk = ChunkWriter::new(column, zstd);
     let mut plain = Vec::new();
     for (name, _) in runs {
         plain.extend_from_slice(&(name.len() as u32).to_le_bytes());
         plain.extend_from_slice(name.as_bytes());
     }
-    chunk.dictionary(&plain, runs.len())?;
+    let compressed = Bytes::copy_from_slice(zstd.compress(Effort::Fast, &plain)?);
+    let mut chunk = ChunkWriter::new(column, zstd);
+    chunk.dictionary(compressed, plain.len(), runs.len())?;
     let width = hybrid::width(runs.len().saturating_sub(1));
     let mut rest = runs.iter().zip(0..).map(|(&(name, rows), index)| (name, rows, index)).peekable();
     while rest.peek().is_some() {
@@ -63,7 +64,7 @@ pub(crate) fn encode(column: &ColumnDescPtr, runs: &[(&str, usize)], zstd: &mut 
 }
 
 /// Whether `chunk`, read back, has these symbols.
-pub(crate) fn reads_as(chunk: &Chunk, runs: &[(&str, usize)]) -> Result<bool> {
+pub(crate) fn reads_as(chunk: Found<'_>, runs: &[(&str, usize)]) -> Result<bool> {
     let rows: usize = runs.iter().map(|(_, rows)| rows).sum();
     let chunk = OneChunk::new(chunk, rows)?;
     let schema = chunk.metadata.file_metadata().schema_descr();
@@ -102,13 +103,13 @@ pub(crate) fn reads_as(chunk: &Chunk, runs: &[(&str, usize)]) -> Result<bool> {
 
 /// A chunk as if it were a file of one column and one row group.
 struct OneChunk<'a> {
-    chunk: &'a Chunk,
+    chunk: Found<'a>,
     metadata: ParquetMetaData,
 }
 
 impl<'a> OneChunk<'a> {
-    fn new(chunk: &'a Chunk, rows: usize) -> Result<Self> {
-        let column = &chunk.close.metadata;
+    fn new(chunk: Found<'a>, rows: usize) -> Result<Self> {
+        let column = chunk.metadata;
         let schema = Type::group_type_builder("schema").with_fields(vec![column.column_descr().self_type_ptr()]);
         let schema = Arc::new(SchemaDescriptor::new(Arc::new(schema.build()?)));
         let group = RowGroupMetaData::builder(Arc::clone(&schema)).set_num_rows(rows as i64);
@@ -124,9 +125,7 @@ impl RowGroups for OneChunk<'_> {
     }
 
     fn column_chunks(&self, _: usize) -> Result<Box<dyn PageIterator>> {
-        let (bytes, metadata) = (Arc::new(self.chunk.bytes.clone()), &self.chunk.close.metadata);
-        let pages = SerializedPageReader::new(bytes, metadata, self.num_rows(), None)?;
-        Ok(Box::new(OnePageReader(Some(Box::new(pages)))))
+        Ok(Box::new(OnePageReader(Some(Box::new(self.chunk.pages(self.num_rows())?)))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {

@@ -1,6 +1,6 @@
 //! Independent pieces of work spread over the processors.
 //!
-//! One piece, one processor, or a day too short for it to pay, means no thread at all; a thread that cannot be started is
+//! One piece, one processor, or a day too short for it to pay, means no other thread at all; one that cannot be started is
 //! done without.
 
 use std::collections::BTreeMap;
@@ -11,53 +11,40 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::thread::{self, Builder};
 
-/// With fewer rows, starting threads takes longer than they save.
-const MIN_ROWS: usize = 10_000;
-
-/// Whether work on so many rows is worth threads.
-pub(crate) fn pay_for(rows: usize) -> bool {
-    rows >= MIN_ROWS
-}
-
-/// How many threads work on so many rows.
-pub(crate) fn processors(rows: usize) -> usize {
+/// How many threads work on so many rows, where at least `worth` are worth several.
+pub(crate) fn threads(rows: usize, worth: usize) -> usize {
     // Asked once: the answer takes several files of the system.
     static PROCESSORS: OnceLock<usize> = OnceLock::new();
     let all = || *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get));
-    if pay_for(rows) { all() } else { 1 }
+    if rows >= worth { all() } else { 1 }
 }
 
-/// The results of `task(0)` to `task(count - 1)`, pieces of work on `rows` rows in all, in this order. Pieces are begun in
-/// order too.
-pub(crate) fn in_order<T: Send>(count: usize, rows: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    in_order_with(count, rows, || (), |(), piece| task(piece))
-}
-
-/// As [`in_order`]; each thread has what `tools` makes for it at hand.
-pub(crate) fn in_order_with<T: Send, S>(
-    count: usize,
-    rows: usize,
-    tools: impl Fn() -> S + Sync,
-    task: impl Fn(&mut S, usize) -> T + Sync,
-) -> Vec<T> {
+/// The results of `task(0)` to `task(count - 1)` in this order, from so many threads. Pieces are begun in order too.
+pub(crate) fn in_order<T: Send>(count: usize, threads: usize, task: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let mut done = Vec::with_capacity(count);
-    let all = in_turn(count, rows, tools, task, |result| {
-        done.push(result);
-        Ok::<_, Infallible>(())
-    });
+    let all = in_turn(
+        count,
+        threads,
+        || (),
+        |(), piece| task(piece),
+        |result| {
+            done.push(result);
+            Ok::<_, Infallible>(())
+        },
+    );
     all.unwrap_or_else(|never| match never {});
     done
 }
 
-/// As [`in_order_with`]; each result is taken, by the calling thread, as soon as those before it were. The first error of `take` is the end.
+/// As [`in_order`]; each thread has what `tools` makes for it at hand, and each result is taken, by the calling thread, as soon as those before it
+/// were. The first error of `take` is the end.
 pub(crate) fn in_turn<T: Send, S, E>(
     count: usize,
-    rows: usize,
+    threads: usize,
     tools: impl Fn() -> S + Sync,
     task: impl Fn(&mut S, usize) -> T + Sync,
     mut take: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
-    let processors = processors(rows);
     let next = AtomicUsize::new(0);
     // Relaxed: the number alone is handed out; results come back through the channel.
     let begin = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&piece| piece < count);
@@ -71,7 +58,7 @@ pub(crate) fn in_turn<T: Send, S, E>(
         }
     };
     thread::scope(|scope| {
-        let threads: Vec<_> = (1..processors.min(count))
+        let threads: Vec<_> = (1..threads.min(count))
             .map_while(|_| {
                 let send = send.clone();
                 Builder::new().spawn_scoped(scope, || work(send)).ok()
@@ -111,8 +98,8 @@ mod tests {
 
     #[test]
     fn every_piece_is_done_once_and_results_are_in_order() {
-        for (count, rows) in [0, 1, 2, 1_000].into_iter().flat_map(|count| [(count, 0), (count, MIN_ROWS)]) {
-            assert!(in_order(count, rows, |piece| piece * 2).into_iter().eq((0..count).map(|piece| piece * 2)));
+        for (count, threads) in [0, 1, 2, 1_000].into_iter().flat_map(|count| [(count, 1), (count, 3)]) {
+            assert!(in_order(count, threads, |piece| piece * 2).into_iter().eq((0..count).map(|piece| piece * 2)));
         }
     }
 
@@ -125,7 +112,7 @@ mod tests {
                 taken += 1;
                 if piece == refused { Err(piece) } else { Ok(()) }
             };
-            let outcome = in_turn(1_000, MIN_ROWS, || 0, |_, piece| piece, take);
+            let outcome = in_turn(1_000, 3, || 0, |_, piece| piece, take);
             assert_eq!(outcome, if refused < 1_000 { Err(refused) } else { Ok(()) });
             assert_eq!(taken, 1_000.min(refused + 1));
         }
@@ -134,6 +121,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "piece 7")]
     fn a_panic_is_passed_on() {
-        in_order(100, MIN_ROWS, |piece| assert_ne!(piece, 7, "piece 7"));
+        in_order(100, 3, |piece| assert_ne!(piece, 7, "piece 7"));
     }
 }
