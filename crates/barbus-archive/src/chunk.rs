@@ -28,6 +28,9 @@ const PIECE_ROWS: usize = 4_096;
 /// Compressed pages that are not smaller than this part of their contents are kept as they were.
 const MAX_RATIO: f64 = 0.97;
 
+/// Shorter pages are kept as they are: it takes longer to begin with zstd than it saves.
+const MIN_BYTES: usize = 64;
+
 pub(crate) type Result<T, E = ParquetError> = std::result::Result<T, E>;
 
 /// How hard zstd tries.
@@ -216,7 +219,7 @@ impl<'a> ChunkWriter<'a> {
         }
         let levels_bytes = buffer.len();
         let mut is_compressed = false;
-        if self.compresses {
+        if self.compresses && values.bytes.len() >= MIN_BYTES {
             let compressed = self.zstd.compress(values.effort, values.bytes)?;
             is_compressed = (compressed.len() as f64) < MAX_RATIO * values.bytes.len() as f64;
             if is_compressed {

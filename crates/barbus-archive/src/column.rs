@@ -12,7 +12,7 @@ use parquet::schema::types::ColumnDescPtr;
 use crate::checksum::ColumnDigest;
 use crate::chunk::{Chunk, Found, Result, Zstd};
 use crate::dictionary::Dictionary;
-use crate::numbers::{self, Plan};
+use crate::numbers::{self, Plans};
 use crate::{frames, symbols};
 
 /// What a thread encodes with, column after column.
@@ -31,11 +31,12 @@ pub(crate) enum Column<'a> {
 }
 
 impl Column<'_> {
-    /// Encodes it, 64-bit floats by what `plan` says.
+    /// Encodes it, 64-bit floats by what `plans` say, made of what `sample` gives.
     pub(crate) fn encode(
         &self,
         column: &ColumnDescPtr,
-        plan: impl FnOnce(&mut Tools) -> Result<Plan>,
+        plans: &Plans,
+        sample: &dyn Fn() -> ArrayRef,
         properties: &WriterPropertiesPtr,
         tools: &mut Tools,
     ) -> Result<Chunk> {
@@ -51,7 +52,7 @@ impl Column<'_> {
                 let prices = array.as_primitive::<Float32Type>().values();
                 Chunk::by_library::<FloatType>(column, properties, prices)
             }
-            DataType::Float64 => numbers::encode(column, array.as_primitive(), plan(tools)?, tools),
+            DataType::Float64 => numbers::encode(column, array.as_primitive(), plans, sample, tools),
             other => Err(ParquetError::General(format!("no encoding for column {} of {other}", column.name()))),
         }
     }

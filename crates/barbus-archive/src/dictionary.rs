@@ -2,6 +2,8 @@
 //!
 //! Numbers of ticks or lots need not be searched for: each has its place in a table. Other values are found by their bits.
 
+use std::mem;
+
 /// A value must be there so often on average for a dictionary to be worth the look.
 const MIN_REPEATS: f64 = 2.8;
 /// After so many rows a dictionary is given up when more than half of them were new.
@@ -118,13 +120,17 @@ impl Dictionary {
             *count = count.wrapping_sub(least);
             table[*count as usize] = 1;
         }
-        for (slot, place) in table.iter_mut().enumerate().filter(|(_, place)| **place == 1) {
-            if values.len() == most {
-                return false;
-            }
-            *place = values.len() as u32;
-            values.push(unit.value(counts.least + slot as f64).to_bits());
+        // Without a branch, which would go wrong at every other slot.
+        let mut taken = vec![0; counts.slots];
+        let mut distinct = 0;
+        for (slot, place) in (0..).zip(&mut *table) {
+            taken[distinct] = slot;
+            distinct += mem::replace(place, distinct as u32) as usize;
         }
+        if distinct > most {
+            return false;
+        }
+        values.extend(taken[..distinct].iter().map(|&slot| unit.value(counts.least + f64::from(slot)).to_bits()));
         indices.iter_mut().for_each(|count| *count = table[*count as usize]);
         true
     }

@@ -7,9 +7,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::OnceLock;
 
-use arrow_array::cast::AsArray;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -24,7 +22,7 @@ use crate::checksum::ColumnDigest;
 use crate::chunk::{Chunk, Effort, Found, PAGE_ROWS};
 use crate::column::{Column, Tools};
 use crate::day_file::{compare_schemas, open};
-use crate::numbers::Plan;
+use crate::numbers::Plans;
 use crate::rows::Rows;
 use crate::seal::SEAL_BYTES;
 use crate::{Corruption, DayMeta, Error, Result, checksum, seal, workers};
@@ -44,8 +42,8 @@ const SAMPLE_ROWS: usize = 4_096;
 const SAMPLE_PART: usize = 8;
 
 /// With fewer rows, starting threads takes longer than they save: to encode them, and to read those of the last row group.
-const ENCODE_ROWS: usize = 2_000;
-const READ_ROWS: usize = 10_000;
+const ENCODE_ROWS: usize = 10_000;
+const READ_ROWS: usize = 100_000;
 
 /// A file in memory, and what is known of it.
 pub(crate) struct Encoded {
@@ -96,7 +94,7 @@ pub(crate) fn encode_saying(
     let descriptor = writer.schema_descr().clone();
     let encoder = Encoder {
         rows,
-        plans: schema.fields().iter().map(|_| OnceLock::new()).collect(),
+        plans: schema.fields().iter().map(|_| Plans::default()).collect(),
         columns: descriptor.columns(),
         properties: &writer.properties().clone(),
         group_rows: group_rows(rows.count()),
@@ -170,8 +168,8 @@ struct Checked {
 /// What chunks are made of.
 struct Encoder<'a, R> {
     rows: &'a R,
-    /// How the columns are written that have a choice, once one of their chunks was.
-    plans: Vec<OnceLock<Plan>>,
+    /// Of each column.
+    plans: Vec<Plans>,
     columns: &'a [ColumnDescPtr],
     properties: &'a WriterPropertiesPtr,
     group_rows: usize,
@@ -181,22 +179,16 @@ impl<'a, R: Rows> Encoder<'a, R> {
     fn chunk(&self, group: usize, i: usize, tools: &mut Tools) -> Result<Checked, ParquetError> {
         let range = range(self.rows, self.group_rows, group);
         let column = column(self.rows, i, range.clone());
-        let chunk = column.encode(&self.columns[i], |tools| self.plan(i, tools), self.properties, tools)?;
+        let sample = || {
+            let rows = SAMPLE_ROWS.min(self.rows.count().div_ceil(SAMPLE_PART));
+            let middle = (self.rows.count() - rows) / 2;
+            self.rows.column(i, middle..middle + rows)
+        };
+        let chunk = column.encode(&self.columns[i], &self.plans[i], &sample, self.properties, tools)?;
         let is_last = range.end == self.rows.count();
         let same = (!is_last).then(|| is_in(self.rows, &column, i, range, chunk.found()));
         let digest = column.digest(self.rows.columns().field(i).is_nullable());
         Ok(Checked { digest, crc32c: crc32c::crc32c(&chunk.bytes), chunk, same })
-    }
-
-    /// The same whichever thread asks first.
-    fn plan(&self, i: usize, tools: &mut Tools) -> Result<Plan, ParquetError> {
-        if let Some(plan) = self.plans[i].get() {
-            return Ok(*plan);
-        }
-        let sample = SAMPLE_ROWS.min(self.rows.count().div_ceil(SAMPLE_PART));
-        let middle = (self.rows.count() - sample) / 2;
-        let plan = Plan::of(self.rows.column(i, middle..middle + sample).as_primitive(), tools)?;
-        Ok(*self.plans[i].get_or_init(|| plan))
     }
 }
 
@@ -331,7 +323,7 @@ mod tests {
         columns: &'a [ColumnDescPtr],
         properties: &'a WriterPropertiesPtr,
     ) -> Encoder<'a, RecordBatch> {
-        let plans = columns.iter().map(|_| OnceLock::new()).collect();
+        let plans = columns.iter().map(|_| Plans::default()).collect();
         Encoder { rows, plans, columns, properties, group_rows: group_rows(rows.num_rows()) }
     }
 

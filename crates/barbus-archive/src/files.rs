@@ -4,9 +4,10 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::Path;
+use std::{panic, thread};
 
 use bytes::Bytes;
 
@@ -43,7 +44,9 @@ pub trait NewFile: Send + Sync {
 }
 
 /// Bytes that are read at a time to be compared.
-const PIECE_BYTES: usize = 1 << 18;
+const PIECE_BYTES: usize = 1 << 17;
+/// A file of so many is compared by two threads.
+const HALVES_BYTES: usize = 4 << 20;
 
 /// The real file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,21 +80,19 @@ impl Files for DiskFiles {
     }
 
     fn is(&self, path: &Path, contents: &[u8]) -> io::Result<bool> {
-        let mut file = File::open(path)?;
-        // Piece by piece: a second copy of a day need not be in memory.
-        let mut piece = vec![0; PIECE_BYTES];
-        let mut rest = contents;
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => return Ok(rest.is_empty()),
-                Ok(read) => match rest.strip_prefix(&piece[..read]) {
-                    Some(behind) => rest = behind,
-                    None => return Ok(false),
-                },
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        let file = File::open(path)?;
+        if file.metadata()?.len() != contents.len() as u64 {
+            return Ok(false);
         }
+        let half = contents.len() / 2;
+        if contents.len() < HALVES_BYTES {
+            return has(&file, 0, contents);
+        }
+        thread::scope(|scope| {
+            let second = scope.spawn(|| has(&file, half, &contents[half..]));
+            let first = has(&file, 0, &contents[..half])?;
+            Ok(second.join().unwrap_or_else(|panic| panic::resume_unwind(panic))? && first)
+        })
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
@@ -112,6 +113,22 @@ impl Files for DiskFiles {
     }
 }
 
+/// Whether a file has these contents from there on.
+fn has(file: &File, from: usize, contents: &[u8]) -> io::Result<bool> {
+    // Piece by piece: a second copy of a day need not be in memory.
+    let mut piece = vec![0; PIECE_BYTES.min(contents.len())];
+    for (i, meant) in contents.chunks(PIECE_BYTES).enumerate() {
+        let found = &mut piece[..meant.len()];
+        match file.read_exact_at(found, (from + i * PIECE_BYTES) as u64) {
+            Ok(()) if found == meant => {}
+            Ok(()) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
 struct DiskFile(File);
 
 impl NewFile for DiskFile {
@@ -125,5 +142,32 @@ impl NewFile for DiskFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_of_a_file_is_compared() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("day");
+        for bytes in [0, 1, PIECE_BYTES + 1, HALVES_BYTES - 1, HALVES_BYTES + 3] {
+            let mut contents: Vec<u8> = (0..bytes).map(|i| (i * 31 >> 3) as u8).collect();
+            fs::write(&path, &contents).unwrap();
+            assert!(DiskFiles.is(&path, &contents).unwrap());
+            for at in [0, PIECE_BYTES, bytes / 2 - bytes.min(1), bytes / 2, bytes - bytes.min(1)] {
+                if let Some(byte) = contents.get_mut(at) {
+                    *byte ^= 1;
+                    assert!(!DiskFiles.is(&path, &contents).unwrap(), "byte {at} of {bytes}");
+                    contents[at] ^= 1;
+                }
+            }
+            contents.push(0);
+            assert!(!DiskFiles.is(&path, &contents).unwrap());
+            contents.truncate(bytes - bytes.min(1));
+            assert!(bytes == 0 || !DiskFiles.is(&path, &contents).unwrap());
+        }
     }
 }

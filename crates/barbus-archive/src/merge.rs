@@ -37,11 +37,11 @@ impl Source<'_> {
         self.rows.as_ref().map_or(self.columns[0].len(), Vec::len)
     }
 
-    /// The rows meant, one after another.
-    fn each(&self, row: impl FnMut(usize)) {
+    /// Some of the rows meant, one after another.
+    fn each(&self, part: Range<usize>, row: impl FnMut(usize)) {
         match &self.rows {
-            Some(rows) => rows.iter().map(|&row| row as usize).for_each(row),
-            None => (0..self.columns[0].len()).for_each(row),
+            Some(rows) => rows[part].iter().map(|&row| row as usize).for_each(row),
+            None => part.for_each(row),
         }
     }
 }
@@ -56,7 +56,9 @@ pub(crate) struct Sorted<'a> {
     names: Vec<&'a str>,
     /// For each symbol the end of its rows.
     ends: Vec<usize>,
-    picks: Vec<Pick>,
+    /// The rows, as they are numbered through all sources.
+    picks: Vec<u32>,
+    starts: Starts,
     /// The frames of each source.
     frames: Vec<&'a [i64]>,
 }
@@ -67,20 +69,21 @@ impl<'a> Sorted<'a> {
     /// # Errors
     /// [`Misuse::TooManyRows`] beyond what 32-bit row numbers and string offsets can hold.
     pub(crate) fn of(sources: &[Source<'a>], schema: &'a SchemaRef) -> Result<Self> {
-        let total: usize = sources.iter().map(Source::len).sum();
+        let total: usize = sources.iter().map(|source| source.columns[0].len()).sum();
         let too_many = || Misuse::TooManyRows { rows: total as u64 };
         if u32::try_from(total).is_err() {
             return Err(too_many().into());
         }
+        let starts = Starts::of(sources);
         let symbols = Ranks::of(sources);
         let frames: Vec<&[i64]> = sources.iter().map(|source| frame_values(&source.columns[1])).collect();
-        let (picks, ends) = sorted_picks(sources, &frames, &symbols, total);
+        let (picks, ends) = sorted_picks(sources, &starts, &frames, &symbols);
         let names = symbols.sorted;
         let of_name = |(i, name): (usize, &&str)| name.len() * (ends[i] - if i == 0 { 0 } else { ends[i - 1] });
         let bytes: usize = names.iter().enumerate().map(of_name).sum();
         i32::try_from(bytes).map_err(|_| too_many())?;
         let columns = (1..schema.fields().len()).map(|i| sources.iter().map(|source| &source.columns[i]).collect());
-        Ok(Self { schema, columns: columns.collect(), names, ends, picks, frames })
+        Ok(Self { schema, columns: columns.collect(), names, ends, picks, starts, frames })
     }
 
     /// All rows.
@@ -92,13 +95,13 @@ impl<'a> Sorted<'a> {
         RecordBatch::try_new(self.schema.clone(), columns).expect("checked sources fit the schema")
     }
 
-    fn picked(&self, i: usize, picks: &[Pick]) -> ArrayRef {
+    fn picked(&self, i: usize, picks: &[u32]) -> ArrayRef {
         let data_type = self.schema.field(i).data_type();
         let sources = &self.columns[i - 1];
         match data_type {
-            DataType::Timestamp(..) => gather::<TimestampMillisecondType>(sources, picks, data_type),
-            DataType::Float32 => gather::<Float32Type>(sources, picks, data_type),
-            _ => gather::<Float64Type>(sources, picks, data_type),
+            DataType::Timestamp(..) => gather::<TimestampMillisecondType>(sources, &self.starts, picks, data_type),
+            DataType::Float32 => gather::<Float32Type>(sources, &self.starts, picks, data_type),
+            _ => gather::<Float64Type>(sources, &self.starts, picks, data_type),
         }
     }
 
@@ -148,7 +151,7 @@ impl Rows for Sorted<'_> {
     fn ascend(&self, range: Range<usize>) -> bool {
         let mut rank = self.ends.partition_point(|&end| end <= range.start);
         let first = rank;
-        let frame_ms = |pick: &Pick| self.frames[pick.source as usize][pick.row as usize];
+        let frame_ms = |pick: &u32| self.starts.pick(&self.frames, *pick);
         let mut row = range.start;
         while row < range.end {
             let begin = if rank == 0 { 0 } else { self.ends[rank - 1] };
@@ -165,58 +168,96 @@ impl Rows for Sorted<'_> {
 }
 
 /// The values of `picks`, as `data_type`: sources may name different zones, which says nothing about the instants.
-fn gather<T: ArrowPrimitiveType>(arrays: &[&ArrayRef], picks: &[Pick], data_type: &DataType) -> ArrayRef {
+fn gather<T: ArrowPrimitiveType>(
+    arrays: &[&ArrayRef],
+    starts: &Starts,
+    picks: &[u32],
+    data_type: &DataType,
+) -> ArrayRef {
     let arrays: Vec<&PrimitiveArray<T>> = arrays.iter().map(|array| array.as_primitive()).collect();
     let values: Vec<&[T::Native]> = arrays.iter().map(|array| &array.values()[..]).collect();
     let values: Vec<T::Native> = match values.as_slice() {
         // No choice of source for every row where there is but one.
-        [values] => picks.iter().map(|pick| values[pick.row as usize]).collect(),
-        values => picks.iter().map(|pick| values[pick.source as usize][pick.row as usize]).collect(),
+        [values] => picks.iter().map(|&pick| values[pick as usize]).collect(),
+        values => picks.iter().map(|&pick| starts.pick(values, pick)).collect(),
     };
     let nulls = arrays.iter().any(|array| array.null_count() > 0).then(|| {
-        let valid = |i: usize| arrays[picks[i].source as usize].is_valid(picks[i].row as usize);
+        let valid = |i: usize| {
+            let (source, row) = starts.place(picks[i]);
+            arrays[source].is_valid(row)
+        };
         NullBuffer::new(BooleanBuffer::collect_bool(picks.len(), valid))
     });
     Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(data_type.clone()))
 }
 
-/// A row of a source.
-#[derive(Clone, Copy, Default)]
-struct Pick {
-    source: u32,
-    row: u32,
+/// How the rows are numbered through all sources: for each the number of its first.
+struct Starts(Vec<u32>);
+
+impl Starts {
+    fn of(sources: &[Source<'_>]) -> Self {
+        let mut next = 0;
+        let start = |source: &Source<'_>| {
+            let start = next;
+            next += source.columns[0].len() as u32;
+            start
+        };
+        Self(sources.iter().map(start).collect())
+    }
+
+    /// The source of a row, and its place in it.
+    fn place(&self, pick: u32) -> (usize, usize) {
+        let source = self.0.partition_point(|&start| start <= pick) - 1;
+        (source, (pick - self.0[source]) as usize)
+    }
+
+    fn pick<T: Copy>(&self, of_sources: &[&[T]], pick: u32) -> T {
+        match of_sources {
+            [one] => one[pick as usize],
+            many => {
+                let (source, row) = self.place(pick);
+                many[source][row]
+            }
+        }
+    }
 }
 
 /// The rows to keep, sorted, and for each rank the end of its rows.
 fn sorted_picks(
     sources: &[Source<'_>],
+    starts: &Starts,
     frames: &[&[i64]],
     symbols: &Ranks<'_>,
-    total: usize,
-) -> (Vec<Pick>, Vec<usize>) {
-    let mut ends = vec![0; symbols.sorted.len()];
-    for (i, source) in sources.iter().enumerate() {
-        source.each(|row| ends[symbols.rank(i, row)] += 1);
-    }
-    let mut start = 0;
-    for end in &mut ends {
-        start += *end;
-        *end = start;
-    }
-    let mut picks = vec![Pick::default(); total];
-    // Every processor looks at all rows, and deals out those of its own symbols.
+) -> (Vec<u32>, Vec<usize>) {
+    let total = sources.iter().map(Source::len).sum();
     let threads = workers::threads(total, THREADS_ROWS);
+    let mut ends = vec![0; symbols.sorted.len()];
+    let counts = workers::in_order(threads, threads, |part| {
+        let mut counts = vec![0_u32; symbols.sorted.len()];
+        for (i, source) in sources.iter().enumerate() {
+            let part = source.len() * part / threads..source.len() * (part + 1) / threads;
+            source.each(part, |row| counts[symbols.rank(i, row)] += 1);
+        }
+        counts
+    });
+    let mut begin = 0;
+    for (rank, end) in ends.iter_mut().enumerate() {
+        begin += counts.iter().map(|counts| counts[rank] as usize).sum::<usize>();
+        *end = begin;
+    }
+    let mut picks = vec![0; total];
+    // Every processor looks at all rows, and deals out those of its own symbols.
     let hands: Vec<_> = hands(&ends, &mut picks, threads).into_iter().map(Mutex::new).collect();
     let ascend = workers::in_order(hands.len(), threads, |i| {
         let mut hand = hands[i].lock().unwrap_or_else(PoisonError::into_inner);
-        hand.deal(sources, frames, symbols, &ends)
+        hand.deal(sources, starts, frames, symbols, &ends)
     });
     drop(hands);
     // A feed's rows come in order, each frame once: nothing is left to do then.
     if ascend.into_iter().all(|ascend| ascend) {
         return (picks, ends);
     }
-    let frame_ms = |pick: &Pick| frames[pick.source as usize][pick.row as usize];
+    let frame_ms = |pick: &u32| starts.pick(frames, *pick);
 
     let mut kept = 0;
     let mut start = 0;
@@ -244,11 +285,11 @@ fn sorted_picks(
 struct Hand<'a> {
     ranks: Range<usize>,
     begin: usize,
-    picks: &'a mut [Pick],
+    picks: &'a mut [u32],
 }
 
 /// So many hands with about as many places each.
-fn hands<'a>(ends: &[usize], mut picks: &'a mut [Pick], count: usize) -> Vec<Hand<'a>> {
+fn hands<'a>(ends: &[usize], mut picks: &'a mut [u32], count: usize) -> Vec<Hand<'a>> {
     let (total, mut begin, mut rank) = (picks.len(), 0, 0);
     let hand = |i: usize| {
         let share = total * i / count;
@@ -265,18 +306,25 @@ fn hands<'a>(ends: &[usize], mut picks: &'a mut [Pick], count: usize) -> Vec<Han
 
 impl Hand<'_> {
     /// Puts the rows in their places, in the order of sources and rows; true when each symbol's frames ascend in it.
-    fn deal(&mut self, sources: &[Source<'_>], frames: &[&[i64]], symbols: &Ranks<'_>, ends: &[usize]) -> bool {
+    fn deal(
+        &mut self,
+        sources: &[Source<'_>],
+        starts: &Starts,
+        frames: &[&[i64]],
+        symbols: &Ranks<'_>,
+        ends: &[usize],
+    ) -> bool {
         let first = self.ranks.start;
         let begins = self.ranks.clone().map(|rank| if rank == 0 { 0 } else { ends[rank - 1] });
         let mut next: Vec<(usize, i64)> = begins.map(|begin| (begin - self.begin, i64::MIN)).collect();
         let mut ascend = true;
         for (i, source) in sources.iter().enumerate() {
-            source.each(|row| {
+            source.each(0..source.len(), |row| {
                 let Some((next, last_ms)) = symbols.rank(i, row).checked_sub(first).and_then(|at| next.get_mut(at))
                 else {
                     return;
                 };
-                self.picks[*next] = Pick { source: i as u32, row: row as u32 };
+                self.picks[*next] = starts.0[i] + row as u32;
                 *next += 1;
                 let frame_ms = frames[i][row];
                 ascend &= *last_ms < frame_ms;
@@ -306,17 +354,22 @@ struct SourceRanks<'a> {
 
 impl<'a> Ranks<'a> {
     fn of(sources: &[Source<'a>]) -> Ranks<'a> {
-        let locals: Vec<(Vec<&'a str>, Cow<'a, [i32]>)> =
-            sources.iter().map(|source| local_symbols(&source.columns[0])).collect();
-        let mut sorted: Vec<&str> = locals.iter().flat_map(|(names, _)| names).copied().collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let rank = |name: &&str| sorted.partition_point(|other| other < name) as u32;
-        let of_source = locals
-            .into_iter()
-            .map(|(names, keys)| SourceRanks { ranks: names.iter().map(rank).collect(), keys })
-            .collect();
-        Ranks { sorted, of_source }
+        let (names, keys): (Vec<_>, Vec<_>) = sources.iter().map(|source| local_symbols(&source.columns[0])).unzip();
+        // Each with its place, so that none has to be searched for.
+        let places = names.iter().enumerate();
+        let places = places.flat_map(|(i, names)| names.iter().zip(0..).map(move |(&name, at)| (name, i, at)));
+        let mut places: Vec<(&str, usize, usize)> = places.collect();
+        places.sort_unstable();
+        let mut sorted: Vec<&str> = Vec::new();
+        let mut ranks: Vec<Vec<u32>> = names.iter().map(|names| vec![0; names.len()]).collect();
+        for (name, i, at) in places {
+            if sorted.last() != Some(&name) {
+                sorted.push(name);
+            }
+            ranks[i][at] = sorted.len() as u32 - 1;
+        }
+        let of_source = keys.into_iter().zip(ranks).map(|(keys, ranks)| SourceRanks { keys, ranks });
+        Ranks { sorted, of_source: of_source.collect() }
     }
 
     fn rank(&self, source: usize, row: usize) -> usize {

@@ -4,7 +4,10 @@
 //! where hardly any does, over their bytes put together by place (BYTE_STREAM_SPLIT). Which of the two, and how hard to try, is
 //! found out once for a column, from a piece of it.
 
-use arrow_array::{Array, Float64Array};
+use std::sync::OnceLock;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
 use bytes::Bytes;
 use parquet::basic::{BoundaryOrder, Encoding};
@@ -12,7 +15,7 @@ use parquet::data_type::DoubleType;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::chunk::{Chunk, ChunkWriter, Effort, Found, PAGE_ROWS, PageValues, Result};
+use crate::chunk::{Chunk, ChunkWriter, Effort, Found, PAGE_ROWS, PageValues, Result, Zstd};
 use crate::column::Tools;
 use crate::hybrid;
 
@@ -21,38 +24,66 @@ const DICTIONARY_MAY: f64 = 1.35;
 /// What a harder try must save to be made: it takes half as long again.
 const EFFORT_SAVES: f64 = 0.07;
 
+/// A dictionary of so much less than what the first look makes of the plain values is taken without another look.
+const DICTIONARY_SURELY: f64 = 0.8;
+
 /// What a column is written as where its values have no dictionary.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
+struct Plan {
     encoding: Encoding,
     effort: Effort,
     /// What that makes of a value.
     value_bytes: f64,
 }
 
-impl Plan {
-    /// The plan for a column of which these are some values.
-    pub(crate) fn of(sample: &Float64Array, tools: &mut Tools) -> Result<Self> {
-        let Tools { zstd, buffer, .. } = tools;
-        let values = present(sample);
-        let plain = le_bytes(&values);
-        let mut size = |effort, bytes: &[u8]| zstd.compress(effort, bytes).map(<[u8]>::len);
-        let fast = size(Effort::Fast, &plain)?;
-        let strong = size(Effort::Strong, &plain)?;
+/// The plan of a column, and what zstd makes of its plain values at the least effort, in bytes a value: both found out when they are first
+/// asked for, from a sample. All row groups have the same.
+#[derive(Default)]
+pub(crate) struct Plans {
+    fast: OnceLock<f64>,
+    plan: OnceLock<Plan>,
+}
+
+impl Plans {
+    fn fast(&self, sample: &dyn Fn() -> ArrayRef, zstd: &mut Zstd) -> Result<f64> {
+        if let Some(fast) = self.fast.get() {
+            return Ok(*fast);
+        }
+        let values = present(sample().as_primitive());
+        let fast = zstd.compress(Effort::Fast, &le_bytes(&values))?.len();
+        Ok(*self.fast.get_or_init(|| fast as f64 / values.len().max(1) as f64))
+    }
+
+    fn plan(&self, sample: &dyn Fn() -> ArrayRef, zstd: &mut Zstd, buffer: &mut Vec<u8>) -> Result<Plan> {
+        if let Some(plan) = self.plan.get() {
+            return Ok(*plan);
+        }
+        let fast = self.fast(sample, zstd)?;
+        let values = present(sample().as_primitive());
+        let mut size = |effort, bytes: &[u8]| {
+            zstd.compress(effort, bytes).map(|bytes| bytes.len() as f64 / values.len().max(1) as f64)
+        };
+        let strong = size(Effort::Strong, &le_bytes(&values))?;
         split(&values, buffer);
         let split = size(Effort::Fast, buffer)?;
-        let worth = (strong as f64) < (1.0 - EFFORT_SAVES) * fast as f64;
-        let (effort, bytes) = if worth { (Effort::Strong, strong) } else { (Effort::Fast, fast) };
-        let (encoding, effort, bytes) = match split <= bytes {
-            true => (Encoding::BYTE_STREAM_SPLIT, Effort::Fast, split),
-            false => (Encoding::PLAIN, effort, bytes),
+        let worth = strong < (1.0 - EFFORT_SAVES) * fast;
+        let (effort, value_bytes) = if worth { (Effort::Strong, strong) } else { (Effort::Fast, fast) };
+        let plan = match split <= value_bytes {
+            true => Plan { encoding: Encoding::BYTE_STREAM_SPLIT, effort: Effort::Fast, value_bytes: split },
+            false => Plan { encoding: Encoding::PLAIN, effort, value_bytes },
         };
-        Ok(Self { encoding, effort, value_bytes: bytes as f64 / values.len().max(1) as f64 })
+        Ok(*self.plan.get_or_init(|| plan))
     }
 }
 
-/// Encodes the values of a row group.
-pub(crate) fn encode(column: &ColumnDescPtr, array: &Float64Array, plan: Plan, tools: &mut Tools) -> Result<Chunk> {
+/// Encodes the values of a row group, as the column's plans say; `sample` gives some of all its values.
+pub(crate) fn encode(
+    column: &ColumnDescPtr,
+    array: &Float64Array,
+    plans: &Plans,
+    sample: &dyn Fn() -> ArrayRef,
+    tools: &mut Tools,
+) -> Result<Chunk> {
     let Tools { zstd, dictionary, buffer } = tools;
     let values = present(array);
     let mut of_dictionary = None;
@@ -62,16 +93,23 @@ pub(crate) fn encode(column: &ColumnDescPtr, array: &Float64Array, plan: Plan, t
         buffer.resize(8 * dictionary.values.len(), 0);
         let (places, _) = buffer.as_chunks_mut();
         places.iter_mut().zip(&dictionary.values).for_each(|(place, bits)| *place = bits.to_le_bytes());
-        let compressed = zstd.compress(Effort::Fast, buffer)?;
+        let compressed = Bytes::copy_from_slice(zstd.compress(Effort::Fast, buffer)?);
         let bytes = compressed.len() + hybrid::encoded_bytes(&dictionary.indices, width);
-        if bytes as f64 <= DICTIONARY_MAY * plan.value_bytes * values.len() as f64 {
-            of_dictionary = Some((Bytes::copy_from_slice(compressed), width));
+        let value_bytes = bytes as f64 / values.len().max(1) as f64;
+        if value_bytes <= DICTIONARY_SURELY * plans.fast(sample, zstd)?
+            || value_bytes <= DICTIONARY_MAY * plans.plan(sample, zstd, buffer)?.value_bytes
+        {
+            of_dictionary = Some((compressed, width));
         }
     }
+    let plan = match of_dictionary {
+        Some(_) => None,
+        None => Some(plans.plan(sample, zstd, buffer)?),
+    };
     let mut chunk = ChunkWriter::new(column, zstd);
     let indexed = of_dictionary.as_ref().map(|&(_, width)| (&dictionary.indices, width));
     if let Some((compressed, _)) = of_dictionary {
-        chunk.dictionary(compressed, buffer.len(), dictionary.values.len())?;
+        chunk.dictionary(compressed, 8 * dictionary.values.len(), dictionary.values.len())?;
     }
     let mut bounds = Vec::new();
     let mut begin = 0;
@@ -84,20 +122,20 @@ pub(crate) fn encode(column: &ColumnDescPtr, array: &Float64Array, plan: Plan, t
         let page_bounds = bounds_of(&page);
         bounds.push(page_bounds);
         let plain;
-        let (encoding, effort, bytes) = match (indexed, plan.encoding) {
+        let (encoding, effort, bytes) = match (indexed, plan) {
             (Some((indices, width)), _) => {
                 buffer.clear();
                 buffer.push(width as u8);
                 hybrid::encode(&indices[begin..end], width, buffer);
                 (Encoding::RLE_DICTIONARY, Effort::Fast, &buffer[..])
             }
-            (None, Encoding::BYTE_STREAM_SPLIT) => {
+            (None, Some(Plan { encoding: Encoding::BYTE_STREAM_SPLIT, effort, .. })) => {
                 split(&page, buffer);
-                (Encoding::BYTE_STREAM_SPLIT, plan.effort, &buffer[..])
+                (Encoding::BYTE_STREAM_SPLIT, effort, &buffer[..])
             }
-            (None, _) => {
+            (None, plan) => {
                 plain = le_bytes(&page);
-                (Encoding::PLAIN, plan.effort, &plain[..])
+                (Encoding::PLAIN, plan.map_or(Effort::Fast, |plan| plan.effort), &plain[..])
             }
         };
         let bounds = page_bounds.map(|(min, max)| (min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec()));
@@ -208,9 +246,8 @@ mod tests {
     }
 
     fn chunk(array: &Float64Array, nullable: bool) -> Chunk {
-        let mut tools = Tools::default();
-        let plan = Plan::of(&array.slice(0, array.len().min(1_000)), &mut tools).unwrap();
-        encode(&column(nullable), array, plan, &mut tools).unwrap()
+        let sample = || Arc::new(array.slice(0, array.len().min(1_000))) as ArrayRef;
+        encode(&column(nullable), array, &Plans::default(), &sample, &mut Tools::default()).unwrap()
     }
 
     fn encodings(chunk: &Chunk) -> Vec<Encoding> {

@@ -34,7 +34,7 @@ const WORK_SUFFIX: &str = ".work";
 /// A day that is being written is synced whenever so much of it was; every sync takes its time however little it is for.
 const SYNC_BYTES: usize = 5 << 20;
 /// With fewer rows a thread that syncs while others work takes longer to start than it saves.
-const SYNCER_ROWS: usize = 2_000;
+const SYNCER_ROWS: usize = 10_000;
 /// As long as it takes to compare a smaller file, it takes to start a thread that does so.
 const AT_ONCE_BYTES: usize = 1 << 20;
 /// Mode of the two directories, where they are not there yet.

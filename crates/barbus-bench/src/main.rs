@@ -24,6 +24,7 @@ mod readers;
 mod report;
 mod restart;
 mod socket;
+mod syncs;
 
 use std::path::PathBuf;
 

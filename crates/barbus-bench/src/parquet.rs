@@ -1,13 +1,15 @@
 //! A day as Parquet: barbus, which sorts, writes, syncs and verifies, beside what pyarrow, polars and DuckDB write of the same rows.
 //!
 //! The others get the rows in memory, sorted already, and neither sync nor verify; pyarrow writes with one thread, barbus with one for each
-//! processor. All files are read back by pyarrow and compared.
+//! processor. All files are read back by pyarrow and compared. On a tmpfs, where a sync costs nothing, all do it once more: that is encoding
+//! and verifying beside encoding alone.
 
 use std::fs;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use arrow_array::{Array, RecordBatch};
@@ -21,6 +23,7 @@ use barbus_bench_link::unpin;
 use crate::market::Market;
 use crate::python::Script;
 use crate::report::Report;
+use crate::syncs::TimedSyncs;
 
 /// The day that sets of many days are written as.
 const DAY: Date = Date::constant(2024, 7, 4);
@@ -35,6 +38,8 @@ const REAL: [&str; 6] = [
     "ashare_688001_tdx",
 ];
 const PYARROW: &str = "pyarrow, defaults";
+/// A tmpfs on all systems that have one.
+const MEMORY: &str = "/dev/shm";
 /// Symbols that are read back, spread over the set.
 const READ: usize = 5;
 
@@ -136,33 +141,18 @@ fn text(path: &Path) -> anyhow::Result<&str> {
 }
 
 fn measure(report: &mut Report, set: &Set, directory: &Path, others: Option<&mut Script>) -> anyhow::Result<()> {
-    let limit = others.as_ref().map(|_| PYARROW);
-    let (time, size) = (&format!("{}: write", set.name), &format!("{}: file", set.name));
-    let schema = BarSchema::in_zone(set.zone)?;
-    let archive = Archive::open(directory.join(set.name).join("1m"), schema, "24x7")?;
-    let start = Instant::now();
-    let written = archive.write(DAY, &set.rows, 1, set.rows.num_rows() as u64)?;
-    report.add(time, "barbus, sorted and verified", limit, "ms", start.elapsed().as_secs_f64() * 1_000.0);
-    let per_bar = |bytes: u64| bytes as f64 / written.rows as f64;
-    report.add(size, "barbus", limit, "B/bar", per_bar(written.bytes));
-    let Some(others) = others else { return Ok(()) };
-
-    let loaded = others.number(&["load", text(&set.file)?])?;
-    ensure!(loaded == written.rows as f64, "{loaded} rows, not {}", written.rows);
-    others.ask(&["check", text(&written.path)?])?;
-    let theirs = directory.join("pyarrow.parquet");
-    for (command, system) in [("pyarrow", PYARROW), ("polars", "polars, defaults"), ("duckdb", "DuckDB, zstd")] {
-        let file = directory.join(format!("{command}.parquet"));
-        let seconds = others.number(&["write", command, text(&file)?])?;
-        report.add(time, system, limit, "ms", seconds * 1_000.0);
-        others.ask(&["check", text(&file)?])?;
-        report.add(size, system, limit, "B/bar", per_bar(fs::metadata(&file)?.len()));
+    let mut others = others;
+    let (ours, theirs) = write(report, set, Place::Disk(directory), others.as_deref_mut())?;
+    if Path::new(MEMORY).is_dir() {
+        let memory = tempfile::tempdir_in(MEMORY)?;
+        write(report, set, Place::Memory(memory.path()), others.as_deref_mut())?;
     }
+    let Some(others) = others else { return Ok(()) };
     // Read by pyarrow from each, in turn; the first time, in which files and code come into memory, does not count.
     let symbols = symbols(&set.rows)?;
     let mut seconds = [0.0; 2];
     for (turn, symbol) in std::iter::once(&symbols[0]).chain(&symbols).enumerate() {
-        for (file, sum) in [text(&written.path)?, text(&theirs)?].into_iter().zip(&mut seconds) {
+        for (file, sum) in [text(&ours)?, text(&theirs)?].into_iter().zip(&mut seconds) {
             let took = others.number(&["read", file, symbol])?;
             *sum += if turn > 0 { took } else { 0.0 };
         }
@@ -172,6 +162,61 @@ fn measure(report: &mut Report, set: &Set, directory: &Path, others: Option<&mut
         report.add(read, system, Some("pyarrow's file"), "ms", sum * 1_000.0 / symbols.len() as f64);
     }
     Ok(())
+}
+
+/// Where the systems write: the first place is a disk.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Disk(&'a Path),
+    Memory(&'a Path),
+}
+
+/// Each system writes the set; where barbus's file is, and pyarrow's.
+fn write(
+    report: &mut Report,
+    set: &Set,
+    place: Place<'_>,
+    others: Option<&mut Script>,
+) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let limit = others.as_ref().map(|_| PYARROW);
+    let (directory, what) = match place {
+        Place::Disk(directory) => (directory, "write"),
+        Place::Memory(directory) => (directory, "write on tmpfs"),
+    };
+    let (time, size) = (&format!("{}: {what}", set.name), &format!("{}: file", set.name));
+    let syncs = TimedSyncs::default();
+    let archive = directory.join(set.name).join("1m");
+    let archive = Archive::with_files(archive, BarSchema::in_zone(set.zone)?, "24x7", Arc::new(syncs.clone()))?;
+    let before = syncs.taken();
+    let start = Instant::now();
+    let written = archive.write(DAY, &set.rows, 1, set.rows.num_rows() as u64)?;
+    let ms = |took: Duration| took.as_secs_f64() * 1_000.0;
+    report.add(time, "barbus, sorted and verified", limit, "ms", ms(start.elapsed()));
+    let weigh = |report: &mut Report, system: &str, bytes: u64| {
+        if matches!(place, Place::Disk(_)) {
+            report.add(size, system, limit, "B/bar", bytes as f64 / written.rows as f64);
+        }
+    };
+    weigh(report, "barbus", written.bytes);
+    if matches!(place, Place::Disk(_)) {
+        report.add(time, "barbus, its syncs alone", limit, "ms", ms(syncs.taken() - before));
+    }
+    let theirs = directory.join("pyarrow.parquet");
+    let Some(others) = others else { return Ok((written.path, theirs)) };
+
+    if matches!(place, Place::Disk(_)) {
+        let loaded = others.number(&["load", text(&set.file)?])?;
+        ensure!(loaded == written.rows as f64, "{loaded} rows, not {}", written.rows);
+    }
+    others.ask(&["check", text(&written.path)?])?;
+    for (command, system) in [("pyarrow", PYARROW), ("polars", "polars, defaults"), ("duckdb", "DuckDB, zstd")] {
+        let file = directory.join(format!("{command}.parquet"));
+        let seconds = others.number(&["write", command, text(&file)?])?;
+        report.add(time, system, limit, "ms", seconds * 1_000.0);
+        others.ask(&["check", text(&file)?])?;
+        weigh(report, system, fs::metadata(&file)?.len());
+    }
+    Ok((written.path, theirs))
 }
 
 /// Some symbols of a set.
