@@ -1,5 +1,6 @@
 //! One column of one row group, encoded: pages and what the footer says of them; and read back.
 
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -57,6 +58,8 @@ pub(crate) struct Zstd {
     fast: Option<Compressor<'static>>,
     strong: Option<Compressor<'static>>,
     out: Vec<u8>,
+    /// Where the pages of a chunk are put together: memory that is there already.
+    pages: Vec<u8>,
 }
 
 impl Zstd {
@@ -178,8 +181,8 @@ impl<'a> ChunkWriter<'a> {
         Self {
             index: ColumnIndexBuilder::new(column.physical_type()),
             column: column.clone(),
+            sink: TrackedWrite::new(mem::take(&mut zstd.pages)),
             zstd,
-            sink: TrackedWrite::new(Vec::new()),
             offsets: OffsetIndexBuilder::new(),
             encodings: Vec::new(),
             dictionary: false,
@@ -277,7 +280,10 @@ impl<'a> ChunkWriter<'a> {
 
     /// The chunk; `order` is that of the pages' bounds.
     pub(crate) fn close(mut self, statistics: Statistics, order: BoundaryOrder) -> Result<Chunk> {
-        let bytes: Bytes = self.sink.into_inner()?.into();
+        let mut pages = self.sink.into_inner()?;
+        let bytes = Bytes::copy_from_slice(&pages);
+        pages.clear();
+        self.zstd.pages = pages;
         // Levels are always runs or packed bits.
         let mut encodings: Vec<Encoding> = self.encodings.iter().map(|stats| stats.encoding).collect();
         encodings.push(Encoding::RLE);

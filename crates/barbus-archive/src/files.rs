@@ -157,7 +157,7 @@ mod tests {
             let mut contents: Vec<u8> = (0..bytes).map(|i| (i * 31 >> 3) as u8).collect();
             fs::write(&path, &contents).unwrap();
             assert!(DiskFiles.is(&path, &contents).unwrap());
-            for at in [0, PIECE_BYTES, bytes / 2 - bytes.min(1), bytes / 2, bytes - bytes.min(1)] {
+            for at in [0, PIECE_BYTES, (bytes / 2).saturating_sub(1), bytes / 2, bytes.saturating_sub(1)] {
                 if let Some(byte) = contents.get_mut(at) {
                     *byte ^= 1;
                     assert!(!DiskFiles.is(&path, &contents).unwrap(), "byte {at} of {bytes}");
@@ -166,7 +166,7 @@ mod tests {
             }
             contents.push(0);
             assert!(!DiskFiles.is(&path, &contents).unwrap());
-            contents.truncate(bytes - bytes.min(1));
+            contents.truncate(bytes.saturating_sub(1));
             assert!(bytes == 0 || !DiskFiles.is(&path, &contents).unwrap());
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use std::{panic, thread};
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
@@ -419,13 +420,15 @@ impl Job {
         // let go whose checksum is not on disk: after a loss of power nothing else tells it from a slot that was being used again.
         let done = self.blocks.values().find(|block| block.archived() && !block.may_go());
         let done = done.and_then(|block| block.ranges.last()).map(|range| range.day);
+        let mut gathered_rows = None;
         if let Some(day) = due.first().or(open.first().filter(|_| pressure || tick)).copied().or(done) {
-            self.sync().map_err(|error| (date_of(day), error))?;
+            gathered_rows = self.sync(due.first().copied()).map_err(|error| (date_of(day), error))?;
         }
         let mut failed = None;
         for day in due {
+            let rows = gathered_rows.take().unwrap_or_else(|| self.gather(day, false));
             // One day's failure does not hold the others up.
-            match self.archive_day(day, false) {
+            match self.archive_day(day, false, &rows) {
                 Ok(written) => {
                     let mut state = shared.lock();
                     state.spilled.remove(&day);
@@ -449,7 +452,8 @@ impl Job {
         if tick || (no_room && failed.is_none()) {
             let mut spilled = true;
             for day in open {
-                match self.archive_day(day, true) {
+                let rows = self.gather(day, true);
+                match self.archive_day(day, true, &rows) {
                     Ok(written) => {
                         let mut state = shared.lock();
                         state.spilled.insert(day);
@@ -480,12 +484,19 @@ impl Job {
         }
     }
 
-    /// Puts the ring on disk, the checksums of sealed blocks among it.
-    fn sync(&mut self) -> Result<()> {
+    /// Puts the ring on disk, the checksums of sealed blocks among it; meanwhile the rows of `day` are gathered.
+    fn sync(&mut self, day: Option<i64>) -> Result<Option<RecordBatch>> {
         self.checksum(usize::MAX);
-        self.archivist.sync()?;
+        let (synced, rows) = thread::scope(|scope| {
+            let gather = || day.map(|day| self.gather(day, false));
+            let gathering = day.and_then(|_| thread::Builder::new().spawn_scoped(scope, gather).ok());
+            let synced = self.archivist.sync();
+            let rows = gathering.map(|thread| thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
+            (synced, rows.flatten())
+        });
+        synced?;
         self.blocks.values_mut().for_each(|block| block.checksum_synced = block.sealed);
-        Ok(())
+        Ok(rows)
     }
 
     /// Shows which closed days wait, as far as the ring was looked at.
@@ -532,10 +543,11 @@ impl Job {
                 break;
             }
         }
+        self.name_symbols();
     }
 
-    /// Writes the rows of `day` that were scanned to its file, or to a part. True when a file was written.
-    fn archive_day(&mut self, day: i64, spill: bool) -> Result<bool> {
+    /// The rows of `day` that were scanned, or those of them that no part has.
+    fn gather(&self, day: i64, spill: bool) -> RecordBatch {
         let wanted = |range: &&Range| range.day == day && !(spill && range.archived);
         let ranges =
             || self.blocks.iter().flat_map(|(&number, block)| block.ranges.iter().map(move |range| (number, range)));
@@ -553,13 +565,17 @@ impl Job {
                 columns.add(&rows);
             }
         }
-        let lineage = self.archivist.ring().geometry().lineage;
         drop(rows);
-        let batch = self.batch(columns);
+        self.batch(columns)
+    }
+
+    /// Writes the rows of `day`, which were gathered since the last look at the ring, to its file, or to a part. True when a file was written.
+    fn archive_day(&mut self, day: i64, spill: bool, rows: &RecordBatch) -> Result<bool> {
+        let lineage = self.archivist.ring().geometry().lineage;
         let through = self.scanned;
         let written = match spill {
-            false => self.archive.write(date_of(day), &batch, lineage, through)?.changed,
-            true => self.archive.spill(date_of(day), &batch, lineage, through)?.path.is_some(),
+            false => self.archive.write(date_of(day), rows, lineage, through)?.changed,
+            true => self.archive.spill(date_of(day), rows, lineage, through)?.path.is_some(),
         };
         for range in self.blocks.values_mut().flat_map(|block| &mut block.ranges) {
             range.archived |= range.day == day;
@@ -582,13 +598,17 @@ impl Job {
         shared.done.notify_all();
     }
 
-    /// Rows as columns of the archive, with their sequence numbers.
-    fn batch(&mut self, columns: Columns) -> RecordBatch {
+    /// Looks up the symbols that the ring has got: all those of rows that were scanned are there.
+    fn name_symbols(&mut self) {
         let ring = self.archivist.ring();
         while (self.symbols.len() as u32) < ring.symbol_count() {
             let id = SymbolId(self.symbols.len() as u32);
             self.symbols.push(ring.symbol(id).unwrap_or_default());
         }
+    }
+
+    /// Rows as columns of the archive, with their sequence numbers.
+    fn batch(&self, columns: Columns) -> RecordBatch {
         let names: Vec<&str> = columns
             .symbols
             .iter()
@@ -733,15 +753,16 @@ mod tests {
         let shared = Shared { state: Mutex::default(), work: Condvar::new(), done: Condvar::new() };
         let waiting = |job: &Job| job.archivist.unpersisted().iter().map(|block| block.block).collect::<Vec<_>>();
         job.scan(writer.archivist().unpersisted());
-        job.sync().unwrap();
+        job.sync(None).unwrap();
         // The first block was sealed before that, the second after it.
         writer.close_day();
         job.scan(writer.archivist().unpersisted());
-        job.archive_day(0, false).unwrap();
+        let rows = job.gather(0, false);
+        job.archive_day(0, false, &rows).unwrap();
         job.release(&shared);
         assert_eq!(waiting(&job), [2]);
         assert!(job.blocks[&2].archived());
-        job.sync().unwrap();
+        job.sync(None).unwrap();
         job.release(&shared);
         assert_eq!(waiting(&job), [0; 0]);
     }
