@@ -154,7 +154,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("day");
         for bytes in [0, 1, PIECE_BYTES + 1, HALVES_BYTES - 1, HALVES_BYTES + 3] {
-            let mut contents: Vec<u8> = (0..bytes).map(|i| (i * 31 >> 3) as u8).collect();
+            let mut contents: Vec<u8> = (0..bytes).map(|i| ((i * 31) >> 3) as u8).collect();
             fs::write(&path, &contents).unwrap();
             assert!(DiskFiles.is(&path, &contents).unwrap());
             for at in [0, PIECE_BYTES, (bytes / 2).saturating_sub(1), bytes / 2, bytes.saturating_sub(1)] {
