@@ -264,3 +264,31 @@ fn questions_are_answered_from_the_ring_that_is_there() {
         assert!(minute < 2_000, "the ring is not replaced");
     }
 }
+
+/// A question between a block's beginning and its first row: the rows that come then are found all the same.
+#[test]
+fn a_block_that_begins_while_it_is_asked_is_not_left_out() {
+    let (_dir, bus) = bus(4);
+    drop(Writer::open(&bus).unwrap());
+    let mut writer = barbus_ring::RingWriter::open(&bus.ring()).unwrap();
+    let symbols = [0, 1].map(|symbol| writer.intern(&name(symbol)).unwrap());
+    writer.begin_day(MIDNIGHT / DAY);
+    let push = |writer: &mut barbus_ring::RingWriter, n: i64| {
+        let symbol = symbols[n as usize % 2];
+        writer.push(&Row { symbol, frame_ms: MIDNIGHT + n * MINUTE, volume: n as f64, ..Row::default() }).unwrap();
+    };
+    (0..64).for_each(|n| push(&mut writer, n));
+    let mut reader = Reader::open(bus.path()).unwrap();
+    assert_eq!(reader.window(&name(0), 5).unwrap().len(), 5);
+    assert_eq!(writer.room().unwrap(), 32, "the second block is open and empty");
+    assert_eq!(reader.latest(&name(0)).unwrap().unwrap().seq, 62);
+    push(&mut writer, 64);
+    push(&mut writer, 65);
+    // One that was asked for before, and one that was not.
+    for symbol in [0, 1] {
+        let window = reader.window(&name(symbol), 40).unwrap();
+        let due: Vec<u64> = (0..66).filter(|n| n % 2 == symbol as u64).collect();
+        assert_eq!(window.iter().map(|row| row.seq).collect::<Vec<_>>(), due, "{}", name(symbol));
+        assert_eq!(reader.latest(&name(symbol)).unwrap().unwrap().seq, 64 + symbol as u64);
+    }
+}

@@ -168,6 +168,8 @@ impl Index {
             // Rows that were not seen: who comes upon one looks for himself.
             back.resize(first_row.min(ring.geometry().rows_per_block) as usize, FAR);
             self.blocks.push_back(Block { number: position.block, slot: None, first_seq, through_ms, back });
+            // Its slot is looked up with the next renewal, of which there was one already where the block had begun before it had a row.
+            self.renewed = 0;
         }
         let block = self.blocks.back_mut().expect("pushed where none was");
         block.through_ms = block.through_ms.max(last_ms);
