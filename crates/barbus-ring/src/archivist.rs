@@ -72,7 +72,7 @@ impl<M: WriterMemory> Archivist<M> {
                     rows: self.ring.committed(slot, header.block),
                     sealed: header.sealed(),
                     last_of_day: header.last_of_day(),
-                    day: (header.day != NO_DAY).then_some(header.day),
+                    day: header.day(),
                 })
             })
             .collect();

@@ -1,6 +1,7 @@
 use barbus_shm::{Memory, ReaderMemory};
 
 use crate::layout::*;
+use crate::ring::Header;
 use crate::stream::Stream;
 use crate::tip::Tip;
 use crate::{PinnedBlocks, PinnedRows, Ring, RingError, Row};
@@ -85,7 +86,7 @@ pub struct Follower {
     pub(crate) at: Position,
     /// The slot of `at.block`, once it was looked up.
     pub(crate) slot: Option<usize>,
-    /// Day of the block that the last rows came from.
+    /// The day of that block, or of the one before it where that was not found yet; `None` once its close was told, and between days.
     day: Option<i64>,
     stream: Stream,
 }
@@ -97,8 +98,9 @@ impl Follower {
         (0..LOOKS).find_map(|_| Self::try_new(ring, start)).unwrap_or(Err(StartError::Corrupt))
     }
 
-    fn at(block: u64, row: u32, seq: u64, slot: Option<usize>) -> Self {
-        Self { at: Position { seq, block, row }, slot, day: None, stream: Stream::default() }
+    fn at(block: u64, row: u32, seq: u64, found: Option<(&Header, usize)>) -> Self {
+        let day = found.and_then(|(header, _)| header.day());
+        Self { at: Position { seq, block, row }, slot: found.map(|(_, slot)| slot), day, stream: Stream::default() }
     }
 
     pub(crate) fn try_new<M: Memory>(ring: &Ring<M>, start: Start) -> Option<Result<Self, StartError>> {
@@ -117,7 +119,7 @@ impl Follower {
         let header = ring.header(slot).filter(|header| header.block == newest)?;
         let counted = header.first_seq.wrapping_add(rows.into());
         // The tip is ahead of the cursor by a few rows, at most by half of its own.
-        let mut live = Self::at(newest, rows, counted, Some(slot));
+        let mut live = Self::at(newest, rows, counted, Some((&header, slot)));
         let mut row = Row::default();
         for _ in 0..ring.geometry.tip_rows / 2 {
             if ring.tip(live.at.seq, &mut row) != Tip::Row(live.at.place()) {
@@ -126,12 +128,12 @@ impl Follower {
             live.advance();
         }
         let next = live.at.seq;
-        let first_of = |wanted: &dyn Fn(&crate::ring::Header) -> bool| {
+        let first_of = |wanted: &dyn Fn(&Header) -> bool| {
             let headers = (0..ring.geometry.slots as usize).filter_map(|slot| Some((ring.header(slot)?, slot)));
             headers
                 .filter(|(header, _)| wanted(header))
                 .min_by_key(|(header, _)| header.block)
-                .map(|(header, slot)| Self::at(header.block, 0, header.first_seq, Some(slot)))
+                .map(|(header, slot)| Self::at(header.block, 0, header.first_seq, Some((&header, slot))))
         };
         Some(match start {
             // A day that was closed before is not news. The cursor is older than the seal, and may lack its last rows.
@@ -155,14 +157,14 @@ impl Follower {
             }
             Start::Seq(seq) if seq > next => Err(StartError::Future { seq, next }),
             Start::Seq(seq) if seq >= counted => {
-                Ok(Self::at(newest, rows.wrapping_add(seq.wrapping_sub(counted) as u32), seq, Some(slot)))
+                Ok(Self::at(newest, rows.wrapping_add(seq.wrapping_sub(counted) as u32), seq, Some((&header, slot))))
             }
             Start::Seq(seq) => {
                 let holding = (0..ring.geometry.slots as usize).find_map(|slot| {
                     let header = ring.header(slot)?;
                     let rows = u64::from(ring.committed(slot, header.block));
                     let row = seq.checked_sub(header.first_seq).filter(|&row| row < rows)?;
-                    Some(Self::at(header.block, row as u32, seq, Some(slot)))
+                    Some(Self::at(header.block, row as u32, seq, Some((&header, slot))))
                 });
                 // A row that is gone: the first poll says how many were missed. No block has number 0.
                 Ok(holding.unwrap_or(Self::at(0, 0, seq, None)))
@@ -192,8 +194,7 @@ impl Follower {
     pub fn day<M: Memory>(&mut self, ring: &Ring<M>) -> Option<i64> {
         let slot = self.slot(ring)?;
         let header = ring.header(slot).filter(|header| header.block == self.at.block)?;
-        self.day = (header.day != NO_DAY).then_some(header.day);
-        self.day
+        header.day()
     }
 
     /// Appends new rows to `rows`, at most `max` (at least 1), in the order of their sequence numbers.
@@ -237,6 +238,8 @@ impl Follower {
             }
         }
         self.stream.found(count);
+        // By now its header is there, which tells the day.
+        self.slot(ring);
         Polled::Rows(count)
     }
 
@@ -312,9 +315,19 @@ impl Follower {
     #[inline]
     pub(crate) fn slot<M: Memory>(&mut self, ring: &Ring<M>) -> Option<usize> {
         if self.slot.is_none() && self.at.block != 0 {
-            self.slot = ring.slot_of(self.at.block);
+            self.found(ring, ring.slot_of(self.at.block));
         }
         self.slot
+    }
+
+    /// The position's block is in this slot, if in any.
+    fn found<M: Memory>(&mut self, ring: &Ring<M>, slot: Option<usize>) {
+        let block = self.at.block;
+        let header = slot.and_then(|slot| Some((ring.header(slot)?, slot))).filter(|(header, _)| header.block == block);
+        self.slot = header.as_ref().map(|&(_, slot)| slot);
+        if let Some((header, _)) = header {
+            self.day = header.day();
+        }
     }
 
     /// Reads from the columns, or goes over to the next block, or says what is between.
@@ -376,7 +389,10 @@ impl Follower {
             }
             self.at.block = self.at.block.wrapping_add(1);
             self.at.row = 0;
-            self.slot = ring.slot_behind(slot, self.at.block);
+            if state & STATE_LAST_OF_DAY != 0 {
+                self.day = None;
+            }
+            self.found(ring, ring.slot_behind(slot, self.at.block));
             if state & STATE_LAST_OF_DAY != 0 {
                 return Polled::DayClosed(day);
             }
@@ -384,7 +400,9 @@ impl Follower {
         Polled::Corrupt
     }
 
-    /// The block is gone: goes on at the oldest later one. `None` where the ring changed meanwhile.
+    /// The block is gone: goes on at the oldest later one. `None` where the ring changed meanwhile, or nothing was missed.
+    ///
+    /// Who had read all rows of a day, and comes to those of another without having seen how it ended, is told of its close here.
     fn lapped<M: Memory>(&mut self, ring: &Ring<M>) -> Option<Polled> {
         let (header, slot) = (0..ring.geometry.slots as usize)
             .filter_map(|slot| Some((ring.header(slot)?, slot)))
@@ -393,6 +411,10 @@ impl Follower {
         let missed = header.first_seq - self.at.seq;
         self.at = Position { seq: header.first_seq, block: header.block, row: 0 };
         self.slot = Some(slot);
-        (missed > 0).then_some(Polled::Lapped { missed })
+        match std::mem::replace(&mut self.day, header.day()) {
+            _ if missed > 0 => Some(Polled::Lapped { missed }),
+            Some(day) if header.day() != Some(day) => Some(Polled::DayClosed(day)),
+            _ => None,
+        }
     }
 }

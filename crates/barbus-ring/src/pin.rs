@@ -94,7 +94,7 @@ impl<M: ReaderMemory> Ring<M> {
             from: 0,
             to,
             first_seq: header.first_seq,
-            day: (header.day != NO_DAY).then_some(header.day),
+            day: header.day(),
             sealed: header.sealed(),
         }))
     }

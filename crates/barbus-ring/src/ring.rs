@@ -72,6 +72,9 @@ impl Header {
     pub(crate) fn last_of_day(&self) -> bool {
         self.state & STATE_LAST_OF_DAY != 0
     }
+    pub(crate) fn day(&self) -> Option<i64> {
+        (self.day != NO_DAY).then_some(self.day)
+    }
 }
 
 impl<M: Memory> Ring<M> {
@@ -201,7 +204,7 @@ impl<M: Memory> Ring<M> {
             status.oldest_seq = status.oldest_seq.min(header.first_seq);
             if header.block == cursor.0 {
                 status.next_seq = header.first_seq.wrapping_add(cursor.1.into());
-                status.day = (header.day != NO_DAY).then_some(header.day);
+                status.day = header.day();
                 status.day_closed = header.last_of_day();
             }
         }

@@ -192,6 +192,39 @@ fn starts() {
 }
 
 /// Rows that come between two days ride in a block of no day, which closes nothing.
+/// Promise 4: who has read all rows of a day, one by one or many, and is overtaken before he looks again, has missed no row and is told the close.
+#[test]
+fn the_close_of_a_day_whose_blocks_are_gone_is_told() {
+    for (last, empty_block) in [(40, false), (64, false), (64, true)] {
+        let mut f = fixture(small());
+        let archivist = f.writer.archivist();
+        f.writer.begin_day(100);
+        let mut follower = Follower::new(&f.ring, Start::Oldest).unwrap();
+        for i in 0..last {
+            f.writer.push(&row(i)).unwrap();
+            assert_eq!(drain(&mut follower, &f.ring, 1), (vec![row(i)], vec![]));
+        }
+        if empty_block {
+            f.writer.room().unwrap();
+            assert_eq!(drain(&mut follower, &f.ring, 1).1, []);
+        }
+        assert!(f.writer.close_day());
+        let blocks: Vec<u64> = f.ring.blocks().map(|(block, _)| block).collect();
+        f.writer.begin_day(101);
+        let mut next = last;
+        while f.ring.blocks().any(|(block, _)| blocks.contains(&block)) {
+            for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
+                archivist.mark_persisted(block.block);
+            }
+            f.writer.push(&row(next)).unwrap();
+            next += 1;
+        }
+        let (rows, events) = drain(&mut follower, &f.ring, 1_000);
+        assert_eq!(events, [Polled::DayClosed(100)], "{last} {empty_block}");
+        assert_eq!(rows, (last..next).map(row).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn late_rows_between_two_days_close_nothing() {
     let mut f = fixture(small());
