@@ -41,10 +41,6 @@ const SAMPLE_ROWS: usize = 4_096;
 /// Of a short day, such a part is enough.
 const SAMPLE_PART: usize = 8;
 
-/// With fewer rows, starting threads takes longer than they save: to encode them, and to read those of the last row group.
-const ENCODE_ROWS: usize = 10_000;
-const READ_ROWS: usize = 100_000;
-
 /// A file in memory, and what is known of it.
 pub(crate) struct Encoded {
     pub(crate) file: Bytes,
@@ -105,7 +101,7 @@ pub(crate) fn encode_saying(
     let mut written = 0;
     // The dearest columns are not among the first: a short day would end with one processor alone.
     let task = |tools: &mut Tools, i| encoder.chunk(i / columns, columns - 1 - i % columns, tools);
-    let threads = workers::threads(rows.count(), ENCODE_ROWS);
+    let threads = workers::threads(rows.count(), workers::WORTH);
     workers::in_turn(groups * columns, threads, Tools::default, task, |checked| {
         of_group.push(checked.map_err(refused)?);
         if of_group.len() == columns {
@@ -236,7 +232,7 @@ impl Encoded {
         }
         // What the footer speaks of other rows than these need not be read.
         if same {
-            let threads = workers::threads(rows.count(), READ_ROWS);
+            let threads = workers::threads(rows.count(), workers::WORTH);
             let read = workers::in_order(unread.len(), threads, |at| {
                 let (n, i, metadata) = unread[unread.len() - 1 - at];
                 let range = range(rows, group_rows(rows.count()), n);

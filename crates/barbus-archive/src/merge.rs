@@ -20,9 +20,6 @@ use arrow_schema::{DataType, SchemaRef};
 use crate::rows::Rows;
 use crate::{Misuse, Result, workers};
 
-/// With fewer rows, starting threads takes longer than they save.
-const THREADS_ROWS: usize = 100_000;
-
 /// Bars in the columns of the archive; `symbol` may be a dictionary.
 pub(crate) struct Source<'a> {
     /// The columns, `symbol` and `frame` first.
@@ -88,7 +85,7 @@ impl<'a> Sorted<'a> {
 
     /// All rows.
     pub(crate) fn all(&self) -> RecordBatch {
-        let others = workers::in_order(self.columns.len(), workers::threads(self.count(), THREADS_ROWS), |i| {
+        let others = workers::in_order(self.columns.len(), workers::threads(self.count(), workers::WORTH), |i| {
             self.picked(i + 1, &self.picks)
         });
         let columns = iter::once(self.texts()).chain(others).collect();
@@ -230,7 +227,7 @@ fn sorted_picks(
     symbols: &Ranks<'_>,
 ) -> (Vec<u32>, Vec<usize>) {
     let total = sources.iter().map(Source::len).sum();
-    let threads = workers::threads(total, THREADS_ROWS);
+    let threads = workers::threads(total, workers::WORTH);
     let mut ends = vec![0; symbols.sorted.len()];
     let counts = workers::in_order(threads, threads, |part| {
         let mut counts = vec![0_u32; symbols.sorted.len()];

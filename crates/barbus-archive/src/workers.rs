@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::thread::{self, Builder};
 
+/// With fewer rows, starting threads takes longer than they save.
+pub(crate) const WORTH: usize = 10_000;
+
 /// How many threads work on so many rows, where at least `worth` are worth several.
 pub(crate) fn threads(rows: usize, worth: usize) -> usize {
     // Asked once: the answer takes several files of the system.
