@@ -397,7 +397,8 @@ impl Follower {
         Self { at: reader.position(), reader, excused: true, missed: 0 }
     }
 
-    /// A close is told at the end of the day's last block: once that is gone, who had read it to its last row is told no more.
+    /// A close is told at the end of the day's last block, or once that is gone by the day of the next one. Who has not come upon the header of the block
+    /// that is gone is told no more.
     fn is_gone(&self, seq: u64) -> bool {
         let mut reader = Reader::open(self.reader.bus().path()).unwrap().from(Start::Seq(seq)).unwrap();
         matches!(reader.poll().unwrap(), Some(Event::Lapped { .. }))
