@@ -77,6 +77,14 @@ impl<R: BufRead> Csv<R> {
     }
 }
 
+#[cfg(test)]
+impl<R> Csv<R> {
+    /// Has every line read by the parser that knows all of what a line may be.
+    pub(super) fn without_plain_rows(self) -> Csv<R> {
+        Csv { plain: None, ..self }
+    }
+}
+
 impl<R: BufRead + Send> LineRows for Csv<R> {
     type Reader = R;
 
@@ -365,7 +373,7 @@ mod tests {
     fn gzip_members_follow_each_other() {
         let text = many(10);
         let (first, second) = text.split_at(text.len() / 2);
-        let found = read("a.csv.gz", [gzip(first), gzip(second)].concat(), &options()).unwrap();
+        let found = read("a.csv.gz", [gzip(first), gzip(""), gzip(second), gzip("")].concat(), &options()).unwrap();
         assert_eq!(found.bars.len(), 10);
         assert!(found.error.is_none());
     }

@@ -136,10 +136,11 @@ fn set_numbers(values: &mut [f64], from: impl Iterator<Item = Option<Decimal>>) 
 
 #[inline(always)]
 fn symbol(name: &[u8], symbols: &mut Symbols) -> Option<i32> {
-    symbols.same(name).or_else(|| {
-        let name = is_plain(name).then(|| std::str::from_utf8(name).ok())?;
-        Some(symbols.key(name?))
-    })
+    // Also of the name before: one that was in quotes may look as if it were to be trimmed.
+    if !is_plain(name) {
+        return None;
+    }
+    symbols.same(name).or_else(|| Some(symbols.key(std::str::from_utf8(name).ok()?)))
 }
 
 #[inline(always)]
@@ -175,4 +176,179 @@ fn other_number(field: &[u8]) -> Option<f64> {
 fn is_plain(field: &[u8]) -> bool {
     let (Some(first), Some(last)) = (field.first(), field.last()) else { return false };
     *first != b'"' && !first.is_ascii_whitespace() && !last.is_ascii_whitespace()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::super::csv::Csv;
+    use super::super::input::Source;
+    use super::super::testing::{bars, options};
+    use super::super::{Parsed, Reject};
+
+    /// A bar with its numbers' bits: not a number is not equal to itself.
+    type Bits = (String, i64, [u64; 5], [Option<u64>; 2]);
+
+    /// All that `text` gives by buffers of `capacity`, with the lines that are plain read together or not.
+    fn read(text: &[u8], capacity: usize, plain: bool) -> (Vec<Bits>, Vec<Reject>) {
+        let options = options();
+        let csv = Csv::open("a.csv", BufReader::with_capacity(capacity, text), &options).unwrap();
+        let mut csv = if plain { csv } else { csv.without_plain_rows() };
+        let mut parsed = Parsed::new(&options.schema);
+        while csv.read(&mut parsed).unwrap() {}
+        let bits = bars(&parsed.bars.into_batch()).into_iter().map(|(symbol, frame_ms, numbers, optional)| {
+            (symbol, frame_ms, numbers.map(f64::to_bits), optional.map(|value| value.map(f64::to_bits)))
+        });
+        (bits.collect(), parsed.rejects.into())
+    }
+
+    fn is_read_alike(text: &[u8], capacity: usize) -> Result<(), TestCaseError> {
+        let shown = String::from_utf8_lossy(text);
+        prop_assert_eq!(read(text, capacity, true), read(text, capacity, false), "{}", shown);
+        Ok(())
+    }
+
+    const HEADERS: [&str; 4] = [
+        "symbol,frame,open,high,low,close,volume,money,factor",
+        "frame,open,high,low,close,volume,symbol",
+        "id,factor,symbol,frame,open,high,low,close,volume,name",
+        "symbol,frame,open,high,low,close,volume,id",
+    ];
+
+    const SYMBOLS: [&str; 14] = [
+        "A",
+        "A",
+        "BB",
+        " A",
+        "A ",
+        "\"A\"",
+        "\" A\"",
+        "\"\"\"A\"\"\"",
+        "\"A,B\"",
+        "A\"B",
+        "",
+        "\"\"",
+        "\"A",
+        "\u{a0}A",
+    ];
+    const FRAMES: [&str; 14] = [
+        "2022-03-01 09:31",
+        "2022-03-01 09:32",
+        "2022-03-02T09:31:00",
+        "2022-03-01T01:31:00Z",
+        "\"2022-03-01 09:31\"",
+        " 2022-03-01 09:31",
+        "2022-03-01 09:31:00.000",
+        "2022-03-01 09:31:00.0005",
+        "2022-03-01 09:31:00+08:00",
+        "1646098260",
+        "20220301093100",
+        "2022-02-30 09:31",
+        "",
+        "word",
+    ];
+    const NUMBERS: [&str; 30] = [
+        "1",
+        "9.27",
+        "12345678",
+        "123456789.125",
+        "0.30000000000000004",
+        "9007199254740993",
+        "123456789012345678901234567890",
+        "-1",
+        "+1",
+        "-0",
+        "1e3",
+        "1E-7",
+        "1e400",
+        ".5",
+        "5.",
+        ".",
+        "1.2.3",
+        "",
+        " ",
+        " 1",
+        "1 ",
+        "\t1",
+        "\"1\"",
+        "\"\"",
+        "\"1,5\"",
+        "NaN",
+        "inf",
+        "0x1",
+        "1_000",
+        "one",
+    ];
+    const OTHERS: [&str; 7] = ["", "x", " x", "\"x\"", "\"x,y\"", "\"", "x\"y"];
+    const ENDS: [&str; 5] = ["\n", "\n", "\r\n", "\r\r\n", "\n\n"];
+
+    /// A line of `header`'s columns; mostly one that is plain.
+    fn line(header: &'static str) -> impl Strategy<Value = String> {
+        let fields: Vec<BoxedStrategy<&'static str>> = header
+            .split(',')
+            .map(|name| {
+                let (usual, all): (_, &'static [&'static str]) = match name {
+                    "symbol" => ("A", &SYMBOLS),
+                    "frame" => ("2022-03-01 09:31", &FRAMES),
+                    "id" | "name" => ("7", &OTHERS),
+                    _ => ("8.5", &NUMBERS),
+                };
+                prop_oneof![6 => Just(usual), 1 => select(all)].boxed()
+            })
+            .collect();
+        let cut = prop_oneof![20 => Just(None), 1 => (0..60usize).prop_map(Some)];
+        (fields, select(&ENDS[..]), cut).prop_map(|(fields, end, cut)| {
+            let mut line = fields.join(",");
+            if let Some(cut) = cut.filter(|&cut| line.is_char_boundary(cut)) {
+                line.truncate(cut);
+            }
+            line + end
+        })
+    }
+
+    proptest! {
+        /// What is taken here is what the parser of all lines would have taken, and nothing else.
+        #[test]
+        fn lines_of_every_kind_are_read_alike(
+            (header, lines) in select(&HEADERS[..])
+                .prop_flat_map(|header| (Just(header), proptest::collection::vec(line(header), 0..40))),
+            delimiter in select(&b",\t;|"[..]),
+            begin in select(&["", "\u{feff}", "\n"][..]),
+            unended in any::<bool>(),
+            capacity in prop_oneof![1..400usize, Just(1 << 18)],
+        ) {
+            let mut text = format!("{begin}{header}\n{}", lines.concat()).into_bytes();
+            text.iter_mut().filter(|byte| **byte == b',').for_each(|byte| *byte = delimiter);
+            if unended {
+                text.pop();
+            }
+            is_read_alike(&text, capacity)?;
+        }
+
+        #[test]
+        fn bytes_of_every_kind_are_read_alike(
+            mut text in proptest::collection::vec(line(HEADERS[0]), 1..20),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        ) {
+            text.insert(0, String::new());
+            let mut text = text.concat().into_bytes();
+            for (place, byte) in changes {
+                *place.get_mut(&mut text) = byte;
+            }
+            is_read_alike(&[HEADERS[0].as_bytes(), b"\n", &text].concat(), 1 << 18)?;
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_in_quotes_is_not_taken_for_one_that_needs_them() {
+        for (first, then) in [("\"\"\"A\"\"\"", "\"A\""), ("\" A\"", " A"), ("\"A \"", "A ")] {
+            let line = |symbol: &str| format!("{symbol},2022-03-01 09:31,1,1,1,1,1,,\n");
+            let text = format!("{}\n{}{}", HEADERS[0], line(first), line(then));
+            is_read_alike(text.as_bytes(), 1 << 18).unwrap();
+        }
+    }
 }
