@@ -7,13 +7,14 @@
 //! stream that asked for durability, which are held back until a sync has covered their rows.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use barbus::DurabilityWaiter;
 use barbus::protocol::{Ack, Answer};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
 
 use crate::connection::End;
@@ -21,6 +22,9 @@ use crate::lines;
 
 /// Acknowledgements that wait for the disk at most; beyond that a newer one takes the place of the last.
 const MOST_HELD: usize = 1_024;
+
+/// How often it is looked whether there is still somebody to send to, and whether all is sent.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The acknowledgements of one producer.
 #[derive(Debug)]
@@ -72,12 +76,28 @@ impl<'a> Acks<'a> {
         Ok(())
     }
 
-    /// Waits until all are sent, at most until `deadline` where one is given.
-    pub(crate) fn finish(mut self, deadline: Option<Instant>) -> Result<(), End> {
-        let sent = match self.courier.take() {
-            Some(courier) => courier.finish(deadline),
-            None => !self.gone,
-        };
+    /// Waits until all are sent.
+    pub(crate) fn finish(mut self) -> Result<(), End> {
+        let sent = self.courier.take().map_or(!self.gone, |courier| courier.finish(Duration::MAX));
+        if sent { Ok(()) } else { Err(End::Gone) }
+    }
+
+    /// As [`Acks::finish`], at most until `deadline`. What is still sent is swallowed meanwhile: a producer may read only when he has sent
+    /// everything, and there would never be room.
+    pub(crate) fn finish_swallowing(mut self, deadline: Instant) -> Result<(), End> {
+        let Some(courier) = self.courier.take() else { return self.finish() };
+        courier.no_more_come();
+        let mut socket: &UnixStream = self.socket;
+        socket.set_read_timeout(Some(LOOK))?;
+        let mut void = [0; 8 * 1024];
+        while !courier.has_ended() && Instant::now() < deadline {
+            match socket.read(&mut void) {
+                Ok(0) => break,
+                Err(error) if ![ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) => break,
+                _ => {}
+            }
+        }
+        let sent = courier.finish(deadline.saturating_duration_since(Instant::now()));
         if sent { Ok(()) } else { Err(End::Gone) }
     }
 }
@@ -140,21 +160,27 @@ impl Courier {
         self.bag.changed.notify_all();
     }
 
-    /// Waits until all are sent: whether they were.
-    fn finish(self, deadline: Option<Instant>) -> bool {
-        let timeout = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
-        let mut held = self.bag.lock();
-        held.last = true;
+    /// It ends when all that it has are sent.
+    fn no_more_come(&self) {
+        self.bag.lock().last = true;
         self.bag.changed.notify_all();
-        let ended = self.bag.changed.wait_timeout_while(held, timeout, |held| held.ended.is_none());
+    }
+
+    fn has_ended(&self) -> bool {
+        self.bag.lock().ended.is_some()
+    }
+
+    /// Waits until all are sent: whether they were.
+    fn finish(self, timeout: Duration) -> bool {
+        self.no_more_come();
+        let ended = self.bag.changed.wait_timeout_while(self.bag.lock(), timeout, |held| held.ended.is_none());
         ended.unwrap_or_else(PoisonError::into_inner).0.ended.unwrap_or(false)
     }
 }
 
 impl Drop for Courier {
     fn drop(&mut self) {
-        self.bag.lock().last = true;
-        self.bag.changed.notify_all();
+        self.no_more_come();
     }
 }
 
@@ -166,7 +192,7 @@ fn deliver(mut socket: &UnixStream, rest: &[u8], bag: &Bag, disk: Option<&Durabi
     loop {
         let held = bag.changed.wait_while(bag.lock(), |held| held.acks.is_empty() && !held.last);
         let Some(&(through_seq, _)) = held.unwrap_or_else(PoisonError::into_inner).acks.front() else { return true };
-        if disk.is_some_and(|disk| !disk.wait(through_seq, Duration::MAX)) {
+        if disk.is_some_and(|disk| !reaches_disk(disk, through_seq, socket)) {
             return false;
         }
         let durable = disk.map_or(u64::MAX, DurabilityWaiter::durable_seq);
@@ -183,4 +209,24 @@ fn deliver(mut socket: &UnixStream, rest: &[u8], bag: &Bag, disk: Option<&Durabi
             return false;
         }
     }
+}
+
+/// Waits until the rows below `through_seq` are on disk: false where nobody is left to hear of it, or the writer ended without it.
+fn reaches_disk(disk: &DurabilityWaiter, through_seq: u64, socket: &UnixStream) -> bool {
+    loop {
+        let begun = Instant::now();
+        if disk.wait(through_seq, LOOK) {
+            return true;
+        }
+        // It waits no longer for a writer that ended.
+        if begun.elapsed() < LOOK || is_hung_up(socket) {
+            return false;
+        }
+    }
+}
+
+/// Whether the other end is closed, which says more than that it sends nothing more.
+fn is_hung_up(socket: &UnixStream) -> bool {
+    let mut look = [PollFd::new(socket, PollFlags::empty())];
+    poll(&mut look, Some(&Timespec::default())).is_ok() && look[0].revents().contains(PollFlags::HUP)
 }

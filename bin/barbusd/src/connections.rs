@@ -61,7 +61,11 @@ impl Connections {
         };
         match std::thread::Builder::new().name("barbusd-peer".into()).spawn(work) {
             Ok(_) => drop(self.sockets.insert(number, socket)),
-            Err(error) => tracing::warn!(%peer, %error, "no thread for a connection"),
+            Err(error) => {
+                tracing::warn!(%peer, %error, "no thread for a connection");
+                let error = format!("no thread for a connection: {error}");
+                let _ = lines::write(&mut &*socket, &Answer::Error { error });
+            }
         }
     }
 
@@ -80,7 +84,8 @@ impl Connections {
         let mut bug = None;
         let all = async {
             while !self.sockets.is_empty() {
-                bug = bug.take().or(self.ended().await);
+                // It stays where it is while the next end is waited for: that may be given up.
+                bug = self.ended().await.or(bug.take());
             }
         };
         let _ = timeout(patience, all).await;

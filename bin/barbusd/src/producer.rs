@@ -50,11 +50,11 @@ pub(crate) fn take(reader: &mut Reader<'_>, stream: &Arc<UnixStream>, peer: Peer
     match end {
         Ok(()) => {
             acks.send(sum.ack, sum.through_seq)?;
-            acks.finish(None)
+            acks.finish()
         }
         Err(End::Refused(why)) => {
             // The batches before are acknowledged first.
-            acks.finish(Some(Instant::now() + LINGER))?;
+            acks.finish_swallowing(Instant::now() + LINGER)?;
             Err(End::Refused(why))
         }
         Err(End::Gone) => Err(End::Gone),

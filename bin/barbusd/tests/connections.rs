@@ -51,6 +51,24 @@ fn one_too_many_is_told_so_and_the_others_go_on() {
     until("room for others", || asking(&bus).1.contains("\"bars\":240").then_some(()));
 }
 
+/// A producer may send everything and read afterwards. While there is no room for its acknowledgements, what is wrong is told behind them.
+#[test]
+fn one_that_has_read_nothing_yet_is_told_what_is_wrong() {
+    let bus = Bus::running();
+    let day = bars(DAY, &["600000.XSHG", "600001.XSHG", "600002.XSHG", "600003.XSHG"], 240);
+    let single: Vec<_> = (0..960).map(|row| day.slice(row, 1)).collect();
+    let bytes = stream(&single);
+    let mut producer = Connection::to(&bus);
+    producer.send(&bytes[..bytes.len() - 8]);
+    // More than the socket holds: without somebody who takes it, nobody would come to read.
+    producer.send(&vec![b'x'; 4 << 20]);
+    let answers = producer.rest();
+    let (error, acks) = answers.split_last().unwrap();
+    assert_eq!(acks.last().unwrap()["rows"], 960);
+    let error = error["error"].as_str().unwrap_or_else(|| panic!("{error}"));
+    assert!(error.contains("not an Arrow IPC stream"), "{error}");
+}
+
 /// Whatever peers are in the middle of, a signal ends the daemon, and what was acknowledged is there.
 #[test]
 fn the_end_waits_for_nobody() {

@@ -154,6 +154,33 @@ fn a_disk_that_fails_holds_the_acknowledgement_back() {
     assert_eq!(told(), 1);
 }
 
+/// Who waits for a disk that fails may go away: neither a thread nor a descriptor waits on for him, nor is he counted among the connections.
+#[test]
+fn nobody_waits_for_the_disk_in_the_place_of_one_who_hung_up() {
+    let bus = bus("");
+    let day = bars(DAY, &["600000.XSHG"], 240);
+    publish(&bus, &[asking(&day.slice(0, 10), "durable")]);
+    // Threads of connections, by their names; each has a descriptor.
+    let serving = || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", bus.pid())).unwrap().flatten();
+        let names = tasks.map(|task| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default());
+        names.filter(|name| ["barbusd-peer", "barbusd-acks"].contains(&name.trim_end())).count()
+    };
+    let Some(_failing) = FailingDisk::under(&bus) else { return };
+    // With the end of the stream, without, and in the middle of a message.
+    for (rows, missing) in [(20, 0), (30, 8), (40, 100)] {
+        let bytes = stream(&[asking(&day.slice(rows - 10, 10), "durable"), asking(&day.slice(0, 1), "durable")]);
+        let mut durable = Connection::to(&bus);
+        durable.send(&bytes[..bytes.len() - missing]);
+        until("its rows", || (cursors(&bus).0 == rows as u64).then_some(()));
+        assert_eq!(durable.line_now(), None, "acknowledged, and not on disk");
+        assert_ne!(serving(), 0);
+        drop(durable);
+        until("nobody who waits for him", || (serving() == 0).then_some(()));
+    }
+    assert_eq!(bus.stat().producers, Some(0));
+}
+
 /// On a tmpfs a durable acknowledgement would be a lie.
 #[test]
 fn a_ring_in_memory_has_nothing_durable() {

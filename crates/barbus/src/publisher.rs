@@ -283,14 +283,20 @@ fn dial(bus: &Bus) -> Result<UnixStream> {
 
 /// Asks the daemon of `bus` something.
 fn request<T: serde::de::DeserializeOwned>(bus: &Bus, request: &Request) -> Result<T> {
-    let mut socket = dial(bus)?;
+    ask(dial(bus)?, bus, request)
+}
+
+fn ask<T: serde::de::DeserializeOwned>(mut socket: UnixStream, bus: &Bus, request: &Request) -> Result<T> {
     let protocol = |what: String| Error::Protocol { bus: bus.path().to_owned(), what };
     let mut line = serde_json::to_vec(request).map_err(|error| protocol(error.to_string()))?;
     line.push(b'\n');
-    socket.write_all(&line).map_err(|error| Error::io(&bus.socket(), "write", error))?;
+    // A daemon that has hung up already may have said why.
+    let written = socket.write_all(&line);
     let mut reply = String::new();
-    BufReader::new(socket).read_line(&mut reply).map_err(|error| Error::io(&bus.socket(), "read", error))?;
+    let read = BufReader::new(socket).read_line(&mut reply);
     if reply.is_empty() {
+        written.map_err(|error| Error::io(&bus.socket(), "write", error))?;
+        read.map_err(|error| Error::io(&bus.socket(), "read", error))?;
         return Err(protocol("the daemon hung up without an answer".into()));
     }
     if let Ok(Answer::Error { error }) = serde_json::from_str(&reply) {
@@ -311,4 +317,32 @@ pub fn stat(bus: &Bus) -> Result<Stat> {
 /// Has the daemon close the trading day (`date`, where it is given, must be the open one or one that is closed) and archive it.
 pub fn request_close_day(bus: &Bus, date: Option<Date>) -> Result<DayClose> {
     request(bus, &Request::CloseDay { date })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::InitOptions;
+
+    /// One connection too many is turned away by a daemon that does not wait for what it asks.
+    #[test]
+    fn why_a_daemon_hung_up_is_told_also_where_nothing_could_be_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let bus =
+            Bus::init(&folder.path().join("bus"), &InitOptions { calendar: "24x7".into(), preset: None }).unwrap();
+        let turned_away = |answer: &[u8]| {
+            let (own, mut theirs) = UnixStream::pair().unwrap();
+            theirs.write_all(answer).unwrap();
+            drop(theirs);
+            ask::<Stat>(own, &bus, &Request::Stat {}).unwrap_err()
+        };
+        match turned_away(b"{\"error\":\"too many connections\"}\n") {
+            Error::Refused { why, .. } => assert_eq!(why, "too many connections"),
+            other => panic!("{other:?}"),
+        }
+        match turned_away(b"") {
+            Error::Io { action, source, .. } => assert_eq!((action, source.kind()), ("write", ErrorKind::BrokenPipe)),
+            other => panic!("{other:?}"),
+        }
+    }
 }
