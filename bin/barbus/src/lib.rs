@@ -7,11 +7,17 @@ mod commands;
 mod output;
 mod publish;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use publish::{Content, Format, read};
 
 /// Runs what the arguments of this process say, and tells how it went.
 pub fn main() -> ExitCode {
-    commands::main()
+    run(std::env::args_os())
+}
+
+/// As [`main`], for a program that has this one in it; the first of the arguments is a program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    commands::run(arguments)
 }

@@ -1,7 +1,7 @@
 //! Between two processes: one bar one way, and as many as go through, barbus and its peers in turn.
 
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::ensure;
@@ -26,34 +26,42 @@ pub(crate) fn own() -> anyhow::Result<Vec<System>> {
     Ok(own::peers().iter().map(|peer| System { program: program.clone(), about: about(peer.as_ref()) }).collect())
 }
 
-/// Every system of `systems` once.
-pub(crate) fn round(report: &mut Report, systems: &[System], what: Measure) -> anyhow::Result<()> {
+/// Every system of `systems` once. One that fails is taken out of them: why is returned.
+pub(crate) fn round(report: &mut Report, systems: &mut Vec<System>, what: Measure) -> anyhow::Result<Vec<String>> {
     if matches!(what, Measure::OneByOne | Measure::Batches) {
         report.add(title(what), COPY, None, "M bars/s", copy()?);
     }
     let program = std::env::current_exe()?;
-    for system in systems.iter().filter(|system| system.about.measures.contains(&what)) {
-        let name = &system.about.name;
-        // The distance between two cores of a virtual machine changes from one second to the next: the limit is measured beside each system.
-        let limit = match what == Measure::OneWay && name != own::LIMIT {
-            true => Some(measure(&program, own::LIMIT, what)?),
-            false => None,
-        };
-        match (measure(&system.program, name, what)?, limit) {
-            (Figures::OneWay(own), Some(Figures::OneWay(limit))) => {
-                for ((quantile, ns), (_, limit)) in own.named().into_iter().zip(limit.named()) {
-                    report.add_beside(&format!("{}, {quantile}", title(what)), name, limit, "ns", ns);
-                }
+    let mut failures = Vec::new();
+    systems.retain(|system| {
+        let measured = if system.about.measures.contains(&what) { one(report, &program, system, what) } else { Ok(()) };
+        failures.extend(measured.as_ref().err().map(|error| format!("{error:#}")));
+        measured.is_ok()
+    });
+    Ok(failures)
+}
+
+fn one(report: &mut Report, program: &Path, system: &System, what: Measure) -> anyhow::Result<()> {
+    let name = &system.about.name;
+    // The distance between two cores of a virtual machine changes from one second to the next: the limit is measured beside each system.
+    let limit = match what == Measure::OneWay && name != own::LIMIT {
+        true => Some(measure(program, own::LIMIT, what)?),
+        false => None,
+    };
+    match (measure(&system.program, name, what)?, limit) {
+        (Figures::OneWay(own), Some(Figures::OneWay(limit))) => {
+            for ((quantile, ns), (_, limit)) in own.named().into_iter().zip(limit.named()) {
+                report.add_beside(&format!("{}, {quantile}", title(what)), name, limit, "ns", ns);
             }
-            (Figures::OneWay(own), _) => {
-                for (quantile, ns) in own.named() {
-                    // Nobody is woken by a word of memory.
-                    report.add(&format!("{}, {quantile}", title(what)), name, Some("Unix socket"), "ns", ns);
-                }
+        }
+        (Figures::OneWay(own), _) => {
+            for (quantile, ns) in own.named() {
+                // Nobody is woken by a word of memory.
+                report.add(&format!("{}, {quantile}", title(what)), name, Some("Unix socket"), "ns", ns);
             }
-            (Figures::Rate { per_second, .. }, _) => {
-                report.add(title(what), name, Some(COPY), "M bars/s", per_second / 1e6)
-            }
+        }
+        (Figures::Rate { per_second, .. }, _) => {
+            report.add(title(what), name, Some(COPY), "M bars/s", per_second / 1e6)
         }
     }
     Ok(())

@@ -23,7 +23,8 @@ const LIMIT: &str = "unpacked, nothing else";
 const BLOCK_BYTES: usize = 256 * 1024;
 
 pub(crate) fn round(report: &mut Report, data: &Path) -> anyhow::Result<()> {
-    let packed = std::fs::read(data.join(FILE))?;
+    let file = data.join(FILE);
+    let packed = std::fs::read(&file).with_context(|| file.display().to_string())?;
     let unpack = || MultiGzDecoder::new(BufReader::with_capacity(BLOCK_BYTES, Cursor::new(packed.clone())));
     let mut text = Vec::new();
     unpack().read_to_end(&mut text)?;

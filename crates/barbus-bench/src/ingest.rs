@@ -1,11 +1,19 @@
 //! A year of real bars from gzip CSV to the last day's archive, by the command line and the daemon as their own processes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType};
+use arrow_array::{Array, Float64Array, RecordBatch};
+use barbus::Bus;
+use barbus_archive::Archive;
+use rustix::process::Signal;
 
+use crate::command_line::{self, Daemon};
 use crate::report::Report;
 
 pub(crate) const FILE: &str = "us_sp500_2024_a.csv.gz";
@@ -21,8 +29,48 @@ pub(crate) fn round(report: &mut Report, data: &Path) -> anyhow::Result<()> {
             .count();
         ensure!(days == 252, "{days} days archived");
         report.add("a year of gzip CSV to its archives", "barbus publish", None, "s", seconds);
-        Ok(())
+        check(bus, Path::new(file))
     })
+}
+
+/// Has `look` see every bar: which it is, its frame so much later, and the bits of its numbers.
+fn for_each(bars: &RecordBatch, later_ms: i64, mut look: impl FnMut((String, i64), Vec<Option<u64>>)) {
+    let symbols = bars.column(0);
+    let name = |row: usize| match symbols.as_dictionary_opt::<Int32Type>() {
+        Some(keys) => keys.values().as_string::<i32>().value(keys.key(row).unwrap_or_default()),
+        None => symbols.as_string::<i32>().value(row),
+    };
+    let frames = bars.column(1).as_primitive::<TimestampMillisecondType>();
+    let numbers: Vec<_> = bars.columns()[2..].iter().map(|column| column.as_primitive::<Float64Type>()).collect();
+    for row in 0..bars.num_rows() {
+        let number = |column: &&Float64Array| column.is_valid(row).then(|| column.value(row).to_bits());
+        let bar = (name(row).to_owned(), frames.value(row) + later_ms);
+        look(bar, numbers.iter().map(number).collect());
+    }
+}
+
+/// Compares the archived days with the file, row by row: each line is a bar of its own.
+fn check(bus: &Path, file: &Path) -> anyhow::Result<()> {
+    let bus = Bus::open(bus)?;
+    let content = barbus_cli::read(FILE, std::fs::File::open(file)?, None, &bus.settings().schema);
+    let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), bus.settings().calendar.name());
+    let mut archived = BTreeMap::new();
+    for day in archive.days()? {
+        let (_, rows) = archive.read(day)?.context("it was listed")?;
+        for_each(&rows, 0, |bar, numbers| drop(archived.insert(bar, numbers)));
+    }
+    let mut lines = 0;
+    // The file's times are starts.
+    for_each(&content.bars, 60_000, |bar, numbers| {
+        lines += usize::from(archived.get(&bar) == Some(&numbers));
+    });
+    let all = content.bars.num_rows();
+    ensure!(
+        lines == all && archived.len() == all,
+        "{lines} of {all} bars are among {} that are archived",
+        archived.len()
+    );
+    Ok(())
 }
 
 /// Runs a command of `barbus` on a bus: its verb, and what follows the bus.
@@ -33,26 +81,20 @@ pub(crate) fn on_a_bus(
     data: &Path,
     work: impl FnOnce(&Path, &str, Run<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let barbus = std::env::current_exe()?.with_file_name("barbus");
-    ensure!(barbus.exists(), "{}: build it first: cargo build --release --bin barbus", barbus.display());
     let directory = tempfile::tempdir()?;
     let bus = directory.path().join("bus");
     let run = |arguments: &[&str]| -> anyhow::Result<()> {
-        let mut command = Command::new(&barbus);
+        let mut command = command_line::barbus()?;
         let status = command.arg(arguments[0]).arg(&bus).args(&arguments[1..]).stdout(Stdio::null()).status()?;
         ensure!(status.success(), "barbus {arguments:?} failed");
         Ok(())
     };
     run(&["init", "--calendar", "XNYS"])?;
-    let mut daemon = Command::new(&barbus).arg("daemon").arg(&bus).stderr(Stdio::null()).spawn()?;
-    while !bus.join("ingest.sock").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    let opened = Bus::open(&bus)?;
+    let mut daemon = Daemon::start(&opened)?;
+    daemon.until_it_listens(&opened, Duration::from_millis(1))?;
     let file = data.join(FILE);
     let file = file.to_str().context("the folder's name is UTF-8")?;
-    let done = work(&bus, file, &run);
-    let pid = rustix::process::Pid::from_child(&daemon);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-    daemon.wait()?;
-    done
+    work(&bus, file, &run)?;
+    daemon.end(Signal::TERM)
 }

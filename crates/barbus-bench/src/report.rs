@@ -106,3 +106,33 @@ impl Report {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Others read these objects.
+    #[test]
+    fn a_measure_has_its_rounds_their_median_and_that_of_their_ratios() {
+        let mut report = Report::default();
+        for (limit, own) in [(10.0, 30.0), (20.0, 20.0), (10.0, 50.0)] {
+            report.add("one bar", "word", None, "ns", limit);
+            report.add("one bar", "ring", Some("word"), "ns", own);
+            report.add_beside("one bar", "library", limit * 2.0, "ns", own);
+            report.add("one bar", "other", Some("nobody"), "ns", own);
+        }
+        let line = |system: &str, median: f64, ratio: Option<f64>, rounds: [f64; 3]| {
+            serde_json::json!({
+                "measure": "one bar", "system": system, "median": median, "unit": "ns", "ratio_to_limit": ratio, "rounds": rounds,
+            })
+        };
+        let found: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+        let wanted = serde_json::json!([
+            line("word", 10.0, None, [10.0, 20.0, 10.0]),
+            line("ring", 30.0, Some(3.0), [30.0, 20.0, 50.0]),
+            line("library", 30.0, Some(1.5), [30.0, 20.0, 50.0]),
+            line("other", 30.0, None, [30.0, 20.0, 50.0]),
+        ]);
+        assert_eq!(found, wanted);
+    }
+}

@@ -1,16 +1,16 @@
 //! From the daemon's start to its first acknowledgement, with a full ring of one open day.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use barbus::protocol::Ack;
 use barbus::{Bus, Publisher};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
+use crate::command_line::{self, Daemon};
 use crate::report::Report;
 
 pub(crate) const SYMBOLS: usize = 5_000;
@@ -21,15 +21,13 @@ const MEASURE: &str = "start to first ack, full 256 MB ring";
 
 /// Fills a ring of the default size with bars of one day, and starts its daemon in each of the ways, `rounds` times.
 pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
-    let barbus = std::env::current_exe()?.with_file_name("barbus");
-    ensure!(barbus.exists(), "{}: build it first: cargo build --release --bin barbus", barbus.display());
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("bus");
-    let made =
-        Command::new(&barbus).arg("init").arg(&path).args(["--calendar", "24x7"]).stdout(Stdio::null()).status()?;
+    let mut init = command_line::barbus()?;
+    let made = init.arg("init").arg(&path).args(["--calendar", "24x7"]).stdout(Stdio::null()).status()?;
     ensure!(made.success(), "barbus init failed");
     let bus = Bus::open(&path)?;
-    let mut daemon = start(&barbus, &path)?;
+    let mut daemon = Daemon::start(&bus)?;
     let mut publisher = connect(&bus, &mut daemon)?;
     publisher.send(&minute(0))?;
     let stat = barbus::stat(&bus)?;
@@ -50,11 +48,10 @@ pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
             (Signal::KILL, false, "after kill -9, a new bar"),
             (Signal::KILL, true, "after kill -9, a bar that is there"),
         ] {
-            kill_process(Pid::from_child(&daemon), signal)?;
-            daemon.wait()?;
+            daemon.end(signal)?;
             let bar = if known { minute(next / 2) } else { minute(next) }.slice(0, 1);
             let begun = Instant::now();
-            daemon = start(&barbus, &path)?;
+            daemon = Daemon::start(&bus)?;
             let ack = connect(&bus, &mut daemon)?.send(&bar)?;
             let ms = begun.elapsed().as_secs_f64() * 1_000.0;
             let expected = Ack { rows: 1, accepted: u64::from(!known), duplicate: u64::from(known), ..ack };
@@ -63,26 +60,12 @@ pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
             report.add(MEASURE, system, None, "ms", ms);
         }
     }
-    kill_process(Pid::from_child(&daemon), Signal::KILL)?;
-    daemon.wait()?;
-    Ok(())
+    daemon.end(Signal::KILL)
 }
 
-fn start(barbus: &Path, bus: &Path) -> anyhow::Result<Child> {
-    let daemon = Command::new(barbus).arg("daemon").arg(bus).stdin(Stdio::null()).stderr(Stdio::null()).spawn();
-    daemon.context("cannot start the daemon")
-}
-
-/// Tries until the daemon listens.
-fn connect(bus: &Bus, daemon: &mut Child) -> anyhow::Result<Publisher> {
-    loop {
-        match Publisher::connect(bus) {
-            Ok(publisher) => return Ok(publisher),
-            Err(barbus::Error::NoDaemon { .. }) => std::thread::sleep(Duration::from_micros(200)),
-            Err(error) => return Err(error.into()),
-        }
-        ensure!(daemon.try_wait()?.is_none(), "the daemon ended");
-    }
+fn connect(bus: &Bus, daemon: &mut Daemon) -> anyhow::Result<Publisher> {
+    daemon.until_it_listens(bus, Duration::from_micros(200))?;
+    Ok(Publisher::connect(bus)?)
 }
 
 /// A bar of every symbol.

@@ -15,10 +15,11 @@ use anyhow::{Context, bail, ensure};
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_ipc::writer::StreamWriter;
 use barbus::{Bus, Event, InitOptions, Publisher, Reader, Start};
-use barbus_bench_link::{pin, unpin};
+use barbus_bench_link::{pin, scratch, unpin};
 use barbus_shm::{Load, Memory, ReadMap, Store, WriteMap, allocate};
 use hdrhistogram::Histogram;
 
+use crate::command_line::Daemon;
 use crate::market::Market;
 use crate::report::Report;
 
@@ -99,7 +100,7 @@ pub(crate) fn play(role: Role, directory: &Path) -> anyhow::Result<()> {
 /// A process of this measure; it is killed when this is dropped.
 struct Process {
     child: Child,
-    lines: Option<BufReader<std::process::ChildStdout>>,
+    lines: BufReader<std::process::ChildStdout>,
 }
 
 impl Process {
@@ -109,41 +110,35 @@ impl Process {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["socket-role", name.get_name()]).arg(directory).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
-        let lines = child.stdout.take().map(BufReader::new);
+        let lines = BufReader::new(child.stdout.take().context("it was piped")?);
         let mut process = Self { child, lines };
         ensure!(process.line()? == "ready", "{} did not start", name.get_name());
         Ok(process)
     }
 
-    /// The daemon of a bus, on a core of its own.
-    fn daemon(bus: &Bus) -> anyhow::Result<Self> {
-        let barbus = std::env::current_exe()?.with_file_name("barbus");
-        ensure!(barbus.exists(), "{}: build it first: cargo build --release --bin barbus", barbus.display());
-        // Its threads are where it was started.
-        pin(1);
-        let child = Command::new(barbus).arg("daemon").arg(bus.path()).stderr(Stdio::null()).spawn();
-        pin(0);
-        let process = Self { child: child?, lines: None };
-        while UnixStream::connect(bus.socket()).is_err() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(process)
-    }
-
     fn line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
-        self.lines.as_mut().context("it says nothing")?.read_line(&mut line)?;
+        self.lines.read_line(&mut line)?;
         Ok(line.trim_end().to_owned())
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The daemon puts its house in order; the others just end.
-        let _ =
-            rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM);
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The daemon of a bus, on a core of its own.
+fn daemon_of(bus: &Bus) -> anyhow::Result<Daemon> {
+    // Its threads are where it was started.
+    pin(1);
+    let daemon = Daemon::start(bus);
+    pin(0);
+    let mut daemon = daemon?;
+    daemon.until_it_listens(bus, Duration::from_millis(1))?;
+    Ok(daemon)
 }
 
 /// A way of a bar from this process through another one back to its eye.
@@ -196,7 +191,7 @@ fn one_by_one(report: &mut Report, mut ways: Vec<Box<dyn Way>>) -> anyhow::Resul
 
 pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     pin(0);
-    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+    let directory = scratch()?;
     let ways: Vec<Box<dyn Way>> = vec![
         Box::new(Hop::new(directory.path())?),
         Box::new(Message::new(directory.path())?),
@@ -248,13 +243,13 @@ impl Way for Hop {
 struct Watched {
     reader: Reader,
     bus: Bus,
-    _daemon: Process,
+    _daemon: Daemon,
 }
 
 impl Watched {
     fn new(path: &Path) -> anyhow::Result<Self> {
         let bus = Bus::init(path, &InitOptions { calendar: "24x7".into(), preset: None })?;
-        let daemon = Process::daemon(&bus)?;
+        let daemon = daemon_of(&bus)?;
         let reader = Reader::open(bus.path())?.from(Start::Oldest)?;
         Ok(Self { reader, bus, _daemon: daemon })
     }
@@ -376,7 +371,7 @@ fn ingest(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
         ensure!(u64::from_le_bytes(sum) > 60 * market.bars() as u64, "bytes are missing");
     }
     let bus = Bus::init(&directory.join("batches"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
-    let _daemon = Process::daemon(&bus)?;
+    let _daemon = daemon_of(&bus)?;
     let mut publisher = Publisher::connect(&bus)?;
     let start = Instant::now();
     for batch in &batches {

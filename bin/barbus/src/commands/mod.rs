@@ -17,6 +17,7 @@ mod tail;
 mod verify;
 mod window;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -56,10 +57,10 @@ enum Verb {
 #[error("already reported")]
 pub(crate) struct Reported;
 
-/// Runs what the command line says.
-pub(crate) fn main() -> ExitCode {
+/// Runs what the arguments say.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = Cli::command().after_help(EXIT_CODES).mut_subcommands(|verb| verb.after_help(EXIT_CODES));
-    let verb = match Cli::from_arg_matches(&command.get_matches()) {
+    let verb = match Cli::from_arg_matches(&command.get_matches_from(arguments)) {
         Ok(cli) => cli.verb,
         Err(error) => error.exit(),
     };

@@ -17,5 +17,5 @@ pub use bar::{Bar, SYMBOLS};
 pub use control::prepare;
 pub use cores::{pin, unpin};
 pub use job::{About, Figures, Job, Role, Times, about, side};
-pub use launch::{measure, scratch};
+pub use launch::{measure, scratch, scratch_place};
 pub use peer::{AnyPeer, Measure, Peer, Receiver, Scale, Sender, Wait, until};

@@ -3,7 +3,7 @@ use barbus::Row;
 use barbus_ring::{Follower, Polled, Ring, Spec, Start};
 
 use super::plot::{Panel, Plot};
-use super::{Worked, directory, pin, ring_of, row};
+use super::{Worked, pin, ring_of, row, scratch};
 use crate::filling::{append_all, persist};
 
 const ROWS: [(u32, &str); 7] =
@@ -25,7 +25,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
     pin(0);
     for (rows_per_block, _) in ROWS {
         let x = f64::from(rows_per_block);
-        let directory = directory()?;
+        let directory = scratch()?;
         let path = directory.path().join("ring");
         let blocks = (RING / u64::from(rows_per_block)) as u32;
         // With room for the blocks that may not be used again yet.

@@ -5,7 +5,7 @@ use barbus::{Event, Reader, Start};
 
 use super::market::Market;
 use super::plot::{Panel, Plot};
-use super::{Worked, bus, directory, name, writer_of};
+use super::{Worked, bus, name, scratch, writer_of};
 
 const MINUTES: usize = 250;
 /// Symbols, of which each has as many bars: a day of so many bars.
@@ -27,7 +27,7 @@ pub(super) fn plot() -> Plot {
 
 pub(super) fn round(plot: &mut Plot, round: usize) -> anyhow::Result<()> {
     for (symbols, _) in SYMBOLS {
-        let directory = directory()?;
+        let directory = scratch()?;
         let bars = (symbols * MINUTES) as u64;
         let bus = bus(&directory, 16_000_000 + bars * 95, 32_768)?;
         let mut writer = writer_of(&bus)?;

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 pub(crate) use crowd::{Task, attend};
 use plot::Plot;
 
-use barbus_bench_link::{pin, unpin};
+use barbus_bench_link::{pin, scratch, unpin};
 
 /// What is measured, and where it goes.
 #[derive(Debug, clap::Args)]
@@ -89,11 +89,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         std::fs::write(path, serde_json::to_string_pretty(&lines)?)?;
     }
     Ok(())
-}
-
-/// Memory, not a disk: what is measured is barbus.
-fn directory() -> anyhow::Result<TempDir> {
-    Ok(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?)
 }
 
 /// A bus with these sizes, open around the clock.

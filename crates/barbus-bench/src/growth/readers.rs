@@ -6,7 +6,7 @@ use barbus_ring::Spec;
 
 use super::crowd::{Crowd, Task};
 use super::plot::{Panel, Plot};
-use super::{SYMBOLS, Worked, bus, directory, name, pin, ring_of, row, writer_of};
+use super::{SYMBOLS, Worked, bus, name, pin, ring_of, row, scratch, writer_of};
 use crate::filling::persist;
 
 const COUNTS: [(usize, &str); 6] = [(0, "0"), (1, "1"), (4, "4"), (16, "16"), (64, "64"), (256, "256")];
@@ -38,7 +38,7 @@ pub(super) fn round(plot: &mut Plot, round: usize) -> anyhow::Result<()> {
 
 /// The ring by itself.
 fn alone(plot: &mut Plot) -> anyhow::Result<()> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let path = directory.path().join("ring");
     pin(0);
     let mut writer = ring_of(&path, Spec { blocks: 16, ..Spec::default() })?;
@@ -63,7 +63,7 @@ fn alone(plot: &mut Plot) -> anyhow::Result<()> {
 }
 
 fn with_library(plot: &mut Plot) -> anyhow::Result<()> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let bus = bus(&directory, 128_000_000, 8_192)?;
     let mut writer = writer_of(&bus)?;
     (0..SYMBOLS).try_for_each(|symbol| writer.symbol(&name(symbol)).map(drop))?;
@@ -108,7 +108,7 @@ fn with_library(plot: &mut Plot) -> anyhow::Result<()> {
 }
 
 fn memory(plot: &mut Plot) -> anyhow::Result<()> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let bus = bus(&directory, 256_000_000, 8_192)?;
     let mut writer = writer_of(&bus)?;
     (0..SYMBOLS).try_for_each(|symbol| writer.symbol(&name(symbol)).map(drop))?;

@@ -6,7 +6,7 @@ use barbus_ring::{Follower, Polled, Ring, Spec};
 
 use super::market::Market;
 use super::plot::{Panel, Plot};
-use super::{Worked, bus, directory, name, pin, ring_of, row, writer_of};
+use super::{Worked, bus, name, pin, ring_of, row, scratch, writer_of};
 use crate::filling::persist;
 
 const SIZES: [(u64, &str); 5] = [(8, "8 M"), (32, "32 M"), (128, "128 M"), (512, "512 M"), (1_024, "1 G")];
@@ -37,7 +37,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
 
 /// The ring by itself, every page of which was written before.
 fn going_round(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let path = directory.path().join("ring");
     pin(0);
     let mut writer = ring_of(&path, Spec::default().with_file_bytes(megabytes << 20))?;

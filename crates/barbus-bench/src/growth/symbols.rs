@@ -5,7 +5,7 @@ use barbus::Reader;
 
 use super::market::Market;
 use super::plot::{Panel, Plot};
-use super::{Worked, bus, directory, name, writer_of};
+use super::{Worked, bus, name, scratch, writer_of};
 
 const COUNTS: [(usize, &str); 5] = [(10, "10"), (100, "100"), (1_000, "1 k"), (5_000, "5 k"), (20_000, "20 k")];
 const MINUTES: usize = 240;
@@ -29,7 +29,7 @@ pub(super) fn plot() -> Plot {
 pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
     for (symbols, _) in COUNTS {
         let x = symbols as f64;
-        let directory = directory()?;
+        let directory = scratch()?;
         let bus = bus(&directory, 24_000_000 + (symbols * MINUTES) as u64 * 95, 32_768)?;
         let mut writer = writer_of(&bus)?;
         let mut market = Market::new(symbols);

@@ -9,6 +9,7 @@ use arrow_array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, SymbolId, Writer};
+use barbus_bench_link::scratch;
 use barbus_ring::{Follower, Polled, Ring, RingWriter, Spec, create};
 use tempfile::TempDir;
 
@@ -50,10 +51,6 @@ const OPERATIONS: usize = 20_000;
 
 fn name(symbol: usize) -> String {
     format!("{symbol:06}.XSHE")
-}
-
-fn directory() -> anyhow::Result<TempDir> {
-    Ok(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?)
 }
 
 /// Row `i` of a day.
@@ -113,7 +110,7 @@ fn check_all(path: &Path, count: usize) -> anyhow::Result<()> {
 }
 
 fn ring_push() -> anyhow::Result<usize> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let path = directory.path().join("ring");
     let mut writer = ring(&path)?;
     for i in 1..=OPERATIONS {
@@ -126,7 +123,7 @@ fn ring_push() -> anyhow::Result<usize> {
 
 fn ring_append() -> anyhow::Result<usize> {
     const RUN: usize = 128;
-    let directory = directory()?;
+    let directory = scratch()?;
     let path = directory.path().join("ring");
     let mut writer = ring(&path)?;
     let mut next = 1;
@@ -145,7 +142,7 @@ fn ring_append() -> anyhow::Result<usize> {
 }
 
 fn ring_poll() -> anyhow::Result<usize> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let path = directory.path().join("ring");
     let mut writer = ring(&path)?;
     let ring = Ring::attach(&path)?;
@@ -162,7 +159,7 @@ fn ring_poll() -> anyhow::Result<usize> {
 }
 
 fn ring_poll_idle() -> anyhow::Result<usize> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let path = directory.path().join("ring");
     let _writer = ring(&path)?;
     let ring = Ring::attach(&path)?;
@@ -177,7 +174,7 @@ fn ring_poll_idle() -> anyhow::Result<usize> {
 
 fn ring_catch_up() -> anyhow::Result<usize> {
     const POLL: usize = 1_024;
-    let directory = directory()?;
+    let directory = scratch()?;
     let path = directory.path().join("ring");
     let writer = filled_ring(&path, ROWS)?;
     let ring = Ring::attach(&path)?;
@@ -197,7 +194,7 @@ fn ring_catch_up() -> anyhow::Result<usize> {
 
 fn ring_attach() -> anyhow::Result<usize> {
     const TIMES: usize = 100;
-    let directory = directory()?;
+    let directory = scratch()?;
     let path = directory.path().join("ring");
     let _writer = filled_ring(&path, ROWS)?;
     for _ in 0..TIMES {
@@ -232,7 +229,7 @@ fn filled_bus(directory: &TempDir, rows: usize) -> anyhow::Result<(Bus, Writer)>
 }
 
 fn library_push() -> anyhow::Result<usize> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let (_bus, mut writer) = bus(&directory)?;
     for i in 1..=OPERATIONS {
         let row = row(i);
@@ -267,7 +264,7 @@ fn minute(minute: i64, symbols: usize) -> RecordBatch {
 fn library_publish() -> anyhow::Result<usize> {
     const BATCH: usize = 5_000;
     const BATCHES: usize = 8;
-    let directory = directory()?;
+    let directory = scratch()?;
     let (_bus, mut writer) = bus(&directory)?;
     // The symbols' first bars.
     writer.publish(minute(2, BATCH))?;
@@ -282,7 +279,7 @@ fn library_publish() -> anyhow::Result<usize> {
 
 fn library_open() -> anyhow::Result<usize> {
     const TIMES: usize = 20;
-    let directory = directory()?;
+    let directory = scratch()?;
     let (bus, _writer) = filled_bus(&directory, ROWS)?;
     for _ in 0..TIMES {
         let reader = counted_work(|| Reader::open(bus.path())?.from(Start::Today))?;
@@ -292,7 +289,7 @@ fn library_open() -> anyhow::Result<usize> {
 }
 
 fn library_poll() -> anyhow::Result<usize> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let (bus, mut writer) = bus(&directory)?;
     let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
     reader.poll()?;
@@ -308,7 +305,7 @@ fn library_poll() -> anyhow::Result<usize> {
 }
 
 fn library_catch_up() -> anyhow::Result<usize> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let (bus, writer) = filled_bus(&directory, ROWS)?;
     let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
     let to = ROWS - writer.ring().geometry().tip_rows as usize - 1_024;
@@ -323,7 +320,7 @@ fn library_catch_up() -> anyhow::Result<usize> {
 }
 
 fn first_question() -> anyhow::Result<usize> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let (bus, _writer) = filled_bus(&directory, ROWS)?;
     let mut reader = Reader::open(bus.path())?;
     let last = counted_work(|| reader.latest(&name(0)))?;
@@ -348,7 +345,7 @@ fn asked(directory: &TempDir, count: usize) -> anyhow::Result<(Writer, Reader, V
 }
 
 fn latest() -> anyhow::Result<usize> {
-    let directory = directory()?;
+    let directory = scratch()?;
     let (_writer, mut reader, names) = asked(&directory, 1)?;
     for i in 0..OPERATIONS {
         let symbol = i * 7 % names.len();
@@ -360,7 +357,7 @@ fn latest() -> anyhow::Result<usize> {
 
 fn window() -> anyhow::Result<usize> {
     const TIMES: usize = 2_000;
-    let directory = directory()?;
+    let directory = scratch()?;
     let (_writer, mut reader, names) = asked(&directory, 240)?;
     for i in 0..TIMES {
         let rows = counted_work(|| reader.window(&names[i % names.len()], 240))?;
@@ -371,7 +368,7 @@ fn window() -> anyhow::Result<usize> {
 
 fn window_into() -> anyhow::Result<usize> {
     const TIMES: usize = 2_000;
-    let directory = directory()?;
+    let directory = scratch()?;
     let (_writer, mut reader, names) = asked(&directory, 240)?;
     let mut rows = Vec::with_capacity(240);
     for i in 0..TIMES {

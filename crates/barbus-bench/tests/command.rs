@@ -1,0 +1,49 @@
+//! The command by which anybody measures, on a machine where not all is there.
+
+use std::process::{Command, Output};
+
+fn bench(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_barbus-bench")).args(arguments).env_remove("BARBUS_DATA").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// The daemon and the command line that are measured are built with the benches, and by the same command.
+#[test]
+fn the_command_line_is_in_it() {
+    let version = concat!("barbus ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(text(&bench(&["barbus", "--version"]).stdout), version);
+    assert_eq!(bench(&["barbus", "stat", "/nowhere"]).status.code(), Some(1));
+    assert_eq!(bench(&["barbus", "nonsense"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_fails_is_named_at_the_end_and_takes_nothing_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, json) = (folder.path().to_str().unwrap(), folder.path().join("all.json"));
+    let arguments = ["all", "--rounds", "2", "--only", "csv,ingest", "--data", data, "--json", json.to_str().unwrap()];
+    let output = bench(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let failed: Vec<_> = text(&output.stderr).lines().filter_map(|line| line.strip_prefix("FAILED: ")).collect();
+    let [csv, ingest] = failed[..] else { panic!("{failed:?}") };
+    assert!(csv.starts_with(&format!("csv: {data}/")) && csv.contains("No such file"), "{csv}");
+    assert!(ingest.starts_with("ingest: ") && ingest.contains("failed"), "{ingest}");
+    assert_eq!(std::fs::read_to_string(json).unwrap(), "[]");
+}
+
+#[test]
+fn what_is_not_there_is_skipped_with_a_word() {
+    let output = bench(&["all", "--only", "csv,ingest", "--rounds", "1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("skipped: csv, ingest: BARBUS_DATA is not set"));
+}
+
+/// Before all is measured in vain.
+#[test]
+fn a_report_that_cannot_be_written_is_told_at_once() {
+    let output = bench(&["all", "--json", "/nowhere/all.json"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
+    assert!(text(&output.stderr).starts_with("Error: /nowhere/all.json"), "{}", text(&output.stderr));
+}
