@@ -8,18 +8,20 @@ use arrow_array::types::Int32Type;
 use arrow_array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
-use barbus::{Bus, InitOptions, Reader, Row, Start, SymbolId, Writer};
-use barbus_ring::{RingWriter, Spec, create};
+use barbus::{Bus, Event, InitOptions, Reader, Row, Start, SymbolId, Writer};
+use barbus_ring::{Follower, Polled, Ring, RingWriter, Spec, create};
 
 use crate::filling::{append_all, persist};
 use crate::report::Report;
-use barbus_bench_link::{pin, unpin};
+use barbus_bench_link::{pin, scratch, unpin};
 
 pub(crate) const SYMBOLS: usize = 5_000;
 pub(crate) const MINUTES: usize = 240;
 pub(crate) const BARS: usize = SYMBOLS * MINUTES;
 /// 2024-07-04 09:30 in Shanghai.
 const OPEN_MS: i64 = 1_720_056_600_000;
+/// The day whose bars are in the ring at the end: a weekday, two others before it.
+const LAST_DAY: i64 = 4;
 const MEASURE: &str = "bars published in batches";
 const LIMIT: &str = "memcpy of the bytes";
 
@@ -56,7 +58,7 @@ fn bars_per_second(start: Instant) -> f64 {
 
 pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     pin(0);
-    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+    let directory = scratch()?;
 
     let source = vec![1u8; BARS * 85];
     // Written once before: a copy, not the kernel's first touch of its pages.
@@ -81,19 +83,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
         let mut rows = Vec::with_capacity(run);
         let start = Instant::now();
         for i in 0..BARS {
-            let price = i as f64;
-            rows.push(Row {
-                symbol: symbols[i % SYMBOLS],
-                frame_ms: OPEN_MS + (i / SYMBOLS) as i64 * 60_000,
-                open: price,
-                high: price,
-                low: price,
-                close: price,
-                volume: price,
-                optional: [price, 1.0, 0.0, 0.0, 0.0, 0.0],
-                present: 3,
-                ..Row::default()
-            });
+            rows.push(row(&symbols, i));
             if run == 1 {
                 writer.push(&rows[0])?;
                 rows.clear();
@@ -103,6 +93,8 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
             }
         }
         report.add(MEASURE, name, Some(LIMIT), "M bars/s", bars_per_second(start));
+        let first = writer.ring().status().next_seq - BARS as u64;
+        check_ring(&Ring::attach(&path)?, first, |i| row(&symbols, i)).context(name)?;
         // As if archived: the next run finds the ring's pages in memory.
         persist(&writer)?;
     }
@@ -117,7 +109,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     unpin();
     let mut writer = Writer::open(&bus)?;
     pin(0);
-    for (day, name) in [(0, Some("barbus library, first touch")), (1, None), (4, Some("barbus library"))] {
+    for (day, name) in [(0, Some("barbus library, first touch")), (1, None), (LAST_DAY, Some("barbus library"))] {
         let batches = minutes(day);
         let start = Instant::now();
         let mut accepted = 0;
@@ -130,22 +122,81 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
         }
         ensure!(accepted == BARS as u64, "{accepted} of {BARS} bars accepted");
         // What the flusher does with a day is not measured here.
-        if day < 4 {
+        if day < LAST_DAY {
             writer.close_day();
             writer.flush()?;
         }
     }
 
+    // Once by the clock, and once with a look at each bar: the sums are the same.
     let start = Instant::now();
-    let mut reader = Reader::open(bus.path())?.from(Start::Today)?;
-    let (mut read, mut sum) = (0usize, 0.0);
-    while let Some(event) = reader.poll()? {
-        if let barbus::Event::Bars(bars) = event {
-            read += bars.len();
-            sum += bars.rows().iter().map(|row| row.close).sum::<f64>();
+    let sum = read_all(&bus, |_, _| Ok(()))?;
+    report.add("catching up by copy", "barbus library", None, "M bars/s", bars_per_second(start));
+    let checked = read_all(&bus, check_bar)?;
+    ensure!(sum == checked, "{sum} where {checked} is the sum");
+    Ok(())
+}
+
+/// Bar `i` of the ring.
+#[inline(always)]
+fn row(symbols: &[SymbolId], i: usize) -> Row {
+    let price = i as f64;
+    Row {
+        symbol: symbols[i % SYMBOLS],
+        frame_ms: OPEN_MS + (i / SYMBOLS) as i64 * 60_000,
+        open: price,
+        high: price,
+        low: price,
+        close: price,
+        volume: price,
+        optional: [price, 1.0, 0.0, 0.0, 0.0, 0.0],
+        present: 3,
+        ..Row::default()
+    }
+}
+
+/// Reads a day's bars from number `first` on, and compares each.
+fn check_ring(ring: &Ring, first: u64, wanted: impl Fn(usize) -> Row) -> anyhow::Result<()> {
+    let mut follower = Follower::new(ring, barbus_ring::Start::Seq(first))?;
+    let mut rows = Vec::new();
+    let mut next = 0;
+    while next < BARS {
+        rows.clear();
+        let polled = follower.poll(ring, &mut rows, 1_024);
+        ensure!(matches!(polled, Polled::Rows(_)), "{polled:?} where bar {next} comes next");
+        for found in &rows {
+            let wanted = Row { seq: first + next as u64, received_ns: found.received_ns, ..wanted(next) };
+            ensure!(*found == wanted, "bar {next} came as {found:?}");
+            next += 1;
         }
     }
-    report.add("catching up by copy", "barbus library", None, "M bars/s", bars_per_second(start));
-    ensure!(read == BARS && sum > 0.0, "{read} of {BARS} bars read");
+    Ok(())
+}
+
+/// Reads the last day; the sum of its prices.
+fn read_all(bus: &Bus, look: impl Fn(usize, &Row) -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let mut reader = Reader::open(bus.path())?.from(Start::Today)?;
+    let (mut read, mut sum) = (0, 0.0);
+    while let Some(event) = reader.poll()? {
+        if let Event::Bars(bars) = event {
+            for row in bars.rows() {
+                look(read, row)?;
+                read += 1;
+                sum += row.close;
+            }
+        }
+    }
+    ensure!(read == BARS, "{read} of {BARS} bars read");
+    Ok(sum)
+}
+
+/// Whether a row is bar `i` of the last day of [`minutes`].
+fn check_bar(i: usize, row: &Row) -> anyhow::Result<()> {
+    let (symbol, minute) = (i % SYMBOLS, 1 + i / SYMBOLS);
+    let numbers = [10.0, 11.0, 9.0, 10.5, 1_000.0, 10_000.0, 1.0].map(|x| x + symbol as f64 + minute as f64);
+    let found = [row.open, row.high, row.low, row.close, row.volume, row.optional[0], row.optional[1]];
+    let frame_ms = OPEN_MS + 86_400_000 * LAST_DAY + 60_000 * minute as i64;
+    let same = (row.symbol.0 as usize, row.frame_ms, row.present, found) == (symbol, frame_ms, 3, numbers);
+    ensure!(same, "bar {i} came as {row:?}");
     Ok(())
 }

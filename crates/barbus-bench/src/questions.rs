@@ -8,7 +8,7 @@ use barbus::{Bus, InitOptions, Reader, Row, Writer};
 
 use crate::batch::{BARS, MINUTES, SYMBOLS, minutes};
 use crate::report::Report;
-use barbus_bench_link::pin;
+use barbus_bench_link::{pin, scratch};
 
 /// Symbols of the small watch list.
 const WATCHED: usize = 16;
@@ -32,7 +32,7 @@ fn each(count: usize, symbols: usize, mut call: impl FnMut(usize)) -> f64 {
 }
 
 pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
-    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
+    let directory = scratch()?;
     let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
     let mut writer = Writer::open(&bus)?;
     for batch in minutes(0) {
@@ -52,11 +52,12 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
         "ms",
         start.elapsed().as_secs_f64() * 1e3,
     );
-    ensure!(last.is_some_and(|row| row.close == 10.5 + MINUTES as f64), "{last:?}");
+    ensure!(last.is_some_and(|row| row.close == close(0, MINUTES - 1)), "{last:?}");
     let start = Instant::now();
     for (i, name) in names.iter().enumerate() {
         reader.window_into(name, MINUTES, &mut rows)?;
-        ensure!(rows.len() == MINUTES && rows[0].close == 11.5 + i as f64, "{name}: {} rows", rows.len());
+        let same = rows.iter().enumerate().all(|(minute, row)| row.close == close(i, minute));
+        ensure!(rows.len() == MINUTES && same, "{name}: {} rows", rows.len());
     }
     let first = start.elapsed().as_secs_f64() * 1e6 / SYMBOLS as f64;
     report.add("window(240), asked first", "Reader::window_into", None, "µs", first);
@@ -68,31 +69,48 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
         (SYMBOLS, "latest of 5,000 symbols", "window(240) of 5,000 symbols"),
     ] {
         let copy = "copy of as many rows";
-        let mut sum = 0.0;
-        let ns = each(QUESTIONS, symbols, |i| sum += black_box(plain[i * MINUTES]).close);
+        // Of what the copies give, and of the answers; halves of integers, whose sums are exact.
+        let (mut copied, mut sum, mut wanted) = (0.0, 0.0, 0.0);
+        let ns = each(QUESTIONS, symbols, |i| copied += black_box(plain[i * MINUTES]).close);
         report.add(latest, copy, None, "ns", ns);
         let ns = each(QUESTIONS, symbols, |i| match reader.latest(&names[i]) {
             Ok(Some(row)) => sum += black_box(row).close,
             other => panic!("{}: {other:?}", names[i]),
         });
         report.add(latest, "Reader::latest", Some(copy), "ns", ns);
+        each(QUESTIONS, symbols, |i| wanted += close(i, MINUTES - 1));
+        ensure!(sum == wanted, "the newest bars' prices are {sum} together, not {wanted}");
         let us = each(WINDOWS, symbols, |i| {
             rows.clear();
             rows.extend_from_slice(&plain[i * MINUTES..(i + 1) * MINUTES]);
-            sum += black_box(&rows)[MINUTES - 1].close;
+            copied += black_box(&rows)[MINUTES - 1].close;
         }) / 1e3;
         report.add(window, copy, None, "µs", us);
+        ensure!(copied > 0.0, "nothing is copied");
+        (sum, wanted) = (0.0, 0.0);
         let us = each(WINDOWS, symbols, |i| {
             reader.window_into(&names[i], MINUTES, &mut rows).expect("asked before");
-            sum += black_box(&rows)[MINUTES - 1].close;
+            sum += ends(black_box(&rows));
         }) / 1e3;
         report.add(window, "Reader::window_into", Some(copy), "µs", us);
         let us = each(WINDOWS, symbols, |i| {
             let rows = reader.window(&names[i], MINUTES).expect("asked before");
-            sum += black_box(&rows)[MINUTES - 1].close;
+            sum += ends(black_box(&rows));
         }) / 1e3;
         report.add(window, "Reader::window", Some(copy), "µs", us);
-        ensure!(sum > 0.0, "no prices");
+        each(WINDOWS, symbols, |i| wanted += 2.0 * (close(i, 0) + close(i, MINUTES - 1)));
+        ensure!(sum == wanted, "the prices of windows are {sum} together, not {wanted}");
     }
     Ok(())
+}
+
+/// The price of a symbol's bar.
+fn close(symbol: usize, minute: usize) -> f64 {
+    11.5 + symbol as f64 + minute as f64
+}
+
+/// The prices at both ends of a window that is whole.
+#[inline(always)]
+fn ends(rows: &[Row]) -> f64 {
+    if rows.len() == MINUTES { rows[0].close + rows[MINUTES - 1].close } else { f64::NAN }
 }
