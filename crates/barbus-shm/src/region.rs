@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::io::{Error, Result};
 use std::os::unix::fs::FileExt;
-use std::ptr::null_mut;
+use std::ptr::{null_mut, without_provenance_mut};
 
 use nix::libc;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
@@ -14,6 +14,9 @@ const HUGE_PAGE: usize = 2 << 20;
 /// `statfs` says it of a tmpfs (`linux/magic.h`).
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 
+/// Places that are looked for, where other threads map something there first.
+const TRIES: usize = 8;
+
 /// A file mapped `MAP_SHARED`, as it was long then; unmapped when the value is dropped.
 ///
 /// Where it is as large as a huge page it begins at a multiple of one: the kernel maps huge pages of a file only at addresses that are to them
@@ -22,8 +25,6 @@ const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 pub(crate) struct Region {
     base: *mut u8,
     len: usize,
-    /// The addresses that belong to it; the map lies among them.
-    reserved: (*mut c_void, usize),
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread; `Region` hands out its address only, and never changes.
@@ -35,20 +36,30 @@ impl Region {
     /// Maps all of `file`; `protection` must not be more than the file was opened for.
     pub(crate) fn map(file: &File, protection: ProtFlags) -> Result<Self> {
         let len = usize::try_from(file.metadata()?.len()).map_err(Error::other)?;
-        // Nothing cannot be mapped: for an empty file one byte, which nobody is let at.
-        let mapped = len.max(1);
-        let slack = if mapped < HUGE_PAGE { 0 } else { HUGE_PAGE };
-        let size = mapped.checked_add(slack).ok_or(std::io::ErrorKind::OutOfMemory)?;
-        let addresses_only = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a new mapping, at an address that the kernel chooses, touches nothing that is there.
-        let start = unsafe { mmap_anonymous(null_mut(), size, ProtFlags::empty(), addresses_only) }?;
-        let skipped = if slack == 0 { 0 } else { start.addr().wrapping_neg() % slack };
-        let base = start.wrapping_byte_add(skipped);
-        let region = Self { base: base.cast(), len, reserved: (start, size) };
-        // SAFETY: `base..base + mapped` lies in the reservation, since `skipped < slack`, or both are 0: what is replaced was made above, and nobody
-        // knows of it.
-        unsafe { mmap(base, mapped, protection, MapFlags::SHARED | MapFlags::FIXED, file, 0) }?;
+        let mut region = Self::map_at(file, protection, len, free_place(len))?;
+        for _ in 1..TRIES {
+            if len < HUGE_PAGE || region.is_aligned() {
+                break;
+            }
+            let Ok(other) = Self::map_at(file, protection, len, free_place(len)) else { break };
+            region = other;
+        }
         Ok(region)
+    }
+
+    /// Maps `len` bytes of `file` at `place`, or elsewhere where that is taken.
+    ///
+    /// Never `MAP_FIXED` over addresses that were reserved: a kernel that refuses the file then (9p, FUSE, want of memory) has given them up already, and
+    /// who gives back what he reserved would take away what another thread has mapped there meanwhile.
+    fn map_at(file: &File, protection: ProtFlags, len: usize, place: *mut c_void) -> Result<Self> {
+        // SAFETY: a new mapping where nothing is: without `MAP_FIXED` the address is a wish.
+        let base = unsafe { mmap(place, size(len), protection, MapFlags::SHARED, file, 0) }?;
+        Ok(Self { base: base.cast(), len })
+    }
+
+    /// Whether huge pages of the file can be mapped in it.
+    fn is_aligned(&self) -> bool {
+        self.base.addr().is_multiple_of(HUGE_PAGE)
     }
 
     /// Where it begins.
@@ -66,6 +77,10 @@ impl Region {
     /// Has the huge page at `offset` made of what the file has there, if it can be; says whether it was.
     fn collapse(&self, offset: usize) -> bool {
         assert!(offset + HUGE_PAGE <= self.len, "a huge page at {offset} of {} bytes", self.len);
+        // At another address the kernel finds nothing to do, and says that it is done.
+        if !self.is_aligned() {
+            return false;
+        }
         // SAFETY: the range lies in this mapping (asserted), which lives as long as `self`. MADV_COLLAPSE (Linux 6.1) changes no byte: it moves
         // what is there to another page of physical memory, as the kernel may at any time.
         unsafe { libc::madvise(self.base.wrapping_add(offset).cast(), HUGE_PAGE, libc::MADV_COLLAPSE) == 0 }
@@ -74,10 +89,27 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        let (start, size) = self.reserved;
-        // SAFETY: these addresses were reserved by `map`, for this value; whoever was told of them has borrowed it.
-        let _ = unsafe { munmap(start, size) };
+        // SAFETY: it was mapped by `map_at`, for this value; whoever was told of its addresses has borrowed it.
+        let _ = unsafe { munmap(self.base.cast(), size(self.len)) };
     }
+}
+
+/// Bytes that are mapped for a file of `len`: nothing cannot be, so for an empty file one, which nobody is let at.
+fn size(len: usize) -> usize {
+    len.max(1)
+}
+
+/// An address where `len` bytes were free just now, a multiple of a huge page; null, where the kernel likes it best, for less than such a page.
+fn free_place(len: usize) -> *mut c_void {
+    let Some(size) = len.checked_add(HUGE_PAGE).filter(|_| len >= HUGE_PAGE) else { return null_mut() };
+    let addresses_only = MapFlags::PRIVATE | MapFlags::NORESERVE;
+    // SAFETY: a new mapping, at an address that the kernel chooses, touches nothing that is there.
+    let Ok(start) = (unsafe { mmap_anonymous(null_mut(), size, ProtFlags::empty(), addresses_only) }) else {
+        return null_mut();
+    };
+    // SAFETY: mapped just above, and nobody knows of it.
+    let _ = unsafe { munmap(start, size) };
+    without_provenance_mut(start.addr().next_multiple_of(HUGE_PAGE))
 }
 
 /// Whether the file's pages are nowhere but in memory.
@@ -141,6 +173,23 @@ mod tests {
         assert_eq!(maps(), 0);
         drop(Region::map(&File::open(&path).unwrap(), ProtFlags::READ).unwrap());
         assert_eq!(maps(), 0);
+    }
+
+    /// The place that a map wishes for may be another thread's by then: it goes elsewhere, and what is there stays.
+    #[test]
+    fn a_place_that_is_taken_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = file(dir.path(), HUGE_PAGE + 4097);
+        let taken = Region::map(&made, ProtFlags::READ | ProtFlags::WRITE).unwrap();
+        // SAFETY: bytes of the region, which nobody else knows of.
+        unsafe { taken.base().add(5).write(7) };
+        let other = file(dir.path(), HUGE_PAGE);
+        let elsewhere = Region::map_at(&other, ProtFlags::READ, HUGE_PAGE, taken.base().cast()).unwrap();
+        let (first, second) = (taken.base().addr(), elsewhere.base().addr());
+        assert!(second + HUGE_PAGE <= first || first + taken.len() <= second);
+        drop(elsewhere);
+        // SAFETY: as above.
+        assert_eq!(unsafe { taken.base().add(5).read() }, 7);
     }
 
     /// The kernel's own account, where it gives huge pages at all.
