@@ -255,6 +255,17 @@ impl<M: WriterMemory> RingWriter<M> {
         true
     }
 
+    /// Closes a day of which the file has no row, as those of its rows that were in the file before are archived: readers find the close in a block
+    /// that has none. No day must be open.
+    pub fn close_day_without_rows(&mut self, day: i64) -> Result<(), RingFull> {
+        if self.day.is_some() || !self.begin_day(day) {
+            return Ok(());
+        }
+        let opened = self.open_block().map(drop);
+        self.close_day();
+        opened
+    }
+
     /// Rows that can be appended before the next block is needed, at least one and at most half of the tip; a block is opened where none is.
     #[inline]
     pub fn room(&mut self) -> Result<usize, RingFull> {

@@ -191,7 +191,6 @@ fn starts() {
     }
 }
 
-/// Rows that come between two days ride in a block of no day, which closes nothing.
 /// Promise 4: who has read all rows of a day, one by one or many, and is overtaken before he looks again, has missed no row and is told the close.
 #[test]
 fn the_close_of_a_day_whose_blocks_are_gone_is_told() {
@@ -225,6 +224,7 @@ fn the_close_of_a_day_whose_blocks_are_gone_is_told() {
     }
 }
 
+/// Rows that come between two days ride in a block of no day, which closes nothing.
 #[test]
 fn late_rows_between_two_days_close_nothing() {
     let mut f = fixture(small());

@@ -1,9 +1,10 @@
 //! Views of the ring's memory: what is held does not change, and nobody waits for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
 use arrow_array::types::{Float64Type, UInt64Type};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, View, Writer};
 use barbus_archive::Archive;
 
@@ -247,6 +248,61 @@ fn a_ring_whose_every_block_is_held_is_replaced() {
     assert_eq!(writer.push(&Row { frame_ms: row.frame_ms + DAY, ..row }).unwrap(), Pushed::Accepted(total));
     assert_eq!(writer.flush_waiter().status().rings_replaced, before);
     assert!(follower.next(Duration::from_secs(60)).unwrap().is_some());
+}
+
+/// Promise 4: a day that closes when its rows are all in the file before, and none in the ring's new one, closes for readers all the same: for who
+/// has read along, and for who comes later. It is the same after a restart.
+#[test]
+fn a_day_without_a_row_in_the_new_file_closes() {
+    for restart in [false, true] {
+        let (_dir, bus) = bus(4);
+        let mut writer = Writer::open(&bus).unwrap();
+        push(&mut writer, 0..4 * ROWS);
+        let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+        let held = views(&mut reader);
+        assert_eq!(held.len(), 4);
+        // One more, which finds the ring full until it is replaced, and is not sent again.
+        let more = bar(&mut writer, 4 * ROWS);
+        let batch = RecordBatch::try_from_iter([
+            ("symbol", Arc::new(StringArray::from(vec!["S0"])) as ArrayRef),
+            ("frame", Arc::new(TimestampMillisecondArray::from(vec![more.frame_ms]).with_timezone("UTC"))),
+            ("open", Arc::new(Float64Array::from(vec![more.open]))),
+            ("high", Arc::new(Float64Array::from(vec![more.high]))),
+            ("low", Arc::new(Float64Array::from(vec![more.low]))),
+            ("close", Arc::new(Float64Array::from(vec![more.close]))),
+            ("volume", Arc::new(Float64Array::from(vec![more.volume]))),
+        ]);
+        let incoming = writer.intake().cast(batch.unwrap(), "test", 0).unwrap();
+        while writer.flush_waiter().status().rings_replaced == 0 {
+            assert_eq!(writer.take(&incoming, 0).unwrap().next, 0);
+            std::thread::yield_now();
+        }
+        if restart {
+            drop(writer);
+            writer = Writer::open(&bus).unwrap();
+        }
+        let day = writer.close_day().expect("its rows are in parts");
+        let closed = |reader: &mut Reader| {
+            (0..4).find_map(|_| reader.poll().unwrap().map(|event| event == Event::DayClosed(day)))
+        };
+        assert_eq!(closed(&mut reader), Some(true), "{restart}");
+        let mut later = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+        assert_eq!(closed(&mut later), Some(true), "{restart}");
+        assert_eq!(Reader::open(bus.path()).unwrap().poll().unwrap(), None, "it is no news");
+        writer.flush().unwrap();
+        assert_archived(&bus, 4 * ROWS);
+        // Once.
+        assert_eq!(writer.close_day(), None);
+        assert_eq!(reader.poll().unwrap(), None);
+        let next = bar(&mut writer, 5 * 1440);
+        assert_eq!(writer.push(&next).unwrap(), Pushed::Accepted(4 * ROWS));
+        for reader in [&mut reader, &mut later] {
+            let Some(Event::Bars(bars)) = reader.poll().unwrap() else { panic!("the next day's bar") };
+            assert_eq!((bars.len(), bars.rows()[0].seq), (1, 4 * ROWS));
+        }
+        assert!(barbus::verify(&bus).unwrap().ring.unwrap().problems.is_empty());
+        drop(held);
+    }
 }
 
 /// Numbers of the blocks before `before` that are still in the ring.

@@ -573,7 +573,12 @@ impl Writer {
             self.ring.close_day();
             return None;
         };
-        let had_bars = self.ring.close_day() || self.flusher.has_spilled(day);
+        let in_ring = self.ring.close_day();
+        let had_bars = in_ring || self.flusher.has_spilled(day);
+        if had_bars && !in_ring {
+            // Its bars are in parts, and none is in the file that the ring went on in; a full one says nothing.
+            let _ = self.ring.close_day_without_rows(day);
+        }
         if had_bars {
             self.flusher.note(day, self.ring.next_seq());
         }
