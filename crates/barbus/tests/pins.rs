@@ -261,6 +261,8 @@ fn a_day_without_a_row_in_the_new_file_closes() {
         let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
         let held = views(&mut reader);
         assert_eq!(held.len(), 4);
+        let mut last = Reader::open(bus.path()).unwrap().from(Start::Seq(4 * ROWS - 1)).unwrap();
+        assert!(matches!(last.poll().unwrap(), Some(Event::Bars(_))));
         // One more, which finds the ring full until it is replaced, and is not sent again.
         let more = bar(&mut writer, 4 * ROWS);
         let batch = RecordBatch::try_from_iter([
@@ -296,7 +298,9 @@ fn a_day_without_a_row_in_the_new_file_closes() {
         assert_eq!(reader.poll().unwrap(), None);
         let next = bar(&mut writer, 5 * 1440);
         assert_eq!(writer.push(&next).unwrap(), Pushed::Accepted(4 * ROWS));
-        for reader in [&mut reader, &mut later] {
+        // One that looks only now.
+        assert_eq!(closed(&mut last), Some(true), "{restart}");
+        for reader in [&mut reader, &mut later, &mut last] {
             let Some(Event::Bars(bars)) = reader.poll().unwrap() else { panic!("the next day's bar") };
             assert_eq!((bars.len(), bars.rows()[0].seq), (1, 4 * ROWS));
         }

@@ -452,7 +452,10 @@ impl Reader {
             return Ok(Step::Nothing);
         }
         let ring = attach(&self.bus)?;
-        self.follower = start(&self.bus, &ring, Start::Seq(at))?;
+        // Where the new file begins there: with what it tells before its first bar, the close of a day.
+        let oldest = start(&self.bus, &ring, Start::Oldest)?;
+        let goes_on = oldest.position().seq == at;
+        self.follower = if goes_on { oldest } else { start(&self.bus, &ring, Start::Seq(at))? };
         self.ring = ring;
         self.presence.turn_to(&self.ring, self.follower.position().seq);
         self.symbols.clear();
