@@ -83,7 +83,10 @@ impl Pins {
     }
 
     pub(crate) fn watch(&self, watch: Arc<dyn PinWatch>) {
-        self.held().watch = Some(watch);
+        // In a forked child there is nothing to be told.
+        if process::id() == self.pid {
+            self.held().watch = Some(watch);
+        }
     }
 
     /// All of them or none: false while one is claimed. No call where all are held already.
