@@ -119,14 +119,21 @@ impl<M: WriterMemory> Archivist<M> {
     pub fn seal_checksum(&self, block: u64) {
         let Some(slot) = self.ring.slot_of(block) else { return };
         let at = self.ring.geometry.slot(slot);
-        let set = |offset: usize, value: u32| {
-            self.ring.map.words64(at + offset, 1)[0].set_release(CRC_VALID | u64::from(value));
-        };
+        let set = |offset: usize, crc: u32| self.ring.map.words64(at + offset, 1)[0].set(CRC_VALID | u64::from(crc));
         let state = self.ring.u64(at + BH_STATE);
         if state & STATE_SEALED != 0 && self.ring.u64(at + BH_CRC) == 0 {
             let rows = ((state & STATE_ROWS) as u32).min(self.ring.geometry.rows_per_block);
             set(BH_CRC, self.ring.block_crc(slot, rows));
-            set(BH_HEADER_CRC, self.ring.header_crc(slot));
+            loop {
+                let state = self.ring.u64(at + BH_STATE);
+                set(BH_HEADER_CRC, self.ring.header_crc(slot));
+                // SYNC POINT: pairs with the fence in `RingWriter::close_day`: a day that closes meanwhile is seen here, or its writer's checksum of
+                // the header is the later one.
+                self.ring.map.fence_full();
+                if self.ring.u64(at + BH_STATE) == state {
+                    break;
+                }
+            }
         }
     }
 

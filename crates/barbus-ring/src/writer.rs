@@ -247,6 +247,9 @@ impl<M: WriterMemory> RingWriter<M> {
             let at = self.ring.geometry.slot(slot);
             let state = &self.ring.map.words64(at + BH_STATE, 1)[0];
             state.set(state.get() | STATE_LAST_OF_DAY);
+            // SYNC POINT: pairs with the fence in `Archivist::seal_checksum`: who has stored a checksum of the header as it was sees the flag, or
+            // this checksum comes behind his.
+            self.ring.map.fence_full();
             // The one word of a sealed header that changes after the seal: its checksum with it.
             let crc = u64::from(self.ring.header_crc(slot)) | CRC_VALID;
             self.ring.map.words64(at + BH_HEADER_CRC, 1)[0].set(crc);

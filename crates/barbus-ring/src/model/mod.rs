@@ -417,6 +417,26 @@ const SCENARIOS: &[Scenario] = &[
         outcomes: &["", "day 1"],
     },
     Scenario {
+        name: "a header that gets a day's close while its checksum is computed has the right one",
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, ROWS);
+            writer.seal_block(true);
+        },
+        shared: |g| Shared::default().word(g.slot(0) + BH_STATE).word(g.slot(0) + BH_HEADER_CRC),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let archivist = writer.archivist();
+            let ring = arena.ring();
+            let sealer = loom::thread::spawn(move || archivist.seal_checksum(1));
+            assert!(writer.close_day());
+            sealer.join().unwrap();
+            let found = ring.u64(ring.geometry.slot(0) + BH_HEADER_CRC);
+            vec![if found == CRC_VALID | u64::from(ring.header_crc(0)) { "fits" } else { "does not fit" }.to_owned()]
+        },
+        outcomes: &["fits"],
+    },
+    Scenario {
         name: "who finds the slot of a day's first block does not find the seal of the block before",
         prepare: |writer| {
             full(writer, 1);
