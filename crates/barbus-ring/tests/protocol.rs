@@ -361,3 +361,33 @@ fn a_first_sequence_number_near_the_end_is_refused() {
     create(&path, &spec((1 << 62) - 1)).unwrap();
     assert_eq!(RingWriter::open(&path).unwrap().next_seq(), (1 << 62) - 1);
 }
+
+/// Promise 9: damage is found in a ring that is written, and nothing else: blocks that open, are sealed and go round, and days that close, are none.
+#[test]
+fn a_ring_that_is_written_has_no_problems() {
+    let Fixture { _dir, mut writer, ring } = fixture(small());
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let archivist = writer.archivist();
+            let (mut next, mut day) = (0, 100);
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                writer.begin_day(day);
+                for _ in 0..50 {
+                    writer.push(&row(next)).unwrap();
+                    next += 1;
+                }
+                writer.seal_block(day % 2 == 0);
+                writer.close_day();
+                day += 1;
+                for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
+                    archivist.seal_checksum(block.block);
+                    archivist.mark_persisted(block.block);
+                }
+            }
+        });
+        let problems: Vec<String> = (0..1_000).flat_map(|_| ring.verify().problems).collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(problems, [] as [String; 0]);
+    });
+}
