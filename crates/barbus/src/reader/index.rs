@@ -228,6 +228,11 @@ impl Index {
     /// Sees to a symbol's copies.
     #[cold]
     fn look(&mut self, ring: &Ring, symbol: SymbolId, count: usize) {
+        self.look_while(ring, symbol, count, || ());
+    }
+
+    /// The same; what the writer does between the finding and the copying of bars is a test's.
+    fn look_while(&mut self, ring: &Ring, symbol: SymbolId, count: usize, mut meanwhile: impl FnMut()) {
         let id = symbol.0 as usize;
         if id >= self.asked.len() {
             self.asked.resize_with(id + 1, Bars::default);
@@ -244,23 +249,27 @@ impl Index {
         if bars.copies.len() < count && !bars.all {
             // Who asks for more and more is not read for anew each time.
             bars.wanted = count.max(bars.wanted.saturating_mul(2));
-            for _ in 0..WALKS {
-                if self.copy(ring, symbol, &mut bars) {
+            for walk in 0..WALKS {
+                // While it was looked for the writer took the place of a bar: newer ones are there. They come before the walk, as what comes behind the last
+                // one would be in no copy.
+                if walk > 0 {
+                    self.catch_up(ring);
+                    self.newest = self.newest.max(self.follower.block().unwrap_or_default());
+                    self.renew(ring);
+                    bars.checked = self.newest;
+                }
+                if self.copy(ring, symbol, &mut bars, &mut meanwhile) {
                     break;
                 }
-                // While it was looked for the writer took the place of a bar: newer ones are there.
-                self.catch_up(ring);
-                self.newest = self.newest.max(self.follower.block().unwrap_or_default());
-                self.renew(ring);
-                bars.checked = self.newest;
             }
         }
         self.asked[id] = bars;
     }
 
     /// Copies a symbol's bars anew, as many as are wanted; false where one was overwritten meanwhile.
-    fn copy(&self, ring: &Ring, symbol: SymbolId, bars: &mut Bars) -> bool {
+    fn copy(&self, ring: &Ring, symbol: SymbolId, bars: &mut Bars, meanwhile: &mut impl FnMut()) -> bool {
         let Found { places, all, gone } = self.find(ring, symbol, bars.wanted);
+        meanwhile();
         let from = places.len().saturating_sub(bars.wanted);
         bars.all = all && from == 0;
         // No more than there is: what is kept of a symbol is at most twice as much.
@@ -325,5 +334,46 @@ impl Index {
             });
         }
         Found { places: found, all, gone }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use barbus_ring::{RingWriter, Spec, Start, create};
+
+    use super::*;
+
+    /// Promise 4: a writer that takes the place of a bar during every walk costs the oldest bars, and none of those that came meanwhile.
+    #[test]
+    fn a_writer_that_spoils_every_walk_leaves_no_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bars.ring");
+        let spec =
+            Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, symbols: 4, symbol_bytes: 64, ..Spec::default() };
+        create(&path, &spec).unwrap();
+        let mut writer = RingWriter::open(&path).unwrap();
+        let symbol = writer.intern("A").unwrap();
+        writer.begin_day(1);
+        let mut push_block = || {
+            for block in writer.archivist().unpersisted() {
+                writer.archivist().mark_persisted(block.block);
+            }
+            for _ in 0..64 {
+                writer.push(&Row { symbol, frame_ms: writer.next_seq() as i64, ..Row::default() }).unwrap();
+            }
+            writer.next_seq()
+        };
+        let ring = Ring::attach(&path).unwrap();
+        (0..4).for_each(|_| drop(push_block()));
+        let mut index = Index::build(&ring, Follower::new(&ring, Start::Oldest).unwrap()).unwrap();
+        assert!(index.catch_up(&ring));
+        let (mut walks, mut next) = (0, 0);
+        index.look_while(&ring, symbol, 1_000, || (walks, next) = (walks + 1, push_block()));
+        assert_eq!(walks, WALKS);
+        assert!(index.catch_up(&ring));
+        for count in [1, 100, 256] {
+            let found: Vec<u64> = index.last(&ring, symbol, count).iter().map(|row| row.seq).collect();
+            assert_eq!(found, (next - count as u64..next).collect::<Vec<_>>());
+        }
     }
 }
