@@ -577,6 +577,7 @@ impl Writer {
         let had_bars = in_ring || self.flusher.has_spilled(day);
         if had_bars && !in_ring {
             // Its bars are in parts, and none is in the file that the ring went on in; a full one says nothing.
+            self.books.finish_loading();
             let _ = self.ring.close_day_without_rows(day);
         }
         if had_bars {
