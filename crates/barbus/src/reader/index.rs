@@ -364,7 +364,9 @@ mod tests {
             writer.next_seq()
         };
         let ring = Ring::attach(&path).unwrap();
-        (0..4).for_each(|_| drop(push_block()));
+        for _ in 0..4 {
+            push_block();
+        }
         let mut index = Index::build(&ring, Follower::new(&ring, Start::Oldest).unwrap()).unwrap();
         assert!(index.catch_up(&ring));
         let (mut walks, mut next) = (0, 0);
