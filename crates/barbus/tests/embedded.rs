@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, Writer};
+use barbus::{Bus, Error, Event, InitOptions, Pushed, Reader, Row, Start, Writer};
 use barbus_archive::Archive;
 
 const MINUTE: i64 = 60_000;
@@ -261,6 +261,47 @@ fn readers_follow_into_a_ring_of_another_size() {
     assert_eq!(seen.0, ["600000.XSHG", "000001.XSHE"]);
     assert_eq!(seen.1, ["2024-07-04 closed after 1"]);
     assert_eq!(reader.latest("000001.XSHE").unwrap().unwrap().close, 9.0);
+}
+
+/// Promise 4: a ring of another line of numbers, laid out where the one that followed on had been, is not gone on in as if it were that.
+#[test]
+fn readers_do_not_follow_into_a_ring_of_another_lineage() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap();
+    let first = bar(&mut writer, "600000.XSHG", OPEN + MINUTE, 8.0);
+    writer.push(&first).unwrap();
+    writer.close_day().unwrap();
+    writer.flush().unwrap();
+    drop(writer);
+    let file = bus.path().join("bus.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("# symbols = 8192", "symbols = 20000");
+    std::fs::write(&file, text).unwrap();
+    let bus = Bus::open(bus.path()).unwrap();
+    drop(Writer::open(&bus).unwrap());
+    std::fs::remove_file(bus.ring()).unwrap();
+    let mut writer = Writer::open(&bus).unwrap();
+    for minute in 1..=3 {
+        let next = bar(&mut writer, "000001.XSHE", OPEN + DAY + minute * MINUTE, 9.0);
+        assert_eq!(writer.push(&next).unwrap(), Pushed::Accepted(minute as u64 - 1));
+    }
+    let seen = drain_until_error(&mut reader);
+    assert!(matches!(&seen.1, Error::Start { what, .. } if what.contains("another ring")), "{}", seen.1);
+    assert_eq!(seen.0, ["600000.XSHG"]);
+    drain_until_error(&mut reader);
+}
+
+/// Symbols of the bars that come before an error.
+fn drain_until_error(reader: &mut Reader) -> (Vec<String>, Error) {
+    let mut symbols = Vec::new();
+    for _ in 0..10 {
+        match reader.poll() {
+            Ok(Some(Event::Bars(bars))) => symbols.extend(bars.iter().map(|bar| bar.symbol.to_owned())),
+            Ok(_) => {}
+            Err(error) => return (symbols, error),
+        }
+    }
+    panic!("no error behind {symbols:?}");
 }
 
 /// A sleeping reader is woken by a commit and by a day close.

@@ -452,6 +452,12 @@ impl Reader {
             return Ok(Step::Nothing);
         }
         let ring = attach(&self.bus)?;
+        if ring.geometry().lineage != self.ring.geometry().lineage {
+            let what =
+                "another ring is there, whose sequence numbers have nothing to do with those read: open another reader"
+                    .into();
+            return Err(Error::Start { bus: self.bus.path().to_owned(), what });
+        }
         // Where the new file begins there: with what it tells before its first bar, the close of a day.
         let oldest = start(&self.bus, &ring, Start::Oldest)?;
         let goes_on = oldest.position().seq == at;
