@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     /// Writes the results as JSON too, after each round.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Folder of real bars, for the ingest measure; skipped without it.
+    /// Folder of real bars; what needs them (csv, ingest, a part of parquet) is skipped without it.
     #[arg(long, env = "BARBUS_DATA")]
     data: Option<PathBuf>,
     /// Only these parts.
