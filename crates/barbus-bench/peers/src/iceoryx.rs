@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,6 +44,10 @@ impl Peer for Iceoryx {
         Scale { one_by_one: 5_000_000, ..Scale::default() }
     }
 
+    fn server(&self, directory: &Path) -> anyhow::Result<Option<Box<dyn Any>>> {
+        Ok(Some(Box::new(Remains(prefix(directory)?))))
+    }
+
     fn sender(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<IceoryxSender> {
         let node = open(directory)?;
         let channel = service_name(name)?;
@@ -74,8 +79,8 @@ impl Peer for Iceoryx {
 fn open(directory: &Path) -> anyhow::Result<Node<ipc::Service>> {
     set_log_level(LogLevel::Error);
     let mut config = Config::default();
-    let own = directory.file_name().context("a directory has a name")?.to_string_lossy().replace('-', "_");
-    config.global.prefix = FileName::new(format!("{own}_").as_bytes()).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    config.global.prefix =
+        FileName::new(prefix(directory)?.as_bytes()).map_err(|error| anyhow::anyhow!("{error:?}"))?;
     config.global.set_root_path(
         &iceoryx2::prelude::Path::new(directory.join("iceoryx2").as_os_str().as_encoded_bytes())
             .map_err(|error| anyhow::anyhow!("{error:?}"))?,
@@ -84,6 +89,23 @@ fn open(directory: &Path) -> anyhow::Result<Node<ipc::Service>> {
         .config(&config)
         .signal_handling_mode(SignalHandlingMode::Disabled)
         .create::<ipc::Service>()?)
+}
+
+fn prefix(directory: &Path) -> anyhow::Result<String> {
+    let own = directory.file_name().context("a directory has a name")?.to_string_lossy().replace('-', "_");
+    Ok(format!("{own}_"))
+}
+
+/// Files of that prefix that it leaves in shared memory; they go when the measure is over.
+struct Remains(String);
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        let files = std::fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+        for file in files.filter(|file| file.file_name().to_string_lossy().starts_with(&self.0)) {
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
 }
 
 fn service_name(name: &str) -> anyhow::Result<ServiceName> {
