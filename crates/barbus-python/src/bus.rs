@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use barbus::{Date, Pace, Reader, Row, Start};
-use barbus_archive::Archive;
+use barbus_archive::{Archive, DayMeta};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDate, PyInt, PyString};
@@ -74,19 +74,24 @@ impl Bus {
     }
 
     fn newest(&self) -> PyResult<RingDay> {
-        newest_day(|| self.reader()?.anonymous().from(Start::Today).map_err(raised))
+        newest_day(self.reader()?.anonymous().from(Start::Today).map_err(raised)?)
     }
 
-    /// The newest day: what of it has left the ring is in the archive's parts.
+    /// The newest day: what of it has left the ring is in the archive's parts, or in its file where it is closed.
     fn current_day(&self) -> PyResult<Bars> {
         let found = self.newest()?;
         let settings = self.bus.settings();
         let Some(day) = found.day else { return Ok(empty(batch::ring_schema(&settings.schema))) };
-        let first = found.batches.first().filter(|batch| batch.num_rows() > 0).map(|first| batch::row(first, 0).1.seq);
         let archive = self.archive();
-        let parts = archive.part_metas(day).map_err(raised)?;
-        // Parts are also written while the ring has everything, where it is in memory alone.
-        if parts.iter().all(|part| first.is_some_and(|first| first <= part.first_seq)) {
+        let mut metas = archive.part_metas(day).map_err(raised)?;
+        metas.extend(archive.meta(day).map_err(raised)?);
+        let first = found.batches.first().map(|first| batch::row(first, 0).1.seq);
+        let rows = found.batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        // The archive is also written while the ring has everything.
+        let in_ring = |meta: &DayMeta| {
+            meta.lineage == found.lineage && meta.rows <= rows && first.is_some_and(|first| first <= meta.first_seq)
+        };
+        if !found.gap && metas.iter().all(in_ring) {
             let schema = found.batches.first().map_or(batch::ring_schema(&settings.schema), |batch| batch.schema());
             return Ok(Bars::new(schema, found.batches, found.pinned));
         }
@@ -94,7 +99,8 @@ impl Bus {
         let mut batches = Vec::new();
         let mut through = 0;
         if let Some((meta, archived)) = archive.read(day).map_err(raised)? {
-            through = meta.through_seq;
+            // Numbers of another ring say nothing of this one's.
+            through = if meta.lineage == found.lineage { meta.through_seq } else { 0 };
             batches.push(archived);
         }
         for found in &found.batches {

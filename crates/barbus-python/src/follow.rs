@@ -280,60 +280,61 @@ pub(crate) struct RingDay {
     pub(crate) day: Option<Date>,
     pub(crate) batches: Vec<RecordBatch>,
     pub(crate) pinned: bool,
+    /// Whether bars between them have left the ring.
+    pub(crate) gap: bool,
+    /// Of their sequence numbers.
+    pub(crate) lineage: u64,
 }
 
-/// Everything that the ring has of its newest trading day, in order: pinned, but for what is not in the columns yet.
-pub(crate) fn newest_day(mut open: impl FnMut() -> PyResult<Reader>) -> PyResult<RingDay> {
-    'again: loop {
-        let mut reader = open()?;
-        let (calendar, schema) = {
-            let settings = reader.bus().settings();
-            (settings.calendar.clone(), batch::ring_schema(&settings.schema))
-        };
-        let mut found = RingDay { day: None, batches: Vec::new(), pinned: false };
-        loop {
-            for view in reader.views() {
-                let view = view.map_err(raised)?;
-                found.day = found.day.max(view.day());
-                found.batches.push(batch::bare(view.into_batch().map_err(raised)?).map_err(raised)?);
-                found.pinned = true;
-            }
-            match reader.poll().map_err(raised)? {
-                None => break,
-                Some(Event::DayClosed(_)) => {}
-                // The writer took the blocks before they were pinned.
-                Some(Event::Lapped { .. }) => continue 'again,
-                Some(Event::Bars(bars)) => {
-                    let (names, rows): (Vec<&str>, Vec<Row>) = bars.iter().map(|bar| (bar.symbol, *bar)).unzip();
-                    found.batches.push(batch::of_rows(&schema, &rows, &names).map_err(raised)?);
-                    found.day = found.day.max(reader.day());
-                }
+/// Everything that the ring has of its newest trading day, in order, by a reader at its beginning: pinned, but for what is not in the columns yet.
+pub(crate) fn newest_day(mut reader: Reader) -> PyResult<RingDay> {
+    let (calendar, schema) = {
+        let settings = reader.bus().settings();
+        (settings.calendar.clone(), batch::ring_schema(&settings.schema))
+    };
+    let mut found = RingDay { day: None, batches: Vec::new(), pinned: false, gap: false, lineage: reader.lineage() };
+    loop {
+        for view in reader.views() {
+            let view = view.map_err(raised)?;
+            found.day = found.day.max(view.day());
+            found.batches.push(batch::bare(view.into_batch().map_err(raised)?).map_err(raised)?);
+            found.pinned = true;
+        }
+        match reader.poll().map_err(raised)? {
+            None => break,
+            Some(Event::DayClosed(_)) => {}
+            // The writer took the blocks before they were pinned, or one before them is held by somebody and stays.
+            Some(Event::Lapped { .. }) => found.gap = true,
+            Some(Event::Bars(bars)) => {
+                let (names, rows): (Vec<&str>, Vec<Row>) = bars.iter().map(|bar| (bar.symbol, *bar)).unzip();
+                found.batches.push(batch::of_rows(&schema, &rows, &names).map_err(raised)?);
+                found.day = found.day.max(reader.day());
             }
         }
-        let Some(day) = found.day else { return Ok(found) };
-        // Late bars of other days lie among them.
-        let mut known = None::<barbus_bars::TradingDay>;
-        let mut of_day = |frame: i64| match &known {
-            Some(known) if known.contains(frame) => true,
-            _ => {
-                let other = calendar.trading_day(frame);
-                let is = other.date == day;
-                if is {
-                    known = Some(other);
-                }
-                is
-            }
-        };
-        let mut batches = Vec::new();
-        for batch in std::mem::take(&mut found.batches) {
-            let kept = batch::of_frames(&batch, &mut of_day).map_err(raised)?;
-            if kept.num_rows() > 0 {
-                batches.push(kept);
-            }
-        }
-        found.batches = batches;
-        return Ok(found);
     }
+    let Some(day) = found.day else { return Ok(found) };
+    // Late bars of other days lie among them.
+    let mut known = None::<barbus_bars::TradingDay>;
+    let mut of_day = |frame: i64| match &known {
+        Some(known) if known.contains(frame) => true,
+        _ => {
+            let other = calendar.trading_day(frame);
+            let is = other.date == day;
+            if is {
+                known = Some(other);
+            }
+            is
+        }
+    };
+    let mut batches = Vec::new();
+    for batch in std::mem::take(&mut found.batches) {
+        let kept = batch::of_frames(&batch, &mut of_day).map_err(raised)?;
+        if kept.num_rows() > 0 {
+            batches.push(kept);
+        }
+    }
+    found.batches = batches;
+    Ok(found)
 }
 
 /// The schema that bars of a bus have where there are none.

@@ -1,5 +1,6 @@
 import datetime
 import os
+import threading
 import zoneinfo
 
 import duckdb
@@ -129,6 +130,9 @@ def test_a_day_larger_than_the_ring_is_whole(make):
     bars = bus.day()
     assert len(bars) == len(many)
     assert {(found.symbol, found.frame) for found in bars} == {row[:2] for row in many}
+    # Also when it is closed and in its file, and no parts are left of it.
+    running.close_day()
+    assert {(found.symbol, found.frame) for found in bus.day()} == {row[:2] for row in many}
 
 
 def test_an_empty_bus(running):
@@ -198,6 +202,27 @@ def test_a_pinned_view_stays_what_it_is_while_the_ring_goes_round(make):
     assert sent > 2 * capacity
     assert table.to_pylist() == before
     assert [row["close"] for row in before] == [row[5] for row in first]
+
+
+def test_a_day_whose_beginning_is_held_while_the_ring_goes_round_is_whole(make):
+    """Who holds the day's first block leaves a gap behind it in the ring: what was there is in the archive's parts."""
+    running = make(**SMALL).start()
+    bus = barbus.open(running.path)
+    first = minutes(1, 16)
+    running.send(first)
+    held = bus.day()
+    assert held.pinned
+    capacity = bus.stat()["blocks"] * 64
+    symbols = 3 * capacity // 1400
+    later = [(f"S{at}", *row[1:]) for row in minutes(1, 1400, symbols=SYMBOLS[:1]) for at in range(symbols)]
+    assert running.send(later).accepted == len(later) > 2 * capacity
+    found = []
+    asking = threading.Thread(target=lambda: found.append(bus.day()), daemon=True)
+    asking.start()
+    asking.join(PATIENCE)
+    assert not asking.is_alive(), "no answer"
+    assert sorted(values(bar)[:6] for bar in found[0]) == sorted(row[:6] for row in first + later)
+    assert [values(bar) for bar in held] == first
 
 
 def test_everybody_takes_them(running):

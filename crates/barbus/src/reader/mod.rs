@@ -387,6 +387,11 @@ impl Reader {
         self.follower.position().seq
     }
 
+    /// Names the line of sequence numbers that is read: another ring that follows on has the same, one that was laid out anew another.
+    pub fn lineage(&self) -> u64 {
+        self.ring.geometry().lineage
+    }
+
     /// The trading day that was open when the last bars were written, where one was.
     pub fn day(&mut self) -> Option<Date> {
         self.follower.day(&self.ring).map(date_of)
