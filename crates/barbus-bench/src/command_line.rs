@@ -33,6 +33,8 @@ impl Daemon {
     pub(crate) fn start(bus: &Bus) -> anyhow::Result<Self> {
         let mut command = barbus()?;
         command.arg("daemon").arg(bus.path()).args(["--log-level", "error"]).stdin(Stdio::null());
+        // It ends with this process.
+        command.arg("--parent").arg(std::process::id().to_string());
         Ok(Self(command.spawn().context("cannot start the daemon")?))
     }
 

@@ -26,6 +26,7 @@ mod readers;
 mod report;
 mod restart;
 mod socket;
+mod sweeper;
 mod syncs;
 
 use std::ffi::OsString;
@@ -68,6 +69,12 @@ enum Command {
         /// Directory of its files.
         directory: PathBuf,
     },
+    /// Removes what a process has left, when that has ended.
+    #[command(hide = true)]
+    Sweep {
+        /// Its number.
+        pid: u32,
+    },
     /// A process that flushes, or fills the bus for it.
     #[command(hide = true)]
     FlushRole {
@@ -106,10 +113,17 @@ enum Command {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
-        Command::All(arguments) => all::run(&arguments)?,
+        Command::All(arguments) => {
+            let _sweeper = sweeper::start()?;
+            all::run(&arguments)?;
+        }
         Command::Barbus { arguments } => return Ok(command_line::run(arguments)),
         Command::Side { job } => barbus_bench_link::side(&own::peers(), &job)?,
-        Command::Growth(arguments) => growth::run(&arguments)?,
+        Command::Growth(arguments) => {
+            let _sweeper = sweeper::start()?;
+            growth::run(&arguments)?;
+        }
+        Command::Sweep { pid } => sweeper::run(pid),
         Command::GrowthReader { task, path, from, to } => growth::attend(task, &path, from, to)?,
         Command::Reader { job } => reader::run(&job)?,
         Command::FlushRole { role, bus } => parquet::play(role, &bus)?,

@@ -1,6 +1,6 @@
 //! The command by which anybody measures, on a machine where not all is there.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn bench(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_barbus-bench")).args(arguments).env_remove("BARBUS_DATA").output().unwrap()
@@ -38,6 +38,31 @@ fn what_is_not_there_is_skipped_with_a_word() {
     let output = bench(&["all", "--only", "csv,ingest", "--rounds", "1"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("skipped: csv, ingest: BARBUS_DATA is not set"));
+}
+
+/// One that is interrupted has no time to put anything away: another process does, when it has ended.
+#[test]
+fn what_an_ended_process_left_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = std::process::id();
+    let left = ["in", "memory"].map(|what| match what {
+        "memory" => std::path::PathBuf::from(format!("/dev/shm/barbus-bench-{own}-x")),
+        _ => folder.path().join(format!("barbus-bench-{own}-x")),
+    });
+    let others = [folder.path().join(format!("barbus-bench-{own}1-x")), folder.path().join("bars")];
+    left.iter().chain(&others).for_each(|path| std::fs::create_dir_all(path.join("ring")).unwrap());
+    let mut sweeper = Command::new(env!("CARGO_BIN_EXE_barbus-bench"))
+        .args(["sweep", &own.to_string()])
+        .env("TMPDIR", folder.path())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(left[0].exists(), "it has not ended yet");
+    drop(sweeper.stdin.take());
+    assert!(sweeper.wait().unwrap().success());
+    assert_eq!(left.map(|path| path.exists()), [false; 2]);
+    assert_eq!(others.map(|path| path.exists()), [true; 2]);
 }
 
 /// Before all is measured in vain.

@@ -1,33 +1,15 @@
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
-use crate::{Figures, Job, Measure, Role, prepare};
+use crate::{Figures, Job, Measure, Role, prepare, scratch};
 
 /// No measure takes as long.
 const PATIENCE: Duration = Duration::from_secs(100);
-
-const MEMORY: &str = "/dev/shm";
-/// More than any measure has there at once.
-const ROOM: u64 = 2 << 30;
-
-/// Where [`scratch`] makes its directories: in shared memory, as the limits have no disk either. Containers often have little of it, and files
-/// are somewhere else then.
-pub fn scratch_place() -> PathBuf {
-    let room = rustix::fs::statvfs(MEMORY).map_or(0, |found| found.f_bavail * found.f_frsize);
-    if room >= ROOM { MEMORY.into() } else { std::env::temp_dir() }
-}
-
-/// A directory in [`scratch_place`].
-pub fn scratch() -> anyhow::Result<tempfile::TempDir> {
-    let place = scratch_place();
-    let made = tempfile::Builder::new().prefix("barbus-bench-").tempdir_in(&place);
-    made.with_context(|| place.display().to_string())
-}
 
 /// A process that does not outlive its value: it ends when its standard input does.
 struct Process {

@@ -12,10 +12,12 @@ mod drive;
 mod job;
 mod launch;
 mod peer;
+mod scratch;
 
 pub use bar::{Bar, SYMBOLS};
 pub use control::prepare;
 pub use cores::{pin, unpin};
 pub use job::{About, Figures, Job, Role, Times, about, side};
-pub use launch::{measure, scratch, scratch_place};
+pub use launch::measure;
 pub use peer::{AnyPeer, Measure, Peer, Receiver, Scale, Sender, Wait, until};
+pub use scratch::{scratch, scratch_place, sweep};
