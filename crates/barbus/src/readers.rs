@@ -152,7 +152,6 @@ fn is_a_name(name: &str) -> bool {
 struct Course {
     newest: Option<Position>,
     next_seq: u64,
-    oldest_seq: u64,
     oldest_received: Option<Timestamp>,
 }
 
@@ -162,7 +161,6 @@ impl Course {
         Self {
             newest: Follower::new(ring, Start::Live).ok().map(|follower| follower.position()),
             next_seq: status.next_seq,
-            oldest_seq: status.oldest_seq,
             oldest_received: received(ring, status.oldest_seq),
         }
     }
@@ -174,8 +172,8 @@ impl Course {
             _ if told.closed => ReaderState::Closed,
             _ if told.lineage != geometry.lineage => ReaderState::OtherLineage,
             _ if told.ring != geometry.created_ns => ReaderState::OldRing,
-            // Not even in the future of what the rows say: the position of a row that the cursor does not count yet.
-            Some(at) if at.block == 0 && told.position < self.oldest_seq => ReaderState::Lapped,
+            // In no block, and not behind the last row: also between one that somebody holds and those that are there.
+            Some(at) if at.block == 0 && told.position < self.next_seq => ReaderState::Lapped,
             _ => ReaderState::Live,
         };
         let known = !matches!(state, ReaderState::Closed | ReaderState::OtherLineage);

@@ -72,6 +72,27 @@ fn a_reader_is_seen_from_its_first_look_to_its_end() {
     assert_eq!((readers(&bus).unwrap(), files(&bus)), (vec![], 0));
 }
 
+/// Promise 4 for those who look after the bus: who has been overtaken is seen so, also while somebody holds an older block than he would read.
+#[test]
+fn a_reader_in_a_gap_is_seen_as_lapped() {
+    let (_dir, bus) = bus("");
+    let mut writer = Writer::open(&bus).unwrap();
+    push(&mut writer, 1..=100);
+    let mut slow = Reader::open(bus.path()).unwrap().named("slow").from(Start::Seq(70)).unwrap();
+    assert!(slow.wait(Duration::ZERO).unwrap());
+    let held = Reader::open(bus.path()).unwrap().anonymous().from(Start::Oldest).unwrap().pin().unwrap().unwrap();
+    assert_eq!((held.first_seq(), held.num_rows()), (0, 64));
+    let state =
+        || readers(&bus).unwrap().pop().map(|reader| (reader.state, reader.position, reader.ring_used)).unwrap();
+    let (live, ..) = state();
+    assert_eq!(live, ReaderState::Live);
+    push(&mut writer, 101..=20_000);
+    assert_eq!(state(), (ReaderState::Lapped, 70, Some(1.0)));
+    assert!(matches!(slow.poll().unwrap(), Some(Event::Lapped { .. })));
+    assert_eq!(state().0, ReaderState::Live);
+    drop(held);
+}
+
 /// Promise 2, its other side: a reader depends on nothing that is only for others to see.
 #[test]
 fn who_cannot_or_will_not_be_seen_reads_all_the_same() {

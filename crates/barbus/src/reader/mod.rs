@@ -320,6 +320,8 @@ impl Reader {
 
     /// The last `count` bars of a symbol that the ring holds, oldest first, the last revision of each.
     ///
+    /// Where somebody holds a block longer than the ring goes round, bars may be missing between its bars and the others: their frames tell.
+    ///
     /// # Errors
     /// As [`Reader::latest`].
     pub fn window(&mut self, symbol: &str, count: usize) -> Result<Vec<Row>> {
