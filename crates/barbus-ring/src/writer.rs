@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,6 +35,8 @@ pub struct RingWriter<M: WriterMemory = WriteMap> {
     pub(crate) open: Option<Open>,
     /// Number of the newest block, open or sealed.
     pub(crate) newest: u64,
+    /// All slots, each with the number of its block, 0 where it has none: in the order of these. Nobody else puts blocks into slots.
+    slots: VecDeque<(u64, usize)>,
     pub(crate) next_seq: u64,
     pub(crate) day: Option<i64>,
     nulls: [u32; MAX_OPTIONAL],
@@ -117,6 +120,7 @@ impl<M: WriterMemory> RingWriter<M> {
             dictionary_message,
             open: None,
             newest: 0,
+            slots: VecDeque::new(),
             next_seq: 0,
             day: None,
             nulls: [0; MAX_OPTIONAL],
@@ -130,6 +134,10 @@ impl<M: WriterMemory> RingWriter<M> {
             syncing: Arc::default(),
         };
         writer.recovery = writer.recover(path)?;
+        let slots = 0..writer.ring.geometry.slots as usize;
+        let mut slots: Vec<_> = slots.map(|slot| (writer.ring.block_in(slot).unwrap_or_default(), slot)).collect();
+        slots.sort_unstable();
+        writer.slots = slots.into();
         if let Some(open) = writer.open {
             writer.nulls = writer.ring.null_counts(open.slot, open.rows);
             writer.written = open.rows;
@@ -472,37 +480,42 @@ impl<M: WriterMemory> RingWriter<M> {
     }
 
     /// A slot for the next block, marked as being recycled: one never used, else the oldest whose rows are all archived and which nobody has pinned.
-    fn claim_slot(&self) -> Result<usize, RingFull> {
+    fn claim_slot(&mut self) -> Result<usize, RingFull> {
         let map = &self.ring.map;
         let recycle = |slot: usize| {
             map.words64(self.ring.geometry.slot(slot) + BH_BLOCK, 1)[0].set(RECYCLING);
             // SYNC POINT: RECYCLING is seen no later than any byte of the new block; pairs with the fence in `Ring::still`.
             map.fence_release();
-            slot
         };
         // Not the newest one's slot, archived or not: the cursor names it until the next block is there. Nor that of the block that the
         // durable cursor names: after a loss of power that is the newest one. While a sync is under way any of three may be it.
         let kept = self.kept_blocks();
-        let mut reusable = Vec::new();
-        for slot in 0..self.ring.geometry.slots as usize {
-            let Some(block) = self.ring.block_in(slot) else { return Ok(recycle(slot)) };
-            if self.ring.u64(self.ring.geometry.slot(slot) + BH_PERSISTED) == 1 && !kept.contains(&block) {
-                reusable.push((block, slot));
-            }
-        }
-        // SYNC POINT: pairs with the release store in `Archivist::mark_persisted`: what was read for the archive was read before (loads before a
-        // store: loom cannot show it).
-        map.fence_acquire();
-        reusable.sort_unstable();
-        for &(_, slot) in &reusable {
+        let mut pinned = 0;
+        let found = self.slots.iter().position(|&(block, slot)| {
             let at = self.ring.geometry.slot(slot);
-            if map.claim(at) {
+            if block == 0 {
+                recycle(slot);
+                return true;
+            }
+            if self.ring.u64(at + BH_PERSISTED) != 1 || kept.contains(&block) {
+                return false;
+            }
+            // SYNC POINT: pairs with the release store in `Archivist::mark_persisted`: what was read for the archive was read before (loads before a
+            // store: loom cannot show it).
+            map.fence_acquire();
+            let claimed = map.claim(at);
+            if claimed {
                 // Marked before the claim is given back: who pins the slot after that finds another number in it.
                 recycle(slot);
                 map.unclaim(at);
-                return Ok(slot);
+            } else {
+                pinned += 1;
             }
-        }
-        Err(RingFull { blocks: self.ring.geometry.slots, pinned: reusable.len() as u32 })
+            claimed
+        });
+        let place = found.ok_or(RingFull { blocks: self.ring.geometry.slots, pinned })?;
+        let (_, slot) = self.slots.remove(place).expect("it was found there");
+        self.slots.push_back((self.newest + 1, slot));
+        Ok(slot)
     }
 }
