@@ -29,6 +29,8 @@ use crate::{Corruption, DayMeta, Error, Result, checksum, seal, workers};
 
 /// The second of all.
 const FRAME_COLUMN: usize = 1;
+/// Open to close: numbers of one kind, for which one of them is looked at.
+const PRICES: Range<usize> = 2..6;
 /// A row group has such a part of the day: no reader of one symbol reads more.
 const ROW_GROUPS: usize = 8;
 /// But at least so many rows, and at most.
@@ -39,7 +41,7 @@ const ROW_BYTES: usize = 32;
 /// Rows by which a column's plan is made.
 const SAMPLE_ROWS: usize = 4_096;
 /// Of a short day, such a part is enough.
-const SAMPLE_PART: usize = 8;
+const SAMPLE_PART: usize = 16;
 
 /// A file in memory, and what is known of it.
 pub(crate) struct Encoded {
@@ -164,7 +166,7 @@ struct Checked {
 /// What chunks are made of.
 struct Encoder<'a, R> {
     rows: &'a R,
-    /// Of each column.
+    /// By the first column of a kind.
     plans: Vec<Plans>,
     columns: &'a [ColumnDescPtr],
     properties: &'a WriterPropertiesPtr,
@@ -175,12 +177,13 @@ impl<'a, R: Rows> Encoder<'a, R> {
     fn chunk(&self, group: usize, i: usize, tools: &mut Tools) -> Result<Checked, ParquetError> {
         let range = range(self.rows, self.group_rows, group);
         let column = column(self.rows, i, range.clone());
+        let of_kind = if PRICES.contains(&i) { PRICES.start } else { i };
         let sample = || {
             let rows = SAMPLE_ROWS.min(self.rows.count().div_ceil(SAMPLE_PART));
             let middle = (self.rows.count() - rows) / 2;
-            self.rows.column(i, middle..middle + rows)
+            self.rows.column(of_kind, middle..middle + rows)
         };
-        let chunk = column.encode(&self.columns[i], &self.plans[i], &sample, self.properties, tools)?;
+        let chunk = column.encode(&self.columns[i], &self.plans[of_kind], &sample, self.properties, tools)?;
         let is_last = range.end == self.rows.count();
         let same = (!is_last).then(|| is_in(self.rows, &column, i, range, chunk.found()));
         let digest = column.digest(self.rows.columns().field(i).is_nullable());
