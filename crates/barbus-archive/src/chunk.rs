@@ -172,6 +172,7 @@ pub(crate) struct ChunkWriter<'a> {
     rows: usize,
     nulls: usize,
     text_bytes: Option<i64>,
+    codec: Compression,
     /// Pages were smaller compressed so far.
     compresses: bool,
 }
@@ -191,18 +192,19 @@ impl<'a> ChunkWriter<'a> {
             rows: 0,
             nulls: 0,
             text_bytes: None,
+            codec: Compression::ZSTD(ZstdLevel::default()),
             compresses: true,
         }
     }
 
-    /// Puts the dictionary in front: `count` values, compressed, which take `plain_bytes` as they are.
-    pub(crate) fn dictionary(&mut self, compressed: Bytes, plain_bytes: usize, count: usize) -> Result<()> {
-        let page = Page::DictionaryPage {
-            buf: compressed,
-            num_values: count as u32,
-            encoding: Encoding::PLAIN,
-            is_sorted: false,
-        };
+    /// With every page as it is, the dictionary too: for so few bytes it takes a reader longer to begin with zstd than to read them.
+    pub(crate) fn uncompressed(self) -> Self {
+        Self { codec: Compression::UNCOMPRESSED, compresses: false, ..self }
+    }
+
+    /// Puts the dictionary in front: `count` values, compressed as all pages may be, which take `plain_bytes` as they are.
+    pub(crate) fn dictionary(&mut self, buf: Bytes, plain_bytes: usize, count: usize) -> Result<()> {
+        let page = Page::DictionaryPage { buf, num_values: count as u32, encoding: Encoding::PLAIN, is_sorted: false };
         self.dictionary = true;
         self.data_offset = self.write(CompressedPage::new(page, plain_bytes), PageType::DICTIONARY_PAGE)?.1;
         Ok(())
@@ -290,7 +292,7 @@ impl<'a> ChunkWriter<'a> {
         let nullable = self.column.max_def_level() > 0;
         let levels = nullable.then(|| LevelHistogram::from(vec![self.nulls as i64, (self.rows - self.nulls) as i64]));
         let metadata = ColumnChunkMetaData::builder(self.column)
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(Effort::Fast.level())?))
+            .set_compression(self.codec)
             .set_encodings(encodings)
             .set_page_encoding_stats(self.encodings)
             .set_total_compressed_size(bytes.len() as i64)

@@ -24,7 +24,7 @@ use crate::column::{Column, Tools};
 use crate::day_file::{compare_schemas, open};
 use crate::numbers::Plans;
 use crate::rows::Rows;
-use crate::seal::SEAL_BYTES;
+use crate::seal::{SEAL_BYTES, SEAL_OFFSET, Sealer};
 use crate::{Corruption, DayMeta, Error, Result, checksum, seal, workers};
 
 /// The second of all.
@@ -100,7 +100,7 @@ pub(crate) fn encode_saying(
     let groups = rows.count().div_ceil(encoder.group_rows);
     let (mut digests, mut proofs) = (Vec::with_capacity(groups), Vec::with_capacity(groups));
     let mut of_group = Vec::with_capacity(columns);
-    let mut written = 0;
+    let (mut written, mut sealer) = (0, Sealer::default());
     // The dearest columns are not among the first: a short day would end with one processor alone.
     let task = |tools: &mut Tools, i| encoder.chunk(i / columns, columns - 1 - i % columns, tools);
     let threads = workers::threads(rows.count(), workers::WORTH);
@@ -110,6 +110,8 @@ pub(crate) fn encode_saying(
             let (of_digests, of_proofs) = append(&mut writer, of_group.drain(..).rev()).map_err(refused)?;
             digests.push(of_digests);
             proofs.push(of_proofs);
+            // While it is in the caches, and others are encoded.
+            sealer.take(&writer.inner()[written..]);
             put(&writer.inner()[written..])?;
             written = writer.inner().len();
         }
@@ -118,8 +120,10 @@ pub(crate) fn encode_saying(
     let crc32c = say(checksum::join(schema, digests));
     meta.to_key_values(crc32c).into_iter().for_each(|pair| writer.append_key_value_metadata(pair));
     let mut file = writer.into_inner().map_err(refused)?;
+    sealer.take(&file[written..]);
     put(&file[written..])?;
-    let seal = seal::close(&mut file);
+    let seal = sealer.seal();
+    file[SEAL_OFFSET..][..SEAL_BYTES].copy_from_slice(&seal);
     Ok(Encoded { file: file.into(), seal, crc32c, proofs })
 }
 
@@ -221,23 +225,27 @@ impl Encoded {
         let groups = footer.metadata().row_groups();
         let mut same = groups.len() == self.proofs.len();
         same &= groups.iter().map(RowGroupMetaData::num_rows).sum::<i64>() == rows.count() as i64;
-        let mut unread = Vec::new();
+        let mut chunks = Vec::new();
         for (n, (group, proofs)) in groups.iter().zip(&self.proofs).enumerate() {
             same &= group.num_columns() == proofs.len();
             same &= group.num_rows() == range(rows, group_rows(rows.count()), n).len() as i64;
             for (i, (found, proof)) in group.columns().iter().zip(proofs).enumerate() {
-                same &= proof.is_of(found, group.num_rows(), &self.file);
-                match &proof.same {
-                    Some(known) => same &= *known.as_ref().map_err(|error| corrupt(copy(error).into()))?,
-                    None => unread.push((n, i, found)),
-                }
+                same &= proof.describes(found, group.num_rows());
+                chunks.push((n, i, found, proof));
             }
         }
         // What the footer speaks of other rows than these need not be read.
         if same {
+            // The last ones first: they are yet to be decoded, and take longest.
             let threads = workers::threads(rows.count(), workers::WORTH);
-            let read = workers::in_order(unread.len(), threads, |at| {
-                let (n, i, metadata) = unread[unread.len() - 1 - at];
+            let read = workers::in_order(chunks.len(), threads, |at| {
+                let (n, i, metadata, proof) = chunks[chunks.len() - 1 - at];
+                if !proof.has_the_bytes_of(metadata, &self.file) {
+                    return Ok(false);
+                }
+                if let Some(known) = &proof.same {
+                    return known.as_ref().copied().map_err(copy);
+                }
                 let range = range(rows, group_rows(rows.count()), n);
                 let column = column(rows, i, range.clone());
                 is_in(rows, &column, i, range, Found { file: &self.file, metadata })
@@ -257,20 +265,24 @@ fn copy(error: &ParquetError) -> ParquetError {
 }
 
 impl Proof {
-    /// Whether `found`, a chunk of a row group with so many rows of `file`, is the one that was decoded.
-    fn is_of(&self, found: &ColumnChunkMetaData, rows: i64, file: &Bytes) -> bool {
-        let (start, length) = found.byte_range();
+    /// Whether `found`, a chunk of a row group with so many rows, is described as the one that was decoded.
+    fn describes(&self, found: &ColumnChunkMetaData, rows: i64) -> bool {
         let shape = |chunk: &ColumnChunkMetaData| {
             let start = chunk.byte_range().0 as i64;
             let dictionary = chunk.dictionary_page_offset().map(|offset| offset - start);
             (chunk.compressed_size(), chunk.num_values(), chunk.data_page_offset() - start, dictionary)
         };
-        let bytes = file.get(start as usize..(start + length) as usize);
         shape(found) == shape(&self.metadata)
             && found.num_values() == rows
             && found.column_descr() == self.metadata.column_descr()
             && found.compression_codec() == self.metadata.compression_codec()
-            && bytes.is_some_and(|bytes| crc32c::crc32c(bytes) == self.crc32c)
+    }
+
+    /// Whether `file` has its bytes where `found` says.
+    fn has_the_bytes_of(&self, found: &ColumnChunkMetaData, file: &Bytes) -> bool {
+        let (start, length) = found.byte_range();
+        let bytes = file.get(start as usize..(start + length) as usize);
+        bytes.is_some_and(|bytes| crc32c::crc32c(bytes) == self.crc32c)
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Incoming {
     /// The archive's columns, in its order and types; `symbol` as it came.
     pub(crate) columns: Vec<ArrayRef>,
     seq: UInt64Array,
+    /// The numbers ascend.
+    sorted: bool,
 }
 
 impl Incoming {
@@ -29,7 +31,9 @@ impl Incoming {
             return Err(column_type(SEQ, &DataType::UInt64, seq).into());
         };
         refuse_nulls(SEQ, seq)?;
-        if let Some(&seq) = seq.values().iter().find(|&&seq| seq >= through_seq) {
+        let sorted = seq.values().is_sorted();
+        let last = if sorted { seq.values().last() } else { seq.values().iter().max() };
+        if let Some(&seq) = last.filter(|&&seq| seq >= through_seq) {
             return Err(Misuse::SeqNotCovered { seq, through_seq }.into());
         }
         let columns = schema
@@ -37,14 +41,14 @@ impl Incoming {
             .iter()
             .map(|field| archive_column(field, column(rows, field.name())?))
             .collect::<Result<_, Misuse>>()?;
-        Ok(Incoming { columns, seq: seq.clone() })
+        Ok(Incoming { columns, seq: seq.clone(), sorted })
     }
 
     /// Indices of the rows numbered `covered` or more, in the order of their numbers; `None` where these are all of them, as they came.
     pub(crate) fn rows_from(&self, covered: u64) -> Option<Vec<u32>> {
         let seq = self.seq.values();
         // Sorted, they are all there when the first is.
-        if seq.first().is_none_or(|&first| first >= covered) && seq.is_sorted() {
+        if seq.first().is_none_or(|&first| first >= covered) && self.sorted {
             return None;
         }
         let mut rows: Vec<u32> = (0..seq.len() as u32).filter(|&row| seq[row as usize] >= covered).collect();

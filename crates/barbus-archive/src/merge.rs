@@ -8,8 +8,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::iter;
+use std::mem;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
@@ -19,6 +20,9 @@ use arrow_schema::{DataType, SchemaRef};
 
 use crate::rows::Rows;
 use crate::{Misuse, Result, workers};
+
+/// With fewer rows they are dealt out before another thread has begun.
+const DEAL_WORTH: usize = 100_000;
 
 /// Bars in the columns of the archive; `symbol` may be a dictionary.
 pub(crate) struct Source<'a> {
@@ -226,35 +230,18 @@ fn sorted_picks(
     frames: &[&[i64]],
     symbols: &Ranks<'_>,
 ) -> (Vec<u32>, Vec<usize>) {
-    let total = sources.iter().map(Source::len).sum();
-    let threads = workers::threads(total, workers::WORTH);
-    let mut ends = vec![0; symbols.sorted.len()];
-    let counts = workers::in_order(threads, threads, |part| {
-        let mut counts = vec![0_u32; symbols.sorted.len()];
-        for (i, source) in sources.iter().enumerate() {
-            let part = source.len() * part / threads..source.len() * (part + 1) / threads;
-            source.each(part, |row| counts[symbols.rank(i, row)] += 1);
-        }
-        counts
+    let total: usize = sources.iter().map(Source::len).sum();
+    let threads = workers::threads(total, DEAL_WORTH);
+    let deals = workers::in_order(threads, threads, |i| {
+        let share = total * i / threads..total * (i + 1) / threads;
+        Deal::of(share, sources, starts, frames, symbols)
     });
-    let mut begin = 0;
-    for (rank, end) in ends.iter_mut().enumerate() {
-        begin += counts.iter().map(|counts| counts[rank] as usize).sum::<usize>();
-        *end = begin;
-    }
-    let mut picks = vec![0; total];
-    // Every processor looks at all rows, and deals out those of its own symbols.
-    let hands: Vec<_> = hands(&ends, &mut picks, threads).into_iter().map(Mutex::new).collect();
-    let ascend = workers::in_order(hands.len(), threads, |i| {
-        let mut hand = hands[i].lock().unwrap_or_else(PoisonError::into_inner);
-        hand.deal(sources, starts, frames, symbols, &ends)
-    });
-    drop(hands);
+    let frame_ms = |pick: &u32| starts.pick(frames, *pick);
+    let Deal { mut picks, ends, ascend } = Deal::join(deals, frame_ms);
     // A feed's rows come in order, each frame once: nothing is left to do then.
-    if ascend.into_iter().all(|ascend| ascend) {
+    if ascend {
         return (picks, ends);
     }
-    let frame_ms = |pick: &u32| starts.pick(frames, *pick);
 
     let mut kept = 0;
     let mut start = 0;
@@ -278,57 +265,78 @@ fn sorted_picks(
     (picks, kept_ends)
 }
 
-/// The places of the rows of some symbols.
-struct Hand<'a> {
-    ranks: Range<usize>,
-    begin: usize,
-    picks: &'a mut [u32],
+/// Some of the rows, dealt out by rank, in each in the order of sources and rows.
+struct Deal {
+    picks: Vec<u32>,
+    /// For each rank the end of its rows.
+    ends: Vec<usize>,
+    /// Whether the frames of each rank ascend.
+    ascend: bool,
 }
 
-/// So many hands with about as many places each.
-fn hands<'a>(ends: &[usize], mut picks: &'a mut [u32], count: usize) -> Vec<Hand<'a>> {
-    let (total, mut begin, mut rank) = (picks.len(), 0, 0);
-    let hand = |i: usize| {
-        let share = total * i / count;
-        let last = if i == count { ends.len() } else { ends.partition_point(|&end| end <= share).max(rank) };
-        let end = if last == rank { begin } else { ends[last - 1] };
-        let (mine, rest) = std::mem::take(&mut picks).split_at_mut(end - begin);
-        picks = rest;
-        let hand = Hand { ranks: rank..last, begin, picks: mine };
-        (begin, rank) = (end, last);
-        hand
-    };
-    (1..=count).map(hand).collect()
-}
-
-impl Hand<'_> {
-    /// Puts the rows in their places, in the order of sources and rows; true when each symbol's frames ascend in it.
-    fn deal(
-        &mut self,
+impl Deal {
+    /// Deals out these of the rows meant, as they are counted through all sources.
+    fn of(
+        share: Range<usize>,
         sources: &[Source<'_>],
         starts: &Starts,
         frames: &[&[i64]],
         symbols: &Ranks<'_>,
-        ends: &[usize],
-    ) -> bool {
-        let first = self.ranks.start;
-        let begins = self.ranks.clone().map(|rank| if rank == 0 { 0 } else { ends[rank - 1] });
-        let mut next: Vec<(usize, i64)> = begins.map(|begin| (begin - self.begin, i64::MIN)).collect();
-        let mut ascend = true;
+    ) -> Self {
+        let mut parts = Vec::new();
+        let mut begin = 0;
         for (i, source) in sources.iter().enumerate() {
-            source.each(0..source.len(), |row| {
-                let Some((next, last_ms)) = symbols.rank(i, row).checked_sub(first).and_then(|at| next.get_mut(at))
-                else {
-                    return;
-                };
-                self.picks[*next] = starts.0[i] + row as u32;
+            let end = begin + source.len();
+            let (from, to) = (share.start.clamp(begin, end), share.end.clamp(begin, end));
+            parts.push((i, source, from - begin..to - begin));
+            begin = end;
+        }
+        // The rank's next place, and the frame before.
+        let mut next = vec![(0, i64::MIN); symbols.sorted.len()];
+        for (i, source, part) in &parts {
+            source.each(part.clone(), |row| next[symbols.rank(*i, row)].0 += 1);
+        }
+        let mut begin = 0;
+        for (next, _) in &mut next {
+            begin += mem::replace(next, begin);
+        }
+        let mut picks = vec![0; share.len()];
+        let mut ascend = true;
+        for (i, source, part) in parts {
+            source.each(part, |row| {
+                let (next, last_ms) = &mut next[symbols.rank(i, row)];
+                picks[*next] = starts.0[i] + row as u32;
                 *next += 1;
                 let frame_ms = frames[i][row];
                 ascend &= *last_ms < frame_ms;
                 *last_ms = frame_ms;
             });
         }
-        ascend
+        Self { picks, ends: next.into_iter().map(|(next, _)| next).collect(), ascend }
+    }
+
+    /// All of these rows, which were dealt out one share after the other.
+    fn join(mut deals: Vec<Self>, frame_ms: impl Fn(&u32) -> i64) -> Self {
+        if deals.len() == 1 {
+            return deals.remove(0);
+        }
+        let mut picks = Vec::with_capacity(deals.iter().map(|deal| deal.picks.len()).sum());
+        let mut ascend = deals.iter().all(|deal| deal.ascend);
+        let ranks = deals.first().map_or(0, |deal| deal.ends.len());
+        let ends = (0..ranks).map(|rank| {
+            let begin = picks.len();
+            for deal in &deals {
+                let from = if rank == 0 { 0 } else { deal.ends[rank - 1] };
+                let rows = &deal.picks[from..deal.ends[rank]];
+                if let (Some(last), Some(first)) = (picks[begin..].last(), rows.first()) {
+                    ascend &= frame_ms(last) < frame_ms(first);
+                }
+                picks.extend_from_slice(rows);
+            }
+            picks.len()
+        });
+        let ends = ends.collect();
+        Self { picks, ends, ascend }
     }
 }
 

@@ -17,6 +17,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use crate::chunk::{Chunk, ChunkWriter, Effort, Found, PAGE_ROWS, PageValues, Result, Zstd};
 use crate::column::Tools;
+use crate::dictionary::Dictionary;
 use crate::hybrid;
 
 /// A dictionary is written and read in a third of the time: it may be larger by this factor.
@@ -93,20 +94,26 @@ pub(crate) fn encode(
         buffer.resize(8 * dictionary.values.len(), 0);
         let (places, _) = buffer.as_chunks_mut();
         places.iter_mut().zip(&dictionary.values).for_each(|(place, bits)| *place = bits.to_le_bytes());
-        let compressed = Bytes::copy_from_slice(zstd.compress(Effort::Fast, buffer)?);
-        let bytes = compressed.len() + hybrid::encoded_bytes(&dictionary.indices, width);
-        let value_bytes = bytes as f64 / values.len().max(1) as f64;
-        if value_bytes <= DICTIONARY_SURELY * plans.fast(sample, zstd)?
-            || value_bytes <= DICTIONARY_MAY * plans.plan(sample, zstd, buffer)?.value_bytes
-        {
-            of_dictionary = Some((compressed, width));
+        if is_constant(dictionary) {
+            of_dictionary = Some((Bytes::copy_from_slice(buffer), width));
+        } else {
+            let compressed = Bytes::copy_from_slice(zstd.compress(Effort::Fast, buffer)?);
+            let bytes = compressed.len() + hybrid::encoded_bytes(&dictionary.indices, width);
+            let value_bytes = bytes as f64 / values.len().max(1) as f64;
+            if value_bytes <= DICTIONARY_SURELY * plans.fast(sample, zstd)?
+                || value_bytes <= DICTIONARY_MAY * plans.plan(sample, zstd, buffer)?.value_bytes
+            {
+                of_dictionary = Some((compressed, width));
+            }
         }
     }
     let plan = match of_dictionary {
         Some(_) => None,
         None => Some(plans.plan(sample, zstd, buffer)?),
     };
-    let mut chunk = ChunkWriter::new(column, zstd);
+    let chunk = ChunkWriter::new(column, zstd);
+    let constant = of_dictionary.is_some() && is_constant(dictionary);
+    let mut chunk = if constant { chunk.uncompressed() } else { chunk };
     let indexed = of_dictionary.as_ref().map(|&(_, width)| (&dictionary.indices, width));
     if let Some((compressed, _)) = of_dictionary {
         chunk.dictionary(compressed, 8 * dictionary.values.len(), dictionary.values.len())?;
@@ -148,6 +155,11 @@ pub(crate) fn encode(
     let statistics = ValueStatistics::new(least, most, None, Some(chunk.nulls()), false);
     let statistics = Statistics::Double(statistics.with_backwards_compatible_min_max(true));
     chunk.close(statistics, order_of(&known))
+}
+
+/// Whether all rows have one value, or none has any.
+fn is_constant(dictionary: &Dictionary) -> bool {
+    dictionary.values.len() <= 1
 }
 
 /// Whether `chunk`, read back, has these values, to the bit.

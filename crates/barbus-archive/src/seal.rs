@@ -23,13 +23,32 @@ pub(crate) fn blank() -> [u8; SEAL_BYTES] {
     seal
 }
 
-/// Puts the checksum of `file` into its blank seal, which is given too.
-pub(crate) fn close(file: &mut [u8]) -> [u8; SEAL_BYTES] {
-    let mut seal = blank();
-    assert_eq!(file[SEAL_OFFSET..SEAL_END], seal);
-    seal[SEAL_MAGIC.len()..].copy_from_slice(&checksum(file).to_le_bytes());
-    file[SEAL_OFFSET..SEAL_END].copy_from_slice(&seal);
-    seal
+/// Sums a file up while it is written.
+#[derive(Default)]
+pub(crate) struct Sealer {
+    /// Of what was taken; nothing was at first.
+    crc32c: Option<u32>,
+}
+
+impl Sealer {
+    /// Takes the next bytes of the file; the first have its blank seal.
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
+        let (crc32c, bytes) = match self.crc32c {
+            Some(crc32c) => (crc32c, bytes),
+            None => {
+                assert_eq!(bytes[SEAL_OFFSET..SEAL_END], blank());
+                (crc32c::crc32c(&bytes[..SEAL_OFFSET]), &bytes[SEAL_END..])
+            }
+        };
+        self.crc32c = Some(crc32c::crc32c_append(crc32c, bytes));
+    }
+
+    /// What stands in the seal's place once the file is whole.
+    pub(crate) fn seal(&self) -> [u8; SEAL_BYTES] {
+        let mut seal = blank();
+        seal[SEAL_MAGIC.len()..].copy_from_slice(&self.crc32c.unwrap_or_default().to_le_bytes());
+        seal
+    }
 }
 
 /// Checks that `file` is as it was sealed.
@@ -59,12 +78,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_changed_or_missing_byte_is_seen() {
+    fn any_changed_or_missing_byte_is_seen_however_the_file_was_summed_up() {
         let mut file = b"PAR1".to_vec();
         file.extend(blank());
         file.extend(b"pages and footer");
-        close(&mut file);
-        assert!(check(&file).is_ok());
+        let mut whole = Vec::new();
+        for pieces in [vec![file.len()], vec![SEAL_END, file.len()], vec![SEAL_END + 1, SEAL_END + 5, file.len()]] {
+            let mut sealer = Sealer::default();
+            let mut begin = 0;
+            for end in pieces {
+                sealer.take(&file[begin..end]);
+                begin = end;
+            }
+            let mut sealed = file.clone();
+            sealed[SEAL_OFFSET..SEAL_END].copy_from_slice(&sealer.seal());
+            assert!(check(&sealed).is_ok());
+            whole = sealed;
+        }
+        let file = whole;
         for i in 0..file.len() {
             let mut changed = file.clone();
             changed[i] ^= 0x20;

@@ -19,6 +19,9 @@ use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor, Type};
 use crate::chunk::{Chunk, ChunkWriter, Effort, Found, PAGE_ROWS, PageValues, Result, Zstd};
 use crate::hybrid;
 
+/// Names of fewer bytes are kept as they are.
+const MIN_BYTES: usize = 512;
+
 /// Encodes the symbols of a row group: each with the number of its rows.
 pub(crate) fn encode(column: &ColumnDescPtr, runs: &[(&str, usize)], zstd: &mut Zstd) -> Result<Chunk> {
     let mut plain = Vec::new();
@@ -26,9 +29,12 @@ pub(crate) fn encode(column: &ColumnDescPtr, runs: &[(&str, usize)], zstd: &mut 
         plain.extend_from_slice(&(name.len() as u32).to_le_bytes());
         plain.extend_from_slice(name.as_bytes());
     }
-    let compressed = Bytes::copy_from_slice(zstd.compress(Effort::Fast, &plain)?);
-    let mut chunk = ChunkWriter::new(column, zstd);
-    chunk.dictionary(compressed, plain.len(), runs.len())?;
+    let few = plain.len() < MIN_BYTES;
+    let dictionary =
+        if few { plain.clone().into() } else { Bytes::copy_from_slice(zstd.compress(Effort::Fast, &plain)?) };
+    let chunk = ChunkWriter::new(column, zstd);
+    let mut chunk = if few { chunk.uncompressed() } else { chunk };
+    chunk.dictionary(dictionary, plain.len(), runs.len())?;
     let width = hybrid::width(runs.len().saturating_sub(1));
     let mut rest = runs.iter().zip(0..).map(|(&(name, rows), index)| (name, rows, index)).peekable();
     while rest.peek().is_some() {
