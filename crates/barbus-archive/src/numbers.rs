@@ -25,6 +25,9 @@ const DICTIONARY_MAY: f64 = 1.35;
 /// What a harder try must save to be made: it takes half as long again.
 const EFFORT_SAVES: f64 = 0.07;
 
+/// Of fewer values it cannot be told, and they are soon written.
+const TELLING: usize = 512;
+
 /// A dictionary of so much less than what the first look makes of the plain values is taken without another look.
 const DICTIONARY_SURELY: f64 = 0.8;
 
@@ -64,7 +67,10 @@ impl Plans {
         let mut size = |effort, bytes: &[u8]| {
             zstd.compress(effort, bytes).map(|bytes| bytes.len() as f64 / values.len().max(1) as f64)
         };
-        let strong = size(Effort::Strong, &le_bytes(&values))?;
+        let strong = match values.len() {
+            ..TELLING => fast,
+            _ => size(Effort::Strong, &le_bytes(&values))?,
+        };
         split(&values, buffer);
         let split = size(Effort::Fast, buffer)?;
         let worth = strong < (1.0 - EFFORT_SAVES) * fast;
@@ -245,7 +251,7 @@ pub(crate) fn order_of<T: PartialOrd + Copy>(pages: &[(T, T)]) -> BoundaryOrder 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parquet::basic::{Repetition, Type};
+    use parquet::basic::{Compression, Repetition, Type};
     use parquet::schema::types::{ColumnDescriptor, ColumnPath, Type as SchemaType};
     use std::sync::Arc;
 
@@ -293,6 +299,8 @@ mod tests {
                 |other: Option<usize>| (0..ROWS).map(move |row| value(if Some(row) == other { row + 1 } else { row }));
             let array: Float64Array = with(None).collect();
             let chunk = chunk(&array, false);
+            let plain = chunk.close.metadata.compression() == Compression::UNCOMPRESSED;
+            assert_eq!(plain, kind == 2, "{kind}: only those of one value");
             assert!(
                 encoding.is_none_or(|encoding| encodings(&chunk).contains(&encoding)),
                 "{kind}: {:?}",

@@ -26,27 +26,24 @@ pub(crate) fn blank() -> [u8; SEAL_BYTES] {
 /// Sums a file up while it is written.
 #[derive(Default)]
 pub(crate) struct Sealer {
-    /// Of what was taken; nothing was at first.
-    crc32c: Option<u32>,
+    /// Taken so far.
+    bytes: usize,
+    crc32c: u32,
 }
 
 impl Sealer {
-    /// Takes the next bytes of the file; the first have its blank seal.
+    /// Takes the next bytes of the file, of which those in the seal's place do not count.
     pub(crate) fn take(&mut self, bytes: &[u8]) {
-        let (crc32c, bytes) = match self.crc32c {
-            Some(crc32c) => (crc32c, bytes),
-            None => {
-                assert_eq!(bytes[SEAL_OFFSET..SEAL_END], blank());
-                (crc32c::crc32c(&bytes[..SEAL_OFFSET]), &bytes[SEAL_END..])
-            }
-        };
-        self.crc32c = Some(crc32c::crc32c_append(crc32c, bytes));
+        let left = |place: usize| place.saturating_sub(self.bytes).min(bytes.len());
+        let (head, rest) = (&bytes[..left(SEAL_OFFSET)], &bytes[left(SEAL_END)..]);
+        self.crc32c = crc32c::crc32c_append(crc32c::crc32c_append(self.crc32c, head), rest);
+        self.bytes += bytes.len();
     }
 
     /// What stands in the seal's place once the file is whole.
     pub(crate) fn seal(&self) -> [u8; SEAL_BYTES] {
         let mut seal = blank();
-        seal[SEAL_MAGIC.len()..].copy_from_slice(&self.crc32c.unwrap_or_default().to_le_bytes());
+        seal[SEAL_MAGIC.len()..].copy_from_slice(&self.crc32c.to_le_bytes());
         seal
     }
 }
@@ -69,8 +66,9 @@ pub(crate) fn check(file: &[u8]) -> Result<(), Corruption> {
 }
 
 fn checksum(file: &[u8]) -> u32 {
-    let head = crc32c::crc32c(&file[..SEAL_OFFSET]);
-    crc32c::crc32c_append(head, &file[SEAL_END..])
+    let mut sealer = Sealer::default();
+    sealer.take(file);
+    sealer.crc32c
 }
 
 #[cfg(test)]
@@ -83,17 +81,13 @@ mod tests {
         file.extend(blank());
         file.extend(b"pages and footer");
         let mut whole = Vec::new();
-        for pieces in [vec![file.len()], vec![SEAL_END, file.len()], vec![SEAL_END + 1, SEAL_END + 5, file.len()]] {
+        for piece in [1, 3, SEAL_OFFSET, SEAL_END, SEAL_END + 1, file.len()] {
             let mut sealer = Sealer::default();
-            let mut begin = 0;
-            for end in pieces {
-                sealer.take(&file[begin..end]);
-                begin = end;
-            }
-            let mut sealed = file.clone();
-            sealed[SEAL_OFFSET..SEAL_END].copy_from_slice(&sealer.seal());
-            assert!(check(&sealed).is_ok());
-            whole = sealed;
+            sealer.take(&[]);
+            file.chunks(piece).for_each(|bytes| sealer.take(bytes));
+            whole = file.clone();
+            whole[SEAL_OFFSET..SEAL_END].copy_from_slice(&sealer.seal());
+            assert!(check(&whole).is_ok(), "in pieces of {piece}");
         }
         let file = whole;
         for i in 0..file.len() {
