@@ -3,10 +3,6 @@
 
 use std::process::ExitCode;
 
-/// Days of bars are large: see [`HugePageAllocator`](barbus::HugePageAllocator).
-#[global_allocator]
-static ALLOCATOR: barbus::HugePageAllocator = barbus::HugePageAllocator;
-
 fn main() -> ExitCode {
     barbus_cli::main()
 }

@@ -5,10 +5,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Days of bars are large: see [`HugePageAllocator`](barbus::HugePageAllocator).
-#[global_allocator]
-static ALLOCATOR: barbus::HugePageAllocator = barbus::HugePageAllocator;
-
 /// The daemon of a bus: takes bars from producers, publishes them to readers, archives each trading day as Parquet.
 ///
 /// Exit codes: 0 ended by SIGTERM or SIGINT, 1 it failed, 2 wrong use.

@@ -37,10 +37,6 @@ use clap::{Parser, Subcommand};
 
 use report::Report;
 
-/// What the programs of barbus have: [`HugePageAllocator`](barbus::HugePageAllocator).
-#[global_allocator]
-static ALLOCATOR: barbus::HugePageAllocator = barbus::HugePageAllocator;
-
 /// Measures barbus against the limits of this machine and against its peers.
 #[derive(Debug, Parser)]
 struct Arguments {

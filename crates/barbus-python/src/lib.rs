@@ -16,10 +16,6 @@ mod publisher;
 
 use pyo3::prelude::*;
 
-/// Days of bars are large: see [`HugePageAllocator`](barbus::HugePageAllocator).
-#[global_allocator]
-static ALLOCATOR: barbus::HugePageAllocator = barbus::HugePageAllocator;
-
 /// Bars from shared memory; import `barbus` instead.
 #[pymodule]
 mod _barbus {

@@ -20,7 +20,6 @@
 //! # Ok::<(), barbus_shm::ShmError>(())
 //! ```
 
-mod allocator;
 mod boot;
 mod error;
 mod file;
@@ -33,7 +32,6 @@ mod process;
 mod region;
 mod word;
 
-pub use allocator::HugePageAllocator;
 pub use boot::boot_id;
 pub use error::ShmError;
 pub use file::{allocate, sync};

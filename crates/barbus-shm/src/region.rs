@@ -10,7 +10,7 @@ use nix::libc;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 /// What the kernel maps with one entry where file and address allow it, on x86-64 and on aarch64 with pages of 4 KiB.
-pub(crate) const HUGE_PAGE: usize = 2 << 20;
+const HUGE_PAGE: usize = 2 << 20;
 /// `statfs` says it of a tmpfs (`linux/magic.h`).
 const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
 

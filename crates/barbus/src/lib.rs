@@ -184,7 +184,6 @@ mod writer;
 pub use arrow_array;
 pub use barbus_bars::{Canonical, Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
-pub use barbus_shm::HugePageAllocator;
 pub use bus::Bus;
 pub use error::{Error, Result};
 pub use feed::Feed;
