@@ -409,3 +409,54 @@ fn local_symbols(column: &ArrayRef) -> (Vec<&str>, Cow<'_, [i32]>) {
     }
     (names, keys.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::types::Int32Type;
+    use arrow_array::{DictionaryArray, TimestampMillisecondArray};
+
+    /// Symbols and minutes, one after the other.
+    fn columns(rows: &[(&str, i64)]) -> Vec<ArrayRef> {
+        let symbols: DictionaryArray<Int32Type> = rows.iter().map(|(symbol, _)| *symbol).collect();
+        let frames = TimestampMillisecondArray::from_iter_values(rows.iter().map(|(_, minute)| minute * 60_000));
+        vec![Arc::new(symbols), Arc::new(frames)]
+    }
+
+    /// Promise 7: however many processors deal the rows out, the same ones come in the same order.
+    #[test]
+    fn rows_dealt_out_in_shares_are_those_dealt_out_at_once() {
+        let minutes = |symbols: [&'static str; 3]| {
+            (0..50).flat_map(move |minute| symbols.map(|symbol| (symbol, minute))).collect::<Vec<_>>()
+        };
+        let in_order = minutes(["B", "A", "C"]);
+        let mut again = minutes(["C", "D", "A"]);
+        again.rotate_left(70);
+        for [first, second] in [[&in_order[..], &[]], [&[], &in_order], [&in_order, &again], [&again, &in_order[..7]]] {
+            let (first, second) = (columns(first), columns(second));
+            let some: Vec<u32> = (0..second[0].len() as u32).rev().filter(|row| row % 3 != 1).collect();
+            for rows in [None, Some(some)] {
+                let sources = [Source { columns: &first, rows: None }, Source { columns: &second, rows }];
+                let (starts, symbols) = (Starts::of(&sources), Ranks::of(&sources));
+                let frames: Vec<&[i64]> = sources.iter().map(|source| frame_values(&source.columns[1])).collect();
+                let total: usize = sources.iter().map(Source::len).sum();
+                let deal = |share: Range<usize>| Deal::of(share, &sources, &starts, &frames, &symbols);
+                let frame_ms = |pick: &u32| starts.pick(&frames, *pick);
+                let whole = deal(0..total);
+                for shares in [2, 3, 7, total + 1] {
+                    let deals = (0..shares).map(|i| deal(total * i / shares..total * (i + 1) / shares)).collect();
+                    let joined = Deal::join(deals, frame_ms);
+                    assert_eq!((&joined.picks, &joined.ends), (&whole.picks, &whole.ends), "{shares} shares");
+                    assert_eq!(joined.ascend, whole.ascend, "{shares} shares");
+                }
+                // By the plain rule.
+                let ranks = symbols.sorted.len();
+                let ascends = (0..ranks).all(|rank| {
+                    let from = if rank == 0 { 0 } else { whole.ends[rank - 1] };
+                    whole.picks[from..whole.ends[rank]].is_sorted_by(|a, b| frame_ms(a) < frame_ms(b))
+                });
+                assert_eq!(whole.ascend, ascends);
+            }
+        }
+    }
+}
