@@ -161,6 +161,7 @@
 
 mod archived;
 mod bus;
+mod clock;
 mod day;
 mod error;
 mod feed;

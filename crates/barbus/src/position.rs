@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use barbus_ring::Ring;
 use barbus_shm::{Memory, OwnFile, PinWatch, ShmError, Store};
-use jiff::Timestamp;
+
+use crate::clock::now_ns;
 
 /// Length of the file, bytes.
 pub(crate) const BYTES: usize = 4096;
@@ -64,10 +65,6 @@ struct Held {
 struct Since {
     ns: i64,
     pins: u32,
-}
-
-fn now_ns() -> i64 {
-    Timestamp::now().as_nanosecond() as i64
 }
 
 impl PositionFile {

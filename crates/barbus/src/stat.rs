@@ -6,6 +6,7 @@ use barbus_shm::Memory;
 use jiff::Timestamp;
 
 use crate::Bus;
+use crate::clock::now_ns;
 use crate::day::date_of;
 use crate::protocol::Stat;
 
@@ -15,9 +16,8 @@ const SILENCE_NS: u64 = 1_000_000_000;
 /// Whether the ring's writer has said lately that it lives.
 pub(crate) fn writer_alive<M: Memory>(ring: &Ring<M>) -> bool {
     let beat = ring.heartbeat_ns();
-    let now = Timestamp::now().as_nanosecond() as u64;
     // A clock that was set back leaves beats in the future: until the next one.
-    beat != 0 && now.abs_diff(beat) < SILENCE_NS
+    beat != 0 && (now_ns() as u64).abs_diff(beat) < SILENCE_NS
 }
 
 /// How long before `now` the newest row was received.

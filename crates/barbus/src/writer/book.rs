@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 
 use barbus_ring::{Row, SymbolId};
 
+use super::log::Log;
+
 /// What a bar is, next to what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -45,7 +47,7 @@ pub(crate) struct DayBook {
     /// For each symbol the highest frame it has.
     last_ms: Vec<i64>,
     /// Bars that came in order, not yet in `symbols`.
-    log: Vec<(SymbolId, Entry)>,
+    log: Log<(SymbolId, Entry)>,
     /// For each symbol its bars, ascending by frame.
     symbols: Vec<Vec<Entry>>,
     len: usize,
@@ -84,7 +86,7 @@ impl DayBook {
     pub(crate) fn finish_loading(&mut self) {
         let Some(thread) = self.loading.take() else { return };
         let mut whole = thread.join().expect("a book is read without panics");
-        for (symbol, entry) in self.log.drain(..) {
+        for &(symbol, entry) in self.log.iter() {
             whole.enter(symbol, entry.frame_ms(), entry.fingerprint, entry.revision());
         }
         *self = whole;
@@ -100,16 +102,11 @@ impl DayBook {
         self.len
     }
 
-    /// Makes room for so many bars more.
-    pub(crate) fn reserve(&mut self, bars: usize) {
-        self.log.reserve(bars);
-    }
-
-    /// What a bar with these values would be.
+    /// What a bar would be whose values have this fingerprint, which a bar behind its symbol's last one need not be asked for.
     #[inline]
-    pub(crate) fn standing(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> Standing {
+    pub(crate) fn standing(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: impl FnOnce() -> u64) -> Standing {
         match self.last_ms.get(symbol.0 as usize) {
-            Some(&last_ms) if last_ms >= frame_ms => self.standing_of_known(symbol, frame_ms, fingerprint),
+            Some(&last_ms) if last_ms >= frame_ms => self.standing_of_known(symbol, frame_ms, fingerprint()),
             _ => Standing::New,
         }
     }
@@ -169,9 +166,10 @@ impl DayBook {
             self.log.iter().for_each(|(symbol, _)| counts[symbol.0 as usize] += 1);
             self.symbols.iter_mut().zip(counts).for_each(|(entries, count)| entries.reserve(count));
         }
-        for (symbol, entry) in self.log.drain(..) {
+        for &(symbol, entry) in self.log.iter() {
             self.symbols[symbol.0 as usize].push(entry);
         }
+        self.log.clear();
     }
 
     pub(crate) fn enter_row(&mut self, row: &Row) {
@@ -245,21 +243,21 @@ mod tests {
         let mut book = DayBook::default();
         for frame in [5, 3, 9, 4] {
             let row = bar(frame, 1.0);
-            assert_eq!(book.standing(row.symbol, frame, fingerprint(&row)), Standing::New);
+            assert_eq!(book.standing(row.symbol, frame, || fingerprint(&row)), Standing::New);
             book.enter_row(&row);
-            assert_eq!(book.standing(row.symbol, frame, fingerprint(&row)), Standing::Duplicate);
+            assert_eq!(book.standing(row.symbol, frame, || fingerprint(&row)), Standing::Duplicate);
             let other = bar(frame, 2.0);
-            assert_eq!(book.standing(row.symbol, frame, fingerprint(&other)), Standing::Revision(1));
+            assert_eq!(book.standing(row.symbol, frame, || fingerprint(&other)), Standing::Revision(1));
         }
         let revised = Row { revision: 1, ..bar(3, 2.0) };
         book.enter_row(&revised);
-        assert_eq!(book.standing(SymbolId(0), 3, fingerprint(&bar(3, 1.0))), Standing::Revision(2));
+        assert_eq!(book.standing(SymbolId(0), 3, || fingerprint(&bar(3, 1.0))), Standing::Revision(2));
         assert_eq!(book.len(), 4);
         // A symbol that the day has not seen, also one between two that it has.
         for symbol in [7, 3] {
-            assert_eq!(book.standing(SymbolId(symbol), 9, 0), Standing::New);
+            assert_eq!(book.standing(SymbolId(symbol), 9, || 0), Standing::New);
             book.enter(SymbolId(symbol), 9, 0, 0);
-            assert_eq!(book.standing(SymbolId(symbol), 9, 0), Standing::Duplicate);
+            assert_eq!(book.standing(SymbolId(symbol), 9, || 0), Standing::Duplicate);
         }
         let null = Row { present: 0, ..bar(3, 2.0) };
         let zero = Row { present: 1, ..bar(3, 2.0) };

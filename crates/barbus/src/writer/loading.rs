@@ -55,9 +55,6 @@ pub(super) fn book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day:
     for block in &blocks {
         archivist.last_frames(block.block, block.rows, &mut last_ms);
     }
-    if ring.day() == Some(day) {
-        book.reserve(blocks.iter().map(|block| block.rows as usize).sum());
-    }
     let calendar = settings.calendar.clone();
     let read = move || enter_ring(book, &archivist, &blocks, &calendar, day, through);
     Ok(DayBook::loading(last_ms, read))
@@ -96,7 +93,7 @@ fn enter_ring(
         for number in 0..blocks.len() {
             let entries = loaded[number % workers].recv().expect("a thread that reads a block ends with its last one");
             for Loaded { seq, symbol, frame_ms, print, revision } in entries {
-                if seq >= through || book.standing(symbol, frame_ms, print) == Standing::Duplicate {
+                if seq >= through || book.standing(symbol, frame_ms, || print) == Standing::Duplicate {
                     book.enter(symbol, frame_ms, print, revision);
                 }
             }

@@ -7,13 +7,14 @@ mod filing;
 mod flusher;
 mod intake;
 mod loading;
+mod log;
 mod pulse;
 mod quarantine;
 mod rate;
 mod symbols;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use arrow_array::{Array, RecordBatch};
 use barbus_archive::Archive;
@@ -35,6 +36,7 @@ pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
 use rate::Rate;
 use symbols::Symbols;
 
+use crate::clock::now_ns;
 use crate::day::{date_of, days_of};
 use crate::protocol::{Ack, AckMode, Stat};
 use crate::{Bus, Error, Result};
@@ -286,16 +288,15 @@ impl Writer {
             }
             self.room = 0;
         }
-        let print = fingerprint(row);
-        let book = self.books.current();
-        let standing = book.standing(row.symbol, row.frame_ms, print);
+        let standing = self.books.current().standing(row.symbol, row.frame_ms, || fingerprint(row));
         let revision = match standing {
             Standing::Duplicate => return Ok(Pushed::Duplicate),
             Standing::New => 0,
             Standing::Revision(number) => number,
         };
-        book.enter(row.symbol, row.frame_ms, print, revision);
         let seq = self.ring.push(&Row { received_ns, revision, ..*row }).expect("the block is not full");
+        // Readers have it: what is remembered of it does not keep them waiting.
+        self.books.current().enter(row.symbol, row.frame_ms, fingerprint(row), revision);
         self.appended(row.frame_ms);
         self.committed(received_ns);
         Ok(if standing == Standing::New { Pushed::Accepted(seq) } else { Pushed::Revised(seq) })
@@ -502,7 +503,7 @@ impl Writer {
         let row = &mut self.stage[self.staged];
         let print = fingerprint(row);
         let book = self.books.current();
-        let standing = book.standing(row.symbol, row.frame_ms, print);
+        let standing = book.standing(row.symbol, row.frame_ms, || print);
         row.revision = match standing {
             Standing::Duplicate => return standing,
             Standing::New => 0,
@@ -678,13 +679,6 @@ impl Writer {
     }
 }
 
-/// Nanoseconds since 1970-01-01 UTC.
-#[inline]
-fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_secs() as i64 * 1_000_000_000 + i64::from(since.subsec_nanos())
-}
-
 /// The ring that the settings of `bus` ask for.
 fn spec(bus: &Bus) -> Spec {
     use std::hash::{BuildHasher, Hasher};
@@ -702,7 +696,7 @@ fn spec(bus: &Bus) -> Spec {
         tip_rows: settings.tip_rows,
         // A random number: std's hasher is seeded by the system.
         lineage: std::hash::RandomState::new().build_hasher().finish(),
-        created_ns: Timestamp::now().as_nanosecond() as i64,
+        created_ns: now_ns(),
         ..Spec::default()
     }
     .with_file_bytes(settings.ring_bytes)

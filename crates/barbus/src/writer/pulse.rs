@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use barbus_ring::Archivist;
 use jiff::Timestamp;
 
+use crate::clock::now_ns;
+
 const BEAT: Duration = Duration::from_millis(100);
 /// The pause after a sync that failed while somebody waits for it.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -116,7 +118,7 @@ impl Pulse {
     /// Has `beat` called with the time at each beat, and with 0 at the end.
     pub(crate) fn start(heart: impl Heart, mut beat: impl FnMut(u64) + Send + 'static, sync: Duration) -> Self {
         // Who finds the writer there finds it alive.
-        beat(now_ns());
+        beat(now_ns() as u64);
         fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
             std::thread::Builder::new().name(name.into()).spawn(work).expect("a thread can be started")
         }
@@ -146,13 +148,9 @@ impl Drop for Pulse {
     }
 }
 
-fn now_ns() -> u64 {
-    Timestamp::now().as_nanosecond() as u64
-}
-
 fn keep_beating(mut beat: impl FnMut(u64), shared: &Shared) {
     loop {
-        beat(now_ns());
+        beat(now_ns() as u64);
         let waited = shared.done.wait_timeout_while(shared.lock(), BEAT, |state| !state.over);
         if waited.unwrap_or_else(PoisonError::into_inner).0.over {
             return beat(0);
