@@ -7,7 +7,7 @@
 //! stream that asked for durability, which are held back until a sync has covered their rows.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,14 +17,11 @@ use barbus::protocol::{Ack, Answer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
 
-use crate::connection::End;
+use crate::connection::{End, LOOK, swallow};
 use crate::lines;
 
 /// Acknowledgements that wait for the disk at most; beyond that a newer one takes the place of the last.
 const MOST_HELD: usize = 1_024;
-
-/// How often it is looked whether there is still somebody to send to, and whether all is sent.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// The acknowledgements of one producer.
 #[derive(Debug)]
@@ -87,16 +84,7 @@ impl<'a> Acks<'a> {
     pub(crate) fn finish_swallowing(mut self, deadline: Instant) -> Result<(), End> {
         let Some(courier) = self.courier.take() else { return self.finish() };
         courier.no_more_come();
-        let mut socket: &UnixStream = self.socket;
-        socket.set_read_timeout(Some(LOOK))?;
-        let mut void = [0; 8 * 1024];
-        while !courier.has_ended() && Instant::now() < deadline {
-            match socket.read(&mut void) {
-                Ok(0) => break,
-                Err(error) if ![ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) => break,
-                _ => {}
-            }
-        }
+        swallow(self.socket, deadline, || courier.has_ended())?;
         let sent = courier.finish(deadline.saturating_duration_since(Instant::now()));
         if sent { Ok(()) } else { Err(End::Gone) }
     }

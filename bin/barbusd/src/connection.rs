@@ -18,6 +18,9 @@ const BUFFER: usize = 64 * 1024;
 /// How long a peer that was refused may take to hear of it, while it sends into the void.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
+/// How often it is looked, while one waits for a peer, whether that is still of use.
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
+
 pub(crate) type Reader<'a> = BufReader<&'a UnixStream>;
 
 /// Who is at the other end, as the kernel says.
@@ -86,12 +89,25 @@ fn refuse(mut stream: &UnixStream, answer: &Answer) -> std::io::Result<()> {
     stream.set_write_timeout(Some(LINGER))?;
     lines::write(&mut stream, answer)?;
     stream.shutdown(Shutdown::Write)?;
+    swallow(stream, until, || false)
+}
+
+/// Swallows what a peer still sends: to its end, until `enough` says so, at most until `until`.
+pub(crate) fn swallow(
+    mut stream: &UnixStream,
+    until: Instant,
+    mut enough: impl FnMut() -> bool,
+) -> std::io::Result<()> {
     let mut void = [0; 8 * 1024];
-    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-        stream.set_read_timeout(Some(left))?;
+    while !enough() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        stream.set_read_timeout(Some(left.min(LOOK)))?;
         match stream.read(&mut void) {
             Ok(0) => break,
-            Err(error) if error.kind() != ErrorKind::Interrupted => break,
+            Err(error) if ![ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) => break,
             _ => {}
         }
     }

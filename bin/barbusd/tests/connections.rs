@@ -56,8 +56,7 @@ fn one_too_many_is_told_so_and_the_others_go_on() {
 fn one_that_has_read_nothing_yet_is_told_what_is_wrong() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG", "600001.XSHG", "600002.XSHG", "600003.XSHG"], 240);
-    let single: Vec<_> = (0..960).map(|row| day.slice(row, 1)).collect();
-    let bytes = stream(&single);
+    let bytes = stream(&singly(&day));
     let mut producer = Connection::to(&bus);
     producer.send(&bytes[..bytes.len() - 8]);
     // More than the socket holds: without somebody who takes it, nobody would come to read.
@@ -79,7 +78,7 @@ fn the_end_waits_for_nobody() {
     let mut half = Connection::to(&bus);
     half.send(&whole[..whole.len() / 2]);
     // One that reads nothing, until the daemon has no room for its answers.
-    let single: Vec<_> = (0..960).map(|row| day.slice(row, 1)).collect();
+    let single = singly(&day);
     let mut never = Connection::to(&bus);
     never.send(&stream(&single));
     until("all that was sent", || (bus.stat().bars == 960).then_some(()));

@@ -75,8 +75,7 @@ fn producers_at_once() {
 fn producers_that_read_late_or_never() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG", "600001.XSHG", "600002.XSHG", "600003.XSHG"], 240);
-    let single: Vec<_> = (0..960).map(|row| day.slice(row, 1)).collect();
-    let whole = stream(&single);
+    let whole = stream(&singly(&day));
     // More answers than the socket has room for; the last one comes without the stream's end.
     let mut late = Connection::to(&bus);
     late.send(&whole[..whole.len() - 8]);
@@ -85,7 +84,7 @@ fn producers_that_read_late_or_never() {
     drop(late);
 
     let next = bars("2024-03-05", &["600000.XSHG"], 240);
-    let whole = stream(&(0..240).map(|row| next.slice(row, 1)).collect::<Vec<_>>());
+    let whole = stream(&singly(&next));
     let mut never = Connection::to(&bus);
     never.send(&whole);
     drop(never);

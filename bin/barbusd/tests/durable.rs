@@ -114,7 +114,7 @@ fn producers_at_once_share_syncs() {
         for symbol in &symbols {
             scope.spawn(|| {
                 let day = bars(DAY, &[symbol], 100);
-                let ack = publish(&bus, &(0..100).map(|row| day.slice(row, 1)).collect::<Vec<_>>());
+                let ack = publish(&bus, &singly(&day));
                 assert_eq!(ack.accepted, 100);
                 assert!(cursors(&bus).1 > ack.seq.unwrap(), "acknowledged before it was on disk");
             });

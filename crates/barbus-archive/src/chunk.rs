@@ -197,9 +197,9 @@ impl<'a> ChunkWriter<'a> {
         }
     }
 
-    /// With every page as it is, the dictionary too: for so few bytes it takes a reader longer to begin with zstd than to read them.
-    pub(crate) fn uncompressed(self) -> Self {
-        Self { codec: Compression::UNCOMPRESSED, compresses: false, ..self }
+    /// Has every page stay as it is, the dictionary too: for so few bytes it takes a reader longer to begin with zstd than to read them.
+    pub(crate) fn leave_uncompressed(&mut self) {
+        (self.codec, self.compresses) = (Compression::UNCOMPRESSED, false);
     }
 
     /// Puts the dictionary in front: `count` values, compressed as all pages may be, which take `plain_bytes` as they are.

@@ -101,6 +101,11 @@ pub(crate) fn encode_saying(
     let (mut digests, mut proofs) = (Vec::with_capacity(groups), Vec::with_capacity(groups));
     let mut of_group = Vec::with_capacity(columns);
     let (mut written, mut sealer) = (0, Sealer::default());
+    // Summed up while it is in the caches, and others are encoded.
+    let mut hand_over = |bytes: &[u8]| {
+        sealer.take(bytes);
+        put(bytes)
+    };
     // The dearest columns are not among the first: a short day would end with one processor alone.
     let task = |tools: &mut Tools, i| encoder.chunk(i / columns, columns - 1 - i % columns, tools);
     let threads = workers::threads(rows.count(), workers::WORTH);
@@ -110,9 +115,7 @@ pub(crate) fn encode_saying(
             let (of_digests, of_proofs) = append(&mut writer, of_group.drain(..).rev()).map_err(refused)?;
             digests.push(of_digests);
             proofs.push(of_proofs);
-            // While it is in the caches, and others are encoded.
-            sealer.take(&writer.inner()[written..]);
-            put(&writer.inner()[written..])?;
+            hand_over(&writer.inner()[written..])?;
             written = writer.inner().len();
         }
         Ok::<_, Error>(())
@@ -120,8 +123,7 @@ pub(crate) fn encode_saying(
     let crc32c = say(checksum::join(schema, digests));
     meta.to_key_values(crc32c).into_iter().for_each(|pair| writer.append_key_value_metadata(pair));
     let mut file = writer.into_inner().map_err(refused)?;
-    sealer.take(&file[written..]);
-    put(&file[written..])?;
+    hand_over(&file[written..])?;
     let seal = sealer.seal();
     file[SEAL_OFFSET..][..SEAL_BYTES].copy_from_slice(&seal);
     Ok(Encoded { file: file.into(), seal, crc32c, proofs })

@@ -315,6 +315,12 @@ impl Deal {
         Self { picks, ends: next.into_iter().map(|(next, _)| next).collect(), ascend }
     }
 
+    /// Those of a rank.
+    fn rows(&self, rank: usize) -> &[u32] {
+        let begin = if rank == 0 { 0 } else { self.ends[rank - 1] };
+        &self.picks[begin..self.ends[rank]]
+    }
+
     /// All of these rows, which were dealt out one share after the other.
     fn join(mut deals: Vec<Self>, frame_ms: impl Fn(&u32) -> i64) -> Self {
         if deals.len() == 1 {
@@ -326,8 +332,7 @@ impl Deal {
         let ends = (0..ranks).map(|rank| {
             let begin = picks.len();
             for deal in &deals {
-                let from = if rank == 0 { 0 } else { deal.ends[rank - 1] };
-                let rows = &deal.picks[from..deal.ends[rank]];
+                let rows = deal.rows(rank);
                 if let (Some(last), Some(first)) = (picks[begin..].last(), rows.first()) {
                     ascend &= frame_ms(last) < frame_ms(first);
                 }
@@ -413,7 +418,6 @@ fn local_symbols(column: &ArrayRef) -> (Vec<&str>, Cow<'_, [i32]>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::types::Int32Type;
     use arrow_array::{DictionaryArray, TimestampMillisecondArray};
 
     /// Symbols and minutes, one after the other.
@@ -451,10 +455,7 @@ mod tests {
                 }
                 // By the plain rule.
                 let ranks = symbols.sorted.len();
-                let ascends = (0..ranks).all(|rank| {
-                    let from = if rank == 0 { 0 } else { whole.ends[rank - 1] };
-                    whole.picks[from..whole.ends[rank]].is_sorted_by(|a, b| frame_ms(a) < frame_ms(b))
-                });
+                let ascends = (0..ranks).all(|rank| whole.rows(rank).is_sorted_by(|a, b| frame_ms(a) < frame_ms(b)));
                 assert_eq!(whole.ascend, ascends);
             }
         }

@@ -117,12 +117,13 @@ pub(crate) fn encode(
         Some(_) => None,
         None => Some(plans.plan(sample, zstd, buffer)?),
     };
-    let chunk = ChunkWriter::new(column, zstd);
-    let constant = of_dictionary.is_some() && is_constant(dictionary);
-    let mut chunk = if constant { chunk.uncompressed() } else { chunk };
+    let mut chunk = ChunkWriter::new(column, zstd);
     let indexed = of_dictionary.as_ref().map(|&(_, width)| (&dictionary.indices, width));
-    if let Some((compressed, _)) = of_dictionary {
-        chunk.dictionary(compressed, 8 * dictionary.values.len(), dictionary.values.len())?;
+    if let Some((buf, _)) = of_dictionary {
+        if is_constant(dictionary) {
+            chunk.leave_uncompressed();
+        }
+        chunk.dictionary(buf, 8 * dictionary.values.len(), dictionary.values.len())?;
     }
     let mut bounds = Vec::new();
     let mut begin = 0;

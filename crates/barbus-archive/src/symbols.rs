@@ -29,12 +29,14 @@ pub(crate) fn encode(column: &ColumnDescPtr, runs: &[(&str, usize)], zstd: &mut 
         plain.extend_from_slice(&(name.len() as u32).to_le_bytes());
         plain.extend_from_slice(name.as_bytes());
     }
-    let few = plain.len() < MIN_BYTES;
-    let dictionary =
-        if few { plain.clone().into() } else { Bytes::copy_from_slice(zstd.compress(Effort::Fast, &plain)?) };
-    let chunk = ChunkWriter::new(column, zstd);
-    let mut chunk = if few { chunk.uncompressed() } else { chunk };
-    chunk.dictionary(dictionary, plain.len(), runs.len())?;
+    let plain_bytes = plain.len();
+    let few = plain_bytes < MIN_BYTES;
+    let dictionary = if few { plain.into() } else { Bytes::copy_from_slice(zstd.compress(Effort::Fast, &plain)?) };
+    let mut chunk = ChunkWriter::new(column, zstd);
+    if few {
+        chunk.leave_uncompressed();
+    }
+    chunk.dictionary(dictionary, plain_bytes, runs.len())?;
     let width = hybrid::width(runs.len().saturating_sub(1));
     let mut rest = runs.iter().zip(0..).map(|(&(name, rows), index)| (name, rows, index)).peekable();
     while rest.peek().is_some() {

@@ -25,8 +25,10 @@ const LOOKS: usize = 3;
 #[derive(Default)]
 struct Look {
     problems: Vec<String>,
-    /// The block in it: its number, first row, rows and seal; and checksums that were compared.
-    block: Option<((u64, u64, u32, bool), u32)>,
+    /// The block in it: its number, first row, rows and seal.
+    span: Option<(u64, u64, u32, bool)>,
+    /// Checksums that were compared.
+    checksums: u32,
 }
 
 impl<M: Memory> Ring<M> {
@@ -53,10 +55,10 @@ impl<M: Memory> Ring<M> {
                 looked = self.look_at(slot, &message);
             }
             report.problems.append(&mut looked.problems);
-            if let Some((span, compared)) = looked.block {
+            report.checksums += looked.checksums;
+            if let Some(span) = looked.span {
                 report.blocks += 1;
                 report.rows += u64::from(span.2);
-                report.checksums += compared;
                 spans.push(span);
             }
         }
@@ -78,7 +80,7 @@ impl<M: Memory> Ring<M> {
             let named = self.u64(DIRECTORY + 8 * slot);
             let unused = self.u64(self.geometry.slot(slot) + BH_BLOCK) == 0 && named != 0;
             let problem = || format!("block {named} in slot {slot}: its header says that the slot is unused");
-            return Look { problems: unused.then(problem).into_iter().collect(), block: None };
+            return Look { problems: unused.then(problem).into_iter().collect(), ..Look::default() };
         };
         let mut problems = Vec::new();
         let named = format!("block {} in slot {slot}", header.block);
@@ -109,9 +111,9 @@ impl<M: Memory> Ring<M> {
         }
         let crc = self.u64(self.geometry.slot(slot) + BH_CRC);
         let header_crc = self.u64(self.geometry.slot(slot) + BH_HEADER_CRC);
-        let mut compared = 0;
+        let mut checksums = 0;
         if header.sealed() && crc != 0 {
-            compared = 1;
+            checksums = 1;
             if crc != CRC_VALID | u64::from(self.block_crc(slot, rows)) {
                 problems.push(format!("{named}: its {rows} rows do not fit their checksum"));
             }
@@ -133,10 +135,11 @@ impl<M: Memory> Ring<M> {
         {
             problems.push(format!("{named}: byte {byte} of its metadata is not what it must be"));
         }
-        match self.still(slot, header.block) {
-            true => Look { problems, block: Some(((header.block, header.first_seq, rows, header.sealed()), compared)) },
-            false => Look::default(),
+        if !self.still(slot, header.block) {
+            return Look::default();
         }
+        let span = Some((header.block, header.first_seq, rows, header.sealed()));
+        Look { problems, span, checksums }
     }
 
     /// The first byte of a sealed block's page of metadata that differs: the Arrow message with the lengths of its rows, and zeros; the header's

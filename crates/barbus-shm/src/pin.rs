@@ -82,16 +82,20 @@ impl Pins {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// In a forked child nothing is pinned, let go or told.
+    fn is_of_parent(&self) -> bool {
+        process::id() != self.pid
+    }
+
     pub(crate) fn watch(&self, watch: Arc<dyn PinWatch>) {
-        // In a forked child there is nothing to be told.
-        if process::id() == self.pid {
+        if !self.is_of_parent() {
             self.held().watch = Some(watch);
         }
     }
 
     /// All of them or none: false while one is claimed. No call where all are held already.
     pub(crate) fn take(&self, file: &File, pieces: Pieces) -> Result<bool, Errno> {
-        if process::id() != self.pid {
+        if self.is_of_parent() {
             return Ok(false);
         }
         let held = &mut *self.held();
@@ -113,7 +117,7 @@ impl Pins {
 
     /// One call for those that lie together and that nobody else holds.
     pub(crate) fn give_back(&self, file: &File, pieces: Pieces) {
-        if process::id() != self.pid {
+        if self.is_of_parent() {
             return;
         }
         let held = &mut *self.held();

@@ -225,6 +225,14 @@ fn nothing_is_missing_when_days_close_in_quick_succession() {
     assert_eq!(barbus::verify(&bus).unwrap().ring.unwrap().problems, [] as [String; 0]);
 }
 
+/// The bus, whose settings ask for a larger ring now.
+fn with_room_for_more_symbols(bus: &Bus) -> Bus {
+    let file = bus.path().join("bus.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("# symbols = 8192", "symbols = 20000");
+    std::fs::write(&file, text).unwrap();
+    Bus::open(bus.path()).unwrap()
+}
+
 /// Other sizes in `bus.toml` give another ring once everything is archived; readers go on in it, and so do the sequence numbers.
 #[test]
 fn readers_follow_into_a_ring_of_another_size() {
@@ -235,10 +243,7 @@ fn readers_follow_into_a_ring_of_another_size() {
     writer.push(&first).unwrap();
     drop(writer);
 
-    let file = bus.path().join("bus.toml");
-    let text = std::fs::read_to_string(&file).unwrap().replace("# symbols = 8192", "symbols = 20000");
-    std::fs::write(&file, text).unwrap();
-    let bus = Bus::open(bus.path()).unwrap();
+    let bus = with_room_for_more_symbols(&bus);
     let mut writer = Writer::open(&bus).unwrap();
     assert!(writer.ring_is_outdated(), "the open day is still needed");
     assert_eq!(writer.push(&first).unwrap(), Pushed::Duplicate);
@@ -274,10 +279,7 @@ fn readers_do_not_follow_into_a_ring_of_another_lineage() {
     writer.close_day().unwrap();
     writer.flush().unwrap();
     drop(writer);
-    let file = bus.path().join("bus.toml");
-    let text = std::fs::read_to_string(&file).unwrap().replace("# symbols = 8192", "symbols = 20000");
-    std::fs::write(&file, text).unwrap();
-    let bus = Bus::open(bus.path()).unwrap();
+    let bus = with_room_for_more_symbols(&bus);
     drop(Writer::open(&bus).unwrap());
     std::fs::remove_file(bus.ring()).unwrap();
     let mut writer = Writer::open(&bus).unwrap();

@@ -313,6 +313,11 @@ pub(crate) fn bars(day: &str, symbols: &[&str], minutes: i64) -> RecordBatch {
     .unwrap()
 }
 
+/// The rows, a batch for each.
+pub(crate) fn singly(rows: &RecordBatch) -> Vec<RecordBatch> {
+    (0..rows.num_rows()).map(|row| rows.slice(row, 1)).collect()
+}
+
 /// The batch with one column replaced, or without it.
 pub(crate) fn with_column(batch: &RecordBatch, name: &str, column: Option<ArrayRef>) -> RecordBatch {
     let schema = batch.schema();

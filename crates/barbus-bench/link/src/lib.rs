@@ -20,4 +20,4 @@ pub use cores::{pin, unpin};
 pub use job::{About, Figures, Job, Role, Times, about, side};
 pub use launch::measure;
 pub use peer::{AnyPeer, Measure, Peer, Receiver, Scale, Sender, Wait, until};
-pub use scratch::{scratch, scratch_place, sweep};
+pub use scratch::{beside, remove, scratch, scratch_place, sweep};

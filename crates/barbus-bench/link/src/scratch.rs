@@ -26,16 +26,23 @@ fn prefix(pid: u32) -> String {
     format!("barbus-bench-{pid}-")
 }
 
+/// How the names of those files begin that a peer has in shared memory besides, for a directory of that name.
+pub fn beside(directory: &str) -> String {
+    directory.replace('-', "_")
+}
+
 /// Removes what is left of the directories of process `pid`, which has ended: one that is interrupted leaves hundreds of megabytes in memory.
-/// Peers have files of their own there, named after them.
 pub fn sweep(pid: u32) {
-    let (own, theirs) = (prefix(pid), prefix(pid).replace('-', "_"));
+    let own = prefix(pid);
+    remove(&beside(&own));
+    remove(&own);
+}
+
+/// Removes what has a name that begins so, where [`scratch`] makes directories.
+pub fn remove(beginning: &str) {
     for file in [MEMORY.into(), std::env::temp_dir()].iter().flat_map(fs::read_dir).flatten().flatten() {
-        let name = file.file_name();
-        if name.to_string_lossy().starts_with(&own) {
-            let _ = fs::remove_dir_all(file.path());
-        } else if name.to_string_lossy().starts_with(&theirs) {
-            let _ = fs::remove_file(file.path());
+        if file.file_name().to_string_lossy().starts_with(beginning) {
+            let _ = fs::remove_file(file.path()).or_else(|_| fs::remove_dir_all(file.path()));
         }
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use barbus_bench_link::{AnyPeer, Bar, Measure, Peer, Receiver, Scale, Sender, Wait};
+use barbus_bench_link::{AnyPeer, Bar, Measure, Peer, Receiver, Scale, Sender, Wait, beside, remove};
 use iceoryx2::port::listener::Listener;
 use iceoryx2::port::notifier::Notifier;
 use iceoryx2::port::publisher::Publisher;
@@ -92,8 +92,8 @@ fn open(directory: &Path) -> anyhow::Result<Node<ipc::Service>> {
 }
 
 fn prefix(directory: &Path) -> anyhow::Result<String> {
-    let own = directory.file_name().context("a directory has a name")?.to_string_lossy().replace('-', "_");
-    Ok(format!("{own}_"))
+    let own = directory.file_name().context("a directory has a name")?.to_string_lossy();
+    Ok(format!("{}_", beside(&own)))
 }
 
 /// Files of that prefix that it leaves in shared memory; they go when the measure is over.
@@ -101,10 +101,7 @@ struct Remains(String);
 
 impl Drop for Remains {
     fn drop(&mut self) {
-        let files = std::fs::read_dir("/dev/shm").into_iter().flatten().flatten();
-        for file in files.filter(|file| file.file_name().to_string_lossy().starts_with(&self.0)) {
-            let _ = std::fs::remove_file(file.path());
-        }
+        remove(&self.0);
     }
 }
 

@@ -466,9 +466,11 @@ impl Reader {
             return Err(Error::Start { bus: self.bus.path().to_owned(), what });
         }
         // Where the new file begins there: with what it tells before its first bar, the close of a day.
-        let oldest = start(&self.bus, &ring, Start::Oldest)?;
-        let goes_on = oldest.position().seq == at;
-        self.follower = if goes_on { oldest } else { start(&self.bus, &ring, Start::Seq(at))? };
+        let mut follower = start(&self.bus, &ring, Start::Oldest)?;
+        if follower.position().seq != at {
+            follower = start(&self.bus, &ring, Start::Seq(at))?;
+        }
+        self.follower = follower;
         self.ring = ring;
         self.presence.turn_to(&self.ring, self.follower.position().seq);
         self.symbols.clear();

@@ -1,5 +1,4 @@
-use std::iter;
-use std::mem::size_of;
+use std::{iter, mem};
 
 /// Items of a chunk: 96 KiB of bars.
 const CHUNK: usize = 4_096;
@@ -39,7 +38,7 @@ impl<T: Copy> Log<T> {
         for place in chunk.spare_capacity_mut().iter_mut().step_by(page) {
             place.write(item);
         }
-        self.full.push(std::mem::replace(&mut self.newest, chunk));
+        self.full.push(mem::replace(&mut self.newest, chunk));
     }
 
     /// Forgets all items; the memory of the last chunk stays for others.
