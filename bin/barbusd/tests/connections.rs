@@ -2,7 +2,8 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use arrow_ipc::writer::StreamWriter;
@@ -66,6 +67,19 @@ fn one_that_has_read_nothing_yet_is_told_what_is_wrong() {
     assert_eq!(acks.last().unwrap()["rows"], 960);
     let error = error["error"].as_str().unwrap_or_else(|| panic!("{error}"));
     assert!(error.contains("not an Arrow IPC stream"), "{error}");
+}
+
+/// One that is refused in the middle of a long write comes to its end and reads why, instead of finding nobody there.
+#[test]
+fn one_that_is_refused_while_it_writes_is_told_why() {
+    let bus = Bus::running();
+    let mut peer = UnixStream::connect(bus.socket()).unwrap();
+    // More than the socket holds.
+    peer.write_all(&vec![b'x'; 1 << 20]).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("not an Arrow IPC stream"), "{answer:?}");
 }
 
 /// Whatever peers are in the middle of, a signal ends the daemon, and what was acknowledged is there.
