@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, TimestampMillisecondType};
-use arrow_array::{Array, RecordBatch};
+use arrow::array::AsArray;
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use barbus::{Bus as BusDirectory, Date, Event, Publisher, Reader, Start, Wait};
 use barbus_archive::Archive;
 use jiff::Timestamp;

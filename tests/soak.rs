@@ -7,8 +7,8 @@ use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType, UInt64Type};
+use arrow::array::AsArray;
+use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType, UInt64Type};
 use barbus::{Bus as BusDirectory, Event, Publisher, Reader, Start, View, Wait};
 use barbus_archive::Archive;
 use jiff::{Timestamp, ToSpan, civil};

@@ -5,9 +5,9 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use arrow_ipc::writer::StreamWriter;
-use arrow_schema::Schema;
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::Schema;
+use arrow::ipc::writer::StreamWriter;
 use serde_json::Value;
 
 use super::bus::Bus;

@@ -2,8 +2,8 @@
 
 use std::io::{BufReader, Read};
 
-use arrow_array::RecordBatch;
-use arrow_schema::Schema;
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use barbus::Canonical;
 
 use crate::connection::End;

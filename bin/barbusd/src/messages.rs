@@ -6,8 +6,8 @@
 use std::io::{BufRead, ErrorKind, Read};
 use std::sync::Arc;
 
-use arrow_buffer::{Buffer, MutableBuffer};
-use arrow_ipc::{MessageHeader, RecordBatch, root_as_message};
+use arrow::buffer::{Buffer, MutableBuffer};
+use arrow::ipc::{MessageHeader, RecordBatch, root_as_message};
 
 use crate::connection::End;
 use crate::plain::Layout;
@@ -199,8 +199,8 @@ fn fill(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), End> {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{ArrayRef, Float64Array, StringArray};
-    use arrow_ipc::writer::StreamWriter;
+    use arrow::array::{ArrayRef, Float64Array, StringArray};
+    use arrow::ipc::writer::StreamWriter;
 
     use super::*;
     use crate::decoder::Decoder;
@@ -210,7 +210,7 @@ mod tests {
         let batch = |symbol: &str, price: f64| {
             let symbol: ArrayRef = Arc::new(StringArray::from(vec![symbol]));
             let price: ArrayRef = Arc::new(Float64Array::from(vec![price]));
-            arrow_array::RecordBatch::try_from_iter([("symbol", symbol), ("open", price)]).unwrap()
+            arrow::array::RecordBatch::try_from_iter([("symbol", symbol), ("open", price)]).unwrap()
         };
         let batches = [("A", 1.0), ("B", 2.0), ("BC", 3.0), ("C", 4.0), ("D", 5.0)].map(|(s, p)| batch(s, p));
         let mut stream = Vec::new();

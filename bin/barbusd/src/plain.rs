@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::ArrowPrimitiveType;
-use arrow_array::{ArrayRef, Float64Array, PrimitiveArray, RecordBatch, StringArray, downcast_primitive};
-use arrow_buffer::{ArrowNativeType, BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_ipc::{MessageHeader, MetadataVersion};
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow::array::{ArrayRef, Float64Array, PrimitiveArray, RecordBatch, StringArray, downcast_primitive};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::ArrowNativeType;
+use arrow::datatypes::ArrowPrimitiveType;
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use arrow::ipc::{MessageHeader, MetadataVersion};
 use barbus::Canonical;
 
 /// Columns that a bar must have: symbol, frame, open, high, low, close, volume.
@@ -27,7 +28,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// `None` where the message is no record batch, or one for the general decoder.
-    pub(crate) fn of(message: &arrow_ipc::Message<'_>) -> Option<Self> {
+    pub(crate) fn of(message: &arrow::ipc::Message<'_>) -> Option<Self> {
         if message.version() != MetadataVersion::V5 || message.header_type() != MessageHeader::RecordBatch {
             return None;
         }
@@ -174,13 +175,13 @@ fn scalars<T: ArrowNativeType>(buffer: Buffer, count: usize) -> Option<ScalarBuf
 mod tests {
     use super::*;
     use crate::messages::Messages;
-    use arrow_array::{
+    use arrow::array::{
         BooleanArray, Date64Array, DictionaryArray, Float64Array, Int64Array, TimestampMillisecondArray,
         types::Int32Type,
     };
-    use arrow_buffer::MutableBuffer;
-    use arrow_ipc::CompressionType;
-    use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
+    use arrow::buffer::MutableBuffer;
+    use arrow::ipc::CompressionType;
+    use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
     fn batch() -> RecordBatch {
         let columns: [(&str, ArrayRef); 6] = [

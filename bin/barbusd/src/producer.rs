@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
+use arrow::array::RecordBatch;
 use barbus::protocol::{ACK, AckMode};
 use barbus::{Incoming, Intake, Taken};
 

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
-use arrow_ipc::writer::StreamWriter;
+use arrow::ipc::writer::StreamWriter;
 use barbus::protocol::Ack;
 use rustix::process::Signal;
 

@@ -7,11 +7,11 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow_array::types::Int32Type;
-use arrow_array::{BooleanArray, DictionaryArray, Float64Array, RecordBatch, StringArray};
-use arrow_ipc::CompressionType;
-use arrow_ipc::writer::{DictionaryHandling, IpcWriteOptions, StreamWriter};
-use arrow_schema::Schema;
+use arrow::array::{BooleanArray, DictionaryArray, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::Int32Type;
+use arrow::datatypes::Schema;
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{DictionaryHandling, IpcWriteOptions, StreamWriter};
 use barbus::protocol::Ack;
 use rustix::process::Signal;
 
@@ -294,7 +294,7 @@ fn nulls_under_a_schema_that_says_there_are_none() {
 #[test]
 fn rows_that_a_producer_could_not_read_are_kept() {
     let bus = Bus::running();
-    let text = |text: &'static str| Arc::new(StringArray::from(vec![text])) as arrow_array::ArrayRef;
+    let text = |text: &'static str| Arc::new(StringArray::from(vec![text])) as arrow::array::ArrayRef;
     let columns = [("row", text("A,ten,1")), ("source", text("a.csv:7")), ("reason", text("open: \"ten\""))];
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let metadata = HashMap::from([("barbus.rejects".to_owned(), "1".to_owned())]);

@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::Schema;
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use barbus::protocol::{Ack, AckMode};
 use barbus::{Error, Publisher};
 use rustix::process::{Pid, Signal, kill_process};

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::RecordBatch;
+use arrow::array::RecordBatch;
 use barbus_bars::BarSchema;
 use jiff::civil::Date;
 

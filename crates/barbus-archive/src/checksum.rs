@@ -3,10 +3,10 @@
 //! It does not depend on how the values were encoded: only on the columns' names, their order, the rows and the bits of
 //! every value. What stands under a null does not count.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
-use arrow_schema::{DataType, FieldRef, Schema};
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef, Schema};
+use arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType};
 
 use crate::workers;
 
@@ -201,8 +201,8 @@ impl Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{Float64Array, StringArray, TimestampMillisecondArray};
-    use arrow_schema::{Field, Schema, TimeUnit};
+    use arrow::array::{Float64Array, StringArray, TimestampMillisecondArray};
+    use arrow::datatypes::{Field, Schema, TimeUnit};
     use std::sync::Arc;
 
     /// Guards the words of `metadata::CRC32C`: the bytes are put together here by hand.

@@ -1,9 +1,9 @@
 //! One column of one row group in memory: encoded, found again, summed.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::DataType;
+use arrow::datatypes::{Float32Type, TimestampMillisecondType};
 use parquet::data_type::FloatType;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterPropertiesPtr;

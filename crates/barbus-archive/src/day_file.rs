@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use arrow_array::{ArrayRef, RecordBatch, new_null_array};
-use arrow_schema::{Schema, SchemaRef};
-use arrow_select::concat::concat_batches;
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use jiff::civil::Date;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -110,7 +110,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::encode::encode_saying;
     use crate::metadata::FORMAT_VERSION;
-    use arrow_array::{Float64Array, StringArray, TimestampMillisecondArray};
+    use arrow::array::{Float64Array, StringArray, TimestampMillisecondArray};
     use barbus_bars::{BarSchema, PriceType};
     use std::sync::Arc;
 

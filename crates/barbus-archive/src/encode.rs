@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use arrow_schema::SchemaRef;
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -308,8 +308,8 @@ fn ascending(column_idx: i32) -> SortingColumn {
 mod tests {
     use super::*;
     use crate::day_file::tests::{DAY, long, meta, rows};
-    use arrow_array::RecordBatch;
-    use arrow_select::concat::concat_batches;
+    use arrow::array::RecordBatch;
+    use arrow::compute::concat_batches;
     use parquet::basic::Encoding;
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 

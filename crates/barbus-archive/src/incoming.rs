@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Int32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, Float32Array, Float64Array, RecordBatch, UInt64Array};
-use arrow_schema::{DataType, Field, SchemaRef, TimeUnit};
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, Float32Array, Float64Array, RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
+use arrow::datatypes::{Float32Type, Int32Type, UInt64Type};
 use barbus_bars::SEQ;
 
 use crate::{Misuse, Result};
@@ -122,7 +122,7 @@ fn narrow(field: &Field, given: &Float64Array) -> Result<ArrayRef, Misuse> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{StringArray, TimestampMillisecondArray};
+    use arrow::array::{StringArray, TimestampMillisecondArray};
     use barbus_bars::{BarSchema, PriceType};
 
     fn rows(seq: &[u64]) -> Vec<(&'static str, ArrayRef)> {

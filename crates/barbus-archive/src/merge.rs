@@ -12,11 +12,11 @@ use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
-use arrow_schema::{DataType, SchemaRef};
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, StringArray};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
 
 use crate::rows::Rows;
 use crate::{Misuse, Result, workers};
@@ -418,7 +418,7 @@ fn local_symbols(column: &ArrayRef) -> (Vec<&str>, Cow<'_, [i32]>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{DictionaryArray, TimestampMillisecondArray};
+    use arrow::array::{DictionaryArray, TimestampMillisecondArray};
 
     /// Symbols and minutes, one after the other.
     fn columns(rows: &[(&str, i64)]) -> Vec<ArrayRef> {

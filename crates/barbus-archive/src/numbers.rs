@@ -6,9 +6,9 @@
 
 use std::sync::OnceLock;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, Float64Array};
-use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, Float64Array};
+use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use bytes::Bytes;
 use parquet::basic::{BoundaryOrder, Encoding};
 use parquet::data_type::DoubleType;

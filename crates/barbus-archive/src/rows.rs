@@ -1,9 +1,9 @@
 use std::ops::Range;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow::array::AsArray;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use arrow::datatypes::TimestampMillisecondType;
 
 /// Rows in the columns of the archive, to be had piece by piece: a day need not be in memory twice.
 pub(crate) trait Rows: Sync {

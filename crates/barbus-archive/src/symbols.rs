@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::Array;
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_schema::{DataType, Field, Fields};
+use arrow::array::Array;
+use arrow::array::AsArray;
+use arrow::datatypes::Int32Type;
+use arrow::datatypes::{DataType, Field, Fields};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};

@@ -9,8 +9,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, TimeUnit};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, TimeUnit};
 use barbus_archive::{Archive, Corruption, Error, FileKind, Misuse};
 use barbus_bars::{BarSchema, PriceType};
 use proptest::prelude::*;

@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{
+use arrow::array::{
     Array, ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
-use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::Int32Type;
 
 use crate::fault::Fault;
 use crate::schema::BarSchema;
@@ -202,7 +202,7 @@ impl BarBatch {
     }
 }
 
-fn joined<T: arrow_buffer::ArrowNativeType>(
+fn joined<T: arrow::datatypes::ArrowNativeType>(
     batches: &[BarBatch],
     column: impl Fn(&BarBatch) -> &ScalarBuffer<T>,
 ) -> ScalarBuffer<T> {

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, Float64Array, StringArray};
-use arrow_buffer::ScalarBuffer;
+use arrow::array::{Array, Float64Array, StringArray};
+use arrow::buffer::ScalarBuffer;
 
 use crate::batch::BarBatch;
 use crate::cast::{CastOptions, FaultList};
@@ -66,7 +66,7 @@ impl BarBatch {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
+    use arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
     use proptest::prelude::*;
 
     use super::*;

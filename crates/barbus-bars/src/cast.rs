@@ -16,9 +16,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch};
-use arrow_buffer::ScalarBuffer;
-use arrow_schema::DataType;
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::DataType;
 use jiff::tz::TimeZone;
 
 use crate::batch::BarBatch;
@@ -168,7 +168,7 @@ impl BarBatch {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+    /// use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
     /// use barbus_bars::{BarBatch, BarSchema, CastOptions, Label};
     ///
     /// let text = |v| Arc::new(StringArray::from_iter_values([v])) as ArrayRef;

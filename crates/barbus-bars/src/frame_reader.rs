@@ -161,7 +161,7 @@ impl FrameReader {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+    use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 
     use super::*;
     use crate::batch::BarBatch;

@@ -2,14 +2,14 @@
 //!
 //! The rules for what a value means are in the documentation of `cast`; here is how they are carried out.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, PrimitiveArray};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::{
     ArrowPrimitiveType, Date32Type, Date64Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef, PrimitiveArray};
-use arrow_buffer::ScalarBuffer;
-use arrow_schema::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, TimeUnit};
 use jiff::tz::TimeZone;
 
 use crate::cast::{CastError, CastOptions, DEFAULT_INTERVAL_MS, FaultList, shortened};
@@ -79,7 +79,7 @@ pub(crate) fn cast(
             frames.all(values.iter(), midnight, |v| format!("day {v}"))
         }
         integer if integer.is_integer() => {
-            let values = arrow_cast::cast(column, &DataType::Int64).map_err(|_| unsupported())?;
+            let values = arrow::compute::cast(column, &DataType::Int64).map_err(|_| unsupported())?;
             let values = values.as_primitive::<Int64Type>();
             frames.all(values.iter(), of_integer, |v| v.to_string())
         }
@@ -88,7 +88,7 @@ pub(crate) fn cast(
         DataType::LargeUtf8 => frames.texts(column.as_string::<i64>().iter()),
         DataType::Utf8View => frames.texts(column.as_string_view().iter()),
         DataType::Dictionary(_, value) => {
-            let plain = arrow_cast::cast(column, value).map_err(|_| unsupported())?;
+            let plain = arrow::compute::cast(column, value).map_err(|_| unsupported())?;
             let zone = frames.clock.into_zone();
             return cast(&plain, zone, options, faults).map_err(|_| unsupported());
         }

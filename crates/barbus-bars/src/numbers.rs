@@ -3,11 +3,11 @@
 //! Decimals and text are rounded to the nearest double, once. Integers beyond 2^53 are rounded too. A Float32 keeps
 //! its own value: 9.27 as Float32 is 9.270000457763672.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Decimal256Type, DecimalType, Float64Type};
-use arrow_array::{Array, ArrayRef, Float64Array};
-use arrow_buffer::NullBuffer;
-use arrow_schema::DataType;
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, Float64Array};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::DataType;
+use arrow::datatypes::{Decimal128Type, Decimal256Type, DecimalType, Float64Type};
 
 use crate::cast::{CastError, FaultList, shortened};
 use crate::fault::Fault;
@@ -22,7 +22,7 @@ const EXACT_POWER: u8 = 22;
 pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Result<Float64Array, CastError> {
     use DataType::*;
     let unsupported = || CastError::Unsupported { column: name.to_owned(), data_type: column.data_type().clone() };
-    let by_arrow = |to: &DataType| arrow_cast::cast(column, to).map_err(|_| unsupported());
+    let by_arrow = |to: &DataType| arrow::compute::cast(column, to).map_err(|_| unsupported());
     match column.data_type() {
         Float64 => Ok(column.as_primitive::<Float64Type>().clone()),
         Float16 | Float32 | Null | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => {
@@ -82,7 +82,7 @@ fn texts<'a>(name: &str, rows: impl Iterator<Item = Option<&'a str>>, faults: &m
 }
 
 /// The values, NaN where there is none, with a fault for every null.
-pub(crate) fn required(name: &str, column: Float64Array, faults: &mut FaultList) -> arrow_buffer::ScalarBuffer<f64> {
+pub(crate) fn required(name: &str, column: Float64Array, faults: &mut FaultList) -> arrow::buffer::ScalarBuffer<f64> {
     let (_, values, nulls) = column.into_parts();
     match nulls.filter(|nulls| nulls.null_count() > 0) {
         None => values,
@@ -90,7 +90,7 @@ pub(crate) fn required(name: &str, column: Float64Array, faults: &mut FaultList)
     }
 }
 
-fn filled(name: &str, values: &[f64], nulls: &NullBuffer, faults: &mut FaultList) -> arrow_buffer::ScalarBuffer<f64> {
+fn filled(name: &str, values: &[f64], nulls: &NullBuffer, faults: &mut FaultList) -> arrow::buffer::ScalarBuffer<f64> {
     let filled = values.iter().enumerate().map(|(row, value)| {
         if nulls.is_valid(row) {
             return *value;

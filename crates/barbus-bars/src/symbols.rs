@@ -2,11 +2,11 @@
 //!
 //! An empty or over-long symbol gets a fault; it is not trimmed or cut, since that could make it another's.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, StringArray};
-use arrow_buffer::ScalarBuffer;
-use arrow_schema::DataType;
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::DataType;
+use arrow::datatypes::Int32Type;
 
 use crate::batch::SymbolTable;
 use crate::cast::{CastError, FaultList};
@@ -47,7 +47,7 @@ pub(crate) fn cast(column: &ArrayRef, faults: &mut FaultList) -> Result<(StringA
             if *column.data_type() == strings {
                 return Ok(from_dictionary(column, faults));
             }
-            let canonical = arrow_cast::cast(column, &strings).map_err(|_| unsupported())?;
+            let canonical = arrow::compute::cast(column, &strings).map_err(|_| unsupported())?;
             Ok(from_dictionary(&canonical, faults))
         }
         _ => Err(unsupported()),

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::StringDictionaryBuilder;
-use arrow_array::types::{Int8Type, Int32Type, UInt64Type};
-use arrow_array::{
+use arrow::array::builder::StringDictionaryBuilder;
+use arrow::array::{
     Array, ArrayRef, BooleanArray, Date32Array, Date64Array, Decimal128Array, Float64Array, Int64Array, NullArray,
     RecordBatch, StringArray,
 };
-use arrow_cast::cast as arrow_cast;
-use arrow_schema::{DataType, TimeUnit};
+use arrow::compute::cast as arrow_cast;
+use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{Int8Type, Int32Type, UInt64Type};
 use barbus_bars::{BarBatch, BarSchema, CastError, CastOptions, ColumnMap, Fault, Label, PriceType, Rules};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ fn schema() -> BarSchema {
 /// Columns of `rows` good bars, with those in `other` put in their place or added.
 fn batch(rows: usize, other: &[(&str, ArrayRef)]) -> RecordBatch {
     let frames: Vec<i64> = (0..rows as i64).map(|i| FRAME + i * 60_000).collect();
-    let frames = arrow_array::TimestampMillisecondArray::from(frames).with_timezone("UTC");
+    let frames = arrow::array::TimestampMillisecondArray::from(frames).with_timezone("UTC");
     let mut columns: Vec<(&str, ArrayRef)> = vec![
         ("symbol", utf8(&vec![Some("A"); rows])),
         ("frame", Arc::new(frames)),
@@ -114,14 +114,14 @@ fn frames_of_every_type_that_carries_an_instant() {
             // Only the label of the zone changes, the instant stays.
             let column = arrow_cast(&base, &stamp(unit, "UTC")).unwrap();
             let data = column.to_data().into_builder().data_type(stamp(unit, zone)).build().unwrap();
-            columns.push(arrow_array::make_array(data));
+            columns.push(arrow::array::make_array(data));
         }
     }
     for scale in [1000.0, 1.0, 0.001, 0.000001] {
         let epoch = |add: i64| ((FRAME + add) as f64 / scale).round() as i64;
         columns.push(Arc::new(Int64Array::from(vec![epoch(0), epoch(60_000)])));
     }
-    columns.push(Arc::new(arrow_array::UInt32Array::from(vec![1_709_285_460, 1_709_285_520])));
+    columns.push(Arc::new(arrow::array::UInt32Array::from(vec![1_709_285_460, 1_709_285_520])));
     for texts in [
         ["2024-03-01T09:31:00Z", "2024-03-01T09:32:00Z"],
         ["2024-03-01 17:31:00+08:00", "2024-03-01 04:32:00.000-0500"],
@@ -242,7 +242,7 @@ fn times_that_are_no_end_of_a_bar() {
                 let column = arrow_cast(&column, &DataType::Timestamp(unit, None)).unwrap();
                 let data = column.to_data().into_builder();
                 let data = data.data_type(DataType::Timestamp(unit, zone)).build().unwrap();
-                let bars = cast(&batch(1, &[("frame", arrow_array::make_array(data))]));
+                let bars = cast(&batch(1, &[("frame", arrow::array::make_array(data))]));
                 assert_ne!(code(&bars, 0), "good", "{odd} {unit:?}");
                 assert_eq!(bars.frames_ms(), [i64::MIN]);
             }
@@ -495,14 +495,14 @@ fn batches_are_joined_under_one_dictionary() {
 /// A dictionary may be damaged: a key may be null, and a value too.
 #[test]
 fn null_keys_and_null_values_of_a_dictionary() {
-    let keys = arrow_array::PrimitiveArray::<Int32Type>::from(vec![Some(0), None, Some(1)]);
+    let keys = arrow::array::PrimitiveArray::<Int32Type>::from(vec![Some(0), None, Some(1)]);
     let values = utf8(&[Some("A"), None]);
-    let column: ArrayRef = Arc::new(arrow_array::DictionaryArray::new(keys, values.clone()));
+    let column: ArrayRef = Arc::new(arrow::array::DictionaryArray::new(keys, values.clone()));
     let bars = cast(&batch(3, &[("symbol", column)]));
     assert_eq!(bars.symbol_keys(), [0, -1, -1]);
     assert_eq!(bars.faults().len(), 2);
-    let keys = arrow_array::PrimitiveArray::<UInt64Type>::from(vec![Some(1)]);
-    let column: ArrayRef = Arc::new(arrow_array::DictionaryArray::new(keys, values));
+    let keys = arrow::array::PrimitiveArray::<UInt64Type>::from(vec![Some(1)]);
+    let column: ArrayRef = Arc::new(arrow::array::DictionaryArray::new(keys, values));
     assert_eq!(code(&cast(&batch(1, &[("symbol", column)])), 0), "missing-value");
 }
 

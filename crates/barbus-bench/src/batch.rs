@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use arrow_array::types::Int32Type;
-use arrow_array::{
+use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
+use arrow::datatypes::Int32Type;
 use barbus::{Bus, Event, InitOptions, Reader, Row, Start, SymbolId, Writer};
 use barbus_ring::{Follower, Polled, Ring, RingWriter, Spec, create};
 

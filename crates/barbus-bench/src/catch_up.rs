@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use barbus::arrow_array::types::Float64Type;
+use barbus::arrow::datatypes::Float64Type;
 use barbus::{Bus, Event, InitOptions, Reader, Start, View, Writer};
 use barbus_bench_link::{Peer, Receiver, Sender, Wait, pin, scratch, unpin};
 use barbus_ring::Follower;

@@ -6,9 +6,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType};
-use arrow_array::{Array, Float64Array, RecordBatch};
+use arrow::array::AsArray;
+use arrow::array::{Array, Float64Array, RecordBatch};
+use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType};
 use barbus::Bus;
 use barbus_archive::Archive;
 use rustix::process::Signal;

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{
+use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
     UInt64Array,
 };
+use arrow::datatypes::Int32Type;
+use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 /// 2024-07-04 09:30 in Shanghai.
 pub(crate) const OPEN_MS: i64 = 1_720_056_600_000;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use arrow_array::{Array, RecordBatch};
-use arrow_ipc::reader::FileReader;
-use arrow_ipc::writer::FileWriter;
+use arrow::array::{Array, RecordBatch};
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::FileWriter;
 use barbus::{Bus, Date, InitOptions, Writer};
 use barbus_archive::Archive;
 use barbus_bars::BarSchema;
@@ -221,8 +221,8 @@ fn write(
 
 /// Some symbols of a set.
 fn symbols(rows: &RecordBatch) -> anyhow::Result<Vec<String>> {
-    use arrow_array::cast::AsArray;
-    let symbols = rows.column(0).as_dictionary::<arrow_array::types::Int32Type>();
+    use arrow::array::AsArray;
+    let symbols = rows.column(0).as_dictionary::<arrow::datatypes::Int32Type>();
     let mut names: Vec<&str> = symbols.values().as_string::<i32>().iter().flatten().collect();
     names.sort_unstable();
     if names.is_empty() {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use arrow_ipc::writer::StreamWriter;
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::ipc::writer::StreamWriter;
 use barbus::{Bus, Event, InitOptions, Publisher, Reader, Start};
 use barbus_bench_link::{pin, scratch, unpin};
 use barbus_shm::{Load, Memory, ReadMap, Store, WriteMap, allocate};

@@ -1,4 +1,4 @@
-use arrow_schema::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef};
 use barbus::Row;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StructArray};
-use arrow_schema::{DataType, Field, SchemaRef};
-use arrow_select::concat::concat_batches;
+use arrow::array::{ArrayRef, RecordBatch, StructArray};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyTuple};
@@ -138,13 +138,13 @@ impl Bars {
         let columns = PyDict::new(py);
         for (field, column) in self.schema.fields().iter().zip(whole.columns()) {
             let plain: ArrayRef = match field.data_type() {
-                DataType::Timestamp(..) => arrow_cast::cast(column, &DataType::Int64).map_err(raised)?,
-                DataType::Dictionary(..) => arrow_cast::cast(column, &DataType::Utf8).map_err(raised)?,
+                DataType::Timestamp(..) => arrow::compute::cast(column, &DataType::Int64).map_err(raised)?,
+                DataType::Dictionary(..) => arrow::compute::cast(column, &DataType::Utf8).map_err(raised)?,
                 DataType::Float64 => batch::nan_for_null(column),
                 _ => Arc::clone(column),
             };
             let unit = match field.data_type() {
-                DataType::Timestamp(arrow_schema::TimeUnit::Millisecond, _) => "ms",
+                DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, _) => "ms",
                 DataType::Timestamp(..) => "ns",
                 _ => "",
             };

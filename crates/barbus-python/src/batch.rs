@@ -3,16 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Float32Type, Float64Type, Int32Type, TimestampMillisecondType, TimestampNanosecondType, UInt8Type, UInt64Type,
-};
-use arrow_array::{
+use arrow::array::AsArray;
+use arrow::array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array, RecordBatch, StringArray,
     TimestampMillisecondArray, TimestampNanosecondArray, UInt8Array, UInt64Array,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
-use arrow_select::filter::filter_record_batch;
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{
+    Float32Type, Float64Type, Int32Type, TimestampMillisecondType, TimestampNanosecondType, UInt8Type, UInt64Type,
+};
+use arrow::error::ArrowError;
 use barbus::Row;
 use barbus_bars::BarSchema;
 
@@ -170,7 +171,7 @@ pub(crate) fn bare(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
 /// A batch of the ring as one of the archive: its columns alone, symbols as plain strings.
 pub(crate) fn as_archived(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = schema.fields().iter().enumerate();
-    let columns = columns.map(|(i, field)| arrow_cast::cast(batch.column(i), field.data_type()));
+    let columns = columns.map(|(i, field)| arrow::compute::cast(batch.column(i), field.data_type()));
     RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
 }
 

@@ -4,8 +4,9 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, Schema};
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
 use barbus::protocol::{self, AckMode, LABEL, ZONE};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

@@ -3,13 +3,13 @@
 //! Flatbuffers leaves out fields that hold their default, so a template of 0 rows would have no length to patch: it is
 //! encoded at capacity and patched down.
 
+use arrow::datatypes::Schema;
 use arrow_ipc::convert::IpcSchemaEncoder;
 use arrow_ipc::writer::DictionaryTracker;
 use arrow_ipc::{
     Block, Buffer, DictionaryBatchBuilder, FieldNode, FooterBuilder, MessageBuilder, MessageHeader, MetadataVersion,
     RecordBatchBuilder, root_as_message,
 };
-use arrow_schema::Schema;
 use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
 
 use crate::Geometry;

@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{Array, RecordBatch};
-use arrow_ipc::reader::{FileReader, StreamReader};
+use arrow::array::AsArray;
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{Float64Type, UInt64Type};
+use arrow::ipc::reader::{FileReader, StreamReader};
 use barbus_ring::{RingWriter, Row, Spec, create};
 
 fn batches(path: &std::path::Path) -> [Vec<RecordBatch>; 2] {
@@ -49,12 +49,12 @@ fn arrow_rs_reads_it_as_a_file_and_as_a_stream_at_every_moment() {
             assert_eq!(*batches[0].schema(), spec.schema());
             let mut seen = Vec::new();
             for batch in &batches {
-                let symbol = batch["symbol"].as_dictionary::<arrow_array::types::Int32Type>();
-                let symbol = symbol.downcast_dict::<arrow_array::StringArray>().unwrap();
+                let symbol = batch["symbol"].as_dictionary::<arrow::datatypes::Int32Type>();
+                let symbol = symbol.downcast_dict::<arrow::array::StringArray>().unwrap();
                 let money = batch["money"].as_primitive::<Float64Type>();
                 for row in 0..batch.num_rows() {
                     seen.push((
-                        arrow_array::ArrayAccessor::value(&symbol, row),
+                        arrow::array::ArrayAccessor::value(&symbol, row),
                         batch["close"].as_primitive::<Float64Type>().value(row),
                         money.is_valid(row).then(|| money.value(row)),
                         batch["seq"].as_primitive::<UInt64Type>().value(row),

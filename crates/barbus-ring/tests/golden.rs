@@ -14,9 +14,9 @@ use std::io::{Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::*;
-use arrow_array::{Array, ArrayAccessor};
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayAccessor};
+use arrow::datatypes::*;
 use barbus_ring::layout::*;
 use barbus_ring::{Follower, Polled, Price, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
 
@@ -130,10 +130,10 @@ fn parse(text: &str, optional: usize) -> (Vec<String>, Vec<Found>) {
 /// Every row of the Arrow view, in the order of `seq`.
 fn arrow_rows(path: &Path) -> Vec<(String, Row)> {
     let mut rows = Vec::new();
-    for batch in arrow_ipc::reader::FileReader::try_new(File::open(path).unwrap(), None).unwrap() {
+    for batch in arrow::ipc::reader::FileReader::try_new(File::open(path).unwrap(), None).unwrap() {
         let batch = batch.unwrap();
         let symbols = batch["symbol"].as_dictionary::<Int32Type>();
-        let names = symbols.downcast_dict::<arrow_array::StringArray>().unwrap();
+        let names = symbols.downcast_dict::<arrow::array::StringArray>().unwrap();
         let schema = batch.schema();
         let optional: Vec<_> = (7..batch.num_columns() - 3).map(|i| schema.field(i).name()).collect();
         for i in 0..batch.num_rows() {

@@ -299,11 +299,11 @@ fn three_processes_follow_a_fourth() {
     let report = ring.verify();
     assert_eq!((report.checksums, report.problems), (BLOCKS, vec![]));
     let file = std::fs::File::open(&path).unwrap();
-    let batches = arrow_ipc::reader::FileReader::try_new(file, None).unwrap();
+    let batches = arrow::ipc::reader::FileReader::try_new(file, None).unwrap();
     let mut seqs: Vec<u64> = Vec::new();
     for batch in batches {
-        use arrow_array::cast::AsArray;
-        seqs.extend(batch.unwrap()["seq"].as_primitive::<arrow_array::types::UInt64Type>().values());
+        use arrow::array::AsArray;
+        seqs.extend(batch.unwrap()["seq"].as_primitive::<arrow::datatypes::UInt64Type>().values());
     }
     seqs.sort_unstable();
     assert_eq!(seqs, (ROWS - seqs.len() as u64..ROWS).collect::<Vec<_>>());

@@ -11,7 +11,7 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use barbus::protocol::LABEL;
 use barbus::{Bus, Publisher};
 use jiff::Timestamp;
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// A bar of each symbol that begins at `minute` (minutes since 1970): columns by the vendor's names and in his order.
-fn batch(minute: i64) -> Result<RecordBatch, arrow_schema::ArrowError> {
+fn batch(minute: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
     let price = |minute: i64| (minute as f64 * TAU / 20.0).sin() + 10.0;
     let column = |value: f64| Arc::new(Float64Array::from(vec![value; CODES.len()])) as ArrayRef;
     let (open, close) = (price(minute), price(minute + 1));

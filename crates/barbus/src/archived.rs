@@ -1,6 +1,6 @@
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, TimestampMillisecondType};
-use arrow_array::{Array, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::AsArray;
+use arrow::array::{Array, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType};
 use barbus_bars::{BarSchema, PriceType};
 use barbus_ring::Row;
 

@@ -182,7 +182,7 @@ mod writer;
 
 /// The Arrow crate that batches and views are of.
 #[doc(no_inline)]
-pub use arrow_array;
+pub use arrow;
 pub use barbus_bars::{Canonical, Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;

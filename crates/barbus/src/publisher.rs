@@ -3,9 +3,9 @@ use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
-use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::ipc::writer::StreamWriter;
 
 use crate::protocol::{ACK, Ack, AckMode, Answer, DayClose, Request, SOURCE, Stat};
 use crate::{Bus, Date, Error, Result};
@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_millis(50);
 /// committed. Sending again after a failure is harmless: what was committed is a duplicate.
 ///
 /// ```no_run
-/// # use arrow_array::RecordBatch;
+/// # use arrow::array::RecordBatch;
 /// # fn batch() -> RecordBatch { unimplemented!() }
 /// use std::time::Duration;
 /// use barbus::{Bus, Publisher};

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, RwLock};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
 use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, Writer};
 use barbus_archive::Archive;
 
@@ -226,7 +226,7 @@ fn archived(bus: &Bus) -> BTreeMap<(&'static str, i64), f64> {
     for day in archive.days().unwrap() {
         let (_, batch) = archive.read(day).unwrap().unwrap();
         let symbols = batch["symbol"].as_string::<i32>();
-        let frames = batch["frame"].as_primitive::<arrow_array::types::TimestampMillisecondType>();
+        let frames = batch["frame"].as_primitive::<arrow::datatypes::TimestampMillisecondType>();
         let closes = batch["close"].as_primitive::<Float64Type>();
         for row in 0..batch.num_rows() {
             let symbol = SYMBOLS.into_iter().find(|&symbol| symbol == symbols.value(row)).expect("one of ours");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
+use arrow::array::RecordBatch;
 use barbus::{Bus, Pushed, Row, Writer};
 use barbus_archive::Archive;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_array::types::{Float64Type, UInt64Type};
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::{Float64Type, UInt64Type};
 use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, View, Writer};
 use barbus_archive::Archive;
 
@@ -56,16 +56,16 @@ fn push(writer: &mut Writer, numbers: std::ops::Range<u64>) {
 
 /// Every value of `batch` is that of the bar with its sequence number.
 fn check(batch: &RecordBatch) {
-    use arrow_array::Array;
-    use arrow_array::cast::AsArray;
+    use arrow::array::Array;
+    use arrow::array::AsArray;
     let f64s = |name: &str| batch[name].as_primitive::<Float64Type>().clone();
-    let symbols = batch["symbol"].as_dictionary::<arrow_array::types::Int32Type>();
-    let symbols = symbols.downcast_dict::<arrow_array::StringArray>().unwrap();
-    let frames = batch["frame"].as_primitive::<arrow_array::types::TimestampMillisecondType>();
+    let symbols = batch["symbol"].as_dictionary::<arrow::datatypes::Int32Type>();
+    let symbols = symbols.downcast_dict::<arrow::array::StringArray>().unwrap();
+    let frames = batch["frame"].as_primitive::<arrow::datatypes::TimestampMillisecondType>();
     let money = f64s("money");
     for (i, &number) in batch["seq"].as_primitive::<UInt64Type>().values().iter().enumerate() {
         let x = number as f64 + 0.25;
-        assert_eq!(arrow_array::ArrayAccessor::value(&symbols, i), format!("S{}", number % 5));
+        assert_eq!(arrow::array::ArrayAccessor::value(&symbols, i), format!("S{}", number % 5));
         assert_eq!(frames.value(i), MIDNIGHT + (number / 5 + 1) as i64 * MINUTE);
         let found = ["open", "high", "low", "close", "volume"].map(|name| f64s(name).value(i));
         assert_eq!(found, [x, x + 1.0, x - 1.0, x + 0.5, x * 2.0], "bar {number}");
@@ -165,7 +165,7 @@ fn what_is_held_stays_while_the_ring_goes_round() {
 
 /// Every bar below `total` is in the archive once.
 fn assert_archived(bus: &Bus, total: u64) {
-    use arrow_array::cast::AsArray;
+    use arrow::array::AsArray;
     let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), "24x7");
     let mut found = 0;
     for day in archive.days().unwrap() {

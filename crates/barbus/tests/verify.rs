@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use arrow_ipc::{root_as_footer, root_as_message};
+use arrow::ipc::{root_as_footer, root_as_message};
 use barbus::{Bus, Pushed, Row, Writer};
 use barbus_ring::Ring;
 

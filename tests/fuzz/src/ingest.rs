@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::Schema;
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::Schema;
 use barbus::{Bus, Canonical, InitOptions, Intake};
 use barbus_bars::{BarBatch, BarSchema, CastOptions, ColumnMap};
 use barbusd::Batches;

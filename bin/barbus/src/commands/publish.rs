@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
-use arrow_schema::{Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
 use barbus::protocol::{Ack, AckMode, LABEL};
 use barbus::{Bus, Pace, Publisher};
 use barbus_bars::{ColumnMap, Label};

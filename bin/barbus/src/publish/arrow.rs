@@ -5,10 +5,11 @@
 
 use std::io::{BufRead, Read, Seek};
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::ipc::reader::{FileReader, StreamReader};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use barbus_bars::{BarBatch, CastOptions, Fault};
 
 use super::fields::column_error;
@@ -161,7 +162,7 @@ fn shown(column: &ArrayRef) -> String {
     // Named zones cannot be shown without a time zone database inside arrow; the instant is the same.
     let in_utc = match column.data_type() {
         DataType::Timestamp(unit, Some(_)) => {
-            arrow_cast::cast(column, &DataType::Timestamp(*unit, Some("+00:00".into()))).ok()
+            arrow::compute::cast(column, &DataType::Timestamp(*unit, Some("+00:00".into()))).ok()
         }
         _ => None,
     };
@@ -181,8 +182,8 @@ mod tests {
     use std::io::Cursor;
     use std::sync::Arc;
 
-    use arrow_array::{Decimal128Array, Float64Array, Int64Array, StringViewArray, TimestampSecondArray};
-    use arrow_ipc::writer::{FileWriter, StreamWriter};
+    use arrow::array::{Decimal128Array, Float64Array, Int64Array, StringViewArray, TimestampSecondArray};
+    use arrow::ipc::writer::{FileWriter, StreamWriter};
     use barbus_bars::Label;
     use parquet::arrow::ArrowWriter;
 

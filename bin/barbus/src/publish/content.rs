@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use arrow_array::RecordBatch;
+use arrow::array::RecordBatch;
 use barbus_bars::BarSchema;
 
 use super::{Format, Input, InputError, Options, Parsed, reject_batch};

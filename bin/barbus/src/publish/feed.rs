@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
+use arrow::array::RecordBatch;
 use barbus::{Pace, Schedule};
 
 use super::input::file_size;

@@ -4,8 +4,8 @@
 
 use std::fs::File;
 
-use arrow_array::RecordBatch;
-use arrow_schema::ArrowError;
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
 
 /// Metadata key by which the daemon knows a stream of rejected rows.
 pub(crate) const REJECTS_KEY: &str = "barbus.rejects";
@@ -34,7 +34,7 @@ pub(crate) fn reject_batch(rejects: &[Reject]) -> RecordBatch {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::cast::AsArray;
+    use arrow::array::AsArray;
 
     use super::*;
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{
+use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use barbus_bars::BarSchema;
@@ -243,9 +243,9 @@ fn assemble(
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::Array;
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType};
+    use arrow::array::Array;
+    use arrow::array::AsArray;
+    use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType};
 
     use super::*;
 

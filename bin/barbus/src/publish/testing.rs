@@ -4,10 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType};
-use arrow_array::{Array, StringArray};
+use arrow::array::AsArray;
+use arrow::array::RecordBatch;
+use arrow::array::{Array, StringArray};
+use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType};
 use barbus_bars::BarSchema;
 use tempfile::TempDir;
 

@@ -10,8 +10,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use arrow_ipc::writer::StreamWriter;
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::ipc::writer::StreamWriter;
 use barbus::protocol::{Ack, Answer, Stat};
 use barbus_archive::Archive;
 use rustix::process::{Pid, Signal, kill_process};

@@ -5,11 +5,11 @@ pub(crate) mod memory_files;
 
 use std::sync::Arc;
 
-use arrow_array::builder::StringDictionaryBuilder;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int32Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
-use arrow_array::{TimestampMillisecondArray, UInt64Array};
+use arrow::array::AsArray;
+use arrow::array::builder::StringDictionaryBuilder;
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow::array::{TimestampMillisecondArray, UInt64Array};
+use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType};
 use barbus_archive::Archive;
 use barbus_bars::{BarSchema, Date};
 

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{
+use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
+use arrow::datatypes::Int32Type;
 
 use super::{MIDNIGHT_MS, MINUTE_MS, name};
 

@@ -255,7 +255,7 @@ impl Reader {
     /// One view after the other, as [`Reader::pin`] gives them, up to where that gives `None`: for all that there is in the ring.
     ///
     /// ```no_run
-    /// use barbus::arrow_array::types::Float64Type;
+    /// use barbus::arrow::datatypes::Float64Type;
     /// let mut reader = barbus::Reader::open("BUS")?.from(barbus::Start::Today)?;
     /// let mut turnover = 0.0;
     /// for view in reader.views() {

@@ -1,10 +1,11 @@
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
-use arrow_array::types::{TimestampNanosecondType, UInt8Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, RecordBatch, StringArray};
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, Schema, SchemaRef, TimeUnit};
+use arrow::array::{Array, ArrayRef, DictionaryArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{ArrowPrimitiveType, Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{TimestampNanosecondType, UInt8Type, UInt64Type};
+use arrow::error::ArrowError;
 use barbus_bars::Date;
 use barbus_ring::{PinnedBlocks, PinnedRows, Ring, RingError};
 use bytes::Bytes;
@@ -59,7 +60,7 @@ impl View {
     ///
     /// ```
     /// # fn sum(view: &barbus::View) -> Option<f64> {
-    /// use barbus::arrow_array::types::Float64Type;
+    /// use barbus::arrow::datatypes::Float64Type;
     /// let close: &[f64] = view.column::<Float64Type>("close")?;
     /// # Some(close.iter().sum())
     /// # }
@@ -147,9 +148,9 @@ pub(crate) struct Viewer(Arc<Source>);
 impl Viewer {
     fn new(ring: &Ring, bus: &Bus) -> Result<Self> {
         let flatbuffer = ring.schema_flatbuffer();
-        let message = arrow_ipc::root_as_message(&flatbuffer);
+        let message = arrow::ipc::root_as_message(&flatbuffer);
         let schema = message.ok().and_then(|message| message.header_as_schema());
-        let schema: Schema = schema.map(arrow_ipc::convert::fb_to_schema).unwrap_or_else(Schema::empty);
+        let schema: Schema = schema.map(arrow::ipc::convert::fb_to_schema).unwrap_or_else(Schema::empty);
         let (ring, bus, symbols) = (ring.clone(), bus.clone(), StringArray::new_null(0));
         let source = Source { ring, bus, schema: Arc::new(schema), symbols };
         match source.schema.fields().is_empty() {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrow_array::RecordBatch;
+use arrow::array::RecordBatch;
 use barbus_bars::{BarSchema, Date};
 use barbus_ring::{Row, SymbolId};
 

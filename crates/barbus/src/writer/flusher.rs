@@ -10,11 +10,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{panic, thread};
 
-use arrow_array::types::Int32Type;
-use arrow_array::{
+use arrow::array::{
     ArrayRef, DictionaryArray, Float32Array, Float64Array, Int32Array, RecordBatch, StringArray,
     TimestampMillisecondArray, UInt64Array,
 };
+use arrow::datatypes::Int32Type;
 use barbus_archive::Archive;
 use barbus_bars::{BarSchema, Date, PriceType};
 use barbus_ring::{Archivist, BlockRows, Row, SymbolId};

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use barbus_bars::{BarBatch, BarSchema, Canonical, CastError, CastOptions, Fault, Label};
 use jiff::tz::TimeZone;
 

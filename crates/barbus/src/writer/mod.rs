@@ -16,7 +16,7 @@ mod symbols;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use arrow_array::{Array, RecordBatch};
+use arrow::array::{Array, RecordBatch};
 use barbus_archive::Archive;
 use barbus_bars::{BarBatch, Date, Fault, PriceType};
 use barbus_ring::{Price, Recovery, Ring, RingFull, RingWriter, Row, Spec, SymbolId, create};
@@ -667,13 +667,13 @@ impl Writer {
         use std::sync::Arc;
         let schema = &self.bus.settings().schema;
         let symbol = self.ring.ring().symbol(row.symbol).unwrap_or_default();
-        let frame = arrow_array::TimestampMillisecondArray::from(vec![row.frame_ms]).with_timezone(schema.zone());
-        let mut columns: Vec<arrow_array::ArrayRef> =
-            vec![Arc::new(arrow_array::StringArray::from(vec![symbol])), Arc::new(frame)];
+        let frame = arrow::array::TimestampMillisecondArray::from(vec![row.frame_ms]).with_timezone(schema.zone());
+        let mut columns: Vec<arrow::array::ArrayRef> =
+            vec![Arc::new(arrow::array::StringArray::from(vec![symbol])), Arc::new(frame)];
         let numbers = [row.open, row.high, row.low, row.close, row.volume].map(Some);
         let optional = (0..schema.optional().len()).map(|k| row.optional(k));
         for value in numbers.into_iter().chain(optional) {
-            columns.push(Arc::new(arrow_array::Float64Array::from(vec![value])));
+            columns.push(Arc::new(arrow::array::Float64Array::from(vec![value])));
         }
         RecordBatch::try_from_iter(schema.column_names().zip(columns)).expect("every column has one row")
     }

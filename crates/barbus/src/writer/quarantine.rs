@@ -5,13 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
+use arrow::array::AsArray;
+use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, RecordBatch, StringArray};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{DataType, TimeUnit};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use barbus_bars::{Date, Fault};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -157,14 +157,14 @@ mod tests {
     #[test]
     fn a_row_keeps_what_json_has_no_number_for() {
         let batch = RecordBatch::try_from_iter([
-            ("symbol", Arc::new(StringArray::from(vec!["A"])) as arrow_array::ArrayRef),
-            ("open", Arc::new(arrow_array::Float64Array::from(vec![f64::NAN]))),
-            ("close", Arc::new(arrow_array::Float64Array::from(vec![0.1]))),
-            ("money", Arc::new(arrow_array::Float64Array::from(vec![None::<f64>]))),
+            ("symbol", Arc::new(StringArray::from(vec!["A"])) as arrow::array::ArrayRef),
+            ("open", Arc::new(arrow::array::Float64Array::from(vec![f64::NAN]))),
+            ("close", Arc::new(arrow::array::Float64Array::from(vec![0.1]))),
+            ("money", Arc::new(arrow::array::Float64Array::from(vec![None::<f64>]))),
             (
                 "frame",
                 Arc::new(
-                    arrow_array::TimestampMillisecondArray::from(vec![1_709_516_100_000])
+                    arrow::array::TimestampMillisecondArray::from(vec![1_709_516_100_000])
                         .with_timezone("Asia/Shanghai"),
                 ),
             ),

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use arrow_array::StringArray;
+use arrow::array::StringArray;
 use barbus_ring::SymbolId;
 
 /// The ids of the bus's symbols by their text.

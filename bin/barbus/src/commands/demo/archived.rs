@@ -1,9 +1,9 @@
 //! The archived day, read back from its Parquet file.
 
 use anyhow::{Context, ensure};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, TimestampMillisecondType};
-use arrow_array::{Array, Float64Array, RecordBatch};
+use arrow::array::AsArray;
+use arrow::array::{Array, Float64Array, RecordBatch};
+use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use barbus::{Bus, Date};
 use barbus_archive::Archive;
 use barbus_bars::{CLOSE, FACTOR, FRAME, HIGH, LOW, MONEY, OPEN, SYMBOL, VOLUME};

@@ -6,8 +6,8 @@
 
 use barbus_bars::Date;
 use jiff::Zoned;
+use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use super::seen::digest;
 
@@ -65,7 +65,7 @@ pub(super) struct Minute {
 }
 
 /// A market, minute by minute.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Market {
     rng: ChaCha8Rng,
     symbols: Vec<String>,
