@@ -12,8 +12,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use barbus::DurabilityWaiter;
 use barbus::protocol::{Ack, Answer};
+use barbus_writer::DurabilityWaiter;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
 

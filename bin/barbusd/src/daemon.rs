@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use barbus::protocol::Stat;
-use barbus::{Bus, Date, DurabilityWaiter, FlushWaiter, Incoming, Intake, Result, Taken, Writer};
+use barbus::{Bus, Date, Result};
+use barbus_writer::{DurabilityWaiter, FlushWaiter, Incoming, Intake, Taken, Writer};
 use jiff::Timestamp;
 
 use crate::access::Access;

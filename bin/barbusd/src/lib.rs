@@ -1,4 +1,4 @@
-//! The barbus daemon: a [`barbus::Writer`] behind a Unix socket.
+//! The barbus daemon: a [`barbus_writer::Writer`] behind a Unix socket.
 //!
 //! A library with two thin faces, `barbusd BUS` and `barbus daemon BUS`. The way of a bar through it: `socket` → `connections` → `connection` (`access`) →
 //! `producer`, which takes messages off the stream (`messages`, `decoder`, `plain`) → `daemon`, which has the one writer.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use barbus::protocol::{ACK, AckMode};
-use barbus::{Incoming, Intake, Taken};
+use barbus_writer::{Incoming, Intake, Taken};
 
 use crate::acks::Acks;
 use crate::connection::{End, LINGER, Peer, Reader};

@@ -1,6 +1,6 @@
 //! What the writer's threads do, told by the log: a failure once, and its end.
 
-use barbus::{FlushError, FlushStatus, SyncError};
+use barbus_writer::{FlushError, FlushStatus, SyncError};
 
 /// What was told of the syncs so far.
 #[derive(Debug, Default)]

@@ -8,8 +8,9 @@ use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use arrow::datatypes::Int32Type;
-use barbus::{Bus, Event, InitOptions, Reader, Row, Start, SymbolId, Writer};
+use barbus::{Bus, Event, InitOptions, Reader, Row, Start, SymbolId};
 use barbus_ring::{Follower, Polled, Ring, RingWriter, Spec, create};
+use barbus_writer::Writer;
 
 use crate::filling::{append_all, persist};
 use crate::report::Report;

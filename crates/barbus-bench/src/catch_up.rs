@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use barbus::arrow::datatypes::Float64Type;
-use barbus::{Bus, Event, InitOptions, Reader, Start, View, Writer};
+use barbus::{Bus, Event, InitOptions, Reader, Start, View};
 use barbus_bench_link::{Peer, Receiver, Sender, Wait, pin, scratch, unpin};
 use barbus_ring::Follower;
+use barbus_writer::Writer;
 
 use crate::batch::{BARS, minutes};
 use crate::own::{Ring, RingReceiver};

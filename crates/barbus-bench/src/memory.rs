@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use barbus::{Bus, InitOptions, Writer};
+use barbus::{Bus, InitOptions};
 use barbus_bench_link::scratch;
+use barbus_writer::Writer;
 
 use crate::reader::{Job, Readers};
 use crate::report::Report;

@@ -15,10 +15,11 @@ use anyhow::{Context, bail, ensure};
 use arrow::array::{Array, RecordBatch};
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
-use barbus::{Bus, Date, InitOptions, Writer};
+use barbus::{Bus, Date, InitOptions};
 use barbus_archive::Archive;
 use barbus_bars::BarSchema;
 use barbus_bench_link::unpin;
+use barbus_writer::Writer;
 
 use crate::market::Market;
 use crate::python::Script;

@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use anyhow::ensure;
-use barbus::{Bus, InitOptions, Reader, Row, Writer};
+use barbus::{Bus, InitOptions, Reader, Row};
+use barbus_writer::Writer;
 
 use crate::batch::{BARS, MINUTES, SYMBOLS, minutes};
 use crate::report::Report;

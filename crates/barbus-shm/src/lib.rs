@@ -21,6 +21,7 @@
 //! ```
 
 mod boot;
+mod clock;
 mod error;
 mod file;
 mod futex;
@@ -33,6 +34,7 @@ mod region;
 mod word;
 
 pub use boot::boot_id;
+pub use clock::now_ns;
 pub use error::ShmError;
 pub use file::{allocate, sync};
 pub use futex::{wait, wake_all};

@@ -68,7 +68,7 @@ impl ArchivedRows {
 }
 
 /// Calls `each` with the symbol and the values of every row of an archived day, as [`ArchivedRows::row`] gives them.
-pub(crate) fn rows(batch: &RecordBatch, schema: &BarSchema, mut each: impl FnMut(&str, Row)) {
+pub fn archived_rows(batch: &RecordBatch, schema: &BarSchema, mut each: impl FnMut(&str, Row)) {
     let rows = ArchivedRows::new(batch, schema);
     for i in 0..rows.len() {
         each(rows.symbol(i), rows.row(i));

@@ -101,22 +101,30 @@ impl Bus {
         self.path.join("readers")
     }
 
+    /// Creates the directory in which readers keep their positions; an existing one stays as it is.
+    ///
+    /// # Errors
+    /// What the system answered.
+    pub fn make_readers(&self) -> std::io::Result<()> {
+        make_readers(&self.readers())
+    }
+
+    /// Why a ring on a file system in memory cannot make anything durable, for messages.
+    pub fn volatile_ring_reason(&self) -> String {
+        format!("the ring {} is on tmpfs and does not survive a loss of power", self.ring().display())
+    }
+
     /// The writer's lock.
     pub fn lock(&self) -> PathBuf {
         self.path.join("lock")
     }
 }
 
-/// Why nothing in this ring is durable.
-pub(crate) fn volatile(ring: &Path) -> String {
-    format!("the ring {} is on tmpfs and does not survive a loss of power", ring.display())
-}
-
 /// Mode of every folder of a bus.
 const FOLDER_MODE: u32 = 0o750;
 
 /// Makes a folder of a bus and those above it that are missing, with exactly mode 0750; what is there stays as it is.
-pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
+pub fn make_folder(path: &Path) -> std::io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -135,7 +143,7 @@ pub(crate) fn make_folder(path: &Path) -> std::io::Result<()> {
 const READERS_MODE: u32 = 0o3770;
 
 /// Makes the readers' folder; what is there stays as it is.
-pub(crate) fn make_readers(path: &Path) -> std::io::Result<()> {
+fn make_readers(path: &Path) -> std::io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

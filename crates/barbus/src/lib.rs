@@ -1,6 +1,6 @@
 //! The client library of barbus, a shared-memory bus for 1-minute bars.
 //!
-//! A bus is a directory. One process writes it, the daemon `barbusd` or a [`Writer`] in a program of your own; any number of
+//! A bus is a directory. One process writes it, the daemon `barbusd` or a `barbus_writer::Writer` in a program of your own; any number of
 //! processes read it with a [`Reader`]. Bars lie in a file that every reader maps into its memory, read-only: reading is
 //! looking, and no reader can disturb the bus. Each trading day ends as a Parquet file.
 //!
@@ -17,7 +17,8 @@
 //! here, in one program, with the writer embedded instead of the daemon:
 //!
 //! ```
-//! use barbus::{Bus, Event, InitOptions, Reader, Row, Start, Writer};
+//! use barbus::{Bus, Event, InitOptions, Reader, Row, Start};
+//! use barbus_writer::Writer;
 //! use std::time::Duration;
 //!
 //! # let dir = tempfile::tempdir().unwrap();
@@ -156,13 +157,12 @@
 //! # Examples
 //!
 //! `strategy`, `late_joiner`, `recorder`, `producer` and `embedded_writer`, in `examples/`; the last one needs nothing but itself:
-//! `cargo run -p barbus --example embedded_writer`.
+//! `cargo run -p barbus-writer --example embedded_writer`.
 #![forbid(unsafe_code)]
 
+mod ack;
 mod archived;
 mod bus;
-mod clock;
-mod day;
 mod error;
 mod feed;
 mod filter;
@@ -178,14 +178,14 @@ mod stat;
 mod stream;
 mod symbols;
 mod verify;
-mod writer;
 
+pub use archived::archived_rows;
 /// The Arrow crate that batches and views are of.
 #[doc(no_inline)]
 pub use arrow;
 pub use barbus_bars::{Canonical, Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
-pub use bus::Bus;
+pub use bus::{Bus, make_folder};
 pub use error::{Error, Result};
 pub use feed::Feed;
 /// Where `Stream` is from.
@@ -200,7 +200,3 @@ pub use settings::{Account, InitOptions, Settings};
 #[cfg(feature = "stream")]
 pub use stream::{EventStream, OwnedBars, OwnedEvent};
 pub use verify::{VerifyReport, verify};
-pub use writer::{
-    DurabilityWaiter, FlushError, FlushStatus, FlushWaiter, Incoming, Intake, Pushed, REJECTED_REASON, REJECTED_ROW,
-    REJECTED_SOURCE, SyncError, Taken, Writer,
-};

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use barbus_ring::Ring;
 use barbus_shm::{Memory, OwnFile, PinWatch, ShmError, Store};
 
-use crate::clock::now_ns;
+use barbus_shm::now_ns;
 
 /// Length of the file, bytes.
 pub(crate) const BYTES: usize = 4096;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use barbus_bars::{BarSchema, Calendar, CalendarSpec, Label, PriceType, Rules};
 use serde::Deserialize;
 
+use crate::ack::AckMode;
 use crate::error::nearest;
-use crate::protocol::AckMode;
 use crate::{Error, Result};
 
 /// A setting as it stands in a new `bus.toml`: commented out, with its default.

@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use barbus::{Bus, Event, Reader, Row, Start, Writer};
+use barbus::{Bus, Event, Reader, Row, Start};
 use barbus_ring::layout::*;
 use barbus_shm::{Memory, Store, WriteMap};
+use barbus_writer::Writer;
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{Float64Type, UInt64Type};
-use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, View, Writer};
+use barbus::{Bus, Event, InitOptions, Reader, Row, Start, View};
 use barbus_archive::Archive;
+use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
 /// 2024-07-04 00:00 UTC.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use barbus::{Bus, Event, InitOptions, Reader, ReaderState, Row, Start, Writer, readers};
+use barbus::{Bus, Event, InitOptions, Reader, ReaderState, Row, Start, readers};
+use barbus_writer::Writer;
 
 const MINUTE: i64 = 60_000;
 /// 2024-07-04 00:00 UTC.

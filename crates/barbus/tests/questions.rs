@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, View, Writer};
+use barbus::{Bus, Event, InitOptions, Reader, Row, Start, View};
+use barbus_writer::{Pushed, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

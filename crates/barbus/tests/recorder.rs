@@ -7,7 +7,8 @@ mod recorder;
 use std::path::Path;
 use std::time::Duration;
 
-use barbus::{Bus, Date, InitOptions, Row, Writer};
+use barbus::{Bus, Date, InitOptions, Row};
+use barbus_writer::Writer;
 use recorder::{Recorded, open, record};
 
 const MINUTE: i64 = 60_000;

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use barbus::{Bus, Date, Event, Feed, InitOptions, Pace, Pushed, Reader, Row, Start, Writer};
+use barbus::{Bus, Date, Event, Feed, InitOptions, Pace, Reader, Row, Start};
+use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
 /// 2024-07-04 09:30 in Shanghai, a Thursday; the trading day after the next one is Monday.

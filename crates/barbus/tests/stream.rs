@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use barbus::futures_core::Stream;
-use barbus::{Bus, Date, EventStream, InitOptions, OwnedEvent, Reader, Result, Row, Start, Writer};
+use barbus::{Bus, Date, EventStream, InitOptions, OwnedEvent, Reader, Result, Row, Start};
+use barbus_writer::Writer;
 
 const MINUTE: i64 = 60_000;
 /// 2024-07-04 09:30 in Shanghai.

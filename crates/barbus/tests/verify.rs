@@ -5,8 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use arrow::ipc::{root_as_footer, root_as_message};
-use barbus::{Bus, Pushed, Row, Writer};
+use barbus::{Bus, Row};
 use barbus_ring::Ring;
+use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
 /// 2024-07-04 09:30 in Shanghai.

@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::Schema;
-use barbus::{Bus, Canonical, InitOptions, Intake};
+use barbus::{Bus, Canonical, InitOptions};
 use barbus_bars::{BarBatch, BarSchema, CastOptions, ColumnMap};
+use barbus_writer::Intake;
 use barbusd::Batches;
 
 /// Longest message, bytes: small, so that a length alone costs no time.

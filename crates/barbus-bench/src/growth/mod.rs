@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use barbus::{Bus, InitOptions, Row, SymbolId, Writer};
+use barbus::{Bus, InitOptions, Row, SymbolId};
 use barbus_ring::{RingWriter, Spec, create};
+use barbus_writer::Writer;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use tempfile::TempDir;
 

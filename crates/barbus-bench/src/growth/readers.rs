@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use barbus::{Pushed, Writer};
 use barbus_ring::Spec;
+use barbus_writer::{Pushed, Writer};
 
 use super::crowd::{Crowd, Task};
 use super::plot::{Panel, Plot};

@@ -1,8 +1,9 @@
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use barbus::{Pushed, Reader, Start};
+use barbus::{Reader, Start};
 use barbus_ring::{Follower, Polled, Ring, Spec};
+use barbus_writer::Pushed;
 
 use super::market::Market;
 use super::plot::{Panel, Plot};
@@ -114,7 +115,7 @@ fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     drop(writer);
     super::unpin();
     let start = Instant::now();
-    let mut writer = barbus::Writer::open(&bus)?;
+    let mut writer = barbus_writer::Writer::open(&bus)?;
     let pushed = writer.push(&barbus::Row { frame_ms: market.frame_ms() + 60_000, ..last })?;
     plot.add(2, "restart, a new bar", x, start.elapsed().as_secs_f64() * 1e3);
     ensure!(pushed == Pushed::Accepted(bars), "{pushed:?} behind {bars} bars");

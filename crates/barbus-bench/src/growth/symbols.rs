@@ -91,7 +91,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
             minute += 1;
             for &symbol in &ids {
                 let row = barbus::Row { symbol, frame_ms: market.frame_ms() + minute * 60_000, ..last };
-                wrong += u64::from(!matches!(writer.push(&row)?, barbus::Pushed::Accepted(_)));
+                wrong += u64::from(!matches!(writer.push(&row)?, barbus_writer::Pushed::Accepted(_)));
                 pushed += 1;
             }
         }

@@ -2,8 +2,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::bail;
-use barbus::{Bus, Event, InitOptions, Reader, Start, Writer};
+use barbus::{Bus, Event, InitOptions, Reader, Start};
 use barbus_bench_link::{Bar, Measure, Peer, Receiver, SYMBOLS, Scale, Sender, Wait, until};
+use barbus_writer::Writer;
 
 use super::ring::row;
 use super::{Attach, Wakes};

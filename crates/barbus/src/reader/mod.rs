@@ -19,11 +19,11 @@ use view::Viewer;
 pub use view::{View, Views};
 pub use wait::Wait;
 
-use crate::day::{date_of, days_of};
 use crate::filter::Filter;
 use crate::protocol::Stat;
 use crate::symbols::Symbols;
 use crate::{Bus, Error, Result};
+use barbus_bars::{date_from_epoch_days, epoch_days};
 
 /// Bars of one [`Event::Bars`] at most.
 const BATCH: usize = 1_024;
@@ -216,7 +216,7 @@ impl Reader {
                 Polled::Rows(_) => {}
                 Polled::Empty if self.ring.superseded() => return self.follow(),
                 Polled::Empty => return Ok(Step::Nothing),
-                Polled::DayClosed(day) => return Ok(Step::Closed(date_of(day))),
+                Polled::DayClosed(day) => return Ok(Step::Closed(date_from_epoch_days(day))),
                 Polled::Lapped { missed } => return Ok(Step::Lapped(missed)),
                 Polled::Corrupt => return Err(corrupt(&self.bus)),
             }
@@ -396,7 +396,7 @@ impl Reader {
 
     /// The trading day that was open when the last bars were written, where one was.
     pub fn day(&mut self) -> Option<Date> {
-        self.follower.day(&self.ring).map(date_of)
+        self.follower.day(&self.ring).map(date_from_epoch_days)
     }
 
     /// Whether the bus's writer is at work: it says so ten times a second, and counts as dead when it has not for a second. False after its end.
@@ -441,7 +441,7 @@ impl Reader {
 
     /// What the ring, and the readers' files, tell of the bus without a daemon.
     pub fn stat(&self) -> Stat {
-        let mut stat = crate::stat::of_ring(&self.ring, &self.bus);
+        let mut stat = Stat::of_ring(&self.ring, &self.bus);
         stat.set_readers(crate::readers::of_ring(&self.ring, &self.bus).ok().as_deref());
         stat
     }
@@ -509,7 +509,7 @@ fn start(bus: &Bus, ring: &Ring, at: Start) -> Result<Follower> {
         Start::Live => barbus_ring::Start::Live,
         Start::Oldest => barbus_ring::Start::Oldest,
         Start::Today => barbus_ring::Start::Today,
-        Start::Day(day) => barbus_ring::Start::Day(days_of(day)),
+        Start::Day(day) => barbus_ring::Start::Day(epoch_days(day)),
         Start::Seq(seq) => barbus_ring::Start::Seq(seq),
     };
     Follower::new(ring, start).map_err(|error| {

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use zerocopy::{FromBytes, Immutable};
 
 use super::presence::Presence;
-use crate::day::date_of;
 use crate::{Bus, Error, Result};
+use barbus_bars::date_from_epoch_days;
 
 /// Bars where they lie in the ring, without a copy: committed rows of one block, held in place, as columns or as an Arrow record batch.
 ///
@@ -86,7 +86,7 @@ impl View {
 
     /// The trading day that was open when they were written.
     pub fn day(&self) -> Option<Date> {
-        self.rows.day.map(date_of)
+        self.rows.day.map(date_from_epoch_days)
     }
 }
 

@@ -8,9 +8,10 @@ use arrow::array::{
     ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use arrow::datatypes::Int32Type;
-use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, SymbolId, Writer};
+use barbus::{Bus, Event, InitOptions, Reader, Row, Start, SymbolId};
 use barbus_bench_link::scratch;
 use barbus_ring::{Follower, Polled, Ring, RingWriter, Spec, create};
+use barbus_writer::{Pushed, Writer};
 use tempfile::TempDir;
 
 use crate::valgrind::counted_work;

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
-use barbus::{Bus, Date, Event, Pushed, Reader, Row, Start, Writer};
+use barbus::{Bus, Date, Event, Reader, Row, Start};
 use barbus_archive::Archive;
+use barbus_writer::{Pushed, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use barbus::{Bus, Pushed, Row, Writer};
+use barbus::{Bus, Row};
 use barbus_archive::Archive;
+use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
 /// 2024-07-04 09:30 in Shanghai.

@@ -1,6 +1,6 @@
 use barbus_bars::{Calendar, TradingDay};
 
-use crate::day::days_of;
+use barbus_bars::epoch_days;
 
 /// Which trading day a bar belongs to. Bars come by the thousands for the same one: its span is kept.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub(crate) struct Filing {
 impl Filing {
     pub(crate) fn new(calendar: Calendar) -> Self {
         let span = calendar.trading_day(0);
-        Self { calendar, span, day: days_of(span.date) }
+        Self { calendar, span, day: epoch_days(span.date) }
     }
 
     /// The trading day (days since 1970-01-01) of a bar that ends at `frame_ms`.
@@ -21,7 +21,7 @@ impl Filing {
     pub(crate) fn day(&mut self, frame_ms: i64) -> i64 {
         if !self.span.contains(frame_ms) {
             self.span = self.calendar.trading_day(frame_ms);
-            self.day = days_of(self.span.date);
+            self.day = epoch_days(self.span.date);
         }
         self.day
     }

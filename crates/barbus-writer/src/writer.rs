@@ -2,17 +2,6 @@
 //!
 //! The daemon is a socket before a [`Writer`]; a feed handler in Rust can hold one itself. There is one writer for a bus at a time, by a lock.
 
-mod book;
-mod filing;
-mod flusher;
-mod intake;
-mod loading;
-mod log;
-mod pulse;
-mod quarantine;
-mod rate;
-mod symbols;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -23,23 +12,19 @@ use barbus_ring::{Price, Recovery, Ring, RingFull, RingWriter, Row, Spec, Symbol
 use barbus_shm::{ShmError, WriterLock};
 use jiff::Timestamp;
 
-use book::{Books, Standing, fingerprint};
-use filing::Filing;
-pub use flusher::{FlushError, FlushStatus, FlushWaiter};
-use flusher::{Flusher, Job};
-use intake::Content;
-pub use intake::{Incoming, Intake};
-use pulse::{Current, Pulse};
-pub use pulse::{DurabilityWaiter, SyncError};
-use quarantine::Quarantine;
-pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
-use rate::Rate;
-use symbols::Symbols;
+use crate::book::{Books, Standing, fingerprint};
+use crate::filing::Filing;
+use crate::flusher::{FlushError, FlushWaiter, Flusher, Job};
+use crate::intake::{Content, Incoming, Intake};
+use crate::pulse::{Current, DurabilityWaiter, Pulse, SyncError};
+use crate::quarantine::Quarantine;
+use crate::rate::Rate;
+use crate::symbols::Symbols;
 
-use crate::clock::now_ns;
-use crate::day::{date_of, days_of};
-use crate::protocol::{Ack, AckMode, Stat};
-use crate::{Bus, Error, Result};
+use barbus::protocol::{Ack, AckMode, Stat};
+use barbus::{Bus, Error, Result};
+use barbus_bars::{date_from_epoch_days, epoch_days};
+use barbus_shm::now_ns;
 
 /// Rows that are published together: few enough to stay in the nearest cache, enough that the columns are written in runs.
 const STAGE: usize = 128;
@@ -76,7 +61,8 @@ pub struct Taken {
 /// Dropping it ends it cleanly: what is committed is on disk, closed days have been tried to be archived.
 ///
 /// ```
-/// use barbus::{Bus, InitOptions, Pushed, Reader, Start, Writer};
+/// use barbus::{Bus, InitOptions};
+/// use barbus_writer::{Pushed, Writer};
 /// # let dir = tempfile::tempdir().unwrap();
 /// let bus = Bus::init(&dir.path().join("bus"), &InitOptions { calendar: "XSHG".into(), ..Default::default() })?;
 /// let mut writer = Writer::open(&bus)?;
@@ -136,11 +122,11 @@ impl Writer {
         })?;
         let settings = bus.settings();
         if settings.ack == AckMode::Durable && bus.ring_is_volatile()? {
-            let what = format!("ingest.ack = \"durable\": {}", crate::bus::volatile(&bus.ring()));
+            let what = format!("ingest.ack = \"durable\": {}", bus.volatile_ring_reason());
             return Err(Error::Settings { path: bus.path().join("bus.toml"), what });
         }
         // Without it readers are not seen, and nothing else is amiss.
-        let _ = crate::bus::make_readers(&bus.readers());
+        let _ = bus.make_readers();
         let spec = spec(bus);
         let path = bus.ring();
         if !path.exists() {
@@ -164,12 +150,12 @@ impl Writer {
 
         let archivist = ring.archivist();
         let blocks = archivist.blocks();
-        let spilled: BTreeSet<i64> = archive.spilled_days()?.into_iter().map(days_of).collect();
+        let spilled: BTreeSet<i64> = archive.spilled_days()?.into_iter().map(epoch_days).collect();
         let mut closed_through = match ring.day() {
             Some(day) => day - 1,
             None => {
                 let in_ring = blocks.iter().filter(|block| block.last_of_day).filter_map(|block| block.day).max();
-                let in_archive = archive.days()?.last().copied().map(days_of);
+                let in_archive = archive.days()?.last().copied().map(epoch_days);
                 in_ring.max(in_archive).unwrap_or(i64::MIN + 1)
             }
         };
@@ -193,7 +179,7 @@ impl Writer {
         let mut books = Books::default();
         if let Some(day) = ring.day() {
             // New bars are taken while it is read.
-            books.turn_to(day, || loading::book(&mut ring, bus, &mut symbols, day))?;
+            books.turn_to(day, || crate::loading::book(&mut ring, bus, &mut symbols, day))?;
         }
         let spill = bus.ring_is_volatile()?.then_some(settings.spill);
         let job = Job::new(ring.archivist(), archive, settings, spill);
@@ -247,7 +233,7 @@ impl Writer {
 
     /// The trading day that is open.
     pub fn day(&self) -> Option<Date> {
-        self.ring.day().map(date_of)
+        self.ring.day().map(date_from_epoch_days)
     }
 
     /// Whether commits wake readers that sleep (default). Without it a commit makes no system call, and readers must spin.
@@ -526,7 +512,7 @@ impl Writer {
             self.flusher.close_before(day);
         }
         let Self { books, ring, bus, symbols, .. } = self;
-        books.turn_to(day, || loading::book(ring, bus, symbols, day))?;
+        books.turn_to(day, || crate::loading::book(ring, bus, symbols, day))?;
         self.staged_day = Some(day);
         Ok(())
     }
@@ -589,7 +575,7 @@ impl Writer {
         if had_bars && self.wakes {
             self.ring.wake();
         }
-        had_bars.then(|| date_of(day))
+        had_bars.then(|| date_from_epoch_days(day))
     }
 
     /// Closes the open day where its time has come: the grace after its last session, and after the last bar that came.
@@ -597,7 +583,7 @@ impl Writer {
         let day = self.ring.day()?;
         // The last bar may have been a late one: an instant of that date tells the span of the open day.
         let calendar = &self.bus.settings().calendar;
-        let noon = date_of(day).at(12, 0, 0, 0).to_zoned(calendar.zone().clone()).ok()?;
+        let noon = date_from_epoch_days(day).at(12, 0, 0, 0).to_zoned(calendar.zone().clone()).ok()?;
         let span = calendar.trading_day(noon.timestamp().as_millisecond());
         let close = Timestamp::from_millisecond(span.close_ms).ok()?;
         let from = close.max(self.last_received().unwrap_or(close)).max(self.reopened.unwrap_or(close));
@@ -628,7 +614,7 @@ impl Writer {
 
     /// How the bus is.
     pub fn stat(&mut self, now: Timestamp) -> Stat {
-        let mut stat = crate::stat::of_ring(self.ring.ring(), &self.bus);
+        let mut stat = Stat::of_ring(self.ring.ring(), &self.bus);
         let flush = self.flusher.status();
         stat.pid = Some(std::process::id());
         stat.day = self.day();
@@ -641,8 +627,15 @@ impl Writer {
         stat.last_received = self.last_received();
         stat.last_age_s = stat.last_received.map(|at| now.duration_since(at).as_secs_f64().max(0.0));
         stat.days_waiting = flush.days_waiting;
-        stat.set_flush_error(flush.last_error);
-        stat.set_sync_error(self.pulse.waiter().last_error());
+        if let Some(failure) = flush.last_error {
+            let FlushError { day, error, tries, at } = failure;
+            stat.last_flush_error = Some(format!("{day}: {error} (tried {tries} times)"));
+            stat.last_flush_error_at = Some(at);
+        }
+        if let Some(SyncError { error, tries, at }) = self.pulse.waiter().last_error() {
+            stat.last_sync_error = Some(format!("{error} (tried {tries} times)"));
+            stat.last_sync_error_at = Some(at);
+        }
         stat
     }
 

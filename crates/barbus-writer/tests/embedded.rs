@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use barbus::{Bus, Error, Event, InitOptions, Pushed, Reader, Row, Start, Writer};
+use barbus::{Bus, Error, Event, InitOptions, Reader, Row, Start};
 use barbus_archive::Archive;
+use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
 /// 2024-07-04 09:30 in Shanghai.

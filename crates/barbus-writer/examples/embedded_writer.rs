@@ -1,14 +1,15 @@
 //! A feed handler that writes a bus itself, with no daemon between: simulated bars, a reader, the close of the day, its file.
 //!
 //! ```text
-//! cargo run -p barbus --example embedded_writer
+//! cargo run -p barbus-writer --example embedded_writer
 //! ```
 //! The bus is a temporary one; it is kept, so that its files can be looked at.
 #![forbid(unsafe_code)]
 
 use std::f64::consts::TAU;
 
-use barbus::{Bus, Event, Pushed, Reader, Row, Start, Writer};
+use barbus::{Bus, Event, Reader, Row, Start};
+use barbus_writer::{Pushed, Writer};
 
 const MINUTE_MS: i64 = 60_000;
 /// 2024-07-04 09:30 in Shanghai.

@@ -4,11 +4,11 @@ use barbus_archive::Archive;
 use barbus_bars::Calendar;
 use barbus_ring::{Archivist, BlockRows, RingWriter, Row, SymbolId};
 
-use super::book::{DayBook, Standing, fingerprint};
-use super::filing::Filing;
-use super::symbols::Symbols;
-use crate::day::date_of;
-use crate::{Bus, Result};
+use crate::book::{DayBook, Standing, fingerprint};
+use crate::filing::Filing;
+use crate::symbols::Symbols;
+use barbus::{Bus, Result};
+use barbus_bars::date_from_epoch_days;
 
 /// Threads that read a ring for a book.
 const MOST_LOADERS: usize = 4;
@@ -18,19 +18,19 @@ const LOADED_AHEAD: usize = 4;
 const LOADED_ROWS: u32 = 256;
 
 /// What the archive and the ring have for a day. The archive is read first: what is archived meanwhile is still in the ring, because only
-/// the writer lets blocks be overwritten, and not before the book is whole ([`super::book::Books::finish_loading`]).
-pub(super) fn book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day: i64) -> Result<DayBook> {
+/// the writer lets blocks be overwritten, and not before the book is whole ([`crate::book::Books::finish_loading`]).
+pub(crate) fn book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day: i64) -> Result<DayBook> {
     let settings = bus.settings();
     let mut book = DayBook::default();
     let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
     let mut through = 0;
     // An archive that cannot be read does not stop the bus: what the ring has is known, and the archive itself keeps each bar once. The
     // flusher meets the same failure and shows it.
-    if let Ok(Some((meta, rows))) = archive.read(date_of(day)) {
+    if let Ok(Some((meta, rows))) = archive.read(date_from_epoch_days(day)) {
         if meta.lineage == ring.ring().geometry().lineage {
             through = meta.through_seq;
         }
-        crate::archived::rows(&rows, &settings.schema, |symbol, row| {
+        barbus::archived_rows(&rows, &settings.schema, |symbol, row| {
             let known = symbols.get(symbol).or_else(|| {
                 let id = ring.intern(symbol).ok()?;
                 symbols.enter(symbol, id);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use barbus_ring::Archivist;
 use jiff::Timestamp;
 
-use crate::clock::now_ns;
+use barbus_shm::now_ns;
 
 const BEAT: Duration = Duration::from_millis(100);
 /// The pause after a sync that failed while somebody waits for it.
@@ -232,7 +232,7 @@ fn note(shared: &Shared, result: Result<u64, String>) {
 
 /// Waits for rows to be on disk, where they survive a loss of power; it may live in another thread than the writer.
 ///
-/// Where the ring is on a tmpfs "on disk" means nothing: see [`crate::Bus::ring_is_volatile`].
+/// Where the ring is on a tmpfs "on disk" means nothing: see [`barbus::Bus::ring_is_volatile`].
 #[derive(Debug, Clone)]
 pub struct DurabilityWaiter {
     shared: Arc<Shared>,

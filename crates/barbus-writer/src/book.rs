@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use barbus_ring::{Row, SymbolId};
 
-use super::log::Log;
+use crate::log::Log;
 
 /// What a bar is, next to what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

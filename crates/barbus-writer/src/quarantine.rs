@@ -16,8 +16,8 @@ use barbus_bars::{Date, Fault};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::bus::make_folder;
-use crate::{Error, Result};
+use barbus::make_folder;
+use barbus::{Error, Result};
 
 /// The folder of quarantined rows, one file for each UTC date of receipt.
 #[derive(Debug)]

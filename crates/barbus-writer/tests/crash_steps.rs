@@ -17,8 +17,9 @@ use std::sync::{Mutex, RwLock};
 
 use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
-use barbus::{Bus, Event, InitOptions, Pushed, Reader, Row, Start, Writer};
+use barbus::{Bus, Event, InitOptions, Reader, Row, Start};
 use barbus_archive::Archive;
+use barbus_writer::{Pushed, Writer};
 
 /// The bus and the phase of the child.
 const CHILD: &str = "BARBUS_TEST_CRASH_STEPS";

@@ -20,9 +20,9 @@ use barbus_bars::{BarSchema, Date, PriceType};
 use barbus_ring::{Archivist, BlockRows, Row, SymbolId};
 use jiff::Timestamp;
 
-use super::filing::Filing;
-use crate::day::date_of;
-use crate::{Error, Result, Settings};
+use crate::filing::Filing;
+use barbus::{Error, Result, Settings};
+use barbus_bars::date_from_epoch_days;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// How often the ring is looked at for late rows.
@@ -98,7 +98,7 @@ impl State {
     fn status(&self) -> FlushStatus {
         let mut status = self.status.clone();
         let spilled = self.spilled.iter().filter(|&&day| day < self.closed_before);
-        status.days_waiting.extend(self.noted.keys().chain(spilled).map(|&day| date_of(day)));
+        status.days_waiting.extend(self.noted.keys().chain(spilled).map(|&day| date_from_epoch_days(day)));
         status.days_waiting.sort_unstable();
         status.days_waiting.dedup();
         status.last_error = status.last_error.or_else(|| self.replace_error.clone());
@@ -169,7 +169,8 @@ impl Flusher {
             Ok(()) => state.status.rings_replaced += 1,
             Err((day, error)) => {
                 let error = error.to_string();
-                state.replace_error = Some(FlushError { day: date_of(day), error, at: Timestamp::now(), tries });
+                state.replace_error =
+                    Some(FlushError { day: date_from_epoch_days(day), error, at: Timestamp::now(), tries });
             }
         }
     }
@@ -422,7 +423,7 @@ impl Job {
         let done = done.and_then(|block| block.ranges.last()).map(|range| range.day);
         let mut gathered_rows = None;
         if let Some(day) = due.first().or(open.first().filter(|_| pressure || tick)).copied().or(done) {
-            gathered_rows = self.sync(due.first().copied()).map_err(|error| (date_of(day), error))?;
+            gathered_rows = self.sync(due.first().copied()).map_err(|error| (date_from_epoch_days(day), error))?;
         }
         let mut failed = None;
         for day in due {
@@ -434,7 +435,7 @@ impl Job {
                     state.spilled.remove(&day);
                     state.status.files_written += u64::from(written);
                 }
-                Err(error) => failed = failed.or(Some((date_of(day), error))),
+                Err(error) => failed = failed.or(Some((date_from_epoch_days(day), error))),
             }
             self.release(shared);
             self.show_waiting(shared);
@@ -461,7 +462,7 @@ impl Job {
                     }
                     Err(error) => {
                         spilled = false;
-                        failed = failed.or(Some((date_of(day), error)));
+                        failed = failed.or(Some((date_from_epoch_days(day), error)));
                     }
                 }
             }
@@ -505,7 +506,7 @@ impl Job {
         let ranges = self.blocks.values().flat_map(|block| &block.ranges);
         let waiting = ranges.filter(|range| !range.archived && range.day < state.closed_before).map(|range| range.day);
         let waiting: BTreeSet<i64> = waiting.collect();
-        state.status.days_waiting = waiting.into_iter().map(date_of).collect();
+        state.status.days_waiting = waiting.into_iter().map(date_from_epoch_days).collect();
         state.noted.retain(|_, seq| *seq > self.scanned);
     }
 
@@ -574,8 +575,8 @@ impl Job {
         let lineage = self.archivist.ring().geometry().lineage;
         let through = self.scanned;
         let written = match spill {
-            false => self.archive.write(date_of(day), rows, lineage, through)?.changed,
-            true => self.archive.spill(date_of(day), rows, lineage, through)?.path.is_some(),
+            false => self.archive.write(date_from_epoch_days(day), rows, lineage, through)?.changed,
+            true => self.archive.spill(date_from_epoch_days(day), rows, lineage, through)?.path.is_some(),
         };
         for range in self.blocks.values_mut().flat_map(|block| &mut block.ranges) {
             range.archived |= range.day == day;

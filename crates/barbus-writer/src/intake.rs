@@ -5,8 +5,8 @@ use arrow::datatypes::SchemaRef;
 use barbus_bars::{BarBatch, BarSchema, Canonical, CastError, CastOptions, Fault, Label};
 use jiff::tz::TimeZone;
 
-use crate::protocol::{LABEL, REJECTS, SOURCE, ZONE};
-use crate::{Bus, Error, Result};
+use barbus::protocol::{LABEL, REJECTS, SOURCE, ZONE};
+use barbus::{Bus, Error, Result};
 
 /// Turns producers' batches into bars; it may be used beside the writer, one for each producer.
 #[derive(Debug, Clone)]
