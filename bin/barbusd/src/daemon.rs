@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use barbus::protocol::Stat;
 use barbus::{Bus, Date, Result};
-use barbus_writer::{DurabilityWaiter, FlushWaiter, Incoming, Intake, Taken, Writer};
+use barbus_writer::{BatchNormalizer, DurabilityWaiter, FlushWaiter, Ingested, NormalizedBatch, Writer};
 use jiff::Timestamp;
 
 use crate::access::Access;
@@ -14,7 +14,7 @@ use crate::access::Access;
 #[derive(Debug)]
 pub(crate) struct Daemon {
     pub(crate) bus: Bus,
-    pub(crate) intake: Intake,
+    pub(crate) intake: BatchNormalizer,
     pub(crate) waiter: FlushWaiter,
     pub(crate) access: Access,
     pub(crate) durability: DurabilityWaiter,
@@ -35,7 +35,7 @@ impl Daemon {
         let durability = writer.durability_waiter();
         let daemon = Self {
             bus: writer.bus().clone(),
-            intake: writer.intake(),
+            intake: writer.normalizer(),
             waiter: writer.flush_waiter(),
             access,
             durability,
@@ -74,8 +74,8 @@ impl Daemon {
     }
 
     /// Has the rows of a batch taken from `from` on, as many as there is room for.
-    pub(crate) fn take(&self, incoming: &Incoming, from: usize) -> Option<Result<Taken>> {
-        self.with(|writer| writer.take(incoming, from))
+    pub(crate) fn take(&self, incoming: &NormalizedBatch, from: usize) -> Option<Result<Ingested>> {
+        self.with(|writer| writer.ingest(incoming, from))
     }
 
     /// How the bus is.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use barbus::protocol::{ACK, AckMode};
-use barbus_writer::{Incoming, Intake, Taken};
+use barbus_writer::{BatchNormalizer, Ingested, NormalizedBatch};
 
 use crate::acks::Acks;
 use crate::connection::{End, LINGER, Peer, Reader};
@@ -43,7 +43,7 @@ pub(crate) fn take(reader: &mut Reader<'_>, stream: &Arc<UnixStream>, peer: Peer
     let _counted = Counted::new(&daemon.producers);
     let source = peer.to_string();
     tracing::debug!(%peer, "producer connected");
-    let mut sum = Taken::default();
+    let mut sum = Ingested::default();
     let mut acks = Acks::new(stream);
     let end = take_batches(reader, &source, daemon, &mut sum, &mut acks);
     tracing::debug!(%peer, rows = sum.ack.rows, "producer done");
@@ -65,7 +65,7 @@ fn take_batches(
     reader: &mut Reader<'_>,
     source: &str,
     daemon: &Daemon,
-    sum: &mut Taken,
+    sum: &mut Ingested,
     acks: &mut Acks<'_>,
 ) -> Result<(), End> {
     let mut decoder = Decoder::new();
@@ -125,13 +125,13 @@ fn ack_mode(batch: &RecordBatch, daemon: &Daemon) -> Result<AckMode, End> {
 /// Has all of `piece` taken, however long that needs.
 fn take_piece(
     daemon: &Daemon,
-    intake: &mut Intake,
+    intake: &mut BatchNormalizer,
     piece: RecordBatch,
     source: &str,
     first_row: u64,
-    sum: &mut Taken,
+    sum: &mut Ingested,
 ) -> Result<(), End> {
-    let incoming = intake.cast(piece, source, first_row);
+    let incoming = intake.normalize(piece, source, first_row);
     let incoming = incoming.map_err(|error| End::Refused(error.to_string()))?;
     take_all(daemon, &incoming, sum)
 }
@@ -139,11 +139,11 @@ fn take_piece(
 /// The bars of `message`, as a feed sends them: few, canonical, all good, and of a schema that is known. `None` for any others.
 fn few_good_bars(
     decoder: &Decoder,
-    intake: &Intake,
+    intake: &BatchNormalizer,
     message: &Message,
     source: &str,
     first_row: u64,
-) -> Option<Incoming> {
+) -> Option<NormalizedBatch> {
     let (schema, layout) = decoder.plain(message)?;
     let raw = {
         let (layout, schema, body) = (Arc::clone(&layout), Arc::clone(schema), message.body.clone());
@@ -153,7 +153,7 @@ fn few_good_bars(
 }
 
 /// Has the rows taken, however long that needs.
-fn take_all(daemon: &Daemon, incoming: &Incoming, sum: &mut Taken) -> Result<(), End> {
+fn take_all(daemon: &Daemon, incoming: &NormalizedBatch, sum: &mut Ingested) -> Result<(), End> {
     let mut next = 0;
     while next < incoming.rows() {
         let taken = daemon.take(incoming, next).ok_or(End::Gone)?;

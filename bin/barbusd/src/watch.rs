@@ -1,16 +1,16 @@
 //! What the writer's threads do, told by the log: a failure once, and its end.
 
-use barbus_writer::{FlushError, FlushStatus, SyncError};
+use barbus_writer::{Failure, FlushStatus};
 
 /// What was told of the syncs so far.
 #[derive(Debug, Default)]
 pub(crate) struct SyncWatch {
-    told: Option<SyncError>,
+    told: Option<Failure>,
 }
 
 impl SyncWatch {
     /// Tells what is new. The same failure is told once, however often it is tried.
-    pub(crate) fn look(&mut self, error: Option<SyncError>) {
+    pub(crate) fn look(&mut self, error: Option<Failure>) {
         match (&error, &self.told) {
             (Some(new), Some(told)) if new.error == told.error => {}
             (Some(new), _) => tracing::warn!(error = %new.error, "ring not on disk: it is tried again"),
@@ -24,7 +24,7 @@ impl SyncWatch {
 /// What was told of the flusher so far.
 #[derive(Debug, Default)]
 pub(crate) struct FlushWatch {
-    told: Option<FlushError>,
+    told: Option<Failure>,
     files: u64,
     parts: u64,
 }
@@ -35,9 +35,9 @@ impl FlushWatch {
         match (&status.last_error, &self.told) {
             (Some(new), Some(told)) if (new.day, &new.error) == (told.day, &told.error) => {}
             (Some(new), _) => {
-                tracing::warn!(day = %new.day, error = %new.error, "day not archived yet: it is tried again");
+                tracing::warn!(day = new.day.map(tracing::field::display), error = %new.error, "day not archived yet: it is tried again");
             }
-            (None, Some(told)) => tracing::info!(day = %told.day, "archive works again"),
+            (None, Some(told)) => tracing::info!(day = told.day.map(tracing::field::display), "archive works again"),
             (None, None) => {}
         }
         self.told.clone_from(&status.last_error);

@@ -18,8 +18,8 @@ use arrow::datatypes::Int32Type;
 use barbus_archive::Archive;
 use barbus_bars::{BarSchema, Date, PriceType};
 use barbus_ring::{Archivist, BlockRows, Row, SymbolId};
-use jiff::Timestamp;
 
+use crate::failure::Failure;
 use crate::filing::Filing;
 use barbus::{Error, Result, Settings};
 use barbus_bars::date_from_epoch_days;
@@ -31,19 +31,6 @@ const LONGEST_LOOK: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Blocks that get their checksum at one look, so that a full ring is not read in one go at the start.
 const CHECKSUMS_AT_ONCE: usize = 8;
-
-/// The last failure of a flush.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct FlushError {
-    /// The day that could not be archived.
-    pub day: Date,
-    /// What went wrong.
-    pub error: String,
-    /// When.
-    pub at: Timestamp,
-    /// Tries that failed since the last success.
-    pub tries: u32,
-}
 
 /// How the archive stands.
 #[derive(Debug, Clone, Default, serde::Serialize)]
@@ -57,7 +44,7 @@ pub struct FlushStatus {
     /// How often the ring went on in a new file because readers held what could have been used again.
     pub rings_replaced: u64,
     /// The last failure, until a success.
-    pub last_error: Option<FlushError>,
+    pub last_error: Option<Failure>,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +58,7 @@ struct State {
     /// The ring that took the place of the one before, all of which is archived.
     successor: Option<Archivist>,
     /// Why the ring could not be replaced.
-    replace_error: Option<FlushError>,
+    replace_error: Option<Failure>,
     /// Number of the newest pass that somebody asked for, and of the newest that was finished.
     asked: u64,
     finished: u64,
@@ -163,14 +150,13 @@ impl Flusher {
     /// Says how it went to replace the ring, all of which is archived, and which one is written now.
     pub(crate) fn turn_to(&self, ring: Archivist, replaced: Result<(), (i64, Error)>) {
         let mut state = self.shared.lock();
-        let tries = state.replace_error.take().map_or(0, |last| last.tries) + 1;
+        let previous = state.replace_error.take();
         state.successor = Some(ring);
         match replaced {
             Ok(()) => state.status.rings_replaced += 1,
             Err((day, error)) => {
-                let error = error.to_string();
-                state.replace_error =
-                    Some(FlushError { day: date_from_epoch_days(day), error, at: Timestamp::now(), tries });
+                let day = Some(date_from_epoch_days(day));
+                state.replace_error = Some(Failure::after(previous.as_ref(), day, error.to_string()));
             }
         }
     }
@@ -365,10 +351,9 @@ impl Job {
                     // What was wanted is wanted still, after the pause.
                     state.pressure |= pressure;
                     state.spill_all |= all;
-                    let tries = state.status.last_error.as_ref().map_or(0, |last| last.tries) + 1;
                     let error = error.to_string();
                     state.outcome = Some((day, error.clone()));
-                    state.status.last_error = Some(FlushError { day, error, at: Timestamp::now(), tries });
+                    state.status.last_error = Some(Failure::after(state.status.last_error.as_ref(), Some(day), error));
                 }
             }
             shared.done.notify_all();

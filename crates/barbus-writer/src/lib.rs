@@ -5,19 +5,21 @@
 #![forbid(unsafe_code)]
 
 mod book;
+mod failure;
 mod filing;
 mod flusher;
-mod intake;
 mod loading;
 mod log;
+mod normalize;
 mod pulse;
 mod quarantine;
 mod rate;
 mod symbols;
 mod writer;
 
-pub use flusher::{FlushError, FlushStatus, FlushWaiter};
-pub use intake::{Incoming, Intake};
-pub use pulse::{DurabilityWaiter, SyncError};
+pub use failure::Failure;
+pub use flusher::{FlushStatus, FlushWaiter};
+pub use normalize::{BatchNormalizer, NormalizedBatch};
+pub use pulse::DurabilityWaiter;
 pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
-pub use writer::{Pushed, Taken, Writer};
+pub use writer::{Ingested, Pushed, Writer};

@@ -10,25 +10,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use barbus_ring::Archivist;
-use jiff::Timestamp;
 
+use crate::failure::Failure;
 use barbus_shm::now_ns;
 
 const BEAT: Duration = Duration::from_millis(100);
 /// The pause after a sync that failed while somebody waits for it.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// The last failure to put the ring on disk.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct SyncError {
-    /// What went wrong.
-    pub error: String,
-    /// When.
-    pub at: Timestamp,
-    /// Tries that failed since the last success.
-    pub tries: u32,
-}
 
 /// What the pulse does to a ring, behind a seam at which tests let it fail.
 pub(crate) trait Heart: Send + 'static {
@@ -83,7 +72,7 @@ struct State {
     asked: bool,
     /// Rows below it are on disk.
     durable: u64,
-    error: Option<SyncError>,
+    error: Option<Failure>,
     stop: bool,
     over: bool,
 }
@@ -222,8 +211,7 @@ fn note(shared: &Shared, result: Result<u64, String>) {
             state.error = None;
         }
         Err(error) => {
-            let tries = state.error.as_ref().map_or(0, |last| last.tries) + 1;
-            state.error = Some(SyncError { error, at: Timestamp::now(), tries });
+            state.error = Some(Failure::after(state.error.as_ref(), None, error));
             state.asked = true;
         }
     }
@@ -269,7 +257,7 @@ impl DurabilityWaiter {
     }
 
     /// The last failure to put the ring on disk, until a success.
-    pub fn last_error(&self) -> Option<SyncError> {
+    pub fn last_error(&self) -> Option<Failure> {
         self.shared.lock().error.clone()
     }
 }

@@ -14,9 +14,9 @@ use jiff::Timestamp;
 
 use crate::book::{Books, Standing, fingerprint};
 use crate::filing::Filing;
-use crate::flusher::{FlushError, FlushWaiter, Flusher, Job};
-use crate::intake::{Content, Incoming, Intake};
-use crate::pulse::{Current, DurabilityWaiter, Pulse, SyncError};
+use crate::flusher::{FlushWaiter, Flusher, Job};
+use crate::normalize::{BatchNormalizer, Content, NormalizedBatch};
+use crate::pulse::{Current, DurabilityWaiter, Pulse};
 use crate::quarantine::Quarantine;
 use crate::rate::Rate;
 use crate::symbols::Symbols;
@@ -47,7 +47,7 @@ pub enum Pushed {
 
 /// Rows of a batch that were handled, and what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct Ingested {
     /// What became of the rows handled by this call.
     pub ack: Ack,
     /// The row to go on with; the number of rows when the batch is done.
@@ -85,7 +85,7 @@ pub struct Writer {
     /// The ring that the pulse beats for.
     current: Current,
     ring: RingWriter,
-    intake: Intake,
+    normalizer: BatchNormalizer,
     quarantine: Quarantine,
     books: Books,
     symbols: Symbols,
@@ -192,7 +192,7 @@ impl Writer {
                 Pulse::start(current.clone(), move |now_ns| beating.beat(now_ns), settings.sync)
             },
             current,
-            intake: Intake::new(bus),
+            normalizer: BatchNormalizer::new(bus),
             quarantine: Quarantine::new(bus.quarantine()),
             books,
             symbols,
@@ -314,11 +314,11 @@ impl Writer {
 
     /// Publishes a batch of any columns that can be cast to bars, and waits where the ring is full until all of it is committed.
     pub fn publish(&mut self, batch: RecordBatch) -> Result<Ack> {
-        let incoming = self.intake.cast(batch, "writer", 0)?;
+        let incoming = self.normalizer.normalize(batch, "writer", 0)?;
         let mut ack = Ack::default();
         let mut next = 0;
         loop {
-            let taken = self.take(&incoming, next)?;
+            let taken = self.ingest(&incoming, next)?;
             ack += taken.ack;
             next = taken.next;
             if next >= incoming.rows() {
@@ -328,16 +328,16 @@ impl Writer {
         }
     }
 
-    /// Casts batches for [`Writer::take`], also in another thread: one for each producer.
-    pub fn intake(&self) -> Intake {
-        self.intake.clone()
+    /// Casts batches for [`Writer::ingest`], also in another thread: one for each producer.
+    pub fn normalizer(&self) -> BatchNormalizer {
+        self.normalizer.clone()
     }
 
     /// Takes the rows of a batch from `from` on, as many as the ring has room for; it never waits.
     ///
     /// What is counted in the acknowledgement is committed. Where `next` is less than the number of rows the ring is full: call again
     /// with it after a moment. On an error the rows before stay committed; sending them again makes duplicates, which are harmless.
-    pub fn take(&mut self, incoming: &Incoming, from: usize) -> Result<Taken> {
+    pub fn ingest(&mut self, incoming: &NormalizedBatch, from: usize) -> Result<Ingested> {
         let now = Timestamp::now();
         let rows = incoming.rows();
         let mut ack = Ack::default();
@@ -352,14 +352,20 @@ impl Writer {
                 self.keep(incoming, &faults, now)?;
                 ack.quarantined = rows as u64;
             }
-            Content::Bars(bars) => return self.take_bars(incoming, bars, from, now),
+            Content::Bars(bars) => return self.ingest_bars(incoming, bars, from, now),
         }
         ack.rows = ack.quarantined;
         self.counts += ack;
-        Ok(Taken { ack, next: rows, through_seq: 0 })
+        Ok(Ingested { ack, next: rows, through_seq: 0 })
     }
 
-    fn take_bars(&mut self, incoming: &Incoming, bars: &BarBatch, from: usize, now: Timestamp) -> Result<Taken> {
+    fn ingest_bars(
+        &mut self,
+        incoming: &NormalizedBatch,
+        bars: &BarBatch,
+        from: usize,
+        now: Timestamp,
+    ) -> Result<Ingested> {
         let mut ack = Ack::default();
         let (keys, frames, faults) = (bars.symbol_keys(), bars.frames_ms(), bars.faults());
         let (open, high, low) = (bars.open(), bars.high(), bars.low());
@@ -431,7 +437,7 @@ impl Writer {
         ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.quarantined;
         self.counts += ack;
         self.rate.count(now.as_second(), ack.accepted + ack.revised);
-        Ok(Taken { ack, next: row, through_seq: self.ring.next_seq() })
+        Ok(Ingested { ack, next: row, through_seq: self.ring.next_seq() })
     }
 
     /// Makes ready for a row that ends at `frame_ms`: turns to its day, and sees to a free place in the stage. False where the ring is full.
@@ -627,15 +633,11 @@ impl Writer {
         stat.last_received = self.last_received();
         stat.last_age_s = stat.last_received.map(|at| now.duration_since(at).as_secs_f64().max(0.0));
         stat.days_waiting = flush.days_waiting;
-        if let Some(failure) = flush.last_error {
-            let FlushError { day, error, tries, at } = failure;
-            stat.last_flush_error = Some(format!("{day}: {error} (tried {tries} times)"));
-            stat.last_flush_error_at = Some(at);
-        }
-        if let Some(SyncError { error, tries, at }) = self.pulse.waiter().last_error() {
-            stat.last_sync_error = Some(format!("{error} (tried {tries} times)"));
-            stat.last_sync_error_at = Some(at);
-        }
+        stat.last_flush_error_at = flush.last_error.as_ref().map(|failure| failure.at);
+        stat.last_flush_error = flush.last_error.map(|failure| failure.to_string());
+        let sync = self.pulse.waiter().last_error();
+        stat.last_sync_error_at = sync.as_ref().map(|failure| failure.at);
+        stat.last_sync_error = sync.map(|failure| failure.to_string());
         stat
     }
 
@@ -643,7 +645,7 @@ impl Writer {
         self.flusher.wait_for_room(Duration::from_millis(100));
     }
 
-    fn keep(&mut self, incoming: &Incoming, faults: &[(usize, Fault)], now: Timestamp) -> Result<()> {
+    fn keep(&mut self, incoming: &NormalizedBatch, faults: &[(usize, Fault)], now: Timestamp) -> Result<()> {
         self.quarantine.keep(&incoming.raw(), faults, &incoming.source, incoming.first_row, now)?;
         for (_, fault) in faults {
             self.count_quarantined(fault, 1);

@@ -789,11 +789,11 @@ fn the_faulty_rows_of_a_batch_are_kept_once_however_full_the_ring_is() {
     for minute in 1.. {
         let faulty = Bar { fault: Some(Fault::HighLow), ..good(1, minute, 1) };
         let bars: Vec<Sent> = [good(0, minute, 1), faulty].iter().map(|bar| test.sent(bar)).collect();
-        let incoming = writer.intake().cast(batch(&text(&bars)), "test", 0).unwrap();
+        let incoming = writer.normalizer().normalize(batch(&text(&bars)), "test", 0).unwrap();
         sent += 1;
         let mut next = 0;
         while next < 2 {
-            let taken = writer.take(&incoming, next).unwrap();
+            let taken = writer.ingest(&incoming, next).unwrap();
             full += u64::from(taken.next == 0);
             (next, kept) = (taken.next, kept + taken.ack.quarantined);
         }

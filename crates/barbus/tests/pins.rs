@@ -275,9 +275,9 @@ fn a_day_without_a_row_in_the_new_file_closes() {
             ("close", Arc::new(Float64Array::from(vec![more.close]))),
             ("volume", Arc::new(Float64Array::from(vec![more.volume]))),
         ]);
-        let incoming = writer.intake().cast(batch.unwrap(), "test", 0).unwrap();
+        let incoming = writer.normalizer().normalize(batch.unwrap(), "test", 0).unwrap();
         while writer.flush_waiter().status().rings_replaced == 0 {
-            assert_eq!(writer.take(&incoming, 0).unwrap().next, 0);
+            assert_eq!(writer.ingest(&incoming, 0).unwrap().next, 0);
             std::thread::yield_now();
         }
         if restart {

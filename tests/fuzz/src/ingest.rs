@@ -6,7 +6,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::Schema;
 use barbus::{Bus, Canonical, InitOptions};
 use barbus_bars::{BarBatch, BarSchema, CastOptions, ColumnMap};
-use barbus_writer::Intake;
+use barbus_writer::BatchNormalizer;
 use barbusd::Batches;
 
 /// Longest message, bytes: small, so that a length alone costs no time.
@@ -15,12 +15,12 @@ const MAX_MESSAGE_BYTES: u64 = 1 << 20;
 const MAX_BATCHES: usize = 1_000;
 
 /// What casts for a bus in Shanghai; the bus itself is gone at once.
-fn intake() -> &'static Intake {
-    static INTAKE: OnceLock<Intake> = OnceLock::new();
+fn intake() -> &'static BatchNormalizer {
+    static INTAKE: OnceLock<BatchNormalizer> = OnceLock::new();
     INTAKE.get_or_init(|| {
         let dir = tempfile::tempdir().expect("a directory for a bus");
         let options = InitOptions { calendar: "XSHG".into(), ..InitOptions::default() };
-        Intake::new(&Bus::init(&dir.path().join("bus"), &options).expect("a bus"))
+        BatchNormalizer::new(&Bus::init(&dir.path().join("bus"), &options).expect("a bus"))
     })
 }
 
@@ -45,7 +45,7 @@ pub fn run(data: &[u8]) {
 
 fn cast(batch: RecordBatch, canonical: Option<Canonical>, schema: &Arc<BarSchema>, first_row: u64) {
     let rows = batch.num_rows();
-    if let Ok(incoming) = intake().clone().cast(batch.clone(), "fuzz", first_row) {
+    if let Ok(incoming) = intake().clone().normalize(batch.clone(), "fuzz", first_row) {
         assert_eq!(incoming.rows(), rows);
     }
     let options = CastOptions::default();

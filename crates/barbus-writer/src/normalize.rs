@@ -10,7 +10,7 @@ use barbus::{Bus, Error, Result};
 
 /// Turns producers' batches into bars; it may be used beside the writer, one for each producer.
 #[derive(Debug, Clone)]
-pub struct Intake {
+pub struct BatchNormalizer {
     schema: Arc<BarSchema>,
     options: CastOptions,
     /// How batches of the schema that came last are read: a producer's share theirs.
@@ -36,9 +36,9 @@ enum Columns {
     Rejected,
 }
 
-/// A producer's batch, cast, with what is wrong in it; ready for [`crate::Writer::take`].
+/// A producer's batch, cast, with what is wrong in it; ready for [`crate::Writer::ingest`].
 #[derive(Debug)]
-pub struct Incoming {
+pub struct NormalizedBatch {
     raw: Raw,
     pub(crate) bars: Content,
     pub(crate) source: String,
@@ -80,7 +80,7 @@ impl Reading {
     }
 }
 
-impl Intake {
+impl BatchNormalizer {
     /// Casts to the bars of `bus`.
     pub fn new(bus: &Bus) -> Self {
         let settings = bus.settings();
@@ -93,7 +93,7 @@ impl Intake {
     ///
     /// A batch without a required column becomes rows for the quarantine; one that cannot be understood at all (two columns for the same, a
     /// column of a type that is no number or time) is an error, and nothing of it is taken.
-    pub fn cast(&mut self, raw: RecordBatch, source: &str, first_row: u64) -> Result<Incoming> {
+    pub fn normalize(&mut self, raw: RecordBatch, source: &str, first_row: u64) -> Result<NormalizedBatch> {
         let known = self.last.take().filter(|last| std::ptr::eq(&*last.of, &**raw.schema_ref()));
         let reading = match known {
             Some(reading) => reading,
@@ -108,13 +108,13 @@ impl Intake {
             Columns::Missing(fault) => Content::Faulty(fault.clone()),
             Columns::Rejected => Content::Rejected,
         };
-        Ok(Incoming { raw: Raw::Batch(raw), bars, source, first_row })
+        Ok(NormalizedBatch { raw: Raw::Batch(raw), bars, source, first_row })
     }
 
-    /// As [`Intake::cast`], for bars whose columns need no cast, and which are all good: `None` for any others. The batch is of `schema`, and so is
+    /// As [`BatchNormalizer::normalize`], for bars whose columns need no cast, and which are all good: `None` for any others. The batch is of `schema`, and so is
     /// one that was cast before.
     ///
-    /// `columns` is told where the columns of the bus are among those of the schema; `raw` makes the batch that [`Intake::cast`] would be given.
+    /// `columns` is told where the columns of the bus are among those of the schema; `raw` makes the batch that [`BatchNormalizer::normalize`] would be given.
     pub fn canonical(
         &self,
         schema: &SchemaRef,
@@ -122,12 +122,12 @@ impl Intake {
         raw: impl Fn() -> RecordBatch + Send + Sync + 'static,
         source: &str,
         first_row: u64,
-    ) -> Option<Incoming> {
+    ) -> Option<NormalizedBatch> {
         let reading = self.last.as_ref().filter(|last| std::ptr::eq(&*last.of, &**schema))?;
         let Columns::Bars(places) = &reading.columns else { return None };
         let bars = BarBatch::of_canonical(columns(places)?, &self.schema, &reading.options)?;
         let raw = Raw::Later(bars.len(), Box::new(raw));
-        Some(Incoming { raw, bars: Content::Bars(Box::new(bars)), source: reading.source(source), first_row })
+        Some(NormalizedBatch { raw, bars: Content::Bars(Box::new(bars)), source: reading.source(source), first_row })
     }
 
     fn read(&self, of: SchemaRef) -> Result<Reading> {
@@ -157,7 +157,7 @@ fn bad_metadata(key: &'static str, why: &str) -> Error {
     Error::Metadata { key, why: why.to_owned() }
 }
 
-impl Incoming {
+impl NormalizedBatch {
     /// Rows in the batch, good and bad.
     pub fn rows(&self) -> usize {
         match &self.raw {

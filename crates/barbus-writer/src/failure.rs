@@ -1,0 +1,35 @@
+//! The last failure of a thread that retries by itself: the flusher or the syncer.
+
+use std::fmt;
+
+use barbus_bars::Date;
+use jiff::Timestamp;
+
+/// The last failure of the flusher or of the syncer, kept until the next success.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Failure {
+    /// The trading day that is not archived; `None` for a sync, which concerns the whole ring.
+    pub day: Option<Date>,
+    /// The reason.
+    pub error: String,
+    /// The time of the last attempt.
+    pub at: Timestamp,
+    /// Failed attempts since the last success.
+    pub tries: u32,
+}
+
+impl Failure {
+    /// The failure after `previous`: it counts one attempt more.
+    pub(crate) fn after(previous: Option<&Self>, day: Option<Date>, error: String) -> Self {
+        Self { day, error, at: Timestamp::now(), tries: previous.map_or(0, |last| last.tries) + 1 }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(day) = self.day {
+            write!(f, "{day}: ")?;
+        }
+        write!(f, "{} (tried {} times)", self.error, self.tries)
+    }
+}
