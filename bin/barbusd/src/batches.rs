@@ -3,8 +3,6 @@
 use std::io::{BufReader, Read};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
-use barbus::Canonical;
 
 use crate::connection::End;
 use crate::decoder::Decoder;
@@ -35,18 +33,6 @@ impl<R: Read> Batches<R> {
     /// What a producer would be told before its connection is given up; after it there is nothing more to be had.
     #[allow(clippy::should_implement_trait)] // After an error there is no next one.
     pub fn next(&mut self) -> Result<Option<RecordBatch>, String> {
-        Ok(self.next_with(|_| None)?.map(|(batch, _)| batch))
-    }
-
-    /// As [`Batches::next`], with the bars as the daemon takes those of a feed, without a cast, where they are such. `places` is told the schema and
-    /// says where each column of the bus is among its fields.
-    ///
-    /// # Errors
-    /// As [`Batches::next`].
-    pub fn next_with(
-        &mut self,
-        places: impl Fn(&Schema) -> Option<Vec<Option<usize>>>,
-    ) -> Result<Option<(RecordBatch, Option<Canonical>)>, String> {
         loop {
             let message = match self.messages.read(&mut self.reader) {
                 Ok(Some(message)) => message,
@@ -54,12 +40,9 @@ impl<R: Read> Batches<R> {
                 Err(End::Refused(why)) => return Err(why),
                 Err(End::Gone) => return Err("the stream broke off".to_owned()),
             };
-            let canonical = self
-                .decoder
-                .plain(&message)
-                .and_then(|(schema, layout)| layout.canonical(schema, &message.body, &places(schema)?));
-            let Some(batch) = self.decoder.decode(message)? else { continue };
-            return Ok(Some((batch, canonical)));
+            if let Some(batch) = self.decoder.decode(message)? {
+                return Ok(Some(batch));
+            }
         }
     }
 }

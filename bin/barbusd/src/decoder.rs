@@ -1,36 +1,29 @@
 //! From messages to record batches.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
-use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
 
 use crate::messages::{MARKER, Message};
-use crate::plain::Layout;
 
 /// The decoder of one stream: it keeps the schema and the dictionaries. After an error it is of no use.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     decoder: StreamDecoder,
-    schema: Option<SchemaRef>,
+    marker: Buffer,
 }
 
 impl Decoder {
     pub(crate) fn new() -> Self {
         let mut decoder = StreamDecoder::new();
         // Every message is fed with the marker of its successor, see below; this is the first one's.
-        let begun = decoder.decode(&mut marker());
+        let marker = Buffer::from(MARKER);
+        let begun = decoder.decode(&mut marker.clone());
         debug_assert!(matches!(begun, Ok(None)));
-        Self { decoder, schema: None }
-    }
-
-    /// The schema, and how the bars of the stream lie in `message`, where it is a plain batch.
-    pub(crate) fn plain(&self, message: &Message) -> Option<(&SchemaRef, Arc<Layout>)> {
-        self.schema.as_ref().zip(message.layout.clone())
+        Self { decoder, marker }
     }
 
     /// Decodes a message; only a record batch gives one.
@@ -38,19 +31,13 @@ impl Decoder {
     /// Metadata and body may contradict each other in ways that make the decoder panic; that is an error as well.
     pub(crate) fn decode(&mut self, message: Message) -> Result<Option<RecordBatch>, String> {
         let decoded = catch_unwind(AssertUnwindSafe(|| {
-            if let (Some(layout), Some(schema)) = (&message.layout, &self.schema)
-                && let Some(batch) = layout.batch(schema, &message.body)
-            {
-                return Ok(Some(batch));
-            }
             let mut batch = None;
             // The decoder looks at a message without a body only when another byte comes: the next message's marker is that byte.
-            for mut bytes in [message.metadata, message.body, marker()] {
+            for mut bytes in [message.metadata, message.body, self.marker.clone()] {
                 while !bytes.is_empty() {
                     batch = self.decoder.decode(&mut bytes)?.or(batch);
                 }
             }
-            self.schema = self.decoder.schema();
             Ok::<_, ArrowError>(batch)
         }));
         match decoded {
@@ -75,6 +62,123 @@ fn explain(error: &ArrowError) -> String {
     }
 }
 
-fn marker() -> Buffer {
-    Buffer::from(&MARKER[..])
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{
+        ArrayRef, BooleanArray, Date64Array, DictionaryArray, Float64Array, Int64Array, StringArray,
+        TimestampMillisecondArray, types::Int32Type,
+    };
+    use arrow::ipc::CompressionType;
+    use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+
+    use super::*;
+    use crate::messages::Messages;
+
+    fn batch() -> RecordBatch {
+        let columns: [(&str, ArrayRef); 6] = [
+            ("symbol", Arc::new(StringArray::from(vec!["A", "BC", "", "600000.XSHG"]))),
+            ("name", Arc::new(StringArray::from(vec![Some("x"), None, Some("yz"), None]))),
+            ("frame", Arc::new(TimestampMillisecondArray::from(vec![1, 2, 3, 4]).with_timezone("UTC"))),
+            ("money", Arc::new(Float64Array::from(vec![Some(1.5), None, Some(-0.0), Some(f64::NAN)]))),
+            ("count", Arc::new(Int64Array::from(vec![i64::MIN, 0, 1, i64::MAX]))),
+            ("day", Arc::new(Date64Array::from(vec![None, Some(86_400_000), None, None]))),
+        ];
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true))).unwrap()
+    }
+
+    fn stream(batches: &[RecordBatch], options: IpcWriteOptions) -> Vec<u8> {
+        let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batches[0].schema(), options).unwrap();
+        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        writer.into_inner().unwrap()
+    }
+
+    fn messages(stream: &[u8]) -> Vec<Message> {
+        let (messages, mut rest) = (Messages::new(1 << 20), stream);
+        std::iter::from_fn(|| messages.read(&mut rest).unwrap()).collect()
+    }
+
+    fn decoded(messages: Vec<Message>) -> Result<Vec<RecordBatch>, String> {
+        let mut decoder = Decoder::new();
+        messages.into_iter().filter_map(|message| decoder.decode(message).transpose()).collect()
+    }
+
+    #[test]
+    fn decoded_batches_are_the_batches_sent() {
+        let whole = batch();
+        let symbols: DictionaryArray<Int32Type> = ["A", "B"].into_iter().collect();
+        let columns: [ArrayRef; 2] = [Arc::new(symbols), Arc::new(BooleanArray::from(vec![true, false]))];
+        let streams = [
+            vec![whole.clone(), whole.slice(1, 3), whole.slice(3, 1), whole.slice(2, 1), whole.slice(0, 0), whole],
+            vec![RecordBatch::try_from_iter([("symbol", Arc::clone(&columns[0]))]).unwrap()],
+            vec![RecordBatch::try_from_iter([("flag", Arc::clone(&columns[1]))]).unwrap()],
+        ];
+        for batches in streams {
+            for compression in [None, Some(CompressionType::LZ4_FRAME)] {
+                let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+                let found = decoded(messages(&stream(&batches, options))).unwrap();
+                // NaN is not equal to itself; its text is.
+                assert_eq!(format!("{found:?}"), format!("{batches:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn messages_with_equal_metadata_keep_their_own_bodies() {
+        let batch = |symbol: &str, price: f64| {
+            let symbol: ArrayRef = Arc::new(StringArray::from(vec![symbol]));
+            let price: ArrayRef = Arc::new(Float64Array::from(vec![price]));
+            RecordBatch::try_from_iter([("symbol", symbol), ("open", price)]).unwrap()
+        };
+        let batches = [("A", 1.0), ("B", 2.0), ("BC", 3.0), ("C", 4.0), ("D", 5.0)].map(|(s, p)| batch(s, p));
+        assert_eq!(decoded(messages(&stream(&batches, IpcWriteOptions::default()))).unwrap(), batches);
+    }
+
+    /// A body offset and a length, or a row count and a null count, as they lie in the metadata.
+    type Pair = [i64; 2];
+
+    fn bytes_of(pair: Pair) -> Vec<u8> {
+        pair.iter().flat_map(|number| number.to_le_bytes()).collect()
+    }
+
+    /// Replaces the first occurrence of a pair in the metadata.
+    fn patch(metadata: &mut [u8], from: Pair, to: Pair) {
+        let at = metadata.windows(16).position(|bytes| bytes == bytes_of(from)).expect("the metadata has the pair");
+        metadata[at..at + 16].copy_from_slice(&bytes_of(to));
+    }
+
+    #[test]
+    fn metadata_that_contradicts_its_body_is_an_error() {
+        let buffers: Vec<Pair> = {
+            let message = messages(&stream(&[batch()], IpcWriteOptions::default())).pop().unwrap();
+            let message = arrow::ipc::root_as_message(&message.metadata[4..]).unwrap();
+            let buffers = message.header_as_record_batch().unwrap().buffers().unwrap();
+            buffers.iter().map(|buffer| [buffer.offset(), buffer.length()]).collect()
+        };
+        let refused = |change: &dyn Fn(&mut Vec<u8>, &mut Vec<u8>)| {
+            let mut messages = messages(&stream(&[batch()], IpcWriteOptions::default()));
+            let Message { metadata, body } = messages.pop().unwrap();
+            let (mut metadata, mut body) = (metadata.to_vec(), body.to_vec());
+            change(&mut metadata, &mut body);
+            messages.push(Message { metadata: metadata.into(), body: body.into() });
+            decoded(messages).is_err()
+        };
+        assert!(!refused(&|_, _| {}));
+        // The first node is that of the symbols, the second one has nulls.
+        assert!(refused(&|metadata, _| patch(metadata, [4, 0], [5, 0])));
+        assert!(refused(&|metadata, _| patch(metadata, [4, 0], [0, 0])));
+        assert!(refused(&|metadata, _| patch(metadata, [4, 0], [i64::MAX, 0])));
+        assert!(refused(&|metadata, _| patch(metadata, [4, 0], [-1, 0])));
+        assert!(refused(&|metadata, _| patch(metadata, [4, 2], [4, 1])));
+        // The second buffer has the offsets of the symbols, the third one their text.
+        let [offsets, text] = [buffers[1], buffers[2]];
+        assert!(refused(&|metadata, body| patch(metadata, offsets, [body.len() as i64, offsets[1]])));
+        assert!(refused(&|metadata, _| patch(metadata, offsets, [i64::MAX, 1])));
+        assert!(refused(&|metadata, _| patch(metadata, offsets, [-8, offsets[1]])));
+        assert!(refused(&|metadata, _| patch(metadata, offsets, [offsets[0], 4])));
+        assert!(refused(&|_, body| body[offsets[0] as usize + 4] = 200));
+        assert!(refused(&|_, body| body[offsets[0] as usize + 3] = 0xff));
+        assert!(refused(&|_, body| body[text[0] as usize] = 0xff), "not UTF-8");
+    }
 }

@@ -1,7 +1,7 @@
 //! The barbus daemon: a [`barbus_writer::Writer`] behind a Unix socket.
 //!
 //! A library with two thin faces, `barbusd BUS` and `barbus daemon BUS`. The way of a bar through it: `socket` → `connections` → `connection` (`access`) →
-//! `producer`, which takes messages off the stream (`messages`, `decoder`, `plain`) → `daemon`, which has the one writer.
+//! `producer`, which takes messages off the stream (`messages`, `decoder`) → `daemon`, which has the one writer.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -14,7 +14,6 @@ mod decoder;
 mod lines;
 mod logs;
 mod messages;
-mod plain;
 mod producer;
 mod readers;
 mod requests;

@@ -3,14 +3,12 @@
 //! Only the encapsulation since Arrow 0.15 is taken: the continuation marker, the length of the metadata, the metadata (a flatbuffer, which is
 //! verified), the body. A length is looked at before memory is allocated for it.
 
-use std::io::{BufRead, ErrorKind, Read};
-use std::sync::Arc;
+use std::io::{ErrorKind, Read};
 
 use arrow::buffer::{Buffer, MutableBuffer};
 use arrow::ipc::{MessageHeader, RecordBatch, root_as_message};
 
 use crate::connection::End;
-use crate::plain::Layout;
 
 /// What every message begins with.
 pub(crate) const MARKER: [u8; 4] = [0xff; 4];
@@ -25,49 +23,22 @@ pub(crate) struct Message {
     /// The length of the metadata, and the metadata.
     pub(crate) metadata: Buffer,
     pub(crate) body: Buffer,
-    /// How a plain record batch lies in the body.
-    pub(crate) layout: Option<Arc<Layout>>,
 }
 
 /// The messages of one stream.
-///
-/// A feed's batches mostly lie in their messages as the one before did, and have the same metadata: that is verified and understood once.
 #[derive(Debug)]
 pub(crate) struct Messages {
     /// Bounds a body, as it comes and decompressed.
     max_bytes: u64,
-    last: Option<Last>,
-}
-
-/// What a plain record batch began with, from the marker to its body, and what that says.
-#[derive(Debug)]
-struct Last {
-    head: Buffer,
-    layout: Arc<Layout>,
-    body_length: usize,
-}
-
-impl Last {
-    /// A message that begins so, of which the body is to be read.
-    fn message(&self, reader: &mut impl Read) -> Result<Message, End> {
-        let body = read_body(reader, self.body_length)?;
-        Ok(Message { metadata: self.head.slice(4), body, layout: Some(Arc::clone(&self.layout)) })
-    }
 }
 
 impl Messages {
     pub(crate) fn new(max_bytes: u64) -> Self {
-        Self { max_bytes, last: None }
+        Self { max_bytes }
     }
 
     /// Reads the next message; `None` at the stream's end, by its marker or because the peer sends nothing more.
-    pub(crate) fn read(&mut self, reader: &mut impl BufRead) -> Result<Option<Message>, End> {
-        if let Some(last) = &self.last
-            && fill_buf(reader)?.starts_with(&last.head)
-        {
-            reader.consume(last.head.len());
-            return last.message(reader).map(Some);
-        }
+    pub(crate) fn read(&self, reader: &mut impl Read) -> Result<Option<Message>, End> {
         let mut marker = [0; 4];
         match read_all(reader, &mut marker)? {
             0 => return Ok(None),
@@ -86,17 +57,11 @@ impl Messages {
                 return refused(format!("a message with {other} bytes of metadata: at most {MAX_METADATA} are taken"));
             }
         };
-        // Eight bytes, and the flatbuffer where it is aligned.
-        let mut head = MutableBuffer::from_len_zeroed(8 + metadata_length);
-        head[..4].copy_from_slice(&marker);
-        head[4..8].copy_from_slice(&length);
-        fill(reader, &mut head[8..])?;
-        // Its first bytes were the last ones of what had come.
-        if let Some(last) = self.last.as_ref().filter(|last| *last.head == *head) {
-            return last.message(reader).map(Some);
-        }
-        let head: Buffer = head.into();
-        let message = match root_as_message(&head[8..]) {
+        // The length once more, and the flatbuffer.
+        let mut metadata = MutableBuffer::from_len_zeroed(4 + metadata_length);
+        metadata[..4].copy_from_slice(&length);
+        fill(reader, &mut metadata[4..])?;
+        let message = match root_as_message(&metadata[4..]) {
             Ok(message) => message,
             Err(error) => return refused(format!("not an Arrow IPC message: {}", error.to_string().trim_end())),
         };
@@ -114,11 +79,7 @@ impl Messages {
         if let Some(batch) = batch {
             check_decompressed(&batch, &body, self.max_bytes).map_err(End::Refused)?;
         }
-        let layout = Layout::of(&message).map(Arc::new);
-        if let Some(layout) = &layout {
-            self.last = Some(Last { head: head.clone(), layout: Arc::clone(layout), body_length });
-        }
-        Ok(Some(Message { metadata: head.slice(4), body, layout }))
+        Ok(Some(Message { metadata: metadata.into(), body }))
     }
 }
 
@@ -166,16 +127,6 @@ fn not_a_message(bytes: [u8; 4]) -> String {
     }
 }
 
-/// What has come and was not read, at least a byte; nothing where the peer sends nothing more.
-fn fill_buf(reader: &mut impl BufRead) -> Result<&[u8], End> {
-    while let Err(error) = reader.fill_buf() {
-        if error.kind() != ErrorKind::Interrupted {
-            return Err(error.into());
-        }
-    }
-    Ok(reader.fill_buf()?)
-}
-
 /// Reads until `bytes` is full or the peer sends nothing more: how many there are.
 fn read_all(reader: &mut impl Read, bytes: &mut [u8]) -> Result<usize, End> {
     let mut filled = 0;
@@ -194,38 +145,5 @@ fn fill(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), End> {
     match read_all(reader, bytes)? == bytes.len() {
         true => Ok(()),
         false => Err(cut()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use arrow::array::{ArrayRef, Float64Array, StringArray};
-    use arrow::ipc::writer::StreamWriter;
-
-    use super::*;
-    use crate::decoder::Decoder;
-
-    #[test]
-    fn metadata_that_comes_again_is_understood_once_and_stands_for_each_body() {
-        let batch = |symbol: &str, price: f64| {
-            let symbol: ArrayRef = Arc::new(StringArray::from(vec![symbol]));
-            let price: ArrayRef = Arc::new(Float64Array::from(vec![price]));
-            arrow::array::RecordBatch::try_from_iter([("symbol", symbol), ("open", price)]).unwrap()
-        };
-        let batches = [("A", 1.0), ("B", 2.0), ("BC", 3.0), ("C", 4.0), ("D", 5.0)].map(|(s, p)| batch(s, p));
-        let mut stream = Vec::new();
-        let mut writer = StreamWriter::try_new(&mut stream, &batches[0].schema()).unwrap();
-        batches.iter().for_each(|batch| writer.write(batch).unwrap());
-        writer.finish().unwrap();
-
-        let (mut messages, mut decoder, mut rest) = (Messages::new(1 << 20), Decoder::new(), &stream[..]);
-        let (mut found, mut layouts) = (Vec::new(), Vec::new());
-        while let Some(message) = messages.read(&mut rest).ok().flatten() {
-            layouts.extend(message.layout.clone());
-            found.extend(decoder.decode(message).unwrap());
-        }
-        assert_eq!(found, batches);
-        let same: Vec<bool> = layouts.windows(2).map(|two| Arc::ptr_eq(&two[0], &two[1])).collect();
-        assert_eq!(same, [true, false, false, true]);
     }
 }

@@ -15,7 +15,7 @@ use crate::acks::Acks;
 use crate::connection::{End, LINGER, Peer, Reader};
 use crate::daemon::Daemon;
 use crate::decoder::Decoder;
-use crate::messages::{Message, Messages};
+use crate::messages::Messages;
 
 /// Most rows that are taken at once: nobody holds the writer for long.
 const PIECE: usize = 65_536;
@@ -71,7 +71,7 @@ fn take_batches(
     let mut decoder = Decoder::new();
     let mut intake = daemon.intake.clone();
     let mut mode = None;
-    let mut messages = Messages::new(daemon.max_message_bytes());
+    let messages = Messages::new(daemon.max_message_bytes());
     loop {
         let message = messages.read(reader)?;
         // What was taken is acknowledged before the end is looked at.
@@ -79,11 +79,6 @@ fn take_batches(
             return Err(End::Gone);
         }
         let Some(message) = message else { return Ok(()) };
-        if let Some(incoming) = few_good_bars(&decoder, &intake, &message, source, sum.ack.rows) {
-            take_all(daemon, &incoming, sum)?;
-            acks.send(sum.ack, sum.through_seq)?;
-            continue;
-        }
         let Some(batch) = decoder.decode(message).map_err(End::Refused)? else { continue };
         if mode.is_none() {
             // A stream has one schema.
@@ -134,22 +129,6 @@ fn take_piece(
     let incoming = intake.normalize(piece, source, first_row);
     let incoming = incoming.map_err(|error| End::Refused(error.to_string()))?;
     take_all(daemon, &incoming, sum)
-}
-
-/// The bars of `message`, as a feed sends them: few, canonical, all good, and of a schema that is known. `None` for any others.
-fn few_good_bars(
-    decoder: &Decoder,
-    intake: &BatchNormalizer,
-    message: &Message,
-    source: &str,
-    first_row: u64,
-) -> Option<NormalizedBatch> {
-    let (schema, layout) = decoder.plain(message)?;
-    let raw = {
-        let (layout, schema, body) = (Arc::clone(&layout), Arc::clone(schema), message.body.clone());
-        move || layout.batch(&schema, &body).expect("its columns were taken from it before")
-    };
-    intake.canonical(schema, |places| layout.canonical(schema, &message.body, places), raw, source, first_row)
 }
 
 /// Has the rows taken, however long that needs.
