@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use arrow::array::AsArray;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
-use barbus::{Bus as BusDirectory, Date, Event, Publisher, Reader, Start, Wait};
+use barbus::{Bus as BusDirectory, Date, Event, Publisher, Reader, Start, WaitStrategy};
 use barbus_archive::Archive;
 use jiff::Timestamp;
 
@@ -94,12 +94,12 @@ fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
     let (sent, seen) = std::thread::scope(|scope| {
         let _alarm = Alarm(&run);
         let (run, directory) = (&run, &directory);
-        let readers: Vec<_> = [Wait::Futex, Wait::Futex, Wait::Spin]
+        let readers: Vec<_> = [WaitStrategy::Futex, WaitStrategy::Futex, WaitStrategy::Spin]
             .into_iter()
             .enumerate()
             .map(|(number, wait)| {
-                let reader = Reader::open(directory.path()).and_then(|reader| reader.from(Start::Oldest));
-                let reader = reader.expect("a ring").waiting(wait);
+                let reader = Reader::open(directory.path()).and_then(|reader| reader.start_at(Start::Oldest));
+                let reader = reader.expect("a ring").wait_strategy(wait);
                 scope.spawn(move || follow(reader, run, number))
             })
             .collect();
@@ -150,7 +150,7 @@ fn publish(bus: &BusDirectory, symbols: &[&str], run: &Run, room: u64, seed: u64
     let _alarm = Alarm(run);
     let mut random = Random::seeded(seed);
     let publisher = wait::until("the daemon", || Publisher::connect(bus).ok());
-    let mut publisher = publisher.reconnecting(wait::PATIENCE);
+    let mut publisher = publisher.reconnect_for(wait::PATIENCE);
     let first: Timestamp = FIRST.parse().expect("an RFC 3339 time");
     let mut sent: Vec<Bar> = Vec::new();
     let mut frame = first;

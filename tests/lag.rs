@@ -39,7 +39,7 @@ fn child() {
     let Some(bus) = std::env::var_os(CHILD_BUS) else { return };
     set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may wish to die");
     let role = std::env::var(CHILD_ROLE).expect("a role");
-    let reader = Reader::open(bus).expect("a bus").named(&std::env::var(CHILD_NAME).expect("a name"));
+    let reader = Reader::open(bus).expect("a bus").name(&std::env::var(CHILD_NAME).expect("a name"));
     let say = |word: &str| {
         println!("{word}");
         std::io::stdout().flush().expect("a pipe");
@@ -48,25 +48,25 @@ fn child() {
     let mut told = || told.next().map(|line| line.expect("a pipe"));
     match role.split_once(' ').unwrap_or((&role, "")) {
         ("follow", _) => {
-            let mut reader = reader.from(Start::Oldest).expect("a start");
+            let mut reader = reader.start_at(Start::Oldest).expect("a start");
             while reader.next(Duration::ZERO).expect("a ring").is_some() {}
             say("at work");
             told();
         }
         ("stay", seq) => {
-            let mut reader = reader.from(Start::Seq(seq.parse().expect("a number"))).expect("a start");
+            let mut reader = reader.start_at(Start::Seq(seq.parse().expect("a number"))).expect("a start");
             assert!(reader.wait(Duration::ZERO).expect("a ring"));
             say("at work");
             told();
         }
         ("hide", _) => {
-            let mut reader = reader.anonymous().from(Start::Oldest).expect("a start");
+            let mut reader = reader.anonymous().start_at(Start::Oldest).expect("a start");
             assert!(matches!(reader.poll().expect("a ring"), Some(Event::Bars(_))));
             say("at work");
             told();
         }
         ("hold", _) => {
-            let mut reader = reader.from(Start::Oldest).expect("a start");
+            let mut reader = reader.start_at(Start::Oldest).expect("a start");
             let views: Vec<_> = std::iter::from_fn(|| reader.pin().expect("a ring")).collect();
             say("at work");
             told();

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Command;
 
-use barbus::{Event, Reader, Start, Wait};
+use barbus::{Event, Reader, Start, WaitStrategy};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::Value;
 
@@ -81,7 +81,8 @@ fn reading_makes_no_system_call() {
 fn child() {
     let Some(bus) = std::env::var_os(CHILD_BUS) else { return };
     set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may wish to die");
-    let mut reader = Reader::open(bus).expect("a bus").from(Start::Oldest).expect("a start").waiting(Wait::Spin);
+    let mut reader =
+        Reader::open(bus).expect("a bus").start_at(Start::Oldest).expect("a start").wait_strategy(WaitStrategy::Spin);
     let mut next = 0;
     let mut closed = 0;
     for until in MARKS {

@@ -27,7 +27,7 @@ fn replay(bus: &Bus, into: &Bus, options: &[&str]) -> Finished {
 
 /// A small strategy: how often each symbol closed above its open, and what the bus said besides.
 fn strategy(bus: &Bus) -> (Vec<(String, u32)>, Vec<String>) {
-    let mut reader = Reader::open(bus.path()).expect("a ring").from(Start::Oldest).expect("its beginning");
+    let mut reader = Reader::open(bus.path()).expect("a ring").start_at(Start::Oldest).expect("its beginning");
     let (mut rises, mut events) = (vec![0; SYMBOLS.len()], Vec::new());
     while let Some(event) = reader.poll().expect("a sound ring") {
         match event {

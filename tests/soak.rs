@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType, UInt64Type};
-use barbus::{Bus as BusDirectory, Event, Publisher, Reader, Start, View, Wait};
+use barbus::{Bus as BusDirectory, Event, Publisher, Reader, Start, View, WaitStrategy};
 use barbus_archive::Archive;
 use jiff::{Timestamp, ToSpan, civil};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -165,7 +165,8 @@ fn child() {
     let asked = asked.into_string().expect("UTF-8");
     let (kind, bus) = asked.split_once(' ').expect("two words");
     let start = if kind == "lasting" { Start::Oldest } else { Start::Live };
-    let mut reader = Reader::open(bus).expect("a bus").from(start).expect("a start").waiting(Wait::Futex);
+    let mut reader =
+        Reader::open(bus).expect("a bus").start_at(start).expect("a start").wait_strategy(WaitStrategy::Futex);
     let mut random = Random::seeded(u64::from(std::process::id()));
     let mut out = std::io::stdout();
     writeln!(out, "{READING}").and_then(|()| out.flush()).expect("a pipe");

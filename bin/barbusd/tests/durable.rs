@@ -89,10 +89,10 @@ fn the_setting_holds_for_streams_that_say_nothing() {
     publish(&bus, &[day.slice(0, 100)]);
     assert_eq!(cursors(&bus), (100, 100));
     let library = barbus::Bus::open(bus.path()).unwrap();
-    let mut publisher = Publisher::connect(&library).unwrap().acknowledged(AckMode::Commit);
+    let mut publisher = Publisher::connect(&library).unwrap().ack_mode(AckMode::Commit);
     publisher.send(&day.slice(100, 10)).unwrap();
     assert_eq!(cursors(&bus), (110, 100));
-    let mut publisher = Publisher::connect(&library).unwrap().acknowledged(AckMode::Durable);
+    let mut publisher = Publisher::connect(&library).unwrap().ack_mode(AckMode::Durable);
     publisher.send(&day.slice(110, 10)).unwrap();
     assert_eq!(cursors(&bus), (120, 120));
     // Quarantined rows are on disk in any case, and there is nothing to wait for.
@@ -201,7 +201,7 @@ fn a_ring_in_memory_has_nothing_durable() {
     let error = connection.error();
     assert!(error.contains("barbus.ack") && error.contains("is on tmpfs"), "{error}");
     let library = barbus::Bus::open(bus.path()).unwrap();
-    let mut publisher = Publisher::connect(&library).unwrap().acknowledged(AckMode::Durable);
+    let mut publisher = Publisher::connect(&library).unwrap().ack_mode(AckMode::Durable);
     match publisher.send(&day) {
         Err(Error::Refused { why, .. }) => assert!(why.contains("is on tmpfs"), "{why}"),
         other => panic!("{other:?}"),

@@ -176,7 +176,7 @@ fn check_ring(ring: &Ring, first: u64, wanted: impl Fn(usize) -> Row) -> anyhow:
 
 /// Reads the last day; the sum of its prices.
 fn read_all(bus: &Bus, look: impl Fn(usize, &Row) -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let mut reader = Reader::open(bus.path())?.from(Start::Today)?;
+    let mut reader = Reader::open(bus.path())?.start_at(Start::Today)?;
     let (mut read, mut sum) = (0, 0.0);
     while let Some(event) = reader.poll()? {
         if let Event::Bars(bars) = event {

@@ -136,7 +136,7 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     pin(0);
     // The prices of a day, as they are in the ring, in one array of this process.
     let mut plain = Vec::with_capacity(BARS);
-    let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+    let mut reader = Reader::open(bus.path())?.start_at(Start::Oldest)?;
     while let Some(event) = reader.poll()? {
         if let Event::Bars(bars) = event {
             plain.extend(bars.rows().iter().map(|row| row.close));
@@ -158,7 +158,7 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     reader = sums.pinned(
         "views",
         reader,
-        |reader| reader.from(Start::Oldest),
+        |reader| reader.start_at(Start::Oldest),
         |reader| {
             let mut total = 0.0;
             while let Some(view) = reader.pin()? {
@@ -170,7 +170,7 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     reader = sums.pinned(
         "views, in runs",
         reader,
-        |reader| reader.from(Start::Oldest),
+        |reader| reader.start_at(Start::Oldest),
         |reader| reader.views().try_fold(0.0, |total, view| Ok(total + close(&view?)?)),
     )?;
     // The same without Arrow: the pins and the bytes.
@@ -197,7 +197,7 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
         },
     )?;
 
-    let views = reader.from(Start::Oldest)?.views().collect::<Result<Vec<_>, _>>()?;
+    let views = reader.start_at(Start::Oldest)?.views().collect::<Result<Vec<_>, _>>()?;
     let columns: Vec<&[f64]> = views
         .iter()
         .map(|view| view.column::<Float64Type>("close"))

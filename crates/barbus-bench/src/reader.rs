@@ -76,7 +76,7 @@ fn follow<P: Attach>(peer: &P, job: &Follow) -> anyhow::Result<()> {
 }
 
 fn stay(bus: &Path, bars: u64) -> anyhow::Result<()> {
-    let mut reader = Reader::open(bus)?.from(Start::Oldest)?;
+    let mut reader = Reader::open(bus)?.start_at(Start::Oldest)?;
     let mut read = 0;
     while read < bars {
         if let Some(Event::Bars(rows)) = reader.poll()? {

@@ -250,7 +250,7 @@ impl Watched {
     fn new(path: &Path) -> anyhow::Result<Self> {
         let bus = Bus::init(path, &InitOptions { calendar: "24x7".into(), preset: None })?;
         let daemon = daemon_of(&bus)?;
-        let reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+        let reader = Reader::open(bus.path())?.start_at(Start::Oldest)?;
         Ok(Self { reader, bus, _daemon: daemon })
     }
 
@@ -380,7 +380,7 @@ fn ingest(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
     let ack = publisher.finish()?;
     report.add(MEASURE, "barbus: Publisher, daemon", Some(LIMIT), "M bars/s", bars_per_second(start));
     ensure!(ack.accepted == market.bars() as u64, "{ack:?}");
-    check(&market, &mut Reader::open(bus.path())?.from(Start::Oldest)?)
+    check(&market, &mut Reader::open(bus.path())?.start_at(Start::Oldest)?)
 }
 
 /// Reads the day back: every bar, in the order in which it was sent.

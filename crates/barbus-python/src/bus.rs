@@ -74,7 +74,7 @@ impl Bus {
     }
 
     fn newest(&self) -> PyResult<RingDay> {
-        newest_day(self.reader()?.anonymous().from(Start::Today).map_err(raised)?)
+        newest_day(self.reader()?.anonymous().start_at(Start::Today).map_err(raised)?)
     }
 
     /// The newest day: what of it has left the ring is in the archive's parts, or in its file where it is closed.
@@ -189,9 +189,9 @@ impl Bus {
         self.home.check()?;
         let start = start.map_or(Ok(Start::Live), start_of)?;
         let symbols = symbols.map(symbols_of).transpose()?;
-        let reader = py.detach(|| self.reader()?.from(start).map_err(raised))?;
+        let reader = py.detach(|| self.reader()?.start_at(start).map_err(raised))?;
         let reader = match name {
-            Some(name) => reader.named(name),
+            Some(name) => reader.name(name),
             None => reader,
         };
         Follow::new(Source::Live(Box::new(reader)), start != Start::Live, symbols, timeout)
@@ -256,7 +256,7 @@ impl Bus {
 
     /// Every symbol that was ever on the bus.
     fn symbols(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.ask(py, |reader| Ok(reader.symbols().to_vec()))
+        self.ask(py, |reader| Ok(reader.symbol_names().to_vec()))
     }
 
     /// Whether a writer is at work now: bars that are old then are old because none came.

@@ -90,12 +90,12 @@ struct Connection {
 
 impl Connection {
     fn open(&mut self) -> barbus::Result<&mut barbus::Publisher> {
-        let mut publisher = barbus::Publisher::connect(&self.bus)?.reconnecting(self.patience);
+        let mut publisher = barbus::Publisher::connect(&self.bus)?.reconnect_for(self.patience);
         if let Some(source) = &self.source {
             publisher = publisher.source(source);
         }
         if let Some(ack) = self.ack {
-            publisher = publisher.acknowledged(ack);
+            publisher = publisher.ack_mode(ack);
         }
         Ok(self.publisher.insert(publisher))
     }

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     // Any process may read meanwhile; this one is a reader of its own bus as well.
-    let mut reader = Reader::open(&path)?.from(Start::Today)?;
+    let mut reader = Reader::open(&path)?.start_at(Start::Today)?;
     let mut seen = 0;
     while let Some(event) = reader.poll()? {
         if let Event::Bars(bars) = event {

@@ -251,7 +251,7 @@ fn check(path: &Path, phase: &Phase, what: &str) {
     let end = phase.bars.end;
     assert_eq!(acknowledged(path), end, "{what}");
     let mut writer = Writer::open(&bus).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let mut reader = Reader::open(path).unwrap().from(Start::Oldest).unwrap();
+    let mut reader = Reader::open(path).unwrap().start_at(Start::Oldest).unwrap();
     let mut next = None;
     while let Some(event) = reader.poll().unwrap() {
         let Event::Bars(bars) = event else { continue };

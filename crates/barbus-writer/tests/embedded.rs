@@ -136,7 +136,7 @@ fn the_next_writer_knows_what_the_last_one_published() {
         assert_eq!(writer.push(row).unwrap(), Pushed::Duplicate);
     }
     assert_eq!(writer.day().unwrap().to_string(), "2024-07-06");
-    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
     assert_eq!(drain(&mut reader).0.len(), 200);
 }
 

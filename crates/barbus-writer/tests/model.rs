@@ -394,14 +394,14 @@ struct Follower {
 impl Follower {
     /// A reader at the oldest row that there is.
     fn new(bus: &Bus) -> Self {
-        let reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+        let reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
         Self { at: reader.position(), reader, excused: true, missed: 0 }
     }
 
     /// A close is told at the end of the day's last block, or once that is gone by the day of the next one. Who has not come upon the header of the block
     /// that is gone is told no more.
     fn is_gone(&self, seq: u64) -> bool {
-        let mut reader = Reader::open(self.reader.bus().path()).unwrap().from(Start::Seq(seq)).unwrap();
+        let mut reader = Reader::open(self.reader.bus().path()).unwrap().start_at(Start::Seq(seq)).unwrap();
         matches!(reader.poll().unwrap(), Some(Event::Lapped { .. }))
     }
 
@@ -626,7 +626,7 @@ impl Test {
         // From a row that is there, and from one that is not.
         for seq in [there.first().copied(), there.get(there.len() / 2).copied(), there.last().copied(), Some(0)] {
             let Some(seq) = seq.filter(|&seq| seq < next) else { continue };
-            let mut reader = Reader::open(self.bus.path()).unwrap().from(Start::Seq(seq)).unwrap();
+            let mut reader = Reader::open(self.bus.path()).unwrap().start_at(Start::Seq(seq)).unwrap();
             let oldest = *there.iter().find(|&&held| held >= seq).expect("the newest row is there");
             match reader.poll().unwrap() {
                 Some(Event::Bars(bars)) => assert_eq!((bars.rows()[0].seq, oldest), (seq, seq)),
@@ -634,7 +634,7 @@ impl Test {
                 other => panic!("{other:?} from row {seq}"),
             }
         }
-        Reader::open(self.bus.path()).unwrap().from(Start::Seq(next + 1)).unwrap_err();
+        Reader::open(self.bus.path()).unwrap().start_at(Start::Seq(next + 1)).unwrap_err();
 
         let mut newest: BTreeMap<i64, u64> = BTreeMap::new();
         for &seq in there.iter().filter(|&&seq| self.model.rows[seq as usize].symbol == symbol) {

@@ -14,7 +14,7 @@ use barbus::{Event, Reader, Start};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bus = std::env::args().nth(1).ok_or("usage: late_joiner BUS")?;
     let begun = Instant::now();
-    let mut reader = Reader::open(&bus)?.from(Start::Today)?;
+    let mut reader = Reader::open(&bus)?.start_at(Start::Today)?;
     println!("day {}", reader.day().map_or("none yet".to_owned(), |day| day.to_string()));
 
     let mut symbols = HashSet::new();

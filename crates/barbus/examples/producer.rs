@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let this_minute = Timestamp::now().as_millisecond() / MINUTE_MS;
 
     // A daemon that is restarted is waited for; what it had not acknowledged is sent again.
-    let mut publisher = Publisher::connect(&bus)?.source("example").reconnecting(Duration::from_secs(30));
+    let mut publisher = Publisher::connect(&bus)?.source("example").reconnect_for(Duration::from_secs(30));
     for what in ["first", "again"] {
         for minute in this_minute - 30..this_minute {
             // `send` waits for the acknowledgement; `queue` is up to eight batches ahead of it.

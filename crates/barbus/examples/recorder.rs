@@ -49,7 +49,7 @@ pub(crate) fn open(bus: &Path, file: &Path) -> Result<Reader, Box<dyn Error>> {
         line.clear();
     }
     file.set_len(whole)?;
-    let reader = Reader::open(bus)?.from(next.map_or(Start::Oldest, Start::Seq))?;
+    let reader = Reader::open(bus)?.start_at(next.map_or(Start::Oldest, Start::Seq))?;
     if whole == 0 {
         file.seek(SeekFrom::Start(0))?;
         let optional = reader.bus().settings().schema.optional().iter().map(|name| format!(",{name}"));

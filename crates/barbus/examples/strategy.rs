@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use barbus::{Bus, Event, Feed, Reader, Start, SymbolId, Wait};
+use barbus::{Bus, Event, Feed, Reader, Start, SymbolId, WaitStrategy};
 use jiff::{Timestamp, tz::TimeZone};
 
 /// The last closes of a symbol, and on which side of the long average the short one was.
@@ -54,8 +54,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let zone = TimeZone::get(bus.settings().schema.zone())?;
     match days {
         Some((from, to)) => run(&mut bus.replay(from, to)?, &zone, short, long),
-        // Sleeping costs some microseconds at each bar; `Wait::Spin` costs a core.
-        None => run(&mut Reader::open(bus.path())?.from(Start::Today)?.waiting(Wait::Futex), &zone, short, long),
+        // Sleeping costs some microseconds at each bar; `WaitStrategy::Spin` costs a core.
+        None => run(
+            &mut Reader::open(bus.path())?.start_at(Start::Today)?.wait_strategy(WaitStrategy::Futex),
+            &zone,
+            short,
+            long,
+        ),
     }
 }
 

@@ -48,10 +48,10 @@ pub trait Feed {
     fn window(&mut self, symbol: &str, count: usize) -> Result<Vec<Row>>;
 
     /// Every symbol that has occurred, by id.
-    fn symbols(&mut self) -> &[String];
+    fn symbol_names(&mut self) -> &[String];
 
     /// The text of a symbol's id.
-    fn symbol(&mut self, id: SymbolId) -> Option<&str>;
+    fn symbol_name(&mut self, id: SymbolId) -> Option<&str>;
 
     /// Sequence number of the next bar.
     fn position(&self) -> u64;
@@ -85,12 +85,12 @@ macro_rules! feed {
                 <$type>::window(self, symbol, count)
             }
 
-            fn symbols(&mut self) -> &[String] {
-                <$type>::symbols(self)
+            fn symbol_names(&mut self) -> &[String] {
+                <$type>::symbol_names(self)
             }
 
-            fn symbol(&mut self, id: SymbolId) -> Option<&str> {
-                <$type>::symbol(self, id)
+            fn symbol_name(&mut self, id: SymbolId) -> Option<&str> {
+                <$type>::symbol_name(self, id)
             }
 
             fn position(&self) -> u64 {

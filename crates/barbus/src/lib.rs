@@ -38,7 +38,7 @@
 //! }
 //!
 //! // The strategy, in this process or in any other: the day from its first bar on, then what comes.
-//! let mut reader = Reader::open(&path)?.from(Start::Today)?;
+//! let mut reader = Reader::open(&path)?.start_at(Start::Today)?;
 //! let mut closes = Vec::new();
 //! while let Some(event) = reader.next(Duration::from_millis(10))? {
 //!     match event {
@@ -69,8 +69,8 @@
 //! oldest bar in the ring, [`Start::Day`] and [`Start::Seq`] where they say. There is no seam between the past and the
 //! present: one loop reads both.
 //!
-//! [`Reader::poll`] never waits and makes no system call. [`Reader::next`] waits in the way chosen with [`Reader::waiting`]:
-//! [`Wait::Futex`] sleeps, [`Wait::Spin`] is the quickest and takes a core, [`Wait::SpinThenYield`] is between them. A process that
+//! [`Reader::poll`] never waits and makes no system call. [`Reader::next`] waits in the way chosen with [`Reader::wait_strategy`]:
+//! [`WaitStrategy::Futex`] sleeps, [`WaitStrategy::Spin`] is the quickest and takes a core, [`WaitStrategy::SpinThenYield`] is between them. A process that
 //! has a loop of its own polls.
 //!
 //! A reader is [`Send`]: it may be made in one thread and used in another. Each thread that reads has one of its own; they cost next to nothing.
@@ -80,12 +80,12 @@
 //! [`Event::Bars`] is a batch: [`Bars::rows`] is a slice to compute with, and iterating gives one [`Bar`] after the other, with its symbol's text. At
 //! the tip a batch is what came since the last look, often one bar; a reader that is behind gets a thousand at a time.
 //!
-//! [`Reader::only`] leaves out the bars of other symbols:
+//! [`Reader::symbols`] leaves out the bars of other symbols:
 //!
 //! ```no_run
 //! # use barbus::{Event, Reader, Start};
 //! # use std::time::Duration;
-//! let mut reader = Reader::open("BUS")?.from(Start::Today)?.only(["600000.XSHG", "000001.XSHE"]);
+//! let mut reader = Reader::open("BUS")?.start_at(Start::Today)?.symbols(["600000.XSHG", "000001.XSHE"]);
 //! while let Some(event) = reader.next(Duration::from_secs(60))? {
 //!     let Event::Bars(bars) = event else { continue };
 //!     let volume: f64 = bars.rows().iter().map(|row| row.volume).sum();
@@ -134,7 +134,7 @@
 //! # Stale data, and who falls behind
 //!
 //! [`Reader::writer_alive`] and [`Reader::newest_age`] tell whether there is anything to trade on. How far each reader is, and what it holds, is
-//! seen by [`readers`] and `barbus readers BUS`; the daemon warns before one is overtaken. [`Reader::named`] gives it a name there.
+//! seen by [`readers`] and `barbus readers BUS`; the daemon warns before one is overtaken. [`Reader::name`] gives it a name there.
 //!
 //! # Many bars at once, where they lie
 //!
@@ -193,7 +193,7 @@ pub use feed::Feed;
 #[doc(no_inline)]
 pub use futures_core;
 pub use publisher::{Publisher, request_close_day, stat};
-pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, View, Views, Wait};
+pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, View, Views, WaitStrategy};
 pub use readers::{ReaderStat, ReaderState, readers};
 pub use replay::{Pace, Replay, Schedule};
 pub use settings::{Account, InitOptions, Settings};

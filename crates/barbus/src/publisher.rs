@@ -27,7 +27,7 @@ const RETRY: Duration = Duration::from_millis(50);
 /// use barbus::{Bus, Publisher};
 ///
 /// let bus = Bus::open("/var/lib/barbus/ashare")?;
-/// let mut publisher = Publisher::connect(&bus)?.source("my feed").reconnecting(Duration::from_secs(30));
+/// let mut publisher = Publisher::connect(&bus)?.source("my feed").reconnect_for(Duration::from_secs(30));
 /// let ack = publisher.send(&batch())?;
 /// println!("{} new, {} known, {} refused", ack.accepted, ack.duplicate, ack.quarantined);
 /// # Ok::<(), barbus::Error>(())
@@ -36,8 +36,8 @@ const RETRY: Duration = Duration::from_millis(50);
 pub struct Publisher {
     bus: Bus,
     source: Option<String>,
-    ack: Option<AckMode>,
-    patience: Duration,
+    ack_mode: Option<AckMode>,
+    reconnect_for: Duration,
     stream: Option<Stream>,
     /// Sent on no stream yet, or on one that broke before it was acknowledged.
     unacknowledged: VecDeque<RecordBatch>,
@@ -76,8 +76,8 @@ impl Publisher {
         Ok(Self {
             bus: bus.clone(),
             source: None,
-            ack: None,
-            patience: Duration::ZERO,
+            ack_mode: None,
+            reconnect_for: Duration::ZERO,
             stream: None,
             unacknowledged: VecDeque::new(),
             before: Ack::default(),
@@ -91,15 +91,16 @@ impl Publisher {
         self
     }
 
-    /// When batches are acknowledged; without it, when `ingest.ack` in `bus.toml` says.
-    pub fn acknowledged(mut self, when: AckMode) -> Self {
-        self.ack = Some(when);
+    /// Sets when batches are acknowledged; without it, `ingest.ack` in `bus.toml` decides.
+    pub fn ack_mode(mut self, mode: AckMode) -> Self {
+        self.ack_mode = Some(mode);
         self
     }
 
-    /// When the daemon goes away, tries to reach it again for so long before giving up. What was not acknowledged is sent again.
-    pub fn reconnecting(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    /// When the connection breaks, tries to reconnect for at most `duration`, then fails. After a reconnect every
+    /// batch without an acknowledgement is sent again.
+    pub fn reconnect_for(mut self, duration: Duration) -> Self {
+        self.reconnect_for = duration;
         self
     }
 
@@ -157,7 +158,7 @@ impl Publisher {
                         trouble = None;
                     }
                     let since = *trouble.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= self.patience {
+                    if since.elapsed() >= self.reconnect_for {
                         let what = format!("the daemon went away: {why}");
                         return Err(Error::Protocol { bus: self.bus.path().to_owned(), what });
                     }
@@ -253,8 +254,8 @@ impl Publisher {
         if let Some(source) = &self.source {
             metadata.insert(SOURCE.to_owned(), source.clone());
         }
-        if let Some(ack) = self.ack {
-            metadata.insert(ACK.to_owned(), ack.as_str().to_owned());
+        if let Some(mode) = self.ack_mode {
+            metadata.insert(ACK.to_owned(), mode.as_str().to_owned());
         }
         let named = Schema::new_with_metadata(schema.fields().clone(), metadata);
         let writer = StreamWriter::try_new_buffered(socket, &named).map_err(|error| broken(&error))?;

@@ -78,7 +78,7 @@ impl<'a> IntoIterator for &'a OwnedBars {
 /// use barbus::{OwnedEvent, Reader, Start};
 /// use barbus::futures_core::Stream;
 ///
-/// let mut events = Reader::open("BUS")?.from(Start::Today)?.into_stream()?;
+/// let mut events = Reader::open("BUS")?.start_at(Start::Today)?.into_stream()?;
 /// // `events.next().await` where the crate futures or tokio-stream is at hand.
 /// while let Some(event) = poll_fn(|context| Pin::new(&mut events).poll_next(context)).await {
 ///     if let OwnedEvent::Bars(bars) = event? {

@@ -210,7 +210,7 @@ fn questions_are_answered_while_somebody_scribbles() {
             let Ok(reader) = Reader::open(bus.path()) else { continue };
             reader.stat();
             let start = [Start::Oldest, Start::Live, Start::Today, Start::Seq(250)][round % 4];
-            let Ok(mut reader) = reader.from(start) else { continue };
+            let Ok(mut reader) = reader.start_at(start) else { continue };
             for _ in 0..20 {
                 match reader.poll() {
                     Ok(Some(Event::Bars(bars))) => {

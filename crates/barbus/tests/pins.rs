@@ -86,7 +86,7 @@ fn a_view_is_the_rings_own_memory() {
     let (_dir, bus) = bus(8);
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 0..150);
-    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
     let views = views(&mut reader);
     assert_eq!(
         views.iter().map(|view| (view.first_seq(), view.num_rows())).collect::<Vec<_>>(),
@@ -134,7 +134,7 @@ fn what_is_held_stays_while_the_ring_goes_round() {
     let (_dir, bus) = bus(6);
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 0..100);
-    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
     let held = views(&mut reader);
     drop(reader);
     let batches: Vec<RecordBatch> = held.into_iter().map(|view| view.into_batch().unwrap()).collect();
@@ -191,9 +191,9 @@ fn a_ring_whose_every_block_is_held_is_replaced() {
     let total = 200 * ROWS;
     assert!(total < 5 * 1440 * 9, "within the test's days");
     let mut writer = Writer::open(&bus).unwrap();
-    let mut holder = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut holder = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
     let mut held: Vec<View> = Vec::new();
-    let mut follower = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut follower = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
     let mut next = 0;
     let mut closed = Vec::new();
     let mut catch_up = |follower: &mut Reader| {
@@ -259,10 +259,10 @@ fn a_day_without_a_row_in_the_new_file_closes() {
         let (_dir, bus) = bus(4);
         let mut writer = Writer::open(&bus).unwrap();
         push(&mut writer, 0..4 * ROWS);
-        let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+        let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
         let held = views(&mut reader);
         assert_eq!(held.len(), 4);
-        let mut last = Reader::open(bus.path()).unwrap().from(Start::Seq(4 * ROWS - 1)).unwrap();
+        let mut last = Reader::open(bus.path()).unwrap().start_at(Start::Seq(4 * ROWS - 1)).unwrap();
         assert!(matches!(last.poll().unwrap(), Some(Event::Bars(_))));
         // One more, which finds the ring full until it is replaced, and is not sent again.
         let more = bar(&mut writer, 4 * ROWS);
@@ -289,7 +289,7 @@ fn a_day_without_a_row_in_the_new_file_closes() {
             (0..4).find_map(|_| reader.poll().unwrap().map(|event| event == Event::DayClosed(day)))
         };
         assert_eq!(closed(&mut reader), Some(true), "{restart}");
-        let mut later = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+        let mut later = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
         assert_eq!(closed(&mut later), Some(true), "{restart}");
         assert_eq!(Reader::open(bus.path()).unwrap().poll().unwrap(), None, "it is no news");
         writer.flush().unwrap();
@@ -331,7 +331,7 @@ fn views_come_in_runs_that_stay() {
     let (_dir, bus) = bus(BLOCKS);
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 0..10 * ROWS + 7);
-    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
     let all: Vec<View> = reader.views().map(Result::unwrap).collect();
     assert_eq!((all.len(), reader.position(), pins(&bus)), (11, 10 * ROWS + 7, 11));
     all.iter().for_each(|view| check(view.batch().unwrap()));
@@ -341,7 +341,7 @@ fn views_come_in_runs_that_stay() {
     assert_eq!(pins(&bus), 0);
 
     // From the middle of a block on.
-    reader = reader.from(Start::Seq(ROWS + 3)).unwrap();
+    reader = reader.start_at(Start::Seq(ROWS + 3)).unwrap();
     let mut views = reader.views();
     let first = views.next().unwrap().unwrap();
     assert_eq!((first.first_seq(), first.num_rows() as u64), (ROWS + 3, ROWS - 3));
@@ -387,7 +387,7 @@ const HOLDER: &str = "BARBUS_TEST_HOLDER";
 fn holder() {
     let Ok(path) = std::env::var(HOLDER) else { return };
     let told = || std::io::stdin().read_line(&mut String::new()).unwrap();
-    let mut reader = Reader::open(path).unwrap().from(Start::Oldest).unwrap();
+    let mut reader = Reader::open(path).unwrap().start_at(Start::Oldest).unwrap();
     let mut views = reader.views();
     let view = views.by_ref().take(2).last().unwrap().unwrap();
     println!("HOLDS {}", view.first_seq());

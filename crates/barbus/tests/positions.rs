@@ -48,7 +48,7 @@ fn a_reader_is_seen_from_its_first_look_to_its_end() {
     let (_dir, bus) = bus("");
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 1..=100);
-    let mut reader = Reader::open(bus.path()).unwrap().named(&"é".repeat(40)).from(Start::Oldest).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap().name(&"é".repeat(40)).start_at(Start::Oldest).unwrap();
     // Questions are not reading.
     assert!(reader.latest("A").unwrap().is_some() && reader.window("A", 5).unwrap().len() == 5);
     assert_eq!((readers(&bus).unwrap(), files(&bus)), (vec![], 0));
@@ -59,7 +59,7 @@ fn a_reader_is_seen_from_its_first_look_to_its_end() {
     assert_eq!((seen.name, seen.pid, seen.state), ("é".repeat(32), std::process::id(), ReaderState::Live));
     assert_eq!((seen.position, seen.lag_bars, seen.pins), (100, Some(30), 0));
     assert!(seen.lag_s.unwrap() < 600.0 && seen.ring_used.unwrap() > 0.0);
-    reader = reader.from(Start::Seq(20)).unwrap();
+    reader = reader.start_at(Start::Seq(20)).unwrap();
     assert_eq!(readers(&bus).unwrap()[0].position, 20);
     reader.pin().unwrap().unwrap();
     assert_eq!(readers(&bus).unwrap()[0].position, 64, "the end of the first block");
@@ -79,9 +79,9 @@ fn a_reader_in_a_gap_is_seen_as_lapped() {
     let (_dir, bus) = bus("");
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 1..=100);
-    let mut slow = Reader::open(bus.path()).unwrap().named("slow").from(Start::Seq(70)).unwrap();
+    let mut slow = Reader::open(bus.path()).unwrap().name("slow").start_at(Start::Seq(70)).unwrap();
     assert!(slow.wait(Duration::ZERO).unwrap());
-    let held = Reader::open(bus.path()).unwrap().anonymous().from(Start::Oldest).unwrap().pin().unwrap().unwrap();
+    let held = Reader::open(bus.path()).unwrap().anonymous().start_at(Start::Oldest).unwrap().pin().unwrap().unwrap();
     assert_eq!((held.first_seq(), held.num_rows()), (0, 64));
     let state =
         || readers(&bus).unwrap().pop().map(|reader| (reader.state, reader.position, reader.ring_used)).unwrap();
@@ -100,7 +100,7 @@ fn who_cannot_or_will_not_be_seen_reads_all_the_same() {
     let (_dir, quiet) = bus("[readers]\npositions = false");
     let mut writer = Writer::open(&quiet).unwrap();
     push(&mut writer, 1..=10);
-    let read = |bus: &Bus| Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let read = |bus: &Bus| Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
     let mut reader = read(&quiet);
     assert_eq!((drain(&mut reader), files(&quiet)), (10, 0));
 
@@ -126,7 +126,7 @@ fn a_reader_is_seen_across_a_replaced_ring() {
     let (_dir, bus) = bus("");
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 1..=100);
-    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Seq(90)).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Seq(90)).unwrap();
     reader.wait(Duration::ZERO).unwrap();
     writer.close_day().unwrap();
     writer.flush().unwrap();

@@ -65,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// The bars of a symbol that a new reader finds, its last revisions by frame.
 fn held(bus: &Bus, symbol: &str) -> BTreeMap<i64, Row> {
-    let mut reader = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
     let mut bars = BTreeMap::new();
     while let Some(event) = reader.poll().unwrap() {
         if let Event::Bars(found) = event {
@@ -115,7 +115,7 @@ impl Test {
                 (self.day, self.minute) = (self.day + 1, 0);
             }
             Step::Hold(block) => {
-                let mut reader = Reader::open(self.bus.path()).unwrap().from(Start::Oldest).unwrap();
+                let mut reader = Reader::open(self.bus.path()).unwrap().start_at(Start::Oldest).unwrap();
                 let view = std::iter::from_fn(|| {
                     loop {
                         match reader.pin().unwrap() {
@@ -136,7 +136,7 @@ impl Test {
         let held = held(&self.bus, symbol);
         let due: Vec<&Row> = held.values().skip(held.len().saturating_sub(count)).collect();
         let mut fresh = Reader::open(self.bus.path()).unwrap();
-        if fresh.symbols().iter().all(|known| known != symbol) {
+        if fresh.symbol_names().iter().all(|known| known != symbol) {
             return;
         }
         // Asked at once, and after smaller questions.
@@ -255,7 +255,7 @@ fn questions_are_answered_from_the_ring_that_is_there() {
         let symbol = writer.symbol(&name(minute as usize % 3)).unwrap();
         writer.push(&Row { symbol, frame_ms: MIDNIGHT + minute * MINUTE, ..Row::default() }).unwrap();
         // Whatever is there is held: no block can be used again.
-        let mut reader = Reader::open(bus.path()).unwrap().anonymous().from(Start::Today).unwrap();
+        let mut reader = Reader::open(bus.path()).unwrap().anonymous().start_at(Start::Today).unwrap();
         views.extend(std::iter::from_fn(|| reader.pin().unwrap()));
         let found = asked.latest(&name(minute as usize % 3)).unwrap().expect("just pushed");
         assert_eq!(found.frame_ms, MIDNIGHT + minute * MINUTE);

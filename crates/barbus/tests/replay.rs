@@ -67,7 +67,7 @@ impl Strategy {
                 None => return,
                 Some(Event::Lapped { missed }) => panic!("{missed} missed"),
                 Some(Event::DayClosed(day)) => {
-                    self.decisions.push(format!("{day} closed at {} with {:?}", feed.position(), feed.symbols()));
+                    self.decisions.push(format!("{day} closed at {} with {:?}", feed.position(), feed.symbol_names()));
                     for symbol in SYMBOLS {
                         let latest = feed.latest(symbol).unwrap().map(values);
                         let window: Vec<_> = feed.window(symbol, 80).unwrap().into_iter().map(values).collect();
@@ -139,7 +139,7 @@ fn days_come_at_their_pace_and_missing_ones_are_passed_over() {
     std::fs::remove_file(bus.archive().join("2024-07-05.parquet")).unwrap();
     // Twenty thousand minutes a minute: a minute of the market takes 3 ms, the weekend as much.
     let begun = Instant::now();
-    let mut replay = bus.replay(date(4), date(8)).unwrap().pace(Pace::Times(20_000.0)).only([SYMBOLS[3]]);
+    let mut replay = bus.replay(date(4), date(8)).unwrap().pace(Pace::Times(20_000.0)).symbols([SYMBOLS[3]]);
     let (mut frames, mut closed) = (Vec::new(), Vec::new());
     while !replay.ended() {
         match replay.next(Duration::from_millis(2)).unwrap() {
@@ -206,9 +206,9 @@ fn a_reader_of_some_symbols_is_told_closes_and_counts_all_that_it_missed() {
     let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
     let wanted = [SYMBOLS[1], SYMBOLS[3]];
-    let mut some = Reader::open(bus.path()).unwrap().only(wanted);
+    let mut some = Reader::open(bus.path()).unwrap().symbols(wanted);
     let mut all = Reader::open(bus.path()).unwrap();
-    let mut late = Reader::open(bus.path()).unwrap().from(Start::Seq(0)).unwrap().only(["nobody"]);
+    let mut late = Reader::open(bus.path()).unwrap().start_at(Start::Seq(0)).unwrap().symbols(["nobody"]);
     let (mut of_some, mut of_all, mut closes) = (Vec::new(), Vec::new(), 0);
     for open in DAYS {
         for minute in 1..=MINUTES {

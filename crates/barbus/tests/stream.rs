@@ -101,7 +101,7 @@ async fn a_reader_waits_without_blocking_its_executor() {
 async fn a_stream_that_is_not_taken_from_is_lapped() {
     let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
-    let mut events = Reader::open(bus.path()).unwrap().from(Start::Oldest).unwrap().into_stream().unwrap();
+    let mut events = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap().into_stream().unwrap();
     let capacity = u64::from(Reader::open(bus.path()).unwrap().stat().blocks) * 64;
     let mut day = 0;
     let mut published = 0;

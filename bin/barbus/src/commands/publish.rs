@@ -77,9 +77,9 @@ impl Publish {
         let bus = Bus::open(&self.bus)?;
         let settings = bus.settings();
         // Before a long file is read in vain.
-        let publisher = Publisher::connect(&bus)?.source(source(&self.files)).reconnecting(PATIENCE);
+        let publisher = Publisher::connect(&bus)?.source(source(&self.files)).reconnect_for(PATIENCE);
         let publisher = match self.ack {
-            Some(when) => publisher.acknowledged(when),
+            Some(when) => publisher.ack_mode(when),
             None => publisher,
         };
         let options = Options {

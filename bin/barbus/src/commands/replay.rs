@@ -53,12 +53,12 @@ impl ReplayVerb {
         }
         let mut replay = bus.replay(self.from, self.to)?;
         if !self.symbols.is_empty() {
-            replay = replay.only(self.symbols);
+            replay = replay.symbols(self.symbols);
         }
         let mut publisher =
-            Publisher::connect(&into)?.source(format!("replay of {}", bus.path().display())).reconnecting(PATIENCE);
+            Publisher::connect(&into)?.source(format!("replay of {}", bus.path().display())).reconnect_for(PATIENCE);
         if let Some(when) = self.ack {
-            publisher = publisher.acknowledged(when);
+            publisher = publisher.ack_mode(when);
         }
         let feed = ReplayFeed::new(replay, self.speed);
         let mut meter = Meter::new(feed.progress());

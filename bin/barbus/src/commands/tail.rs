@@ -65,12 +65,12 @@ impl FromStr for From {
 
 impl Tail {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let mut reader = Reader::open(&self.bus)?.from(self.from.0)?.named("barbus tail");
+        let mut reader = Reader::open(&self.bus)?.start_at(self.from.0)?.name("barbus tail");
         let colour = colour_wanted();
         let mut sheet = BarSheet::new(reader.bus(), self.format, colour);
         let wanted: HashSet<String> = self.symbols.iter().cloned().collect();
         for symbol in &self.symbols {
-            if !reader.symbols().contains(symbol) {
+            if !reader.symbol_names().contains(symbol) {
                 complain(format_args!("{symbol}: not on the bus yet: waiting for it"));
             }
         }

@@ -52,7 +52,7 @@ pub(crate) fn attend(task: Task, path: &Path, from: u64, to: u64) -> anyhow::Res
     if task != Task::Stay {
         pin(1);
     }
-    let mut reader = Reader::open(path)?.from(Start::Seq(from))?;
+    let mut reader = Reader::open(path)?.start_at(Start::Seq(from))?;
     say("here")?;
     while next < to {
         let event = match task {

@@ -43,7 +43,7 @@ pub(super) fn round(plot: &mut Plot, round: usize) -> anyhow::Result<()> {
         let last = Reader::open(bus.path())?.latest(&name(symbols - 1))?.context("it is there")?;
         plot.add(2, "Reader::open, latest", x, worked.ns() / 1e6);
         ensure!((last.close, last.frame_ms) == (market.close(symbols - 1), market.frame_ms()), "{last:?}");
-        let mut reader = Reader::open(bus.path())?.from(Start::Today)?;
+        let mut reader = Reader::open(bus.path())?.start_at(Start::Today)?;
         let mut next = 0;
         let worked = Worked::start();
         while let Some(Event::Bars(bars)) = reader.poll()? {

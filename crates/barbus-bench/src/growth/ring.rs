@@ -102,7 +102,7 @@ fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     plot.add(1, "Ring::attach, Follower::new", x, worked.ns_each(TIMES) / 1e3);
     let worked = Worked::start();
     for _ in 0..TIMES {
-        let reader = Reader::open(bus.path())?.from(Start::Today)?;
+        let reader = Reader::open(bus.path())?.start_at(Start::Today)?;
         ensure!(reader.position() == 0, "{reader:?}");
     }
     plot.add(1, "Reader::open, from today", x, worked.ns_each(TIMES) / 1e3);

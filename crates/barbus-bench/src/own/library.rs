@@ -51,7 +51,7 @@ impl Peer for Library {
 impl Attach for Library {
     fn attach(&self, directory: &Path, name: &str, wait: Wait, next: u64) -> anyhow::Result<LibraryReceiver> {
         // The ring is there once its writer is.
-        let reader = until(|| Reader::open(directory.join(name))?.from(Start::Seq(next)))?;
+        let reader = until(|| Reader::open(directory.join(name))?.start_at(Start::Seq(next)))?;
         Ok(LibraryReceiver { reader, sleeps: wait == Wait::Sleep })
     }
 }

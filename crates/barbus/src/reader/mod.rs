@@ -17,7 +17,7 @@ use index::Index;
 use presence::Presence;
 use view::Viewer;
 pub use view::{View, Views};
-pub use wait::Wait;
+pub use wait::WaitStrategy;
 
 use crate::filter::Filter;
 use crate::protocol::Stat;
@@ -53,7 +53,7 @@ pub enum Start {
 /// use std::time::Duration;
 /// use barbus::{Event, Reader, Start};
 ///
-/// let mut reader = Reader::open("/var/lib/barbus/ashare")?.from(Start::Today)?;
+/// let mut reader = Reader::open("/var/lib/barbus/ashare")?.start_at(Start::Today)?;
 /// loop {
 ///     match reader.next(Duration::from_secs(1))? {
 ///         Some(Event::Bars(bars)) => {
@@ -81,7 +81,7 @@ pub struct Reader {
     /// Answers for the ring that has taken this one's place, until this reader is there itself.
     ahead: Option<Box<Reader>>,
     viewer: Option<Viewer>,
-    wait: Wait,
+    wait: WaitStrategy,
     presence: Presence,
 }
 
@@ -128,13 +128,16 @@ impl Reader {
             index: None,
             ahead: None,
             viewer: None,
-            wait: Wait::default(),
+            wait: WaitStrategy::default(),
             presence: Presence::Due(None),
         })
     }
 
-    /// Goes to another start.
-    pub fn from(mut self, at: Start) -> Result<Self> {
+    /// Moves the reader to `at`.
+    ///
+    /// # Errors
+    /// [`Error::Start`] if the ring holds no such bar.
+    pub fn start_at(mut self, at: Start) -> Result<Self> {
         self.follower = start(&self.bus, &self.ring, at)?;
         self.presence.moved(self.position());
         Ok(self)
@@ -147,7 +150,7 @@ impl Reader {
     /// for each call that finds something; where the file cannot be made the reader reads all the same. One that only asks
     /// ([`Reader::latest`], [`Reader::window`]) is not listed. A forked child that goes on with its parent's reader moves the parent's position: it
     /// should open one of its own.
-    pub fn named(mut self, name: &str) -> Self {
+    pub fn name(mut self, name: &str) -> Self {
         self.presence = Presence::Due(Some(name.to_owned()));
         self
     }
@@ -159,8 +162,8 @@ impl Reader {
         self
     }
 
-    /// Waits in another way.
-    pub fn waiting(mut self, wait: Wait) -> Self {
+    /// Sets how [`Reader::wait`] and [`Reader::next`] wait; without it, [`WaitStrategy::Futex`].
+    pub fn wait_strategy(mut self, wait: WaitStrategy) -> Self {
         self.wait = wait;
         self
     }
@@ -172,10 +175,10 @@ impl Reader {
     /// answer for every symbol.
     ///
     /// ```no_run
-    /// let mut reader = barbus::Reader::open("BUS")?.only(["600000.XSHG", "000001.XSHE"]);
+    /// let mut reader = barbus::Reader::open("BUS")?.symbols(["600000.XSHG", "000001.XSHE"]);
     /// # Ok::<(), barbus::Error>(())
     /// ```
-    pub fn only<S: Into<String>>(mut self, symbols: impl IntoIterator<Item = S>) -> Self {
+    pub fn symbols<S: Into<String>>(mut self, symbols: impl IntoIterator<Item = S>) -> Self {
         self.filter = Some(Filter::new(symbols));
         self
     }
@@ -186,7 +189,7 @@ impl Reader {
     }
 
     /// What comes next, if it is there: it never waits and makes no system call, but for the first one, which lists the reader
-    /// ([`Reader::named`]).
+    /// ([`Reader::name`]).
     ///
     /// Bars come many at once, up to a thousand, when the reader is behind, and one by one when it is at the tip.
     #[inline]
@@ -256,7 +259,7 @@ impl Reader {
     ///
     /// ```no_run
     /// use barbus::arrow::datatypes::Float64Type;
-    /// let mut reader = barbus::Reader::open("BUS")?.from(barbus::Start::Today)?;
+    /// let mut reader = barbus::Reader::open("BUS")?.start_at(barbus::Start::Today)?;
     /// let mut turnover = 0.0;
     /// for view in reader.views() {
     ///     let view = view?;
@@ -371,13 +374,13 @@ impl Reader {
     }
 
     /// Every symbol that was ever on the bus, by id.
-    pub fn symbols(&mut self) -> &[String] {
+    pub fn symbol_names(&mut self) -> &[String] {
         self.learn_symbols();
         self.symbols.names()
     }
 
     /// The text of a symbol's id.
-    pub fn symbol(&mut self, id: SymbolId) -> Option<&str> {
+    pub fn symbol_name(&mut self, id: SymbolId) -> Option<&str> {
         if id.0 as usize >= self.symbols.names().len() {
             self.learn_symbols();
         }
@@ -405,7 +408,8 @@ impl Reader {
     /// does not make a writer dead: see [`Reader::newest_age`].
     ///
     /// ```
-    /// # use barbus::{Bus, InitOptions, Reader, Row, Writer};
+    /// # use barbus::{Bus, InitOptions, Reader, Row};
+    /// # use barbus_writer::Writer;
     /// # use std::time::Duration;
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let bus = Bus::init(&dir.path().join("bus"), &InitOptions { calendar: "24x7".into(), ..Default::default() })?;

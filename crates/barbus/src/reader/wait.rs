@@ -4,7 +4,7 @@ use barbus_ring::{Ring, RingError};
 
 /// How a reader waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Wait {
+pub enum WaitStrategy {
     /// Looks again and again: the quickest, and it takes a whole core. No system call.
     Spin,
     /// Looks some thousand times, then gives its core away between looks.
@@ -20,7 +20,12 @@ const SPINS: u32 = 2_000;
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// Waits in the way of `wait` until `ready`, at most `timeout`; whether it is. Who has slept looks whether the file is still whole.
-pub(crate) fn until(ring: &Ring, wait: Wait, timeout: Duration, ready: impl Fn() -> bool) -> Result<bool, RingError> {
+pub(crate) fn until(
+    ring: &Ring,
+    wait: WaitStrategy,
+    timeout: Duration,
+    ready: impl Fn() -> bool,
+) -> Result<bool, RingError> {
     if ready() {
         return Ok(true);
     }
@@ -34,7 +39,7 @@ pub(crate) fn until(ring: &Ring, wait: Wait, timeout: Duration, ready: impl Fn()
             return Ok(true);
         }
         spins = spins.saturating_add(1);
-        if spins < SPINS || wait == Wait::Spin {
+        if spins < SPINS || wait == WaitStrategy::Spin {
             if spins.is_multiple_of(64) && left().is_zero() {
                 return Ok(false);
             }
@@ -46,7 +51,7 @@ pub(crate) fn until(ring: &Ring, wait: Wait, timeout: Duration, ready: impl Fn()
             return Ok(false);
         }
         match wait {
-            Wait::Futex => {
+            WaitStrategy::Futex => {
                 ring.wait(seen, left.min(LONGEST_SLEEP));
                 ring.check_length()?;
             }

@@ -38,7 +38,7 @@ const INTERVAL_MS: i64 = 60_000;
 ///
 /// let bus = Bus::open("BUS")?;
 /// let (from, to) = (barbus::Date::constant(2024, 7, 1), barbus::Date::constant(2024, 7, 5));
-/// let mut replay = bus.replay(from, to)?.pace(Pace::Times(60.0)).only(["600000.XSHG"]);
+/// let mut replay = bus.replay(from, to)?.pace(Pace::Times(60.0)).symbols(["600000.XSHG"]);
 /// while !replay.ended() {
 ///     match replay.next(Duration::from_secs(1))? {
 ///         Some(Event::Bars(bars)) => bars.iter().for_each(|bar| println!("{} {}", bar.frame_ms, bar.close)),
@@ -125,8 +125,8 @@ impl Replay {
         self
     }
 
-    /// Only bars of these symbols, as [`Reader::only`](crate::Reader::only).
-    pub fn only<S: Into<String>>(mut self, symbols: impl IntoIterator<Item = S>) -> Self {
+    /// Only bars of these symbols, as [`Reader::symbols`](crate::Reader::symbols).
+    pub fn symbols<S: Into<String>>(mut self, symbols: impl IntoIterator<Item = S>) -> Self {
         self.filter = Some(Filter::new(symbols));
         self
     }
@@ -199,12 +199,12 @@ impl Replay {
     }
 
     /// Every symbol that has occurred, by id.
-    pub fn symbols(&mut self) -> &[String] {
+    pub fn symbol_names(&mut self) -> &[String] {
         self.symbols.names()
     }
 
     /// The text of a symbol's id.
-    pub fn symbol(&mut self, id: SymbolId) -> Option<&str> {
+    pub fn symbol_name(&mut self, id: SymbolId) -> Option<&str> {
         self.symbols.get(id)
     }
 

@@ -95,7 +95,7 @@ impl DemoReader {
             Role::Counter => Start::Oldest,
         };
         let attached = Instant::now();
-        let mut reader = Reader::open(&self.bus)?.from(start)?;
+        let mut reader = Reader::open(&self.bus)?.start_at(start)?;
         let there = reader.stat().bars;
         say(&Word::Ready)?;
 

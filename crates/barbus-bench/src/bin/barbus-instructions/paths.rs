@@ -283,7 +283,7 @@ fn library_open() -> anyhow::Result<usize> {
     let directory = scratch()?;
     let (bus, _writer) = filled_bus(&directory, ROWS)?;
     for _ in 0..TIMES {
-        let reader = counted_work(|| Reader::open(bus.path())?.from(Start::Today))?;
+        let reader = counted_work(|| Reader::open(bus.path())?.start_at(Start::Today))?;
         ensure!(reader.position() == 0, "{reader:?}");
     }
     Ok(TIMES)
@@ -292,7 +292,7 @@ fn library_open() -> anyhow::Result<usize> {
 fn library_poll() -> anyhow::Result<usize> {
     let directory = scratch()?;
     let (bus, mut writer) = bus(&directory)?;
-    let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+    let mut reader = Reader::open(bus.path())?.start_at(Start::Oldest)?;
     reader.poll()?;
     for i in 1..=OPERATIONS {
         writer.push(&row(i))?;
@@ -308,7 +308,7 @@ fn library_poll() -> anyhow::Result<usize> {
 fn library_catch_up() -> anyhow::Result<usize> {
     let directory = scratch()?;
     let (bus, writer) = filled_bus(&directory, ROWS)?;
-    let mut reader = Reader::open(bus.path())?.from(Start::Oldest)?;
+    let mut reader = Reader::open(bus.path())?.start_at(Start::Oldest)?;
     let to = ROWS - writer.ring().geometry().tip_rows as usize - 1_024;
     let mut next = 0;
     while next < to {
