@@ -4,7 +4,7 @@ use barbus_shm::{Store, WriteMap, allocate, sync};
 
 use crate::geometry::crc_of;
 use crate::layout::*;
-use crate::template::{dictionary_message, footer_flatbuffer, prefix, schema_flatbuffer, slot_message};
+use crate::arrow_messages::{dictionary_message, footer_flatbuffer, prefix, schema_flatbuffer, slot_message};
 use crate::{Geometry, RingError, Spec};
 
 /// Lays out an empty ring at `path`, whole or not at all: it is built beside it, renamed over it, and the name is put on disk.
@@ -103,7 +103,7 @@ fn put(map: &WriteMap, offset: usize, bytes: &[u8]) {
     }
 }
 
-fn map_length(map: &WriteMap, at: usize, message: &crate::template::Message, rows: u64) {
+fn map_length(map: &WriteMap, at: usize, message: &crate::arrow_messages::Message, rows: u64) {
     use barbus_shm::Memory;
     map.words64(at + message.length, 1)[0].set(rows);
     for node in &message.nodes {

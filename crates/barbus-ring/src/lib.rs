@@ -28,37 +28,35 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod archivist;
-mod block;
+mod maintenance;
+mod columns;
 mod create;
 mod error;
-mod follower;
+mod reader;
 mod geometry;
 pub mod layout;
 #[cfg(test)]
-mod model;
+mod loom;
 mod pin;
-mod place;
-mod recover;
+mod lookup;
 mod ring;
 mod row;
 mod spec;
-mod stream;
-mod template;
+mod burst;
+mod arrow_messages;
 mod tip;
 mod verify;
 mod writer;
 
-pub use archivist::{Archivist, BlockRows};
+pub use maintenance::{Archivist, BlockRows};
 pub use create::create;
 pub use error::{DictionaryFull, RingError, RingFull};
-pub use follower::{Follower, Polled, Position, Start, StartError};
+pub use reader::{Follower, Polled, Position, Start, StartError};
 pub use geometry::Geometry;
 pub use pin::{Bits, FrozenSymbols, PinnedBlocks, PinnedRows, Validity};
-pub use place::Place;
-pub use recover::Recovery;
+pub use lookup::Place;
+pub use writer::{Recovery, RingWriter};
 pub use ring::{Ring, RingStatus};
 pub use row::{MAX_OPTIONAL, Row, SymbolId};
 pub use spec::{Price, Spec};
 pub use verify::RingReport;
-pub use writer::RingWriter;

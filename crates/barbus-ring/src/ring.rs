@@ -99,7 +99,7 @@ impl<M: Memory> Ring<M> {
 
     /// Whether the ring's columns are those of `spec`.
     pub fn has_schema(&self, spec: &crate::Spec) -> bool {
-        self.schema_flatbuffer() == crate::template::schema_flatbuffer(&spec.schema())
+        self.schema_flatbuffer() == crate::arrow_messages::schema_flatbuffer(&spec.schema())
     }
 
     /// Counts commits and day closes, wrapping: to be read before looking for rows, and passed to [`Ring::wait`].

@@ -1,8 +1,8 @@
 use barbus_shm::{Load, Memory};
 
-use crate::block::FIRST_OPTIONAL;
+use crate::columns::FIRST_OPTIONAL;
 use crate::layout::*;
-use crate::template::{Message, slot_message};
+use crate::arrow_messages::{Message, slot_message};
 use crate::{Ring, SymbolId};
 
 /// What a look at every part of a ring found.

@@ -2,8 +2,8 @@
 
 use barbus_shm::{Load, Memory};
 
-use crate::block::{FRAME, SYMBOL};
-use crate::follower::LOOKS;
+use crate::columns::{FRAME, SYMBOL};
+use crate::reader::LOOKS;
 use crate::tip::Tip;
 use crate::{Follower, Polled, Ring, Row, SymbolId};
 

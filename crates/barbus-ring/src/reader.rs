@@ -2,7 +2,7 @@ use barbus_shm::{Memory, ReaderMemory};
 
 use crate::layout::*;
 use crate::ring::Header;
-use crate::stream::Stream;
+use crate::burst::Stream;
 use crate::tip::Tip;
 use crate::{PinnedBlocks, PinnedRows, Ring, RingError, Row};
 

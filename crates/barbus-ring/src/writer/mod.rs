@@ -4,11 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use barbus_shm::{Load, Store, WriteMap, WriterMemory};
 
-use crate::archivist::Unsynced;
-use crate::block::RUN;
+mod recover;
+
+use crate::arrow_messages::{Message, dictionary_message, slot_message};
+use crate::columns::RUN;
 use crate::layout::*;
-use crate::template::{Message, dictionary_message, slot_message};
-use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Recovery, Ring, RingError, RingFull, Row, Spec, SymbolId};
+use crate::maintenance::Unsynced;
+use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Ring, RingError, RingFull, Row, Spec, SymbolId};
+
+pub use recover::Recovery;
 
 /// Rows whose tip slots are claimed at once. With those of a run they are less than the smallest tip: a row leaves the tip only once its columns
 /// are there.
@@ -405,7 +409,7 @@ impl<M: WriterMemory> RingWriter<M> {
         // The length of each column and how many nulls it has, one after the other.
         let nodes = self.ring.map.words64(at + message.nodes[0], 2 * message.nodes.len()).as_chunks::<2>().0;
         for (k, nulls) in nulls.iter().enumerate().take(self.ring.geometry.optional) {
-            nodes[crate::block::FIRST_OPTIONAL + k][1].set((*nulls).into());
+            nodes[crate::columns::FIRST_OPTIONAL + k][1].set((*nulls).into());
         }
         for node in nodes {
             node[0].set(rows.into());

@@ -210,7 +210,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "the symbols of a block that is used again meanwhile are not given out",
         prepare: |writer| full(writer, 1),
         shared: |g| {
-            let first_frame = g.slot(0) + g.columns[crate::block::FRAME].values;
+            let first_frame = g.slot(0) + g.columns[crate::columns::FRAME].values;
             Shared::default().slot(g, 0).word(first_frame)
         },
         run: |arena| {
@@ -650,12 +650,12 @@ const SCENARIOS: &[Scenario] = &[
             push(writer, 2);
             writer.settle();
         },
-        shared: |g| Shared::default().columns(g, 0, 2).word(g.slot(0) + crate::template::slot_message(g).length),
+        shared: |g| Shared::default().columns(g, 0, 2).word(g.slot(0) + crate::arrow_messages::slot_message(g).length),
         run: |arena| {
             let mut writer = arena.writer();
             let reader = loom::thread::spawn(move || {
                 let ring = arena.ring();
-                let length = ring.u64(ring.geometry.slot(0) + crate::template::slot_message(&ring.geometry).length);
+                let length = ring.u64(ring.geometry.slot(0) + crate::arrow_messages::slot_message(&ring.geometry).length);
                 // What an acquire load would be.
                 loom::sync::atomic::fence(loom::sync::atomic::Ordering::Acquire);
                 let mut rows = Vec::new();
@@ -675,7 +675,7 @@ const SCENARIOS: &[Scenario] = &[
             writer.intern("A").unwrap();
         },
         shared: |g| {
-            let length = g.dictionary + crate::template::dictionary_message(g).length;
+            let length = g.dictionary + crate::arrow_messages::dictionary_message(g).length;
             Shared::default().word(length).word32(g.dictionary_offsets + 8)
         },
         run: |arena| {
@@ -683,7 +683,7 @@ const SCENARIOS: &[Scenario] = &[
             let reader = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 let geometry = &ring.geometry;
-                let length = ring.u64(geometry.dictionary + crate::template::dictionary_message(geometry).length);
+                let length = ring.u64(geometry.dictionary + crate::arrow_messages::dictionary_message(geometry).length);
                 // What an acquire load would be.
                 loom::sync::atomic::fence(loom::sync::atomic::Ordering::Acquire);
                 let end = ring.u32(geometry.dictionary_offsets + 8);
@@ -908,7 +908,7 @@ fn find(name: &str) -> Sabotage {
 /// Whether scenario `index` fails with the protocol broken.
 fn notices(index: usize, sabotage: &str) -> bool {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "model::broken", "--nocapture"])
+        .args(["--exact", "loom::broken", "--nocapture"])
         .env("BARBUS_MODEL_BROKEN", format!("{index}/{sabotage}"))
         .env("BARBUS_MODEL_PREEMPTIONS", "2")
         .env("RUST_BACKTRACE", "0")
