@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::Int32Type;
 use barbus::{Bus, Event, InitOptions, Reader, Row, Start, SymbolId};
-use barbus_ring::{Follower, Polled, Ring, RingWriter, Spec, create};
+use barbus_ring::{Polled, Ring, RingReader, RingWriter, Spec, create};
 use barbus_writer::Writer;
 
 use crate::filling::{append_all, persist};
@@ -158,12 +158,12 @@ fn row(symbols: &[SymbolId], i: usize) -> Row {
 
 /// Reads a day's bars from number `first` on, and compares each.
 fn check_ring(ring: &Ring, first: u64, wanted: impl Fn(usize) -> Row) -> anyhow::Result<()> {
-    let mut follower = Follower::new(ring, barbus_ring::Start::Seq(first))?;
+    let mut ring_reader = RingReader::new(ring, barbus_ring::RingStart::Seq(first))?;
     let mut rows = Vec::new();
     let mut next = 0;
     while next < BARS {
         rows.clear();
-        let polled = follower.poll(ring, &mut rows, 1_024);
+        let polled = ring_reader.poll(ring, &mut rows, 1_024);
         ensure!(matches!(polled, Polled::Rows(_)), "{polled:?} where bar {next} comes next");
         for found in &rows {
             let wanted = Row { seq: first + next as u64, received_ns: found.received_ns, ..wanted(next) };

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use barbus::arrow::datatypes::Float64Type;
 use barbus::{Bus, Event, InitOptions, Reader, Start, View};
 use barbus_bench_link::{Peer, Receiver, Sender, Wait, pin, scratch, unpin};
-use barbus_ring::Follower;
+use barbus_ring::RingReader;
 use barbus_writer::Writer;
 
 use crate::batch::{BARS, minutes};
@@ -175,14 +175,14 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     )?;
     // The same without Arrow: the pins and the bytes.
     let ring = barbus_ring::Ring::attach(&bus.ring())?;
-    let oldest = |_| Follower::new(&ring, barbus_ring::Start::Oldest);
-    let follower = sums.pinned(
+    let oldest = |_| RingReader::new(&ring, barbus_ring::RingStart::Oldest);
+    let ring_reader = sums.pinned(
         "ring",
         oldest(())?,
         |_| oldest(()),
-        |follower| {
+        |ring_reader| {
             let mut total = 0.0;
-            while let Some(rows) = follower.pin(&ring)? {
+            while let Some(rows) = ring_reader.pin(&ring)? {
                 total += sum_of_bytes(&rows.values(&ring, CLOSE));
             }
             Ok(total)
@@ -190,10 +190,12 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     )?;
     sums.pinned(
         "ring, in runs",
-        follower,
+        ring_reader,
         |_| oldest(()),
-        |follower| {
-            follower.pin_each(&ring).try_fold(0.0, |total, rows| Ok(total + sum_of_bytes(&rows?.values(&ring, CLOSE))))
+        |ring_reader| {
+            ring_reader
+                .pin_each(&ring)
+                .try_fold(0.0, |total, rows| Ok(total + sum_of_bytes(&rows?.values(&ring, CLOSE))))
         },
     )?;
 

@@ -8,7 +8,7 @@ use barbus_ring::RingWriter;
 pub(crate) fn append_all(writer: &mut RingWriter, rows: &mut [Row]) -> anyhow::Result<()> {
     let mut rest = rows;
     while !rest.is_empty() {
-        let room = writer.room()?.min(rest.len());
+        let room = writer.reserve_rows()?.min(rest.len());
         let (now, later) = rest.split_at_mut(room);
         writer.append(now);
         rest = later;
@@ -18,10 +18,10 @@ pub(crate) fn append_all(writer: &mut RingWriter, rows: &mut [Row]) -> anyhow::R
 
 /// Lets the sealed blocks be used again, as if they were archived.
 pub(crate) fn persist(writer: &RingWriter) -> anyhow::Result<()> {
-    let archivist = writer.archivist();
-    archivist.sync()?;
-    for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
-        archivist.mark_persisted(block.block);
+    let maintenance = writer.maintenance();
+    maintenance.sync()?;
+    for block in maintenance.unpersisted().into_iter().filter(|block| block.sealed) {
+        maintenance.mark_persisted(block.block);
     }
     Ok(())
 }

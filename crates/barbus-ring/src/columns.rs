@@ -119,7 +119,7 @@ impl<M: Memory> Ring<M> {
     }
 
     /// Raises each symbol's frame in `last_ms` to the highest that it has in the first `rows` rows of `slot`.
-    pub(crate) fn last_frames(&self, slot: usize, rows: u32, last_ms: &mut [i64]) {
+    pub(crate) fn raise_last_frames(&self, slot: usize, rows: u32, last_ms: &mut [i64]) {
         let at = self.geometry.slot(slot);
         let frames = self.map.words64(at + self.geometry.columns[FRAME].values, rows as usize);
         let symbols = self.map.words32(at + self.geometry.columns[SYMBOL].values, rows as usize);

@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 
 use barbus_shm::{Store, WriteMap, allocate, sync};
 
+use crate::arrow_messages::{dictionary_message, footer_flatbuffer, prefix, schema_flatbuffer, slot_message};
 use crate::geometry::crc_of;
 use crate::layout::*;
-use crate::arrow_messages::{dictionary_message, footer_flatbuffer, prefix, schema_flatbuffer, slot_message};
 use crate::{Geometry, RingError, Spec};
 
 /// Lays out an empty ring at `path`, whole or not at all: it is built beside it, renamed over it, and the name is put on disk.

@@ -5,11 +5,11 @@ use barbus_shm::{Load, Memory};
 use crate::columns::{FRAME, SYMBOL};
 use crate::reader::LOOKS;
 use crate::tip::Tip;
-use crate::{Follower, Polled, Ring, Row, SymbolId};
+use crate::{Polled, Ring, RingReader, Row, SymbolId};
 
 /// Where a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct RowLocation {
     /// Its sequence number.
     pub seq: u64,
     /// Its block.
@@ -20,8 +20,8 @@ pub struct Place {
     pub row: u32,
 }
 
-impl Follower {
-    /// As [`Follower::poll`], but of the rows only their symbols are appended to `symbols`, and `last_ms` is raised to their highest frame.
+impl RingReader {
+    /// As [`RingReader::poll`], but of the rows only their symbols are appended to `symbols`, and `last_ms` is raised to their highest frame.
     ///
     /// It goes as far as the columns do: a few rows behind those may be in the tip only, and come by `poll`.
     pub fn poll_symbols<M: Memory>(
@@ -56,22 +56,22 @@ impl Follower {
 }
 
 impl<M: Memory> Ring<M> {
-    /// The row at a place that a [`Follower`] has come past; `None` once its block is gone.
-    pub fn row(&self, place: Place) -> Option<Row> {
+    /// The row at a place that a [`RingReader`] has come past; `None` once its block is gone.
+    pub fn row(&self, place: RowLocation) -> Option<Row> {
         self.look(place, || self.copy_row(place.slot as usize, place.row), |row| row)
     }
 
     /// The frame (end of bar, UTC ms) of such a row.
     #[inline]
-    pub fn frame_ms(&self, place: Place) -> Option<i64> {
+    pub fn frame_ms(&self, place: RowLocation) -> Option<i64> {
         let at = |slot: usize| self.geometry.slot(slot) + self.geometry.columns[FRAME].values + 8 * place.row as usize;
         self.look(place, || self.u64(at(place.slot as usize)) as i64, |row| row.frame_ms)
     }
 
     /// Reads from the columns where they have the row, and else from the tip.
     #[inline]
-    fn look<T>(&self, place: Place, of_columns: impl Fn() -> T, of_tip: impl Fn(Row) -> T) -> Option<T> {
-        let Place { seq, block, slot, row } = place;
+    fn look<T>(&self, place: RowLocation, of_columns: impl Fn() -> T, of_tip: impl Fn(Row) -> T) -> Option<T> {
+        let RowLocation { seq, block, slot, row } = place;
         let slot = Some(slot as usize).filter(|&slot| slot < self.geometry.slots as usize)?;
         for _ in 0..LOOKS {
             if !self.still(slot, block) {

@@ -28,7 +28,7 @@ pub struct BlockRows {
 ///
 /// A block without the mark is never reused, so its committed rows do not change while they are read here.
 #[derive(Debug)]
-pub struct Archivist<M = WriteMap> {
+pub struct RingMaintenance<M = WriteMap> {
     ring: Arc<Ring<M>>,
     syncing: Arc<Mutex<Unsynced>>,
 }
@@ -36,13 +36,13 @@ pub struct Archivist<M = WriteMap> {
 /// What a sync has to put on disk besides the file: the path whose directory does not have its name yet.
 pub(crate) type Unsynced = Option<PathBuf>;
 
-impl<M> Clone for Archivist<M> {
+impl<M> Clone for RingMaintenance<M> {
     fn clone(&self) -> Self {
         Self { ring: Arc::clone(&self.ring), syncing: Arc::clone(&self.syncing) }
     }
 }
 
-impl<M: WriterMemory> Archivist<M> {
+impl<M: WriterMemory> RingMaintenance<M> {
     pub(crate) fn new(ring: Arc<Ring<M>>, syncing: Arc<Mutex<Unsynced>>) -> Self {
         Self { ring, syncing }
     }
@@ -53,7 +53,7 @@ impl<M: WriterMemory> Archivist<M> {
     }
 
     /// Whether both are of one file.
-    pub fn is_of(&self, other: &Self) -> bool {
+    pub fn is_same_ring(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.ring, &other.ring)
     }
 
@@ -97,9 +97,9 @@ impl<M: WriterMemory> Archivist<M> {
     }
 
     /// Raises the frame (end of bar, UTC ms) of each symbol in `last_ms`, by id, to the highest that the first `rows` rows of a block have.
-    pub fn last_frames(&self, block: u64, rows: u32, last_ms: &mut [i64]) {
+    pub fn raise_last_frames(&self, block: u64, rows: u32, last_ms: &mut [i64]) {
         if let Some(slot) = self.ring.slot_of(block) {
-            self.ring.last_frames(slot, rows.min(self.ring.committed(slot, block)), last_ms);
+            self.ring.raise_last_frames(slot, rows.min(self.ring.committed(slot, block)), last_ms);
         }
     }
 
@@ -154,7 +154,7 @@ impl<M: WriterMemory> Archivist<M> {
         self.sync_by(|| Ok(self.ring.map.sync()?))
     }
 
-    /// As [`Archivist::sync`], with another way to put the file on disk: tests take a picture of it there.
+    /// As [`RingMaintenance::sync`], with another way to put the file on disk: tests take a picture of it there.
     #[doc(hidden)]
     pub fn sync_by(&self, to_disk: impl FnMut() -> Result<(), RingError>) -> Result<(), RingError> {
         // One sync after the other: a slower one would take the durable cursor back, under a file of the archive that relies on it.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use barbus_shm::{Frozen, Load, Memory, Pin, PinWatch, ReadMap, ReaderMemory};
 
 use crate::layout::*;
-use crate::{Follower, Position, Ring, RingError};
+use crate::{Position, Ring, RingError, RingReader};
 
 /// Committed rows of one block, which stay where they are and what they are while the value lives, or anything that was made of it.
 ///
@@ -61,7 +61,7 @@ impl AsRef<[u8]> for Bits {
 
 /// The dictionary of symbols in place: it only grows, and what is counted does not change.
 #[derive(Debug, Clone)]
-pub struct FrozenSymbols {
+pub struct SymbolBuffers {
     /// Symbols in it.
     pub count: u32,
     /// `count + 1` offsets into `text`, i32 little-endian each. Nothing says that a damaged file's ascend.
@@ -100,13 +100,13 @@ impl<M: ReaderMemory> Ring<M> {
     }
 }
 
-/// One block's rows after the other where they lie, from a follower's position on, which goes along: made by [`Follower::pin_each`].
+/// One block's rows after the other where they lie, from a reader's position on, which goes along: made by [`RingReader::pin_each`].
 ///
 /// Blocks that lie one behind the other in the file are locked together, at most 16 and an eighth of the ring, and let go
 /// together: before the next of these runs, at the end, or when this is dropped. What was handed out is held by itself, for as long as it lives.
 #[derive(Debug)]
 pub struct PinnedBlocks<'a, M: ReaderMemory = ReadMap> {
-    follower: &'a mut Follower,
+    reader: &'a mut RingReader,
     ring: &'a Ring<M>,
     run: Option<Run<M>>,
 }
@@ -134,13 +134,13 @@ impl<M: ReaderMemory> Run<M> {
 }
 
 impl<'a, M: ReaderMemory> PinnedBlocks<'a, M> {
-    pub(crate) fn new(follower: &'a mut Follower, ring: &'a Ring<M>) -> Self {
-        Self { follower, ring, run: None }
+    pub(crate) fn new(reader: &'a mut RingReader, ring: &'a Ring<M>) -> Self {
+        Self { reader, ring, run: None }
     }
 
     /// The next row to be read.
     pub fn position(&self) -> Position {
-        self.follower.position()
+        self.reader.position()
     }
 
     /// The ring.
@@ -153,8 +153,8 @@ impl<M: ReaderMemory> Iterator for PinnedBlocks<'_, M> {
     type Item = Result<PinnedRows<M>, RingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Self { follower, ring, run } = self;
-        let pinned = follower.pin_after(ring, |slot, block| {
+        let Self { reader, ring, run } = self;
+        let pinned = reader.pin_after(ring, |slot, block| {
             if !run.as_ref().is_some_and(|run| run.blocks.contains(&block)) {
                 // First the one, then the other: never two of them.
                 *run = None;
@@ -245,11 +245,11 @@ impl Ring {
     }
 
     /// The symbols that are in the dictionary now, in place.
-    pub fn frozen_symbols(&self) -> FrozenSymbols {
+    pub fn symbol_buffers(&self) -> SymbolBuffers {
         let count = self.symbol_count();
         let at = self.geometry.dictionary_offsets;
         let end = self.map.words32(at + 4 * count as usize, 1)[0].get().min(self.geometry.symbol_bytes);
-        FrozenSymbols {
+        SymbolBuffers {
             count,
             offsets: Frozen::new(&self.map, None, at, 4 * (count as usize + 1)),
             text: Frozen::new(&self.map, None, self.geometry.dictionary_text, end as usize),

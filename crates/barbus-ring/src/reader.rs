@@ -1,14 +1,14 @@
 use barbus_shm::{Memory, ReaderMemory};
 
+use crate::burst::Stream;
 use crate::layout::*;
 use crate::ring::Header;
-use crate::burst::Stream;
 use crate::tip::Tip;
 use crate::{PinnedBlocks, PinnedRows, Ring, RingError, Row};
 
-/// Where a follower begins.
+/// Where a reader begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
+pub enum RingStart {
     /// Behind the newest row: only what comes from now on.
     Live,
     /// At the oldest row that the ring still holds.
@@ -82,7 +82,7 @@ impl Position {
 
 /// A reader's position in a ring. It owns nothing in it, and the writer does not know of it.
 #[derive(Debug, Clone)]
-pub struct Follower {
+pub struct RingReader {
     pub(crate) at: Position,
     /// The slot of `at.block`, once it was looked up.
     pub(crate) slot: Option<usize>,
@@ -91,9 +91,9 @@ pub struct Follower {
     stream: Stream,
 }
 
-impl Follower {
+impl RingReader {
     /// A position at `start`. With `Today` or `Oldest` in a ring without rows it begins at the first row to come.
-    pub fn new<M: Memory>(ring: &Ring<M>, start: Start) -> Result<Self, StartError> {
+    pub fn new<M: Memory>(ring: &Ring<M>, start: RingStart) -> Result<Self, StartError> {
         // A look fails when the writer recycles a block in the middle of it; a file that never comes to rest is no ring.
         (0..LOOKS).find_map(|_| Self::try_new(ring, start)).unwrap_or(Err(StartError::Corrupt))
     }
@@ -103,15 +103,15 @@ impl Follower {
         Self { at: Position { seq, block, row }, slot: found.map(|(_, slot)| slot), day, stream: Stream::default() }
     }
 
-    pub(crate) fn try_new<M: Memory>(ring: &Ring<M>, start: Start) -> Option<Result<Self, StartError>> {
+    pub(crate) fn try_new<M: Memory>(ring: &Ring<M>, start: RingStart) -> Option<Result<Self, StartError>> {
         let (newest, rows) = ring.cursor();
         if newest == 0 {
             let first = ring.geometry.first_seq;
             return Some(match start {
-                Start::Day(_) => Err(StartError::NoSuchDay),
-                Start::Seq(seq) if seq > first => Err(StartError::Future { seq, next: first }),
+                RingStart::Day(_) => Err(StartError::NoSuchDay),
+                RingStart::Seq(seq) if seq > first => Err(StartError::Future { seq, next: first }),
                 // Rows of the file that this one replaced: the first poll that finds a block says how many were missed.
-                Start::Seq(seq) if seq < first => Ok(Self::at(0, 0, seq, None)),
+                RingStart::Seq(seq) if seq < first => Ok(Self::at(0, 0, seq, None)),
                 _ => Ok(Self::at(1, 0, first, None)),
             });
         }
@@ -137,13 +137,13 @@ impl Follower {
         };
         Some(match start {
             // A day that was closed before is not news. The cursor is older than the seal, and may lack its last rows.
-            Start::Live if header.last_of_day() => {
+            RingStart::Live if header.last_of_day() => {
                 let next = header.first_seq.wrapping_add(header.state & STATE_ROWS);
                 Ok(Self::at(newest + 1, 0, next, None))
             }
-            Start::Live => Ok(live),
-            Start::Oldest => Ok(first_of(&|_| true)?),
-            Start::Today => {
+            RingStart::Live => Ok(live),
+            RingStart::Oldest => Ok(first_of(&|_| true)?),
+            RingStart::Today => {
                 // The newest day is the newest block's; where that block only carries late rows, the last day before it.
                 let newest_day = (0..ring.geometry.slots as usize)
                     .filter_map(|slot| ring.header(slot))
@@ -152,14 +152,14 @@ impl Follower {
                     .max();
                 Ok(newest_day.and_then(|day| first_of(&|header| header.day == day)).unwrap_or(live))
             }
-            Start::Day(day) => {
+            RingStart::Day(day) => {
                 first_of(&|header| header.day != NO_DAY && header.day >= day).ok_or(StartError::NoSuchDay)
             }
-            Start::Seq(seq) if seq > next => Err(StartError::Future { seq, next }),
-            Start::Seq(seq) if seq >= counted => {
+            RingStart::Seq(seq) if seq > next => Err(StartError::Future { seq, next }),
+            RingStart::Seq(seq) if seq >= counted => {
                 Ok(Self::at(newest, rows.wrapping_add(seq.wrapping_sub(counted) as u32), seq, Some((&header, slot))))
             }
-            Start::Seq(seq) => {
+            RingStart::Seq(seq) => {
                 let holding = (0..ring.geometry.slots as usize).find_map(|slot| {
                     let header = ring.header(slot)?;
                     let rows = u64::from(ring.committed(slot, header.block));
@@ -255,18 +255,18 @@ impl Follower {
 
     /// The next rows where they lie: from the position to what is committed in its block; the position goes on behind them.
     ///
-    /// `None` where something else comes first, which [`Follower::poll`] tells: a day's close, rows that were missed, or nothing new. It makes
+    /// `None` where something else comes first, which [`RingReader::poll`] tells: a day's close, rows that were missed, or nothing new. It makes
     /// the system calls of a lock where there are rows. Rows come here a little later than by `poll`, which reads them from the tip.
     pub fn pin<M: ReaderMemory>(&mut self, ring: &Ring<M>) -> Result<Option<PinnedRows<M>>, RingError> {
         self.pin_after(ring, |_, _| Ok(()))
     }
 
-    /// As [`Follower::pin`] again and again: for many blocks, whose locks are taken together.
+    /// As [`RingReader::pin`] again and again: for many blocks, whose locks are taken together.
     pub fn pin_each<'a, M: ReaderMemory>(&'a mut self, ring: &'a Ring<M>) -> PinnedBlocks<'a, M> {
         PinnedBlocks::new(self, ring)
     }
 
-    /// As [`Follower::pin`]; before the lock of a slot with rows `before` is told the slot and its block.
+    /// As [`RingReader::pin`]; before the lock of a slot with rows `before` is told the slot and its block.
     pub(crate) fn pin_after<M: ReaderMemory>(
         &mut self,
         ring: &Ring<M>,
@@ -292,7 +292,7 @@ impl Follower {
     }
 
     /// Whether a poll would find something; it changes nothing.
-    pub fn ready<M: Memory>(&self, ring: &Ring<M>) -> bool {
+    pub fn is_ready<M: Memory>(&self, ring: &Ring<M>) -> bool {
         self.clone().poll(ring, &mut Vec::new(), 1) != Polled::Empty
     }
 

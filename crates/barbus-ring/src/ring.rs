@@ -170,7 +170,7 @@ impl<M: Memory> Ring<M> {
         let last = counted.checked_sub(1)?;
         ahead.or_else(|| newest(last)).or_else(|| {
             let mut found = Vec::new();
-            crate::Follower::new(self, crate::Start::Seq(last)).ok()?.poll(self, &mut found, 1);
+            crate::RingReader::new(self, crate::RingStart::Seq(last)).ok()?.poll(self, &mut found, 1);
             found.first().copied().filter(|row| row.seq == last)
         })
     }

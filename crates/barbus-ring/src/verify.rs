@@ -1,8 +1,8 @@
 use barbus_shm::{Load, Memory};
 
+use crate::arrow_messages::{Message, slot_message};
 use crate::columns::FIRST_OPTIONAL;
 use crate::layout::*;
-use crate::arrow_messages::{Message, slot_message};
 use crate::{Ring, SymbolId};
 
 /// What a look at every part of a ring found.

@@ -39,7 +39,7 @@ fn arrow_rs_reads_it_as_a_file_and_as_a_stream_at_every_moment() {
             ..Row::default()
         };
         writer.push(&row).unwrap();
-        writer.settle();
+        writer.write_back();
         expected.push((name, 0.1 * i as f64, money, i));
         if ![0, 1, 63, 64, 65, 127, 149].contains(&i) {
             continue;
@@ -71,7 +71,7 @@ fn arrow_rs_reads_it_as_a_file_and_as_a_stream_at_every_moment() {
 /// Promise 9: whatever the bytes are, attaching gives an error or a ring that can be read without a panic.
 #[test]
 fn any_byte_of_the_head_may_be_wrong() {
-    use barbus_ring::{Follower, Polled, Ring, Start};
+    use barbus_ring::{Polled, Ring, RingReader, RingStart};
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bars.ring");
     create(
@@ -99,11 +99,11 @@ fn any_byte_of_the_head_may_be_wrong() {
                 ring.status();
                 ring.symbol(symbol);
                 let mut rows = Vec::new();
-                for start in [Start::Live, Start::Oldest, Start::Today, Start::Seq(50)] {
+                for start in [RingStart::Live, RingStart::Oldest, RingStart::Today, RingStart::Seq(50)] {
                     // Starting looks again while the writer recycles; a file at rest must not make it look for ever.
-                    let Ok(mut follower) = Follower::new(&ring, start) else { continue };
+                    let Ok(mut reader) = RingReader::new(&ring, start) else { continue };
                     for _ in 0..10 {
-                        if follower.poll(&ring, &mut rows, 1000) == Polled::Empty {
+                        if reader.poll(&ring, &mut rows, 1000) == Polled::Empty {
                             break;
                         }
                     }

@@ -18,7 +18,7 @@ use arrow::array::AsArray;
 use arrow::array::{Array, ArrayAccessor};
 use arrow::datatypes::*;
 use barbus_ring::layout::*;
-use barbus_ring::{Follower, Polled, Price, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
+use barbus_ring::{Polled, Price, Ring, RingReader, RingStart, RingWriter, Row, Spec, SymbolId, create};
 
 fn golden(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file)
@@ -43,10 +43,10 @@ enum Found {
 }
 
 fn read(ring: &Ring, max: usize) -> Vec<Found> {
-    let mut follower = Follower::new(ring, Start::Seq(ring.geometry().first_seq)).unwrap();
+    let mut reader = RingReader::new(ring, RingStart::Seq(ring.geometry().first_seq)).unwrap();
     let (mut found, mut rows) = (Vec::new(), Vec::new());
     loop {
-        match follower.poll(ring, &mut rows, max) {
+        match reader.poll(ring, &mut rows, max) {
             Polled::Rows(_) => found.extend(rows.drain(..).map(Found::Row)),
             Polled::Lapped { missed } => found.push(Found::Lapped(missed)),
             Polled::DayClosed(day) => found.push(Found::DayClosed(day)),
@@ -200,8 +200,8 @@ fn version_1_with_float64_prices() {
     assert_eq!((report.blocks, report.checksums, report.problems), (5, 3, vec![]));
     assert_eq!(ring.geometry().lineage, 0x0123_4567_89ab_cdef);
     assert_eq!(ring.geometry().created_ns, 1_720_000_000_000_000_000);
-    for (start, seq) in [(Start::Live, 1_301), (Start::Today, 1_231), (Start::Day(19_901), 1_103)] {
-        assert_eq!(Follower::new(&ring, start).unwrap().position().seq, seq);
+    for (start, seq) in [(RingStart::Live, 1_301), (RingStart::Today, 1_231), (RingStart::Day(19_901), 1_103)] {
+        assert_eq!(RingReader::new(&ring, start).unwrap().position().seq, seq);
     }
 
     // Promise 6: today's writer takes it over, in another boot than the one that it was written in.
@@ -250,7 +250,7 @@ fn write_golden(name: &str, spec: &Spec, fill: impl FnOnce(&mut RingWriter)) {
     create(&path, spec).unwrap();
     let mut writer = RingWriter::open(&path).unwrap();
     fill(&mut writer);
-    writer.settle();
+    writer.write_back();
     writer.heartbeat(1_720_000_003_000_000_000);
     drop(writer);
     // What differs from run to run is made the same.
@@ -286,7 +286,7 @@ fn write_golden_files() {
         ..Spec::default()
     };
     write_golden(&format!("v{VERSION}"), &spec, |writer| {
-        let archivist = writer.archivist();
+        let maintenance = writer.maintenance();
         ["000001.XSHE", "600519.XSHG", "比亚迪"].iter().for_each(|name| {
             writer.intern(name).unwrap();
         });
@@ -299,19 +299,19 @@ fn write_golden_files() {
         writer.begin_day(19_900);
         push(writer, 100, 3);
         writer.close_day();
-        archivist.mark_persisted(1);
-        archivist.mark_persisted(2);
+        maintenance.mark_persisted(1);
+        maintenance.mark_persisted(2);
         // Block 3: rows between two days. Blocks 4 and 5: a day that ends with a full block.
         push(writer, 3, 3);
         writer.begin_day(19_901);
         push(writer, 128, 3);
         writer.close_day();
-        (3..=5).for_each(|block| archivist.seal_checksum(block));
-        archivist.mark_persisted(3);
+        (3..=5).for_each(|block| maintenance.seal_checksum(block));
+        maintenance.mark_persisted(3);
         // Block 6, in slot 0, of which 60 rows were synced, and block 7, in slot 1, open, with a symbol that came last.
         writer.begin_day(19_902);
         push(writer, 60, 3);
-        archivist.sync().unwrap();
+        maintenance.sync().unwrap();
         writer.intern("IF2407.CCFX").unwrap();
         push(writer, 10, 4);
         writer.wake();

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use barbus_ring::layout::*;
-use barbus_ring::{Follower, Place, Polled, Position, Ring, RingError, RingWriter, Row, Spec, Start, SymbolId, create};
+use barbus_ring::{
+    Polled, Position, Ring, RingError, RingReader, RingStart, RingWriter, Row, RowLocation, Spec, SymbolId, create,
+};
 use barbus_shm::{Memory, ShmError, Store, WriteMap};
 
 /// The body of the fuzz target: any list of changes to a sound ring.
@@ -29,8 +31,8 @@ fn ring(rows: i64) -> (tempfile::TempDir, PathBuf) {
     let symbol = writer.intern("600000.XSHG").unwrap();
     writer.begin_day(10);
     for frame_ms in 0..rows {
-        let archivist = writer.archivist();
-        archivist.unpersisted().iter().filter(|block| block.sealed).for_each(|b| archivist.mark_persisted(b.block));
+        let maintenance = writer.maintenance();
+        maintenance.unpersisted().iter().filter(|block| block.sealed).for_each(|b| maintenance.mark_persisted(b.block));
         writer.push(&Row { symbol, frame_ms, ..Row::default() }).unwrap();
     }
     (dir, path)
@@ -110,18 +112,25 @@ fn words_may_change_while_the_ring_is_read() {
             for id in 0..20 {
                 ring.symbol(SymbolId(id));
             }
-            let starts = [Start::Live, Start::Oldest, Start::Today, Start::Day(10), Start::Seq(200), Start::Seq(0)];
-            if let Ok(mut follower) = Follower::new(ring, starts[round % starts.len()]) {
+            let starts = [
+                RingStart::Live,
+                RingStart::Oldest,
+                RingStart::Today,
+                RingStart::Day(10),
+                RingStart::Seq(200),
+                RingStart::Seq(0),
+            ];
+            if let Ok(mut reader) = RingReader::new(ring, starts[round % starts.len()]) {
                 for _ in 0..50 {
                     rows.clear();
-                    if let Polled::Rows(count) = follower.poll(ring, &mut rows, 100) {
+                    if let Polled::Rows(count) = reader.poll(ring, &mut rows, 100) {
                         assert!(count == rows.len() && count <= 100);
                         rows_seen += count;
                     }
-                    follower.ready(ring);
-                    follower.day(ring);
-                    let Position { seq, block, row } = follower.position();
-                    ring.row(Place { seq, block, slot: round as u32 % 8, row });
+                    reader.is_ready(ring);
+                    reader.day(ring);
+                    let Position { seq, block, row } = reader.position();
+                    ring.row(RowLocation { seq, block, slot: round as u32 % 8, row });
                 }
             }
             // On a machine with one core to spare the other thread must get its turn.

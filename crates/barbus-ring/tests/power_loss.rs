@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use barbus_ring::layout::*;
 use barbus_ring::{
-    Archivist, BlockRows, Follower, Polled, Ring, RingError, RingWriter, Row, Spec, Start, SymbolId, create,
+    BlockRows, Polled, Ring, RingError, RingMaintenance, RingReader, RingStart, RingWriter, Row, Spec, SymbolId, create,
 };
 
 /// SplitMix64.
@@ -166,7 +166,7 @@ struct Durable {
 struct Bus {
     path: PathBuf,
     writer: RingWriter,
-    archivist: Archivist,
+    maintenance: RingMaintenance,
     disk: Disk,
     known: Known,
     /// Numbers of the rows that the archive has.
@@ -190,7 +190,7 @@ impl Bus {
         let durable = Durable { rows: known.rows.len(), closes: known.closes.len() };
         Ok(Self {
             path: path.into(),
-            archivist: writer.archivist(),
+            maintenance: writer.maintenance(),
             writer,
             disk: Disk::new(&std::fs::read(path).unwrap()),
             known,
@@ -219,7 +219,7 @@ impl Bus {
                 self.look();
             }
         }
-        self.writer.settle();
+        self.writer.write_back();
         self.look();
         true
     }
@@ -267,7 +267,7 @@ impl Bus {
     fn mark(&mut self, random: &mut Random) {
         for _ in 0..random.below(4) {
             if let Some(block) = self.to_mark.pop_front() {
-                self.archivist.mark_persisted(block);
+                self.maintenance.mark_persisted(block);
                 self.look();
             }
         }
@@ -276,10 +276,10 @@ impl Bus {
     /// A sync, with the writer at work beside it; the power may go in each of its halves.
     fn sync(&mut self, random: &mut Random, dies: bool) -> Result<(), Dark> {
         let durable = Durable { rows: self.known.rows.len(), closes: self.known.closes.len() };
-        let archivist = self.archivist.clone();
+        let maintenance = self.maintenance.clone();
         let dark_at = if dies { random.below(2) } else { 2 };
         let mut half = 0;
-        let outcome = archivist.sync_by(|| {
+        let outcome = maintenance.sync_by(|| {
             self.look();
             let mark = self.disk.mark();
             if half == 1 {
@@ -308,16 +308,16 @@ impl Bus {
 
     /// As the flusher does: looks, computes checksums, syncs, archives what it saw, and lets blocks go.
     fn flush(&mut self, random: &mut Random, dies: bool) -> Result<(), Dark> {
-        let mut found: Vec<BlockRows> = self.archivist.unpersisted();
+        let mut found: Vec<BlockRows> = self.maintenance.unpersisted();
         found.retain(|block| !self.to_mark.contains(&block.block));
         for block in found.iter().filter(|block| block.sealed) {
-            self.archivist.seal_checksum(block.block);
+            self.maintenance.seal_checksum(block.block);
             self.look();
         }
         self.sync(random, dies)?;
         for block in found {
             let mut rows = Vec::new();
-            assert!(self.archivist.rows(block.block, 0, block.rows, &mut rows));
+            assert!(self.maintenance.rows(block.block, 0, block.rows, &mut rows));
             for row in rows {
                 assert_eq!(row, self.known.rows[row.seq as usize]);
                 self.archived.insert(row.seq);
@@ -363,14 +363,14 @@ impl Bus {
     }
 }
 
-/// Everything that a follower finds from the oldest row on: rows, and day closes with the number of the next row.
+/// Everything that a reader finds from the oldest row on: rows, and day closes with the number of the next row.
 fn read_all(ring: &Ring, max: usize) -> (Vec<Row>, Vec<(i64, u64)>) {
-    let mut follower = Follower::new(ring, Start::Oldest).unwrap();
+    let mut reader = RingReader::new(ring, RingStart::Oldest).unwrap();
     let (mut rows, mut closes) = (Vec::new(), Vec::new());
     loop {
-        match follower.poll(ring, &mut rows, max) {
+        match reader.poll(ring, &mut rows, max) {
             Polled::Empty => return (rows, closes),
-            Polled::DayClosed(day) => closes.push((day, follower.position().seq)),
+            Polled::DayClosed(day) => closes.push((day, reader.position().seq)),
             Polled::Rows(_) | Polled::Lapped { .. } => {}
             Polled::Corrupt => panic!("the ring is corrupt"),
         }
@@ -443,9 +443,9 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
 
     // Whoever archives finds what the archive does not have.
     let mut waiting = BTreeMap::new();
-    for block in bus.archivist.unpersisted() {
+    for block in bus.maintenance.unpersisted() {
         let mut rows = Vec::new();
-        assert!(bus.archivist.rows(block.block, 0, block.rows, &mut rows), "{what}");
+        assert!(bus.maintenance.rows(block.block, 0, block.rows, &mut rows), "{what}");
         waiting.extend(rows.into_iter().map(|row| (row.seq, row)));
     }
     for (seq, row) in &waiting {
@@ -463,7 +463,7 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
     bus.known.closes = known.closes[..durable.closes].to_vec();
     bus.known.closes.extend(known.closes[durable.closes..].iter().filter(|close| found.contains(close)));
     bus.durable = Durable { rows: next, closes: bus.known.closes.len() };
-    let mut live = Follower::new(&ring, Start::Live).unwrap();
+    let mut live = RingReader::new(&ring, RingStart::Live).unwrap();
     let mut random = Random(next as u64);
     if bus.known.symbols.is_empty() {
         bus.intern();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use barbus_ring::{Follower, Polled, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
+use barbus_ring::{Polled, Ring, RingReader, RingStart, RingWriter, Row, Spec, SymbolId, create};
 
 const ROWS: u64 = 100_000;
 /// Rows that a writer writes for each "go".
@@ -80,12 +80,12 @@ fn tell(what: std::fmt::Arguments<'_>) {
 
 fn write(path: &Path) {
     let mut writer = RingWriter::open(path).unwrap();
-    let archivist = writer.archivist();
+    let maintenance = writer.maintenance();
     tell(format_args!("opened {}", writer.next_seq()));
     let mut until = writer.next_seq();
     let started = Instant::now();
     std::thread::scope(|scope| {
-        scope.spawn(|| archive(&archivist));
+        scope.spawn(|| archive(&maintenance));
         while writer.next_seq() < ROWS {
             let seq = writer.next_seq();
             if seq == until {
@@ -106,7 +106,7 @@ fn write(path: &Path) {
                 std::thread::yield_now();
             }
             if seq % 50 == 49 {
-                writer.settle();
+                writer.write_back();
                 writer.wake();
                 tell(format_args!("acknowledged {}", seq + 1));
             }
@@ -117,18 +117,18 @@ fn write(path: &Path) {
     tell(format_args!("done"));
 }
 
-/// Promise 7, the ring's part: every row comes to the archivist whole and in order before its block is used again.
-fn archive(archivist: &barbus_ring::Archivist) {
+/// Promise 7, the ring's part: every row comes to the maintenance whole and in order before its block is used again.
+fn archive(maintenance: &barbus_ring::RingMaintenance) {
     let started = Instant::now();
     let mut next = None;
     while next != Some(ROWS) {
-        for block in archivist.unpersisted().iter().filter(|block| block.sealed) {
+        for block in maintenance.unpersisted().iter().filter(|block| block.sealed) {
             let mut rows = Vec::new();
-            assert!(archivist.rows(block.block, 0, block.rows, &mut rows));
+            assert!(maintenance.rows(block.block, 0, block.rows, &mut rows));
             assert_eq!(block.first_seq, next.unwrap_or(block.first_seq));
             assert!(rows.iter().copied().eq((block.first_seq..).take(block.rows as usize).map(row)));
-            archivist.seal_checksum(block.block);
-            archivist.mark_persisted(block.block);
+            maintenance.seal_checksum(block.block);
+            maintenance.mark_persisted(block.block);
             next = Some(block.first_seq + u64::from(block.rows));
         }
         assert!(started.elapsed() < DEADLINE, "archived up to {next:?}");
@@ -139,7 +139,7 @@ fn archive(archivist: &barbus_ring::Archivist) {
 fn read(path: &Path, pace: &str) {
     let started = Instant::now();
     let ring = Ring::attach(path).unwrap();
-    let mut follower = Follower::new(&ring, Start::Oldest).unwrap();
+    let mut reader = RingReader::new(&ring, RingStart::Oldest).unwrap();
     check_read_only(path);
     let mut names = [false; 100];
     let (mut seq, mut count, mut missed, mut laps, mut closes) = (0, 0, 0, 0, 0);
@@ -149,7 +149,7 @@ fn read(path: &Path, pace: &str) {
         assert!(started.elapsed() < DEADLINE, "{pace}: at row {seq}: {:?}", ring.status());
         rows.clear();
         let commits = ring.commits();
-        match follower.poll(&ring, &mut rows, if pace == "slow" { 100 } else { 1_000 }) {
+        match reader.poll(&ring, &mut rows, if pace == "slow" { 100 } else { 1_000 }) {
             Polled::Rows(n) => {
                 assert_eq!(n, rows.len());
                 for found in &rows {
@@ -184,7 +184,7 @@ fn read(path: &Path, pace: &str) {
             Polled::Empty => std::thread::yield_now(),
             Polled::Corrupt => panic!("{pace}: row {seq}: corrupt: {:?}", ring.status()),
         }
-        assert_eq!(follower.position().seq, seq);
+        assert_eq!(reader.position().seq, seq);
     }
     assert!(missed > 0 || closes == ROWS / ROWS_PER_DAY, "who missed nothing saw every day close");
     tell(format_args!("{count} {missed} {laps}"));

@@ -1,6 +1,6 @@
-//! The ring's protocol in one process: what a follower is given, and in which order.
+//! The ring's protocol in one process: what a reader is given, and in which order.
 
-use barbus_ring::{Follower, Polled, Price, Ring, RingWriter, Row, Spec, Start, StartError, SymbolId, create};
+use barbus_ring::{Polled, Price, Ring, RingReader, RingStart, RingWriter, Row, Spec, StartError, SymbolId, create};
 
 struct Fixture {
     _dir: tempfile::TempDir,
@@ -56,10 +56,10 @@ impl Normal for Row {
 }
 
 /// Polls until nothing is new.
-fn drain(follower: &mut Follower, ring: &Ring, max: usize) -> (Vec<Row>, Vec<Polled>) {
+fn drain(reader: &mut RingReader, ring: &Ring, max: usize) -> (Vec<Row>, Vec<Polled>) {
     let (mut rows, mut events) = (Vec::new(), Vec::new());
     loop {
-        match follower.poll(ring, &mut rows, max) {
+        match reader.poll(ring, &mut rows, max) {
             Polled::Empty => return (rows, events),
             Polled::Rows(_) => {}
             event => events.push(event),
@@ -71,7 +71,7 @@ fn drain(follower: &mut Follower, ring: &Ring, max: usize) -> (Vec<Row>, Vec<Pol
 fn rows_come_back_as_they_were_from_the_tip_and_from_the_columns() {
     let mut f = fixture(small());
     f.writer.begin_day(10);
-    let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+    let mut live = RingReader::new(&f.ring, RingStart::Live).unwrap();
     for i in 0..200 {
         assert_eq!(f.writer.push(&row(i)).unwrap(), i);
         let mut rows = Vec::new();
@@ -80,7 +80,7 @@ fn rows_come_back_as_they_were_from_the_tip_and_from_the_columns() {
     }
     // 200 rows behind, the tip holds 64: the first come from the columns.
     for max in [1, 7, 1000] {
-        let mut late = Follower::new(&f.ring, Start::Oldest).unwrap();
+        let mut late = RingReader::new(&f.ring, RingStart::Oldest).unwrap();
         let (rows, events) = drain(&mut late, &f.ring, max);
         assert_eq!(rows, (0..200).map(row).collect::<Vec<_>>());
         assert_eq!(events, []);
@@ -91,7 +91,7 @@ fn rows_come_back_as_they_were_from_the_tip_and_from_the_columns() {
 #[test]
 fn a_day_close_is_an_event_between_its_rows_and_the_next_days() {
     let mut f = fixture(small());
-    let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+    let mut live = RingReader::new(&f.ring, RingStart::Live).unwrap();
     f.writer.begin_day(10);
     (0..3).for_each(|i| {
         f.writer.push(&row(i)).unwrap();
@@ -105,7 +105,7 @@ fn a_day_close_is_an_event_between_its_rows_and_the_next_days() {
     f.writer.push(&row(3)).unwrap();
     assert_eq!(drain(&mut live, &f.ring, 100), (vec![row(3)], vec![]));
 
-    let mut late = Follower::new(&f.ring, Start::Oldest).unwrap();
+    let mut late = RingReader::new(&f.ring, RingStart::Oldest).unwrap();
     let mut rows = Vec::new();
     assert_eq!(late.poll(&f.ring, &mut rows, 100), Polled::Rows(3));
     assert_eq!(late.poll(&f.ring, &mut rows, 100), Polled::DayClosed(10));
@@ -117,7 +117,7 @@ fn a_day_close_is_an_event_between_its_rows_and_the_next_days() {
 fn a_day_that_ends_with_a_full_block_closes_once() {
     for rows in [63, 64, 65, 128] {
         let mut f = fixture(small());
-        let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+        let mut live = RingReader::new(&f.ring, RingStart::Live).unwrap();
         f.writer.begin_day(10);
         (0..rows).for_each(|i| {
             f.writer.push(&row(i)).unwrap();
@@ -136,8 +136,8 @@ fn a_day_that_ends_with_a_full_block_closes_once() {
 fn a_lapped_follower_is_told_exactly_how_many_rows_it_missed() {
     let mut f = fixture(small());
     f.writer.begin_day(10);
-    let archivist = f.writer.archivist();
-    let mut slow = Follower::new(&f.ring, Start::Live).unwrap();
+    let maintenance = f.writer.maintenance();
+    let mut slow = RingReader::new(&f.ring, RingStart::Live).unwrap();
     let mut pushed = 0;
     let mut push = |f: &mut Fixture, n: u64| {
         for _ in 0..n {
@@ -149,8 +149,8 @@ fn a_lapped_follower_is_told_exactly_how_many_rows_it_missed() {
     assert_eq!(slow.poll(&f.ring, &mut Vec::new(), 4), Polled::Rows(4));
     push(&mut f, 4 * 64 - 10);
     assert_eq!(f.writer.push(&row(0)).unwrap_err().blocks, 4, "all four blocks wait for the archive");
-    for block in archivist.unpersisted().iter().filter(|block| block.block <= 2) {
-        archivist.mark_persisted(block.block);
+    for block in maintenance.unpersisted().iter().filter(|block| block.block <= 2) {
+        maintenance.mark_persisted(block.block);
     }
     push(&mut f, 65);
     // Blocks 1 and 2 are gone: rows 4..128 were missed.
@@ -164,8 +164,8 @@ fn a_lapped_follower_is_told_exactly_how_many_rows_it_missed() {
 #[test]
 fn starts() {
     let mut f = fixture(small());
-    assert_eq!(Follower::new(&f.ring, Start::Day(10)).unwrap_err(), StartError::NoSuchDay);
-    assert_eq!(Follower::new(&f.ring, Start::Oldest).unwrap().position().seq, 0);
+    assert_eq!(RingReader::new(&f.ring, RingStart::Day(10)).unwrap_err(), StartError::NoSuchDay);
+    assert_eq!(RingReader::new(&f.ring, RingStart::Oldest).unwrap().position().seq, 0);
     f.writer.begin_day(10);
     (0..70).for_each(|i| {
         f.writer.push(&row(i)).unwrap();
@@ -175,19 +175,19 @@ fn starts() {
     (70..75).for_each(|i| {
         f.writer.push(&row(i)).unwrap();
     });
-    let seq = |start| Follower::new(&f.ring, start).map(|follower| follower.position().seq);
-    assert_eq!(seq(Start::Live), Ok(75));
-    assert_eq!(seq(Start::Oldest), Ok(0));
-    assert_eq!(seq(Start::Today), Ok(70));
-    assert_eq!(seq(Start::Day(10)), Ok(0));
-    assert_eq!(seq(Start::Day(11)), Ok(70));
-    assert_eq!(seq(Start::Day(13)), Err(StartError::NoSuchDay));
-    assert_eq!(seq(Start::Seq(64)), Ok(64));
-    assert_eq!(seq(Start::Seq(75)), Ok(75));
-    assert_eq!(seq(Start::Seq(76)), Err(StartError::Future { seq: 76, next: 75 }));
+    let seq = |start| RingReader::new(&f.ring, start).map(|reader| reader.position().seq);
+    assert_eq!(seq(RingStart::Live), Ok(75));
+    assert_eq!(seq(RingStart::Oldest), Ok(0));
+    assert_eq!(seq(RingStart::Today), Ok(70));
+    assert_eq!(seq(RingStart::Day(10)), Ok(0));
+    assert_eq!(seq(RingStart::Day(11)), Ok(70));
+    assert_eq!(seq(RingStart::Day(13)), Err(StartError::NoSuchDay));
+    assert_eq!(seq(RingStart::Seq(64)), Ok(64));
+    assert_eq!(seq(RingStart::Seq(75)), Ok(75));
+    assert_eq!(seq(RingStart::Seq(76)), Err(StartError::Future { seq: 76, next: 75 }));
     for start in 0..75 {
-        let mut follower = Follower::new(&f.ring, Start::Seq(start)).unwrap();
-        assert_eq!(drain(&mut follower, &f.ring, 9).0, (start..75).map(row).collect::<Vec<_>>());
+        let mut reader = RingReader::new(&f.ring, RingStart::Seq(start)).unwrap();
+        assert_eq!(drain(&mut reader, &f.ring, 9).0, (start..75).map(row).collect::<Vec<_>>());
     }
 }
 
@@ -196,29 +196,29 @@ fn starts() {
 fn the_close_of_a_day_whose_blocks_are_gone_is_told() {
     for (last, empty_block) in [(40, false), (64, false), (64, true)] {
         let mut f = fixture(small());
-        let archivist = f.writer.archivist();
+        let maintenance = f.writer.maintenance();
         f.writer.begin_day(100);
-        let mut follower = Follower::new(&f.ring, Start::Oldest).unwrap();
+        let mut reader = RingReader::new(&f.ring, RingStart::Oldest).unwrap();
         for i in 0..last {
             f.writer.push(&row(i)).unwrap();
-            assert_eq!(drain(&mut follower, &f.ring, 1), (vec![row(i)], vec![]));
+            assert_eq!(drain(&mut reader, &f.ring, 1), (vec![row(i)], vec![]));
         }
         if empty_block {
-            f.writer.room().unwrap();
-            assert_eq!(drain(&mut follower, &f.ring, 1).1, []);
+            f.writer.reserve_rows().unwrap();
+            assert_eq!(drain(&mut reader, &f.ring, 1).1, []);
         }
         assert!(f.writer.close_day());
         let blocks: Vec<u64> = f.ring.blocks().map(|(block, _)| block).collect();
         f.writer.begin_day(101);
         let mut next = last;
         while f.ring.blocks().any(|(block, _)| blocks.contains(&block)) {
-            for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
-                archivist.mark_persisted(block.block);
+            for block in maintenance.unpersisted().into_iter().filter(|block| block.sealed) {
+                maintenance.mark_persisted(block.block);
             }
             f.writer.push(&row(next)).unwrap();
             next += 1;
         }
-        let (rows, events) = drain(&mut follower, &f.ring, 1_000);
+        let (rows, events) = drain(&mut reader, &f.ring, 1_000);
         assert_eq!(events, [Polled::DayClosed(100)], "{last} {empty_block}");
         assert_eq!(rows, (last..next).map(row).collect::<Vec<_>>());
     }
@@ -228,7 +228,7 @@ fn the_close_of_a_day_whose_blocks_are_gone_is_told() {
 #[test]
 fn late_rows_between_two_days_close_nothing() {
     let mut f = fixture(small());
-    let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+    let mut live = RingReader::new(&f.ring, RingStart::Live).unwrap();
     f.writer.begin_day(10);
     f.writer.push(&row(0)).unwrap();
     f.writer.close_day();
@@ -248,14 +248,14 @@ fn late_rows_between_two_days_close_nothing() {
 fn float32_prices_are_the_same_in_the_tip_and_in_the_columns() {
     let mut f = fixture(Spec { price: Price::Float32, ..small() });
     f.writer.begin_day(1);
-    let mut tail = Follower::new(&f.ring, Start::Live).unwrap();
+    let mut tail = RingReader::new(&f.ring, RingStart::Live).unwrap();
     let bar = Row { open: 10.1, high: 10.3, low: 9.9, close: 10.2, ..row(1) };
     let mut from_tip = Vec::new();
     for _ in 0..100 {
         f.writer.push(&bar).unwrap();
         assert_eq!(tail.poll(&f.ring, &mut from_tip, 1), Polled::Rows(1));
     }
-    let mut late = Follower::new(&f.ring, Start::Oldest).unwrap();
+    let mut late = RingReader::new(&f.ring, RingStart::Oldest).unwrap();
     assert_eq!(drain(&mut late, &f.ring, 1000).0, from_tip);
     assert_eq!(from_tip[0].open, f64::from(10.1f32));
 }
@@ -277,7 +277,7 @@ fn the_dictionary_grows_and_says_when_it_is_full() {
 fn the_next_writer_goes_on_and_readers_do_not_notice() {
     let mut f = fixture(small());
     f.writer.begin_day(10);
-    let mut live = Follower::new(&f.ring, Start::Live).unwrap();
+    let mut live = RingReader::new(&f.ring, RingStart::Live).unwrap();
     for i in 0..130 {
         f.writer.push(&row(i)).unwrap();
         if i % 13 == 0 {
@@ -311,9 +311,9 @@ fn every_byte_of_a_sealed_blocks_metadata_is_guarded() {
         writer.push(&Row { symbol, frame_ms: minute * 60_000, present: minute as u8 & 1, ..Row::default() }).unwrap();
     }
     writer.close_day();
-    let archivist = writer.archivist();
-    (1..=2).for_each(|block| archivist.seal_checksum(block));
-    archivist.mark_persisted(1);
+    let maintenance = writer.maintenance();
+    (1..=2).for_each(|block| maintenance.seal_checksum(block));
+    maintenance.mark_persisted(1);
     drop(writer);
     let ring = Ring::attach(&path).unwrap();
     assert_eq!(ring.verify().problems, Vec::<String>::new());
@@ -369,7 +369,7 @@ fn a_ring_that_is_written_has_no_problems() {
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let archivist = writer.archivist();
+            let maintenance = writer.maintenance();
             let (mut next, mut day) = (0, 100);
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
                 writer.begin_day(day);
@@ -377,12 +377,16 @@ fn a_ring_that_is_written_has_no_problems() {
                     writer.push(&row(next)).unwrap();
                     next += 1;
                 }
-                writer.seal_block(day % 2 == 0);
+                if day % 2 == 0 {
+                    writer.seal_block()
+                } else {
+                    writer.seal_full_block()
+                }
                 writer.close_day();
                 day += 1;
-                for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
-                    archivist.seal_checksum(block.block);
-                    archivist.mark_persisted(block.block);
+                for block in maintenance.unpersisted().into_iter().filter(|block| block.sealed) {
+                    maintenance.seal_checksum(block.block);
+                    maintenance.mark_persisted(block.block);
                 }
             }
         });

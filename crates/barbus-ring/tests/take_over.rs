@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use barbus_ring::layout::*;
-use barbus_ring::{Follower, Polled, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
+use barbus_ring::{Polled, Ring, RingReader, RingStart, RingWriter, Row, Spec, SymbolId, create};
 
 fn ring(spec: &Spec) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -30,14 +30,14 @@ fn row(i: u64) -> Row {
 
 fn push(writer: &mut RingWriter, seqs: std::ops::Range<u64>) {
     seqs.for_each(|i| assert_eq!(writer.push(&row(i)).unwrap(), i));
-    writer.settle();
+    writer.write_back();
 }
 
 /// Every row from `start` on, by polls of `max` rows.
-fn read(ring: &Ring, start: Start, max: usize) -> Vec<u64> {
-    let mut follower = Follower::new(ring, start).unwrap();
+fn read(ring: &Ring, start: RingStart, max: usize) -> Vec<u64> {
+    let mut reader = RingReader::new(ring, start).unwrap();
     let mut rows = Vec::new();
-    while follower.poll(ring, &mut rows, max) != Polled::Empty {}
+    while reader.poll(ring, &mut rows, max) != Polled::Empty {}
     rows.iter().for_each(|found| assert_eq!(*found, Row { seq: found.seq, ..row(found.seq) }));
     rows.iter().map(|row| row.seq).collect()
 }
@@ -51,7 +51,7 @@ fn after_another_boot_every_durable_row_can_be_read() {
         writer.intern("A").unwrap();
         writer.begin_day(10);
         push(&mut writer, 0..durable);
-        writer.archivist().sync().unwrap();
+        writer.maintenance().sync().unwrap();
         push(&mut writer, durable..rows);
         drop(writer);
         set(&path, SB_BOOT_ID, 1);
@@ -62,15 +62,15 @@ fn after_another_boot_every_durable_row_can_be_read() {
         assert_eq!(writer.next_seq(), durable);
         let ring = Ring::attach(&path).unwrap();
         for max in [1, 1000] {
-            assert_eq!(read(&ring, Start::Oldest, max), (0..durable).collect::<Vec<_>>());
-            assert_eq!(read(&ring, Start::Seq(durable - 1), max), [durable - 1]);
+            assert_eq!(read(&ring, RingStart::Oldest, max), (0..durable).collect::<Vec<_>>());
+            assert_eq!(read(&ring, RingStart::Seq(durable - 1), max), [durable - 1]);
         }
-        let mut live = Follower::new(&ring, Start::Live).unwrap();
+        let mut live = RingReader::new(&ring, RingStart::Live).unwrap();
         push(&mut writer, durable..durable + 3);
         let mut rows = Vec::new();
         while live.poll(&ring, &mut rows, 100) != Polled::Empty {}
         assert_eq!(rows.len(), 3, "live");
-        assert_eq!(read(&ring, Start::Oldest, 7), (0..durable + 3).collect::<Vec<_>>());
+        assert_eq!(read(&ring, RingStart::Oldest, 7), (0..durable + 3).collect::<Vec<_>>());
     }
 }
 
@@ -88,13 +88,13 @@ fn a_stamped_row_is_completed_and_can_be_resumed_behind() {
             std::fs::read(&path).unwrap()[SB_CURSOR..SB_CURSOR + 8].try_into().map(u64::from_le_bytes).unwrap();
         set(&path, SB_CURSOR, cursor - 1);
         let ring = Ring::attach(&path).unwrap();
-        assert_eq!(Follower::new(&ring, Start::Seq(rows)).unwrap().position().seq, rows);
-        Follower::new(&ring, Start::Seq(rows + 1)).unwrap_err();
+        assert_eq!(RingReader::new(&ring, RingStart::Seq(rows)).unwrap().position().seq, rows);
+        RingReader::new(&ring, RingStart::Seq(rows + 1)).unwrap_err();
         drop(writer);
         writer = RingWriter::open(&path).unwrap();
         assert_eq!((writer.recovery().completed_rows, writer.next_seq()), (1, rows));
     }
-    assert_eq!(read(&Ring::attach(&path).unwrap(), Start::Oldest, 1000), (0..149).collect::<Vec<_>>());
+    assert_eq!(read(&Ring::attach(&path).unwrap(), RingStart::Oldest, 1000), (0..149).collect::<Vec<_>>());
 }
 
 /// The slot of the newest block is never the next one's: the cursor would name a block that is in no slot, for readers as after a crash.
@@ -106,12 +106,12 @@ fn the_newest_block_stays_until_the_next_is_there() {
     writer.begin_day(10);
     push(&mut writer, 0..70);
     writer.close_day();
-    writer.archivist().mark_persisted(2);
+    writer.maintenance().mark_persisted(2);
     writer.begin_day(11);
     writer.push(&row(70)).unwrap_err();
-    writer.archivist().mark_persisted(1);
+    writer.maintenance().mark_persisted(1);
     push(&mut writer, 70..71);
-    assert_eq!(read(&Ring::attach(&path).unwrap(), Start::Oldest, 1000), (64..71).collect::<Vec<_>>());
+    assert_eq!(read(&Ring::attach(&path).unwrap(), RingStart::Oldest, 1000), (64..71).collect::<Vec<_>>());
 }
 
 /// Promise 6: after a loss of power the durable cursor names a block that is there, also when the ring has gone round since the last sync.
@@ -121,32 +121,32 @@ fn the_durable_block_stays_until_another_is() {
     let mut writer = RingWriter::open(&path).unwrap();
     writer.intern("A").unwrap();
     writer.begin_day(10);
-    let archivist = writer.archivist();
+    let maintenance = writer.maintenance();
     push(&mut writer, 0..70);
-    archivist.sync().unwrap();
+    maintenance.sync().unwrap();
     for seq in 70..1_000 {
         push(&mut writer, seq..seq + 1);
-        archivist.unpersisted().iter().filter(|b| b.sealed).for_each(|b| archivist.mark_persisted(b.block));
+        maintenance.unpersisted().iter().filter(|b| b.sealed).for_each(|b| maintenance.mark_persisted(b.block));
     }
-    drop((writer, archivist));
+    drop((writer, maintenance));
     set(&path, SB_BOOT_ID, 1);
     let writer = RingWriter::open(&path).unwrap();
     assert!(writer.recovery().other_boot);
     assert_eq!(writer.next_seq(), 70);
-    assert_eq!(read(&Ring::attach(&path).unwrap(), Start::Oldest, 1_000), (64..70).collect::<Vec<_>>());
+    assert_eq!(read(&Ring::attach(&path).unwrap(), RingStart::Oldest, 1_000), (64..70).collect::<Vec<_>>());
 }
 
 /// A writer in a ring of four blocks with two of them archived, the second of them the newest and its day closed, and the first durable.
 fn archived(path: &Path) -> RingWriter {
     let mut writer = RingWriter::open(path).unwrap();
-    let archivist = writer.archivist();
+    let maintenance = writer.maintenance();
     writer.intern("A").unwrap();
     writer.begin_day(10);
     push(&mut writer, 0..64);
-    archivist.sync().unwrap();
+    maintenance.sync().unwrap();
     push(&mut writer, 64..70);
     writer.close_day();
-    (1..=2).for_each(|block| archivist.mark_persisted(block));
+    (1..=2).for_each(|block| maintenance.mark_persisted(block));
     writer.begin_day(11);
     writer
 }
@@ -168,7 +168,7 @@ fn the_block_that_will_be_durable_stays_while_it_is_synced() {
     let mut writer = archived(&path);
     let mut halves = 0;
     writer
-        .archivist()
+        .maintenance()
         .sync_by(|| {
             fill(&mut writer);
             halves += 1;
@@ -191,7 +191,7 @@ fn the_block_that_was_durable_stays_until_another_is_on_disk() {
             std::fs::read(&path).unwrap()[SB_DURABLE_CURSOR..][..8].try_into().map(u64::from_le_bytes).unwrap();
         assert_eq!(durable, 1 << 32 | 64);
         let mut halves = 0;
-        let refused = writer.archivist().sync_by(|| {
+        let refused = writer.maintenance().sync_by(|| {
             halves += 1;
             match halves {
                 1 => Ok(()),
@@ -220,13 +220,13 @@ fn the_durable_cursor_never_goes_back() {
     writer.begin_day(10);
     push(&mut writer, 0..10);
     let mut other = None;
-    let slow = writer.archivist();
+    let slow = writer.maintenance();
     slow.sync_by(|| {
         if other.is_none() {
             push(&mut writer, 10..20);
-            let (archivist, (done, finished)) = (writer.archivist(), std::sync::mpsc::channel());
+            let (maintenance, (done, finished)) = (writer.maintenance(), std::sync::mpsc::channel());
             other = Some(std::thread::spawn(move || {
-                archivist.sync().unwrap();
+                maintenance.sync().unwrap();
                 let _ = done.send(());
             }));
             // Time to overtake, if it can.
@@ -248,7 +248,7 @@ fn what_was_dropped_is_told() {
     writer.intern("A").unwrap();
     writer.begin_day(10);
     push(&mut writer, 0..10);
-    writer.archivist().sync().unwrap();
+    writer.maintenance().sync().unwrap();
     push(&mut writer, 10..30);
     drop(writer);
     set(&path, SB_BOOT_ID, 1);
@@ -270,10 +270,10 @@ fn a_block_that_does_not_fit_its_checksum_is_dropped_after_another_boot() {
     writer.intern("A").unwrap();
     writer.begin_day(10);
     push(&mut writer, 0..200);
-    let archivist = writer.archivist();
-    (1..=3).for_each(|block| archivist.seal_checksum(block));
-    archivist.sync().unwrap();
-    drop((writer, archivist));
+    let maintenance = writer.maintenance();
+    (1..=3).for_each(|block| maintenance.seal_checksum(block));
+    maintenance.sync().unwrap();
+    drop((writer, maintenance));
     let bytes = std::fs::read(&path).unwrap();
     let word = |offset: usize| u64::from_le_bytes(bytes[offset..offset + 8].try_into().unwrap());
     let closes = u64::from_le_bytes(bytes[SB_COLUMN_TABLE + 80..][..8].try_into().unwrap()) & 0xffff_ffff;
@@ -286,9 +286,9 @@ fn a_block_that_does_not_fit_its_checksum_is_dropped_after_another_boot() {
     let mut writer = RingWriter::open(&path).unwrap();
     assert_eq!((writer.recovery().torn_blocks, writer.next_seq()), (1, 200));
     let ring = Ring::attach(&path).unwrap();
-    let mut follower = Follower::new(&ring, Start::Oldest).unwrap();
-    assert_eq!(follower.poll(&ring, &mut Vec::new(), 100), Polled::Rows(64));
-    assert_eq!(follower.poll(&ring, &mut Vec::new(), 100), Polled::Lapped { missed: 64 });
+    let mut reader = RingReader::new(&ring, RingStart::Oldest).unwrap();
+    assert_eq!(reader.poll(&ring, &mut Vec::new(), 100), Polled::Rows(64));
+    assert_eq!(reader.poll(&ring, &mut Vec::new(), 100), Polled::Lapped { missed: 64 });
     push(&mut writer, 200..300);
 }
 
@@ -297,8 +297,8 @@ fn a_block_that_does_not_fit_its_checksum_is_dropped_after_another_boot() {
 fn rows_before_the_first_of_the_file_are_counted_as_missed() {
     let (_dir, path) = ring(&Spec { first_seq: 500, ..small() });
     let ring = Ring::attach(&path).unwrap();
-    let mut behind = Follower::new(&ring, Start::Seq(380)).unwrap();
-    let mut next = Follower::new(&ring, Start::Seq(500)).unwrap();
+    let mut behind = RingReader::new(&ring, RingStart::Seq(380)).unwrap();
+    let mut next = RingReader::new(&ring, RingStart::Seq(500)).unwrap();
     let mut rows = Vec::new();
     assert_eq!(behind.poll(&ring, &mut rows, 9), Polled::Empty);
     assert_eq!(next.poll(&ring, &mut rows, 9), Polled::Empty);
@@ -344,17 +344,23 @@ fn any_word_that_changes_may_be_wrong() {
                 let ring = Ring::attach(&broken).unwrap();
                 ring.status();
                 ring.verify();
-                let starts =
-                    [Start::Live, Start::Oldest, Start::Today, Start::Day(10), Start::Seq(50), Start::Seq(150)];
+                let starts = [
+                    RingStart::Live,
+                    RingStart::Oldest,
+                    RingStart::Today,
+                    RingStart::Day(10),
+                    RingStart::Seq(50),
+                    RingStart::Seq(150),
+                ];
                 for start in starts {
-                    let Ok(mut follower) = Follower::new(&ring, start) else { continue };
+                    let Ok(mut reader) = RingReader::new(&ring, start) else { continue };
                     let mut rows = Vec::new();
                     for _ in 0..10 {
-                        follower.poll(&ring, &mut rows, 1000);
+                        reader.poll(&ring, &mut rows, 1000);
                     }
                 }
                 if let Ok(mut writer) = RingWriter::open(&broken) {
-                    writer.archivist().unpersisted();
+                    writer.maintenance().unpersisted();
                     writer.begin_day(11);
                     (0..70).for_each(|i| _ = writer.push(&row(i)));
                     writer.close_day();

@@ -17,7 +17,7 @@ use arrow::array::{
 use arrow::datatypes::Int32Type;
 use barbus_archive::Archive;
 use barbus_bars::{BarSchema, Date, PriceType};
-use barbus_ring::{Archivist, BlockRows, Row, SymbolId};
+use barbus_ring::{BlockRows, RingMaintenance, Row, SymbolId};
 
 use crate::failure::Failure;
 use crate::filing::Filing;
@@ -56,7 +56,7 @@ struct State {
     /// It can get none either, because readers hold what is archived: all of it is to be archived, so that it can be replaced.
     spill_all: bool,
     /// The ring that took the place of the one before, all of which is archived.
-    successor: Option<Archivist>,
+    successor: Option<RingMaintenance>,
     /// Why the ring could not be replaced.
     replace_error: Option<Failure>,
     /// Number of the newest pass that somebody asked for, and of the newest that was finished.
@@ -148,7 +148,7 @@ impl Flusher {
     }
 
     /// Says how it went to replace the ring, all of which is archived, and which one is written now.
-    pub(crate) fn turn_to(&self, ring: Archivist, replaced: Result<(), (i64, Error)>) {
+    pub(crate) fn turn_to(&self, ring: RingMaintenance, replaced: Result<(), (i64, Error)>) {
         let mut state = self.shared.lock();
         let previous = state.replace_error.take();
         state.successor = Some(ring);
@@ -263,7 +263,7 @@ impl Block {
 
 /// The flusher's work, and what it knows of the ring.
 pub(crate) struct Job {
-    archivist: Archivist,
+    maintenance: RingMaintenance,
     archive: Archive,
     filing: Filing,
     schema: BarSchema,
@@ -286,12 +286,17 @@ pub(crate) struct Job {
 
 impl Job {
     /// Nothing is pushed yet: what is in the ring now is whole.
-    pub(crate) fn new(archivist: Archivist, archive: Archive, settings: &Settings, spill: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        maintenance: RingMaintenance,
+        archive: Archive,
+        settings: &Settings,
+        spill: Option<Duration>,
+    ) -> Self {
         Self {
-            next_block: archivist.ring().status().block + 1,
+            next_block: maintenance.ring().status().block + 1,
             scanned: 0,
-            blocks: archivist.unpersisted().into_iter().map(|found| (found.block, Block::default())).collect(),
-            archivist,
+            blocks: maintenance.unpersisted().into_iter().map(|found| (found.block, Block::default())).collect(),
+            maintenance,
             archive,
             filing: Filing::new(settings.calendar.clone()),
             schema: settings.schema.clone(),
@@ -364,9 +369,9 @@ impl Job {
     }
 
     /// Goes on with the ring that took this one's place. A ring that could not be replaced is the same still.
-    fn turn_to(&mut self, ring: Archivist) {
-        if !ring.is_of(&self.archivist) {
-            self.archivist = ring;
+    fn turn_to(&mut self, ring: RingMaintenance) {
+        if !ring.is_same_ring(&self.maintenance) {
+            self.maintenance = ring;
             self.blocks.clear();
             self.next_block = 1;
             self.symbols.clear();
@@ -376,7 +381,7 @@ impl Job {
     /// Looks at what is in the ring and archives what is due.
     fn pass(&mut self, closed_before: i64, wanted: Wanted, shared: &Shared) -> Result<(), (Date, Error)> {
         let Wanted { now, pressure, tick } = wanted;
-        self.scan(self.archivist.unpersisted());
+        self.scan(self.maintenance.unpersisted());
         self.checksum(if now { usize::MAX } else { CHECKSUMS_AT_ONCE });
         let mut due = BTreeSet::new();
         let mut late = false;
@@ -434,7 +439,7 @@ impl Job {
         self.release(shared);
         // Closed days alone may not give a block back: then the open day's rows go to a part. Two archived blocks may be kept all the
         // same: the newest, and the one that the durable cursor names.
-        let no_room = pressure && self.blocks.len() as u32 + 2 >= self.archivist.ring().geometry().slots;
+        let no_room = pressure && self.blocks.len() as u32 + 2 >= self.maintenance.ring().geometry().slots;
         if tick || (no_room && failed.is_none()) {
             let mut spilled = true;
             for day in open {
@@ -465,7 +470,7 @@ impl Job {
         for (&number, block) in
             self.blocks.iter_mut().filter(|(_, block)| block.sealed && !block.checksummed).take(most)
         {
-            self.archivist.seal_checksum(number);
+            self.maintenance.seal_checksum(number);
             block.checksummed = true;
         }
     }
@@ -476,7 +481,7 @@ impl Job {
         let (synced, rows) = thread::scope(|scope| {
             let gather = || day.map(|day| self.gather(day, false));
             let gathering = day.and_then(|_| thread::Builder::new().spawn_scoped(scope, gather).ok());
-            let synced = self.archivist.sync();
+            let synced = self.maintenance.sync();
             let rows = gathering.map(|thread| thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
             (synced, rows.flatten())
         });
@@ -510,7 +515,7 @@ impl Job {
             let block = self.blocks.entry(found.block).or_default();
             block.first_seq = found.first_seq;
             frames.clear();
-            if !self.archivist.frames(found.block, block.scanned, found.rows, &mut frames) {
+            if !self.maintenance.frames(found.block, block.scanned, found.rows, &mut frames) {
                 break;
             }
             // The seal was read before the rows: a sealed block's rows are all of them.
@@ -539,13 +544,13 @@ impl Job {
             || self.blocks.iter().flat_map(|(&number, block)| block.ranges.iter().map(move |range| (number, range)));
         let count =
             ranges().filter(|(_, range)| wanted(range)).map(|(_, range)| (range.to - range.from) as usize).sum();
-        let mut columns = Columns::new(count, self.schema.optional().len(), self.archivist.ring().geometry().symbols);
+        let mut columns = Columns::new(count, self.schema.optional().len(), self.maintenance.ring().geometry().symbols);
         let mut rows = Vec::with_capacity(PIECE_ROWS as usize);
         // A part has what the parts before it do not have.
         for (number, range) in ranges().filter(|(_, range)| wanted(range)) {
             for from in (range.from..range.to).step_by(PIECE_ROWS as usize) {
                 rows.clear();
-                let whole = self.archivist.rows(number, from, range.to.min(from + PIECE_ROWS), &mut rows);
+                let whole = self.maintenance.rows(number, from, range.to.min(from + PIECE_ROWS), &mut rows);
                 // Nobody lets a block go but this thread: a block that is gone is a bug, and no file may be written without it.
                 assert!(whole, "block {number} left the ring before it was archived");
                 columns.add(&rows);
@@ -557,7 +562,7 @@ impl Job {
 
     /// Writes the rows of `day`, which were gathered since the last look at the ring, to its file, or to a part. True when a file was written.
     fn archive_day(&mut self, day: i64, spill: bool, rows: &RecordBatch) -> Result<bool> {
-        let lineage = self.archivist.ring().geometry().lineage;
+        let lineage = self.maintenance.ring().geometry().lineage;
         let through = self.scanned;
         let written = match spill {
             false => self.archive.write(date_from_epoch_days(day), rows, lineage, through)?.changed,
@@ -577,7 +582,7 @@ impl Job {
             return;
         }
         for number in done {
-            self.archivist.mark_persisted(number);
+            self.maintenance.mark_persisted(number);
             self.blocks.remove(&number);
         }
         shared.lock().released += 1;
@@ -586,7 +591,7 @@ impl Job {
 
     /// Looks up the symbols that the ring has got: all those of rows that were scanned are there.
     fn name_symbols(&mut self) {
-        let ring = self.archivist.ring();
+        let ring = self.maintenance.ring();
         while (self.symbols.len() as u32) < ring.symbol_count() {
             let id = SymbolId(self.symbols.len() as u32);
             self.symbols.push(ring.symbol(id).unwrap_or_default());
@@ -700,13 +705,13 @@ mod tests {
         let schema = BarSchema::in_zone("UTC").unwrap();
         let archive = Archive::open(dir.path().join("archive"), schema, "24x7").unwrap();
         let settings = Settings::parse("calendar = \"24x7\"\n", "bus.toml".as_ref()).unwrap();
-        let mut job = Job::new(writer.archivist(), archive, &settings, None);
+        let mut job = Job::new(writer.maintenance(), archive, &settings, None);
         writer.begin_day(1);
         for minute in 1..=150 {
             writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();
         }
-        writer.settle();
-        let whole = writer.archivist().unpersisted();
+        writer.write_back();
+        let whole = writer.maintenance().unpersisted();
         let rows = |job: &Job| job.blocks.values().map(|block| block.scanned).collect::<Vec<_>>();
 
         let mut filling = whole.clone();
@@ -731,18 +736,18 @@ mod tests {
         let symbol = writer.intern("A").unwrap();
         let archive = Archive::open(dir.path().join("archive"), BarSchema::in_zone("UTC").unwrap(), "24x7").unwrap();
         let settings = Settings::parse("calendar = \"24x7\"\n", "bus.toml".as_ref()).unwrap();
-        let mut job = Job::new(writer.archivist(), archive, &settings, None);
+        let mut job = Job::new(writer.maintenance(), archive, &settings, None);
         writer.begin_day(0);
         for minute in 1..=70 {
             writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();
         }
         let shared = Shared { state: Mutex::default(), work: Condvar::new(), done: Condvar::new() };
-        let waiting = |job: &Job| job.archivist.unpersisted().iter().map(|block| block.block).collect::<Vec<_>>();
-        job.scan(writer.archivist().unpersisted());
+        let waiting = |job: &Job| job.maintenance.unpersisted().iter().map(|block| block.block).collect::<Vec<_>>();
+        job.scan(writer.maintenance().unpersisted());
         job.sync(None).unwrap();
         // The first block was sealed before that, the second after it.
         writer.close_day();
-        job.scan(writer.archivist().unpersisted());
+        job.scan(writer.maintenance().unpersisted());
         let rows = job.gather(0, false);
         job.archive_day(0, false, &rows).unwrap();
         job.release(&shared);

@@ -2,7 +2,7 @@
 
 use barbus_archive::Archive;
 use barbus_bars::Calendar;
-use barbus_ring::{Archivist, BlockRows, RingWriter, Row, SymbolId};
+use barbus_ring::{BlockRows, RingMaintenance, RingWriter, Row, SymbolId};
 
 use crate::book::{DayBook, Standing, fingerprint};
 use crate::filing::Filing;
@@ -42,8 +42,8 @@ pub(crate) fn book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day:
             }
         });
     }
-    let archivist = ring.archivist();
-    let mut blocks = archivist.blocks();
+    let maintenance = ring.maintenance();
+    let mut blocks = maintenance.blocks();
     // Rows come while their day is open, or late, in a block of a later day or of none: a day that has just begun has nothing to be read.
     blocks.retain(|block| block.rows > 0 && block.day.is_none_or(|of| of >= day));
     if blocks.is_empty() {
@@ -53,17 +53,17 @@ pub(crate) fn book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day:
     let mut last_ms = book.last_frames().to_vec();
     last_ms.resize(last_ms.len().max(ring.ring().symbol_count() as usize), i64::MIN);
     for block in &blocks {
-        archivist.last_frames(block.block, block.rows, &mut last_ms);
+        maintenance.raise_last_frames(block.block, block.rows, &mut last_ms);
     }
     let calendar = settings.calendar.clone();
-    let read = move || enter_ring(book, &archivist, &blocks, &calendar, day, through);
+    let read = move || enter_ring(book, &maintenance, &blocks, &calendar, day, through);
     Ok(DayBook::loading(last_ms, read))
 }
 
 /// Enters a day's rows from `through` on.
 fn enter_ring(
     mut book: DayBook,
-    archivist: &Archivist,
+    maintenance: &RingMaintenance,
     blocks: &[BlockRows],
     calendar: &Calendar,
     day: i64,
@@ -82,7 +82,7 @@ fn enter_ring(
                         // The archive has no revisions: that of a bar which it has is known while the ring holds it too.
                         let of_day =
                             |row: &Row| (row.seq >= through || row.revision > 0) && filing.day(row.frame_ms) == day;
-                        if sender.send(entries(archivist, block, of_day)).is_err() {
+                        if sender.send(entries(maintenance, block, of_day)).is_err() {
                             return;
                         }
                     }
@@ -112,12 +112,12 @@ struct Loaded {
 }
 
 /// Those rows of a block that are `wanted`.
-fn entries(archivist: &Archivist, block: &BlockRows, mut wanted: impl FnMut(&Row) -> bool) -> Vec<Loaded> {
+fn entries(maintenance: &RingMaintenance, block: &BlockRows, mut wanted: impl FnMut(&Row) -> bool) -> Vec<Loaded> {
     let mut entries = Vec::with_capacity(block.rows as usize);
     let mut rows = Vec::with_capacity(LOADED_ROWS as usize);
     for from in (0..block.rows).step_by(LOADED_ROWS as usize) {
         rows.clear();
-        archivist.rows(block.block, from, block.rows.min(from + LOADED_ROWS), &mut rows);
+        maintenance.rows(block.block, from, block.rows.min(from + LOADED_ROWS), &mut rows);
         let wanted = rows.iter().filter(|row| wanted(row));
         entries.extend(wanted.map(|row| Loaded {
             seq: row.seq,

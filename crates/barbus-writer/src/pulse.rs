@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use barbus_ring::Archivist;
+use barbus_ring::RingMaintenance;
 
 use crate::failure::Failure;
 use barbus_shm::now_ns;
@@ -29,19 +29,19 @@ pub(crate) trait Heart: Send + 'static {
 
 /// The ring that is written now: another one's from the moment on that one takes its place.
 #[derive(Debug, Clone)]
-pub(crate) struct Current(Arc<Mutex<Archivist>>);
+pub(crate) struct Current(Arc<Mutex<RingMaintenance>>);
 
 impl Current {
-    pub(crate) fn new(ring: Archivist) -> Self {
+    pub(crate) fn new(ring: RingMaintenance) -> Self {
         Self(Arc::new(Mutex::new(ring)))
     }
 
     /// Goes on with the ring that took this one's place.
-    pub(crate) fn turn_to(&self, ring: Archivist) {
+    pub(crate) fn turn_to(&self, ring: RingMaintenance) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ring;
     }
 
-    fn ring(&self) -> Archivist {
+    fn ring(&self) -> RingMaintenance {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -53,9 +53,9 @@ impl Current {
 
 impl Heart for Current {
     fn progress(&mut self) -> (u64, u32) {
-        let archivist = self.ring();
-        let commits = archivist.ring().commits();
-        (archivist.ring().status().next_seq, commits)
+        let maintenance = self.ring();
+        let commits = maintenance.ring().commits();
+        (maintenance.ring().status().next_seq, commits)
     }
 
     fn sync(&mut self) -> Result<(), String> {

@@ -148,8 +148,8 @@ impl Writer {
             ring.replace(&path, &spec)?;
         }
 
-        let archivist = ring.archivist();
-        let blocks = archivist.blocks();
+        let maintenance = ring.maintenance();
+        let blocks = maintenance.blocks();
         let spilled: BTreeSet<i64> = archive.spilled_days()?.into_iter().map(epoch_days).collect();
         let mut closed_through = match ring.day() {
             Some(day) => day - 1,
@@ -167,7 +167,7 @@ impl Writer {
         }
         let mut last = Vec::new();
         if let Some(newest) = blocks.iter().rev().find(|block| block.rows > 0) {
-            archivist.rows(newest.block, newest.rows - 1, newest.rows, &mut last);
+            maintenance.rows(newest.block, newest.rows - 1, newest.rows, &mut last);
         }
         let mut symbols = Symbols::default();
         for id in (0..ring.ring().symbol_count()).map(SymbolId) {
@@ -182,9 +182,9 @@ impl Writer {
             books.turn_to(day, || crate::loading::book(&mut ring, bus, &mut symbols, day))?;
         }
         let spill = bus.ring_is_volatile()?.then_some(settings.spill);
-        let job = Job::new(ring.archivist(), archive, settings, spill);
+        let job = Job::new(ring.maintenance(), archive, settings, spill);
         let flusher = Flusher::start(job, closed_through.saturating_add(1), spilled);
-        let current = Current::new(ring.archivist());
+        let current = Current::new(ring.maintenance());
         Ok(Self {
             flusher,
             pulse: {
@@ -453,7 +453,7 @@ impl Writer {
                 // Another block may take the place of one that a book is still read from.
                 self.books.finish_loading();
             }
-            match self.ring.room() {
+            match self.ring.reserve_rows() {
                 Ok(room) => self.room = room.min(STAGE),
                 Err(full) => {
                     self.make_room(full);
@@ -471,7 +471,7 @@ impl Writer {
         if full.pinned == 0 {
             return self.flusher.press(false);
         }
-        self.ring.seal_block(false);
+        self.ring.seal_full_block();
         if !self.ring.all_persisted() {
             return self.flusher.press(true);
         }
@@ -484,8 +484,9 @@ impl Writer {
         (spec.symbols, spec.symbol_bytes) = (spec.symbols.max(old.symbols), spec.symbol_bytes.max(old.symbol_bytes));
         let replaced = self.ring.replace(&self.bus.ring(), &spec);
         self.replace_at = replaced.is_err().then(|| Instant::now() + REPLACE_PAUSE);
-        self.flusher.turn_to(self.ring.archivist(), replaced.map_err(|error| (self.closed_through + 1, error.into())));
-        self.current.turn_to(self.ring.archivist());
+        self.flusher
+            .turn_to(self.ring.maintenance(), replaced.map_err(|error| (self.closed_through + 1, error.into())));
+        self.current.turn_to(self.ring.maintenance());
     }
 
     /// Compares the row that was written to the free place with what is there, and stages it where it is new, to be published by
@@ -545,7 +546,7 @@ impl Writer {
 
     #[inline]
     fn committed(&mut self, received_ns: i64) {
-        self.ring.settle();
+        self.ring.write_back();
         if self.wakes {
             self.ring.wake();
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use barbus_ring::{Follower, Position, Ring, Start};
+use barbus_ring::{Position, Ring, RingReader, RingStart};
 use barbus_shm::{Memory, look};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -159,7 +159,7 @@ impl Course {
     fn of<M: Memory>(ring: &Ring<M>) -> Self {
         let status = ring.status();
         Self {
-            newest: Follower::new(ring, Start::Live).ok().map(|follower| follower.position()),
+            newest: RingReader::new(ring, RingStart::Live).ok().map(|ring_reader| ring_reader.position()),
             next_seq: status.next_seq,
             oldest_received: received(ring, status.oldest_seq),
         }
@@ -167,7 +167,7 @@ impl Course {
 
     fn reader<M: Memory>(&self, ring: &Ring<M>, id: String, uid: u32, told: Told, now: Timestamp) -> ReaderStat {
         let geometry = ring.geometry();
-        let at = Follower::new(ring, Start::Seq(told.position)).ok().map(|follower| follower.position());
+        let at = RingReader::new(ring, RingStart::Seq(told.position)).ok().map(|ring_reader| ring_reader.position());
         let state = match at {
             _ if told.closed => ReaderState::Closed,
             _ if told.lineage != geometry.lineage => ReaderState::OtherLineage,
@@ -217,7 +217,7 @@ impl Course {
 /// When the row `seq` was received, where the ring has it.
 fn received<M: Memory>(ring: &Ring<M>, seq: u64) -> Option<Timestamp> {
     let mut rows = Vec::new();
-    Follower::new(ring, Start::Seq(seq)).ok()?.poll(ring, &mut rows, 1);
+    RingReader::new(ring, RingStart::Seq(seq)).ok()?.poll(ring, &mut rows, 1);
     let row = rows.first().filter(|row| row.seq == seq)?;
     Timestamp::from_nanosecond(row.received_ns.into()).ok()
 }

@@ -281,7 +281,7 @@ fn a_block_that_begins_while_it_is_asked_is_not_left_out() {
     (0..64).for_each(|n| push(&mut writer, n));
     let mut reader = Reader::open(bus.path()).unwrap();
     assert_eq!(reader.window(&name(0), 5).unwrap().len(), 5);
-    assert_eq!(writer.room().unwrap(), 32, "the second block is open and empty");
+    assert_eq!(writer.reserve_rows().unwrap(), 32, "the second block is open and empty");
     assert_eq!(reader.latest(&name(0)).unwrap().unwrap().seq, 62);
     push(&mut writer, 64);
     push(&mut writer, 65);

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use barbus_ring::layout::*;
-use barbus_ring::{Follower, Place, Polled, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
+use barbus_ring::{Polled, Ring, RingReader, RingStart, RingWriter, Row, RowLocation, Spec, SymbolId, create};
 
 /// Most changes of one input.
 const MAX_CHANGES: usize = 64;
-/// Polls of one follower: more than the ring has blocks, rows at one a poll not included.
+/// Polls of one ring reader: more than the ring has blocks, rows at one a poll not included.
 const POLLS: usize = 40;
 
 /// Bit of the first byte: the checksum of the superblock is made to fit what was changed.
@@ -45,7 +45,7 @@ fn template() -> &'static Template {
         create(&path, &spec).expect("a ring");
         let mut writer = RingWriter::open(&path).expect("a writer");
         let symbols = ["600000.XSHG", "000001.XSHE", "AAPL"].map(|symbol| writer.intern(symbol).expect("room"));
-        let archivist = writer.archivist();
+        let maintenance = writer.maintenance();
         let push = |writer: &mut RingWriter, count: i64| {
             for i in 0..count {
                 let (symbol, close) = (symbols[i as usize % 3], i as f64);
@@ -58,16 +58,16 @@ fn template() -> &'static Template {
         writer.begin_day(10);
         push(&mut writer, 150);
         writer.close_day();
-        for block in archivist.unpersisted() {
-            archivist.seal_checksum(block.block);
-            archivist.mark_persisted(block.block);
+        for block in maintenance.unpersisted() {
+            maintenance.seal_checksum(block.block);
+            maintenance.mark_persisted(block.block);
         }
         writer.begin_day(11);
         push(&mut writer, 100);
-        archivist.sync().expect("a sync");
+        maintenance.sync().expect("a sync");
         push(&mut writer, 11);
-        writer.settle();
-        drop((writer, archivist));
+        writer.write_back();
+        drop((writer, maintenance));
         let bytes = std::fs::read(&path).expect("the ring");
         let word = |offset: usize| u64::from_le_bytes(bytes[offset..offset + 8].try_into().expect("8 bytes")) as usize;
         Template {
@@ -232,23 +232,23 @@ fn read(path: &Path, scribble: &mut dyn FnMut()) {
         let text = ring.symbol(SymbolId(id));
         assert!(text.is_none_or(|text| text.len() <= ring.geometry().symbol_bytes as usize));
     }
-    let seqs = [0, 63, 64, 149, 150, 249, 260, 261, status.oldest_seq, status.next_seq, u64::MAX].map(Start::Seq);
-    let days = [i64::MIN, 10, 11, 12].map(Start::Day);
+    let seqs = [0, 63, 64, 149, 150, 249, 260, 261, status.oldest_seq, status.next_seq, u64::MAX].map(RingStart::Seq);
+    let days = [i64::MIN, 10, 11, 12].map(RingStart::Day);
     let mut rows = Vec::new();
-    for start in [Start::Live, Start::Oldest, Start::Today].into_iter().chain(seqs).chain(days) {
-        let Ok(mut follower) = Follower::new(&ring, start) else { continue };
+    for start in [RingStart::Live, RingStart::Oldest, RingStart::Today].into_iter().chain(seqs).chain(days) {
+        let Ok(mut ring_reader) = RingReader::new(&ring, start) else { continue };
         for poll in 0..POLLS {
             rows.clear();
             let max = [1, 7, 1_000][poll % 3];
-            let before = follower.position();
-            follower.ready(&ring);
-            match follower.poll(&ring, &mut rows, max) {
+            let before = ring_reader.position();
+            ring_reader.is_ready(&ring);
+            match ring_reader.poll(&ring, &mut rows, max) {
                 Polled::Rows(count) => {
                     assert!(count == rows.len() && (1..=max).contains(&count));
-                    assert_eq!(follower.position().seq, before.seq.wrapping_add(count as u64));
+                    assert_eq!(ring_reader.position().seq, before.seq.wrapping_add(count as u64));
                 }
                 Polled::Lapped { missed } => {
-                    assert_eq!(follower.position().seq, before.seq.wrapping_add(missed));
+                    assert_eq!(ring_reader.position().seq, before.seq.wrapping_add(missed));
                     assert!(missed > 0 && rows.is_empty());
                 }
                 Polled::DayClosed(_) => assert!(rows.is_empty()),
@@ -264,11 +264,11 @@ fn read(path: &Path, scribble: &mut dyn FnMut()) {
                     }
                 }
             }
-            follower.day(&ring);
-            let at = follower.position();
+            ring_reader.day(&ring);
+            let at = ring_reader.position();
             for (block, row) in [(before.block, before.row), (at.block, at.row), (at.block, u32::MAX), (u64::MAX, 0)] {
                 for slot in [0, 1, u32::MAX] {
-                    ring.row(Place { seq: at.seq, block, slot, row });
+                    ring.row(RowLocation { seq: at.seq, block, slot, row });
                 }
             }
             scribble();
@@ -278,19 +278,19 @@ fn read(path: &Path, scribble: &mut dyn FnMut()) {
 
 fn write(path: &Path, scribble: &mut dyn FnMut()) {
     let Ok(mut writer) = RingWriter::open(path) else { return };
-    let archivist = writer.archivist();
+    let maintenance = writer.maintenance();
     scribble();
     let mut rows = Vec::new();
     let mut frames = Vec::new();
-    for block in archivist.blocks() {
+    for block in maintenance.blocks() {
         assert!(block.rows <= writer.ring().geometry().rows_per_block);
         rows.clear();
-        archivist.rows(block.block, 0, u32::MAX, &mut rows);
-        archivist.frames(block.block, block.rows, 3, &mut frames);
-        archivist.seal_checksum(block.block);
+        maintenance.rows(block.block, 0, u32::MAX, &mut rows);
+        maintenance.frames(block.block, block.rows, 3, &mut frames);
+        maintenance.seal_checksum(block.block);
     }
-    for block in archivist.unpersisted().into_iter().filter(|block| block.sealed) {
-        archivist.mark_persisted(block.block);
+    for block in maintenance.unpersisted().into_iter().filter(|block| block.sealed) {
+        maintenance.mark_persisted(block.block);
     }
     let symbol = writer.intern("NEW").unwrap_or_default();
     for day in [11, 12] {
@@ -304,10 +304,10 @@ fn write(path: &Path, scribble: &mut dyn FnMut()) {
                 scribble();
             }
         }
-        writer.settle();
+        writer.write_back();
         writer.wake();
         writer.close_day();
     }
-    let _ = archivist.sync();
+    let _ = maintenance.sync();
     writer.heartbeat(1);
 }

@@ -1,6 +1,6 @@
 use anyhow::ensure;
 use barbus::Row;
-use barbus_ring::{Follower, Polled, Ring, Spec, Start};
+use barbus_ring::{Polled, Ring, RingReader, RingStart, Spec};
 
 use super::plot::{Panel, Plot};
 use super::{Worked, pin, ring_of, row, scratch};
@@ -58,22 +58,22 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
         plot.add(0, "RingWriter::append, runs of 128", x, worked.ns_each(count));
 
         let ring = Ring::attach(&path)?;
-        let mut follower = Follower::new(&ring, Start::Oldest)?;
-        let mut next = follower.position().seq;
+        let mut ring_reader = RingReader::new(&ring, RingStart::Oldest)?;
+        let mut next = ring_reader.position().seq;
         let oldest = next;
         let end = writer.next_seq() - u64::from(ring.geometry().tip_rows);
         let mut took = 0.0;
         while next < end {
             rows.clear();
             let worked = Worked::start();
-            let polled = follower.poll(&ring, &mut rows, 1_024);
+            let polled = ring_reader.poll(&ring, &mut rows, 1_024);
             took += worked.ns();
             ensure!(matches!(polled, Polled::Rows(_)), "{polled:?}");
             super::check(&rows, next)?;
             next += rows.len() as u64;
         }
         ensure!(next - oldest > RING / 2, "only {} rows were left to read", next - oldest);
-        plot.add(1, "Follower::poll", x, took / (next - oldest) as f64);
+        plot.add(1, "RingReader::poll", x, took / (next - oldest) as f64);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use barbus::{Event, Reader, Start};
-use barbus_ring::{Follower, Polled, Ring};
+use barbus_ring::{Polled, Ring, RingReader};
 
 use super::check;
 use barbus_bench_link::pin;
@@ -33,12 +33,12 @@ pub(crate) fn attend(task: Task, path: &Path, from: u64, to: u64) -> anyhow::Res
     if task == Task::PollRing {
         pin(1);
         let ring = Ring::attach(path)?;
-        let mut follower = Follower::new(&ring, barbus_ring::Start::Seq(from))?;
+        let mut ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Seq(from))?;
         let mut rows = Vec::with_capacity(1_024);
         say("here")?;
         while next < to {
             rows.clear();
-            match follower.poll(&ring, &mut rows, 1_024) {
+            match ring_reader.poll(&ring, &mut rows, 1_024) {
                 Polled::Rows(count) => {
                     check(&rows, next)?;
                     next += count as u64;

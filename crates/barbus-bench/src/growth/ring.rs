@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use barbus::{Reader, Start};
-use barbus_ring::{Follower, Polled, Ring, Spec};
+use barbus_ring::{Polled, Ring, RingReader, Spec};
 use barbus_writer::Pushed;
 
 use super::market::Market;
@@ -68,9 +68,9 @@ fn going_round(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     }
     plot.add(0, "RingWriter::push", megabytes as f64, took / done as f64);
     let ring = Ring::attach(&path)?;
-    let mut follower = Follower::new(&ring, barbus_ring::Start::Seq(next - 1_000))?;
+    let mut ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Seq(next - 1_000))?;
     let mut rows = Vec::new();
-    while let Polled::Rows(_) = follower.poll(&ring, &mut rows, 1_000) {}
+    while let Polled::Rows(_) = ring_reader.poll(&ring, &mut rows, 1_000) {}
     ensure!(rows.len() == 1_000, "{} rows", rows.len());
     super::check(&rows, next - 1_000)
 }
@@ -96,10 +96,10 @@ fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     let worked = Worked::start();
     for _ in 0..TIMES {
         let ring = Ring::attach(&bus.ring())?;
-        let follower = Follower::new(&ring, barbus_ring::Start::Today)?;
-        ensure!(follower.position().seq == 0, "{follower:?}");
+        let ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Today)?;
+        ensure!(ring_reader.position().seq == 0, "{ring_reader:?}");
     }
-    plot.add(1, "Ring::attach, Follower::new", x, worked.ns_each(TIMES) / 1e3);
+    plot.add(1, "Ring::attach, RingReader::new", x, worked.ns_each(TIMES) / 1e3);
     let worked = Worked::start();
     for _ in 0..TIMES {
         let reader = Reader::open(bus.path())?.start_at(Start::Today)?;

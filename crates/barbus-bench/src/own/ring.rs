@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use barbus_bench_link::{Bar, Measure, Peer, Receiver, SYMBOLS, Sender, Wait, until};
-use barbus_ring::{Archivist, Follower, Polled, Ring as Map, RingWriter, Row, Spec, Start, SymbolId, create};
+use barbus_ring::{
+    Polled, Ring as Map, RingMaintenance, RingReader, RingStart, RingWriter, Row, Spec, SymbolId, create,
+};
 
 const ROWS_PER_BLOCK: u32 = 16_384;
 use super::{Attach, Wakes};
@@ -31,7 +33,7 @@ pub(crate) fn row(n: u64) -> Row {
     }
 }
 
-/// `RingWriter` and `Follower`: the ring without clock, rules and books.
+/// `RingWriter` and `RingReader`: the ring without clock, rules and books.
 pub(crate) struct Ring {
     /// Blocks of its file.
     pub(crate) blocks: u32,
@@ -47,7 +49,7 @@ impl Peer for Ring {
 
     fn settings(&self) -> String {
         format!(
-            "RingWriter::push (batches: append), Follower::poll, at most {POLL} rows; {} blocks of {ROWS_PER_BLOCK} rows, full blocks \
+            "RingWriter::push (batches: append), RingReader::poll, at most {POLL} rows; {} blocks of {ROWS_PER_BLOCK} rows, full blocks \
              marked as archived at once; asleep: RingWriter::wake after each bar, Ring::wait",
             self.blocks
         )
@@ -69,8 +71,8 @@ impl Peer for Ring {
             writer.intern(&format!("{symbol:06}.XSHE")).context("a thousand symbols fit")?;
         }
         writer.begin_day(1);
-        let archivist = writer.archivist();
-        Ok(RingSender { writer, archivist, block: 1, wakes: wait == Wait::Sleep, rows: Vec::new() })
+        let maintenance = writer.maintenance();
+        Ok(RingSender { writer, maintenance, block: 1, wakes: wait == Wait::Sleep, rows: Vec::new() })
     }
 
     fn receiver(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<RingReceiver> {
@@ -81,14 +83,14 @@ impl Peer for Ring {
 impl Attach for Ring {
     fn attach(&self, directory: &Path, name: &str, wait: Wait, next: u64) -> anyhow::Result<RingReceiver> {
         let ring = until(|| Map::attach(&directory.join(name)))?;
-        let follower = Follower::new(&ring, Start::Seq(next))?;
-        Ok(RingReceiver { ring, follower, rows: Vec::with_capacity(POLL), sleeps: wait == Wait::Sleep })
+        let ring_reader = RingReader::new(&ring, RingStart::Seq(next))?;
+        Ok(RingReceiver { ring, ring_reader, rows: Vec::with_capacity(POLL), sleeps: wait == Wait::Sleep })
     }
 }
 
 pub(crate) struct RingSender {
     writer: RingWriter,
-    archivist: Archivist,
+    maintenance: RingMaintenance,
     /// The one that is being filled.
     block: u64,
     wakes: bool,
@@ -97,10 +99,10 @@ pub(crate) struct RingSender {
 
 /// A full block may be used again at once: the driver sees to it that it has been read.
 #[inline(always)]
-fn recycle(writer: &mut RingWriter, archivist: &Archivist, block: &mut u64) {
+fn recycle(writer: &mut RingWriter, maintenance: &RingMaintenance, block: &mut u64) {
     if writer.block_is_full() {
-        writer.seal_block(false);
-        archivist.mark_persisted(*block);
+        writer.seal_full_block();
+        maintenance.mark_persisted(*block);
         *block += 1;
     }
 }
@@ -116,7 +118,7 @@ impl Sender for RingSender {
     fn send(&mut self, n: u64) -> anyhow::Result<()> {
         let seq = self.writer.push(&row(n))?;
         ensure!(seq == n, "row {seq} where {n} was sent");
-        recycle(&mut self.writer, &self.archivist, &mut self.block);
+        recycle(&mut self.writer, &self.maintenance, &mut self.block);
         if self.wakes {
             self.writer.wake();
         }
@@ -129,11 +131,11 @@ impl Sender for RingSender {
         let mut rest = self.rows.as_mut_slice();
         while !rest.is_empty() {
             // A batch may meet the end of a block.
-            let room = self.writer.room()?.min(rest.len());
+            let room = self.writer.reserve_rows()?.min(rest.len());
             let (now, later) = rest.split_at_mut(room);
             self.writer.append(now);
             rest = later;
-            recycle(&mut self.writer, &self.archivist, &mut self.block);
+            recycle(&mut self.writer, &self.maintenance, &mut self.block);
         }
         Ok(())
     }
@@ -141,7 +143,7 @@ impl Sender for RingSender {
 
 pub(crate) struct RingReceiver {
     ring: Map,
-    follower: Follower,
+    ring_reader: RingReader,
     rows: Vec<Row>,
     sleeps: bool,
 }
@@ -149,7 +151,7 @@ pub(crate) struct RingReceiver {
 impl RingReceiver {
     /// Goes back to the first bar, by the same map.
     pub(crate) fn rewind(&mut self) -> anyhow::Result<()> {
-        self.follower = Follower::new(&self.ring, Start::Seq(0))?;
+        self.ring_reader = RingReader::new(&self.ring, RingStart::Seq(0))?;
         Ok(())
     }
 }
@@ -159,7 +161,7 @@ impl Receiver for RingReceiver {
     fn receive(&mut self, next: u64) -> anyhow::Result<u64> {
         self.rows.clear();
         let seen = if self.sleeps { self.ring.commits() } else { 0 };
-        match self.follower.poll(&self.ring, &mut self.rows, POLL) {
+        match self.ring_reader.poll(&self.ring, &mut self.rows, POLL) {
             Polled::Rows(_) => {}
             Polled::Empty => {
                 if self.sleeps {

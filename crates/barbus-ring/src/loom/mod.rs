@@ -18,7 +18,7 @@ use memory::{ModelMemory, Sabotage, Step};
 use barbus_shm::Pin;
 
 use crate::layout::*;
-use crate::{Follower, Geometry, Polled, Ring, RingWriter, Row, Spec, Start, SymbolId, create};
+use crate::{Geometry, Polled, Ring, RingReader, RingStart, RingWriter, Row, Spec, SymbolId, create};
 
 const ROWS: u64 = 64;
 
@@ -113,7 +113,7 @@ fn stamp(writer: &mut RingWriter<impl barbus_shm::WriterMemory>, count: u64) {
 /// Rows that are in the tip and in the columns.
 fn push(writer: &mut RingWriter<impl barbus_shm::WriterMemory>, count: u64) {
     stamp(writer, count);
-    writer.settle();
+    writer.write_back();
 }
 
 /// A copied row is row `number`: of its values the two that are shared words.
@@ -124,13 +124,13 @@ fn whole(found: &Row, number: u64) {
 }
 
 /// What `polls` polls give, in words.
-fn poll(ring: &Ring<ModelMemory>, follower: &mut Follower, polls: usize) -> String {
+fn poll(ring: &Ring<ModelMemory>, reader: &mut RingReader, polls: usize) -> String {
     let mut said = Vec::new();
     for _ in 0..polls {
         let mut rows = Vec::new();
-        match follower.poll(ring, &mut rows, 1) {
+        match reader.poll(ring, &mut rows, 1) {
             Polled::Rows(_) => {
-                let number = follower.position().seq - 1;
+                let number = reader.position().seq - 1;
                 whole(&rows[0], number);
                 said.push(number.to_string());
             }
@@ -147,7 +147,7 @@ fn poll(ring: &Ring<ModelMemory>, follower: &mut Follower, polls: usize) -> Stri
 fn full(writer: &mut RingWriter, persisted: u64) {
     writer.begin_day(1);
     push(writer, 3 * ROWS);
-    (1..=persisted).for_each(|block| writer.archivist().mark_persisted(block));
+    (1..=persisted).for_each(|block| writer.maintenance().mark_persisted(block));
 }
 
 const SCENARIOS: &[Scenario] = &[
@@ -160,10 +160,10 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().tip(g, 2).tip(g, 3).word(SB_CURSOR),
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 2));
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || poll(&arena.ring(), &mut reader, 2));
             stamp(&mut writer, 2);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["", "2", "2 3"],
     },
@@ -176,7 +176,7 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().tip(g, 0).word(SB_TIP_CLAIMED),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || {
+            let thread = loom::thread::spawn(move || {
                 let mut row = Row::default();
                 match arena.ring().tip(0, &mut row) {
                     crate::tip::Tip::Row(position) => {
@@ -189,7 +189,7 @@ const SCENARIOS: &[Scenario] = &[
                 }
             });
             stamp(&mut writer, 1);
-            vec![reader.join().unwrap().to_owned()]
+            vec![thread.join().unwrap().to_owned()]
         },
         outcomes: &["gone", "there"],
     },
@@ -199,10 +199,10 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().slot(g, 0).columns(g, 0, 0),
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Oldest).unwrap();
-            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 1));
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Oldest).unwrap();
+            let thread = loom::thread::spawn(move || poll(&arena.ring(), &mut reader, 1));
             push(&mut writer, 1);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["0", "64 missed"],
     },
@@ -215,10 +215,10 @@ const SCENARIOS: &[Scenario] = &[
         },
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Oldest).unwrap();
-            let reader = loom::thread::spawn(move || {
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Oldest).unwrap();
+            let thread = loom::thread::spawn(move || {
                 let (mut symbols, mut last_ms) = (Vec::new(), -1);
-                let said = match follower.poll_symbols(&arena.ring(), &mut symbols, &mut last_ms, 1) {
+                let said = match reader.poll_symbols(&arena.ring(), &mut symbols, &mut last_ms, 1) {
                     Polled::Rows(1) => format!("frame {last_ms}"),
                     Polled::Lapped { missed } => format!("{missed} missed"),
                     other => panic!("{other:?}"),
@@ -227,7 +227,7 @@ const SCENARIOS: &[Scenario] = &[
                 said
             });
             push(&mut writer, 1);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["64 missed", "frame 0"],
     },
@@ -240,18 +240,18 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().tip(g, 2).word(SB_CURSOR).columns(g, 0, 2),
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || {
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
-                let seen = poll(&ring, &mut follower, 1);
+                let seen = poll(&ring, &mut reader, 1);
                 if !seen.is_empty() {
-                    let place = crate::Place { seq: 2, block: 1, slot: 0, row: 2 };
+                    let place = crate::RowLocation { seq: 2, block: 1, slot: 0, row: 2 };
                     whole(&ring.row(place).expect("it was seen"), 2);
                 }
                 seen
             });
             push(&mut writer, 1);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["", "2"],
     },
@@ -261,12 +261,12 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().slot(g, 0),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || match arena.ring().header(0) {
+            let thread = loom::thread::spawn(move || match arena.ring().header(0) {
                 Some(header) => format!("{} from {} sealed {}", header.block, header.first_seq, header.sealed()),
                 None => "none".to_owned(),
             });
             push(&mut writer, 1);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["1 from 0 sealed true", "4 from 192 sealed false", "none"],
     },
@@ -276,15 +276,15 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().slot(g, 0).tip(g, 192),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || {
-                let follower = Follower::try_new(&arena.ring(), Start::Live);
-                follower.map_or("look again".to_owned(), |follower| {
-                    let at = follower.unwrap().position();
+            let thread = loom::thread::spawn(move || {
+                let reader = RingReader::try_new(&arena.ring(), RingStart::Live);
+                reader.map_or("look again".to_owned(), |reader| {
+                    let at = reader.unwrap().position();
                     format!("{} in {}:{}", at.seq, at.block, at.row)
                 })
             });
             push(&mut writer, 1);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["192 in 3:64", "192 in 4:0", "193 in 4:1"],
     },
@@ -297,11 +297,11 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().tip(g, 2).slot(g, 0).columns(g, 0, 2),
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 2));
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || poll(&arena.ring(), &mut reader, 2));
             push(&mut writer, 1);
             writer.close_day();
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["", "2", "2 day 1"],
     },
@@ -314,14 +314,14 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().word(SB_CURSOR).columns(g, 0, 2),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || {
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 let row = (ring.committed(0, 1) > 2).then(|| ring.copy_row(0, 2));
                 row.iter().for_each(|row| whole(row, 2));
                 row.map_or("not yet", |_| "there")
             });
             push(&mut writer, 1);
-            vec![reader.join().unwrap().to_owned()]
+            vec![thread.join().unwrap().to_owned()]
         },
         outcomes: &["not yet", "there"],
     },
@@ -334,19 +334,19 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().tip(g, ROWS / 2).word(SB_CURSOR).columns(g, 0, 31),
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || {
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 if !ring.tip_has(ROWS / 2) {
                     return "not yet".to_owned();
                 }
                 let mut rows = Vec::new();
-                follower.step(&ring, &mut rows, 1);
+                reader.step(&ring, &mut rows, 1);
                 rows.iter().for_each(|row| whole(row, ROWS / 2 - 1));
                 format!("{} rows", rows.len())
             });
             stamp(&mut writer, 2);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["1 rows", "not yet"],
     },
@@ -359,7 +359,7 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().slot(g, 0).columns(g, 0, 63).word(DIRECTORY + 8).word(g.slot(1) + BH_BLOCK),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || {
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 let mut rows = Vec::new();
                 let (newest, _) = ring.cursor();
@@ -372,7 +372,7 @@ const SCENARIOS: &[Scenario] = &[
                 format!("block {newest}")
             });
             push(&mut writer, 2);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["block 1", "block 2"],
     },
@@ -385,10 +385,10 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().tip(g, 63).slot(g, 0).word(DIRECTORY + 8).word(g.slot(1) + BH_BLOCK).tip(g, 64),
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 2));
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || poll(&arena.ring(), &mut reader, 2));
             push(&mut writer, 2);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["", "63", "63 64"],
     },
@@ -397,7 +397,7 @@ const SCENARIOS: &[Scenario] = &[
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, ROWS);
-            writer.seal_block(true);
+            writer.seal_block();
         },
         shared: |g| {
             let tip = g.tip_row(64);
@@ -406,13 +406,13 @@ const SCENARIOS: &[Scenario] = &[
         },
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || poll(&arena.ring(), &mut follower, 1));
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || poll(&arena.ring(), &mut reader, 1));
             writer.day = Some(1);
             writer.close_day();
             writer.begin_day(2);
             push(&mut writer, 1);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["", "day 1"],
     },
@@ -421,16 +421,16 @@ const SCENARIOS: &[Scenario] = &[
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, ROWS);
-            writer.seal_block(true);
+            writer.seal_block();
         },
         shared: |g| Shared::default().word(g.slot(0) + BH_STATE).word(g.slot(0) + BH_HEADER_CRC),
         run: |arena| {
             let mut writer = arena.writer();
-            let archivist = writer.archivist();
+            let maintenance = writer.maintenance();
             let ring = arena.ring();
-            let sealer = loom::thread::spawn(move || archivist.seal_checksum(1));
+            let thread = loom::thread::spawn(move || maintenance.seal_checksum(1));
             assert!(writer.close_day());
-            sealer.join().unwrap();
+            thread.join().unwrap();
             let found = ring.u64(ring.geometry.slot(0) + BH_HEADER_CRC);
             vec![if found == CRC_VALID | u64::from(ring.header_crc(0)) { "fits" } else { "does not fit" }.to_owned()]
         },
@@ -445,7 +445,7 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().word(DIRECTORY).word(g.slot(0) + BH_BLOCK).word(g.slot(0) + BH_STATE),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || {
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 let Some(slot) = ring.slot_of(4) else { return "not yet" };
                 assert_eq!(ring.u64(ring.geometry.slot(slot) + BH_STATE), 0, "of block 1");
@@ -453,7 +453,7 @@ const SCENARIOS: &[Scenario] = &[
             });
             writer.begin_day(2);
             push(&mut writer, 1);
-            vec![reader.join().unwrap().to_owned()]
+            vec![thread.join().unwrap().to_owned()]
         },
         outcomes: &["not yet", "there"],
     },
@@ -467,15 +467,15 @@ const SCENARIOS: &[Scenario] = &[
         run: |arena| {
             let mut writer = arena.writer();
             let ring = arena.ring();
-            let mut follower = Follower::new(&ring, Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || {
+            let mut reader = RingReader::new(&ring, RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 let seen = ring.commits();
-                (seen, poll(&ring, &mut follower, 1))
+                (seen, poll(&ring, &mut reader, 1))
             });
             stamp(&mut writer, 1);
             writer.wake();
-            let (seen, found) = reader.join().unwrap();
+            let (seen, found) = thread.join().unwrap();
             // The kernel lets nobody sleep whose count is not the newest.
             assert!(!found.is_empty() || seen != ring.commits(), "a reader sleeps over a row");
             vec![found]
@@ -492,7 +492,7 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().word32(SB_SYMBOL_COUNT).word32(g.dictionary_offsets + 8),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || {
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 match ring.symbol_count() {
                     2 => ring.symbol(SymbolId(1)).expect("a symbol that is counted"),
@@ -500,7 +500,7 @@ const SCENARIOS: &[Scenario] = &[
                 }
             });
             writer.intern("BC").unwrap();
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["BC", "unknown"],
     },
@@ -514,15 +514,15 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().tip(g, 2).word32(SB_SYMBOL_COUNT),
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || {
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || {
                 let mut rows = Vec::new();
-                follower.poll(&arena.ring(), &mut rows, 1);
+                reader.poll(&arena.ring(), &mut rows, 1);
                 rows.first().map(|row| arena.ring().symbol(row.symbol).expect("the row's symbol")).unwrap_or_default()
             });
             let symbol = writer.intern("BC").unwrap();
             writer.push(&Row { symbol, ..row(2) }).unwrap();
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["", "BC"],
     },
@@ -532,7 +532,7 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().slot(g, 0).columns(g, 0, 0),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || {
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 let Some(pinned) = ring.pin(1).unwrap() else { return "gone" };
                 assert_eq!((pinned.first_seq, pinned.len() as u64), (0, ROWS));
@@ -545,7 +545,7 @@ const SCENARIOS: &[Scenario] = &[
             });
             // Whatever is pinned, the writer goes on.
             push(&mut writer, 1);
-            vec![reader.join().unwrap().to_owned()]
+            vec![thread.join().unwrap().to_owned()]
         },
         outcomes: &["gone", "held"],
     },
@@ -555,7 +555,7 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().slot(g, 0).columns(g, 0, 0).word(g.slot(1) + BH_BLOCK),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn({
+            let thread = loom::thread::spawn({
                 let arena = arena.clone();
                 move || {
                     let ring = arena.ring();
@@ -575,7 +575,7 @@ const SCENARIOS: &[Scenario] = &[
                 Ok(_) => "block 1 used again",
                 Err(_) => "full",
             };
-            vec![format!("{}, {pushed}", reader.join().unwrap())]
+            vec![format!("{}, {pushed}", thread.join().unwrap())]
         },
         outcomes: &["gone, block 1 used again", "held, block 1 used again", "held, block 2 used again", "held, full"],
     },
@@ -586,14 +586,14 @@ const SCENARIOS: &[Scenario] = &[
         run: |arena| {
             let mut writer = arena.writer();
             let pinned = arena.ring().pin(1).unwrap().expect("nobody writes yet");
-            let reader = loom::thread::spawn(move || {
+            let thread = loom::thread::spawn(move || {
                 let mut rows = Vec::new();
                 arena.ring().copy_rows(0, 0, 1, &mut rows);
                 whole(&rows[0], 0);
                 drop(pinned);
             });
             let pushed = writer.push(&row(192));
-            reader.join().unwrap();
+            thread.join().unwrap();
             match pushed {
                 Ok(_) => vec!["used again".to_owned()],
                 Err(full) => vec![format!("{} pinned", full.pinned)],
@@ -607,15 +607,15 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().slot(g, 0).columns(g, 0, 0).word(g.slot(0) + BH_PERSISTED),
         run: |arena| {
             let mut writer = arena.writer();
-            let archivist = writer.archivist();
-            let flusher = loom::thread::spawn(move || {
+            let maintenance = writer.maintenance();
+            let thread = loom::thread::spawn(move || {
                 let mut rows = Vec::new();
-                assert!(archivist.rows(1, 0, 1, &mut rows));
+                assert!(maintenance.rows(1, 0, 1, &mut rows));
                 whole(&rows[0], 0);
-                archivist.mark_persisted(1);
+                maintenance.mark_persisted(1);
             });
             let pushed = writer.push(&row(192)).is_ok();
-            flusher.join().unwrap();
+            thread.join().unwrap();
             vec![(if pushed { "used again" } else { "full" }).to_owned()]
         },
         outcomes: &["full", "used again"],
@@ -629,17 +629,17 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().tip(g, 2).word(SB_SUPERSEDED),
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || {
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 if !ring.superseded() {
                     return "not yet".to_owned();
                 }
-                poll(&ring, &mut follower, 1)
+                poll(&ring, &mut reader, 1)
             });
             stamp(&mut writer, 1);
             writer.supersede(true);
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["2", "not yet"],
     },
@@ -648,14 +648,15 @@ const SCENARIOS: &[Scenario] = &[
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, 2);
-            writer.settle();
+            writer.write_back();
         },
         shared: |g| Shared::default().columns(g, 0, 2).word(g.slot(0) + crate::arrow_messages::slot_message(g).length),
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || {
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
-                let length = ring.u64(ring.geometry.slot(0) + crate::arrow_messages::slot_message(&ring.geometry).length);
+                let length =
+                    ring.u64(ring.geometry.slot(0) + crate::arrow_messages::slot_message(&ring.geometry).length);
                 // What an acquire load would be.
                 loom::sync::atomic::fence(loom::sync::atomic::Ordering::Acquire);
                 let mut rows = Vec::new();
@@ -664,8 +665,8 @@ const SCENARIOS: &[Scenario] = &[
                 length.to_string()
             });
             push(&mut writer, 1);
-            writer.settle();
-            vec![reader.join().unwrap()]
+            writer.write_back();
+            vec![thread.join().unwrap()]
         },
         outcomes: &["2", "3"],
     },
@@ -680,7 +681,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         run: |arena| {
             let mut writer = arena.writer();
-            let reader = loom::thread::spawn(move || {
+            let thread = loom::thread::spawn(move || {
                 let ring = arena.ring();
                 let geometry = &ring.geometry;
                 let length = ring.u64(geometry.dictionary + crate::arrow_messages::dictionary_message(geometry).length);
@@ -691,7 +692,7 @@ const SCENARIOS: &[Scenario] = &[
                 length.to_string()
             });
             writer.intern("BC").unwrap();
-            vec![reader.join().unwrap()]
+            vec![thread.join().unwrap()]
         },
         outcomes: &["1", "2"],
     },
@@ -704,18 +705,18 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().word(SB_CURSOR).word(g.slot(0) + BH_STATE).columns(g, 0, 2),
         run: |arena| {
             let mut writer = arena.writer();
-            let mut follower = Follower::new(&arena.ring(), Start::Live).unwrap();
-            let reader = loom::thread::spawn(move || {
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || {
                 let mut rows = Vec::new();
                 // Not from the tip, where the row is as well.
-                follower.step(&arena.ring(), &mut rows, 1);
+                reader.step(&arena.ring(), &mut rows, 1);
                 rows.iter().for_each(|row| whole(row, 2));
                 format!("{} rows", rows.len())
             });
             push(&mut writer, 1);
-            writer.settle();
-            writer.seal_block(true);
-            vec![reader.join().unwrap()]
+            writer.write_back();
+            writer.seal_block();
+            vec![thread.join().unwrap()]
         },
         outcomes: &["0 rows", "1 rows"],
     },
@@ -729,18 +730,18 @@ const SCENARIOS: &[Scenario] = &[
         shared: |_| Shared::default().word(SB_CURSOR).word32(SB_SYMBOL_COUNT),
         run: |arena| {
             let mut writer = arena.writer();
-            let archivist = writer.archivist();
+            let maintenance = writer.maintenance();
             let ring = arena.ring();
-            let syncer = loom::thread::spawn(move || {
-                archivist.sync().unwrap();
+            let thread = loom::thread::spawn(move || {
+                maintenance.sync().unwrap();
                 let (rows, symbols) = (ring.u64(SB_DURABLE_CURSOR) as u32, ring.u32(SB_DURABLE_SYMBOLS));
                 assert!(rows < 3 || symbols == 2, "a synced row's symbol is not");
                 format!("{rows} rows, {symbols} symbols")
             });
             let symbol = writer.intern("BC").unwrap();
             writer.push(&Row { symbol, ..row(2) }).unwrap();
-            writer.settle();
-            vec![syncer.join().unwrap()]
+            writer.write_back();
+            vec![thread.join().unwrap()]
         },
         outcomes: &["2 rows, 1 symbols", "2 rows, 2 symbols", "3 rows, 2 symbols"],
     },
@@ -754,15 +755,15 @@ const SCENARIOS: &[Scenario] = &[
         },
         run: |arena| {
             let mut writer = arena.writer();
-            let archivist = writer.archivist();
+            let maintenance = writer.maintenance();
             let ring = arena.ring();
             // A sync has been announced for block 3. The cursor goes on to block 4, and block 3 is archived: it would do for block 5.
-            let announced = archivist.announce_sync();
+            let announced = maintenance.announce_sync();
             assert_eq!(announced >> 32, 3);
             push(&mut writer, 1);
-            archivist.mark_persisted(3);
-            writer.seal_block(true);
-            let syncer = loom::thread::spawn(move || {
+            maintenance.mark_persisted(3);
+            writer.seal_block();
+            let thread = loom::thread::spawn(move || {
                 let to_disk = || {
                     // Whichever of these is on the disk by now, its block is in the ring.
                     for cursor in [SB_DURABLE_CURSOR, SB_DURABLE_BEFORE] {
@@ -773,17 +774,17 @@ const SCENARIOS: &[Scenario] = &[
                 };
                 // The disk refuses the second half of this sync: either cursor may be there.
                 let mut halves = 0;
-                let refused = archivist.sync_announced(announced, || {
+                let refused = maintenance.sync_announced(announced, || {
                     halves += 1;
                     let refusal = || crate::RingError::Spec { what: "refused".into() };
                     if halves == 2 { Err(refusal()) } else { to_disk() }
                 });
                 assert!(refused.is_err());
-                let next = archivist.announce_sync();
-                archivist.sync_announced(next, to_disk).unwrap();
+                let next = maintenance.announce_sync();
+                maintenance.sync_announced(next, to_disk).unwrap();
             });
             let pushed = writer.push(&row(3 * ROWS + 1)).is_ok();
-            syncer.join().unwrap();
+            thread.join().unwrap();
             vec![(if pushed { "went on" } else { "full" }).to_owned()]
         },
         outcomes: &["full", "went on"],
@@ -794,18 +795,18 @@ const SCENARIOS: &[Scenario] = &[
         shared: |g| Shared::default().word(SB_DURABLE_NEXT).word(SB_CURSOR).word(g.slot(2) + BH_BLOCK),
         run: |arena| {
             let mut writer = arena.writer();
-            let archivist = writer.archivist();
+            let maintenance = writer.maintenance();
             let ring = arena.ring();
-            let syncer = loom::thread::spawn(move || {
-                let cursor = archivist.announce_sync();
+            let thread = loom::thread::spawn(move || {
+                let cursor = maintenance.announce_sync();
                 let there = cursor >> 32 != 3 || ring.block_in(2) == Some(3);
                 assert!(there, "the block of a cursor that will be durable was used again");
             });
             push(&mut writer, 1);
-            writer.archivist().mark_persisted(3);
-            writer.seal_block(true);
+            writer.maintenance().mark_persisted(3);
+            writer.seal_block();
             let pushed = writer.push(&row(3 * ROWS + 1)).is_ok();
-            syncer.join().unwrap();
+            thread.join().unwrap();
             vec![(if pushed { "went on" } else { "full" }).to_owned()]
         },
         outcomes: &["full", "went on"],

@@ -10,7 +10,7 @@ use crate::arrow_messages::{Message, dictionary_message, slot_message};
 use crate::columns::RUN;
 use crate::layout::*;
 use crate::maintenance::Unsynced;
-use crate::{Archivist, DictionaryFull, MAX_OPTIONAL, Ring, RingError, RingFull, Row, Spec, SymbolId};
+use crate::{DictionaryFull, MAX_OPTIONAL, Ring, RingError, RingFull, RingMaintenance, Row, Spec, SymbolId};
 
 pub use recover::Recovery;
 
@@ -150,7 +150,7 @@ impl<M: WriterMemory> RingWriter<M> {
         writer.claimed =
             writer.ring.u64(SB_TIP_CLAIMED).min(writer.next_seq + u64::from(writer.ring.geometry.tip_rows));
         writer.ring.claim_tip(writer.claimed);
-        writer.settle();
+        writer.write_back();
         writer.settle_dictionary();
         // A writer that died while it replaced this ring may have left the flag.
         writer.supersede(false);
@@ -162,9 +162,14 @@ impl<M: WriterMemory> RingWriter<M> {
         self.ring.map.words64(SB_SUPERSEDED, 1)[0].set_release(superseded.into());
     }
 
-    /// Seals the open block where it is full, or `now` whatever it has: it will get no more rows, and can be archived.
-    pub fn seal_block(&mut self, now: bool) {
-        if now || self.block_is_full() {
+    /// Seals the open block: it gets no more rows and can be archived.
+    pub fn seal_block(&mut self) {
+        self.seal(0);
+    }
+
+    /// Seals the open block if it is full.
+    pub fn seal_full_block(&mut self) {
+        if self.block_is_full() {
             self.seal(0);
         }
     }
@@ -177,7 +182,7 @@ impl<M: WriterMemory> RingWriter<M> {
 
     /// Whether every row of the ring is archived.
     pub fn all_persisted(&self) -> bool {
-        self.archivist().unpersisted().is_empty()
+        self.maintenance().unpersisted().is_empty()
     }
 
     /// What was found when the ring was opened.
@@ -191,8 +196,8 @@ impl<M: WriterMemory> RingWriter<M> {
     }
 
     /// A handle for whoever archives blocks; it may live in another thread.
-    pub fn archivist(&self) -> Archivist<M> {
-        Archivist::new(Arc::clone(&self.ring), Arc::clone(&self.syncing))
+    pub fn maintenance(&self) -> RingMaintenance<M> {
+        RingMaintenance::new(Arc::clone(&self.ring), Arc::clone(&self.syncing))
     }
 
     /// Sequence number that the next row will get.
@@ -259,7 +264,7 @@ impl<M: WriterMemory> RingWriter<M> {
             let at = self.ring.geometry.slot(slot);
             let state = &self.ring.map.words64(at + BH_STATE, 1)[0];
             state.set(state.get() | STATE_LAST_OF_DAY);
-            // SYNC POINT: pairs with the fence in `Archivist::seal_checksum`: who has stored a checksum of the header as it was sees the flag, or
+            // SYNC POINT: pairs with the fence in `RingMaintenance::seal_checksum`: who has stored a checksum of the header as it was sees the flag, or
             // this checksum comes behind his.
             self.ring.map.fence_full();
             // The one word of a sealed header that changes after the seal: its checksum with it.
@@ -283,7 +288,7 @@ impl<M: WriterMemory> RingWriter<M> {
 
     /// Rows that can be appended before the next block is needed, at least one and at most half of the tip; a block is opened where none is.
     #[inline]
-    pub fn room(&mut self) -> Result<usize, RingFull> {
+    pub fn reserve_rows(&mut self) -> Result<usize, RingFull> {
         let geometry = &self.ring.geometry;
         let (capacity, tip) = (geometry.rows_per_block, geometry.tip_rows as usize / 2);
         let open = match self.open {
@@ -296,7 +301,7 @@ impl<M: WriterMemory> RingWriter<M> {
     /// Appends a row; it is visible to every reader when this returns. `row.seq` is ignored; the one given is returned.
     ///
     /// Readers find it in the tip, as does whoever takes the ring over; its columns follow with those of the next rows, eight together, or at
-    /// the next [`RingWriter::settle`]: call that before a pause, and before a sync. Call [`RingWriter::wake`] for readers that sleep, once for a batch.
+    /// the next [`RingWriter::write_back`]: call that before a pause, and before a sync. Call [`RingWriter::wake`] for readers that sleep, once for a batch.
     #[inline(always)]
     pub fn push(&mut self, row: &Row) -> Result<u64, RingFull> {
         let open = match &mut self.open {
@@ -336,7 +341,7 @@ impl<M: WriterMemory> RingWriter<M> {
         self.ring.map.words64(SB_CURSOR, 1)[0].set_release(open.block << 32 | u64::from(open.rows));
     }
 
-    /// Appends rows, as many as [`RingWriter::room`] says at most; their `seq` is set.
+    /// Appends rows, as many as [`RingWriter::reserve_rows`] says at most; their `seq` is set.
     ///
     /// # Panics
     /// When there are more.
@@ -388,7 +393,7 @@ impl<M: WriterMemory> RingWriter<M> {
     /// Writes the columns of every row that was pushed, and lets stock Arrow readers see them: patches the lengths in the open slot's metadata.
     ///
     /// barbus's own readers never look at those, so this may lag: once for a batch is enough.
-    pub fn settle(&mut self) {
+    pub fn write_back(&mut self) {
         self.write_columns();
         let Some(open) = self.open else { return };
         if self.settled != open.rows {
@@ -428,9 +433,9 @@ impl<M: WriterMemory> RingWriter<M> {
     /// Seals the open block, if any, with `flags` besides.
     fn seal(&mut self, flags: u64) {
         let Some(open) = self.open else { return };
-        self.settle();
+        self.write_back();
         let state = STATE_SEALED | flags | u64::from(open.rows);
-        // SYNC POINT: behind the fence in `settle`, which is behind the last row; pairs with the fence in `Follower::step`: who sees the seal finds
+        // SYNC POINT: behind the fence in `write_back`, which is behind the last row; pairs with the fence in `RingReader::step`: who sees the seal finds
         // the rows.
         self.ring.map.words64(self.ring.geometry.slot(open.slot) + BH_STATE, 1)[0].set(state);
         self.open = None;
@@ -471,7 +476,7 @@ impl<M: WriterMemory> RingWriter<M> {
 
     /// Blocks that stay, archived or not: the newest, and those that a durable cursor on disk may name.
     fn kept_blocks(&self) -> [u64; 4] {
-        // SYNC POINT: pairs with the fence in `Archivist::sync_by`: a sync that saw an older newest block has named it by now.
+        // SYNC POINT: pairs with the fence in `RingMaintenance::sync_by`: a sync that saw an older newest block has named it by now.
         self.ring.map.fence_full();
         let block = |cursor: usize| self.ring.u64(cursor) >> 32;
         // The order matters: a cursor moves from the first of these words to the second and the third, and is in two of them meanwhile.
@@ -504,7 +509,7 @@ impl<M: WriterMemory> RingWriter<M> {
             if self.ring.u64(at + BH_PERSISTED) != 1 || kept.contains(&block) {
                 return false;
             }
-            // SYNC POINT: pairs with the release store in `Archivist::mark_persisted`: what was read for the archive was read before (loads before a
+            // SYNC POINT: pairs with the release store in `RingMaintenance::mark_persisted`: what was read for the archive was read before (loads before a
             // store: loom cannot show it).
             map.fence_acquire();
             let claimed = map.claim(at);

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use barbus_ring::{Follower, Place, Polled, Ring, Row, SymbolId};
+use barbus_ring::{Polled, Ring, RingReader, Row, RowLocation, SymbolId};
 
 /// Rows that a symbol's copies may outgrow what was asked for, before the oldest are given up.
 const SLACK: usize = 16;
@@ -50,7 +50,7 @@ struct Bars {
 /// For each symbol its bars.
 #[derive(Debug)]
 pub(crate) struct Index {
-    follower: Follower,
+    ring_reader: RingReader,
     /// For each symbol behind which sequence number its newest bar is; 0 where there is none.
     heads: Vec<u64>,
     /// Ascending by number, those that were in the ring when it was last looked, and newer ones.
@@ -68,7 +68,7 @@ pub(crate) struct Index {
 /// Where the bars of a symbol are.
 struct Found {
     /// With their frames, ascending, the last revision of each.
-    places: Vec<(i64, Place)>,
+    places: Vec<(i64, RowLocation)>,
     /// Whether there are no others.
     all: bool,
     /// Whether one was overwritten while it was looked at.
@@ -102,10 +102,10 @@ impl Bars {
 }
 
 impl Index {
-    /// Enters what is in the ring from the follower's position on; `None` where the ring is corrupt.
-    pub(crate) fn build(ring: &Ring, follower: Follower) -> Option<Self> {
+    /// Enters what is in the ring from the ring reader's position on; `None` where the ring is corrupt.
+    pub(crate) fn build(ring: &Ring, ring_reader: RingReader) -> Option<Self> {
         let mut index = Self {
-            follower,
+            ring_reader,
             heads: vec![0; ring.geometry().symbols as usize],
             blocks: VecDeque::new(),
             asked: Vec::new(),
@@ -118,7 +118,7 @@ impl Index {
         loop {
             symbols.clear();
             let mut last_ms = i64::MIN;
-            match index.follower.poll_symbols(ring, &mut symbols, &mut last_ms, RUN) {
+            match index.ring_reader.poll_symbols(ring, &mut symbols, &mut last_ms, RUN) {
                 Polled::Empty => return Some(index),
                 Polled::Corrupt => return None,
                 Polled::DayClosed(_) | Polled::Lapped { .. } => {}
@@ -132,7 +132,7 @@ impl Index {
     pub(crate) fn catch_up(&mut self, ring: &Ring) -> bool {
         loop {
             self.rows.clear();
-            match self.follower.poll(ring, &mut self.rows, RUN) {
+            match self.ring_reader.poll(ring, &mut self.rows, RUN) {
                 Polled::Empty => return true,
                 Polled::Corrupt => return false,
                 Polled::DayClosed(_) | Polled::Lapped { .. } => continue,
@@ -153,9 +153,9 @@ impl Index {
         self.rows = rows;
     }
 
-    /// Enters the rows just before the follower's position, which are of one block, `last_ms` the highest of their frames.
+    /// Enters the rows just before the ring reader's position, which are of one block, `last_ms` the highest of their frames.
     fn link(&mut self, ring: &Ring, symbols: impl ExactSizeIterator<Item = SymbolId>, last_ms: i64) {
-        let (position, count) = (self.follower.position(), symbols.len() as u32);
+        let (position, count) = (self.ring_reader.position(), symbols.len() as u32);
         let first_row = position.row.wrapping_sub(count);
         let first_seq = position.seq.wrapping_sub(position.row.into());
         self.newest = position.block;
@@ -215,7 +215,7 @@ impl Index {
     #[inline]
     pub(crate) fn last(&mut self, ring: &Ring, symbol: SymbolId, count: usize) -> &[Row] {
         // A block without a row may have been begun: an older one is gone for it.
-        self.newest = self.newest.max(self.follower.block().unwrap_or_default());
+        self.newest = self.newest.max(self.ring_reader.block().unwrap_or_default());
         let known = self.asked.get(symbol.0 as usize);
         let ready = |bars: &Bars| bars.checked == self.newest && (bars.copies.len() >= count || bars.all);
         if !known.is_some_and(ready) {
@@ -254,7 +254,7 @@ impl Index {
                 // one would be in no copy.
                 if walk > 0 {
                     self.catch_up(ring);
-                    self.newest = self.newest.max(self.follower.block().unwrap_or_default());
+                    self.newest = self.newest.max(self.ring_reader.block().unwrap_or_default());
                     self.renew(ring);
                     bars.checked = self.newest;
                 }
@@ -281,7 +281,7 @@ impl Index {
 
     /// At least the last `count` bars of a symbol.
     fn find(&self, ring: &Ring, symbol: SymbolId, count: usize) -> Found {
-        let (mut found, mut gone): (Vec<(i64, Place)>, bool) = (Vec::new(), false);
+        let (mut found, mut gone): (Vec<(i64, RowLocation)>, bool) = (Vec::new(), false);
         // Whether each bar's frame was before that of the bar after it.
         let mut ordered = true;
         let mut next = self.heads.get(symbol.0 as usize).and_then(|head| head.checked_sub(1));
@@ -295,7 +295,8 @@ impl Index {
             }
             let Some(slot) = block.slot else { continue };
             let mut enter = |row: u32| {
-                let place = Place { seq: block.first_seq.wrapping_add(row.into()), block: block.number, slot, row };
+                let place =
+                    RowLocation { seq: block.first_seq.wrapping_add(row.into()), block: block.number, slot, row };
                 let Some(frame_ms) = ring.frame_ms(place) else { return gone = true };
                 ordered &= found.last().is_none_or(|(after, _)| *after > frame_ms);
                 found.push((frame_ms, place));
@@ -339,7 +340,7 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
-    use barbus_ring::{RingWriter, Spec, Start, create};
+    use barbus_ring::{RingStart, RingWriter, Spec, create};
 
     use super::*;
 
@@ -355,8 +356,8 @@ mod tests {
         let symbol = writer.intern("A").unwrap();
         writer.begin_day(1);
         let mut push_block = || {
-            for block in writer.archivist().unpersisted() {
-                writer.archivist().mark_persisted(block.block);
+            for block in writer.maintenance().unpersisted() {
+                writer.maintenance().mark_persisted(block.block);
             }
             for _ in 0..64 {
                 writer.push(&Row { symbol, frame_ms: writer.next_seq() as i64, ..Row::default() }).unwrap();
@@ -367,7 +368,7 @@ mod tests {
         for _ in 0..4 {
             push_block();
         }
-        let mut index = Index::build(&ring, Follower::new(&ring, Start::Oldest).unwrap()).unwrap();
+        let mut index = Index::build(&ring, RingReader::new(&ring, RingStart::Oldest).unwrap()).unwrap();
         assert!(index.catch_up(&ring));
         let (mut walks, mut next) = (0, 0);
         index.look_while(&ring, symbol, 1_000, || (walks, next) = (walks + 1, push_block()));

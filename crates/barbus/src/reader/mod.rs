@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use barbus_bars::Date;
-use barbus_ring::{Follower, Polled, Ring, RingError, Row, SymbolId};
+use barbus_ring::{Polled, Ring, RingError, RingReader, Row, SymbolId};
 
 pub use event::{Bar, Bars, BarsIter, Event};
 use index::Index;
@@ -73,7 +73,7 @@ pub enum Start {
 pub struct Reader {
     bus: Bus,
     ring: Ring,
-    follower: Follower,
+    ring_reader: RingReader,
     rows: Vec<Row>,
     symbols: Symbols,
     filter: Option<Filter>,
@@ -117,11 +117,11 @@ impl Reader {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let bus = Bus::open(path)?;
         let ring = attach(&bus)?;
-        let follower = start(&bus, &ring, Start::Live)?;
+        let ring_reader = start(&bus, &ring, Start::Live)?;
         Ok(Self {
             bus,
             ring,
-            follower,
+            ring_reader,
             rows: Vec::new(),
             symbols: Symbols::default(),
             filter: None,
@@ -138,7 +138,7 @@ impl Reader {
     /// # Errors
     /// [`Error::Start`] if the ring holds no such bar.
     pub fn start_at(mut self, at: Start) -> Result<Self> {
-        self.follower = start(&self.bus, &self.ring, at)?;
+        self.ring_reader = start(&self.bus, &self.ring, at)?;
         self.presence.moved(self.position());
         Ok(self)
     }
@@ -202,7 +202,7 @@ impl Reader {
     #[inline(always)]
     fn appear(&mut self) {
         if self.presence.is_due() {
-            self.presence.appear(&self.bus, &self.ring, self.follower.position().seq);
+            self.presence.appear(&self.bus, &self.ring, self.ring_reader.position().seq);
         }
     }
 
@@ -211,9 +211,9 @@ impl Reader {
         self.appear();
         loop {
             self.rows.clear();
-            let polled = self.follower.poll(&self.ring, &mut self.rows, BATCH);
+            let polled = self.ring_reader.poll(&self.ring, &mut self.rows, BATCH);
             if polled != Polled::Empty {
-                self.presence.moved(self.follower.position().seq);
+                self.presence.moved(self.ring_reader.position().seq);
             }
             match polled {
                 Polled::Rows(_) => {}
@@ -250,8 +250,8 @@ impl Reader {
     /// wait, [`Reader::views`] has fewer.
     pub fn pin(&mut self) -> Result<Option<View>> {
         self.appear();
-        let Some(rows) = self.follower.pin(&self.ring)? else { return Ok(None) };
-        self.presence.moved(self.follower.position().seq);
+        let Some(rows) = self.ring_reader.pin(&self.ring)? else { return Ok(None) };
+        self.presence.moved(self.ring_reader.position().seq);
         Viewer::view(&mut self.viewer, &self.ring, &self.bus, rows).map(Some)
     }
 
@@ -273,7 +273,7 @@ impl Reader {
     /// lives it holds so many, those that it comes to next or has come past, besides what its views hold. Each view holds its own block alone.
     pub fn views(&mut self) -> Views<'_> {
         self.appear();
-        Views::new(self.follower.pin_each(&self.ring), &mut self.viewer, &self.bus, &self.presence)
+        Views::new(self.ring_reader.pin_each(&self.ring), &mut self.viewer, &self.bus, &self.presence)
     }
 
     /// Waits until there is something to poll, at most `timeout`; true when there is.
@@ -281,8 +281,8 @@ impl Reader {
     /// Who has slept in the kernel sees whether the ring's file was cut off meanwhile, which is an error.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
         self.appear();
-        let (ring, follower) = (&self.ring, &self.follower);
-        Ok(wait::until(ring, self.wait, timeout, || follower.ready(ring) || ring.superseded())?)
+        let (ring, ring_reader) = (&self.ring, &self.ring_reader);
+        Ok(wait::until(ring, self.wait, timeout, || ring_reader.is_ready(ring) || ring.superseded())?)
     }
 
     /// What comes next, waiting for it at most `timeout`.
@@ -389,7 +389,7 @@ impl Reader {
 
     /// Sequence number of the next bar to be read.
     pub fn position(&self) -> u64 {
-        self.follower.position().seq
+        self.ring_reader.position().seq
     }
 
     /// Names the line of sequence numbers that is read: another ring that follows on has the same, one that was laid out anew another.
@@ -399,7 +399,7 @@ impl Reader {
 
     /// The trading day that was open when the last bars were written, where one was.
     pub fn day(&mut self) -> Option<Date> {
-        self.follower.day(&self.ring).map(date_from_epoch_days)
+        self.ring_reader.day(&self.ring).map(date_from_epoch_days)
     }
 
     /// Whether the bus's writer is at work: it says so ten times a second, and counts as dead when it has not for a second. False after its end.
@@ -454,7 +454,7 @@ impl Reader {
     #[cold]
     fn follow(&mut self) -> Result<Step> {
         // A row that was committed just before the old ring was superseded comes first.
-        if self.follower.ready(&self.ring) {
+        if self.ring_reader.is_ready(&self.ring) {
             return self.step();
         }
         let at = self.position();
@@ -470,13 +470,13 @@ impl Reader {
             return Err(Error::Start { bus: self.bus.path().to_owned(), what });
         }
         // Where the new file begins there: with what it tells before its first bar, the close of a day.
-        let mut follower = start(&self.bus, &ring, Start::Oldest)?;
-        if follower.position().seq != at {
-            follower = start(&self.bus, &ring, Start::Seq(at))?;
+        let mut ring_reader = start(&self.bus, &ring, Start::Oldest)?;
+        if ring_reader.position().seq != at {
+            ring_reader = start(&self.bus, &ring, Start::Seq(at))?;
         }
-        self.follower = follower;
+        self.ring_reader = ring_reader;
         self.ring = ring;
-        self.presence.turn_to(&self.ring, self.follower.position().seq);
+        self.presence.turn_to(&self.ring, self.ring_reader.position().seq);
         self.symbols.clear();
         if let Some(filter) = &mut self.filter {
             filter.forget();
@@ -508,15 +508,15 @@ fn corrupt(bus: &Bus) -> Error {
     Error::Ring(RingError::Corrupt { path: bus.ring(), what })
 }
 
-fn start(bus: &Bus, ring: &Ring, at: Start) -> Result<Follower> {
+fn start(bus: &Bus, ring: &Ring, at: Start) -> Result<RingReader> {
     let start = match at {
-        Start::Live => barbus_ring::Start::Live,
-        Start::Oldest => barbus_ring::Start::Oldest,
-        Start::Today => barbus_ring::Start::Today,
-        Start::Day(day) => barbus_ring::Start::Day(epoch_days(day)),
-        Start::Seq(seq) => barbus_ring::Start::Seq(seq),
+        Start::Live => barbus_ring::RingStart::Live,
+        Start::Oldest => barbus_ring::RingStart::Oldest,
+        Start::Today => barbus_ring::RingStart::Today,
+        Start::Day(day) => barbus_ring::RingStart::Day(epoch_days(day)),
+        Start::Seq(seq) => barbus_ring::RingStart::Seq(seq),
     };
-    Follower::new(ring, start).map_err(|error| {
+    RingReader::new(ring, start).map_err(|error| {
         let what = match (error, at) {
             (barbus_ring::StartError::NoSuchDay, Start::Day(day)) => {
                 format!("the ring holds no bar of {day} or a later day: closed days are in {}", bus.archive().display())

@@ -229,7 +229,7 @@ impl Column<'_> {
 
 /// The dictionary in place, checked: whatever the file's bytes are, the result is an error or an array.
 fn symbols(ring: &Ring) -> Result<StringArray, ArrowError> {
-    let frozen = ring.frozen_symbols();
+    let frozen = ring.symbol_buffers();
     let offsets = Buffer::from(Bytes::from_owner(frozen.offsets));
     let offsets = ScalarBuffer::<i32>::new(offsets, 0, frozen.count as usize + 1);
     if offsets[0] < 0 || !offsets.is_sorted() {

@@ -10,7 +10,7 @@ use arrow::array::{
 use arrow::datatypes::Int32Type;
 use barbus::{Bus, Event, InitOptions, Reader, Row, Start, SymbolId};
 use barbus_bench_link::scratch;
-use barbus_ring::{Follower, Polled, Ring, RingWriter, Spec, create};
+use barbus_ring::{Polled, Ring, RingReader, RingWriter, Spec, create};
 use barbus_writer::{Pushed, Writer};
 use tempfile::TempDir;
 
@@ -27,10 +27,10 @@ pub(crate) struct HotPath {
 pub(crate) const PATHS: &[HotPath] = &[
     HotPath { name: "RingWriter::push", run: ring_push },
     HotPath { name: "RingWriter::append, 128 rows, a row", run: ring_append },
-    HotPath { name: "Follower::poll, at the tip", run: ring_poll },
-    HotPath { name: "Follower::poll, nothing new", run: ring_poll_idle },
-    HotPath { name: "Follower::poll, catching up, a row", run: ring_catch_up },
-    HotPath { name: "Ring::attach, Follower::new", run: ring_attach },
+    HotPath { name: "RingReader::poll, at the tip", run: ring_poll },
+    HotPath { name: "RingReader::poll, nothing new", run: ring_poll_idle },
+    HotPath { name: "RingReader::poll, catching up, a row", run: ring_catch_up },
+    HotPath { name: "Ring::attach, RingReader::new", run: ring_attach },
     HotPath { name: "Writer::push", run: library_push },
     HotPath { name: "Writer::publish, 5,000 rows, a row", run: library_publish },
     HotPath { name: "Reader::open, today", run: library_open },
@@ -103,9 +103,9 @@ fn filled_ring(path: &Path, rows: usize) -> anyhow::Result<RingWriter> {
 /// All rows, read from the oldest on.
 fn check_all(path: &Path, count: usize) -> anyhow::Result<()> {
     let ring = Ring::attach(path)?;
-    let mut follower = Follower::new(&ring, barbus_ring::Start::Oldest)?;
+    let mut ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Oldest)?;
     let mut rows = Vec::new();
-    while let Polled::Rows(_) = follower.poll(&ring, &mut rows, count) {}
+    while let Polled::Rows(_) = ring_reader.poll(&ring, &mut rows, count) {}
     ensure!(rows.len() == count, "{} rows of {count}", rows.len());
     rows.iter().enumerate().try_for_each(|(i, row)| check(row, i))
 }
@@ -132,7 +132,7 @@ fn ring_append() -> anyhow::Result<usize> {
         let mut rows: Vec<Row> = (next..next + RUN).map(row).collect();
         let mut done = 0;
         while done < RUN {
-            let room = writer.room()?.min(RUN - done);
+            let room = writer.reserve_rows()?.min(RUN - done);
             counted_work(|| writer.append(&mut rows[done..done + room]));
             done += room;
         }
@@ -147,12 +147,12 @@ fn ring_poll() -> anyhow::Result<usize> {
     let path = directory.path().join("ring");
     let mut writer = ring(&path)?;
     let ring = Ring::attach(&path)?;
-    let mut follower = Follower::new(&ring, barbus_ring::Start::Live)?;
+    let mut ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Live)?;
     let mut rows = Vec::with_capacity(16);
     for i in 1..=OPERATIONS {
         writer.push(&row(i))?;
         rows.clear();
-        let polled = counted_work(|| follower.poll(&ring, &mut rows, 16));
+        let polled = counted_work(|| ring_reader.poll(&ring, &mut rows, 16));
         ensure!(polled == Polled::Rows(1), "{polled:?}");
         check(&rows[0], i)?;
     }
@@ -164,10 +164,10 @@ fn ring_poll_idle() -> anyhow::Result<usize> {
     let path = directory.path().join("ring");
     let _writer = ring(&path)?;
     let ring = Ring::attach(&path)?;
-    let mut follower = Follower::new(&ring, barbus_ring::Start::Live)?;
+    let mut ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Live)?;
     let mut rows = Vec::with_capacity(16);
     for _ in 0..OPERATIONS {
-        let polled = counted_work(|| follower.poll(&ring, &mut rows, 16));
+        let polled = counted_work(|| ring_reader.poll(&ring, &mut rows, 16));
         ensure!(polled == Polled::Empty, "{polled:?}");
     }
     Ok(OPERATIONS)
@@ -179,13 +179,13 @@ fn ring_catch_up() -> anyhow::Result<usize> {
     let path = directory.path().join("ring");
     let writer = filled_ring(&path, ROWS)?;
     let ring = Ring::attach(&path)?;
-    let mut follower = Follower::new(&ring, barbus_ring::Start::Oldest)?;
+    let mut ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Oldest)?;
     let mut rows = Vec::with_capacity(POLL);
     let mut next = 0;
     // Up to where the tip begins: what comes from the columns.
     while next + POLL + writer.ring().geometry().tip_rows as usize <= ROWS {
         rows.clear();
-        let polled = counted_work(|| follower.poll(&ring, &mut rows, POLL));
+        let polled = counted_work(|| ring_reader.poll(&ring, &mut rows, POLL));
         ensure!(polled == Polled::Rows(rows.len()) && !rows.is_empty(), "{polled:?}");
         rows.iter().enumerate().try_for_each(|(i, row)| check(row, next + i))?;
         next += rows.len();
@@ -199,12 +199,12 @@ fn ring_attach() -> anyhow::Result<usize> {
     let path = directory.path().join("ring");
     let _writer = filled_ring(&path, ROWS)?;
     for _ in 0..TIMES {
-        let (_ring, follower) = counted_work(|| -> anyhow::Result<_> {
+        let (_ring, ring_reader) = counted_work(|| -> anyhow::Result<_> {
             let ring = Ring::attach(&path)?;
-            let follower = Follower::new(&ring, barbus_ring::Start::Today)?;
-            Ok((ring, follower))
+            let ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Today)?;
+            Ok((ring, ring_reader))
         })?;
-        ensure!(follower.position().seq == 0, "{follower:?}");
+        ensure!(ring_reader.position().seq == 0, "{ring_reader:?}");
     }
     Ok(TIMES)
 }

@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let written = record(&[("Follower::poll, at the tip", 12.5), ("push", 100.0)]);
+        let written = record(&[("RingReader::poll, at the tip", 12.5), ("push", 100.0)]);
         assert_eq!(Record::from_toml(&written.to_toml()).expect("its own text"), written);
     }
 }
