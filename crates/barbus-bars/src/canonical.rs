@@ -9,10 +9,10 @@ use arrow::buffer::ScalarBuffer;
 
 use crate::batch::BarBatch;
 use crate::cast::{CastOptions, FaultList};
-use crate::frames;
-use crate::numbers;
+use crate::cast::frames;
+use crate::cast::numbers;
 use crate::schema::{BarSchema, PriceType};
-use crate::symbols;
+use crate::cast::symbols;
 
 /// Columns of bars in the types they have on the bus, without nulls where a bar must have a value.
 #[derive(Debug)]

@@ -11,15 +11,11 @@ mod canonical;
 mod cast;
 mod epoch_days;
 mod fault;
-mod frame_reader;
-mod frames;
 mod label;
-mod names;
-mod numbers;
+mod column_map;
 mod rules;
 mod schema;
-mod symbols;
-mod wall_clock;
+mod time;
 
 pub use batch::BarBatch;
 pub use calendar::{Calendar, CalendarError, CalendarSpec, PRESETS, TradingDay};
@@ -27,10 +23,10 @@ pub use canonical::Canonical;
 pub use cast::{CastError, CastOptions, DEFAULT_INTERVAL_MS};
 pub use epoch_days::{date_from_epoch_days, epoch_days};
 pub use fault::Fault;
-pub use frame_reader::FrameReader;
+pub use time::frame_reader::FrameReader;
 pub use jiff::civil::Date;
 pub use label::{Label, LabelError};
-pub use names::{ColumnMap, MapError};
+pub use column_map::{ColumnMap, MapError};
 pub use rules::Rules;
 pub use schema::{
     BarSchema, CLOSE, FACTOR, FIXED_COLUMNS, FRAME, HIGH, LOW, MAX_OPTIONAL, MAX_SYMBOL_BYTES, MONEY, OPEN,

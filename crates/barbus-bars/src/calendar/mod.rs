@@ -23,7 +23,7 @@ pub use presets::PRESETS;
 pub use spec::{CalendarError, CalendarSpec};
 
 use crate::Date;
-use crate::frames::{FIRST_FRAME_MS, LAST_FRAME_MS};
+use crate::cast::frames::{FIRST_FRAME_MS, LAST_FRAME_MS};
 
 const DAY_MINUTES: i32 = 24 * 60;
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::spec::{CalendarError, CalendarSpec, dates};
 use crate::Date;
-use crate::names::nearest;
+use crate::column_map::nearest;
 
 /// Name and one line about each calendar that [`super::Calendar::preset`] knows.
 pub const PRESETS: &[(&str, &str)] = &[

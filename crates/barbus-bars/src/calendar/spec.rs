@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Calendar, DAY_MINUTES, PRESETS, presets};
 use crate::Date;
-use crate::names::nearest;
+use crate::column_map::nearest;
 
 /// A calendar in words: the `[calendar]` table of `bus.toml`.
 ///

@@ -24,10 +24,12 @@ use jiff::tz::TimeZone;
 use crate::batch::BarBatch;
 use crate::fault::Fault;
 use crate::label::Label;
-use crate::names::ColumnMap;
+use crate::column_map::ColumnMap;
 use crate::rules::{Numbers, Rules};
 use crate::schema::{BarSchema, FIXED_COLUMNS, PriceType};
-use crate::{frames, numbers, symbols};
+pub(crate) mod frames;
+pub(crate) mod numbers;
+pub(crate) mod symbols;
 
 /// Length of a bar unless said otherwise: one minute.
 pub const DEFAULT_INTERVAL_MS: i64 = 60_000;

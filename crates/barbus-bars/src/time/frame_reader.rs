@@ -6,9 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::cast::{CastOptions, shortened};
 use crate::fault::Fault;
-use crate::frames::{FIRST_FRAME_MS, LAST_FRAME_MS};
+use crate::cast::frames::{FIRST_FRAME_MS, LAST_FRAME_MS};
 use crate::schema::{BarSchema, FRAME};
-use crate::wall_clock::{self, Moment, WallClock};
+use crate::time::wall_clock::{self, Moment, WallClock};
 
 /// Reads texts as ends of bars.
 ///

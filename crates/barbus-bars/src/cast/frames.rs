@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use crate::cast::{CastError, CastOptions, DEFAULT_INTERVAL_MS, FaultList, shortened};
 use crate::fault::Fault;
 use crate::schema::FRAME;
-use crate::wall_clock::{self, Moment, WallClock};
+use crate::time::wall_clock::{self, Moment, WallClock};
 
 /// Stands where a time could not be read.
 pub(crate) const BAD_FRAME: i64 = i64::MIN;

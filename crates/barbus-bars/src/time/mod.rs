@@ -1,0 +1,4 @@
+//! Times as producers write them, and the instants that they mean.
+
+pub(crate) mod frame_reader;
+pub(crate) mod wall_clock;
