@@ -1,21 +1,23 @@
-//! Bars in canonical columns, ready for the bus, with the rows that are not fit for it marked.
+//! Bars in canonical columns, ready for the bus, with the invalid rows marked.
 //!
-//! A row is bad if and only if it has an entry in [`BarBatch::faults`]. The values of a bad row are whatever could be
-//! read of it: a price that could not is NaN, a symbol -1, a frame `i64::MIN`. An empty batch is fine.
+//! A row is invalid if and only if it has an entry in [`BarBatch::faults`].
+//! An invalid row keeps the values that could be read; an unreadable price is NaN, an unreadable
+//! symbol has the key -1, and an unreadable frame is `i64::MIN`.
+//! A batch may be empty.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, DictionaryArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
 };
 use arrow::buffer::{NullBuffer, ScalarBuffer};
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{ArrowNativeType, Int32Type};
 
 use crate::fault::Fault;
 use crate::schema::BarSchema;
+use crate::symbol_table::SymbolTable;
 
-/// Canonical columns of some bars. Made by [`BarBatch::cast`].
+/// Bars in canonical columns, made by [`BarBatch::cast`].
 #[derive(Debug, Clone)]
 pub struct BarBatch {
     pub(crate) schema: Arc<BarSchema>,
@@ -29,38 +31,40 @@ pub struct BarBatch {
 }
 
 impl BarBatch {
-    /// Number of rows, good and bad.
+    /// Number of rows, valid and invalid.
     pub fn len(&self) -> usize {
         self.frames_ms.len()
     }
 
-    /// Whether there is no row at all.
+    /// Whether the batch has no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The schema the rows were cast to.
+    /// The schema that the rows were cast to.
     pub fn schema(&self) -> &BarSchema {
         &self.schema
     }
 
-    /// The dictionary of symbols. It may hold a symbol twice, and values no row refers to.
+    /// The dictionary of symbols. It may hold a symbol twice, and values that no row refers to.
     pub fn symbols(&self) -> &StringArray {
         &self.symbols
     }
 
-    /// For each row an index into [`BarBatch::symbols`]; -1 where the symbol is missing or not allowed.
+    /// For each row the index of its symbol in [`BarBatch::symbols`]; -1 where the symbol is
+    /// missing or invalid.
     pub fn symbol_keys(&self) -> &[i32] {
         &self.symbol_keys
     }
 
-    /// The symbol of a row, if it has one; `None` also past the end.
+    /// The symbol of a row; `None` where it is missing or invalid, and past the end.
     pub fn symbol(&self, row: usize) -> Option<&str> {
         let key = usize::try_from(*self.symbol_keys.get(row)?).ok()?;
         Some(self.symbols.value(key))
     }
 
-    /// End of each bar, milliseconds since 1970-01-01T00:00:00Z; `i64::MIN` where it could not be read.
+    /// End of each bar, milliseconds since 1970-01-01T00:00:00Z; `i64::MIN` where it is missing or
+    /// unreadable.
     pub fn frames_ms(&self) -> &[i64] {
         &self.frames_ms
     }
@@ -85,61 +89,63 @@ impl BarBatch {
         &self.numbers[3]
     }
 
-    /// Traded quantity of each bar.
+    /// Traded quantity of each bar, in the market's own unit.
     pub fn volume(&self) -> &[f64] {
         &self.numbers[4]
     }
 
-    /// The optional column `index`, in the order of [`BarSchema::optional`]; all null when the source had none.
+    /// The optional column `index`, in the order of [`BarSchema::optional`]; all null where the
+    /// producer's batch does not have it.
     ///
     /// # Panics
-    /// When the schema has no such column.
+    /// When the schema has fewer optional columns.
     pub fn optional(&self, index: usize) -> &Float64Array {
         &self.optional[index]
     }
 
-    /// The bad rows with what is wrong with each: ascending, at most one entry a row.
+    /// The invalid rows, ascending, each once and with its fault.
     pub fn faults(&self) -> &[(usize, Fault)] {
         &self.faults
     }
 
-    /// What is wrong with a row, if anything.
+    /// The fault of a row; `None` where the row is valid.
     pub fn fault(&self, row: usize) -> Option<&Fault> {
-        let found = self.faults.binary_search_by_key(&row, |(row, _)| *row);
-        found.ok().map(|i| &self.faults[i].1)
+        let index = self.faults.binary_search_by_key(&row, |(row, _)| *row).ok()?;
+        Some(&self.faults[index].1)
     }
 
-    /// The good rows, in the order they came.
-    pub fn good_rows(&self) -> Vec<usize> {
-        let mut bad = self.faults.iter().map(|(row, _)| *row).peekable();
-        (0..self.len()).filter(|row| bad.next_if_eq(row).is_none()).collect()
+    /// The valid rows, in the order of the batch.
+    pub fn valid_rows(&self) -> Vec<usize> {
+        let mut invalid = self.faults.iter().map(|(row, _)| *row).peekable();
+        (0..self.len()).filter(|row| invalid.next_if_eq(row).is_none()).collect()
     }
 
-    /// The good rows in the order a feed would bring them: by frame, and as they came within a frame.
+    /// The valid rows in the order in which a feed delivers them: by frame, and within a frame in
+    /// the order of the batch.
     pub fn feed_order(&self) -> Vec<usize> {
-        let mut rows = self.good_rows();
+        let mut rows = self.valid_rows();
         rows.sort_by_key(|&row| self.frames_ms[row]);
         rows
     }
 
-    /// The given rows, in that order, as a batch of [`BarSchema::wire_schema`]. Bad rows are left out.
+    /// The given rows, in that order, as a batch of [`BarSchema::wire_schema`], without the invalid
+    /// ones.
     ///
     /// # Panics
     /// When a row is past the end.
     pub fn to_record_batch(&self, rows: &[usize]) -> RecordBatch {
-        let filtered: Vec<usize>;
+        let valid: Vec<usize>;
         let rows = if self.faults.is_empty() {
             rows
         } else {
-            let good = rows.iter().filter(|&&row| self.fault(row).is_none());
-            filtered = good.copied().collect();
-            &filtered
+            valid = rows.iter().copied().filter(|&row| self.fault(row).is_none()).collect();
+            &valid
         };
         let keys: Int32Array = rows.iter().map(|&row| self.symbol_keys[row]).collect();
         let keys = Int32Array::new(keys.values().clone(), None);
         let symbols: ArrayRef = Arc::new(self.symbols.clone());
         let symbol = DictionaryArray::<Int32Type>::try_new(keys, symbols)
-            .expect("the key of a good row is within the dictionary");
+            .expect("the key of a valid row is within the dictionary");
         let frames: ScalarBuffer<i64> = rows.iter().map(|&row| self.frames_ms[row]).collect();
         let frame = TimestampMillisecondArray::new(frames, None).with_timezone(self.schema.zone());
 
@@ -157,28 +163,28 @@ impl BarBatch {
             });
             columns.push(Arc::new(Float64Array::new(values, nulls)));
         }
-        RecordBatch::try_new(self.schema.wire_schema(), columns).expect("columns are made to the wire schema")
+        RecordBatch::try_new(self.schema.wire_schema(), columns).expect("the columns have the types of the wire schema")
     }
 
-    /// All rows of several batches, one after the other, with one dictionary; `None` when there is no batch.
+    /// All rows of several batches, in order, with one dictionary; `None` without a batch.
     ///
     /// # Panics
-    /// When the batches do not have the same schema.
+    /// When the batches have different schemas.
     pub fn concat(batches: &[BarBatch]) -> Option<BarBatch> {
         let (first, rest) = batches.split_first()?;
         if rest.is_empty() {
             return Some(first.clone());
         }
-        assert!(rest.iter().all(|batch| batch.schema == first.schema), "batches of one bus have one schema");
+        assert!(rest.iter().all(|batch| batch.schema == first.schema), "all batches must have the same schema");
         let mut symbols = SymbolTable::default();
         let mut symbol_keys = Vec::with_capacity(batches.iter().map(BarBatch::len).sum());
         let mut faults = Vec::new();
         for batch in batches {
             let first_row = symbol_keys.len();
-            let mut renamed: Vec<Option<i32>> = vec![None; batch.symbols.len()];
+            let mut new_keys: Vec<Option<i32>> = vec![None; batch.symbols.len()];
             for &key in batch.symbol_keys() {
                 let key = match usize::try_from(key) {
-                    Ok(key) => *renamed[key].get_or_insert_with(|| symbols.key_of(batch.symbols.value(key))),
+                    Ok(key) => *new_keys[key].get_or_insert_with(|| symbols.key_of(batch.symbols.value(key))),
                     Err(_) => -1,
                 };
                 symbol_keys.push(key);
@@ -194,42 +200,18 @@ impl BarBatch {
             schema: first.schema.clone(),
             symbols: symbols.into_array(),
             symbol_keys: symbol_keys.into(),
-            frames_ms: joined(batches, |batch| &batch.frames_ms),
-            numbers: std::array::from_fn(|i| joined(batches, |batch| &batch.numbers[i])),
+            frames_ms: concat_column(batches, |batch| &batch.frames_ms),
+            numbers: std::array::from_fn(|i| concat_column(batches, |batch| &batch.numbers[i])),
             optional: optional.collect(),
             faults,
         })
     }
 }
 
-fn joined<T: arrow::datatypes::ArrowNativeType>(
+fn concat_column<T: ArrowNativeType>(
     batches: &[BarBatch],
     column: impl Fn(&BarBatch) -> &ScalarBuffer<T>,
 ) -> ScalarBuffer<T> {
     let parts: Vec<&[T]> = batches.iter().map(|batch| &column(batch)[..]).collect();
     parts.concat().into()
-}
-
-/// Symbols numbered in the order they are first seen.
-#[derive(Default)]
-pub(crate) struct SymbolTable {
-    keys: HashMap<String, i32>,
-    names: Vec<String>,
-}
-
-impl SymbolTable {
-    pub(crate) fn key_of(&mut self, symbol: &str) -> i32 {
-        if let Some(&key) = self.keys.get(symbol) {
-            return key;
-        }
-        // Arrow cannot hold more than i32::MAX rows of distinct symbols in one batch of ours.
-        let key = i32::try_from(self.names.len()).unwrap_or(i32::MAX);
-        self.names.push(symbol.to_owned());
-        self.keys.insert(symbol.to_owned(), key);
-        key
-    }
-
-    pub(crate) fn into_array(self) -> StringArray {
-        StringArray::from_iter_values(self.names)
-    }
 }

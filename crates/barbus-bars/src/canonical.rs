@@ -1,6 +1,7 @@
 //! Columns that are canonical already: a feed's bars, which come a few at a time.
 //!
-//! To cast such columns costs more than all that follows. What is anything but wholly good is left to [`BarBatch::cast`], which says what is wrong.
+//! To cast such columns costs more than all that follows. What is anything but wholly good is left
+//! to [`BarBatch::cast`], which says what is wrong.
 
 use std::sync::Arc;
 
@@ -8,11 +9,11 @@ use arrow::array::{Array, Float64Array, StringArray};
 use arrow::buffer::ScalarBuffer;
 
 use crate::batch::BarBatch;
-use crate::cast::{CastOptions, FaultList};
-use crate::cast::frames;
-use crate::cast::numbers;
+use crate::cast::options::CastOptions;
+use crate::cast::{numbers, symbols};
+use crate::fault::FaultList;
 use crate::schema::{BarSchema, PriceType};
-use crate::cast::symbols;
+use crate::time::limits::is_valid_frame;
 
 /// Columns of bars in the types they have on the bus, without nulls where a bar must have a value.
 #[derive(Debug)]
@@ -29,11 +30,12 @@ pub struct Canonical {
 
 impl Canonical {
     /// Batches of more rows are always left to a cast, which then costs little a row.
-    pub const MOST_ROWS: usize = symbols::FEW;
+    pub const MOST_ROWS: usize = symbols::MAX_PLAIN_ROWS;
 }
 
 impl BarBatch {
-    /// What [`BarBatch::cast`] makes of these columns, where it would change and refuse nothing, and they have few rows; otherwise `None`.
+    /// What [`BarBatch::cast`] makes of these columns, where it would change and refuse nothing,
+    /// and they have few rows; otherwise `None`.
     pub fn of_canonical(columns: Canonical, schema: &Arc<BarSchema>, options: &CastOptions) -> Option<BarBatch> {
         let Canonical { symbols, frames_ms, numbers, optional } = columns;
         let rows = symbols.len();
@@ -45,11 +47,11 @@ impl BarBatch {
             || options.interval_ms <= 0
             || options.label.shift_ms(options.interval_ms) != 0
             || schema.price() != PriceType::Float64
-            || !frames_ms.iter().all(|frame| frames::IN_RANGE_MS.contains(frame))
+            || !frames_ms.iter().all(|frame| is_valid_frame(*frame))
         {
             return None;
         }
-        let (symbols, symbol_keys) = symbols::as_it_is(&symbols)?;
+        let (symbols, symbol_keys) = symbols::short_column(&symbols)?;
         let mut faults = FaultList::default();
         let optional: Vec<Float64Array> =
             optional.into_iter().map(|column| column.unwrap_or_else(|| Float64Array::new_null(rows))).collect();
@@ -77,7 +79,8 @@ mod tests {
     }
 
     proptest! {
-        // What is taken here is taken by a cast as well, for the same bars; and what a cast finds good is taken here.
+        // What is taken here is taken by a cast as well, for the same bars; and what a cast finds
+        // good is taken here.
         #[test]
         fn agrees_with_a_cast(
             rows in proptest::collection::vec((0..4usize, 0..4i64, proptest::array::uniform5(number()), proptest::option::of(number())), 1..4),

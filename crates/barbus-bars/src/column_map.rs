@@ -1,13 +1,16 @@
-//! Which of a producer's columns is which of the bus: the usual vendor names, and an explicit map above them.
+//! Which of a producer's columns is which column of the bus.
 //!
-//! Names are compared without regard to case, surrounding blanks, and blanks or hyphens for underscores. A column
-//! that has the bus's own name always wins over an alias. When several aliases of one column are present and nothing
-//! decides between them, that is an error naming them, never a guess.
+//! An explicit map comes first, then the bus's own names, then the usual names of vendors.
+//! Names are compared without regard to case and surrounding blanks; a blank or a hyphen equals an
+//! underscore.
+//! Several aliases of one column are an error that lists them, never a guess.
 
-use crate::cast::CastError;
-use crate::schema::{BarSchema, CLOSE, FACTOR, FRAME, HIGH, LOW, MONEY, OPEN, SYMBOL, VOLUME};
+use crate::cast::error::CastError;
+use crate::schema::{BarSchema, CLOSE, FACTOR, FIXED_COLUMNS, FRAME, HIGH, LOW, MONEY, OPEN, SYMBOL, VOLUME};
+use crate::suggestion::{best, likeness, nearest, normalize};
 
-/// Vendor names of each column, in normal form (lower case, underscores). A column's own name is always one of its names.
+/// The names that vendors give to each column, in the form of [`normalize`]; the column's own name
+/// is understood.
 const ALIASES: &[(&str, &[&str])] = &[
     (
         SYMBOL,
@@ -51,29 +54,29 @@ const ALIASES: &[(&str, &[&str])] = &[
     (FACTOR, &["adj_factor", "adjust_factor"]),
 ];
 
-/// Why the text of an explicit map was refused.
+/// Why the text of an explicit map is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum MapError {
+pub enum ColumnMapError {
     /// An entry is not of the form `column=name`.
-    #[error("{0:?} is not of the form column=name, such as \"frame=open_time\"")]
+    #[error("{0:?} does not have the form column=name, such as \"frame=open_time\"")]
     NotAPair(String),
     /// A column of the bus is given two names.
-    #[error("column {0:?} is mapped twice")]
+    #[error("column {0:?} is mapped twice: remove one of the entries")]
     MappedTwice(String),
     /// One name is given to two columns of the bus.
-    #[error("{source_name:?} is mapped to both {first:?} and {second:?}")]
+    #[error("{source_name:?} is mapped to both {first:?} and {second:?}: remove one of the entries")]
     NameTwice {
         /// The producer's name.
         source_name: String,
-        /// The first column of the bus it was given to.
+        /// The first column of the bus that it is given to.
         first: String,
         /// The second one.
         second: String,
     },
 }
 
-/// How a producer's columns are found: the aliases, and what an explicit map decides before them.
+/// Finds a producer's columns: by an explicit map, and by name.
 ///
 /// ```
 /// use barbus_bars::{BarSchema, ColumnMap};
@@ -83,161 +86,183 @@ pub enum MapError {
 /// let found = ColumnMap::default().resolve(&names, &schema)?;
 /// assert_eq!(found[1], Some(1), "frame is open_time");
 /// assert_eq!(found[8], None, "there is no factor");
-/// let found = ColumnMap::with("frame=close_time")?.resolve(&names, &schema)?;
+/// let found = ColumnMap::parse("frame=close_time")?.resolve(&names, &schema)?;
 /// assert_eq!(found[1], Some(2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ColumnMap {
-    /// (column of the bus, producer's name), as given.
+    /// Pairs of a column of the bus and the producer's name for it, as given.
     explicit: Vec<(String, String)>,
 }
 
 impl ColumnMap {
-    /// A map with explicit pairs `column=name`, separated by commas; empty text is the default map.
+    /// A map of explicit pairs `column=name`, separated by commas; empty text gives the default
+    /// map.
     ///
     /// # Errors
-    /// [`MapError`] when an entry is not a pair or one side is used twice. Whether the columns exist is known only
-    /// in [`ColumnMap::resolve`].
-    pub fn with(text: &str) -> Result<ColumnMap, MapError> {
+    /// [`ColumnMapError`] when an entry is not a pair, or one side occurs twice. Whether the
+    /// columns exist is checked by [`ColumnMap::resolve`].
+    pub fn parse(text: &str) -> Result<ColumnMap, ColumnMapError> {
         let mut explicit: Vec<(String, String)> = Vec::new();
         for entry in text.split(',').map(str::trim) {
             if entry.is_empty() && text.trim().is_empty() {
                 break;
             }
-            let pair = entry.split_once('=').map(|(t, n)| (t.trim(), n.trim()));
-            let Some((target, name)) = pair.filter(|(t, n)| !t.is_empty() && !n.is_empty()) else {
-                return Err(MapError::NotAPair(entry.to_owned()));
+            let pair = entry.split_once('=').map(|(target, name)| (target.trim(), name.trim()));
+            let Some((target, name)) = pair.filter(|(target, name)| !target.is_empty() && !name.is_empty()) else {
+                return Err(ColumnMapError::NotAPair(entry.to_owned()));
             };
             let target = target.to_lowercase();
             if explicit.iter().any(|(t, _)| *t == target) {
-                return Err(MapError::MappedTwice(target));
+                return Err(ColumnMapError::MappedTwice(target));
             }
             if let Some((first, _)) = explicit.iter().find(|(_, n)| n == name) {
-                return Err(MapError::NameTwice { source_name: name.to_owned(), first: first.clone(), second: target });
+                return Err(ColumnMapError::NameTwice {
+                    source_name: name.to_owned(),
+                    first: first.clone(),
+                    second: target,
+                });
             }
             explicit.push((target, name.to_owned()));
         }
         Ok(ColumnMap { explicit })
     }
 
-    /// For each column of the schema, fixed then optional, its index in `names`; `None` only for an optional column.
+    /// For each column of the schema, fixed then optional, its index in `names`. `None` only for an
+    /// optional column.
     ///
     /// # Errors
-    /// [`CastError`] when a required column is missing, several names could be one column, or the explicit map
-    /// speaks of a column that one side does not have.
+    /// [`CastError`] when a required column is missing, several names match one column, or the
+    /// explicit map names a column that the producer or the bus does not have.
     pub fn resolve<S: AsRef<str>>(&self, names: &[S], schema: &BarSchema) -> Result<Vec<Option<usize>>, CastError> {
-        let targets: Vec<&str> = schema.column_names().collect();
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        let normal: Vec<String> = names.iter().map(|name| normalize(name)).collect();
-        let mut found: Vec<Option<usize>> = vec![None; targets.len()];
-
+        let mut resolver = Resolver {
+            targets: schema.column_names().collect(),
+            normal: names.iter().map(|name| normalize(name)).collect(),
+            resolved: vec![None; FIXED_COLUMNS.len() + schema.optional().len()],
+            names,
+        };
         for (target, name) in &self.explicit {
-            let Some(i) = targets.iter().position(|t| t.to_lowercase() == *target) else {
-                return Err(CastError::UnknownTarget {
-                    nearest: nearest(target, targets.iter().copied()),
-                    target: target.clone(),
-                });
-            };
-            let exact = (0..names.len()).find(|&j| names[j] == name);
-            let wanted = normalize(name);
-            let index = exact.or_else(|| normal.iter().position(|n| *n == wanted));
-            found[i] = Some(index.ok_or_else(|| CastError::MappedColumnMissing {
-                target: target.clone(),
-                name: name.clone(),
-                found: names.iter().map(|n| (*n).to_owned()).collect(),
-                nearest: nearest(name, names.iter().copied()),
-            })?);
+            resolver.map(target, name)?;
         }
-        // Own names come before any alias, so that an alias of one column never takes another's own name.
-        for (i, target) in targets.iter().enumerate() {
-            if found[i].is_none() {
-                let exact: Vec<usize> = matching(&names, |n| n == *target);
-                let own = if exact.is_empty() {
-                    let own = normalize(target);
-                    (0..names.len()).filter(|&j| normal[j] == own).collect()
-                } else {
-                    exact
-                };
-                found[i] = single(target, &own, &names, &found)?;
-            }
-        }
-        for (i, target) in targets.iter().enumerate() {
-            if found[i].is_none() {
-                let aliases = aliases(target);
-                let alias = (0..names.len()).filter(|&j| aliases.contains(&normal[j].as_str())).collect::<Vec<usize>>();
-                found[i] = single(target, &alias, &names, &found)?;
-            }
-        }
-        let required = &found[..crate::schema::FIXED_COLUMNS.len()];
-        if let Some(i) = required.iter().position(Option::is_none) {
-            let free = (0..names.len()).filter(|&j| !found.contains(&Some(j)));
-            return Err(CastError::MissingColumn {
-                column: targets[i].to_owned(),
-                found: names.iter().map(|n| (*n).to_owned()).collect(),
-                nearest: nearest_alias(targets[i], free.map(|j| names[j])),
+        // The bus's own names come before any alias: an alias of one column must not take the own
+        // name of another.
+        resolver.match_each(Resolver::own_name)?;
+        resolver.match_each(Resolver::aliases)?;
+        resolver.check_required()?;
+        Ok(resolver.resolved)
+    }
+}
+
+/// The producer's names while they are matched with the columns of the bus.
+struct Resolver<'a> {
+    /// The columns of the bus.
+    targets: Vec<&'a str>,
+    /// The producer's names, as they are and in the form of [`normalize`].
+    names: Vec<&'a str>,
+    normal: Vec<String>,
+    /// For each column of the bus the index of its name.
+    resolved: Vec<Option<usize>>,
+}
+
+impl Resolver<'_> {
+    /// Applies one pair of the explicit map.
+    fn map(&mut self, target: &str, name: &str) -> Result<(), CastError> {
+        let Some(i) = self.targets.iter().position(|own| own.to_lowercase() == target) else {
+            return Err(CastError::UnknownTarget {
+                nearest: nearest(target, self.targets.iter().copied()),
+                target: target.to_owned(),
             });
+        };
+        let exact = self.names.iter().position(|found| *found == name);
+        let index = exact.or_else(|| {
+            let wanted = normalize(name);
+            self.normal.iter().position(|found| *found == wanted)
+        });
+        self.resolved[i] = Some(index.ok_or_else(|| CastError::MappedColumnMissing {
+            target: target.to_owned(),
+            name: name.to_owned(),
+            found: self.owned_names(),
+            nearest: nearest(name, self.names.iter().copied()),
+        })?);
+        Ok(())
+    }
+
+    /// Resolves each column that is not yet resolved, if exactly one of its candidates is free.
+    fn match_each(&mut self, candidates: impl Fn(&Self, &str) -> Vec<usize>) -> Result<(), CastError> {
+        for i in 0..self.targets.len() {
+            if self.resolved[i].is_none() {
+                let target = self.targets[i];
+                self.resolved[i] = self.single(target, candidates(self, target))?;
+            }
         }
-        Ok(found)
+        Ok(())
+    }
+
+    /// The names that are the column's own: exactly, or else in normal form.
+    fn own_name(&self, target: &str) -> Vec<usize> {
+        let exact: Vec<usize> = (0..self.names.len()).filter(|&j| self.names[j] == target).collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+        let own = normalize(target);
+        (0..self.names.len()).filter(|&j| self.normal[j] == own).collect()
+    }
+
+    /// The names that are aliases of the column.
+    fn aliases(&self, target: &str) -> Vec<usize> {
+        let aliases = aliases_of(target);
+        (0..self.names.len()).filter(|&j| aliases.contains(&self.normal[j].as_str())).collect()
+    }
+
+    /// The one candidate that no other column has; `None` without candidates.
+    fn single(&self, target: &str, mut candidates: Vec<usize>) -> Result<Option<usize>, CastError> {
+        candidates.retain(|&j| self.is_free(j));
+        match candidates[..] {
+            [] => Ok(None),
+            [index] => Ok(Some(index)),
+            [first, ref rest @ ..] if rest.iter().all(|&j| self.names[j] == self.names[first]) => {
+                Err(CastError::DuplicateName { name: self.names[first].to_owned() })
+            }
+            _ => Err(CastError::Ambiguous {
+                column: target.to_owned(),
+                candidates: candidates.iter().map(|&j| self.names[j].to_owned()).collect(),
+            }),
+        }
+    }
+
+    fn check_required(&self) -> Result<(), CastError> {
+        let Some(i) = self.resolved[..FIXED_COLUMNS.len()].iter().position(Option::is_none) else { return Ok(()) };
+        let free = (0..self.names.len()).filter(|&j| self.is_free(j));
+        Err(CastError::MissingColumn {
+            column: self.targets[i].to_owned(),
+            found: self.owned_names(),
+            nearest: nearest_alias(self.targets[i], free.map(|j| self.names[j])),
+        })
+    }
+
+    /// Whether no column has this name yet.
+    fn is_free(&self, name: usize) -> bool {
+        !self.resolved.contains(&Some(name))
+    }
+
+    fn owned_names(&self) -> Vec<String> {
+        self.names.iter().map(|name| (*name).to_owned()).collect()
     }
 }
 
-/// Lower case, trimmed (also of a byte order mark), with underscores for blanks and hyphens.
-fn normalize(name: &str) -> String {
-    let name = name.trim_start_matches('\u{feff}').trim();
-    name.to_lowercase().replace([' ', '-'], "_")
-}
-
-fn matching(names: &[&str], is: impl Fn(&str) -> bool) -> Vec<usize> {
-    (0..names.len()).filter(|&j| is(names[j])).collect()
-}
-
-/// The one candidate that no other column has claimed, if there is exactly one.
-fn single(
-    target: &str,
-    candidates: &[usize],
-    names: &[&str],
-    found: &[Option<usize>],
-) -> Result<Option<usize>, CastError> {
-    let free = candidates.iter().filter(|&&j| !found.contains(&Some(j)));
-    let free: Vec<usize> = free.copied().collect();
-    match free[..] {
-        [] => Ok(None),
-        [index] => Ok(Some(index)),
-        [first, ref rest @ ..] if rest.iter().all(|&j| names[j] == names[first]) => {
-            Err(CastError::DuplicateName { name: names[first].to_owned() })
-        }
-        _ => Err(CastError::Ambiguous {
-            column: target.to_owned(),
-            candidates: free.iter().map(|&j| names[j].to_owned()).collect(),
-        }),
-    }
-}
-
-fn aliases(target: &str) -> &'static [&'static str] {
+fn aliases_of(target: &str) -> &'static [&'static str] {
     let entry = ALIASES.iter().find(|(name, _)| *name == target);
     entry.map_or(&[], |(_, aliases)| aliases)
 }
 
-/// The candidate most like `word`, if one is like it at all.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let word = normalize(word);
-    let scored = candidates.into_iter().map(|c| (strsim::jaro_winkler(&word, &normalize(c)), c));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(score, _)| *score >= 0.75).map(|(_, c)| c.to_owned())
-}
-
-/// The candidate most like any name of `target`; one-letter aliases are like everything, so they do not count.
+/// The candidate that is most like any name of `target`. Names of one or two letters do not count:
+/// too many words are like them.
 fn nearest_alias<'a>(target: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let words = [target].into_iter().chain(aliases(target).iter().copied());
-    let words: Vec<&str> = words.filter(|w| w.len() > 2).collect();
-    let score = |c: &str| {
-        let scores = words.iter().map(|w| strsim::jaro_winkler(w, &normalize(c)));
-        scores.fold(0.0, f64::max)
-    };
-    let best = candidates.map(|c| (score(c), c));
-    let best = best.max_by(|a, b| a.0.total_cmp(&b.0));
-    best.filter(|(score, _)| *score >= 0.8).map(|(_, c)| c.to_owned())
+    let names = [target].into_iter().chain(aliases_of(target).iter().copied());
+    let names: Vec<&str> = names.filter(|name| name.len() > 2).collect();
+    best(candidates, |candidate| names.iter().map(|name| likeness(name, candidate)).fold(0.0, f64::max), 0.8)
 }
 
 #[cfg(test)]
@@ -246,7 +271,7 @@ mod tests {
 
     fn resolve(map: &str, names: &[&str]) -> Result<Vec<Option<usize>>, String> {
         let schema = BarSchema::in_zone("UTC").unwrap();
-        let map = ColumnMap::with(map).map_err(|e| e.to_string())?;
+        let map = ColumnMap::parse(map).map_err(|e| e.to_string())?;
         map.resolve(names, &schema).map_err(|e| e.to_string())
     }
 
@@ -257,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn every_alias_is_found_alone() {
+    fn every_alias_alone_is_found() {
         let schema = BarSchema::in_zone("UTC").unwrap();
         let own: Vec<&str> = schema.column_names().collect();
         for (target, aliases) in ALIASES {
@@ -281,7 +306,7 @@ mod tests {
         assert_eq!(found[7], Some(5));
         let found = resolve("symbol=Code, money=amount", &names).unwrap();
         assert_eq!(found[0], Some(0));
-        // `Symbol` is the bus's name in other letters; `symbol` is the name itself.
+        // `Symbol` is the bus's name in another case; `symbol` is the name itself.
         let names = with_ohlcv(&["Symbol", "symbol", "frame"]);
         assert_eq!(resolve("", &names).unwrap()[0], Some(1));
     }
@@ -295,12 +320,12 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_what_is_there() {
+    fn errors_list_the_names() {
         let cases: &[(&str, &[&str], &str)] = &[
             (
                 "",
                 &["symbol", "date", "time"],
-                "date and time could each be frame: decide with a column map, such as frame=date",
+                "columns date and time all match frame: choose one with a column map, such as frame=date",
             ),
             (
                 "",
@@ -316,13 +341,13 @@ mod tests {
             (
                 "fraem=t",
                 &["symbol", "t"],
-                "the column map speaks of \"fraem\", which is not a column of this bus: did you mean \"frame\"?",
+                "the column map names \"fraem\", which is not a column of this bus: did you mean \"frame\"?",
             ),
-            ("frame", &[], "\"frame\" is not of the form column=name, such as \"frame=open_time\""),
-            ("frame=a,,", &[], "\"\" is not of the form column=name, such as \"frame=open_time\""),
-            ("frame=a,Frame=b", &[], "column \"frame\" is mapped twice"),
-            ("frame=a,open=a", &[], "\"a\" is mapped to both \"frame\" and \"open\""),
-            ("", &["symbol", "frame", "open"], "there are two columns named \"open\""),
+            ("frame", &[], "\"frame\" does not have the form column=name, such as \"frame=open_time\""),
+            ("frame=a,,", &[], "\"\" does not have the form column=name, such as \"frame=open_time\""),
+            ("frame=a,Frame=b", &[], "column \"frame\" is mapped twice: remove one of the entries"),
+            ("frame=a,open=a", &[], "\"a\" is mapped to both \"frame\" and \"open\": remove one of the entries"),
+            ("", &["symbol", "frame", "open"], "two columns are named \"open\": rename one of them"),
         ];
         for (map, first, message) in cases {
             assert_eq!(resolve(map, &with_ohlcv(first)).unwrap_err(), *message);

@@ -1,10 +1,11 @@
-//! What can be wrong with one bar.
+//! The reasons why a row is not published as a bar.
 //!
-//! A fault never stops a batch: the row it is about is put aside with it, the others go on.
+//! A fault never stops a batch: the row is quarantined with its fault, and the other rows continue.
 
 use crate::schema::MAX_SYMBOL_BYTES;
 
-/// Why a bar was not taken. `Display` is a sentence for people, [`Fault::code`] a stable word for counters.
+/// Why a row is invalid. `Display` is a sentence for people, [`Fault::code`] a stable word for
+/// counters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -29,12 +30,12 @@ pub enum Fault {
     /// The symbol is longer than [`MAX_SYMBOL_BYTES`].
     #[error("symbol is longer than {MAX_SYMBOL_BYTES} bytes")]
     LongSymbol,
-    /// A value could not be understood.
+    /// A value cannot be parsed.
     #[error("cannot read {text:?} as {column}")]
     Unparseable {
         /// Canonical name of the column.
         column: String,
-        /// The value as it came, shortened if it is very long.
+        /// The value as the producer sent it, shortened when it is very long.
         text: String,
     },
     /// A required value is null.
@@ -43,28 +44,28 @@ pub enum Fault {
         /// Canonical name of the column.
         column: String,
     },
-    /// The row came without a required column at all.
+    /// The whole batch lacks a required column.
     #[error("there is no column {column}")]
     MissingColumn {
         /// Canonical name of the column.
         column: String,
     },
-    /// The producer put the row aside itself.
-    #[error("the producer could not read it: {reason}")]
+    /// The producer rejected the row itself.
+    #[error("the producer rejected it: {reason}")]
     Rejected {
         /// The producer's reason.
         reason: String,
     },
-    /// The bus has no room for another symbol.
-    #[error("the bus has no room for another symbol than its {capacity}")]
+    /// The symbol table of the bus is full.
+    #[error("the bus already holds its maximum of {capacity} symbols")]
     SymbolTableFull {
-        /// Most symbols the bus can hold.
+        /// Number of symbols that the bus can hold.
         capacity: usize,
     },
 }
 
 impl Fault {
-    /// Every word [`Fault::code`] can give, in a fixed order.
+    /// Every word that [`Fault::code`] returns, in the order of [`Fault::index`].
     pub const CODES: [&'static str; 11] = [
         "not-finite",
         "negative-volume",
@@ -79,7 +80,7 @@ impl Fault {
         "symbol-table-full",
     ];
 
-    /// Index of this kind of fault in [`Fault::CODES`], for arrays of counters.
+    /// Index of the fault's code in [`Fault::CODES`], for arrays of counters.
     pub fn index(&self) -> usize {
         match self {
             Fault::NotFinite { .. } => 0,
@@ -99,6 +100,36 @@ impl Fault {
     /// A stable kebab-case word for counters and the quarantine, such as `high-low`.
     pub fn code(&self) -> &'static str {
         Fault::CODES[self.index()]
+    }
+}
+
+/// The faults of a batch in the order in which they are found.
+#[derive(Default)]
+pub(crate) struct FaultList {
+    faults: Vec<(usize, Fault)>,
+}
+
+impl FaultList {
+    pub(crate) fn add(&mut self, row: usize, fault: Fault) {
+        self.faults.push((row, fault));
+    }
+
+    /// Ascending by row; of several faults of a row, the one that was added first.
+    pub(crate) fn into_sorted(mut self) -> Vec<(usize, Fault)> {
+        self.faults.sort_by_key(|(row, _)| *row);
+        self.faults.dedup_by_key(|(row, _)| *row);
+        self.faults
+    }
+}
+
+/// Longest value that a fault shows, in characters.
+const MAX_SHOWN: usize = 80;
+
+/// A value as a fault shows it: cut after [`MAX_SHOWN`] characters.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 

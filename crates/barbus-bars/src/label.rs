@@ -1,23 +1,24 @@
-//! Which end of a bar a producer's time stands for.
+//! Whether a producer's times mark the start or the end of a bar.
 //!
-//! On the bus a frame always marks the end; [`Label::Start`] shifts by one interval on the way in.
+//! On the bus a frame always marks the end: the cast adds one interval to times with
+//! [`Label::Start`].
 
 use serde::{Deserialize, Serialize};
 
-/// What a producer's frame marks.
+/// What a producer's times mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Label {
-    /// The instant the bar begins; one interval is added.
+    /// The instant at which the bar begins; the cast adds one interval.
     Start,
-    /// The instant the bar ends; taken as it is.
+    /// The instant at which the bar ends.
     #[default]
     End,
 }
 
-/// The word is neither `start` nor `end`.
+/// A label that is neither `start` nor `end`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown label {0:?}: a frame marks the \"start\" or the \"end\" of its bar")]
+#[error("unknown label {0:?}: give \"start\" or \"end\", which of the two the times of the bars mark")]
 pub struct LabelError(pub String);
 
 impl Label {
@@ -29,7 +30,7 @@ impl Label {
         }
     }
 
-    /// Milliseconds to add to a frame so that it marks the end of a bar of `interval_ms`.
+    /// Milliseconds to add to a producer's time to get the end of a bar of `interval_ms`.
     pub fn shift_ms(self, interval_ms: i64) -> i64 {
         match self {
             Label::Start => interval_ms,

@@ -1,15 +1,18 @@
-//! The rules a bar has to keep: finite values, no negative volume, a high and a low that deserve their names.
+//! The rules that a bar must keep: finite values, a volume of at least 0, and a high and a low that
+//! enclose open and close.
 //!
-//! Negative prices are real (oil, spreads) and pass. Money is not compared with prices and volume: lot truncation
-//! and contract multipliers break any such rule.
+//! Negative prices are real (oil, spreads) and pass.
+//! Money is not compared with prices and volume: truncated lots and contract multipliers break
+//! every such rule.
 
 use crate::fault::Fault;
 use crate::schema::{PRICE_COLUMNS, VOLUME};
 
-/// Which of the switchable rules are on.
+/// Which of the optional rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rules {
-    /// Refuse a bar whose high is below its open or close, or whose low is above one of them. On by default.
+    /// Reject a bar whose high is below its open or close, or whose low is above one of them. On by
+    /// default.
     pub high_low: bool,
 }
 
@@ -19,9 +22,9 @@ impl Default for Rules {
     }
 }
 
-/// The five numbers every bar has, as equally long columns.
+/// The five numbers that every bar has, as columns of equal length.
 #[derive(Clone, Copy)]
-pub(crate) struct Numbers<'a> {
+pub(crate) struct PriceColumns<'a> {
     pub(crate) open: &'a [f64],
     pub(crate) high: &'a [f64],
     pub(crate) low: &'a [f64],
@@ -29,11 +32,12 @@ pub(crate) struct Numbers<'a> {
     pub(crate) volume: &'a [f64],
 }
 
-/// Rows checked at once: long enough to be vectorised, short enough that one bad row costs little.
+/// Rows that are checked together: enough for a vectorised loop, and few enough that one invalid
+/// row costs little.
 const CHUNK_ROWS: usize = 512;
 
 impl Rules {
-    /// What is wrong with one bar, if anything.
+    /// The fault of one bar; `None` where it keeps the rules.
     ///
     /// ```
     /// use barbus_bars::{Fault, Rules};
@@ -44,7 +48,8 @@ impl Rules {
     #[inline]
     pub fn check(&self, prices: [f64; 4], volume: f64) -> Option<Fault> {
         let [open, high, low, close] = prices;
-        // Of a finite sum every part is finite; the parts of another one are looked at one by one.
+        // Every part of a finite sum is finite. The sum of finite parts may be infinite: `fault`
+        // then checks each part.
         let finite = open.abs() + high.abs() + low.abs() + close.abs() + volume.abs() < f64::INFINITY;
         let ordered = (high >= open) & (high >= close) & (low <= open) & (low <= close);
         match finite & (volume >= 0.0) & (ordered | !self.high_low) {
@@ -72,31 +77,31 @@ impl Rules {
         None
     }
 
-    /// Calls `found` for every row that breaks a rule, in order.
-    pub(crate) fn check_rows(&self, numbers: Numbers<'_>, mut found: impl FnMut(usize, Fault)) {
-        let rows = numbers.open.len();
+    /// Calls `report` for every row that breaks a rule, in order.
+    pub(crate) fn check_rows(&self, columns: PriceColumns<'_>, mut report: impl FnMut(usize, Fault)) {
+        let rows = columns.open.len();
         for first in (0..rows).step_by(CHUNK_ROWS) {
             let range = first..rows.min(first + CHUNK_ROWS);
-            let open = &numbers.open[range.clone()];
-            let high = &numbers.high[range.clone()];
-            let low = &numbers.low[range.clone()];
-            let close = &numbers.close[range.clone()];
-            let volume = &numbers.volume[range];
-            if self.all_good(open, high, low, close, volume) {
+            let open = &columns.open[range.clone()];
+            let high = &columns.high[range.clone()];
+            let low = &columns.low[range.clone()];
+            let close = &columns.close[range.clone()];
+            let volume = &columns.volume[range];
+            if self.all_valid(open, high, low, close, volume) {
                 continue;
             }
             for i in 0..open.len() {
                 if let Some(fault) = self.check([open[i], high[i], low[i], close[i]], volume[i]) {
-                    found(first + i, fault);
+                    report(first + i, fault);
                 }
             }
         }
     }
 
-    /// The same rules as [`Rules::check`] without a branch per row.
-    fn all_good(&self, open: &[f64], high: &[f64], low: &[f64], close: &[f64], volume: &[f64]) -> bool {
+    /// Whether all rows pass [`Rules::check`], without a branch for each row.
+    fn all_valid(&self, open: &[f64], high: &[f64], low: &[f64], close: &[f64], volume: &[f64]) -> bool {
         let prices = open.iter().zip(high).zip(low.iter().zip(close));
-        let mut good = true;
+        let mut valid = true;
         for (((&o, &h), (&l, &c)), &v) in prices.zip(volume) {
             // A comparison with NaN is false, and the largest finite number is below infinity.
             let finite = (o.abs() < f64::INFINITY)
@@ -105,9 +110,9 @@ impl Rules {
                 & (c.abs() < f64::INFINITY)
                 & (v < f64::INFINITY);
             let ordered = (h >= o) & (h >= c) & (l <= o) & (l <= c);
-            good &= finite & (v >= 0.0) & (ordered | !self.high_low);
+            valid &= finite & (v >= 0.0) & (ordered | !self.high_low);
         }
-        good
+        valid
     }
 }
 
@@ -127,7 +132,7 @@ mod tests {
     }
 
     proptest! {
-        // Promise 9: the quick pass over a column finds exactly the bars that the plain rule finds.
+        // Promise 9: the pass over columns finds the same faults as the rule for one bar.
         #[test]
         fn column_pass_equals_row_by_row(
             rows in prop::collection::vec((value(), value(), value(), value(), value()), 0..1500),
@@ -138,8 +143,8 @@ mod tests {
             let (close, volume) = (column(|r| r.3), column(|r| r.4));
             let rules = Rules { high_low };
             let mut found = Vec::new();
-            let numbers = Numbers { open: &open, high: &high, low: &low, close: &close, volume: &volume };
-            rules.check_rows(numbers, |row, fault| found.push((row, fault)));
+            let columns = PriceColumns { open: &open, high: &high, low: &low, close: &close, volume: &volume };
+            rules.check_rows(columns, |row, fault| found.push((row, fault)));
             let expected: Vec<_> = rows
                 .iter()
                 .enumerate()
@@ -151,11 +156,11 @@ mod tests {
             prop_assert_eq!(one_by_one.collect::<Vec<_>>(), expected);
         }
 
-        // A chunk of good bars hides nothing: whatever one row among them is.
+        // One invalid row in a chunk of valid ones is found.
         #[test]
-        fn one_odd_row_among_good_ones(odd in (value(), value(), value(), value(), value()), row in 0..1100usize) {
-            let column = |good: f64, odd: f64| {
-                let mut column = vec![good; 1100];
+        fn one_odd_row_among_valid_ones(odd in (value(), value(), value(), value(), value()), row in 0..1100usize) {
+            let column = |valid: f64, odd: f64| {
+                let mut column = vec![valid; 1100];
                 column[row] = odd;
                 column
             };
@@ -163,23 +168,23 @@ mod tests {
             let (close, volume) = (column(1.0, odd.3), column(1.0, odd.4));
             let rules = Rules::default();
             let mut found = Vec::new();
-            let numbers = Numbers { open: &open, high: &high, low: &low, close: &close, volume: &volume };
-            rules.check_rows(numbers, |row, fault| found.push((row, fault)));
+            let columns = PriceColumns { open: &open, high: &high, low: &low, close: &close, volume: &volume };
+            rules.check_rows(columns, |row, fault| found.push((row, fault)));
             let expected = rules.check([odd.0, odd.1, odd.2, odd.3], odd.4);
             prop_assert_eq!(found, expected.map(|fault| (row, fault)).into_iter().collect::<Vec<_>>());
         }
 
         #[test]
-        fn a_proper_bar_passes(open in -9.0..9.0f64, close in -9.0..9.0f64, up in 0.0..1.0f64, down in 0.0..1.0f64) {
+        fn a_valid_bar_passes(open in -9.0..9.0f64, close in -9.0..9.0f64, up in 0.0..1.0f64, down in 0.0..1.0f64) {
             let (n, rules) = (4000, Rules::default());
-            let numbers = Numbers {
+            let columns = PriceColumns {
                 open: &vec![open; n],
                 high: &vec![open.max(close) + up; n],
                 low: &vec![open.min(close) - down; n],
                 close: &vec![close; n],
                 volume: &vec![0.0; n],
             };
-            rules.check_rows(numbers, |row, fault| panic!("row {row}: {fault}"));
+            rules.check_rows(columns, |row, fault| panic!("row {row}: {fault}"));
         }
     }
 }

@@ -1,16 +1,17 @@
-//! What a bar consists of on one bus: the fixed columns, their types, and the optional ones.
+//! The columns of the bars of one bus: the fixed ones, their types, and the optional ones.
 //!
-//! A schema with no optional column is fine. More than [`MAX_OPTIONAL`], an empty name, a name used twice or one
-//! of the fixed names is refused, as is a zone the time zone database does not know.
+//! A schema may have no optional column.
+//! It is rejected when it has more than [`MAX_OPTIONAL`], an empty name, a name twice or a reserved
+//! name, and when the time zone database does not have its zone.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
 
-/// Name of the column that says whose bar it is.
+/// Name of the column with the instrument's name.
 pub const SYMBOL: &str = "symbol";
-/// Name of the column with the bar's end, milliseconds since 1970-01-01T00:00:00Z.
+/// Name of the column with the end of the bar, milliseconds since 1970-01-01T00:00:00Z.
 pub const FRAME: &str = "frame";
 /// Name of the column with the first price of the bar.
 pub const OPEN: &str = "open";
@@ -26,30 +27,31 @@ pub const VOLUME: &str = "volume";
 pub const MONEY: &str = "money";
 /// Name of the optional column with the price adjustment factor.
 pub const FACTOR: &str = "factor";
-/// Name of the column with the global row number; only in the ring and in parts of the archive.
+/// Name of the column with the row number on the bus; only in the ring and in parts of the archive.
 pub const SEQ: &str = "seq";
-/// Name of the column with the time a bar was taken in, nanoseconds UTC; only in the ring.
+/// Name of the column with the time at which the bus received the bar, nanoseconds UTC; only in the
+/// ring.
 pub const RECEIVED: &str = "received";
 
-/// The columns every bar has, in order.
+/// The columns that every bar has, in order.
 pub const FIXED_COLUMNS: [&str; 7] = [SYMBOL, FRAME, OPEN, HIGH, LOW, CLOSE, VOLUME];
 /// The four prices, in order.
 pub const PRICE_COLUMNS: [&str; 4] = [OPEN, HIGH, LOW, CLOSE];
-/// Names that an optional column may not take: the fixed columns and those the bus adds.
+/// Names that an optional column may not have: the fixed columns, and those that the bus adds.
 pub const RESERVED_COLUMNS: [&str; 9] = [SYMBOL, FRAME, OPEN, HIGH, LOW, CLOSE, VOLUME, SEQ, RECEIVED];
-/// Most optional columns a schema may have: nine values and the symbol fit one 128-byte tip slot.
+/// Most optional columns of a schema: with them a row still fits a 128-byte tip slot of the ring.
 pub const MAX_OPTIONAL: usize = 6;
 /// Longest symbol, in bytes of UTF-8.
 pub const MAX_SYMBOL_BYTES: usize = 64;
 
-/// How the four prices are kept.
+/// The type of the four prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PriceType {
     /// 64-bit floating point.
     #[default]
     Float64,
-    /// 32-bit floating point: prices are rounded to the nearest `f32` on the way in.
+    /// 32-bit floating point: the bus rounds each price to the nearest `f32`.
     Float32,
 }
 
@@ -63,24 +65,24 @@ impl PriceType {
     }
 }
 
-/// Why a schema was refused.
+/// Why a schema is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
-    /// The zone is not in the time zone database.
+    /// The time zone database does not have the zone.
     #[error("unknown time zone {0:?}: give an IANA name such as \"Asia/Shanghai\" or \"UTC\"")]
     UnknownZone(String),
     /// An optional column has no name.
-    #[error("an optional column has an empty name")]
+    #[error("an optional column has an empty name: name it or remove it")]
     EmptyName,
     /// An optional column is named twice.
-    #[error("optional column {0:?} is listed twice")]
+    #[error("optional column {0:?} is listed twice: remove one of them")]
     DuplicateName(String),
-    /// An optional column takes the name of a column that is always there.
-    #[error("optional column {0:?} has the name of a fixed column")]
+    /// An optional column has a name of [`RESERVED_COLUMNS`].
+    #[error("optional column {0:?} has the name of a fixed column: choose another name")]
     ReservedName(String),
     /// More optional columns than [`MAX_OPTIONAL`].
-    #[error("{0} optional columns: at most {MAX_OPTIONAL} are possible")]
+    #[error("the schema has {0} optional columns: give at most {MAX_OPTIONAL}")]
     TooManyColumns(usize),
 }
 
@@ -101,7 +103,7 @@ pub struct BarSchema {
     optional: Vec<String>,
 }
 
-/// What serde reads, before it is checked.
+/// A schema as serde reads it, before the checks.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSchema {
@@ -125,11 +127,12 @@ impl TryFrom<RawSchema> for BarSchema {
 }
 
 impl BarSchema {
-    /// A schema whose frames are shown in `zone` (an IANA name), with prices of type `price` and the `optional`
+    /// A schema with frames in `zone` (an IANA name), prices of type `price`, and the `optional`
     /// Float64 columns in the order given.
     ///
     /// # Errors
-    /// [`SchemaError`] when the zone is unknown, or a name is empty, taken, repeated, or one too many.
+    /// [`SchemaError`] when the zone is unknown, a name is empty, reserved or repeated, or there
+    /// are too many.
     pub fn new<I>(zone: impl Into<String>, price: PriceType, optional: I) -> Result<BarSchema, SchemaError>
     where
         I: IntoIterator,
@@ -157,7 +160,7 @@ impl BarSchema {
         Ok(BarSchema { zone, price, optional })
     }
 
-    /// The usual schema: Float64 prices, optional `money` and `factor`.
+    /// The default schema: Float64 prices, optional `money` and `factor`.
     ///
     /// # Errors
     /// [`SchemaError::UnknownZone`] when `zone` is not an IANA name.
@@ -165,17 +168,18 @@ impl BarSchema {
         BarSchema::new(zone, PriceType::Float64, default_optional())
     }
 
-    /// The layout of the zillionare data sets: Float32 prices, `money` and `factor`, in Asia/Shanghai.
+    /// The layout of the zillionare data sets: Float32 prices, `money` and `factor`, in
+    /// Asia/Shanghai.
     pub fn zillionare() -> BarSchema {
         BarSchema { zone: "Asia/Shanghai".to_owned(), price: PriceType::Float32, optional: default_optional() }
     }
 
-    /// IANA name of the zone `frame` is shown in.
+    /// IANA name of the zone of `frame`.
     pub fn zone(&self) -> &str {
         &self.zone
     }
 
-    /// How prices are kept.
+    /// The type of the prices.
     pub fn price(&self) -> PriceType {
         self.price
     }
@@ -185,7 +189,8 @@ impl BarSchema {
         &self.optional
     }
 
-    /// Names of all columns of a bar, in the order of the archive: the fixed ones, then the optional ones.
+    /// Names of all columns of a bar in the order of the archive: the fixed ones, then the optional
+    /// ones.
     pub fn column_names(&self) -> impl Iterator<Item = &str> {
         FIXED_COLUMNS.into_iter().chain(self.optional.iter().map(String::as_str))
     }
@@ -195,14 +200,14 @@ impl BarSchema {
         DataType::Timestamp(TimeUnit::Millisecond, Some(self.zone.as_str().into()))
     }
 
-    /// The schema of an archived day: `symbol` Utf8, `frame` Timestamp(ms, zone), prices, `volume` Float64, none of
-    /// them nullable, then each optional column as nullable Float64.
+    /// The schema of an archived day: `symbol` Utf8, `frame` Timestamp(ms, zone), prices and
+    /// `volume` Float64, none of them nullable, then each optional column as nullable Float64.
     pub fn archive_schema(&self) -> SchemaRef {
         self.arrow_schema(DataType::Utf8, self.price.data_type())
     }
 
-    /// The schema batches have on the way to the bus: as the archive's, but `symbol` is Dictionary(Int32, Utf8)
-    /// and prices are always Float64.
+    /// The schema of batches on the way to the bus: the archive's, but with `symbol` as
+    /// Dictionary(Int32, Utf8), and prices always Float64.
     pub fn wire_schema(&self) -> SchemaRef {
         let symbol = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         self.arrow_schema(symbol, DataType::Float64)
@@ -244,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_bad_names_and_zones() {
+    fn rejects_bad_names_and_zones() {
         let new = |names: &[&str]| BarSchema::new("UTC", PriceType::Float64, names.iter().copied()).unwrap_err();
         assert_eq!(new(&["a", " "]), SchemaError::EmptyName);
         assert_eq!(new(&["a", "a"]), SchemaError::DuplicateName("a".to_owned()));

@@ -1,4 +1,4 @@
-//! Trading days: a table of the hard cases of every preset, and properties that hold for any instant.
+//! Trading days: a table of the hard cases of every preset, and properties of any instant.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ fn date(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-/// The instant the calendar's clock shows `wall`, such as `2024-03-01 21:01`.
+/// The instant at which the calendar's clock shows `wall`, such as `2024-03-01 21:01`.
 fn instant(calendar: &Calendar, wall: &str) -> i64 {
     let wall: DateTime = wall.replacen(' ', "T", 1).parse().unwrap();
     let zoned = wall.to_zoned(calendar.zone().clone()).unwrap();
@@ -23,11 +23,11 @@ fn utc(text: &str) -> i64 {
     text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
 }
 
-// Promise 7: a bar is filed under its trading day, so the day must be right where calendars are hard.
+// Promise 7: the archive keeps a bar under its trading day, so the hard cases must be right.
 #[test]
-fn days_of_bars_that_end_at_a_wall_clock() {
+fn days_of_bars_that_end_at_a_wall_clock_time() {
     let cases = [
-        // Shanghai and Shenzhen: the civil date, whatever it is.
+        // Shanghai and Shenzhen: the civil date, with trading or without.
         ("XSHG", "2022-03-01 09:31", "2022-03-01"),
         ("XSHG", "2022-03-01 15:00", "2022-03-01"),
         ("XSHG", "2022-03-02 00:00", "2022-03-01"), // exactly on the boundary
@@ -100,9 +100,10 @@ fn boundaries_and_closes_in_utc() {
     let cases = [
         // preset, a trading day, after, until, close
         ("XSHG", "2022-03-01", "2022-02-28T16:00:00Z", "2022-03-01T16:00:00Z", "2022-03-01T07:00:00Z"),
-        // From Friday evening on, over the weekend.
+        // From Friday evening, over the weekend.
         ("CN-FUTURES", "2024-03-04", "2024-03-01T10:00:00Z", "2024-03-04T10:00:00Z", "2024-03-04T07:15:00Z"),
-        // Winter, the day of the change (23 hours, a Sunday without trading), summer, the 25-hour day.
+        // Winter, the day of the change (23 hours, a Sunday without trading), summer, the 25-hour
+        // day.
         ("XNYS", "2024-03-08", "2024-03-08T05:00:00Z", "2024-03-09T05:00:00Z", "2024-03-09T01:00:00Z"),
         ("XNYS", "2024-03-10", "2024-03-10T05:00:00Z", "2024-03-11T04:00:00Z", "2024-03-11T04:00:00Z"),
         ("XNYS", "2024-03-11", "2024-03-11T04:00:00Z", "2024-03-12T04:00:00Z", "2024-03-12T00:00:00Z"),
@@ -110,7 +111,7 @@ fn boundaries_and_closes_in_utc() {
         // Half-days: late trading ends at 17:00; CME stops at 12:00.
         ("XNYS", "2024-11-29", "2024-11-29T05:00:00Z", "2024-11-30T05:00:00Z", "2024-11-29T22:00:00Z"),
         ("CME", "2024-11-29", "2024-11-28T23:00:00Z", "2024-11-29T23:00:00Z", "2024-11-29T18:00:00Z"),
-        // CME's Monday after each change starts on Friday evening of the other offset.
+        // CME's Monday after each change starts on Friday evening, which has the other offset.
         ("CME", "2024-03-11", "2024-03-08T23:00:00Z", "2024-03-11T22:00:00Z", "2024-03-11T21:00:00Z"),
         ("CME", "2024-11-04", "2024-11-01T22:00:00Z", "2024-11-04T23:00:00Z", "2024-11-04T22:00:00Z"),
         ("24x7", "2024-02-29", "2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z", "2024-03-01T00:00:00Z"),
@@ -126,7 +127,7 @@ fn boundaries_and_closes_in_utc() {
 }
 
 #[test]
-fn presets_know_their_holidays_through_2026() {
+fn presets_have_their_holidays_through_2026() {
     for (name, about) in PRESETS {
         let calendar = Calendar::preset(&name.to_lowercase()).unwrap();
         assert_eq!(calendar.name(), *name);
@@ -159,7 +160,7 @@ fn spec(text: &str) -> Result<Calendar, String> {
 }
 
 #[test]
-fn a_calendar_spelled_out() {
+fn a_calendar_without_a_preset() {
     let gold = spec(
         r#"
         name = "gold"
@@ -174,14 +175,15 @@ fn a_calendar_spelled_out() {
     .unwrap();
     assert_eq!((gold.name(), gold.zone_name()), ("gold", "Asia/Shanghai"));
     assert_eq!(gold.horizon(), Some(date("2026-01-04")));
-    // Wednesday night to Monday: Thursday is a holiday, then the weekend, then another holiday.
+    // Wednesday night to Monday: Thursday is a holiday, then the weekend and another holiday
+    // follow.
     let day = gold.trading_day(instant(&gold, "2025-12-31 20:01"));
     assert_eq!(day.date, date("2026-01-05"));
     assert_eq!(day.close_ms, instant(&gold, "2026-01-05 11:30"));
     let day = gold.trading_day(instant(&gold, "2026-01-06 15:30"));
     assert_eq!(day.close_ms, instant(&gold, "2026-01-06 15:30"));
 
-    // A day that starts in the morning is the date's own.
+    // A day that starts in the morning belongs to its own date.
     let spec = spec("zone = \"UTC\"\nday_starts = \"08:00\"\nweekend = []\nsessions = [[\"08:00\", \"08:00\"]]");
     let morning = spec.unwrap();
     assert_eq!(morning.name(), "custom");
@@ -193,35 +195,35 @@ fn a_calendar_spelled_out() {
 }
 
 #[test]
-fn a_preset_goes_on_with_more_holidays() {
+fn holidays_are_added_to_those_of_a_preset() {
     let next_year = spec(
         "preset = \"CN-FUTURES\"\nholidays = [2027-01-01]\nholidays_through = 2027-12-31\n[half_days]\n2027-02-05 = \"11:30\"",
     )
     .unwrap();
     assert_eq!(next_year.name(), "CN-FUTURES");
     assert_eq!(next_year.horizon(), Some(date("2027-12-31")));
-    assert!(!next_year.is_trading_day(date("2026-10-01")), "the preset's own stay");
+    assert!(!next_year.is_trading_day(date("2026-10-01")), "the preset's own holidays remain");
     assert_eq!(next_year.trading_day(instant(&next_year, "2026-12-31 21:01")).date, date("2027-01-04"));
     let half = next_year.trading_day(instant(&next_year, "2027-02-05 09:01"));
     assert_eq!(half.close_ms, instant(&next_year, "2027-02-05 11:30"));
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_name() {
+fn impossible_settings_are_rejected_with_the_reason() {
     let sessions = "sessions = [[\"09:30\", \"16:00\"]]";
     let utc = |more: &str| format!("zone = \"UTC\"\n{more}");
     let cases = [
         (
             "preset = \"XNYSE\"".to_owned(),
-            "unknown calendar \"XNYSE\": did you mean \"XNYS\"? known are XSHG, XSHE, CN-FUTURES, XNYS, CME, 24x7",
+            "unknown calendar \"XNYSE\": the known calendars are XSHG, XSHE, CN-FUTURES, XNYS, CME, 24x7: did you mean \"XNYS\"?",
         ),
         (
             "preset = \"moon\"".to_owned(),
-            "unknown calendar \"moon\": known are XSHG, XSHE, CN-FUTURES, XNYS, CME, 24x7",
+            "unknown calendar \"moon\": the known calendars are XSHG, XSHE, CN-FUTURES, XNYS, CME, 24x7",
         ),
-        (sessions.to_owned(), "the calendar has no zone"),
-        ("zone = \"UTC\"".to_owned(), "the calendar has no sessions"),
-        (utc("sessions = []"), "the calendar has no sessions"),
+        (sessions.to_owned(), "the calendar has no zone: add the setting, or name a preset"),
+        ("zone = \"UTC\"".to_owned(), "the calendar has no sessions: add the setting, or name a preset"),
+        (utc("sessions = []"), "the calendar has no sessions: add the setting, or name a preset"),
         (
             format!("zone = \"Mars\"\n{sessions}"),
             "unknown time zone \"Mars\": give an IANA name such as \"Asia/Shanghai\" or \"UTC\"",
@@ -234,7 +236,7 @@ fn what_cannot_be_is_refused_by_name() {
         ),
         (
             utc("sessions = [[\"09:30\", \"12:00\"], [\"11:00\", \"15:00\"]]"),
-            "two sessions overlap, the second from 11:00",
+            "the session from 11:00 overlaps the one before it: correct one of them",
         ),
         (
             utc(&format!("{sessions}\nday_starts = \"24:00\"")),
@@ -246,7 +248,7 @@ fn what_cannot_be_is_refused_by_name() {
         ),
         (
             utc(&format!("{sessions}\nweekend = [\"mon\",\"tue\",\"wed\",\"thu\",\"fri\",\"sat\",\"sun\"]")),
-            "weekend: no day of the week is left for trading",
+            "weekend has all days of the week: leave at least one for trading",
         ),
         (utc(&format!("{sessions}\nholidays = [1066-10-14]")), "holidays: 1066-10-14 is not between 1970 and 2200"),
         (utc(&format!("{sessions}\nholidays = [\"26-01-01\"]")), "\"26-01-01\" is not a date such as 2026-01-01"),
@@ -266,22 +268,23 @@ fn what_cannot_be_is_refused_by_name() {
     assert!(unknown.contains("unknown field `holiday`"), "{unknown}");
 }
 
-/// Calendars that the properties are tried on: every preset, and one whose start falls into DST changes.
+/// Calendars for the properties: every preset, and two whose days meet changes of the clock.
 fn calendars() -> Vec<Calendar> {
     let mut all: Vec<Calendar> = PRESETS.iter().map(|(name, _)| Calendar::preset(name).unwrap()).collect();
     all.push(spec("zone = \"America/New_York\"\nday_starts = \"02:30\"\nsessions = [[\"03:00\", \"02:00\"]]").unwrap());
-    // A zone that once left out a whole date.
+    // A zone that once skipped a whole date.
     all.push(spec("zone = \"Pacific/Apia\"\nday_starts = \"18:00\"\nsessions = [[\"18:00\", \"17:00\"]]").unwrap());
     all
 }
 
-/// Milliseconds from 1970-02 to 2200-11: days at either end are cut off.
+/// Milliseconds from 1970-02 to 2200-11: the first and last days of the range are cut off.
 const INSTANTS: std::ops::Range<i64> = 2_678_400_000..7_284_211_200_000;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    // Promise 7: days tile time, so every bar has one day and the day after begins where one ends.
+    // Promise 7: days tile time: every bar has one day, and each day begins where the last one
+    // ends.
     #[test]
     fn days_tile_time(frame_ms in INSTANTS) {
         for calendar in calendars() {
@@ -310,7 +313,7 @@ proptest! {
     }
 
     #[test]
-    fn any_instant_at_all_has_a_day(frame_ms in any::<i64>()) {
+    fn every_instant_has_a_day(frame_ms in any::<i64>()) {
         for calendar in calendars() {
             let day = calendar.trading_day(frame_ms);
             prop_assert!((1969..=2201).contains(&day.date.year()), "{day:?}");
@@ -330,7 +333,7 @@ fn every_minute_around_the_changes_of_offset() {
                 assert!(day.contains(frame));
                 if day != before {
                     assert_eq!(day.after_ms, before.until_ms, "{} {day:?}", calendar.name());
-                    assert!(seen.insert(day.date), "a day comes once");
+                    assert!(seen.insert(day.date), "each day occurs once");
                     before = day;
                 }
             }

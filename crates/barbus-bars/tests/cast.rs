@@ -1,4 +1,5 @@
-//! Foreign batches as bars: every type a column may come in, names, labels, zones, and what is wrong with a row.
+//! Casts of producers' batches: every type of every column, names, labels, zones, and the faults of
+//! rows.
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ fn schema() -> BarSchema {
     BarSchema::in_zone("Asia/Shanghai").unwrap()
 }
 
-/// Columns of `rows` good bars, with those in `other` put in their place or added.
+/// Columns of `rows` valid bars; those in `other` replace or follow them.
 fn batch(rows: usize, other: &[(&str, ArrayRef)]) -> RecordBatch {
     let frames: Vec<i64> = (0..rows as i64).map(|i| FRAME + i * 60_000).collect();
     let frames = arrow::array::TimestampMillisecondArray::from(frames).with_timezone("UTC");
@@ -55,12 +56,12 @@ fn cast(batch: &RecordBatch) -> BarBatch {
     BarBatch::cast(batch, &schema(), &CastOptions::default()).unwrap()
 }
 
-fn refused(batch: &RecordBatch) -> String {
+fn error(batch: &RecordBatch) -> String {
     BarBatch::cast(batch, &schema(), &CastOptions::default()).unwrap_err().to_string()
 }
 
 fn code(bars: &BarBatch, row: usize) -> &str {
-    bars.fault(row).map_or("good", Fault::code)
+    bars.fault(row).map_or("valid", Fault::code)
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn symbols_at_their_longest() {
     let bars = cast(&batch(2, &[("symbol", utf8(&[Some(&fits), Some(&long)]))]));
     assert_eq!(bars.symbol(0), Some(&fits[..]));
     assert_eq!(bars.fault(1), Some(&Fault::LongSymbol));
-    // The same in a dictionary whose bad value is there but unused: no row is at fault.
+    // A dictionary with an invalid value that no row uses: no row has a fault.
     let mut builder = StringDictionaryBuilder::<Int8Type>::new();
     builder.append_value(&long);
     builder.append_value("B");
@@ -111,7 +112,7 @@ fn frames_of_every_type_that_carries_an_instant() {
     let mut columns: Vec<ArrayRef> = Vec::new();
     for unit in [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond] {
         for zone in ["UTC", "+08:00", "Asia/Shanghai", "America/New_York"] {
-            // Only the label of the zone changes, the instant stays.
+            // Only the name of the zone changes, not the instant.
             let column = arrow_cast(&base, &stamp(unit, "UTC")).unwrap();
             let data = column.to_data().into_builder().data_type(stamp(unit, zone)).build().unwrap();
             columns.push(arrow::array::make_array(data));
@@ -143,7 +144,7 @@ fn frames_of_every_type_that_carries_an_instant() {
 
 #[test]
 fn frames_that_are_a_wall_clock() {
-    // 17:31 on the wall in Shanghai, 09:31 in London's winter.
+    // 17:31 on a clock in Shanghai, 09:31 on a clock in London in winter.
     let in_shanghai = FRAME + 8 * 3_600_000;
     let naive = |ms: i64, unit| {
         let ms: ArrayRef = Arc::new(Int64Array::from(vec![ms]));
@@ -175,7 +176,7 @@ fn frames_that_are_a_wall_clock() {
         let bars = cast(&batch(1, &[("frame", column.clone())]));
         assert_eq!(bars.frames_ms(), [FRAME], "{column:?}");
     }
-    // A date alone is its midnight.
+    // A date alone means its midnight.
     let midnight = [1_709_222_400_000];
     let bars = cast(&batch(1, &[("frame", Arc::new(Date32Array::from(vec![19_783])))]));
     assert_eq!(bars.frames_ms(), midnight);
@@ -188,7 +189,7 @@ fn wall_clocks_at_a_change_of_offset() {
     let texts = ["2024-03-10 01:59", "2024-03-10 02:30", "2024-03-10 03:00", "2024-11-03 01:30"];
     let source = batch(4, &[("frame", utf8(&texts.map(Some)))]);
     let bars = BarBatch::cast(&source, &schema, &CastOptions::default()).unwrap();
-    assert_eq!(bars.frames_ms()[2] - bars.frames_ms()[0], 60_000, "an hour is left out");
+    assert_eq!(bars.frames_ms()[2] - bars.frames_ms()[0], 60_000, "the clock skips an hour");
     assert_eq!(
         bars.faults(),
         [(1, Fault::Unparseable { column: "frame".to_owned(), text: "2024-03-10 02:30".to_owned() })]
@@ -212,12 +213,12 @@ fn a_start_label_is_shifted_to_the_end() {
     assert_eq!(bars.faults(), [(1, Fault::OffInterval)]);
     let never = CastOptions { interval_ms: 0, ..CastOptions::default() };
     let err = BarBatch::cast(&batch(1, &[]), &schema(), &never).unwrap_err();
-    assert_eq!(err.to_string(), "a bar interval of 0 ms is not possible");
+    assert_eq!(err.to_string(), "the bar interval is 0 ms: give one above zero");
 }
 
-// Promise 9: a time that is no bar's end is put aside, never rounded or dropped.
+// Promise 9: a time at which no bar can end is a fault; it is neither rounded nor dropped.
 #[test]
-fn times_that_are_no_end_of_a_bar() {
+fn times_at_which_no_bar_ends() {
     let cases = [
         (Some("2024-03-01T09:31:01Z"), "off-interval"),
         (Some("2024-03-01T09:31:00.001Z"), "off-interval"),
@@ -243,12 +244,12 @@ fn times_that_are_no_end_of_a_bar() {
                 let data = column.to_data().into_builder();
                 let data = data.data_type(DataType::Timestamp(unit, zone)).build().unwrap();
                 let bars = cast(&batch(1, &[("frame", arrow::array::make_array(data))]));
-                assert_ne!(code(&bars, 0), "good", "{odd} {unit:?}");
+                assert_ne!(code(&bars, 0), "valid", "{odd} {unit:?}");
                 assert_eq!(bars.frames_ms(), [i64::MIN]);
             }
         }
         let bars = cast(&batch(1, &[("frame", Arc::new(Int64Array::from(vec![odd])))]));
-        assert_ne!(code(&bars, 0), "good", "{odd}");
+        assert_ne!(code(&bars, 0), "valid", "{odd}");
     }
 }
 
@@ -291,7 +292,7 @@ fn numbers_of_every_type() {
         decimals,
     ];
     for column in fractions {
-        // Bit for bit what the text means, not a neighbour.
+        // Bit for bit the double nearest to the text.
         let bars = cast(&batch(2, &[("open", column.clone())]));
         assert_eq!(bars.open(), [9.27, 11.35], "{}", column.data_type());
     }
@@ -299,9 +300,9 @@ fn numbers_of_every_type() {
     assert_eq!(cast(&batch(1, &[("open", single)])).open(), [f64::from(9.27f32)]);
 }
 
-// Promise 9: a producer may say what it likes of a decimal's precision; the values count.
+// Promise 9: the declared precision of a decimal may be wrong; the values count.
 #[test]
-fn decimals_that_are_wider_than_they_say_keep_all_their_digits() {
+fn decimals_wider_than_their_declared_precision_keep_all_digits() {
     let wide = |unscaled: i128, precision, scale| -> ArrayRef {
         let column = Decimal128Array::from(vec![unscaled]).with_data_type(DataType::Decimal128(precision, scale));
         Arc::new(column)
@@ -324,14 +325,14 @@ fn prices_of_a_float32_schema_are_rounded_once() {
     let source = batch(1, &[("open", f64s(&[9.27])), ("volume", f64s(&[0.1])), ("money", f64s(&[0.1]))]);
     let bars = BarBatch::cast(&source, &BarSchema::zillionare(), &CastOptions::default()).unwrap();
     assert_eq!(bars.open(), [f64::from(9.27f32)]);
-    assert_eq!((bars.volume(), bars.optional(0).value(0)), (&[0.1][..], 0.1), "only prices are");
+    assert_eq!((bars.volume(), bars.optional(0).value(0)), (&[0.1][..], 0.1), "only prices are rounded");
     let huge = BarSchema::new("UTC", PriceType::Float32, [] as [&str; 0]).unwrap();
     let source = batch(1, &[("high", f64s(&[1e300]))]);
     let bars = BarBatch::cast(&source, &huge, &CastOptions::default()).unwrap();
     assert_eq!(code(&bars, 0), "not-finite", "beyond the largest f32");
 }
 
-// Promise 9: each bad bar has its reason, the good ones between them go on.
+// Promise 9: each invalid bar has its reason, and the valid ones between them continue.
 #[test]
 fn every_rule_has_its_fault() {
     let one = |name: &str, value: f64| batch(1, &[(name, f64s(&[value]))]);
@@ -357,7 +358,7 @@ fn every_rule_has_its_fault() {
         let bars = cast(&source);
         assert_eq!(code(&bars, 0), expected, "{sentence}");
         assert_eq!(bars.faults()[0].1.to_string(), sentence);
-        assert_eq!(bars.to_record_batch(&[0]).num_rows(), 0, "a bad row is not sent");
+        assert_eq!(bars.to_record_batch(&[0]).num_rows(), 0, "an invalid row is not sent");
     }
     for (name, value) in [("volume", 0.0), ("volume", -0.0), ("low", -40.32), ("money", -1.0), ("factor", 0.0)] {
         assert!(cast(&one(name, value)).faults().is_empty(), "{name} {value}");
@@ -372,7 +373,7 @@ fn every_rule_has_its_fault() {
 }
 
 #[test]
-fn a_row_has_one_fault_and_the_others_none() {
+fn a_row_has_the_first_fault_and_the_others_none() {
     let source = batch(
         4,
         &[
@@ -383,18 +384,18 @@ fn a_row_has_one_fault_and_the_others_none() {
     );
     let bars = cast(&source);
     let codes: Vec<(usize, &str)> = bars.faults().iter().map(|(row, fault)| (*row, fault.code())).collect();
-    assert_eq!(codes, [(1, "missing-value"), (2, "unparseable")], "the first found, ascending");
-    assert_eq!(bars.good_rows(), [0, 3]);
+    assert_eq!(codes, [(1, "missing-value"), (2, "unparseable")], "the first fault of each row, ascending");
+    assert_eq!(bars.valid_rows(), [0, 3]);
     assert!(bars.open()[1].is_nan());
 }
 
 #[test]
-fn optional_columns_null_absent_and_present() {
+fn optional_columns_may_be_null_absent_or_present() {
     let money: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.5), None]));
     let bars = cast(&batch(2, &[("amount", money)]));
     assert!(bars.faults().is_empty());
     assert_eq!(bars.optional(0).iter().collect::<Vec<_>>(), [Some(1.5), None]);
-    assert_eq!(bars.optional(1).null_count(), 2, "factor was not there");
+    assert_eq!(bars.optional(1).null_count(), 2, "the batch has no factor");
     let text = cast(&batch(2, &[("money", utf8(&[Some(" "), Some("2")]))]));
     assert_eq!(text.optional(0).iter().collect::<Vec<_>>(), [None, Some(2.0)]);
     let vwap = BarSchema::new("UTC", PriceType::Float64, ["VWAP"]).unwrap();
@@ -403,7 +404,7 @@ fn optional_columns_null_absent_and_present() {
 }
 
 #[test]
-fn whole_batches_that_cannot_be_read() {
+fn whole_batches_that_cannot_be_cast() {
     let flags: ArrayRef = Arc::new(BooleanArray::from(vec![true]));
     let cases = [
         ("symbol", f64s(&[600_000.0]), "column symbol has type Float64, which cannot be read as text"),
@@ -417,12 +418,12 @@ fn whole_batches_that_cannot_be_read() {
         if message.is_empty() {
             assert!(cast(&source).faults().is_empty(), "the column's own name wins over {name}");
         } else {
-            assert_eq!(refused(&source), message);
+            assert_eq!(error(&source), message);
         }
     }
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![7]));
     let keys = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Int64));
-    let message = refused(&batch(1, &[("symbol", arrow_cast(&numbers, &keys).unwrap())]));
+    let message = error(&batch(1, &[("symbol", arrow_cast(&numbers, &keys).unwrap())]));
     assert!(message.contains("cannot be read as text"), "{message}");
 
     let no_close = batch(1, &[]).project(&[0, 1, 2, 3, 4, 6]).unwrap();
@@ -448,13 +449,13 @@ fn vendor_names_and_an_explicit_map() {
         assert_eq!((bars.symbol(0), bars.frames_ms(), bars.close()), (Some("A"), &[FRAME][..], &[11.0][..]));
     }
     let odd = renamed(["Wer", "Wann", "o", "h", "l", "c", "v"]);
-    let map = ColumnMap::with("symbol=Wer, frame=wann").unwrap();
+    let map = ColumnMap::parse("symbol=Wer, frame=wann").unwrap();
     let bars = BarBatch::cast(&odd, &schema(), &CastOptions { map, ..CastOptions::default() }).unwrap();
     assert_eq!(bars.symbol(0), Some("A"));
 }
 
 #[test]
-fn canonical_input_is_taken_over_and_sent_on_unchanged() {
+fn canonical_input_is_neither_copied_nor_changed() {
     let money: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.0), None, Some(3.0)]));
     let symbols = utf8(&[Some("B"), Some("A"), Some("B")]);
     let frames = utf8(&[Some("2024-03-01T09:33Z"), Some("2024-03-01T09:32Z"), Some("2024-03-01T09:32Z")]);
@@ -472,7 +473,7 @@ fn canonical_input_is_taken_over_and_sent_on_unchanged() {
     let sorted = again.to_record_batch(&again.feed_order());
     assert_eq!(sorted.column(7).as_any().downcast_ref::<Float64Array>().unwrap().value(1), 3.0);
     assert!(sorted.column(7).is_null(0));
-    // A slice has offsets; so must every column taken from it.
+    // A slice has an offset, which every column must keep.
     let sliced = cast(&wire.slice(1, 2));
     assert_eq!((sliced.symbol(0), sliced.frames_ms()), (Some("A"), &[FRAME + 60_000; 2][..]));
     assert!(sliced.optional(0).is_null(0));
@@ -492,7 +493,7 @@ fn batches_are_joined_under_one_dictionary() {
     assert!(BarBatch::concat(&[]).is_none());
 }
 
-/// A dictionary may be damaged: a key may be null, and a value too.
+/// A key of a dictionary may be null, and a value too.
 #[test]
 fn null_keys_and_null_values_of_a_dictionary() {
     let keys = arrow::array::PrimitiveArray::<Int32Type>::from(vec![Some(0), None, Some(1)]);
@@ -507,9 +508,9 @@ fn null_keys_and_null_values_of_a_dictionary() {
 }
 
 proptest! {
-    /// Whatever the text, one row in is one row out, good or with a reason.
+    /// Each row, whatever its text, is a bar or has a fault.
     #[test]
-    fn any_text_anywhere_is_read_or_refused(texts in prop::collection::vec(".{0,24}", 7), frame in "[0-9TZ :+./-]{0,25}") {
+    fn any_text_anywhere_is_read_or_a_fault(texts in prop::collection::vec(".{0,24}", 7), frame in "[0-9TZ :+./-]{0,25}") {
         let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
         for (name, text) in ["symbol", "open", "high", "low", "close", "volume", "money"].into_iter().zip(&texts) {
             columns.push((name, utf8(&[Some(text)])));
@@ -520,7 +521,7 @@ proptest! {
         prop_assert_eq!(sent + bars.faults().len(), 1);
     }
 
-    /// A price written as text in full is the same price, to the bit.
+    /// A price that is written as text and read again has the same bits.
     #[test]
     fn text_round_trips(value in -1e9..1e9f64, minute in 0..100_000_000_i64) {
         let frame = jiff::Timestamp::from_millisecond(minute * 60_000).unwrap().to_string();

@@ -49,7 +49,7 @@ pub(crate) struct Publish {
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     zone: Option<TimeZone>,
     /// Which column is which, where the name does not tell: frame=open_time,money=quote_volume.
-    #[arg(long, value_name = "COLUMN=NAME,…", value_parser = ColumnMap::with, default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "COLUMN=NAME,…", value_parser = ColumnMap::parse, default_value = "", hide_default_value = true)]
     map: ColumnMap,
     /// Send in the order of the files instead of sorting by time.
     #[arg(long)]

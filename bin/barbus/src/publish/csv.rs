@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn the_map_the_zone_and_the_label_are_used() {
         let mut options = options();
-        options.map = ColumnMap::with("frame=close_time,money=quote").unwrap();
+        options.map = ColumnMap::parse("frame=close_time,money=quote").unwrap();
         options.zone = Some(jiff::tz::TimeZone::UTC);
         options.label = Label::Start;
         let content = "symbol,open_time,close_time,open,high,low,close,volume,quote\n\
@@ -310,7 +310,7 @@ mod tests {
         );
         assert_eq!(
             refusal("ticks.csv", "symbol,date,time,open,high,low,close,volume\n"),
-            "ticks.csv: date and time could each be frame: decide with a column map, such as frame=date"
+            "ticks.csv: columns date and time all match frame: choose one with a column map, such as frame=date"
         );
         assert_eq!(refusal("ticks.csv", ""), "ticks.csv: the input is empty");
         assert_eq!(refusal("ticks.csv", "\r\n\n"), "ticks.csv: the input is empty");

@@ -209,7 +209,7 @@ mod tests {
             ("a.ndjson:4", "no column for frame among symbol, open, high, low, close, volume"),
             ("a.ndjson:5", "symbol is neither a number nor a string"),
             ("a.ndjson:6", "frame is missing"),
-            ("a.ndjson:7", "there are two columns named \"open\""),
+            ("a.ndjson:7", "two columns are named \"open\": rename one of them"),
             ("a.ndjson:8", "cannot read \"much\" as money"),
         ];
         assert_eq!(rejects, expected);

@@ -1,14 +1,16 @@
-//! The calendars that have a name, and their holiday tables.
+//! The calendars of known markets, with their holiday tables.
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::spec::{CalendarError, CalendarSpec, dates};
-use crate::Date;
-use crate::column_map::nearest;
+use super::error::CalendarError;
+use super::spec::{CalendarSpec, dates};
+use crate::suggestion::nearest;
 
-/// Name and one line about each calendar that [`super::Calendar::preset`] knows.
+/// The name of each calendar of [`Calendar::preset`](crate::Calendar::preset), and one line about
+/// it.
 pub const PRESETS: &[(&str, &str)] = &[
     (XSHG.name, XSHG.about),
     (XSHE.name, XSHE.about),
@@ -27,7 +29,7 @@ struct Preset {
     day_starts: &'static str,
     sessions: &'static [[&'static str; 2]],
     weekend: &'static [&'static str],
-    /// A [`HolidayTable`] as TOML.
+    /// A [`HolidayTable`] in TOML.
     holidays: Option<&'static str>,
 }
 
@@ -49,8 +51,9 @@ const XSHG: Preset = Preset {
 const XSHE: Preset =
     Preset { name: "XSHE", about: "Shenzhen stock exchange, the same days and hours as Shanghai", ..XSHG };
 
-/// There is no night session on the eve of a holiday, but the rule needs no exception: what comes then anyway belongs to
-/// the next trading day like any night. 15:15 is the close of treasury futures, the latest of all.
+/// The eve of a holiday has no night session. The rule needs no exception for it: a bar of such a
+/// night belongs to the next trading day, as after any evening. 15:15 is the close of treasury
+/// futures, the latest of all.
 const CN_FUTURES: Preset = Preset {
     name: "CN-FUTURES",
     about: "Chinese futures exchanges; the night session 21:00-02:30 belongs to the next trading day",
@@ -91,11 +94,11 @@ const ALWAYS: Preset = Preset {
     holidays: None,
 };
 
-/// A holiday table as kept in `holidays/`.
+/// A file of `holidays/`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HolidayTable {
-    /// First and last date the table knows about.
+    /// First and last date that the table covers.
     #[serde(deserialize_with = "dates::one")]
     covers_from: Date,
     #[serde(deserialize_with = "dates::one")]
@@ -106,13 +109,14 @@ struct HolidayTable {
     half_days: BTreeMap<Date, String>,
 }
 
-/// The preset spelled out.
+/// The settings of a preset.
 pub(super) fn spec(name: &str) -> Result<CalendarSpec, CalendarError> {
-    let preset = ALL.iter().find(|p| p.name.eq_ignore_ascii_case(name));
+    let preset = ALL.iter().find(|preset| preset.name.eq_ignore_ascii_case(name));
     let Some(preset) = preset else {
         return Err(CalendarError::UnknownPreset {
             name: name.to_owned(),
-            nearest: nearest(name, ALL.iter().map(|p| p.name)),
+            nearest: nearest(name, ALL.iter().map(|preset| preset.name)),
+            known: ALL.iter().map(|preset| preset.name).collect(),
         });
     };
     let mut spec = CalendarSpec {
@@ -120,8 +124,8 @@ pub(super) fn spec(name: &str) -> Result<CalendarSpec, CalendarError> {
         name: Some(preset.name.to_owned()),
         zone: Some(preset.zone.to_owned()),
         day_starts: Some(preset.day_starts.to_owned()),
-        sessions: Some(preset.sessions.iter().map(|s| s.map(str::to_owned)).collect()),
-        weekend: Some(preset.weekend.iter().map(|&d| d.to_owned()).collect()),
+        sessions: Some(preset.sessions.iter().map(|session| session.map(str::to_owned)).collect()),
+        weekend: Some(preset.weekend.iter().map(|&day| day.to_owned()).collect()),
         ..CalendarSpec::default()
     };
     if let Some(text) = preset.holidays {

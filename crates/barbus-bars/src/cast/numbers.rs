@@ -1,24 +1,23 @@
 //! A column of numbers, of whatever type, as Float64.
 //!
-//! Decimals and text are rounded to the nearest double, once. Integers beyond 2^53 are rounded too. A Float32 keeps
-//! its own value: 9.27 as Float32 is 9.270000457763672.
+//! A decimal or a text becomes the nearest double, rounded once. An integer above 2^53 is rounded
+//! too.
+//! A Float32 keeps its own value: 9.27 as Float32 is 9.270000457763672.
 
-use arrow::array::AsArray;
-use arrow::array::{Array, ArrayRef, Float64Array};
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::DataType;
-use arrow::datatypes::{Decimal128Type, Decimal256Type, DecimalType, Float64Type};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, DecimalType, Float64Type};
 
-use crate::cast::{CastError, FaultList, shortened};
-use crate::fault::Fault;
+use super::error::CastError;
+use crate::fault::{Fault, FaultList, shortened};
 
-/// Largest integer below which every integer is a double.
-const EXACT: u128 = 1 << 53;
-/// Largest power of ten that is a double exactly.
-const EXACT_POWER: u8 = 22;
+/// Every integer up to this one is exact as a double.
+const MAX_EXACT: u128 = 1 << 53;
+/// 10 to this power is the largest power of ten that is exact as a double.
+const MAX_EXACT_POWER: u8 = 22;
 
-/// The column as Float64, with a null for every value that is null or (with a fault) could not be read. Blank text
-/// counts as null.
+/// The column as Float64. A null and blank text give a null; an unreadable value gives a null and a
+/// fault.
 pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Result<Float64Array, CastError> {
     use DataType::*;
     let unsupported = || CastError::Unsupported { column: name.to_owned(), data_type: column.data_type().clone() };
@@ -37,9 +36,9 @@ pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Res
             let decimals = column.as_primitive::<Decimal256Type>();
             Ok(decimals.iter().map(|unscaled| decimal(unscaled?, *scale)).collect())
         }
-        Utf8 => Ok(texts(name, column.as_string::<i32>().iter(), faults)),
-        LargeUtf8 => Ok(texts(name, column.as_string::<i64>().iter(), faults)),
-        Utf8View => Ok(texts(name, column.as_string_view().iter(), faults)),
+        Utf8 => Ok(parse_texts(name, column.as_string::<i32>().iter(), faults)),
+        LargeUtf8 => Ok(parse_texts(name, column.as_string::<i64>().iter(), faults)),
+        Utf8View => Ok(parse_texts(name, column.as_string_view().iter(), faults)),
         Dictionary(_, value) => cast(name, &by_arrow(value)?, faults),
         _ => Err(unsupported()),
     }
@@ -47,7 +46,7 @@ pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Res
 
 fn decimals(column: &ArrayRef, scale: i8) -> Option<Float64Array> {
     let decimals = column.as_primitive_opt::<Decimal128Type>()?;
-    let exact_power = u8::try_from(scale).ok().filter(|s| *s <= EXACT_POWER);
+    let exact_power = u8::try_from(scale).ok().filter(|scale| *scale <= MAX_EXACT_POWER);
     let divisor = exact_power.map(|scale| 10f64.powi(i32::from(scale)));
     let values = (0..decimals.len()).map(|row| {
         if decimals.is_null(row) {
@@ -55,21 +54,23 @@ fn decimals(column: &ArrayRef, scale: i8) -> Option<Float64Array> {
         }
         let unscaled = decimals.value(row);
         match divisor {
-            // Both sides are exact, so the division rounds once.
-            Some(divisor) if unscaled.unsigned_abs() <= EXACT => Some(unscaled as f64 / divisor),
+            // Both operands are exact, so the division rounds once.
+            Some(divisor) if unscaled.unsigned_abs() <= MAX_EXACT => Some(unscaled as f64 / divisor),
             _ => decimal(unscaled, scale),
         }
     });
     Some(values.collect())
 }
 
-/// The double nearest to `unscaled` / 10^`scale`. What a stream says of precision is not looked at: it may be less than its values need, which
-/// Arrow's own way to text cuts digits off for, or panics.
+/// The double nearest to `unscaled` / 10^`scale`.
+///
+/// The precision of the type is ignored: a stream may declare less than its values need, and then
+/// Arrow's own formatting cuts digits or panics.
 fn decimal(unscaled: impl std::fmt::Display, scale: i8) -> Option<f64> {
     format!("{unscaled}e{}", -i32::from(scale)).parse().ok()
 }
 
-fn texts<'a>(name: &str, rows: impl Iterator<Item = Option<&'a str>>, faults: &mut FaultList) -> Float64Array {
+fn parse_texts<'a>(name: &str, rows: impl Iterator<Item = Option<&'a str>>, faults: &mut FaultList) -> Float64Array {
     let values = rows.enumerate().map(|(row, text)| {
         let text = text.map(str::trim).filter(|text| !text.is_empty())?;
         let value = text.parse().ok();
@@ -81,8 +82,8 @@ fn texts<'a>(name: &str, rows: impl Iterator<Item = Option<&'a str>>, faults: &m
     values.collect()
 }
 
-/// The values, NaN where there is none, with a fault for every null.
-pub(crate) fn required(name: &str, column: Float64Array, faults: &mut FaultList) -> arrow::buffer::ScalarBuffer<f64> {
+/// The values of a required column: NaN and a fault for every null.
+pub(crate) fn fill_nulls(name: &str, column: Float64Array, faults: &mut FaultList) -> ScalarBuffer<f64> {
     let (_, values, nulls) = column.into_parts();
     match nulls.filter(|nulls| nulls.null_count() > 0) {
         None => values,
@@ -90,7 +91,7 @@ pub(crate) fn required(name: &str, column: Float64Array, faults: &mut FaultList)
     }
 }
 
-fn filled(name: &str, values: &[f64], nulls: &NullBuffer, faults: &mut FaultList) -> arrow::buffer::ScalarBuffer<f64> {
+fn filled(name: &str, values: &[f64], nulls: &NullBuffer, faults: &mut FaultList) -> ScalarBuffer<f64> {
     let filled = values.iter().enumerate().map(|(row, value)| {
         if nulls.is_valid(row) {
             return *value;

@@ -1,19 +1,18 @@
 //! A column of symbols, of whatever string type, as keys into a small dictionary.
 //!
-//! An empty or over-long symbol gets a fault; it is not trimmed or cut, since that could make it another's.
+//! An empty or over-long symbol is a fault. It is neither trimmed nor cut: the result could be
+//! another symbol.
 
-use arrow::array::AsArray;
-use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::buffer::ScalarBuffer;
-use arrow::datatypes::DataType;
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{DataType, Int32Type};
 
-use crate::batch::SymbolTable;
-use crate::cast::{CastError, FaultList};
-use crate::fault::Fault;
+use super::error::CastError;
+use crate::fault::{Fault, FaultList};
 use crate::schema::{MAX_SYMBOL_BYTES, SYMBOL};
+use crate::symbol_table::SymbolTable;
 
-/// The fault of a symbol, if it has one.
+/// The fault of a symbol; `None` where it is valid.
 fn fault_of(symbol: &str) -> Option<Fault> {
     if symbol.is_empty() {
         Some(Fault::EmptySymbol)
@@ -28,13 +27,13 @@ fn missing() -> Fault {
     Fault::MissingValue { column: SYMBOL.to_owned() }
 }
 
-/// The dictionary, and a key for each row: -1 where there is a fault.
+/// The dictionary, and a key for each row: -1 and a fault where the symbol is missing or invalid.
 pub(crate) fn cast(column: &ArrayRef, faults: &mut FaultList) -> Result<(StringArray, ScalarBuffer<i32>), CastError> {
     let unsupported = || CastError::Unsupported { column: SYMBOL.to_owned(), data_type: column.data_type().clone() };
     match column.data_type() {
         DataType::Utf8 => {
             let column = column.as_string::<i32>();
-            Ok(as_it_is(column).unwrap_or_else(|| interned(column.iter(), faults)))
+            Ok(short_column(column).unwrap_or_else(|| interned(column.iter(), faults)))
         }
         DataType::LargeUtf8 => Ok(interned(column.as_string::<i64>().iter(), faults)),
         DataType::Utf8View => Ok(interned(column.as_string_view().iter(), faults)),
@@ -54,30 +53,31 @@ pub(crate) fn cast(column: &ArrayRef, faults: &mut FaultList) -> Result<(StringA
     }
 }
 
-/// Rows up to which the column is its own dictionary: to look for a symbol that is there twice takes longer than to look it up twice.
-pub(crate) const FEW: usize = 32;
+/// A column of at most this many rows is its own dictionary: hashing so few symbols takes longer
+/// than the writer needs to look up a symbol twice.
+pub(crate) const MAX_PLAIN_ROWS: usize = 32;
 
-/// A few symbols without a fault, one value for each row.
-pub(crate) fn as_it_is(column: &StringArray) -> Option<(StringArray, ScalarBuffer<i32>)> {
-    let good = column.len() <= FEW
+/// A short column as its own dictionary, one value for each row, if all its symbols are valid.
+pub(crate) fn short_column(column: &StringArray) -> Option<(StringArray, ScalarBuffer<i32>)> {
+    let valid = column.len() <= MAX_PLAIN_ROWS
         && column.null_count() == 0
         && (0..column.len()).all(|row| (1..=MAX_SYMBOL_BYTES).contains(&column.value(row).len()));
-    good.then(|| (column.clone(), (0..column.len() as i32).collect()))
+    valid.then(|| (column.clone(), (0..column.len() as i32).collect()))
 }
 
 fn from_dictionary(column: &ArrayRef, faults: &mut FaultList) -> (StringArray, ScalarBuffer<i32>) {
     let dictionary = column.as_dictionary::<Int32Type>();
     let keys = dictionary.keys();
     let values = dictionary.values().as_string::<i32>();
-    // What is wrong with each value is found once, not once a row.
-    let of_value: Vec<Option<Fault>> =
+    // Each value is checked once, not once for each of its rows.
+    let faults_of_values: Vec<Option<Fault>> =
         values.iter().map(|value| value.map_or_else(|| Some(missing()), fault_of)).collect();
-    if keys.null_count() == 0 && of_value.iter().all(Option::is_none) {
+    if keys.null_count() == 0 && faults_of_values.iter().all(Option::is_none) {
         return (values.clone(), keys.values().clone());
     }
     let checked = keys.iter().enumerate().map(|(row, key)| {
         let index = key.and_then(|key| usize::try_from(key).ok());
-        let fault = match index.and_then(|index| of_value.get(index)) {
+        let fault = match index.and_then(|index| faults_of_values.get(index)) {
             Some(None) => return key.unwrap_or(-1),
             Some(Some(fault)) => fault.clone(),
             None => missing(),
@@ -93,14 +93,14 @@ fn interned<'a>(
     faults: &mut FaultList,
 ) -> (StringArray, ScalarBuffer<i32>) {
     let mut table = SymbolTable::default();
-    // Files are often grouped by symbol: the symbol before saves a look-up.
-    let mut before: Option<(&str, i32)> = None;
+    // Many files are grouped by symbol: comparing with the last one saves a look-up.
+    let mut last: Option<(&str, i32)> = None;
     let keys = rows.enumerate().map(|(row, symbol)| {
         let Some(symbol) = symbol else {
             faults.add(row, missing());
             return -1;
         };
-        if let Some((_, key)) = before.filter(|(name, _)| *name == symbol) {
+        if let Some((_, key)) = last.filter(|(name, _)| *name == symbol) {
             return key;
         }
         if let Some(fault) = fault_of(symbol) {
@@ -108,7 +108,7 @@ fn interned<'a>(
             return -1;
         }
         let key = table.key_of(symbol);
-        before = Some((symbol, key));
+        last = Some((symbol, key));
         key
     });
     let keys: Vec<i32> = keys.collect();

@@ -1,16 +1,17 @@
-//! Times one by one, for readers of text formats, by the same rules as a whole column.
+//! Reads times as the ends of bars.
 //!
-//! What a text means is said in the documentation of [`BarBatch::cast`](crate::BarBatch::cast).
+//! The documentation of [`BarBatch::cast`](crate::BarBatch::cast) says what a text means.
 
 use jiff::tz::TimeZone;
 
-use crate::cast::{CastOptions, shortened};
-use crate::fault::Fault;
-use crate::cast::frames::{FIRST_FRAME_MS, LAST_FRAME_MS};
+use super::limits::is_valid_frame;
+use super::parse::{Moment, ParsedTime, parse};
+use super::wall_clock::WallClock;
+use crate::cast::options::CastOptions;
+use crate::fault::{Fault, shortened};
 use crate::schema::{BarSchema, FRAME};
-use crate::time::wall_clock::{self, Moment, WallClock};
 
-/// Reads texts as ends of bars.
+/// Reads the times of a producer as the ends of its bars.
 ///
 /// ```
 /// use barbus_bars::{BarSchema, CastOptions, FrameReader, Label};
@@ -18,61 +19,136 @@ use crate::time::wall_clock::{self, Moment, WallClock};
 /// let schema = BarSchema::in_zone("Asia/Shanghai")?;
 /// let options = CastOptions { label: Label::Start, ..CastOptions::default() };
 /// let mut reader = FrameReader::new(&schema, &options);
-/// assert_eq!(reader.read("2022-03-01 09:30")?, 1_646_098_260_000); // 09:31 in Shanghai, the end of the bar
+/// assert_eq!(reader.read("2022-03-01 09:30")?, 1_646_098_260_000); // 09:31 in Shanghai, the bar's end
 /// assert!(reader.read("2022-02-30 09:30").is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct FrameReader {
     clock: WallClock,
     shift_ms: i64,
-    /// The last text read and its frame: feeds bring many symbols with the same minute.
-    before: (String, i64),
-    /// The day of a text before: the next minute is mostly of the same.
-    day: Option<Day>,
+    /// The last text and its frame: a feed sends many symbols with the same minute.
+    last: (String, i64),
+    /// The date of an earlier text: the next one mostly has the same.
+    date: Option<DatePrefix>,
 }
 
-/// `YYYY-MM-DD` and the byte before the time, as a text had them.
+impl FrameReader {
+    /// A reader for the bars of `schema`. Of `options` it uses the label, the interval and the
+    /// zone.
+    pub fn new(schema: &BarSchema, options: &CastOptions) -> FrameReader {
+        let zone = options.zone.clone();
+        let zone = zone.unwrap_or_else(|| TimeZone::get(schema.zone()).unwrap_or(TimeZone::UTC));
+        FrameReader {
+            clock: WallClock::new(zone),
+            shift_ms: options.label.shift_ms(options.interval_ms),
+            last: (String::new(), 0),
+            date: None,
+        }
+    }
+
+    /// The end of the bar, milliseconds since 1970-01-01T00:00:00Z. It may lie off the interval.
+    ///
+    /// # Errors
+    /// [`Fault::MissingValue`] for blank text. [`Fault::Unparseable`] for text that is not a time,
+    /// for a time that a change of offset skips, and for one out of range. [`Fault::OffInterval`]
+    /// for a time that is not a whole number of milliseconds.
+    pub fn read(&mut self, text: &str) -> Result<i64, Fault> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(Fault::MissingValue { column: FRAME.to_owned() });
+        }
+        if self.last.0 == text {
+            return Ok(self.last.1);
+        }
+        if let Some((frame, _)) = self.read_prefix(text.as_bytes()).filter(|(_, length)| *length == text.len()) {
+            return Ok(frame);
+        }
+        let parsed = parse(text);
+        let frame = self.resolve(parsed, || shortened(text))?;
+        self.date = parsed.and_then(|time| DatePrefix::of(text, time.moment)).or(self.date);
+        self.last.0.clear();
+        self.last.0.push_str(text);
+        self.last.1 = frame;
+        Ok(frame)
+    }
+
+    /// The end of the bar whose time `bytes` begin with, and the length of that time in bytes.
+    ///
+    /// `None` where the date is not the one of an earlier text, or is written differently. The
+    /// caller checks what follows: it may belong to the time.
+    #[inline]
+    pub fn read_prefix(&mut self, bytes: &[u8]) -> Option<(i64, usize)> {
+        let (moment, length) = self.date.as_ref()?.moment(bytes)?;
+        Some((self.frame_of(moment)?, length))
+    }
+
+    /// The end of the bar of a time that was parsed; `text` makes the text that a fault shows.
+    pub(crate) fn resolve(&mut self, parsed: Option<ParsedTime>, text: impl FnOnce() -> String) -> Result<i64, Fault> {
+        match parsed.and_then(|time| Some((time, self.frame_of(time.moment)?))) {
+            None => Err(Fault::Unparseable { column: FRAME.to_owned(), text: text() }),
+            Some((time, _)) if time.sub_millisecond => Err(Fault::OffInterval),
+            Some((_, frame)) => Ok(frame),
+        }
+    }
+
+    /// The end of the bar; `None` where a change of offset skips the time, or the end is out of
+    /// range.
+    #[inline]
+    fn frame_of(&mut self, moment: Moment) -> Option<i64> {
+        let instant = match moment {
+            Moment::Instant(ms) => ms,
+            Moment::WallClock(ms) => self.clock.utc_ms(ms)?,
+        };
+        instant.checked_add(self.shift_ms).filter(|frame| is_valid_frame(*frame))
+    }
+}
+
+/// `YYYY-MM-DD` and the byte before the time, as an earlier text had them.
+///
+/// While the date stays the same, only hours, minutes and seconds are parsed: most of the rows of a
+/// text file.
 #[derive(Debug, Clone, Copy)]
-struct Day {
-    prefix: [u8; PREFIX],
-    /// Its midnight, milliseconds of whatever clock the text is of.
+struct DatePrefix {
+    prefix: [u8; PREFIX_BYTES],
+    /// Midnight of the date, milliseconds on the text's own clock.
     midnight_ms: i64,
 }
 
-const PREFIX: usize = "2024-03-01T".len();
+const PREFIX_BYTES: usize = "2024-03-01T".len();
 
-impl Day {
-    /// The day of `text`, where it is written with a separator and two digits for each part.
-    fn of(text: &str, moment: Moment) -> Option<Day> {
-        let prefix = *text.as_bytes().first_chunk::<PREFIX>()?;
+impl DatePrefix {
+    /// The date of `text`, if it is written with separators and two digits for each part.
+    fn of(text: &str, moment: Moment) -> Option<DatePrefix> {
+        let prefix = *text.as_bytes().first_chunk::<PREFIX_BYTES>()?;
         let [_, _, _, _, first, _, _, second, _, _, third] = prefix;
-        let (_, _, length) = time_ms(&text.as_bytes()[PREFIX..])?;
-        if text.len() != PREFIX + length {
+        let (_, _, length) = time_ms(&text.as_bytes()[PREFIX_BYTES..])?;
+        if text.len() != PREFIX_BYTES + length {
             return None;
         }
         if first != second || !b"-/".contains(&first) || !b"Tt ".contains(&third) {
             return None;
         }
-        let ms = match moment {
-            Moment::Wall(ms) | Moment::Instant(ms, _) => ms,
-        };
-        Some(Day { prefix, midnight_ms: ms - ms.rem_euclid(86_400_000) })
+        let (Moment::WallClock(ms) | Moment::Instant(ms)) = moment;
+        Some(DatePrefix { prefix, midnight_ms: ms - ms.rem_euclid(86_400_000) })
     }
 
-    /// What [`wall_clock::parse`] says of a time of this day, which `bytes` begin with, and how many bytes it has.
+    /// The time that `bytes` begin with, as [`parse`] reads it, and its length; `None` for another
+    /// date.
     #[inline]
     fn moment(&self, bytes: &[u8]) -> Option<(Moment, usize)> {
         let (prefix, time) = bytes.split_first_chunk()?;
         if *prefix != self.prefix {
             return None;
         }
-        let (ms, zone, length) = time_ms(time)?;
+        let (ms, is_utc, length) = time_ms(time)?;
         let ms = self.midnight_ms + ms;
-        Some((if zone { Moment::Instant(ms, false) } else { Moment::Wall(ms) }, PREFIX + length))
+        let moment = if is_utc { Moment::Instant(ms) } else { Moment::WallClock(ms) };
+        Some((moment, PREFIX_BYTES + length))
     }
 }
 
-/// `HH:MM`, `HH:MM:SS` or `HH:MM:SSZ`: milliseconds since midnight, whether it is UTC, and how many bytes it has.
+/// `HH:MM`, `HH:MM:SS` or `HH:MM:SSZ`: milliseconds since midnight, whether it is UTC, and its
+/// length in bytes.
 #[inline]
 fn time_ms(text: &[u8]) -> Option<(i64, bool, usize)> {
     let two = |tens: u8, ones: u8, less_than: i64| {
@@ -81,80 +157,12 @@ fn time_ms(text: &[u8]) -> Option<(i64, bool, usize)> {
     };
     let [a, b, b':', c, d, rest @ ..] = text else { return None };
     let minutes = two(*a, *b, 24)? * 60 + two(*c, *d, 60)?;
-    let (seconds, zone, length) = match rest {
+    let (seconds, is_utc, length) = match rest {
         [b':', e, f, b'Z', ..] => (two(*e, *f, 60)?, true, 9),
         [b':', e, f, ..] => (two(*e, *f, 60)?, false, 8),
         _ => (0, false, 5),
     };
-    Some(((minutes * 60 + seconds) * 1000, zone, length))
-}
-
-impl FrameReader {
-    /// A reader for times of bars of `schema`; of `options` it uses the label, the interval and the zone.
-    pub fn new(schema: &BarSchema, options: &CastOptions) -> FrameReader {
-        let zone = options.zone.clone();
-        let zone = zone.unwrap_or_else(|| TimeZone::get(schema.zone()).unwrap_or(TimeZone::UTC));
-        FrameReader {
-            clock: WallClock::new(zone),
-            shift_ms: options.label.shift_ms(options.interval_ms),
-            before: (String::new(), 0),
-            day: None,
-        }
-    }
-
-    /// The end of the bar, milliseconds since 1970-01-01T00:00:00Z. Whether it is on the interval is not checked.
-    ///
-    /// # Errors
-    /// [`Fault::MissingValue`] for blank text, [`Fault::Unparseable`] for text that is no time, or one that never was
-    /// or is out of range, [`Fault::OffInterval`] for a time that is not a whole number of milliseconds.
-    pub fn read(&mut self, text: &str) -> Result<i64, Fault> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(Fault::MissingValue { column: FRAME.to_owned() });
-        }
-        if self.before.0 == text {
-            return Ok(self.before.1);
-        }
-        if let Some((frame, _)) = self.read_prefix(text.as_bytes()).filter(|(_, length)| *length == text.len()) {
-            return Ok(frame);
-        }
-        let parsed = wall_clock::parse(text);
-        let (instant, finer) = match parsed {
-            Some((Moment::Instant(ms, fraction), finer)) => (Some(ms), finer | fraction),
-            Some((Moment::Wall(ms), finer)) => (self.clock.utc_ms(ms), finer),
-            None => (None, false),
-        };
-        let frame = self
-            .finish(instant)
-            .ok_or_else(|| Fault::Unparseable { column: FRAME.to_owned(), text: shortened(text) })?;
-        if finer {
-            return Err(Fault::OffInterval);
-        }
-        self.day = parsed.and_then(|(moment, _)| Day::of(text, moment)).or(self.day);
-        self.before.0.clear();
-        self.before.0.push_str(text);
-        self.before.1 = frame;
-        Ok(frame)
-    }
-
-    /// The end of the bar whose time `bytes` begin with, and how many bytes that time has. `None` where it is of another day than a time before,
-    /// or written in another way. What follows it is the caller's to look at: it may be more of the time.
-    #[inline]
-    pub fn read_prefix(&mut self, bytes: &[u8]) -> Option<(i64, usize)> {
-        let (moment, length) = self.day.as_ref()?.moment(bytes)?;
-        let instant = match moment {
-            Moment::Instant(ms, _) => Some(ms),
-            Moment::Wall(ms) => self.clock.utc_ms(ms),
-        };
-        Some((self.finish(instant)?, length))
-    }
-
-    /// The end of the bar, where it is one that a bar may have.
-    #[inline]
-    fn finish(&self, instant: Option<i64>) -> Option<i64> {
-        let frame = instant?.checked_add(self.shift_ms)?;
-        (FIRST_FRAME_MS..=LAST_FRAME_MS).contains(&frame).then_some(frame)
-    }
+    Some(((minutes * 60 + seconds) * 1000, is_utc, length))
 }
 
 #[cfg(test)]
@@ -167,7 +175,7 @@ mod tests {
     use crate::batch::BarBatch;
     use crate::label::Label;
 
-    /// One by one and as a column, the same texts give the same frames and the same refusals.
+    /// A text gives the same frame or fault by itself and in a column.
     #[test]
     fn agrees_with_a_column_of_texts() {
         let texts = [
@@ -206,9 +214,10 @@ mod tests {
             }
         }
     }
-    /// A day that is remembered changes no answer.
+
+    /// The remembered date and text change no result.
     #[test]
-    fn agrees_with_a_reader_that_remembers_nothing() {
+    fn agrees_with_a_fresh_reader() {
         let dates = [
             "2024-03-10",
             "2024/03/10",
@@ -248,11 +257,11 @@ mod tests {
             let schema = BarSchema::in_zone(zone).unwrap();
             let options = CastOptions { label: Label::Start, ..CastOptions::default() };
             let fresh = || FrameReader::new(&schema, &options);
-            let mut remembering = fresh();
+            let mut reused = fresh();
             for (date, between) in dates.iter().flat_map(|date| between.map(|between| (date, between))) {
                 for time in times.iter().flat_map(|time| [time, &"09:32:00Z", &"16:00"]) {
                     let text = format!("{date}{between}{time}");
-                    assert_eq!(remembering.read(&text), fresh().read(&text), "{text:?} in {zone}");
+                    assert_eq!(reused.read(&text), fresh().read(&text), "{text:?} in {zone}");
                 }
             }
         }

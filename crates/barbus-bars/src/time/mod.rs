@@ -1,4 +1,6 @@
 //! Times as producers write them, and the instants that they mean.
 
 pub(crate) mod frame_reader;
-pub(crate) mod wall_clock;
+pub(crate) mod limits;
+pub(crate) mod parse;
+mod wall_clock;

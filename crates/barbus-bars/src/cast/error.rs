@@ -1,0 +1,79 @@
+//! The reasons why a whole batch cannot be cast.
+
+use arrow::datatypes::DataType;
+
+use crate::schema::{FRAME, SYMBOL};
+use crate::suggestion::did_you_mean;
+
+/// Why a whole batch cannot be cast.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CastError {
+    /// The batch has no column with any known name of a required column.
+    #[error("no column for {column} among {}{}", found.join(", "), did_you_mean(nearest))]
+    MissingColumn {
+        /// Canonical name of the column.
+        column: String,
+        /// The producer's columns.
+        found: Vec<String>,
+        /// The producer's column that is most like it, if one is.
+        nearest: Option<String>,
+    },
+    /// Several of the producer's columns match one column of the bus.
+    #[error(
+        "columns {} all match {column}: choose one with a column map, such as {column}={}",
+        candidates.join(" and "),
+        candidates[0]
+    )]
+    Ambiguous {
+        /// Canonical name of the column.
+        column: String,
+        /// The producer's columns that match; at least two.
+        candidates: Vec<String>,
+    },
+    /// Two columns have the same name.
+    #[error("two columns are named {name:?}: rename one of them")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// The column map names a column that the producer does not have.
+    #[error("{target} is mapped to {name:?}, which is not among {}{}", found.join(", "), did_you_mean(nearest))]
+    MappedColumnMissing {
+        /// Canonical name of the column.
+        target: String,
+        /// The name that it is mapped to.
+        name: String,
+        /// The producer's columns.
+        found: Vec<String>,
+        /// The producer's column that is most like it, if one is.
+        nearest: Option<String>,
+    },
+    /// The column map names a column that the bus does not have.
+    #[error("the column map names {target:?}, which is not a column of this bus{}", did_you_mean(nearest))]
+    UnknownTarget {
+        /// The name in the map.
+        target: String,
+        /// The column of the bus that is most like it, if one is.
+        nearest: Option<String>,
+    },
+    /// A column has a type that cannot be cast.
+    #[error("column {column} has type {data_type}, which cannot be read as {}", kind_of(column))]
+    Unsupported {
+        /// Canonical name of the column.
+        column: String,
+        /// Its Arrow type.
+        data_type: DataType,
+    },
+    /// The interval is zero or negative.
+    #[error("the bar interval is {0} ms: give one above zero")]
+    BadInterval(i64),
+}
+
+fn kind_of(column: &str) -> &'static str {
+    match column {
+        SYMBOL => "text",
+        FRAME => "a time",
+        _ => "a number",
+    }
+}

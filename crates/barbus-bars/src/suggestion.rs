@@ -1,0 +1,35 @@
+//! Suggestions for a misspelt name: the known name that is most like it.
+
+/// A name as it is compared: lower case, without surrounding blanks or a byte order mark, with
+/// underscores for blanks and hyphens.
+pub(crate) fn normalize(name: &str) -> String {
+    let name = name.trim_start_matches('\u{feff}').trim();
+    name.to_lowercase().replace([' ', '-'], "_")
+}
+
+/// How much two names are alike, from 0 to 1; `word` is in normal form.
+pub(crate) fn likeness(word: &str, candidate: &str) -> f64 {
+    strsim::jaro_winkler(word, &normalize(candidate))
+}
+
+/// The candidate with the highest score, if that is at least `threshold`.
+pub(crate) fn best<'a>(
+    candidates: impl IntoIterator<Item = &'a str>,
+    score: impl Fn(&str) -> f64,
+    threshold: f64,
+) -> Option<String> {
+    let scored = candidates.into_iter().map(|candidate| (score(candidate), candidate));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 >= threshold).then(|| best.1.to_owned())
+}
+
+/// The candidate that is most like `word`, if one is like it at all.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let word = normalize(word);
+    best(candidates, |candidate| likeness(&word, candidate), 0.75)
+}
+
+/// The end of a message that suggests `nearest`; empty without one.
+pub(crate) fn did_you_mean(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!(": did you mean {name:?}?"))
+}
