@@ -9,7 +9,6 @@
 
 mod batch;
 mod calendar;
-mod canonical;
 mod cast;
 mod column_map;
 mod epoch_days;
@@ -23,7 +22,6 @@ mod time;
 
 pub use batch::BarBatch;
 pub use calendar::{Calendar, CalendarError, CalendarSpec, PRESETS, TradingDay};
-pub use canonical::Canonical;
 pub use cast::error::CastError;
 pub use cast::options::{CastOptions, DEFAULT_INTERVAL_MS};
 pub use column_map::{ColumnMap, ColumnMapError};

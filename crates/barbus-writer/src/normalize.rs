@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use barbus_bars::{BarBatch, BarSchema, Canonical, CastError, CastOptions, Fault, Label};
+use barbus_bars::{BarBatch, BarSchema, CastError, CastOptions, Fault, Label};
 use jiff::tz::TimeZone;
 
 use barbus::protocol::{LABEL, REJECTS, SOURCE, ZONE};
@@ -39,26 +39,11 @@ enum Columns {
 /// A producer's batch, cast, with what is wrong in it; ready for [`crate::Writer::ingest`].
 #[derive(Debug)]
 pub struct NormalizedBatch {
-    raw: Raw,
+    /// The batch as the producer sent it, for the quarantine.
+    pub(crate) raw: RecordBatch,
     pub(crate) bars: Content,
     pub(crate) source: String,
     pub(crate) first_row: u64,
-}
-
-/// A batch as it came, for the quarantine.
-enum Raw {
-    Batch(RecordBatch),
-    /// Of so many rows, and made when it is asked for.
-    Later(usize, Box<dyn Fn() -> RecordBatch + Send + Sync>),
-}
-
-impl std::fmt::Debug for Raw {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Batch(batch) => batch.fmt(f),
-            Self::Later(rows, _) => f.debug_tuple("Later").field(rows).finish_non_exhaustive(),
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -108,26 +93,7 @@ impl BatchNormalizer {
             Columns::Missing(fault) => Content::Faulty(fault.clone()),
             Columns::Rejected => Content::Rejected,
         };
-        Ok(NormalizedBatch { raw: Raw::Batch(raw), bars, source, first_row })
-    }
-
-    /// As [`BatchNormalizer::normalize`], for bars whose columns need no cast, and which are all good: `None` for any others. The batch is of `schema`, and so is
-    /// one that was cast before.
-    ///
-    /// `columns` is told where the columns of the bus are among those of the schema; `raw` makes the batch that [`BatchNormalizer::normalize`] would be given.
-    pub fn canonical(
-        &self,
-        schema: &SchemaRef,
-        columns: impl FnOnce(&[Option<usize>]) -> Option<Canonical>,
-        raw: impl Fn() -> RecordBatch + Send + Sync + 'static,
-        source: &str,
-        first_row: u64,
-    ) -> Option<NormalizedBatch> {
-        let reading = self.last.as_ref().filter(|last| std::ptr::eq(&*last.of, &**schema))?;
-        let Columns::Bars(places) = &reading.columns else { return None };
-        let bars = BarBatch::of_canonical(columns(places)?, &self.schema, &reading.options)?;
-        let raw = Raw::Later(bars.len(), Box::new(raw));
-        Some(NormalizedBatch { raw, bars: Content::Bars(Box::new(bars)), source: reading.source(source), first_row })
+        Ok(NormalizedBatch { raw, bars, source, first_row })
     }
 
     fn read(&self, of: SchemaRef) -> Result<Reading> {
@@ -158,19 +124,8 @@ fn bad_metadata(key: &'static str, why: &str) -> Error {
 }
 
 impl NormalizedBatch {
-    /// Rows in the batch, good and bad.
+    /// Rows in the batch, valid and invalid.
     pub fn rows(&self) -> usize {
-        match &self.raw {
-            Raw::Batch(batch) => batch.num_rows(),
-            Raw::Later(rows, _) => *rows,
-        }
-    }
-
-    /// The batch as it came.
-    pub(crate) fn raw(&self) -> RecordBatch {
-        match &self.raw {
-            Raw::Batch(batch) => batch.clone(),
-            Raw::Later(_, make) => make(),
-        }
+        self.raw.num_rows()
     }
 }

@@ -343,7 +343,7 @@ impl Writer {
         let mut ack = Ack::default();
         match &incoming.bars {
             Content::Rejected => {
-                let kept = self.quarantine.keep_rejected(&incoming.raw(), &incoming.source, now)?;
+                let kept = self.quarantine.keep_rejected(&incoming.raw, &incoming.source, now)?;
                 self.count_quarantined(&Fault::Rejected { reason: String::new() }, kept);
                 ack.quarantined = kept;
             }
@@ -647,7 +647,7 @@ impl Writer {
     }
 
     fn keep(&mut self, incoming: &NormalizedBatch, faults: &[(usize, Fault)], now: Timestamp) -> Result<()> {
-        self.quarantine.keep(&incoming.raw(), faults, &incoming.source, incoming.first_row, now)?;
+        self.quarantine.keep(&incoming.raw, faults, &incoming.source, incoming.first_row, now)?;
         for (_, fault) in faults {
             self.count_quarantined(fault, 1);
         }

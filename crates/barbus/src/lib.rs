@@ -183,7 +183,7 @@ pub use archived::archived_rows;
 /// The Arrow crate that batches and views are of.
 #[doc(no_inline)]
 pub use arrow;
-pub use barbus_bars::{Canonical, Date, Fault};
+pub use barbus_bars::{Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::{Bus, make_folder};
 pub use error::{Error, Result};

@@ -122,19 +122,14 @@ impl BarBatch {
             optional.push(values);
         }
 
-        let schema = Arc::clone(schema);
-        let bars = BarBatch { schema, symbols, symbol_keys, frames_ms, numbers, optional, faults: Vec::new() };
-        Ok(bars.checked(options, faults))
-    }
+        // The rules come last: of several faults of a row the first one counts.
+        let [open, high, low, close, volume] = &numbers;
+        let prices = PriceColumns { open, high, low, close, volume };
+        options.rules.check_rows(prices, |row, fault| faults.add(row, fault));
+        frames::check_interval(&frames_ms, options.interval_ms, &mut faults);
 
-    /// Applies the rules to whole bars, after the faults of single columns.
-    pub(crate) fn checked(mut self, options: &CastOptions, mut faults: FaultList) -> BarBatch {
-        let [open, high, low, close, volume] = &self.numbers;
-        let columns = PriceColumns { open, high, low, close, volume };
-        options.rules.check_rows(columns, |row, fault| faults.add(row, fault));
-        frames::check_interval(&self.frames_ms, options.interval_ms, &mut faults);
-        self.faults = faults.into_sorted();
-        self
+        let (schema, faults) = (Arc::clone(schema), faults.into_sorted());
+        Ok(BarBatch { schema, symbols, symbol_keys, frames_ms, numbers, optional, faults })
     }
 }
 

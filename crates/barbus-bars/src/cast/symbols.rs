@@ -55,10 +55,10 @@ pub(crate) fn cast(column: &ArrayRef, faults: &mut FaultList) -> Result<(StringA
 
 /// A column of at most this many rows is its own dictionary: hashing so few symbols takes longer
 /// than the writer needs to look up a symbol twice.
-pub(crate) const MAX_PLAIN_ROWS: usize = 32;
+const MAX_PLAIN_ROWS: usize = 32;
 
 /// A short column as its own dictionary, one value for each row, if all its symbols are valid.
-pub(crate) fn short_column(column: &StringArray) -> Option<(StringArray, ScalarBuffer<i32>)> {
+fn short_column(column: &StringArray) -> Option<(StringArray, ScalarBuffer<i32>)> {
     let valid = column.len() <= MAX_PLAIN_ROWS
         && column.null_count() == 0
         && (0..column.len()).all(|row| (1..=MAX_SYMBOL_BYTES).contains(&column.value(row).len()));
