@@ -1,4 +1,4 @@
-//! docs/READING.md: every block of Python on it does what the page says, at rest and while the bus is written.
+//! docs/READING.md: every Python block works as the page says, on an idle bus and a busy one.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,8 +11,10 @@ use crate::support::market::{self, Bar};
 use crate::support::{python, wait};
 
 const SYMBOL: &str = "600000.XSHG";
+/// The sections that read.
 const SECTIONS: [&str; 5] =
-    ["The live ring", "What is safe to assume", "What came since", "Holding rows in place", "Archived days"];
+    ["The live ring", "What is safe to assume", "New bars", "Pinning rows in place", "Archived days"];
+const PUBLISHING: &str = "Publishing";
 
 fn page() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/READING.md")
@@ -33,7 +35,7 @@ fn sum(bars: &[Bar]) -> f64 {
     bars.iter().map(|bar| bar.close).sum()
 }
 
-/// What was printed of the blocks of a section.
+/// The lines that the blocks of a section printed.
 fn of<'a>(lines: &'a [Value], section: &str) -> Vec<&'a Value> {
     assert!(SECTIONS.contains(&section), "{section}");
     lines.iter().filter(|line| line["section"] == section).collect()
@@ -45,14 +47,15 @@ fn assert_bars(line: &Value, bars: &[Bar]) {
     assert!((found - due).abs() < 1e-6 * due, "{line}: {due} was published");
 }
 
-/// Promises 1 and 2: rows that plain Python holds stay what they are while the ring goes round, and the writer does not wait for it.
+/// Promises 1 and 2: rows that plain Python pins stay unchanged while the ring wraps.
+/// The writer does not wait for the pins.
 #[test]
-fn the_page_reads_the_ring_and_holds_rows_in_place() {
+fn the_page_reads_the_ring_and_pins_rows_in_place() {
     let (bus, day) = bus();
     let next = market::minutes(&[SYMBOL], "2024-03-05T01:31:00Z", 20);
     bus.publish(&bus.write("next.csv", market::csv(&next)), &[]);
-    let mut run = Running::start(python::command("run_page.py").arg(page()).arg(bus.path()), true);
-    wait::until("the block that is held", || {
+    let mut run = Running::start(python::command("run_page.py").arg(page()).arg(bus.path()).args(SECTIONS), true);
+    wait::until("the pinned block", || {
         let ended = run.child.try_wait().expect("can be waited for").is_some();
         (ended || run.output_has(SECTIONS[3])).then_some(())
     });
@@ -86,20 +89,21 @@ fn the_page_reads_the_ring_and_holds_rows_in_place() {
     assert_eq!(
         (&held[1]["rows"], &held[1]["sum"]),
         (&held[0]["rows"], &held[0]["sum"]),
-        "they changed while they were held"
+        "they changed while they were pinned"
     );
     assert_bars(of(&lines, SECTIONS[4])[0], &all);
 }
 
-/// Promise 1: the same while a minute comes every few milliseconds, or slower where the page takes long to start; what fails is tried again, as the
-/// page says.
+/// Promise 1: the page works while a minute arrives every few milliseconds.
+/// Blocks that fail are retried, as the page advises.
+/// Later days come more slowly, for machines on which the page starts slowly.
 #[test]
 fn the_page_reads_a_bus_that_is_being_written() {
     let (bus, mut published) = bus();
     let mut met = 0;
     for (date, speed) in [("2024-03-05", "4000x"), ("2024-03-06", "1000x"), ("2024-03-07", "100x")] {
         let bars = market::xshg_day(&[SYMBOL; 20], date).into_iter().enumerate();
-        // A new symbol in every tenth minute: the dictionary grows under the readers.
+        // Every tenth minute has a new symbol, so the dictionary grows under the readers.
         let bars: Vec<Bar> =
             bars.map(|(row, bar)| market::bar(&format!("{:06}.XSHE", row % 20 + row / 200), bar.frame)).collect();
         let csv = bus.write("bars.csv", market::csv(&bars));
@@ -109,7 +113,9 @@ fn the_page_reads_a_bus_that_is_being_written() {
         publish.arg("publish").arg(bus.path()).arg(&csv).args(["--speed", speed]);
         let mut publish = Running::start(&mut publish, false);
         while publish.child.try_wait().expect("can be waited for").is_none() {
-            let lines = python::run("run_page.py", [page(), bus.path()]).json_lines();
+            let mut read_page = python::command("run_page.py");
+            read_page.arg(page()).arg(bus.path()).args(SECTIONS);
+            let lines = command::finish(&mut read_page, None).json_lines();
             let read = of(&lines, SECTIONS[1])[0];
             assert_eq!((&read["first"], &read["sorted"]), (&Value::from(0), &Value::from(true)), "{read}");
             let rows = read["rows"].as_u64().expect("a number") as usize;
@@ -123,4 +129,15 @@ fn the_page_reads_a_bus_that_is_being_written() {
         }
     }
     panic!("the page never met the writer");
+}
+
+/// The page's producer publishes its bar over the socket.
+#[test]
+fn the_page_publishes_a_bar() {
+    let (bus, _) = bus();
+    let before = bus.stat()["accepted"].as_u64().expect("a number");
+    let mut publish = python::command("run_page.py");
+    publish.arg(page()).arg(bus.path()).arg(PUBLISHING);
+    command::finish(&mut publish, None).ok();
+    assert_eq!(bus.stat()["accepted"].as_u64(), Some(before + 1));
 }

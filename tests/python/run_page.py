@@ -1,11 +1,14 @@
-"""Run the python blocks of a page of the documentation, with BUS in them standing for a bus.
+"""Run the Python blocks of a documentation page, with BUS replaced by the path of a bus.
 
-    run_page.py PAGE.md BUS
+    run_page.py PAGE.md BUS [SECTION...]
 
-The blocks of a section share their names, as they do for somebody who types them. For each block a line of JSON is printed: its section,
-and of `bars` and `close`, where it left such a thing, the rows: `seq` of the first and the last bar, their number, the sum of the prices. After the block
-that leaves `close` a line is read from standard input before the next block runs, and `close` is summed again. A block that fails is run
-again, as the page says; not for ever.
+It runs the named sections, by default all of them.
+The blocks of a section share their names, as for a user who types them.
+For each block it prints a line of JSON with the section.
+If the block left `bars` or `close`, the line has the number of rows and the sum of the prices.
+For `bars` it also has the first and the last `seq`.
+After the block that leaves `close` it waits for a line on standard input and sums `close` again.
+It retries a block that fails, as the page advises, up to a limit.
 """
 
 import json
@@ -14,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-page, bus = Path(sys.argv[1]), sys.argv[2]
+page, bus, sections = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 TRIES = 200
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -45,6 +48,8 @@ def run(code, names):
 
 for section in re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
     title, names = section.splitlines()[0], {}
+    if sections and title not in sections:
+        continue
     for match in BLOCK.finditer(section):
         code = match.group(1).replace('"BUS/', f'"{bus}/')
         run(compile(code, f"{page.name}: {title}", "exec"), names)
