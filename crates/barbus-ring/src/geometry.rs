@@ -140,8 +140,8 @@ impl Geometry {
     }
 
     /// `count` slots from `slot` on, to be pinned.
-    pub(crate) fn slots_from(&self, slot: usize, count: usize) -> barbus_shm::Pieces {
-        barbus_shm::Pieces { offset: self.slot(slot), len: self.slot_bytes, count }
+    pub(crate) fn slots_from(&self, slot: usize, count: usize) -> barbus_shm::ByteRanges {
+        barbus_shm::ByteRanges { offset: self.slot(slot), len: self.slot_bytes, count }
     }
 
     /// The tip slot of row `seq`.

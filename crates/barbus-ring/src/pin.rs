@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use barbus_shm::{Frozen, Load, Memory, Pin, PinWatch, ReadMap, ReaderMemory};
+use barbus_shm::{Load, Memory, Pin, PinWatch, PinnedBytes, ReadMap, ReaderMemory};
 
 use crate::layout::*;
 use crate::{Position, Ring, RingError, RingReader};
@@ -45,7 +45,7 @@ pub struct Validity {
 #[derive(Debug, Clone)]
 pub enum Bits {
     /// In place.
-    Frozen(Frozen),
+    InPlace(PinnedBytes),
     /// Copied.
     Copied(Vec<u8>),
 }
@@ -53,7 +53,7 @@ pub enum Bits {
 impl AsRef<[u8]> for Bits {
     fn as_ref(&self) -> &[u8] {
         match self {
-            Self::Frozen(bytes) => bytes,
+            Self::InPlace(bytes) => bytes,
             Self::Copied(bytes) => bytes,
         }
     }
@@ -65,9 +65,9 @@ pub struct SymbolBuffers {
     /// Symbols in it.
     pub count: u32,
     /// `count + 1` offsets into `text`, i32 little-endian each. Nothing says that a damaged file's ascend.
-    pub offsets: Frozen,
+    pub offsets: PinnedBytes,
     /// The symbols' bytes, one after the other.
-    pub text: Frozen,
+    pub text: PinnedBytes,
 }
 
 /// Blocks that are locked ahead by one call, at most; and no more than this part of the ring's.
@@ -194,9 +194,9 @@ impl PinnedRows {
     ///
     /// # Panics
     /// When `ring` is another one, or has no such column.
-    pub fn values(&self, ring: &Ring, column: usize) -> Frozen {
+    pub fn values(&self, ring: &Ring, column: usize) -> PinnedBytes {
         let (at, len) = self.place(ring, column);
-        Frozen::new(self.pin.map(), Some(Arc::clone(&self.pin)), at, len)
+        PinnedBytes::new(self.pin.map(), Some(Arc::clone(&self.pin)), at, len)
     }
 
     /// The same, borrowed.
@@ -223,7 +223,7 @@ impl PinnedRows {
         let at = ring.geometry.slot(self.slot) + validity;
         let (first, end) = (self.from as usize / 64, (self.to as usize).div_ceil(64));
         let bits = match self.sealed {
-            true => Bits::Frozen(Frozen::new(
+            true => Bits::InPlace(PinnedBytes::new(
                 self.pin.map(),
                 Some(Arc::clone(&self.pin)),
                 at + 8 * first,
@@ -251,8 +251,8 @@ impl Ring {
         let end = self.map.words32(at + 4 * count as usize, 1)[0].get().min(self.geometry.symbol_bytes);
         SymbolBuffers {
             count,
-            offsets: Frozen::new(&self.map, None, at, 4 * (count as usize + 1)),
-            text: Frozen::new(&self.map, None, self.geometry.dictionary_text, end as usize),
+            offsets: PinnedBytes::new(&self.map, None, at, 4 * (count as usize + 1)),
+            text: PinnedBytes::new(&self.map, None, self.geometry.dictionary_text, end as usize),
         }
     }
 

@@ -52,7 +52,7 @@ impl Ring<ReadMap> {
 
     /// Sleeps until a commit or a day close may have happened since [`Ring::commits`] returned `seen`, or `timeout` is over.
     pub fn wait(&self, seen: u32, timeout: std::time::Duration) {
-        barbus_shm::wait(&self.map, SB_COMMITS, seen, timeout);
+        self.map.wait(SB_COMMITS, seen, timeout);
     }
 }
 

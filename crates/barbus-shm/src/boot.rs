@@ -1,6 +1,8 @@
-/// The kernel's random number of this boot (`/proc/sys/kernel/random/boot_id`), 16 bytes; zero where it cannot be read.
+//! The identity of the present boot.
+
+/// The kernel's random id of this boot (`/proc/sys/kernel/random/boot_id`); zero if unreadable.
 ///
-/// What was stored to a shared mapping survives the death of every process, but not the end of the boot.
+/// A store to a shared map survives the death of every process, but not the end of the boot.
 pub fn boot_id() -> [u8; 16] {
     let mut id = [0; 16];
     let Ok(text) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {

@@ -1,16 +1,18 @@
+//! The error of this crate.
+
 use std::path::{Path, PathBuf};
 
-/// An operation on a file, a map or a lock that the system refused.
+/// The system refused an operation on a file, a map or a lock.
 #[derive(Debug, thiserror::Error)]
 pub enum ShmError {
     /// The system refused `action` on `path`.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {
-        /// The file it was done to.
+        /// The file.
         path: PathBuf,
         /// What was tried, as a verb phrase.
         action: &'static str,
-        /// What the system answered.
+        /// The system's answer.
         source: std::io::Error,
     },
     /// Another process holds the writer's lock.
@@ -18,7 +20,7 @@ pub enum ShmError {
     Held {
         /// The lock file.
         path: PathBuf,
-        /// The process that wrote its number into the lock file; 0 where it could not be read.
+        /// The process number in the lock file; 0 where it cannot be read.
         pid: u32,
     },
 }

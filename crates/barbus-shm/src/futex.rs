@@ -1,21 +1,30 @@
+//! Waiting on a 32-bit word of a shared map, and waking those that wait (futex).
+//!
+//! The futex is shared (not `FUTEX_PRIVATE_FLAG`): it joins processes that map the same file.
+//! Waiting works on a read-only map.
+
+use std::ptr::null;
 use std::time::Duration;
 
-use rustix::thread::futex;
+use libc::{FUTEX_WAIT, FUTEX_WAKE, SYS_futex, c_int, timespec};
 
-use crate::{ReadMap, WriteMap};
-
-/// Sleeps while the 32-bit word at `offset` still holds `expected`, at most `timeout`.
+/// Sleeps while the word still holds `expected`, at most for `timeout`.
 ///
-/// Returns early on a wake, a signal, or when the word already differs: the caller looks again in every case. The futex is
-/// shared (not `PRIVATE`), so it joins processes that map the same file, and waiting works on a read-only map.
-pub fn wait(map: &ReadMap, offset: usize, expected: u32, timeout: Duration) {
-    let word = map.futex_word(offset);
-    let timeout = rustix::fs::Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos() as i64 };
-    // Every outcome means the same to the caller: look again.
-    let _ = futex::wait(word, futex::Flags::empty(), expected, Some(&timeout));
+/// Returns early on a wake, on a signal, or when the word already differs: the caller checks again
+/// in every case.
+pub(crate) fn wait(word: *const u32, expected: u32, timeout: Duration) {
+    let tv_sec = timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+    futex(word, FUTEX_WAIT, expected, &timespec { tv_sec, tv_nsec: timeout.subsec_nanos().into() });
 }
 
-/// Wakes every process that waits on the 32-bit word at `offset`; one system call.
-pub fn wake_all(map: &WriteMap, offset: usize) {
-    let _ = futex::wake(map.futex_word(offset), futex::Flags::empty(), i32::MAX as u32);
+/// Wakes every process that waits on the word; one system call.
+pub(crate) fn wake_all(word: *const u32) {
+    futex(word, FUTEX_WAKE, c_int::MAX as u32, null());
+}
+
+/// Ignores the result: a caller has nothing to do about an error but to check again.
+fn futex(word: *const u32, operation: c_int, value: u32, timeout: *const timespec) {
+    // SAFETY: of the process's memory these two operations read the word and the timeout, in the
+    // kernel, and write nothing. A bad address is an error (`EFAULT`), not an access.
+    let _ = unsafe { libc::syscall(SYS_futex, word, operation, value, timeout) };
 }

@@ -1,13 +1,16 @@
-//! Shared memory for barbus: files allocated in full, mapped for one writer and many readers, and reached as atomic words.
+//! Shared memory for barbus: fully allocated files, mapped for one writer and many readers, and
+//! accessed as atomic words.
 //!
-//! This is the only crate of the workspace with `unsafe` code, and it knows no bars. Everything above it is written over
-//! the [`Memory`] trait (words at offsets), so that the same protocol code runs over a mapped file and over a model.
+//! This is the only crate of the workspace with `unsafe` code, and it knows nothing of bars. The
+//! crates above use the [`Memory`] trait (words at offsets), so that the same protocol code runs
+//! over a mapped file and over a model.
 //!
 //! What can go wrong, and what happens then:
-//! - An offset outside of the map panics: the layer above checks every offset that it reads from a file when it attaches.
-//! - A file that somebody else *truncates* while it is mapped raises `SIGBUS` on the next access to the missing pages. barbus
-//!   never shrinks a file; no handler is installed.
-//! - A disk without room is found at creation ([`allocate`]), not at the first write to a page.
+//! - An offset outside the map panics. The crate above checks every offset that it reads from a
+//!   file when it attaches.
+//! - If another program truncates a file while it is mapped, the next access to the missing pages
+//!   raises `SIGBUS`. barbus never shrinks a file and installs no handler.
+//! - A full disk is an error at creation ([`allocate`]), not at the first write to a page.
 //!
 //! ```
 //! use barbus_shm::{allocate, Load, Memory, ReadMap, Store, WriteMap};
@@ -24,22 +27,30 @@ mod boot;
 mod clock;
 mod error;
 mod file;
+mod fork_guard;
 mod futex;
-mod lock;
+mod huge_pages;
 mod map;
-mod own;
+mod mark_file;
+mod memory;
 mod pin;
-mod process;
-mod region;
+mod pinned_bytes;
+mod pins;
+mod prefetch;
+mod range_lock;
 mod word;
+mod writer_lock;
 
 pub use boot::boot_id;
 pub use clock::now_ns;
 pub use error::ShmError;
-pub use file::{allocate, sync};
-pub use futex::{wait, wake_all};
-pub use lock::WriterLock;
-pub use map::{Memory, ReadMap, ReaderMemory, WriteMap, WriterMemory};
-pub use own::{OwnFile, Sight, look};
-pub use pin::{Frozen, Pieces, Pin, PinWatch};
+pub use file::{allocate, is_on_tmpfs, sync};
+pub use map::{ReadMap, WriteMap};
+pub use mark_file::{MarkFile, Snapshot, read_if_alive};
+pub use memory::{Memory, ReaderMemory, WriterMemory};
+pub use pin::Pin;
+pub use pinned_bytes::PinnedBytes;
+pub use pins::PinWatch;
+pub use range_lock::ByteRanges;
 pub use word::{Load, ReadOnly, Store};
+pub use writer_lock::WriterLock;

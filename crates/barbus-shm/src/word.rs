@@ -1,15 +1,16 @@
-//! Words of shared memory, and what may be done to them.
+//! Words of shared memory, which can be loaded or stored.
 //!
-//! The protocol above is written over [`Load`] and [`Store`], not over `std` atomics, because a model checker's atomics
-//! cannot lie over a mapped file.
+//! The protocol above uses [`Load`] and [`Store`], not `std` atomics, because the atomics of a
+//! model checker cannot be laid over a mapped file.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-/// A word that can be loaded. The load is relaxed: order comes from [`crate::Memory::fence_acquire`].
+/// A word that can be loaded. The load is relaxed: order comes from
+/// [`crate::Memory::fence_acquire`].
 ///
-/// `std` allows nothing stronger on read-only memory: "all atomic accesses on read-only memory are undefined behavior in
-/// general", with the exception of relaxed loads of at most the pointer's size (`std::sync::atomic`, "Atomic accesses
-/// to read-only memory").
+/// `std` allows nothing stronger on read-only memory: "all atomic accesses on read-only memory are
+/// undefined behavior in general", except relaxed loads of at most the pointer's size
+/// (`std::sync::atomic`, "Atomic accesses to read-only memory").
 pub trait Load {
     /// The integer inside.
     type Value: Copy + Eq;
@@ -17,16 +18,17 @@ pub trait Load {
     fn get(&self) -> Self::Value;
 }
 
-/// A word that can be stored to.
+/// A word that can also be stored.
 pub trait Store: Load {
     /// Stores, relaxed.
     fn set(&self, value: Self::Value);
-    /// Stores, release: what this thread did before is seen by whoever sees the value and then fences.
+    /// Stores, release: a thread that loads the value and then fences sees all that this thread did
+    /// before.
     #[track_caller]
     fn set_release(&self, value: Self::Value);
 }
 
-/// A word of a read-only map: it can be loaded and nothing else.
+/// A word of a read-only map: it can only be loaded.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct ReadOnly<A>(A);

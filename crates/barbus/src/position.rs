@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use barbus_ring::Ring;
-use barbus_shm::{Memory, OwnFile, PinWatch, ShmError, Store};
+use barbus_shm::{MarkFile, Memory, PinWatch, ShmError, Store};
 
 use barbus_shm::now_ns;
 
@@ -49,7 +49,7 @@ const TRIES: usize = 8;
 /// A reader's position file, there while the reader lives or something that it pinned.
 #[derive(Debug)]
 pub(crate) struct PositionFile {
-    file: OwnFile,
+    file: MarkFile,
     held: Mutex<Held>,
 }
 
@@ -72,7 +72,7 @@ impl PositionFile {
     pub(crate) fn create(folder: &Path, name: &str, ring: &Ring, seq: u64) -> Result<Self, ShmError> {
         let pid = std::process::id();
         let random = || RandomState::new().hash_one(pid) as u32;
-        let create = || OwnFile::create(&folder.join(format!("{pid}-{:08x}", random())), BYTES as u64);
+        let create = || MarkFile::create(&folder.join(format!("{pid}-{:08x}", random())), BYTES as u64);
         let file = (1..TRIES).find_map(|_| create().ok()).map_or_else(create, Ok)?;
         let file = Self { file, held: Mutex::default() };
         let map = file.file.map();
@@ -106,7 +106,7 @@ impl PositionFile {
     /// The reader is gone; what it pinned may still be held.
     pub(crate) fn close(&self) {
         // A forked child drops its copy of a reader that goes on in the parent.
-        if !self.file.is_mine() {
+        if !self.file.is_owner() {
             return;
         }
         self.file.map().words32(PF_CLOSED, 1)[0].set(1);

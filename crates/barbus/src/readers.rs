@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use barbus_ring::{Position, Ring, RingReader, RingStart};
-use barbus_shm::{Memory, look};
+use barbus_shm::{Memory, read_if_alive};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -131,9 +131,9 @@ fn told(bus: &Bus) -> Result<Vec<(String, u32, Told)>> {
     let files = entries.take(MOST).filter_map(|entry| {
         let id = entry.ok()?.file_name().into_string().ok().filter(|name| is_a_name(name))?;
         let path: PathBuf = folder.join(&id);
-        let sight = look(&path, BYTES as u64)?;
-        let told = Told::read(&sight.bytes)?;
-        (!told.closed || told.pins > 0).then_some((id, sight.uid, told))
+        let snapshot = read_if_alive(&path, BYTES as u64)?;
+        let told = Told::read(&snapshot.bytes)?;
+        (!told.closed || told.pins > 0).then_some((id, snapshot.uid, told))
     });
     Ok(files.collect())
 }

@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
-use barbus_shm::{Load, Memory, Pieces, ReaderMemory, ShmError, Store, WriterMemory};
+use barbus_shm::{ByteRanges, Load, Memory, ReaderMemory, ShmError, Store, WriterMemory};
 use loom::sync::atomic::{Ordering, fence};
 use loom::sync::{Mutex, MutexGuard};
 
@@ -347,14 +347,14 @@ impl Memory for ModelMemory {
 }
 
 impl ReaderMemory for ModelMemory {
-    fn pin(&self, pieces: Pieces) -> Result<bool, ShmError> {
+    fn pin(&self, pieces: ByteRanges) -> Result<bool, ShmError> {
         // All or none, at once, as the kernel does it.
         let mut held: Vec<_> = pieces.offsets().map(|offset| self.locked(offset)).collect();
         let granted = held.iter().all(|held| **held >= 0);
         held.iter_mut().for_each(|held| **held += i32::from(granted));
         Ok(granted)
     }
-    fn unpin(&self, pieces: Pieces) {
+    fn unpin(&self, pieces: ByteRanges) {
         pieces.offsets().for_each(|offset| *self.locked(offset) -= 1);
     }
 }

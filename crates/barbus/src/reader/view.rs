@@ -229,12 +229,12 @@ impl Column<'_> {
 
 /// The dictionary in place, checked: whatever the file's bytes are, the result is an error or an array.
 fn symbols(ring: &Ring) -> Result<StringArray, ArrowError> {
-    let frozen = ring.symbol_buffers();
-    let offsets = Buffer::from(Bytes::from_owner(frozen.offsets));
-    let offsets = ScalarBuffer::<i32>::new(offsets, 0, frozen.count as usize + 1);
+    let symbols = ring.symbol_buffers();
+    let offsets = Buffer::from(Bytes::from_owner(symbols.offsets));
+    let offsets = ScalarBuffer::<i32>::new(offsets, 0, symbols.count as usize + 1);
     if offsets[0] < 0 || !offsets.is_sorted() {
         return Err(ArrowError::InvalidArgumentError("the offsets of the symbols do not ascend".into()));
     }
-    let text = Buffer::from(Bytes::from_owner(frozen.text));
+    let text = Buffer::from(Bytes::from_owner(symbols.text));
     StringArray::try_new(OffsetBuffer::new(offsets), text, None)
 }

@@ -1,26 +1,29 @@
-use std::fs::{File, OpenOptions, Permissions};
+//! The lock that makes a process the one writer of a bus.
+
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
+use crate::error::ShmError;
 
-use crate::ShmError;
-
-/// Nobody but the writer's user has anything to do with it.
+/// A process that can open the file, even to read, can lock it and keep the writer from starting.
 const MODE: u32 = 0o600;
 
-/// The one writer's lock: held while the value lives, dropped by the kernel when the process dies, however it dies.
+/// The lock of the one writer, held while the value lives.
 ///
-/// The file holds the process number of its last holder, so that whoever is refused can name it. Its mode is 0600: whoever could open it, if only to
-/// read, could lock it as well, and keep the writer from starting.
+/// The kernel releases it when the process dies, however it dies. The file has the process number
+/// of its last holder, for the message to the next one. Its mode is 0600.
 #[derive(Debug)]
 pub struct WriterLock {
     _file: File,
 }
 
 impl WriterLock {
-    /// Takes the lock at `path` without waiting; [`ShmError::Held`] where somebody else has it.
+    /// Acquires the lock at `path`, without waiting.
+    ///
+    /// # Errors
+    /// [`ShmError::Held`] while another process holds it, or the system's refusal.
     pub fn acquire(path: &Path) -> Result<Self, ShmError> {
         let mut file = OpenOptions::new()
             .read(true)
@@ -30,14 +33,14 @@ impl WriterLock {
             .mode(MODE)
             .open(path)
             .map_err(|e| ShmError::io(path, "open the lock", e))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match file.try_lock() {
             Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 let _ = file.read_to_string(&mut text);
                 return Err(ShmError::Held { path: path.to_owned(), pid: text.trim().parse().unwrap_or(0) });
             }
-            Err(e) => return Err(ShmError::io(path, "lock", e)),
+            Err(TryLockError::Error(e)) => return Err(ShmError::io(path, "lock", e)),
         }
         file.set_permissions(Permissions::from_mode(MODE))
             .and_then(|()| file.set_len(0))

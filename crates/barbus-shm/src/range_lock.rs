@@ -1,0 +1,70 @@
+//! Locks on byte ranges of a file that belong to its open file description (`F_OFD_SETLK`).
+//!
+//! They work on a read-only descriptor. The kernel releases them when the last copy of the
+//! descriptor is closed, so also when the process dies, however it dies. A forked child has such a
+//! copy: the locks of its parent stay until the child ends as well. Locks of one description merge:
+//! one unlock removes a range that was locked twice. [`crate::pins`] therefore counts.
+
+use std::fs::File;
+use std::ops::Range;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+/// Byte ranges of equal length that follow one another in a file.
+///
+/// Each one is pinned or claimed by itself; one system call locks all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRanges {
+    /// First byte of the first range.
+    pub offset: usize,
+    /// Bytes of each range.
+    pub len: usize,
+    /// Number of ranges.
+    pub count: usize,
+}
+
+impl ByteRanges {
+    /// First byte of each range.
+    pub fn offsets(self) -> impl Iterator<Item = usize> {
+        (0..self.count).map(move |i| self.offset + i * self.len)
+    }
+
+    /// All ranges as one.
+    pub(crate) fn bytes(self) -> Range<usize> {
+        self.offset..self.offset + self.count * self.len
+    }
+}
+
+/// Locks `bytes` against exclusive locks of others; false where there is one. It never waits.
+pub(crate) fn lock_shared(file: &File, bytes: Range<usize>) -> Result<bool, Errno> {
+    set_lock(file, bytes, libc::F_RDLCK)
+}
+
+/// Locks `bytes` against all locks of others; false where there is one. It never waits.
+pub(crate) fn lock_exclusive(file: &File, bytes: Range<usize>) -> Result<bool, Errno> {
+    set_lock(file, bytes, libc::F_WRLCK)
+}
+
+/// Removes every lock of this description on `bytes`.
+pub(crate) fn unlock(file: &File, bytes: Range<usize>) {
+    // A length of 0 would mean: up to the end of the file.
+    if !bytes.is_empty() {
+        let _ = set_lock(file, bytes, libc::F_UNLCK);
+    }
+}
+
+fn set_lock(file: &File, bytes: Range<usize>, kind: libc::c_int) -> Result<bool, Errno> {
+    let lock = libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: bytes.start as libc::off_t,
+        l_len: bytes.len() as libc::off_t,
+        l_pid: 0,
+    };
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&lock)) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
