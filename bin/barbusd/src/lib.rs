@@ -5,25 +5,19 @@
 #![forbid(unsafe_code)]
 
 mod access;
-mod acks;
-mod batches;
-mod connection;
-mod connections;
-mod daemon;
-mod decoder;
-mod lines;
+mod alerts;
+mod control;
+mod ingest;
+mod json_lines;
 mod logs;
-mod messages;
-mod producer;
-mod readers;
-mod requests;
 mod server;
+mod shared_writer;
 mod socket;
 mod watch;
 
 use std::path::PathBuf;
 
-pub use batches::Batches;
+pub use ingest::batch_reader::Batches;
 pub use logs::LogFormat;
 
 /// How the daemon is started; the arguments of both of its faces.

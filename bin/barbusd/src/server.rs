@@ -11,9 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access::Access;
-use crate::connections::Connections;
-use crate::daemon::Daemon;
-use crate::readers;
+use crate::ingest::connection_threads::Connections;
+use crate::shared_writer::Daemon;
+use crate::alerts as readers;
 use crate::socket::Socket;
 use crate::watch::{FlushWatch, SyncWatch};
 

@@ -11,11 +11,11 @@ use arrow::array::RecordBatch;
 use barbus::protocol::{ACK, AckMode};
 use barbus_writer::{BatchNormalizer, Ingested, NormalizedBatch};
 
-use crate::acks::Acks;
-use crate::connection::{End, LINGER, Peer, Reader};
-use crate::daemon::Daemon;
-use crate::decoder::Decoder;
-use crate::messages::Messages;
+use crate::ingest::acks::Acks;
+use crate::ingest::connection::{End, LINGER, Peer, Reader};
+use crate::shared_writer::Daemon;
+use crate::ingest::decoder::Decoder;
+use crate::ingest::framing::Messages;
 
 /// Most rows that are taken at once: nobody holds the writer for long.
 const PIECE: usize = 65_536;

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read};
 use arrow::buffer::{Buffer, MutableBuffer};
 use arrow::ipc::{MessageHeader, RecordBatch, root_as_message};
 
-use crate::connection::End;
+use crate::ingest::connection::End;
 
 /// What every message begins with.
 pub(crate) const MARKER: [u8; 4] = [0xff; 4];

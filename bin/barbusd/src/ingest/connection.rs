@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use barbus::protocol::Answer;
 
-use crate::daemon::Daemon;
-use crate::{lines, producer, requests};
+use crate::shared_writer::Daemon;
+use crate::{control as requests, ingest::stream as producer, json_lines as lines};
 
 /// Bytes that are read at once; longer bodies are read straight to where they belong.
 const BUFFER: usize = 64 * 1024;

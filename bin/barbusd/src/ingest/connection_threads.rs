@@ -15,9 +15,9 @@ use barbus::protocol::Answer;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-use crate::connection::{self, Peer};
-use crate::daemon::Daemon;
-use crate::lines;
+use crate::ingest::connection::{self, Peer};
+use crate::shared_writer::Daemon;
+use crate::json_lines as lines;
 
 /// Connections at once: one more is told so, and hung up on.
 const MOST: usize = 512;

@@ -17,8 +17,8 @@ use barbus_writer::DurabilityWaiter;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
 
-use crate::connection::{End, LOOK, swallow};
-use crate::lines;
+use crate::ingest::connection::{End, LOOK, swallow};
+use crate::json_lines as lines;
 
 /// Acknowledgements that wait for the disk at most; beyond that a newer one takes the place of the last.
 const MOST_HELD: usize = 1_024;

@@ -7,7 +7,7 @@ use arrow::buffer::Buffer;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
 
-use crate::messages::{MARKER, Message};
+use crate::ingest::framing::{MARKER, Message};
 
 /// The decoder of one stream: it keeps the schema and the dictionaries. After an error it is of no use.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ mod tests {
     use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
     use super::*;
-    use crate::messages::Messages;
+    use crate::ingest::framing::Messages;
 
     fn batch() -> RecordBatch {
         let columns: [(&str, ArrayRef); 6] = [

@@ -6,9 +6,9 @@ use barbus::protocol::{Answer, DayClose, Request};
 use barbus::{Bus, Date};
 use jiff::Timestamp;
 
-use crate::connection::{End, Reader};
-use crate::daemon::Daemon;
-use crate::lines;
+use crate::ingest::connection::{End, Reader};
+use crate::shared_writer::Daemon;
+use crate::json_lines as lines;
 
 /// Answers requests until the peer has no more. One that cannot be done is answered with the reason; one that cannot be read ends the connection.
 pub(crate) fn answer(reader: &mut Reader<'_>, mut stream: &UnixStream, daemon: &Daemon) -> Result<(), End> {

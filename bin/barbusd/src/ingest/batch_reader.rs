@@ -4,9 +4,9 @@ use std::io::{BufReader, Read};
 
 use arrow::array::RecordBatch;
 
-use crate::connection::End;
-use crate::decoder::Decoder;
-use crate::messages::Messages;
+use crate::ingest::connection::End;
+use crate::ingest::decoder::Decoder;
+use crate::ingest::framing::Messages;
 
 /// Record batches off a stream of Arrow IPC, taken apart and bounded as those of a producer are.
 ///
