@@ -1,4 +1,5 @@
-//! Who may use the socket: `ingest.allow_users` and `ingest.allow_groups`, held against what the kernel says of the peer.
+//! Checks who may use the socket: the peer's credentials against `ingest.allow_users` and
+//! `ingest.allow_groups`.
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -7,22 +8,22 @@ use anyhow::{Result, anyhow, bail};
 use barbus::{Account, Bus};
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
-/// The allow lists, as numbers; `None` where both are empty, and the socket's mode alone decides.
+/// The allow lists. Where both are empty, the mode of the socket alone decides.
 #[derive(Debug)]
 pub(crate) struct Access {
-    lists: Option<Lists>,
+    lists: Option<AllowLists>,
 }
 
 #[derive(Debug)]
-struct Lists {
+struct AllowLists {
     users: BTreeSet<u32>,
     groups: BTreeSet<u32>,
-    /// The daemon's own user.
-    own: u32,
+    /// The user of the daemon.
+    daemon_user: u32,
 }
 
 impl Access {
-    /// The lists of `bus`; a name that this machine does not know is an error.
+    /// Looks up the users and groups of `bus.toml`. An unknown name is an error.
     pub(crate) fn new(bus: &Bus) -> Result<Self> {
         let settings = bus.settings();
         if settings.allow_users.is_empty() && settings.allow_groups.is_empty() {
@@ -32,19 +33,24 @@ impl Access {
         let user = |name: &str| Ok(User::from_name(name)?.map(|user| user.uid.as_raw()));
         let group = |name: &str| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()));
         let wrong = |key: &str, error: anyhow::Error| anyhow!("{}: ingest.{key}: {error}", at.display());
-        let users = numbers(&settings.allow_users, "user", user).map_err(|error| wrong("allow_users", error))?;
-        let groups = numbers(&settings.allow_groups, "group", group).map_err(|error| wrong("allow_groups", error))?;
-        Ok(Self { lists: Some(Lists { users, groups, own: Uid::effective().as_raw() }) })
+        let users = account_ids(&settings.allow_users, "user", user).map_err(|error| wrong("allow_users", error))?;
+        let groups =
+            account_ids(&settings.allow_groups, "group", group).map_err(|error| wrong("allow_groups", error))?;
+        Ok(Self { lists: Some(AllowLists { users, groups, daemon_user: Uid::effective().as_raw() }) })
     }
 
-    /// Whether a process of this user and group may use the socket; `Err` is what it is told. Asks the system's user database, which may
-    /// take a while.
+    /// Checks whether a process of this user and group may use the socket.
+    ///
+    /// It asks the user database of the system, which may take a while.
+    ///
+    /// # Errors
+    /// The answer to a peer that may not.
     pub(crate) fn check(&self, uid: Option<u32>, gid: Option<u32>) -> Result<(), String> {
         let Some(lists) = &self.lists else { return Ok(()) };
         let Some(uid) = uid else {
-            return Err("not allowed: the system does not say whose process this is".to_owned());
+            return Err("not allowed: the system does not report the user of this process".to_owned());
         };
-        if uid == 0 || uid == lists.own || lists.users.contains(&uid) {
+        if uid == 0 || uid == lists.daemon_user || lists.users.contains(&uid) {
             return Ok(());
         }
         let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
@@ -58,8 +64,8 @@ impl Access {
     }
 }
 
-impl Lists {
-    /// Whether a user is a member of one of the groups, by the system's group database.
+impl AllowLists {
+    /// Whether the group database of the system lists the user in one of the groups.
     fn has_group_of(&self, user: &User) -> bool {
         if self.groups.is_empty() {
             return false;
@@ -70,7 +76,7 @@ impl Lists {
     }
 }
 
-fn numbers(accounts: &[Account], kind: &str, find: impl Fn(&str) -> Result<Option<u32>>) -> Result<BTreeSet<u32>> {
+fn account_ids(accounts: &[Account], kind: &str, find: impl Fn(&str) -> Result<Option<u32>>) -> Result<BTreeSet<u32>> {
     accounts
         .iter()
         .map(|account| match account {

@@ -1,4 +1,4 @@
-//! Looks after the readers, on a slow tick beside everything else: who falls behind, and who holds blocks for long, is told by the log.
+//! Watches the readers of the bus, and logs which of them fall behind or hold blocks for long.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,124 +7,137 @@ use barbus::{Bus, ReaderStat, ReaderState};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the readers are looked at.
-const TICK: Duration = Duration::from_secs(1);
-/// Who is warned about has recovered when no more than this part of what he is warned for is left.
+/// How often the position files of the readers are read.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// A reader has recovered when its lag is at most this share of the lag that is warned about.
+/// Without the margin a reader near the threshold would be logged again and again.
 const RECOVERED: f64 = 0.5;
 
-/// Looks again and again, for ever.
+/// Watches the readers until the task is aborted.
 pub(crate) async fn watch(bus: Bus) {
     if !bus.settings().positions {
         return;
     }
-    let mut watch = ReadersWatch::new(bus.settings().warn_lag, bus.settings().warn_pins);
-    let mut tick = interval(TICK);
+    let mut alerts = ReaderAlerts::new(bus.settings().warn_lag, bus.settings().warn_pins);
+    let mut tick = interval(CHECK_INTERVAL);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let theirs = bus.clone();
-        // A directory that cannot be read says nothing of anybody.
-        let Ok(Ok(readers)) = tokio::task::spawn_blocking(move || barbus::readers(&theirs)).await else { continue };
+        let task_bus = bus.clone();
+        let Ok(Ok(readers)) = tokio::task::spawn_blocking(move || barbus::readers(&task_bus)).await else {
+            // The directory cannot be read, so the readers are unknown. The next tick tries again.
+            continue;
+        };
         let now = Timestamp::now();
-        for (news, reader) in watch.look(readers, now) {
-            tell(news, &reader, now);
+        for (alert, reader) in alerts.update(readers, now) {
+            report(alert, &reader, now);
         }
     }
 }
 
-/// What is new of a reader.
+/// A change in the state of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum News {
-    /// It will be overtaken soon.
-    Near,
-    /// It was overtaken.
+enum Alert {
+    /// The writer will soon overtake it.
+    FallingBehind,
+    /// The writer has overtaken it.
     Lapped,
-    /// It was one of these, and is not any more.
+    /// It was falling behind or lapped, and keeps up again.
     Recovered,
     /// It has held a block for long.
-    Holds,
-    /// And does not any more.
-    LetGo,
-    /// It was warned about, and has ended.
-    Gone,
+    Holding,
+    /// It has released the blocks that it held for long.
+    Released,
+    /// A reader with a warning has ended.
+    Ended,
 }
 
-fn tell(news: News, reader: &ReaderStat, now: Timestamp) {
-    // The name is another user's text, without control characters. Debug keeps its end apart from what follows.
+fn report(alert: Alert, reader: &ReaderStat, now: Timestamp) {
+    // Another user chose the name. It has no control characters, and its Debug form is quoted, so
+    // it cannot pass for another field of the line.
     let (name, pid, position) = (&reader.name, reader.pid, reader.position);
     let (lag_bars, lag_s) = (reader.lag_bars, reader.lag_s);
-    let held_s = reader.pins_age(now).map(|age| age.as_secs());
-    match news {
-        News::Near => {
+    match alert {
+        Alert::FallingBehind => {
             let ring_used = reader.ring_used.map(|used| format!("{:.0}%", used * 100.0));
             tracing::warn!(?name, pid, position, lag_bars, lag_s, ring_used, "reader falls behind: it will miss bars");
         }
-        News::Lapped => tracing::warn!(?name, pid, position, lag_bars, "reader was overtaken: it misses bars"),
-        News::Recovered => tracing::info!(?name, pid, position, lag_bars, "reader keeps up again"),
-        News::Holds => tracing::warn!(
-            ?name,
-            pid,
-            blocks = reader.pins,
-            held_s,
-            "reader holds blocks of the ring for long: they cannot be used again"
-        ),
-        News::LetGo => tracing::info!(?name, pid, "reader has let its blocks go"),
-        News::Gone => tracing::info!(?name, pid, "reader that was warned about has ended"),
+        Alert::Lapped => tracing::warn!(?name, pid, position, lag_bars, "reader was overtaken: it misses bars"),
+        Alert::Recovered => tracing::info!(?name, pid, position, lag_bars, "reader keeps up again"),
+        Alert::Holding => {
+            let held_s = reader.pins_age(now).map(|age| age.as_secs());
+            tracing::warn!(
+                ?name,
+                pid,
+                blocks = reader.pins,
+                held_s,
+                "reader holds blocks of the ring for long: the writer cannot reuse them"
+            );
+        }
+        Alert::Released => tracing::info!(?name, pid, "reader has released its blocks"),
+        Alert::Ended => tracing::info!(?name, pid, "reader that was warned about has ended"),
     }
 }
 
-/// What was told so far, by the readers' ids.
+/// The warnings that are in force, by reader.
 #[derive(Debug)]
-struct ReadersWatch {
+struct ReaderAlerts {
     warn_lag: f64,
     warn_pins: Duration,
-    told: HashMap<String, Told>,
+    /// By the id of the reader. Only readers with a warning: there may be many without.
+    warned: HashMap<String, Warnings>,
 }
 
 #[derive(Debug)]
-struct Told {
-    lag: Option<News>,
-    holds: bool,
-    last: ReaderStat,
+struct Warnings {
+    /// [`Alert::FallingBehind`] or [`Alert::Lapped`].
+    lag: Option<Alert>,
+    is_holding: bool,
+    reader: ReaderStat,
 }
 
-impl ReadersWatch {
+impl ReaderAlerts {
     fn new(warn_lag: f64, warn_pins: Duration) -> Self {
-        Self { warn_lag, warn_pins, told: HashMap::new() }
+        Self { warn_lag, warn_pins, warned: HashMap::new() }
     }
 
-    /// What is new: each state of each reader once, until it has recovered.
-    fn look(&mut self, readers: Vec<ReaderStat>, now: Timestamp) -> Vec<(News, ReaderStat)> {
-        let mut news = Vec::new();
-        let mut before = std::mem::take(&mut self.told);
+    /// Takes the present readers and returns what has changed. It repeats no alert of a reader
+    /// before that reader has recovered.
+    fn update(&mut self, readers: Vec<ReaderStat>, now: Timestamp) -> Vec<(Alert, ReaderStat)> {
+        let mut alerts = Vec::new();
+        let mut previous = std::mem::take(&mut self.warned);
         for reader in readers {
-            let told = before.remove(&reader.id);
-            let (was, held) = told.map_or((None, false), |told| (told.lag, told.holds));
-            let used = reader.ring_used.unwrap_or(0.0);
-            let lag = match was {
-                _ if reader.state == ReaderState::Lapped => Some(News::Lapped),
-                None if used >= self.warn_lag => Some(News::Near),
-                Some(was) if used > self.warn_lag * RECOVERED => Some(was),
-                _ => None,
-            };
-            let holds = reader.pins > 0 && reader.pins_age(now).is_some_and(|age| age >= self.warn_pins);
+            let warnings = previous.remove(&reader.id);
+            let (had_lag, was_holding) = warnings.map_or((None, false), |before| (before.lag, before.is_holding));
+            let lag = self.lag(&reader, had_lag);
+            let is_holding = reader.pins > 0 && reader.pins_age(now).is_some_and(|age| age >= self.warn_pins);
             match lag {
-                Some(lag) if was != Some(lag) => news.push((lag, reader.clone())),
-                None if was.is_some() => news.push((News::Recovered, reader.clone())),
+                Some(lag) if had_lag != Some(lag) => alerts.push((lag, reader.clone())),
+                None if had_lag.is_some() => alerts.push((Alert::Recovered, reader.clone())),
                 _ => {}
             }
-            match (held, holds) {
-                (false, true) => news.push((News::Holds, reader.clone())),
-                (true, false) => news.push((News::LetGo, reader.clone())),
+            match (was_holding, is_holding) {
+                (false, true) => alerts.push((Alert::Holding, reader.clone())),
+                (true, false) => alerts.push((Alert::Released, reader.clone())),
                 _ => {}
             }
-            // Those of whom nothing was told are not kept: there may be many.
-            if lag.is_some() || holds {
-                self.told.insert(reader.id.clone(), Told { lag, holds, last: reader });
+            if lag.is_some() || is_holding {
+                self.warned.insert(reader.id.clone(), Warnings { lag, is_holding, reader });
             }
         }
-        news.extend(before.into_values().map(|told| (News::Gone, told.last)));
-        news
+        alerts.extend(previous.into_values().map(|warnings| (Alert::Ended, warnings.reader)));
+        alerts
+    }
+
+    /// The warning about the lag of a reader that had the warning `before`.
+    fn lag(&self, reader: &ReaderStat, before: Option<Alert>) -> Option<Alert> {
+        let used = reader.ring_used.unwrap_or(0.0);
+        match before {
+            _ if reader.state == ReaderState::Lapped => Some(Alert::Lapped),
+            None if used >= self.warn_lag => Some(Alert::FallingBehind),
+            Some(before) if used > self.warn_lag * RECOVERED => Some(before),
+            _ => None,
+        }
     }
 }
 
@@ -132,7 +145,7 @@ impl ReadersWatch {
 mod tests {
     use super::*;
 
-    /// A reader as `barbus::readers` gives it; the fields that matter here follow.
+    /// A reader as `barbus::readers` returns it. Only the parameters matter here.
     fn reader(id: &str, state: &str, ring_used: f64, held_s: i64) -> ReaderStat {
         let since = Timestamp::from_second(1_000 - held_s).unwrap();
         serde_json::from_value(serde_json::json!({
@@ -143,35 +156,37 @@ mod tests {
     }
 
     #[test]
-    fn each_state_is_told_once_until_it_is_over() {
-        let mut watch = ReadersWatch::new(0.75, Duration::from_secs(60));
+    fn each_state_is_reported_once_until_it_ends() {
+        let mut alerts = ReaderAlerts::new(0.75, Duration::from_secs(60));
         let now = Timestamp::from_second(1_000).unwrap();
-        let mut look = |readers: &[ReaderStat]| {
-            watch.look(readers.to_vec(), now).into_iter().map(|(news, _)| news).collect::<Vec<_>>()
+        let mut update = |readers: &[ReaderStat]| {
+            alerts.update(readers.to_vec(), now).into_iter().map(|(alert, _)| alert).collect::<Vec<_>>()
         };
-        for (used, state, news) in [
+        for (used, state, alert) in [
             (0.70, "live", None),
-            (0.75, "live", Some(News::Near)),
+            (0.75, "live", Some(Alert::FallingBehind)),
             (0.80, "live", None),
             (0.70, "live", None),
             (0.76, "live", None),
-            (1.0, "lapped", Some(News::Lapped)),
+            (1.0, "lapped", Some(Alert::Lapped)),
             (1.0, "lapped", None),
             (0.99, "live", None),
-            (0.375, "live", Some(News::Recovered)),
+            (0.375, "live", Some(Alert::Recovered)),
             (0.60, "live", None),
-            (1.0, "lapped", Some(News::Lapped)),
+            (1.0, "lapped", Some(Alert::Lapped)),
         ] {
             assert_eq!(
-                look(&[reader("a", state, used, 0), reader("b", "live", 0.1, 0)]),
-                Vec::from_iter(news),
+                update(&[reader("a", state, used, 0), reader("b", "live", 0.1, 0)]),
+                Vec::from_iter(alert),
                 "{used}"
             );
         }
-        assert_eq!(look(&[]), [News::Gone]);
-        assert_eq!(look(&[]), []);
-        for (held_s, news) in [(59, None), (60, Some(News::Holds)), (90, None), (1, Some(News::LetGo)), (0, None)] {
-            assert_eq!(look(&[reader("a", "live", 0.1, held_s)]), Vec::from_iter(news), "{held_s}");
+        assert_eq!(update(&[]), [Alert::Ended]);
+        assert_eq!(update(&[]), []);
+        for (held_s, alert) in
+            [(59, None), (60, Some(Alert::Holding)), (90, None), (1, Some(Alert::Released)), (0, None)]
+        {
+            assert_eq!(update(&[reader("a", "live", 0.1, held_s)]), Vec::from_iter(alert), "{held_s}");
         }
     }
 }

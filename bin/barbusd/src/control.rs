@@ -1,54 +1,62 @@
-//! Requests, one line of JSON each, and their answers.
+//! Serves the requests of a control connection: the state of the bus, and closing the day.
 
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 use barbus::protocol::{Answer, DayClose, Request};
 use barbus::{Bus, Date};
 use jiff::Timestamp;
 
-use crate::ingest::connection::{End, Reader};
-use crate::shared_writer::Daemon;
-use crate::json_lines as lines;
+use crate::ingest::peer::{End, PeerReader};
+use crate::json_lines;
+use crate::shared_writer::SharedWriter;
 
-/// Answers requests until the peer has no more. One that cannot be done is answered with the reason; one that cannot be read ends the connection.
-pub(crate) fn answer(reader: &mut Reader<'_>, mut stream: &UnixStream, daemon: &Daemon) -> Result<(), End> {
-    while let Some(line) = lines::read(reader).map_err(End::Refused)? {
+/// Answers requests, one line of JSON each, until the peer sends no more.
+///
+/// A request that fails gets an answer with the reason. One that is not a request ends the
+/// connection.
+pub(crate) fn serve_requests(
+    reader: &mut PeerReader<'_>,
+    mut socket: &UnixStream,
+    writer: &SharedWriter,
+) -> Result<(), End> {
+    while let Some(line) = json_lines::read(reader).map_err(End::Rejected)? {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
         let request = serde_json::from_slice(&line);
-        match request.map_err(|error| End::Refused(format!("not a request: {error}")))? {
+        match request.map_err(|error| End::Rejected(format!("not a request: {error}")))? {
             Request::Stat {} => {
-                let mut stat = daemon.stat(Timestamp::now()).ok_or(End::Gone)?;
-                stat.set_readers(barbus::readers(&daemon.bus).ok().as_deref());
-                lines::write(&mut stream, &stat)?;
+                let mut stat = writer.stat(Timestamp::now()).ok_or(End::Disconnected)?;
+                stat.set_readers(barbus::readers(writer.bus()).ok().as_deref());
+                json_lines::write(&mut socket, &stat)?;
             }
-            Request::CloseDay { date } => match close_day(daemon, date)? {
-                Ok(close) => lines::write(&mut stream, &close)?,
-                Err(error) => lines::write(&mut stream, &Answer::Error { error })?,
+            Request::CloseDay { date } => match close_day(writer, date)? {
+                Ok(close) => json_lines::write(&mut socket, &close)?,
+                Err(error) => json_lines::write(&mut socket, &Answer::Error { error })?,
             },
         }
     }
     Ok(())
 }
 
-/// Closes the open day, or waits for one that is closed, until its file is there.
-fn close_day(daemon: &Daemon, asked: Option<Date>) -> Result<Result<DayClose, String>, End> {
-    let closed = match daemon.close_day(asked).ok_or(End::Gone)? {
+/// Closes the open day, or finds one that is closed, and waits for its file.
+fn close_day(writer: &SharedWriter, asked: Option<Date>) -> Result<Result<DayClose, String>, End> {
+    let closed = match writer.close_day(asked).ok_or(End::Disconnected)? {
         Ok(closed) => closed,
         Err(error) => return Ok(Err(error)),
     };
-    if let Err(error) = daemon.waiter.flush() {
-        return Ok(Err(format!("{error}; its bars are kept, and it is tried again by itself")));
+    if let Err(error) = writer.flush_waiter().flush() {
+        return Ok(Err(format!("{error}; its bars are kept, and the daemon retries")));
     }
     let day = closed.or(asked);
-    let path = day.map(|day| archive_file(&daemon.bus, day)).filter(|path| path.exists());
+    let path = day.map(|day| archive_file(writer.bus(), day)).filter(|path| path.exists());
     match (asked, &path) {
-        (Some(day), None) => Ok(Err(format!("{day}: no bar of that day ever came"))),
+        (Some(day), None) => Ok(Err(format!("{day}: the bus has no bar of that day"))),
         _ => Ok(Ok(DayClose { closed: day, archived: true, path: path.map(|path| path.display().to_string()) })),
     }
 }
 
-fn archive_file(bus: &Bus, day: Date) -> std::path::PathBuf {
+fn archive_file(bus: &Bus, day: Date) -> PathBuf {
     bus.archive().join(format!("{day}.parquet"))
 }

@@ -1,26 +1,26 @@
-//! The log: lines for people or JSON on standard error.
+//! Configures the log: text or JSON lines on standard error.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// How the log looks.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people, in colour on a terminal.
+    /// Lines of text, in colour on a terminal.
     #[default]
     Text,
     /// One JSON object a line.
     Json,
 }
 
-/// Accepts what can be a filter.
-pub(crate) fn filter(text: &str) -> Result<String, String> {
+/// Checks that the text of `--log-level` is a filter.
+pub(crate) fn parse_filter(text: &str) -> Result<String, String> {
     EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// Sends the log of this process to standard error. Where somebody has done so before, his way stays.
+/// Sends the log of this process to standard error, unless the process has a subscriber already.
 pub(crate) fn init(format: LogFormat, level: Option<&str>) {
     let builder = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = match level {
@@ -33,18 +33,18 @@ pub(crate) fn init(format: LogFormat, level: Option<&str>) {
         LogFormat::Text => log.with_ansi(colour).with_target(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
-    // A panic is an event like others: its text must not break a log of JSON lines.
+    // The standard hook prints several lines of text, which are not a log of JSON lines.
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::filter;
+    use super::parse_filter;
 
     #[test]
-    fn levels_and_filters_are_known_and_nonsense_is_not() {
-        assert!(filter("warn").is_ok());
-        assert!(filter("info,barbusd=debug").is_ok());
-        assert!(filter("barbusd=loud").is_err());
+    fn levels_and_filters_are_accepted_and_unknown_levels_are_not() {
+        assert!(parse_filter("warn").is_ok());
+        assert!(parse_filter("info,barbusd=debug").is_ok());
+        assert!(parse_filter("barbusd=loud").is_err());
     }
 }

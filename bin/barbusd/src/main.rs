@@ -1,13 +1,14 @@
-//! `barbusd BUS`: the daemon as a program of its own.
+//! `barbusd BUS`: the daemon as a program.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-/// The daemon of a bus: takes bars from producers, publishes them to readers, archives each trading day as Parquet.
+/// The daemon of a bus: ingests bars from producers, publishes them to readers, archives each
+/// trading day as Parquet.
 ///
-/// Exit codes: 0 ended by SIGTERM or SIGINT, 1 it failed, 2 wrong use.
+/// Exit codes: 0 ended by SIGTERM or SIGINT, 1 failure, 2 wrong usage.
 #[derive(Parser)]
 #[command(name = "barbusd", version)]
 struct Arguments {

@@ -1,60 +1,155 @@
-//! What all connections share: the one writer, behind a lock that is never held while anybody waits.
+//! The one writer of the bus, shared by all connections behind a lock.
+//!
+//! Never block while holding the lock: every producer and every request waits for it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use barbus::protocol::Stat;
+use barbus::protocol::{ACK, AckMode, Stat};
 use barbus::{Bus, Date, Result};
 use barbus_writer::{BatchNormalizer, DurabilityWaiter, FlushWaiter, Ingested, NormalizedBatch, Writer};
 use jiff::Timestamp;
 
-use crate::access::Access;
-
-/// The daemon of one bus.
+/// The one writer of the bus, and what its users need without the lock.
+///
+/// A method that needs the lock returns `None` where the daemon is shutting down.
 #[derive(Debug)]
-pub(crate) struct Daemon {
-    pub(crate) bus: Bus,
-    pub(crate) intake: BatchNormalizer,
-    pub(crate) waiter: FlushWaiter,
-    pub(crate) access: Access,
-    pub(crate) durability: DurabilityWaiter,
+pub(crate) struct SharedWriter {
+    bus: Bus,
+    normalizer: BatchNormalizer,
+    flush_waiter: FlushWaiter,
+    durability_waiter: DurabilityWaiter,
     /// The ring is on a file system in memory: nothing in it is durable.
-    pub(crate) ring_is_volatile: bool,
-    /// Streams of bars that are connected.
-    pub(crate) producers: AtomicU64,
-    /// `None` from the daemon's end on.
+    ring_is_volatile: bool,
+    /// Connected producers.
+    producers: AtomicU64,
+    /// `None` after [`SharedWriter::close`].
     writer: Mutex<Option<Writer>>,
-    over: AtomicBool,
+    is_shutting_down: AtomicBool,
     warned_of_horizon: AtomicBool,
 }
 
-impl Daemon {
-    pub(crate) fn new(writer: Writer, access: Access) -> Result<Self> {
-        let ring_is_volatile = writer.bus().ring_is_volatile()?;
-        let open = writer.day();
-        let durability = writer.durability_waiter();
-        let daemon = Self {
+impl SharedWriter {
+    pub(crate) fn new(writer: Writer) -> Result<Self> {
+        let open_day = writer.day();
+        let shared = Self {
             bus: writer.bus().clone(),
-            intake: writer.normalizer(),
-            waiter: writer.flush_waiter(),
-            access,
-            durability,
-            ring_is_volatile,
+            normalizer: writer.normalizer(),
+            flush_waiter: writer.flush_waiter(),
+            durability_waiter: writer.durability_waiter(),
+            ring_is_volatile: writer.bus().ring_is_volatile()?,
             producers: AtomicU64::new(0),
             writer: Mutex::new(Some(writer)),
-            over: AtomicBool::new(false),
+            is_shutting_down: AtomicBool::new(false),
             warned_of_horizon: AtomicBool::new(false),
         };
-        let calendar = &daemon.bus.settings().calendar;
+        let calendar = &shared.bus.settings().calendar;
         let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
-        daemon.look_at_horizon(open.map_or(today, |day| day.max(today)));
-        Ok(daemon)
+        shared.check_horizon(open_day.map_or(today, |day| day.max(today)));
+        Ok(shared)
     }
 
-    /// Works with the writer, and says which day closed and which opened meanwhile; `None` when the daemon is ending.
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// A handle that waits for the archive without the lock.
+    pub(crate) fn flush_waiter(&self) -> FlushWaiter {
+        self.flush_waiter.clone()
+    }
+
+    /// A handle that waits for the disk without the lock.
+    pub(crate) fn durability_waiter(&self) -> DurabilityWaiter {
+        self.durability_waiter.clone()
+    }
+
+    /// Normalizes the batches of one producer without the lock.
+    pub(crate) fn normalizer(&self) -> BatchNormalizer {
+        self.normalizer.clone()
+    }
+
+    /// Longest body of a message, bytes.
+    pub(crate) fn max_message_bytes(&self) -> u64 {
+        self.bus.settings().max_message_bytes
+    }
+
+    /// When rows are acknowledged: as the stream's metadata asks, otherwise as `bus.toml` says.
+    ///
+    /// # Errors
+    /// No such mode, or the ring cannot be durable. The text is an answer to the producer.
+    pub(crate) fn ack_mode(&self, asked: Option<&String>) -> Result<AckMode, String> {
+        let Some(asked) = asked else { return Ok(self.bus.settings().ack) };
+        let rejected = |why: String| format!("schema metadata {ACK}: {why}");
+        let mode = asked.parse().map_err(rejected)?;
+        if mode == AckMode::Durable && self.ring_is_volatile {
+            let ring = self.bus.ring();
+            return Err(rejected(format!(
+                "the ring {} is on tmpfs and does not survive a loss of power: nothing in it is durable",
+                ring.display()
+            )));
+        }
+        Ok(mode)
+    }
+
+    /// Counts a producer in [`Stat::producers`] until the guard is dropped.
+    pub(crate) fn count_producer(&self) -> ProducerGuard<'_> {
+        self.producers.fetch_add(1, Ordering::Relaxed);
+        ProducerGuard(&self.producers)
+    }
+
+    /// Appends the rows of a batch from `from` on, as many as the ring has room for.
+    pub(crate) fn ingest(&self, batch: &NormalizedBatch, from: usize) -> Option<Result<Ingested>> {
+        self.with(|writer| writer.ingest(batch, from))
+    }
+
+    /// The state of the bus.
+    pub(crate) fn stat(&self, now: Timestamp) -> Option<Stat> {
+        let stat = self.with(|writer| writer.stat(now))?;
+        Some(Stat { producers: Some(self.producers.load(Ordering::Relaxed)), ..stat })
+    }
+
+    /// Closes the open day and returns it; `Ok(None)` where no day had to be closed.
+    ///
+    /// # Errors
+    /// `asked` is later than the open day. The text is an answer to the client.
+    pub(crate) fn close_day(&self, asked: Option<Date>) -> Option<Result<Option<Date>, String>> {
+        self.with(|writer| match (asked, writer.day()) {
+            // An earlier day is closed already. The caller only waits for its file.
+            (Some(asked), Some(open)) if asked < open => Ok(None),
+            (Some(asked), Some(open)) if asked > open => Err(format!("{asked}: not the open day, which is {open}")),
+            (Some(_), None) => Ok(None),
+            _ => Ok(writer.close_day()),
+        })
+    }
+
+    /// Closes the open day if its grace period has passed.
+    pub(crate) fn close_by_clock(&self, now: Timestamp) {
+        self.with(|writer| writer.close_by_clock(now));
+    }
+
+    /// Makes connections end: each checks [`SharedWriter::is_shutting_down`] between two batches.
+    pub(crate) fn start_shutdown(&self) {
+        self.is_shutting_down.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.is_shutting_down.load(Ordering::Relaxed)
+    }
+
+    /// Drops the writer: archives the closed days, syncs the ring, releases the bus.
+    ///
+    /// Blocks until that is done.
+    pub(crate) fn close(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(writer);
+    }
+
+    /// Works with the writer, and reports which day closed and which opened meanwhile.
     fn with<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> Option<T> {
         let (before, after, result) = {
-            // A thread that panicked with the writer met a bug: nobody goes on with what it left, and the server ends the daemon.
+            // A poisoned lock is a bug in another thread: its writer may be inconsistent, so nobody
+            // uses it. The server learns of the panic and ends the daemon.
             let mut guard = self.writer.lock().ok()?;
             let writer = guard.as_mut()?;
             let before = writer.day();
@@ -67,46 +162,14 @@ impl Daemon {
             }
             if let Some(day) = after {
                 tracing::info!(%day, "trading day open");
-                self.look_at_horizon(day);
+                self.check_horizon(day);
             }
         }
         Some(result)
     }
 
-    /// Has the rows of a batch taken from `from` on, as many as there is room for.
-    pub(crate) fn take(&self, incoming: &NormalizedBatch, from: usize) -> Option<Result<Ingested>> {
-        self.with(|writer| writer.ingest(incoming, from))
-    }
-
-    /// How the bus is.
-    pub(crate) fn stat(&self, now: Timestamp) -> Option<Stat> {
-        let stat = self.with(|writer| writer.stat(now))?;
-        Some(Stat { producers: Some(self.producers.load(Ordering::Relaxed)), ..stat })
-    }
-
-    /// Closes the open day, which must be `asked` or an earlier one's successor: the day that was closed by this. `Err` says why not.
-    pub(crate) fn close_day(&self, asked: Option<Date>) -> Option<Result<Option<Date>, String>> {
-        self.with(|writer| match (asked, writer.day()) {
-            // Closed before: there is only its file to wait for.
-            (Some(asked), Some(open)) if asked < open => Ok(None),
-            (Some(asked), Some(open)) if asked > open => Err(format!("{asked}: not the open day, which is {open}")),
-            (Some(_), None) => Ok(None),
-            _ => Ok(writer.close_day()),
-        })
-    }
-
-    /// Closes the open day where its time has come.
-    pub(crate) fn close_by_clock(&self, now: Timestamp) {
-        self.with(|writer| writer.close_by_clock(now));
-    }
-
-    /// Longest body of a message, bytes.
-    pub(crate) fn max_message_bytes(&self) -> u64 {
-        self.bus.settings().max_message_bytes
-    }
-
     /// Warns, once, where the calendar does not know the holidays of `day`.
-    fn look_at_horizon(&self, day: Date) {
+    fn check_horizon(&self, day: Date) {
         let calendar = &self.bus.settings().calendar;
         if let Some(horizon) = calendar.horizon().filter(|&horizon| day > horizon)
             && !self.warned_of_horizon.swap(true, Ordering::Relaxed)
@@ -118,20 +181,14 @@ impl Daemon {
             );
         }
     }
+}
 
-    /// Has connections end, each when it looks next.
-    pub(crate) fn end(&self) {
-        self.over.store(true, Ordering::Relaxed);
-    }
+/// Counts a producer for as long as it is held.
+#[derive(Debug)]
+pub(crate) struct ProducerGuard<'a>(&'a AtomicU64);
 
-    /// Whether the daemon is ending.
-    #[inline]
-    pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
-    }
-
-    /// Takes the writer away, after whoever has it now.
-    pub(crate) fn retire(&self) -> Option<Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+impl Drop for ProducerGuard<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,4 @@
-//! The socket that producers connect to.
+//! The listening socket, and its file in the bus directory.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use barbus::{Error, Result};
 use tokio::net::UnixListener;
 
-/// A listening socket and its file, which is removed when this is dropped.
+/// A listening socket. Dropping it removes its file.
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) listener: UnixListener,
@@ -15,30 +15,32 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Binds `path`, mode 0660. To be called by the holder of the writer's lock: a socket that is there is a dead daemon's and is replaced.
+    /// Binds `path` with mode 0660, and replaces the socket of a dead daemon.
+    ///
+    /// Only the holder of the writer's lock may call it: any other socket there is then a dead one.
     pub(crate) fn bind(path: &Path) -> Result<Self> {
-        let refused = |action| move |source| Error::Io { path: path.to_owned(), action, source };
+        let failed = |action| move |source| Error::Io { path: path.to_owned(), action, source };
         match std::fs::symlink_metadata(path) {
             Ok(found) if found.file_type().is_socket() => {
-                std::fs::remove_file(path).map_err(refused("remove the socket of a dead daemon"))?;
+                std::fs::remove_file(path).map_err(failed("remove the socket of a dead daemon"))?;
             }
             Ok(_) => {
-                let there = std::io::Error::new(ErrorKind::AlreadyExists, "there is a file that is no socket");
-                return Err(refused("listen")(there));
+                let found = std::io::Error::new(ErrorKind::AlreadyExists, "a file that is no socket is in the way");
+                return Err(failed("listen")(found));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(refused("look at the socket")(error)),
+            Err(error) => return Err(failed("inspect the socket")(error)),
         }
         let listener = UnixListener::bind(path).map_err(|error| match error.kind() {
-            // The kernel's own limit, which the system's message names by a constant of C.
-            ErrorKind::InvalidInput => refused("listen")(std::io::Error::new(
+            // The kernel's limit; the system's message names it by a constant of C.
+            ErrorKind::InvalidInput => failed("listen")(std::io::Error::new(
                 ErrorKind::InvalidInput,
                 "a socket's path has at most 107 bytes: set ingest.socket in bus.toml to a shorter one",
             )),
-            _ => refused("listen")(error),
+            _ => failed("listen")(error),
         })?;
         let socket = Self { listener, path: path.to_owned() };
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(refused("set the mode"))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(failed("set the mode"))?;
         Ok(socket)
     }
 }

@@ -1,16 +1,44 @@
 //! What the writer's threads do, told by the log: a failure once, and its end.
 
-use barbus_writer::{Failure, FlushStatus};
+use barbus_writer::{DurabilityWaiter, Failure, FlushStatus, FlushWaiter};
+
+use crate::shared_writer::SharedWriter;
+
+/// What was told of the threads of a writer so far.
+#[derive(Debug)]
+pub(crate) struct WriterWatch {
+    flush_waiter: FlushWaiter,
+    durability_waiter: DurabilityWaiter,
+    flush: FlushWatch,
+    sync: SyncWatch,
+}
+
+impl WriterWatch {
+    pub(crate) fn new(writer: &SharedWriter) -> Self {
+        Self {
+            flush_waiter: writer.flush_waiter(),
+            durability_waiter: writer.durability_waiter(),
+            flush: FlushWatch::default(),
+            sync: SyncWatch::default(),
+        }
+    }
+
+    /// Tells what is new.
+    pub(crate) fn look(&mut self) {
+        self.flush.look(&self.flush_waiter.status());
+        self.sync.look(self.durability_waiter.last_error());
+    }
+}
 
 /// What was told of the syncs so far.
 #[derive(Debug, Default)]
-pub(crate) struct SyncWatch {
+struct SyncWatch {
     told: Option<Failure>,
 }
 
 impl SyncWatch {
     /// Tells what is new. The same failure is told once, however often it is tried.
-    pub(crate) fn look(&mut self, error: Option<Failure>) {
+    fn look(&mut self, error: Option<Failure>) {
         match (&error, &self.told) {
             (Some(new), Some(told)) if new.error == told.error => {}
             (Some(new), _) => tracing::warn!(error = %new.error, "ring not on disk: it is tried again"),
@@ -23,7 +51,7 @@ impl SyncWatch {
 
 /// What was told of the flusher so far.
 #[derive(Debug, Default)]
-pub(crate) struct FlushWatch {
+struct FlushWatch {
     told: Option<Failure>,
     files: u64,
     parts: u64,
@@ -31,7 +59,7 @@ pub(crate) struct FlushWatch {
 
 impl FlushWatch {
     /// Tells what is new. The same failure of the same day is told once, however often it is tried.
-    pub(crate) fn look(&mut self, status: &FlushStatus) {
+    fn look(&mut self, status: &FlushStatus) {
         match (&status.last_error, &self.told) {
             (Some(new), Some(told)) if (new.day, &new.error) == (told.day, &told.error) => {}
             (Some(new), _) => {

@@ -1,4 +1,4 @@
-//! Connections to the daemon: how many, and how they end with it.
+//! Connections to the daemon: their limit, rejections, and how they end at shutdown.
 
 mod support;
 
@@ -8,18 +8,18 @@ use std::os::unix::net::UnixStream;
 
 use arrow::ipc::writer::StreamWriter;
 use barbus::protocol::Ack;
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 
 use support::*;
 
 const DAY: &str = "2024-03-04";
-/// What docs/OPERATING.md says.
-const MOST: usize = 512;
+/// The limit in docs/OPERATING.md.
+const MAX_CONNECTIONS: usize = 512;
 
-/// Asks how the bus is: the connection, which stays, and the answer.
+/// Sends a `stat` request. Returns the open connection and the answer.
 fn asking(bus: &Bus) -> (UnixStream, String) {
     let stream = UnixStream::connect(bus.socket()).unwrap();
-    // One that is turned away may be hung up on before.
+    // The daemon may close a rejected connection before the request is sent.
     let _ = (&stream).write_all(b"{\"stat\":{}}\n");
     let mut answer = String::new();
     let _ = BufReader::new(&stream).read_line(&mut answer);
@@ -27,7 +27,7 @@ fn asking(bus: &Bus) -> (UnixStream, String) {
 }
 
 #[test]
-fn one_too_many_is_told_so_and_the_others_go_on() {
+fn one_connection_too_many_is_rejected_and_the_others_go_on() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG"], 240);
     let whole = stream(&[day.slice(0, 100), day.slice(100, 140)]);
@@ -35,7 +35,7 @@ fn one_too_many_is_told_so_and_the_others_go_on() {
     producer.send(&whole[..whole.len() - 1_000]);
     assert_eq!(producer.ack(), Ack { rows: 100, accepted: 100, seq: Some(99), ..Ack::default() });
     let mut silent = Vec::new();
-    let turned_away = loop {
+    let rejected = loop {
         let (stream, answer) = asking(&bus);
         if answer.starts_with("{\"error\"") {
             break answer;
@@ -43,8 +43,8 @@ fn one_too_many_is_told_so_and_the_others_go_on() {
         assert!(answer.contains("\"bars\":100"), "{answer:?}");
         silent.push(stream);
     };
-    assert_eq!(turned_away, format!("{{\"error\":\"too many connections: {MOST} at once\"}}\n"));
-    assert_eq!(silent.len(), MOST - 1);
+    assert_eq!(rejected, format!("{{\"error\":\"too many connections: {MAX_CONNECTIONS} at once\"}}\n"));
+    assert_eq!(silent.len(), MAX_CONNECTIONS - 1);
 
     producer.send(&whole[whole.len() - 1_000..whole.len() - 8]);
     assert_eq!(producer.ack(), Ack { rows: 240, accepted: 240, seq: Some(239), ..Ack::default() });
@@ -52,15 +52,16 @@ fn one_too_many_is_told_so_and_the_others_go_on() {
     until("room for others", || asking(&bus).1.contains("\"bars\":240").then_some(()));
 }
 
-/// A producer may send everything and read afterwards. While there is no room for its acknowledgements, what is wrong is told behind them.
+/// A producer may send everything before it reads. Where the socket has no room for its
+/// acknowledgements, the error still arrives after them.
 #[test]
-fn one_that_has_read_nothing_yet_is_told_what_is_wrong() {
+fn a_producer_that_has_read_nothing_gets_acknowledgements_and_the_error() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG", "600001.XSHG", "600002.XSHG", "600003.XSHG"], 240);
     let bytes = stream(&singly(&day));
     let mut producer = Connection::to(&bus);
     producer.send(&bytes[..bytes.len() - 8]);
-    // More than the socket holds: without somebody who takes it, nobody would come to read.
+    // More than the socket holds: the write returns only if the daemon drains the socket.
     producer.send(&vec![b'x'; 4 << 20]);
     let answers = producer.rest();
     let (error, acks) = answers.split_last().unwrap();
@@ -69,9 +70,9 @@ fn one_that_has_read_nothing_yet_is_told_what_is_wrong() {
     assert!(error.contains("not an Arrow IPC stream"), "{error}");
 }
 
-/// One that is refused in the middle of a long write comes to its end and reads why, instead of finding nobody there.
+/// A peer that is rejected in the middle of a long write can finish it and read the reason.
 #[test]
-fn one_that_is_refused_while_it_writes_is_told_why() {
+fn a_peer_rejected_during_a_write_reads_the_reason() {
     let bus = Bus::running();
     let mut peer = UnixStream::connect(bus.socket()).unwrap();
     // More than the socket holds.
@@ -82,21 +83,21 @@ fn one_that_is_refused_while_it_writes_is_told_why() {
     assert!(answer.contains("not an Arrow IPC stream"), "{answer:?}");
 }
 
-/// Whatever peers are in the middle of, a signal ends the daemon, and what was acknowledged is there.
+/// A signal ends the daemon whatever its peers are doing, and acknowledged bars are kept.
 #[test]
-fn the_end_waits_for_nobody() {
+fn the_shutdown_waits_for_no_peer() {
     let mut bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG", "600001.XSHG", "600002.XSHG", "600003.XSHG"], 240);
     let silent = UnixStream::connect(bus.socket()).unwrap();
     let whole = stream(std::slice::from_ref(&day));
     let mut half = Connection::to(&bus);
     half.send(&whole[..whole.len() / 2]);
-    // One that reads nothing, until the daemon has no room for its answers.
+    // A producer that reads nothing, until the socket has no room for acknowledgements.
     let single = singly(&day);
     let mut never = Connection::to(&bus);
     never.send(&stream(&single));
     until("all that was sent", || (bus.stat().bars == 960).then_some(()));
-    // One that goes on sending.
+    // A producer that keeps sending.
     let sending = UnixStream::connect(bus.socket()).unwrap();
     let endless = std::thread::spawn(move || {
         let bytes = stream(&single);
@@ -108,9 +109,9 @@ fn the_end_waits_for_nobody() {
         }
     });
     until("a producer that sends", || (bus.stat().duplicates > Some(0)).then_some(()));
-    assert_eq!(bus.end(Signal::TERM).code(), Some(0));
+    assert_eq!(bus.end(Signal::SIGTERM).code(), Some(0));
     endless.join().unwrap();
-    // Half a message was no fault of its sender's.
+    // The shutdown cut the message in half, so its sender gets no error.
     assert_eq!(half.line(), None);
     assert_eq!(BufReader::new(&silent).lines().count(), 0);
 

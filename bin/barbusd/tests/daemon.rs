@@ -1,4 +1,4 @@
-//! The daemon as a process, and producers at its socket.
+//! The daemon as a process: producers, requests, signals, and a failing archive.
 
 mod support;
 
@@ -13,7 +13,7 @@ use arrow::datatypes::Schema;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{DictionaryHandling, IpcWriteOptions, StreamWriter};
 use barbus::protocol::Ack;
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 
 use support::*;
 
@@ -31,7 +31,7 @@ fn batches_are_acknowledged_and_archived_at_the_close() {
     let day = bars(DAY, &["600000.XSHG", "600001.XSHG"], 240);
     let whole = stream(&[day.slice(0, 300), day.slice(0, 0), day.slice(300, 180)]);
     let mut producer = Connection::to(&bus);
-    // The end marker is kept back: acknowledgements come as batches do, the empty one's too.
+    // The end marker is not sent yet: each batch is acknowledged by itself, the empty one too.
     producer.send(&whole[..whole.len() - 8]);
     assert_eq!(producer.ack(), accepted(300));
     assert_eq!(producer.ack(), accepted(300));
@@ -42,17 +42,17 @@ fn batches_are_acknowledged_and_archived_at_the_close() {
     producer.send(&whole[whole.len() - 8..]);
     assert_eq!(producer.ack(), accepted(480));
     assert_eq!(producer.line(), None);
-    until("the producer to be forgotten", || (bus.stat().producers == Some(0)).then_some(()));
+    until("the producer to be gone", || (bus.stat().producers == Some(0)).then_some(()));
 
     bus.close_day();
     bus.assert_archived(DAY, &day);
-    // Promise 8: re-sending is harmless, also after the close.
+    // Promise 8: re-sending is harmless, after the close too.
     assert_eq!(publish(&bus, &[day]), Ack { rows: 480, duplicate: 480, ..Ack::default() });
     assert_eq!(bus.stat().bars, 480);
 }
 
 #[test]
-fn producers_at_once() {
+fn concurrent_producers_are_all_archived() {
     let bus = Bus::running();
     let symbols = ["600000.XSHG", "600001.XSHG", "600002.XSHG", "600003.XSHG"];
     std::thread::scope(|scope| {
@@ -72,11 +72,11 @@ fn producers_at_once() {
 }
 
 #[test]
-fn producers_that_read_late_or_never() {
+fn producers_may_read_acknowledgements_late_or_never() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG", "600001.XSHG", "600002.XSHG", "600003.XSHG"], 240);
     let whole = stream(&singly(&day));
-    // More answers than the socket has room for; the last one comes without the stream's end.
+    // More answers than the socket has room for. The last one arrives before the stream ends.
     let mut late = Connection::to(&bus);
     late.send(&whole[..whole.len() - 8]);
     let last = until("the last acknowledgement", || Some(late.ack()).filter(|ack| ack.rows == 960));
@@ -92,13 +92,13 @@ fn producers_that_read_late_or_never() {
 }
 
 #[test]
-fn dictionaries_that_grow_and_bodies_that_are_compressed() {
+fn growing_dictionaries_and_compressed_bodies_are_decoded() {
     let bus = Bus::running();
     let symbols = ["600000.XSHG", "600001.XSHG", "600002.XSHG"];
     let day = bars(DAY, &symbols, 240);
     let pieces: Vec<RecordBatch> = (0..3)
         .map(|piece| {
-            // Each dictionary begins with the one before it.
+            // Each dictionary extends the one before it.
             let names = StringArray::from(symbols[..=piece].to_vec());
             let keys = vec![piece as i32; 240];
             let column = DictionaryArray::<Int32Type>::new(keys.into(), Arc::new(names));
@@ -129,9 +129,9 @@ fn dictionaries_that_grow_and_bodies_that_are_compressed() {
     bus.assert_archived(DAY, &day);
 }
 
-/// Promise 9: bad input gets a clear error, and takes nothing with it.
+/// Promise 9: bad input gets a clear error and does no harm to the bus.
 #[test]
-fn what_is_no_stream_is_refused_and_the_bus_goes_on() {
+fn bytes_that_are_no_stream_are_rejected_and_the_bus_goes_on() {
     let bus = Bus::running();
     let refusal = |bytes: &[u8]| {
         let mut connection = Connection::to(&bus);
@@ -160,13 +160,13 @@ fn what_is_no_stream_is_refused_and_the_bus_goes_on() {
         let error = refusal(bytes);
         assert!(error.contains(words), "{words:?} is not in {error:?}");
     }
-    // Somebody who only looks whether anybody is there.
+    // A client that only checks whether a daemon listens.
     assert!(Connection::to(&bus).rest().is_empty());
     assert_eq!(publish(&bus, &[bars(DAY, &["600000.XSHG"], 10)]), accepted(10));
 }
 
 #[test]
-fn half_a_message_leaves_the_batches_before_it() {
+fn half_a_message_keeps_the_batches_before_it() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG"], 240);
     let whole = stream(&[day.slice(0, 100), day.slice(100, 140)]);
@@ -182,7 +182,7 @@ fn half_a_message_leaves_the_batches_before_it() {
 }
 
 #[test]
-fn a_message_longer_than_the_setting_is_refused() {
+fn a_message_longer_than_max_message_is_rejected() {
     let mut bus = Bus::new(&format!("calendar = \"XSHG\"\n[ingest]\nmax_message = \"20KB\"\n{SMALL}"));
     bus.start(&[]);
     let day = bars(DAY, &["600000.XSHG", "600001.XSHG"], 240);
@@ -191,7 +191,7 @@ fn a_message_longer_than_the_setting_is_refused() {
     assert_eq!(producer.ack(), accepted(100));
     assert!(producer.error().contains("max_message is 20000"));
 
-    // One that is short, and claims to become long.
+    // A short message that claims to be long when decompressed.
     let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD)).unwrap();
     let constant = with_column(&day, "open", day.column_by_name("volume").cloned());
     let mut writer = StreamWriter::try_new_with_options(Vec::new(), &day.schema(), options).unwrap();
@@ -204,9 +204,9 @@ fn a_message_longer_than_the_setting_is_refused() {
     assert_eq!(bus.stat().bars, 100);
 }
 
-/// Whatever bytes come, the daemon lives, and what was there stays.
+/// No sequence of bytes ends the daemon or changes the bars on the bus.
 #[test]
-fn streams_with_wrong_bytes_do_no_harm() {
+fn corrupt_streams_do_no_harm() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG"], 240);
     publish(&bus, std::slice::from_ref(&day));
@@ -237,12 +237,12 @@ fn streams_with_wrong_bytes_do_no_harm() {
     }
     let ack = publish(&bus, &[day]);
     assert_eq!((ack.rows, ack.duplicate), (240, 240));
-    // Some of it met the decoder's panics, else this test says little.
+    // Some of the streams must make the decoder panic, or this test proves little.
     assert!(bus.log().contains("contradicts itself"));
 }
 
 #[test]
-fn batches_that_are_no_bars() {
+fn batches_without_bars_are_rejected_or_quarantined() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG"], 20);
     let wrong = with_column(&day, "close", Some(Arc::new(BooleanArray::from(vec![true; 20]))));
@@ -252,47 +252,49 @@ fn batches_that_are_no_bars() {
     assert!(error.contains("close") && error.contains("Boolean"), "{error}");
     assert_eq!(bus.stat().bars, 0);
 
-    // A column that is missing: the rows are kept with that reason.
+    // A missing column: the rows are quarantined with that reason.
     let without = with_column(&day, "volume", None);
     let ack = Ack { rows: 20, quarantined: 20, ..Ack::default() };
     assert_eq!(publish(&bus, &[without]), ack);
     let kept = bus.quarantine();
     assert_eq!(kept.len(), 20);
     assert!(kept.iter().all(|line| line["code"] == "missing-column"));
-    let me = format!("pid {} uid {}, row 20", std::process::id(), rustix::process::getuid().as_raw());
+    let me = format!("pid {} uid {}, row 20", std::process::id(), nix::unistd::getuid().as_raw());
     assert_eq!(kept[19]["source"], me.as_str());
     assert_eq!(bus.stat().quarantined["missing-column"], 20);
     assert_eq!(publish(&bus, &[day]), accepted(20));
 }
 
-/// Promise 9: a schema that denies its nulls is refused with what to do about it; the same bars under a true schema are taken row by row.
+/// Promise 9: nulls in a column that the schema declares non-nullable reject the stream, and the
+/// error says what to do. Under a correct schema only the rows with nulls are quarantined.
 #[test]
-fn nulls_under_a_schema_that_says_there_are_none() {
+fn nulls_in_a_non_nullable_column_are_explained() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG"], 4);
     let closes = day.column_by_name("close").unwrap().as_any().downcast_ref::<Float64Array>().unwrap();
     let closes = Float64Array::from(vec![Some(closes.value(0)), None, Some(closes.value(2)), None]);
-    let honest = with_column(&day, "close", Some(Arc::new(closes)));
-    let bytes = stream(std::slice::from_ref(&honest));
-    // The writer checks what it is given: the lie is told in its first message, by a stream of the same shape without nulls.
+    let nullable = with_column(&day, "close", Some(Arc::new(closes)));
+    let bytes = stream(std::slice::from_ref(&nullable));
+    // arrow's writer checks its input, so the wrong schema comes from an empty stream of the same
+    // shape.
     let fields =
-        honest.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(false)).collect::<Vec<_>>();
-    let lie = Arc::new(Schema::new(fields));
+        nullable.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(false)).collect::<Vec<_>>();
+    let non_nullable = Arc::new(Schema::new(fields));
     let head = |schema: &Schema| StreamWriter::try_new(Vec::new(), schema).unwrap().get_ref().len();
-    let empty = StreamWriter::try_new(Vec::new(), &lie).unwrap();
-    let lying = [empty.get_ref().as_slice(), &bytes[head(&honest.schema())..]].concat();
+    let empty = StreamWriter::try_new(Vec::new(), &non_nullable).unwrap();
+    let declared_non_nullable = [empty.get_ref().as_slice(), &bytes[head(&nullable.schema())..]].concat();
     let mut producer = Connection::to(&bus);
-    producer.send(&lying);
+    producer.send(&declared_non_nullable);
     let error = producer.error();
     assert!(error.starts_with("column \"close\" has nulls") && error.contains("declare it nullable"), "{error}");
     assert_eq!(bus.stat().bars, 0);
-    let ack = publish(&bus, &[honest]);
+    let ack = publish(&bus, &[nullable]);
     assert_eq!((ack.accepted, ack.quarantined), (2, 2));
     assert!(bus.quarantine().iter().all(|line| line["code"] == "missing-value"));
 }
 
 #[test]
-fn rows_that_a_producer_could_not_read_are_kept() {
+fn rows_that_a_producer_could_not_parse_are_quarantined() {
     let bus = Bus::running();
     let text = |text: &'static str| Arc::new(StringArray::from(vec![text])) as arrow::array::ArrayRef;
     let columns = [("row", text("A,ten,1")), ("source", text("a.csv:7")), ("reason", text("open: \"ten\""))];
@@ -321,7 +323,7 @@ fn days_are_closed_on_request() {
     let done = serde_json::json!({"closed": DAY, "archived": true, "path": path.to_str().unwrap()});
     assert_eq!(close(DAY), done);
     assert!(path.exists());
-    // Closed already: its file is there.
+    // The day is closed already and has its file.
     assert_eq!(close(DAY), done);
     assert_eq!(bus.stat().day, None);
     assert!(close("2024-03-01")["error"].to_string().contains("2024-03-01"), "a day without bars");
@@ -338,15 +340,15 @@ fn days_close_by_the_next_days_bar_and_by_the_clock() {
     bus.assert_archived("2024-03-04", &days[0]);
     bus.assert_archived("2024-03-05", &days[1]);
     assert_eq!(bus.stat().day, None);
-    // A close is told after the writer was given back: the file may be there before the line.
-    let told = |day: &str| bus.log().matches(&format!("trading day closed day={day}")).count();
-    until("the log to tell of both", || (told("2024-03-04") > 0 && told("2024-03-05") > 0).then_some(()));
-    assert_eq!((told("2024-03-04"), told("2024-03-05")), (1, 1));
+    // The file may exist before the line is in the log.
+    let logged = |day: &str| bus.log().matches(&format!("trading day closed day={day}")).count();
+    until("both lines in the log", || (logged("2024-03-04") > 0 && logged("2024-03-05") > 0).then_some(()));
+    assert_eq!((logged("2024-03-04"), logged("2024-03-05")), (1, 1));
 }
 
 #[test]
-fn signals_end_it_cleanly() {
-    for signal in [Signal::TERM, Signal::INT] {
+fn signals_end_the_daemon_cleanly() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut bus = Bus::running();
         let day = bars(DAY, &["600000.XSHG"], 240);
         let mut producer = Connection::to(&bus);
@@ -373,7 +375,7 @@ fn a_second_daemon_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_started_says_why() {
+fn a_failed_start_says_why() {
     let bus = Bus::new("calender = \"XSHG\"\n");
     let (code, message) = bus.refused(&[]);
     assert_eq!(code, Some(1));
@@ -381,7 +383,7 @@ fn what_cannot_be_started_says_why() {
     assert_eq!(bus.refused(&["--log-level", "a=b=c"]).0, Some(2));
     assert_eq!(bus.refused(&["--nonsense"]).0, Some(2));
 
-    // A file of somebody's where the socket is to be.
+    // A file of the user where the socket belongs.
     let bus = Bus::new(&format!("calendar = \"XSHG\"\n{SMALL}"));
     std::fs::write(bus.socket(), "mine").unwrap();
     let (code, message) = bus.refused(&[]);
@@ -390,15 +392,15 @@ fn what_cannot_be_started_says_why() {
     assert_eq!(std::fs::read(bus.socket()).unwrap(), b"mine");
 }
 
-/// Promise 6: an acknowledged bar survives `kill -9`. Promise 8: what is sent again is not there twice.
+/// Promise 6: an acknowledged bar survives `kill -9`. Promise 8: re-sent bars are duplicates.
 #[test]
-fn kill_minus_nine() {
+fn acknowledged_bars_survive_sigkill() {
     let mut bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG"], 240);
     let mut producer = Connection::to(&bus);
     producer.send(&stream(&[day.slice(0, 100), day.slice(100, 140)]));
     assert_eq!(producer.ack(), accepted(100));
-    bus.end(Signal::KILL);
+    bus.end(Signal::SIGKILL);
     assert!(std::fs::metadata(bus.socket()).unwrap().file_type().is_socket(), "a dead daemon's socket");
     bus.start(&[]);
     let ack = publish(&bus, std::slice::from_ref(&day));
@@ -408,37 +410,36 @@ fn kill_minus_nine() {
     bus.assert_archived(DAY, &day);
 }
 
-/// A ring of a few thousand rows.
+/// Settings of a ring with a few thousand rows.
 fn tiny() -> String {
     "calendar = \"XSHG\"\n[ring]\nsize = \"1MB\"\nrows_per_block = 64\ntip_rows = 64\nsymbols = 256\n".to_owned()
 }
 
 const MANY: usize = 100;
 
-/// Every symbol's day, more rows than the ring has.
+/// A day of many symbols: more rows than the ring holds.
 fn long_day() -> RecordBatch {
     let symbols: Vec<String> = (0..MANY).map(|number| format!("{:06}.XSHG", 600_000 + number)).collect();
     bars(DAY, &symbols.iter().map(String::as_str).collect::<Vec<_>>(), 240)
 }
 
-/// Promise 7: every bar is in its day's file, whatever the ring's size.
+/// Promise 7: every bar is in its day's file, for any ring size.
 #[test]
-fn a_day_longer_than_the_ring() {
+fn a_day_larger_than_the_ring_is_archived() {
     let mut bus = Bus::new(&tiny());
     bus.start(&[]);
     let day = long_day();
-    assert!(bus.stat().blocks * 64 < day.num_rows() as u32 / 2, "the ring is too long for this test");
+    assert!(bus.stat().blocks * 64 < day.num_rows() as u32 / 2, "the ring is too large for this test");
     assert_eq!(publish(&bus, std::slice::from_ref(&day)), accepted(day.num_rows() as u64));
-    // The log tells of the flusher at the next tick.
-    until("the log to tell of it", || bus.log().contains("spilled").then_some(()));
+    until("the line in the log", || bus.log().contains("spilled").then_some(()));
     bus.close_day();
     bus.assert_archived(DAY, &day);
 }
 
-/// Promise 7 and back-pressure: with an archive that cannot be written and a ring that is full, producers wait, others are answered,
-/// nothing is lost, and the repair is noticed.
+/// Promise 7 and back-pressure: with an archive that cannot be written and a full ring, producers
+/// wait, requests are answered, nothing is lost, and the daemon recovers after the repair.
 #[test]
-fn an_archive_that_cannot_be_written() {
+fn producers_wait_while_the_archive_cannot_be_written() {
     let mut bus = Bus::new(&tiny());
     bus.start(&[]);
     let (archive, aside) = (bus.path().join("archive/1m"), bus.path().join("aside"));
@@ -462,16 +463,17 @@ fn an_archive_that_cannot_be_written() {
         assert!(!done.load(Ordering::Relaxed), "acknowledged without room");
         let error = bus.request(r#"{"close_day":{}}"#)["error"].to_string();
         assert!(error.contains(DAY) && error.contains("kept"), "{error}");
-        // The failure is told once, though it is tried more often. Looked at before the repair, in which another one may be met.
-        let told = || bus.log().matches("day not archived yet").count();
-        until("the log to tell of it", || (told() > 0).then_some(()));
+        // The daemon retries often and logs the failure once. The repair below may cause another
+        // failure, so this is checked before it.
+        let logged = || bus.log().matches("day not archived yet").count();
+        until("the line in the log", || (logged() > 0).then_some(()));
         until("more tries", || {
             let error = bus.stat().last_flush_error?;
             let (_, tries) = error.split_once("(tried ")?;
             let tries: u32 = tries.split(' ').next()?.parse().ok()?;
             (tries >= 3).then_some(())
         });
-        assert_eq!(told(), 1, "{}", bus.log());
+        assert_eq!(logged(), 1, "{}", bus.log());
 
         std::fs::remove_file(&archive).unwrap();
         std::fs::rename(&aside, &archive).unwrap();
@@ -485,7 +487,7 @@ fn an_archive_that_cannot_be_written() {
 }
 
 #[test]
-fn a_waiting_producer_does_not_hold_up_the_end() {
+fn a_waiting_producer_does_not_delay_the_shutdown() {
     let mut bus = Bus::new(&tiny());
     bus.start(&[]);
     let archive = bus.path().join("archive/1m");
@@ -496,9 +498,9 @@ fn a_waiting_producer_does_not_hold_up_the_end() {
     std::thread::scope(|scope| {
         scope.spawn(|| producer.send(&bytes));
         until("a full ring", || (bus.stat().blocks_used == bus.stat().blocks).then_some(()));
-        assert_eq!(bus.end(Signal::TERM).code(), Some(0));
+        assert_eq!(bus.end(Signal::SIGTERM).code(), Some(0));
     });
-    // What was taken before is there, and the rest can be sent again.
+    // The rows that were committed are kept, and the rest can be sent again.
     std::fs::remove_file(&archive).unwrap();
     bus.start(&[]);
     let ack = publish(&bus, &[long_day()]);
@@ -509,11 +511,11 @@ fn a_waiting_producer_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn the_log_may_be_json_and_warns_once_past_the_known_holidays() {
+fn the_log_can_be_json_and_warns_once_past_the_known_holidays() {
     let mut bus = Bus::new(&format!("calendar = \"XSHG\"\n{SMALL}"));
     bus.start(&["--log-format", "json"]);
     publish(&bus, &[bars("2035-03-05", &["600000.XSHG"], 1), bars("2035-03-06", &["600000.XSHG"], 1)]);
-    bus.end(Signal::TERM);
+    bus.end(Signal::SIGTERM);
     let lines: Vec<serde_json::Value> = bus.log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["message"] == "listening" && line["calendar"] == "XSHG"));
     let warnings: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").collect();

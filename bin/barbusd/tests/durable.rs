@@ -1,6 +1,6 @@
-//! Acknowledgements that wait for the disk (promise 6).
+//! Durable acknowledgements, which wait for the disk (promise 6).
 //!
-//! The rings here are synced by the clock once an hour: what is on disk is there because somebody asked for it.
+//! The sync interval of the rings here is an hour: a row on disk is there because of a request.
 
 mod support;
 
@@ -13,7 +13,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use barbus::protocol::{Ack, AckMode};
 use barbus::{Error, Publisher};
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use support::*;
 
@@ -23,14 +24,14 @@ const DAY: &str = "2024-03-04";
 const CURSOR: u64 = 4608;
 const DURABLE_CURSOR: u64 = 4992;
 
-/// A bus whose ring is synced when somebody asks, with these lines in `[ingest]`.
+/// A bus whose ring is synced on request only, with these lines in `[ingest]`.
 fn bus(ingest: &str) -> Bus {
     let mut bus = Bus::new(&format!("calendar = \"XSHG\"\n[ingest]\n{ingest}\n{SMALL}sync = \"1h\"\n"));
     bus.start(&[]);
     bus
 }
 
-/// The cursor and the durable cursor, as a reader written from the document sees them: of a ring with one block, rows.
+/// The cursor and the durable cursor of a ring with one block, in rows, read as FORMAT.md says.
 fn cursors(bus: &Bus) -> (u64, u64) {
     let ring = std::fs::File::open(bus.path().join("bars.ring")).unwrap();
     let word = |offset| {
@@ -46,22 +47,23 @@ fn cursors(bus: &Bus) -> (u64, u64) {
     (rows(word(CURSOR)), rows(word(DURABLE_CURSOR)))
 }
 
-/// The batch as one of a stream that wants this.
+/// The batch with metadata that asks for this acknowledgement mode.
 fn asking(batch: &RecordBatch, mode: &str) -> RecordBatch {
     let metadata = HashMap::from([("barbus.ack".to_owned(), mode.to_owned())]);
     let schema = Arc::new(Schema::clone(&batch.schema()).with_metadata(metadata));
     batch.clone().with_schema(schema).unwrap()
 }
 
-/// Promise 6: what a durable stream is told is on disk at that moment, duplicates of other producers' rows too.
+/// Promise 6: when a durable stream gets an acknowledgement, its rows are on disk.
+/// That includes duplicates of rows from other producers.
 #[test]
 fn a_durable_acknowledgement_comes_after_the_sync() {
     let bus = bus("");
     let day = bars(DAY, &["600000.XSHG"], 240);
     assert_eq!(publish(&bus, &[day.slice(0, 100)]).accepted, 100);
-    assert_eq!(cursors(&bus), (100, 0), "nobody has asked for a sync");
+    assert_eq!(cursors(&bus), (100, 0), "no stream has asked for a sync");
 
-    // Rows that are there, and not on disk.
+    // Duplicates of rows that are committed and not on disk.
     let ack = publish(&bus, &[asking(&day.slice(0, 50), "durable")]);
     assert_eq!((ack.rows, ack.duplicate), (50, 50));
     assert_eq!(cursors(&bus), (100, 100));
@@ -73,7 +75,7 @@ fn a_durable_acknowledgement_comes_after_the_sync() {
     assert_eq!(last, Ack { rows: 40, accepted: 40, seq: Some(139), ..Ack::default() });
     assert_eq!(cursors(&bus), (140, 140));
 
-    // Others are not held up, and cause no sync.
+    // Other streams do not wait and cause no sync.
     assert_eq!(publish(&bus, &[asking(&day.slice(140, 100), "commit")]).accepted, 100);
     assert_eq!(cursors(&bus), (240, 140));
     drop(durable);
@@ -81,9 +83,9 @@ fn a_durable_acknowledgement_comes_after_the_sync() {
     bus.assert_archived(DAY, &day);
 }
 
-/// The bus's own setting, which a stream may override; and the client library.
+/// A stream may override the setting of the bus; the client library can too.
 #[test]
-fn the_setting_holds_for_streams_that_say_nothing() {
+fn the_setting_applies_to_streams_without_a_mode() {
     let bus = bus("ack = \"durable\"");
     let day = bars(DAY, &["600000.XSHG"], 240);
     publish(&bus, &[day.slice(0, 100)]);
@@ -95,7 +97,7 @@ fn the_setting_holds_for_streams_that_say_nothing() {
     let mut publisher = Publisher::connect(&library).unwrap().ack_mode(AckMode::Durable);
     publisher.send(&day.slice(110, 10)).unwrap();
     assert_eq!(cursors(&bus), (120, 120));
-    // Quarantined rows are on disk in any case, and there is nothing to wait for.
+    // Quarantined rows are always on disk, so there is no sync to wait for.
     let without = with_column(&day.slice(0, 5), "volume", None);
     assert_eq!(publish(&bus, &[without]).quarantined, 5);
 
@@ -105,9 +107,9 @@ fn the_setting_holds_for_streams_that_say_nothing() {
     assert!(error.contains("barbus.ack: \"soon\": say \"commit\" or \"durable\""), "{error}");
 }
 
-/// Many at once: each is answered, and a sync serves more than one of them.
+/// Every concurrent producer gets its acknowledgements, and one sync serves several producers.
 #[test]
-fn producers_at_once_share_syncs() {
+fn concurrent_producers_share_syncs() {
     let bus = bus("ack = \"durable\"");
     let symbols: Vec<String> = (0..6).map(|number| format!("60000{number}.XSHG")).collect();
     std::thread::scope(|scope| {
@@ -123,9 +125,10 @@ fn producers_at_once_share_syncs() {
     assert_eq!(cursors(&bus), (600, 600));
 }
 
-/// Promise 6: a sync that fails holds the acknowledgement back and nobody else; it is shown, told once, and tried again.
+/// Promise 6: a failed sync delays the durable acknowledgement and nothing else.
+/// `stat` shows the failure, the log has it once, and the daemon retries.
 #[test]
-fn a_disk_that_fails_holds_the_acknowledgement_back() {
+fn a_failing_disk_delays_durable_acknowledgements() {
     let bus = bus("");
     let day = bars(DAY, &["600000.XSHG"], 240);
     publish(&bus, &[asking(&day.slice(0, 10), "durable")]);
@@ -137,37 +140,38 @@ fn a_disk_that_fails_holds_the_acknowledgement_back() {
         until("more than one try", || bus.stat().last_sync_error.filter(|error| !error.contains("(tried 1 times)")));
     assert!(error.contains("Input/output error"), "{error}");
     assert!(bus.stat().last_sync_error_at.is_some());
-    // The rows are committed: readers see them, other producers are acknowledged.
+    // The rows are committed: readers see them, and other producers get acknowledgements.
     until("the rows", || (cursors(&bus) == (30, 10)).then_some(()));
     assert_eq!(publish(&bus, &[day.slice(30, 10)]).accepted, 10);
     assert_eq!(durable.line_now(), None, "acknowledged, and not on disk");
-    let told = || bus.log().matches("ring not on disk").count();
-    until("the log to tell of it", || (told() > 0).then_some(()));
-    assert_eq!(told(), 1);
+    let logged = || bus.log().matches("ring not on disk").count();
+    until("the line in the log", || (logged() > 0).then_some(()));
+    assert_eq!(logged(), 1);
 
     failing.end();
     let last = until("both", || Some(durable.ack()).filter(|ack| ack.rows == 20));
     assert_eq!(last.accepted, 20);
     assert!(cursors(&bus).1 >= 30);
     assert_eq!(bus.stat().last_sync_error, None);
-    until("the log to tell of the end", || bus.log().contains("ring on disk again").then_some(()));
-    assert_eq!(told(), 1);
+    until("the recovery in the log", || bus.log().contains("ring on disk again").then_some(()));
+    assert_eq!(logged(), 1);
 }
 
-/// Who waits for a disk that fails may go away: neither a thread nor a descriptor waits on for him, nor is he counted among the connections.
+/// A producer that waits for a failing disk may hang up. The daemon then ends its threads, closes
+/// its descriptor, and no longer counts it.
 #[test]
-fn nobody_waits_for_the_disk_in_the_place_of_one_who_hung_up() {
+fn the_wait_for_the_disk_ends_when_the_producer_hangs_up() {
     let bus = bus("");
     let day = bars(DAY, &["600000.XSHG"], 240);
     publish(&bus, &[asking(&day.slice(0, 10), "durable")]);
-    // Threads of connections, by their names; each has a descriptor.
+    // The threads of connections, by name. Each has a descriptor.
     let serving = || {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", bus.pid())).unwrap().flatten();
         let names = tasks.map(|task| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default());
         names.filter(|name| ["barbusd-peer", "barbusd-acks"].contains(&name.trim_end())).count()
     };
     let Some(_failing) = FailingDisk::under(&bus) else { return };
-    // With the end of the stream, without, and in the middle of a message.
+    // A complete stream, one without its end marker, and one cut in the middle of a message.
     for (rows, missing) in [(20, 0), (30, 8), (40, 100)] {
         let bytes = stream(&[asking(&day.slice(rows - 10, 10), "durable"), asking(&day.slice(0, 1), "durable")]);
         let mut durable = Connection::to(&bus);
@@ -176,14 +180,14 @@ fn nobody_waits_for_the_disk_in_the_place_of_one_who_hung_up() {
         assert_eq!(durable.line_now(), None, "acknowledged, and not on disk");
         assert_ne!(serving(), 0);
         drop(durable);
-        until("nobody who waits for him", || (serving() == 0).then_some(()));
+        until("the end of its threads", || (serving() == 0).then_some(()));
     }
     assert_eq!(bus.stat().producers, Some(0));
 }
 
-/// On a tmpfs a durable acknowledgement would be a lie.
+/// A ring on tmpfs cannot be durable, so the daemon rejects durable acknowledgements.
 #[test]
-fn a_ring_in_memory_has_nothing_durable() {
+fn a_ring_in_memory_rejects_durable_acknowledgements() {
     let Some(memory) = MemoryFile::new("durable") else { return };
     let settings = |ack: &str| {
         format!("calendar = \"XSHG\"\n[ingest]\nack = {ack:?}\n{SMALL}path = {:?}\n", memory.path().to_str().unwrap())
@@ -209,13 +213,13 @@ fn a_ring_in_memory_has_nothing_durable() {
     assert_eq!(publish(&bus, &[day]).accepted, 10);
 }
 
-/// Has every `fdatasync` of a daemon fail, by strace.
+/// Makes every `fdatasync` of a daemon fail, by strace.
 struct FailingDisk {
     strace: Child,
 }
 
 impl FailingDisk {
-    /// Begins, or says that the test is skipped.
+    /// Attaches strace; `None`, with a message, where the test must be skipped.
     fn under(bus: &Bus) -> Option<Self> {
         let mut strace = Command::new("strace");
         strace.args([
@@ -237,7 +241,7 @@ impl FailingDisk {
                 return None;
             }
         };
-        // Of every thread.
+        // strace attaches to one thread after the other.
         let traced = || {
             let tasks = std::fs::read_dir(format!("/proc/{}/task", bus.pid())).unwrap();
             tasks.flatten().all(|task| {
@@ -256,7 +260,7 @@ impl FailingDisk {
 
     /// The disk works again.
     fn end(mut self) {
-        kill_process(Pid::from_child(&self.strace), Signal::INT).unwrap();
+        kill(Pid::from_raw(self.strace.id() as i32), Signal::SIGINT).unwrap();
         until("the tracer's end", || self.strace.try_wait().unwrap());
     }
 }

@@ -1,12 +1,13 @@
-//! A ring on a tmpfs, which a reboot takes away: what the archive has of the open day, and how the day goes on (promises 6 and 7).
+//! A ring on tmpfs, which a reboot deletes: what the archive keeps of the open day, and how the day
+//! continues (promises 6 and 7).
 //!
-//! A reboot is played: the daemon is killed and the ring's file removed.
+//! The tests simulate a reboot: they kill the daemon and remove the ring.
 
 mod support;
 
 use barbus::protocol::Ack;
 use barbus_archive::Archive;
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 
 use support::*;
 
@@ -20,7 +21,7 @@ struct Memory {
 }
 
 impl Memory {
-    /// A bus that spills so often and closes days by the clock after this grace, its daemon running; or the test is skipped.
+    /// A running bus with this spill interval and grace period; `None` where the test is skipped.
     fn running(name: &str, spill: &str, grace: &str) -> Option<Self> {
         let ring = MemoryFile::new(name)?;
         let path = ring.path().to_str().unwrap();
@@ -32,9 +33,9 @@ impl Memory {
         Some(Self { bus, ring })
     }
 
-    /// The machine goes down; it is started again.
+    /// Simulates a crash of the machine and starts the daemon again.
     fn reboot(&mut self) {
-        self.bus.end(Signal::KILL);
+        self.bus.end(Signal::SIGKILL);
         std::fs::remove_file(self.ring.path()).unwrap();
         self.bus.start(&[]);
     }
@@ -51,9 +52,10 @@ impl Memory {
     }
 }
 
-/// Promise 6: a reboot costs at most what came after the last spill; sending the day again makes it whole.
+/// Promise 6: a reboot loses at most the rows after the last spill. Sending the day again restores
+/// them.
 #[test]
-fn a_reboot_costs_what_came_after_the_last_spill() {
+fn a_reboot_loses_at_most_the_rows_after_the_last_spill() {
     let Some(mut memory) = Memory::running("loss", "700ms", "5m") else { return };
     let day = bars(DAY, &SYMBOLS, 240);
     for (from, rows) in [(0, 100), (100, 150)] {
@@ -65,7 +67,7 @@ fn a_reboot_costs_what_came_after_the_last_spill() {
     let kept = memory.spilled();
     assert!((250..=550).contains(&kept), "{kept}");
 
-    // What the parts have is known.
+    // The rows in the parts are duplicates.
     assert_eq!(memory.bus.stat().day, Some(DAY.parse().unwrap()));
     let ack = publish(&memory.bus, std::slice::from_ref(&day));
     let (rows, accepted) = (720, 720 - kept);
@@ -75,9 +77,10 @@ fn a_reboot_costs_what_came_after_the_last_spill() {
     assert_eq!(memory.spilled(), 0);
 }
 
-/// Promise 7: a day of which only parts are left becomes its file, by whatever closes it, however often the daemon was restarted.
+/// Promise 7: a day of which only parts are left gets its file, for every way to close it and after
+/// any number of restarts.
 #[test]
-fn a_day_of_parts_alone_becomes_its_file_at_its_close() {
+fn a_day_of_parts_alone_gets_its_file_at_the_close() {
     type Close = fn(&Memory);
     let by_command: Close = |memory| {
         let close = memory.bus.request(r#"{"close_day":{}}"#);
@@ -96,7 +99,7 @@ fn a_day_of_parts_alone_becomes_its_file_at_its_close() {
             let Some(mut memory) = Memory::running(&format!("{name}-{reboots}"), "50ms", grace) else { return };
             let day = bars(DAY, &SYMBOLS, 240);
             publish(&memory.bus, std::slice::from_ref(&day));
-            // The clock may be the first.
+            // The clock may close the day before the spill is complete.
             until("all of it on disk", || {
                 (memory.spilled() == 720 || memory.bus.stat().days_archived == 1).then_some(())
             });
@@ -112,9 +115,9 @@ fn a_day_of_parts_alone_becomes_its_file_at_its_close() {
     }
 }
 
-/// Promise 7, over a reboot: revisions of bars that only a part has, and of some that it does not have.
+/// Promise 7, over a reboot: revisions of bars that only a part has, and bars that no part has.
 #[test]
-fn the_last_revision_counts_over_a_reboot() {
+fn the_last_revision_wins_over_a_reboot() {
     let Some(mut memory) = Memory::running("revision", "50ms", "5m") else { return };
     let day = bars(DAY, &SYMBOLS, 240);
     let other = with_column(&day, "volume", day.column_by_name("close").cloned());
@@ -123,29 +126,28 @@ fn the_last_revision_counts_over_a_reboot() {
     memory.reboot();
     let ack = publish(&memory.bus, std::slice::from_ref(&day));
     assert_eq!((ack.revised, ack.accepted), (500, 220));
-    memory.reboot_after_all_is_spilled();
+    memory.reboot_after_shutdown();
     memory.bus.close_day();
     memory.bus.assert_archived(DAY, &day);
 }
 
 impl Memory {
-    /// As [`Memory::reboot`], when a part of this ring has every row of it.
-    fn reboot_after_all_is_spilled(&mut self) {
-        // The end that is asked for spills.
-        assert_eq!(self.bus.end(Signal::TERM).code(), Some(0));
+    /// Simulates an orderly reboot: the daemon spills every row before it ends.
+    fn reboot_after_shutdown(&mut self) {
+        assert_eq!(self.bus.end(Signal::SIGTERM).code(), Some(0));
         std::fs::remove_file(self.ring.path()).unwrap();
         self.bus.start(&[]);
     }
 }
 
-/// The end of the daemon is often that of the machine.
+/// The daemon often ends because the machine does, so an orderly shutdown spills.
 #[test]
-fn an_end_that_is_asked_for_spills() {
+fn an_orderly_shutdown_spills() {
     let Some(mut memory) = Memory::running("end", "1h", "5m") else { return };
     let day = bars(DAY, &SYMBOLS, 240);
     publish(&memory.bus, &[day.slice(0, 600)]);
     assert_eq!(memory.spilled(), 0);
-    memory.reboot_after_all_is_spilled();
+    memory.reboot_after_shutdown();
     assert_eq!(memory.spilled(), 600);
     let ack = publish(&memory.bus, std::slice::from_ref(&day));
     assert_eq!((ack.accepted, ack.duplicate), (120, 600));

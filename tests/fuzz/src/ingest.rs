@@ -6,7 +6,7 @@ use arrow::array::{Array, RecordBatch};
 use barbus::{Bus, InitOptions};
 use barbus_bars::{BarBatch, BarSchema, CastOptions};
 use barbus_writer::BatchNormalizer;
-use barbusd::Batches;
+use barbusd::BatchReader;
 
 /// Longest message, bytes: small, so that a length alone costs no time.
 const MAX_MESSAGE_BYTES: u64 = 1 << 20;
@@ -25,9 +25,9 @@ fn intake() -> &'static BatchNormalizer {
 
 /// Takes `data` as what a producer sends, up to the cast: framing, decoder, columns and types.
 pub fn run(data: &[u8]) {
-    let mut batches = Batches::new(data, MAX_MESSAGE_BYTES);
+    let mut batches = BatchReader::new(data, MAX_MESSAGE_BYTES);
     for first_row in 0..MAX_BATCHES {
-        match batches.next() {
+        match batches.next_batch() {
             Ok(Some(batch)) => cast(batch, first_row as u64),
             Ok(None) => return,
             Err(why) => return assert!(!why.is_empty()),

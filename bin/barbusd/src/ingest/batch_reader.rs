@@ -1,48 +1,53 @@
-//! A stream of Arrow IPC as the daemon reads it, for whoever has one that is not a socket.
+//! Reads the record batches of an Arrow IPC stream, with the limits that hold for a producer.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 
 use arrow::array::RecordBatch;
 
-use crate::ingest::connection::End;
 use crate::ingest::decoder::Decoder;
-use crate::ingest::framing::Messages;
+use crate::ingest::framing::read_message;
+use crate::ingest::peer::End;
 
-/// Record batches off a stream of Arrow IPC, taken apart and bounded as those of a producer are.
+/// Reads the record batches of an Arrow IPC stream, with the limits that hold for a producer.
+///
+/// It reads a few bytes at a time: give it a buffered reader.
 ///
 /// ```
-/// let mut batches = barbusd::Batches::new(&b"GET / HTTP/1.1\r\n"[..], 1 << 20);
-/// assert!(batches.next().unwrap_err().starts_with("not an Arrow IPC stream"));
+/// let mut batches = barbusd::BatchReader::new(&b"GET / HTTP/1.1\r\n"[..], 1 << 20);
+/// assert!(batches.next_batch().unwrap_err().starts_with("not an Arrow IPC stream"));
 /// ```
 #[derive(Debug)]
-pub struct Batches<R: Read> {
-    reader: BufReader<R>,
+pub struct BatchReader<R: Read> {
+    reader: R,
     decoder: Decoder,
-    messages: Messages,
+    max_message_bytes: u64,
 }
 
-impl<R: Read> Batches<R> {
-    /// Reads `reader`, message by message, each of at most `max_message_bytes`, as it comes and decompressed.
+impl<R: Read> BatchReader<R> {
+    /// Reads from `reader`. No message may be longer than `max_message_bytes`, decompressed or not.
     pub fn new(reader: R, max_message_bytes: u64) -> Self {
-        Self { reader: BufReader::new(reader), decoder: Decoder::new(), messages: Messages::new(max_message_bytes) }
+        Self { reader, decoder: Decoder::new(), max_message_bytes }
     }
 
-    /// The next batch; `None` at the stream's end.
+    /// Reads the next batch; `None` at the end of the stream.
     ///
     /// # Errors
-    /// What a producer would be told before its connection is given up; after it there is nothing more to be had.
-    #[allow(clippy::should_implement_trait)] // After an error there is no next one.
-    pub fn next(&mut self) -> Result<Option<RecordBatch>, String> {
-        loop {
-            let message = match self.messages.read(&mut self.reader) {
-                Ok(Some(message)) => message,
-                Ok(None) => return Ok(None),
-                Err(End::Refused(why)) => return Err(why),
-                Err(End::Gone) => return Err("the stream broke off".to_owned()),
-            };
-            if let Some(batch) = self.decoder.decode(message)? {
+    /// The answer that a producer gets before the daemon closes its connection.
+    /// After an error the reader is of no further use.
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>, String> {
+        self.read_batch().map_err(|end| match end {
+            End::Rejected(why) => why,
+            End::Disconnected => "the stream ended with an I/O error".to_owned(),
+        })
+    }
+
+    /// As [`BatchReader::next_batch`], and tells a rejected stream from a lost connection.
+    pub(crate) fn read_batch(&mut self) -> Result<Option<RecordBatch>, End> {
+        while let Some(message) = read_message(&mut self.reader, self.max_message_bytes)? {
+            if let Some(batch) = self.decoder.decode(message).map_err(End::Rejected)? {
                 return Ok(Some(batch));
             }
         }
+        Ok(None)
     }
 }

@@ -1,7 +1,8 @@
-//! The connections there are, each a thread: how many, how they end.
+//! The threads of the connections, one each: how many may run, and how they end.
 //!
-//! A thread that waits in `recv` is woken with the bytes in its hands; a runtime's wait for events, and its way from there to a task, would take a
-//! fifth of the time from a producer's socket to a reader's eye.
+//! A thread that blocks in `recv` wakes with the bytes in its buffer.
+//! With an event loop, the wait for readiness and the switch to the task come first, and cost a
+//! fifth of the time from a producer's socket to a reader.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -15,98 +16,107 @@ use barbus::protocol::Answer;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-use crate::ingest::connection::{self, Peer};
-use crate::shared_writer::Daemon;
-use crate::json_lines as lines;
+use crate::access::Access;
+use crate::ingest::connection;
+use crate::ingest::peer::Peer;
+use crate::json_lines;
+use crate::shared_writer::SharedWriter;
 
-/// Connections at once: one more is told so, and hung up on.
-const MOST: usize = 512;
+/// Most connections at once. The next one gets an error and is closed.
+const MAX_CONNECTIONS: usize = 512;
 
-/// A connection that has ended, and what its thread panicked with. Input cannot do that: it is a bug, and what it left behind is not to be
-/// trusted.
+/// The number of a connection that has ended, and the message of the panic that ended it, if any.
+///
+/// Input cannot make a connection panic, so a panic is a bug and the daemon cannot trust its state.
 type Ended = (u64, Option<String>);
 
-/// Every connection of the daemon.
+/// Every open connection of the daemon.
 #[derive(Debug)]
-pub(crate) struct Connections {
-    daemon: Arc<Daemon>,
+pub(crate) struct ConnectionThreads {
+    access: Arc<Access>,
+    writer: Arc<SharedWriter>,
     sockets: HashMap<u64, Arc<UnixStream>>,
-    next: u64,
+    next_number: u64,
     ended: UnboundedReceiver<Ended>,
-    tell: UnboundedSender<Ended>,
+    on_end: UnboundedSender<Ended>,
 }
 
-impl Connections {
-    pub(crate) fn new(daemon: Arc<Daemon>) -> Self {
-        let (tell, ended) = unbounded_channel();
-        Self { daemon, sockets: HashMap::new(), next: 0, ended, tell }
+impl ConnectionThreads {
+    pub(crate) fn new(access: Access, writer: Arc<SharedWriter>) -> Self {
+        let (on_end, ended) = unbounded_channel();
+        Self { access: Arc::new(access), writer, sockets: HashMap::new(), next_number: 0, ended, on_end }
     }
 
-    /// Serves a connection that was accepted, in a thread of its own.
-    pub(crate) fn serve(&mut self, stream: tokio::net::UnixStream) {
+    /// Serves an accepted connection in a thread of its own.
+    pub(crate) fn spawn(&mut self, stream: tokio::net::UnixStream) {
         let peer = Peer::of(&stream);
-        if self.sockets.len() >= MOST {
-            return turn_away(&stream, peer, format!("too many connections: {MOST} at once"));
+        if self.sockets.len() >= MAX_CONNECTIONS {
+            return reject(&stream, peer, format!("too many connections: {MAX_CONNECTIONS} at once"));
         }
         let Ok(socket) = stream.into_std().and_then(|socket| socket.set_nonblocking(false).map(|()| socket)) else {
             return;
         };
-        let (socket, number) = (Arc::new(socket), self.next);
-        self.next += 1;
-        let (daemon, tell, theirs) = (Arc::clone(&self.daemon), self.tell.clone(), Arc::clone(&socket));
+        let (socket, number) = (Arc::new(socket), self.next_number);
+        self.next_number += 1;
+        let (access, writer) = (Arc::clone(&self.access), Arc::clone(&self.writer));
+        let (on_end, thread_socket) = (self.on_end.clone(), Arc::clone(&socket));
         let work = move || {
-            let served = catch_unwind(AssertUnwindSafe(|| connection::serve(&theirs, peer, &daemon)));
-            drop((theirs, daemon));
-            let _ = tell.send((number, served.err().map(|panic| text_of(&*panic))));
+            let served = catch_unwind(AssertUnwindSafe(|| connection::serve(&thread_socket, peer, &access, &writer)));
+            drop((thread_socket, access, writer));
+            let _ = on_end.send((number, served.err().map(|panic| panic_message(&*panic))));
         };
         match std::thread::Builder::new().name("barbusd-peer".into()).spawn(work) {
             Ok(_) => drop(self.sockets.insert(number, socket)),
             Err(error) => {
-                tracing::warn!(%peer, %error, "no thread for a connection");
-                let error = format!("no thread for a connection: {error}");
-                let _ = lines::write(&mut &*socket, &Answer::Error { error });
+                tracing::warn!(%peer, %error, "cannot start a thread for a connection");
+                let error = format!("cannot start a thread for the connection: {error}");
+                let _ = json_lines::write(&mut &*socket, &Answer::Error { error });
             }
         }
     }
 
-    /// Waits for the end of a connection: the bug, where that is why it ended.
-    pub(crate) async fn ended(&mut self) -> Option<String> {
+    /// Waits until a connection ends. Returns the message of the panic that ended it, if any.
+    pub(crate) async fn next_end(&mut self) -> Option<String> {
         let (number, bug) = self.ended.recv().await?;
         self.sockets.remove(&number);
         bug
     }
 
-    /// Has all of them end, and waits for that so long; then they are cut off. A bug, where one was met meanwhile.
-    pub(crate) async fn end(mut self, patience: Duration) -> Option<String> {
-        self.daemon.end();
-        // Those that wait for bytes find that none come any more. What was taken is still acknowledged.
-        self.shut_down(Shutdown::Read);
+    /// Ends every connection, and cuts off those that have not ended within `grace`.
+    ///
+    /// Returns the message of a panic in a connection, if there was one meanwhile.
+    pub(crate) async fn shut_down(mut self, grace: Duration) -> Option<String> {
+        self.writer.start_shutdown();
+        // Threads that wait for bytes find the end of the stream.
+        // Rows that are committed are still acknowledged.
+        self.shut_down_sockets(Shutdown::Read);
         let mut bug = None;
-        let all = async {
+        let all_ended = async {
             while !self.sockets.is_empty() {
-                // It stays where it is while the next end is waited for: that may be given up.
-                bug = self.ended().await.or(bug.take());
+                // The timeout may cancel the wait: `bug` must keep its value meanwhile.
+                bug = self.next_end().await.or(bug.take());
             }
         };
-        let _ = timeout(patience, all).await;
-        self.shut_down(Shutdown::Both);
+        let _ = timeout(grace, all_ended).await;
+        self.shut_down_sockets(Shutdown::Both);
         bug
     }
 
-    fn shut_down(&self, how: Shutdown) {
+    fn shut_down_sockets(&self, how: Shutdown) {
         for socket in self.sockets.values() {
             let _ = socket.shutdown(how);
         }
     }
 }
 
-fn turn_away(stream: &tokio::net::UnixStream, peer: Peer, error: String) {
-    tracing::warn!(%peer, %error, "connection turned away");
-    // A new socket has room for a line.
-    let _ = stream.try_write(&lines::line(&Answer::Error { error }));
+/// Answers a connection that gets no thread.
+fn reject(stream: &tokio::net::UnixStream, peer: Peer, error: String) {
+    tracing::warn!(%peer, %error, "connection rejected");
+    // A new socket has room for one line.
+    let _ = stream.try_write(&json_lines::encode(&Answer::Error { error }));
 }
 
-fn text_of(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic").to_owned()
 }

@@ -1,4 +1,4 @@
-//! From messages to record batches.
+//! Decodes messages into record batches with arrow's decoder.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,7 +9,7 @@ use arrow::ipc::reader::StreamDecoder;
 
 use crate::ingest::framing::{MARKER, Message};
 
-/// The decoder of one stream: it keeps the schema and the dictionaries. After an error it is of no use.
+/// The decoder of one stream. It keeps the schema and the dictionaries; after an error, drop it.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     decoder: StreamDecoder,
@@ -19,20 +19,22 @@ pub(crate) struct Decoder {
 impl Decoder {
     pub(crate) fn new() -> Self {
         let mut decoder = StreamDecoder::new();
-        // Every message is fed with the marker of its successor, see below; this is the first one's.
         let marker = Buffer::from(MARKER);
-        let begun = decoder.decode(&mut marker.clone());
-        debug_assert!(matches!(begun, Ok(None)));
+        // `decode` feeds each message with the marker of the next one. This is the first marker.
+        let fed = decoder.decode(&mut marker.clone());
+        debug_assert!(matches!(fed, Ok(None)));
         Self { decoder, marker }
     }
 
-    /// Decodes a message; only a record batch gives one.
+    /// Decodes a message. Only a message with a record batch gives a batch.
     ///
-    /// Metadata and body may contradict each other in ways that make the decoder panic; that is an error as well.
+    /// Metadata that contradicts its body makes arrow's decoder panic in some cases.
+    /// That is an error here like any other.
     pub(crate) fn decode(&mut self, message: Message) -> Result<Option<RecordBatch>, String> {
         let decoded = catch_unwind(AssertUnwindSafe(|| {
             let mut batch = None;
-            // The decoder looks at a message without a body only when another byte comes: the next message's marker is that byte.
+            // arrow's decoder handles a message without a body when the next byte arrives.
+            // The marker of the next message is that byte.
             for mut bytes in [message.metadata, message.body, self.marker.clone()] {
                 while !bytes.is_empty() {
                     batch = self.decoder.decode(&mut bytes)?.or(batch);
@@ -48,15 +50,15 @@ impl Decoder {
     }
 }
 
-/// What a decoder's error means to whoever sent the stream.
+/// Turns an error of arrow's decoder into an answer to the producer.
 fn explain(error: &ArrowError) -> String {
-    const BROKEN_WORD: &str = "' is declared as non-nullable but contains null values";
+    const NOT_NULLABLE: &str = "' is declared as non-nullable but contains null values";
     let text = error.to_string();
-    let column = text.split_once("Column '").and_then(|(_, rest)| rest.split_once(BROKEN_WORD));
+    let column = text.split_once("Column '").and_then(|(_, rest)| rest.split_once(NOT_NULLABLE));
     match column {
         Some((column, _)) => format!(
-            "column {column:?} has nulls, though the stream's schema declares it non-nullable: declare it nullable, and the rows that lack a \
-             required value are quarantined, the others taken"
+            "column {column:?} has nulls, but the stream's schema declares it non-nullable: declare it nullable; \
+             barbus then quarantines the rows that lack a required value and takes the others"
         ),
         None => format!("not an Arrow IPC stream of bars: {text}"),
     }
@@ -74,7 +76,7 @@ mod tests {
     use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
     use super::*;
-    use crate::ingest::framing::Messages;
+    use crate::ingest::framing::read_message;
 
     fn batch() -> RecordBatch {
         let columns: [(&str, ArrayRef); 6] = [
@@ -95,8 +97,8 @@ mod tests {
     }
 
     fn messages(stream: &[u8]) -> Vec<Message> {
-        let (messages, mut rest) = (Messages::new(1 << 20), stream);
-        std::iter::from_fn(|| messages.read(&mut rest).unwrap()).collect()
+        let mut rest = stream;
+        std::iter::from_fn(|| read_message(&mut rest, 1 << 20).unwrap()).collect()
     }
 
     fn decoded(messages: Vec<Message>) -> Result<Vec<RecordBatch>, String> {

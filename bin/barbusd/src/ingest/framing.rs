@@ -1,103 +1,88 @@
-//! Messages of an Arrow IPC stream, each whole and within bounds, before anything is decoded.
+//! Splits an Arrow IPC stream into messages, and checks the size of each before it is decoded.
 //!
-//! Only the encapsulation since Arrow 0.15 is taken: the continuation marker, the length of the metadata, the metadata (a flatbuffer, which is
-//! verified), the body. A length is looked at before memory is allocated for it.
+//! It takes the encapsulation of Arrow 0.15 and later only: the continuation marker, the length of
+//! the metadata, the metadata (a flatbuffer, which it verifies), the body.
+//! It checks every length before it allocates memory for it.
 
 use std::io::{ErrorKind, Read};
 
 use arrow::buffer::{Buffer, MutableBuffer};
 use arrow::ipc::{MessageHeader, RecordBatch, root_as_message};
 
-use crate::ingest::connection::End;
+use crate::ingest::peer::End;
 
-/// What every message begins with.
+/// The first bytes of every message.
 pub(crate) const MARKER: [u8; 4] = [0xff; 4];
 /// Longest metadata of a message, bytes.
-const MAX_METADATA: i32 = 16 * 1024 * 1024;
-/// A compressed buffer begins with its length before compression; this one says that it is not compressed.
+const MAX_METADATA_BYTES: i32 = 16 * 1024 * 1024;
+/// The length of a buffer before compression is its first word; this value says "not compressed".
 const NOT_COMPRESSED: i64 = -1;
 
-/// A message as it came.
+/// An encoded message, without its marker.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// The length of the metadata, and the metadata.
+    /// The length of the metadata, then the metadata.
     pub(crate) metadata: Buffer,
     pub(crate) body: Buffer,
 }
 
-/// The messages of one stream.
-#[derive(Debug)]
-pub(crate) struct Messages {
-    /// Bounds a body, as it comes and decompressed.
-    max_bytes: u64,
-}
-
-impl Messages {
-    pub(crate) fn new(max_bytes: u64) -> Self {
-        Self { max_bytes }
+/// Reads the next message; `None` at the end of the stream.
+///
+/// The stream ends with its end marker, or where the peer closes its side between two messages.
+/// `max_bytes` limits the body, both as it arrives and decompressed.
+pub(crate) fn read_message(reader: &mut impl Read, max_bytes: u64) -> Result<Option<Message>, End> {
+    let mut marker = [0; 4];
+    match read_up_to(reader, &mut marker)? {
+        0 => return Ok(None),
+        4 => {}
+        _ => return Err(truncated()),
     }
-
-    /// Reads the next message; `None` at the stream's end, by its marker or because the peer sends nothing more.
-    pub(crate) fn read(&self, reader: &mut impl Read) -> Result<Option<Message>, End> {
-        let mut marker = [0; 4];
-        match read_all(reader, &mut marker)? {
-            0 => return Ok(None),
-            4 => {}
-            _ => return Err(cut()),
-        }
-        if marker != MARKER {
-            return Err(End::Refused(not_a_message(marker)));
-        }
-        let mut length = [0; 4];
-        fill(reader, &mut length)?;
-        let metadata_length = match i32::from_le_bytes(length) {
-            0 => return Ok(None),
-            length @ 1..=MAX_METADATA => length as usize,
-            other => {
-                return refused(format!("a message with {other} bytes of metadata: at most {MAX_METADATA} are taken"));
-            }
-        };
-        // The length once more, and the flatbuffer.
-        let mut metadata = MutableBuffer::from_len_zeroed(4 + metadata_length);
-        metadata[..4].copy_from_slice(&length);
-        fill(reader, &mut metadata[4..])?;
-        let message = match root_as_message(&metadata[4..]) {
-            Ok(message) => message,
-            Err(error) => return refused(format!("not an Arrow IPC message: {}", error.to_string().trim_end())),
-        };
-        let body_length = match u64::try_from(message.bodyLength()) {
-            Ok(length) if length <= self.max_bytes => length as usize,
-            Ok(length) => return refused(format!("a message of {length} bytes: max_message is {}", self.max_bytes)),
-            Err(_) => return refused(format!("a message of {} bytes", message.bodyLength())),
-        };
-        let body = read_body(reader, body_length)?;
-        let batch = match message.header_type() {
-            MessageHeader::RecordBatch => message.header_as_record_batch(),
-            MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|batch| batch.data()),
-            _ => None,
-        };
-        if let Some(batch) = batch {
-            check_decompressed(&batch, &body, self.max_bytes).map_err(End::Refused)?;
-        }
-        Ok(Some(Message { metadata: metadata.into(), body }))
+    if marker != MARKER {
+        return Err(End::Rejected(not_a_message(marker)));
     }
-}
-
-/// A body of so many bytes. Zeroed pages are the system's until bytes come: a length alone costs no memory.
-fn read_body(reader: &mut impl Read, length: usize) -> Result<Buffer, End> {
-    let mut body = vec![0; length];
+    let mut length = [0; 4];
+    fill(reader, &mut length)?;
+    let metadata_length = match i32::from_le_bytes(length) {
+        0 => return Ok(None),
+        length @ 1..=MAX_METADATA_BYTES => length as usize,
+        other => {
+            return rejected(format!("a message with {other} bytes of metadata: the limit is {MAX_METADATA_BYTES}"));
+        }
+    };
+    let mut metadata = MutableBuffer::from_len_zeroed(4 + metadata_length);
+    metadata[..4].copy_from_slice(&length);
+    fill(reader, &mut metadata[4..])?;
+    let message = match root_as_message(&metadata[4..]) {
+        Ok(message) => message,
+        Err(error) => return rejected(format!("not an Arrow IPC message: {}", error.to_string().trim_end())),
+    };
+    let body_length = match u64::try_from(message.bodyLength()) {
+        Ok(length) if length <= max_bytes => length as usize,
+        Ok(length) => return rejected(format!("a message of {length} bytes: max_message is {max_bytes}")),
+        Err(_) => return rejected(format!("a message of {} bytes", message.bodyLength())),
+    };
+    // The system maps zeroed pages when bytes arrive: a large length alone takes no memory.
+    let mut body = vec![0; body_length];
     fill(reader, &mut body)?;
-    Ok(body.into())
+    let batch = match message.header_type() {
+        MessageHeader::RecordBatch => message.header_as_record_batch(),
+        MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|batch| batch.data()),
+        _ => None,
+    };
+    if let Some(batch) = batch {
+        check_decompressed(&batch, &body, max_bytes).map_err(End::Rejected)?;
+    }
+    Ok(Some(Message { metadata: metadata.into(), body: body.into() }))
 }
 
-/// Refuses a batch whose compressed buffers claim to become more than `max_bytes` together.
+/// Rejects a batch whose compressed buffers claim more than `max_bytes` together.
 fn check_decompressed(batch: &RecordBatch<'_>, body: &[u8], max_bytes: u64) -> Result<(), String> {
     let (Some(_), Some(buffers)) = (batch.compression(), batch.buffers()) else { return Ok(()) };
     let mut sum = 0_u64;
     for buffer in buffers {
-        let begin = usize::try_from(buffer.offset()).ok().and_then(|offset| body.get(offset..)?.first_chunk());
-        // What lies outside of the body the decoder refuses.
-        let Some(length) = begin.map(|bytes| i64::from_le_bytes(*bytes)) else { continue };
+        let first_word = usize::try_from(buffer.offset()).ok().and_then(|offset| body.get(offset..)?.first_chunk());
+        // The decoder rejects a buffer outside of the body.
+        let Some(length) = first_word.map(|bytes| i64::from_le_bytes(*bytes)) else { continue };
         if buffer.length() > 0 && length != NOT_COMPRESSED {
             sum = sum.saturating_add(u64::try_from(length).map_err(|_| format!("a buffer of {length} bytes"))?);
         }
@@ -108,15 +93,15 @@ fn check_decompressed(batch: &RecordBatch<'_>, body: &[u8], max_bytes: u64) -> R
     Ok(())
 }
 
-fn refused<T>(why: String) -> Result<T, End> {
-    Err(End::Refused(why))
+fn rejected<T>(why: String) -> Result<T, End> {
+    Err(End::Rejected(why))
 }
 
-fn cut() -> End {
-    End::Refused("half a message: the producer hung up in the middle of it".to_owned())
+fn truncated() -> End {
+    End::Rejected("half a message: the producer closed the connection in the middle of it".to_owned())
 }
 
-/// What the first bytes look like instead.
+/// Says what the first bytes are, where they are not a message.
 fn not_a_message(bytes: [u8; 4]) -> String {
     match &bytes {
         b"ARRO" => "an Arrow IPC file: send the stream format".to_owned(),
@@ -127,13 +112,13 @@ fn not_a_message(bytes: [u8; 4]) -> String {
     }
 }
 
-/// Reads until `bytes` is full or the peer sends nothing more: how many there are.
-fn read_all(reader: &mut impl Read, bytes: &mut [u8]) -> Result<usize, End> {
+/// Reads until `bytes` is full or the stream ends, and returns the number of bytes read.
+fn read_up_to(reader: &mut impl Read, bytes: &mut [u8]) -> Result<usize, End> {
     let mut filled = 0;
     while filled < bytes.len() {
         match reader.read(&mut bytes[filled..]) {
             Ok(0) => break,
-            Ok(more) => filled += more,
+            Ok(read) => filled += read,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
@@ -142,8 +127,8 @@ fn read_all(reader: &mut impl Read, bytes: &mut [u8]) -> Result<usize, End> {
 }
 
 fn fill(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), End> {
-    match read_all(reader, bytes)? == bytes.len() {
+    match read_up_to(reader, bytes)? == bytes.len() {
         true => Ok(()),
-        false => Err(cut()),
+        false => Err(truncated()),
     }
 }

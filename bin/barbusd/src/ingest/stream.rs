@@ -1,10 +1,10 @@
-//! A producer's stream: batches are cast, taken by the writer, and acknowledged.
+//! Ingests a producer's stream: normalizes its batches, appends them to the bus, acknowledges them.
 //!
-//! Where the ring is full the producer waits, and with it only what it sends: back-pressure is the socket's.
+//! Where the ring is full, the producer's thread waits and reads nothing more from its socket.
+//! The socket fills up, and the producer blocks: other producers are not affected.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
@@ -12,140 +12,120 @@ use barbus::protocol::{ACK, AckMode};
 use barbus_writer::{BatchNormalizer, Ingested, NormalizedBatch};
 
 use crate::ingest::acks::Acks;
-use crate::ingest::connection::{End, LINGER, Peer, Reader};
-use crate::shared_writer::Daemon;
-use crate::ingest::decoder::Decoder;
-use crate::ingest::framing::Messages;
+use crate::ingest::batch_reader::BatchReader;
+use crate::ingest::peer::{End, Peer, PeerReader, REJECT_GRACE};
+use crate::shared_writer::SharedWriter;
 
-/// Most rows that are taken at once: nobody holds the writer for long.
-const PIECE: usize = 65_536;
-/// The pause of a producer before a full ring.
-const FULL_PAUSE: Duration = Duration::from_millis(5);
+/// Most rows appended under one lock of the writer: more would keep other producers waiting.
+const MAX_PIECE_ROWS: usize = 65_536;
+/// The pause before the next try to append to a full ring.
+const FULL_RING_PAUSE: Duration = Duration::from_millis(5);
 
-/// Counts a producer for as long as it lives.
-struct Counted<'a>(&'a AtomicU64);
-
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicU64) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Takes a stream to its end.
-pub(crate) fn take(reader: &mut Reader<'_>, stream: &Arc<UnixStream>, peer: Peer, daemon: &Daemon) -> Result<(), End> {
-    let _counted = Counted::new(&daemon.producers);
-    let source = peer.to_string();
+/// Ingests a stream to its end.
+pub(crate) fn ingest(
+    reader: &mut PeerReader<'_>,
+    socket: &Arc<UnixStream>,
+    peer: Peer,
+    writer: &SharedWriter,
+) -> Result<(), End> {
+    let _counted = writer.count_producer();
     tracing::debug!(%peer, "producer connected");
-    let mut sum = Ingested::default();
-    let mut acks = Acks::new(stream);
-    let end = take_batches(reader, &source, daemon, &mut sum, &mut acks);
-    tracing::debug!(%peer, rows = sum.ack.rows, "producer done");
+    let mut acks = Acks::new(socket);
+    let mut stream = ProducerStream {
+        writer,
+        source: peer.to_string(),
+        normalizer: writer.normalizer(),
+        ack_mode: None,
+        total: Ingested::default(),
+    };
+    let end = stream.ingest_batches(reader, &mut acks);
+    let total = stream.total;
+    tracing::debug!(%peer, rows = total.ack.rows, "producer disconnected");
     match end {
         Ok(()) => {
-            acks.send(sum.ack, sum.through_seq)?;
+            acks.send(total.ack, total.through_seq)?;
             acks.finish()
         }
-        Err(End::Refused(why)) => {
-            // The batches before are acknowledged first.
-            acks.finish_swallowing(Instant::now() + LINGER)?;
-            Err(End::Refused(why))
+        Err(End::Rejected(why)) => {
+            // The batches before the faulty one are acknowledged before the error is sent.
+            acks.finish_draining(Instant::now() + REJECT_GRACE)?;
+            Err(End::Rejected(why))
         }
-        Err(End::Gone) => Err(End::Gone),
+        Err(End::Disconnected) => Err(End::Disconnected),
     }
 }
 
-fn take_batches(
-    reader: &mut Reader<'_>,
-    source: &str,
-    daemon: &Daemon,
-    sum: &mut Ingested,
-    acks: &mut Acks<'_>,
-) -> Result<(), End> {
-    let mut decoder = Decoder::new();
-    let mut intake = daemon.intake.clone();
-    let mut mode = None;
-    let messages = Messages::new(daemon.max_message_bytes());
-    loop {
-        let message = messages.read(reader)?;
-        // What was taken is acknowledged before the end is looked at.
-        if daemon.is_over() {
-            return Err(End::Gone);
-        }
-        let Some(message) = message else { return Ok(()) };
-        let Some(batch) = decoder.decode(message).map_err(End::Refused)? else { continue };
-        if mode.is_none() {
-            // A stream has one schema.
-            let asked = ack_mode(&batch, daemon)?;
-            if asked == AckMode::Durable {
-                acks.wait_for_disk(daemon.durability.clone())?;
+/// A stream of bars, and what became of its rows so far.
+struct ProducerStream<'a> {
+    writer: &'a SharedWriter,
+    /// Names the producer in the quarantine.
+    source: String,
+    normalizer: BatchNormalizer,
+    /// `None` before the first batch.
+    ack_mode: Option<AckMode>,
+    total: Ingested,
+}
+
+impl ProducerStream<'_> {
+    fn ingest_batches(&mut self, reader: &mut PeerReader<'_>, acks: &mut Acks<'_>) -> Result<(), End> {
+        let mut batches = BatchReader::new(reader, self.writer.max_message_bytes());
+        loop {
+            let batch = batches.read_batch()?;
+            if self.writer.is_shutting_down() {
+                return Err(End::Disconnected);
             }
-            mode = Some(asked);
+            let Some(batch) = batch else { return Ok(()) };
+            self.set_ack_mode(&batch, acks)?;
+            self.append(batch)?;
+            acks.send(self.total.ack, self.total.through_seq)?;
         }
-        let (begun, rows) = (sum.ack.rows, batch.num_rows());
-        if (1..=PIECE).contains(&rows) {
-            take_piece(daemon, &mut intake, batch, source, begun, sum)?;
-        } else {
-            for first in (0..rows).step_by(PIECE) {
-                let piece = batch.slice(first, PIECE.min(rows - first));
-                take_piece(daemon, &mut intake, piece, source, begun + first as u64, sum)?;
+    }
+
+    /// Sets the acknowledgement mode from the first batch: a stream has one schema.
+    fn set_ack_mode(&mut self, batch: &RecordBatch, acks: &mut Acks<'_>) -> Result<(), End> {
+        if self.ack_mode.is_none() {
+            let mode = self.writer.ack_mode(batch.schema_ref().metadata().get(ACK)).map_err(End::Rejected)?;
+            if mode == AckMode::Durable {
+                acks.wait_for_disk(self.writer.durability_waiter())?;
+            }
+            self.ack_mode = Some(mode);
+        }
+        Ok(())
+    }
+
+    /// Appends a batch in pieces, and waits for room where the ring is full.
+    fn append(&mut self, batch: RecordBatch) -> Result<(), End> {
+        let rows = batch.num_rows();
+        if (1..=MAX_PIECE_ROWS).contains(&rows) {
+            return self.append_piece(batch);
+        }
+        for first in (0..rows).step_by(MAX_PIECE_ROWS) {
+            self.append_piece(batch.slice(first, MAX_PIECE_ROWS.min(rows - first)))?;
+        }
+        Ok(())
+    }
+
+    fn append_piece(&mut self, piece: RecordBatch) -> Result<(), End> {
+        let batch = self.normalizer.normalize(piece, &self.source, self.total.ack.rows);
+        let batch = batch.map_err(|error| End::Rejected(error.to_string()))?;
+        self.append_rows(&batch)
+    }
+
+    fn append_rows(&mut self, batch: &NormalizedBatch) -> Result<(), End> {
+        let mut next = 0;
+        while next < batch.rows() {
+            let ingested = self.writer.ingest(batch, next).ok_or(End::Disconnected)?;
+            let ingested = ingested.map_err(|error| End::Rejected(error.to_string()))?;
+            self.total.ack += ingested.ack;
+            self.total.through_seq = self.total.through_seq.max(ingested.through_seq);
+            next = ingested.next;
+            if next < batch.rows() {
+                if self.writer.is_shutting_down() {
+                    return Err(End::Disconnected);
+                }
+                std::thread::sleep(FULL_RING_PAUSE);
             }
         }
-        acks.send(sum.ack, sum.through_seq)?;
+        Ok(())
     }
-}
-
-/// When the rows of a stream are acknowledged, by its schema's metadata or else by `bus.toml`.
-fn ack_mode(batch: &RecordBatch, daemon: &Daemon) -> Result<AckMode, End> {
-    let schema = batch.schema();
-    let Some(asked) = schema.metadata().get(ACK) else { return Ok(daemon.bus.settings().ack) };
-    let refused = |why: String| End::Refused(format!("schema metadata {ACK}: {why}"));
-    let mode = asked.parse().map_err(refused)?;
-    if mode == AckMode::Durable && daemon.ring_is_volatile {
-        let ring = daemon.bus.ring();
-        return Err(refused(format!(
-            "the ring {} is on tmpfs and does not survive a loss of power: nothing in it is durable",
-            ring.display()
-        )));
-    }
-    Ok(mode)
-}
-
-/// Has all of `piece` taken, however long that needs.
-fn take_piece(
-    daemon: &Daemon,
-    intake: &mut BatchNormalizer,
-    piece: RecordBatch,
-    source: &str,
-    first_row: u64,
-    sum: &mut Ingested,
-) -> Result<(), End> {
-    let incoming = intake.normalize(piece, source, first_row);
-    let incoming = incoming.map_err(|error| End::Refused(error.to_string()))?;
-    take_all(daemon, &incoming, sum)
-}
-
-/// Has the rows taken, however long that needs.
-fn take_all(daemon: &Daemon, incoming: &NormalizedBatch, sum: &mut Ingested) -> Result<(), End> {
-    let mut next = 0;
-    while next < incoming.rows() {
-        let taken = daemon.take(incoming, next).ok_or(End::Gone)?;
-        let taken = taken.map_err(|error| End::Refused(error.to_string()))?;
-        sum.ack += taken.ack;
-        sum.through_seq = sum.through_seq.max(taken.through_seq);
-        next = taken.next;
-        if next < incoming.rows() {
-            if daemon.is_over() {
-                return Err(End::Gone);
-            }
-            std::thread::sleep(FULL_PAUSE);
-        }
-    }
-    Ok(())
 }

@@ -1,5 +1,5 @@
+//! A bus in a temporary directory, its daemon as a process, producers, and generated bars.
 #![allow(dead_code, reason = "each test program uses a part of it")]
-//! A bus in a temporary directory with the daemon as a process of its own, producers, and bars that are made up.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,17 +14,18 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMi
 use arrow::ipc::writer::StreamWriter;
 use barbus::protocol::{Ack, Answer, Stat};
 use barbus_archive::Archive;
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a slow machine.
+/// Longer than any step takes on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// Settings that make a small ring quickly.
+/// Settings of a small ring, which is created quickly.
 pub(crate) const SMALL: &str = "[ring]\nsize = \"4MB\"\nrows_per_block = 1024\ntip_rows = 1024\nsymbols = 256\n";
 
-/// Asks until there is an answer.
+/// Polls until `ask` returns a value.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -37,14 +38,14 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The bus of one test; dropping it kills the daemon, and shows its log where the test is failing.
+/// The bus of one test. Dropping it kills the daemon, and prints its log if the test fails.
 pub(crate) struct Bus {
     folder: TempDir,
     daemon: Option<Child>,
 }
 
 impl Bus {
-    /// A bus with this `bus.toml`; no daemon runs.
+    /// A bus with this `bus.toml` and no daemon.
     pub(crate) fn new(settings: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("barbusd-").tempdir().unwrap();
         let bus = Self { folder, daemon: None };
@@ -53,7 +54,7 @@ impl Bus {
         bus
     }
 
-    /// A bus of mainland stocks with a small ring, its daemon running.
+    /// A bus of mainland stocks with a small ring and a running daemon.
     pub(crate) fn running() -> Self {
         let mut bus = Self::new(&format!("calendar = \"XSHG\"\n{SMALL}"));
         bus.start(&[]);
@@ -74,7 +75,7 @@ impl Bus {
         command
     }
 
-    /// Starts the daemon and waits till it answers.
+    /// Starts the daemon and waits until it accepts a connection.
     pub(crate) fn start(&mut self, options: &[&str]) {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
         self.daemon = Some(self.command(options).stderr(log).spawn().unwrap());
@@ -85,7 +86,7 @@ impl Bus {
         });
     }
 
-    /// Runs the daemon to its end, which comes soon; its exit code and what it says.
+    /// Runs a daemon that fails to start. Returns its exit code and its standard error.
     pub(crate) fn refused(&self, options: &[&str]) -> (Option<i32>, String) {
         let output = self.command(options).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -95,10 +96,10 @@ impl Bus {
         self.daemon.as_ref().unwrap().id()
     }
 
-    /// Sends a signal and waits for the daemon's end.
+    /// Sends a signal and waits until the daemon has ended.
     pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
         let mut daemon = self.daemon.take().unwrap();
-        kill_process(Pid::from_child(&daemon), signal).unwrap();
+        kill(Pid::from_raw(daemon.id() as i32), signal).unwrap();
         until("the daemon's end", || daemon.try_wait().unwrap())
     }
 
@@ -106,7 +107,7 @@ impl Bus {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// One request and its answer.
+    /// Sends one request and returns its answer.
     #[track_caller]
     pub(crate) fn request(&self, request: &str) -> Value {
         let mut connection = Connection::to(self);
@@ -126,7 +127,8 @@ impl Bus {
         assert_eq!(close["archived"], true, "{close}");
     }
 
-    /// The archived day has exactly the bars of `batch`, whose rows are in the order of symbol and frame.
+    /// Asserts that the archived day has exactly the bars of `batch`, which is sorted by symbol and
+    /// frame.
     #[track_caller]
     pub(crate) fn assert_archived(&self, day: &str, batch: &RecordBatch) {
         let bus = barbus::Bus::open(self.path()).unwrap();
@@ -146,7 +148,7 @@ impl Bus {
         }
     }
 
-    /// Every line of the quarantine.
+    /// Returns every line of the quarantine.
     pub(crate) fn quarantine(&self) -> Vec<Value> {
         let files = std::fs::read_dir(self.path().join("quarantine")).map_or(Vec::new(), |files| files.collect());
         let texts = files.into_iter().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
@@ -168,14 +170,15 @@ impl Drop for Bus {
     }
 }
 
-/// A path on a tmpfs for a ring; the file is removed with the value.
+/// A path on a tmpfs for a ring. Dropping it removes the file.
 pub(crate) struct MemoryFile(PathBuf);
 
 impl MemoryFile {
-    /// Nothing is there yet. Says that the test is skipped where `/dev/shm` is no tmpfs.
+    /// Creates no file. `None`, with a message, where `/dev/shm` is no tmpfs.
     pub(crate) fn new(name: &str) -> Option<Self> {
         let folder = std::path::Path::new("/dev/shm");
-        let found = rustix::fs::statfs(folder).is_ok_and(|found| found.f_type as u64 == 0x0102_1994);
+        let found = nix::sys::statfs::statfs(folder)
+            .is_ok_and(|found| found.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC);
         if !found {
             println!("skipped: /dev/shm is no tmpfs");
         }
@@ -209,19 +212,19 @@ impl Connection {
         Self { stream, answers }
     }
 
-    /// Sends bytes. That the daemon hung up already is no failure: its answer tells.
+    /// Sends bytes. The daemon may have hung up already: the test then checks its answer.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// The next answer; `None` where the daemon hung up.
+    /// Reads the next answer; `None` where the daemon hung up.
     pub(crate) fn line(&mut self) -> Option<Value> {
         let mut line = String::new();
         self.answers.read_line(&mut line).ok()?;
         serde_json::from_str(&line).ok()
     }
 
-    /// The next answer, if it has come.
+    /// Reads the next answer if it has arrived.
     pub(crate) fn line_now(&mut self) -> Option<Value> {
         self.stream.set_nonblocking(true).unwrap();
         let line = self.line();
@@ -229,7 +232,7 @@ impl Connection {
         line
     }
 
-    /// The next answer, an acknowledgement.
+    /// Reads the next answer, which must be an acknowledgement.
     #[track_caller]
     pub(crate) fn ack(&mut self) -> Ack {
         let line = self.line().expect("an answer");
@@ -239,7 +242,7 @@ impl Connection {
         }
     }
 
-    /// The next answer, an error, after which the daemon hangs up.
+    /// Reads the next answer, which must be an error, after which the daemon hangs up.
     #[track_caller]
     pub(crate) fn error(&mut self) -> String {
         let line = self.line().expect("an answer");
@@ -251,19 +254,19 @@ impl Connection {
         error
     }
 
-    /// Says that nothing more comes.
+    /// Closes the sending side.
     pub(crate) fn half_close(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Every answer that still comes.
+    /// Closes the sending side and reads all further answers.
     pub(crate) fn rest(mut self) -> Vec<Value> {
         self.half_close();
         std::iter::from_fn(|| self.line()).collect()
     }
 }
 
-/// Batches as a stream with its end marker.
+/// Encodes batches as a stream with its end marker.
 pub(crate) fn stream(batches: &[RecordBatch]) -> Vec<u8> {
     let mut writer = StreamWriter::try_new(Vec::new(), &batches[0].schema()).unwrap();
     for batch in batches {
@@ -272,7 +275,7 @@ pub(crate) fn stream(batches: &[RecordBatch]) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-/// Sends batches as one stream and gives the last acknowledgement.
+/// Sends batches as one stream and returns the last acknowledgement.
 #[track_caller]
 pub(crate) fn publish(bus: &Bus, batches: &[RecordBatch]) -> Ack {
     let mut connection = Connection::to(bus);
@@ -281,7 +284,9 @@ pub(crate) fn publish(bus: &Bus, batches: &[RecordBatch]) -> Ack {
     serde_json::from_value(last).unwrap()
 }
 
-/// So many minutes of a day of mainland stocks, all symbols, in the order of symbol and frame; every value tells which bar it is from.
+/// Bars of mainland stocks: `minutes` of a day for each symbol, sorted by symbol and frame.
+///
+/// Every bar has other values, so that a misplaced one is found.
 pub(crate) fn bars(day: &str, symbols: &[&str], minutes: i64) -> RecordBatch {
     let morning: jiff::Timestamp = format!("{day}T01:31:00Z").parse().unwrap();
     let frame = |minute: i64| {
@@ -313,12 +318,12 @@ pub(crate) fn bars(day: &str, symbols: &[&str], minutes: i64) -> RecordBatch {
     .unwrap()
 }
 
-/// The rows, a batch for each.
+/// Splits a batch into batches of one row.
 pub(crate) fn singly(rows: &RecordBatch) -> Vec<RecordBatch> {
     (0..rows.num_rows()).map(|row| rows.slice(row, 1)).collect()
 }
 
-/// The batch with one column replaced, or without it.
+/// Replaces a column of the batch, or removes it.
 pub(crate) fn with_column(batch: &RecordBatch, name: &str, column: Option<ArrayRef>) -> RecordBatch {
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns()).filter_map(|(field, values)| {

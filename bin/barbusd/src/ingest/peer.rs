@@ -1,0 +1,86 @@
+//! The other end of a connection: who it is, why the daemon closes it, and how long it may take.
+
+use std::fmt;
+use std::io::{BufReader, ErrorKind, Read};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// How long a rejected peer has to read the reason while the daemon discards what it still sends.
+pub(crate) const REJECT_GRACE: Duration = Duration::from_secs(2);
+
+/// How often a thread that waits for a peer or for the disk checks whether to go on waiting.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The buffered bytes of one peer.
+pub(crate) type PeerReader<'a> = BufReader<&'a UnixStream>;
+
+/// The process at the other end, as the kernel reports it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    pid: Option<i32>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+}
+
+impl Peer {
+    /// The process that opened this connection.
+    pub(crate) fn of(stream: &tokio::net::UnixStream) -> Self {
+        let credentials = stream.peer_cred().ok();
+        Self {
+            pid: credentials.as_ref().and_then(tokio::net::unix::UCred::pid),
+            uid: credentials.as_ref().map(tokio::net::unix::UCred::uid),
+            gid: credentials.as_ref().map(tokio::net::unix::UCred::gid),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.pid, self.uid) {
+            (Some(pid), Some(uid)) => write!(f, "pid {pid} uid {uid}"),
+            (None, Some(uid)) => write!(f, "uid {uid}"),
+            _ => f.write_str("unknown"),
+        }
+    }
+}
+
+/// Why the daemon closes a connection before the peer has finished.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The peer sent something that the daemon cannot read or do; the text is the answer to it.
+    Rejected(String),
+    /// The peer hung up or the daemon is shutting down: no answer is possible.
+    Disconnected,
+}
+
+impl From<std::io::Error> for End {
+    fn from(_: std::io::Error) -> Self {
+        Self::Disconnected
+    }
+}
+
+/// Reads and discards what a peer still sends.
+///
+/// Returns when the peer has closed its side, when `is_done` is true, or at the deadline.
+/// A peer in the middle of a long write finishes it and then reads its answer.
+/// Without this it would fail to write and never read the answer.
+pub(crate) fn drain(
+    mut socket: &UnixStream,
+    deadline: Instant,
+    mut is_done: impl FnMut() -> bool,
+) -> std::io::Result<()> {
+    let mut discarded = [0; 8 * 1024];
+    while !is_done() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        socket.set_read_timeout(Some(left.min(POLL_INTERVAL)))?;
+        match socket.read(&mut discarded) {
+            Ok(0) => break,
+            Err(error) if ![ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&error.kind()) => break,
+            _ => {}
+        }
+    }
+    Ok(())
+}
