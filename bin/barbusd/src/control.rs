@@ -7,8 +7,8 @@ use barbus::protocol::{Answer, DayClose, Request};
 use barbus::{Bus, Date};
 use jiff::Timestamp;
 
-use crate::ingest::peer::{End, PeerReader};
 use crate::json_lines;
+use crate::peer::{End, PeerReader};
 use crate::shared_writer::SharedWriter;
 
 /// Answers requests, one line of JSON each, until the peer sends no more.

@@ -1,17 +1,20 @@
 //! The barbus daemon: a [`barbus_writer::Writer`] behind a Unix socket.
 //!
 //! A library with two entry points, `barbusd BUS` and `barbus daemon BUS`.
-//! `server` accepts connections on the `socket` and gives each a thread in `ingest`, which checks
-//! the peer's `access`. The thread serves a stream of bars or, in `control`, requests.
-//! Both use the `shared_writer`. `alerts` watches the readers.
+//! `server` accepts connections on the `socket` and gives each a thread (`connection_threads`).
+//! `connection` checks the peer's `access` and then serves a stream of bars (`ingest`) or requests
+//! (`control`). Both use the `shared_writer`. `alerts` watches the readers of the bus.
 #![forbid(unsafe_code)]
 
 mod access;
 mod alerts;
+mod connection;
+mod connection_threads;
 mod control;
 mod ingest;
 mod json_lines;
 mod logs;
+mod peer;
 mod server;
 mod shared_writer;
 mod socket;

@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access::Access;
 use crate::alerts;
-use crate::ingest::connection_threads::ConnectionThreads;
+use crate::connection_threads::ConnectionThreads;
 use crate::shared_writer::SharedWriter;
 use crate::socket::Socket;
 use crate::watch::WriterWatch;

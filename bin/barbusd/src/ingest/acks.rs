@@ -21,8 +21,8 @@ use barbus_writer::DurabilityWaiter;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 
-use crate::ingest::peer::{End, POLL_INTERVAL, drain};
 use crate::json_lines;
+use crate::peer::{End, POLL_INTERVAL, drain};
 
 /// Most acknowledgements that wait for the disk. When the queue is full, a new one replaces the
 /// newest of them.

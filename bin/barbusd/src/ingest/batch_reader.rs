@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 
 use crate::ingest::decoder::Decoder;
 use crate::ingest::framing::read_message;
-use crate::ingest::peer::End;
+use crate::peer::End;
 
 /// Reads the record batches of an Arrow IPC stream, with the limits that hold for a producer.
 ///

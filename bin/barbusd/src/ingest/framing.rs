@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read};
 use arrow::buffer::{Buffer, MutableBuffer};
 use arrow::ipc::{MessageHeader, RecordBatch, root_as_message};
 
-use crate::ingest::peer::End;
+use crate::peer::End;
 
 /// The first bytes of every message.
 pub(crate) const MARKER: [u8; 4] = [0xff; 4];

@@ -13,7 +13,7 @@ use barbus_writer::{BatchNormalizer, Ingested, NormalizedBatch};
 
 use crate::ingest::acks::Acks;
 use crate::ingest::batch_reader::BatchReader;
-use crate::ingest::peer::{End, Peer, PeerReader, REJECT_GRACE};
+use crate::peer::{End, Peer, PeerReader, REJECT_GRACE};
 use crate::shared_writer::SharedWriter;
 
 /// Most rows appended under one lock of the writer: more would keep other producers waiting.

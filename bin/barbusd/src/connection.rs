@@ -9,8 +9,8 @@ use std::time::Instant;
 use barbus::protocol::Answer;
 
 use crate::access::Access;
-use crate::ingest::peer::{End, Peer, PeerReader, REJECT_GRACE, drain};
 use crate::ingest::stream;
+use crate::peer::{End, Peer, PeerReader, REJECT_GRACE, drain};
 use crate::shared_writer::SharedWriter;
 use crate::{control, json_lines};
 

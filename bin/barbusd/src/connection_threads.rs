@@ -17,9 +17,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use crate::access::Access;
-use crate::ingest::connection;
-use crate::ingest::peer::Peer;
+use crate::connection;
 use crate::json_lines;
+use crate::peer::Peer;
 use crate::shared_writer::SharedWriter;
 
 /// Most connections at once. The next one gets an error and is closed.
