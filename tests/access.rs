@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -87,7 +88,7 @@ fn members_of_the_group_are_seen_reading() {
         let file = stage.bus().join("readers").join(seen["id"].as_str().expect("text"));
         assert!(!stage.run_as(&stage.other, &["rm", "-f", file.to_str().expect("text")]).status.success());
     }
-    running.signal(Signal::KILL);
+    running.signal(Signal::SIGKILL);
     drop(running);
     wait::until("its file to go", || readers(&stage.keeper).is_empty().then_some(()));
 
@@ -187,7 +188,7 @@ impl Stage {
                 return None;
             }
         }
-        if !rustix::process::getuid().is_root() {
+        if !nix::unistd::getuid().is_root() {
             println!("skipped: making users takes root");
             return None;
         }
@@ -318,7 +319,7 @@ impl Stage {
 
     fn stop(&mut self) {
         let mut daemon = self.daemon.take().expect("it runs");
-        kill_process(Pid::from_child(&daemon), Signal::TERM).expect("a child can be signalled");
+        kill(Pid::from_raw(daemon.id() as i32), Signal::SIGTERM).expect("a child can be signalled");
         let status = wait::until("the daemon's end", || daemon.try_wait().expect("can be waited for"));
         assert_eq!(status.code(), Some(0), "{}", self.log());
     }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::bus::{Bus, Counts};
@@ -90,10 +90,10 @@ fn a_paused_reader_is_told_exactly_what_it_missed() {
     let reader = start(&bus, "oldest", &["--until-close", "1"]);
     bus.publish(&bus.write("1.csv", market::csv(&bars[..100])), &[]);
     wait::until("the reader at the tip", || (reader.lines_so_far() == 101).then_some(()));
-    reader.signal(Signal::STOP);
+    reader.signal(Signal::SIGSTOP);
     let rest = bus.write("2.csv", market::csv(&bars[100..]));
     assert_eq!(bus.publish(&rest, &[]), Counts::all_accepted(bars.len() - 100));
-    reader.signal(Signal::CONT);
+    reader.signal(Signal::SIGCONT);
     wait::until("the reader at the end", || reader.output_has(&format!("\"seq\": {},", bars.len() - 1)).then_some(()));
     bus.close_day();
 

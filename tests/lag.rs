@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use barbus::{Event, Reader, Start};
-use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::bus::{Bus, names};
@@ -37,7 +37,7 @@ fn reader(bus: &Bus, name: &str, role: &str) -> Running {
 #[test]
 fn child() {
     let Some(bus) = std::env::var_os(CHILD_BUS) else { return };
-    set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may wish to die");
+    set_pdeathsig(Signal::SIGKILL).expect("a process may wish to die");
     let role = std::env::var(CHILD_ROLE).expect("a role");
     let reader = Reader::open(bus).expect("a bus").name(&std::env::var(CHILD_NAME).expect("a name"));
     let say = |word: &str| {
@@ -146,7 +146,7 @@ fn readers_are_listed_and_the_dead_disappear() {
     assert_eq!(csv.lines().count(), 4);
 
     // One is killed, one ends; both are gone, and so are their files.
-    slow.signal(Signal::KILL);
+    slow.signal(Signal::SIGKILL);
     drop(slow);
     drop(quick);
     wait::until("the dead to disappear", || (readers(&bus).len() == 1).then_some(()));
@@ -190,13 +190,13 @@ fn hostile_files_disturb_nobody() {
     .into_iter()
     .map(|(name, bytes)| {
         let file = fs::File::create(folder.join(name)).expect("ours");
-        flock(&file, FlockOperation::NonBlockingLockExclusive).expect("nobody has it");
+        file.try_lock().expect("nobody has it");
         file.write_all_at(&bytes, 0).expect("ours");
         file
     })
     .collect();
     let long = fs::File::create(folder.join("7-00000007")).expect("ours");
-    flock(&long, FlockOperation::NonBlockingLockExclusive).expect("nobody has it");
+    long.try_lock().expect("nobody has it");
     long.set_len(1 << 40).expect("a hole");
     fs::create_dir(folder.join("8-00000008")).expect("ours");
     std::os::unix::fs::symlink("/dev/zero", folder.join("9-00000009")).expect("ours");
@@ -246,7 +246,7 @@ fn the_daemon_warns_before_a_stopped_reader_is_overtaken() {
     wait::until("the reader at the tip", || {
         named(&bus, "barbus tail").filter(|reader| reader["lag_bars"] == 0 && reader["position"] != 0)
     });
-    tail.signal(Signal::STOP);
+    tail.signal(Signal::SIGSTOP);
 
     let mut lag = 0;
     loop {
@@ -273,7 +273,7 @@ fn the_daemon_warns_before_a_stopped_reader_is_overtaken() {
     let table = bus.barbus("readers", [] as [&str; 0]).ok();
     assert!(table.contains(" lapped"), "{table}");
 
-    tail.signal(Signal::CONT);
+    tail.signal(Signal::SIGCONT);
     wait::until("the all-clear", || bus.log().contains("reader keeps up again").then_some(()));
     assert_eq!(bus.log().matches("falls behind").count(), 1, "told once\n{}", bus.log());
     assert_eq!(bus.log().matches("was overtaken").count(), 1, "told once\n{}", bus.log());
@@ -320,7 +320,7 @@ fn a_dead_writer_is_seen() {
     let age = reader.newest_age().expect("a bar came");
     wait::until("it to become older", || reader.newest_age().filter(|now| *now > age));
 
-    for signal in [Signal::KILL, Signal::TERM] {
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
         assert!(wait::until("the writer", || reader.writer_alive().then_some(true)));
         bus.end_with(signal);
         wait::until("the writer's death to be seen", || (!reader.writer_alive()).then_some(()));
@@ -329,8 +329,8 @@ fn a_dead_writer_is_seen() {
     }
     // A writer that hangs says nothing either.
     wait::until("the writer", || reader.writer_alive().then_some(()));
-    bus.signal(Signal::STOP);
+    bus.signal(Signal::SIGSTOP);
     wait::until("its silence to be seen", || (!reader.writer_alive()).then_some(()));
-    bus.signal(Signal::CONT);
+    bus.signal(Signal::SIGCONT);
     wait::until("the writer again", || reader.writer_alive().then_some(()));
 }

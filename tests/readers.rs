@@ -5,7 +5,8 @@ use std::io::Write;
 use std::process::Command;
 
 use barbus::{Event, Reader, Start, WaitStrategy};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::bus::{Bus, Counts};
@@ -80,7 +81,7 @@ fn reading_makes_no_system_call() {
 #[test]
 fn child() {
     let Some(bus) = std::env::var_os(CHILD_BUS) else { return };
-    set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may wish to die");
+    set_pdeathsig(Signal::SIGKILL).expect("a process may wish to die");
     let mut reader =
         Reader::open(bus).expect("a bus").start_at(Start::Oldest).expect("a start").wait_strategy(WaitStrategy::Spin);
     let mut next = 0;
@@ -212,12 +213,12 @@ fn a_stopped_reader_stops_nobody_and_is_told_what_it_missed() {
     let mut tail = Running::start(&mut tail, false);
     bus.publish(&bus.write("1.csv", market::csv(&bars[..100])), &[]);
     wait::until("the reader at work", || (tail.lines_so_far() == 100).then_some(()));
-    tail.signal(Signal::STOP);
+    tail.signal(Signal::SIGSTOP);
     assert_eq!(
         bus.publish(&bus.write("2.csv", market::csv(&bars[100..])), &[]),
         Counts::all_accepted(bars.len() - 100)
     );
-    tail.signal(Signal::CONT);
+    tail.signal(Signal::SIGCONT);
     bus.publish(&bus.write("3.csv", market::csv(&market::minutes(&["LAST"], "2024-03-07T00:01:00Z", 1))), &[]);
     wait::until("the reader at the end", || tail.output_has("LAST").then_some(()));
     tail.child.kill().expect("it runs");

@@ -1,6 +1,6 @@
 //! Ends of the daemon, asked for and not, and what is there afterwards.
 
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 
 use crate::support::bus::{Bus, Counts};
 use crate::support::command::{self, Running};
@@ -14,7 +14,7 @@ const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 /// Promise 8, over a restart: what was acknowledged is known.
 #[test]
 fn sigterm_and_sigint_end_it_cleanly() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut bus = Bus::running("XSHG");
         let bars = market::xshg_day(&SYMBOLS, "2024-03-04");
         let csv = bus.write("bars.csv", market::csv(&bars));

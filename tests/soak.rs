@@ -12,7 +12,8 @@ use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType, UInt64T
 use barbus::{Bus as BusDirectory, Event, Publisher, Reader, Start, View, WaitStrategy};
 use barbus_archive::Archive;
 use jiff::{Timestamp, ToSpan, civil};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 
 use crate::support::bus::{Bus, names};
 use crate::support::command::Running;
@@ -161,7 +162,7 @@ fn memory_and_descriptors_stay_as_they_are() {
 #[test]
 fn child() {
     let Some(asked) = std::env::var_os(CHILD) else { return };
-    set_parent_process_death_signal(Some(Signal::KILL)).expect("a process may wish to die");
+    set_pdeathsig(Signal::SIGKILL).expect("a process may wish to die");
     let asked = asked.into_string().expect("UTF-8");
     let (kind, bus) = asked.split_once(' ').expect("two words");
     let start = if kind == "lasting" { Start::Oldest } else { Start::Live };

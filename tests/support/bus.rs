@@ -10,7 +10,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -151,8 +152,8 @@ impl Bus {
 
     /// Sends a signal to the daemon.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid fits")).expect("a pid is positive");
-        kill_process(pid, signal).expect("the daemon can be signalled");
+        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid fits"));
+        kill(pid, signal).expect("the daemon can be signalled");
     }
 
     /// Ends the daemon with `signal` and waits for its end.
@@ -169,13 +170,13 @@ impl Bus {
 
     /// Ends the daemon with SIGTERM and asserts that it ended cleanly.
     pub(crate) fn stop(&mut self) {
-        let status = self.end_with(Signal::TERM);
+        let status = self.end_with(Signal::SIGTERM);
         assert!(status.success(), "the daemon ended with {status}:\n{}", self.log());
     }
 
     /// Ends the daemon as `kill -9` does.
     pub(crate) fn kill(&mut self) {
-        self.end_with(Signal::KILL);
+        self.end_with(Signal::SIGKILL);
     }
 
     fn log_path(&self) -> PathBuf {

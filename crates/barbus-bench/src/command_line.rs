@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use barbus::Bus;
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Longer than a daemon takes to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,7 +52,7 @@ impl Daemon {
 
     /// Ends it by a signal.
     pub(crate) fn end(mut self, signal: Signal) -> anyhow::Result<()> {
-        kill_process(Pid::from_child(&self.0), signal)?;
+        kill(Pid::from_raw(self.0.id() as i32), signal)?;
         self.0.wait()?;
         Ok(())
     }

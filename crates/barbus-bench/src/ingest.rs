@@ -11,7 +11,7 @@ use arrow::array::{Array, Float64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType};
 use barbus::Bus;
 use barbus_archive::Archive;
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 
 use crate::command_line::{self, Daemon};
 use crate::report::Report;
@@ -96,5 +96,5 @@ pub(crate) fn on_a_bus(
     let file = data.join(FILE);
     let file = file.to_str().context("the folder's name is UTF-8")?;
     work(&bus, file, &run)?;
-    daemon.end(Signal::TERM)
+    daemon.end(Signal::SIGTERM)
 }

@@ -8,7 +8,7 @@ use anyhow::ensure;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use barbus::protocol::Ack;
 use barbus::{Bus, Publisher};
-use rustix::process::Signal;
+use nix::sys::signal::Signal;
 
 use crate::command_line::{self, Daemon};
 use crate::report::Report;
@@ -44,9 +44,9 @@ pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
     eprintln!("{bars} bars of one day in {} blocks", stat.blocks);
     for _ in 0..rounds {
         for (signal, known, system) in [
-            (Signal::TERM, false, "after SIGTERM, a new bar"),
-            (Signal::KILL, false, "after kill -9, a new bar"),
-            (Signal::KILL, true, "after kill -9, a bar that is there"),
+            (Signal::SIGTERM, false, "after SIGTERM, a new bar"),
+            (Signal::SIGKILL, false, "after kill -9, a new bar"),
+            (Signal::SIGKILL, true, "after kill -9, a bar that is there"),
         ] {
             daemon.end(signal)?;
             let bar = if known { minute(next / 2) } else { minute(next) }.slice(0, 1);
@@ -60,7 +60,7 @@ pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
             report.add(MEASURE, system, None, "ms", ms);
         }
     }
-    daemon.end(Signal::KILL)
+    daemon.end(Signal::SIGKILL)
 }
 
 fn connect(bus: &Bus, daemon: &mut Daemon) -> anyhow::Result<Publisher> {

@@ -1,6 +1,8 @@
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use barbus_shm::is_on_tmpfs;
+
 use crate::settings::{InitOptions, Settings, template};
 use crate::{Error, Result};
 
@@ -76,9 +78,7 @@ impl Bus {
     pub fn ring_is_volatile(&self) -> Result<bool> {
         let ring = self.ring();
         let folder = ring.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let found = nix::sys::statfs::statfs(folder);
-        let found = found.map_err(|errno| Error::io(folder, "look at the file system of", errno.into()))?;
-        Ok(found.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
+        is_on_tmpfs(folder).map_err(|error| Error::io(folder, "look at the file system of", error))
     }
 
     /// The socket that producers connect to.

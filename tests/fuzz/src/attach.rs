@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use barbus_ring::layout::*;
 use barbus_ring::{Polled, Ring, RingReader, RingStart, RingWriter, Row, RowLocation, Spec, SymbolId, create};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Most changes of one input.
 const MAX_CHANGES: usize = 64;
@@ -165,7 +166,7 @@ impl Input<'_> {
 
 /// A file without a name, and the path that it can be opened by.
 fn scratch() -> (File, PathBuf) {
-    let file = rustix::fs::memfd_create("barbus-fuzz", rustix::fs::MemfdFlags::CLOEXEC).expect("a file in memory");
+    let file = memfd_create("barbus-fuzz", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     (file.into(), path)
 }

@@ -1,41 +1,50 @@
-use rustix::thread::{CpuSet, sched_setaffinity};
+//! Which core a thread runs on.
 
-/// The calling thread, and those that it starts from here on, run on one core alone: the one with number `core` among those that it may run on,
-/// which a container may have limited. Where there are not as many it is the last of them.
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// The calling thread, for the affinity calls.
+const THIS_THREAD: Pid = Pid::from_raw(0);
+
+/// Binds the calling thread, and threads that it starts from here on, to one core.
+///
+/// `core` counts the cores that the thread may run on, which a container may have limited. If there
+/// are fewer, the thread runs on the last of them.
 pub fn pin(core: usize) {
     let alone = |core: &usize| {
         let mut set = CpuSet::new();
-        set.set(*core);
-        sched_setaffinity(None, &set).is_ok()
+        set.set(*core).and_then(|()| sched_setaffinity(THIS_THREAD, &set)).is_ok()
     };
-    let _ = (0..CpuSet::MAX_CPU).filter(alone).nth(core);
+    let _ = (0..CpuSet::count()).filter(alone).nth(core);
 }
 
 /// Undoes [`pin`].
 pub fn unpin() {
     let mut set = CpuSet::new();
-    (0..CpuSet::MAX_CPU).for_each(|core| set.set(core));
-    let _ = sched_setaffinity(None, &set);
+    (0..CpuSet::count()).for_each(|core| set.set(core).expect("below the size of the set"));
+    let _ = sched_setaffinity(THIS_THREAD, &set);
 }
 
 #[cfg(test)]
 mod tests {
-    use rustix::thread::sched_getaffinity;
+    use nix::sched::sched_getaffinity;
 
     use super::*;
 
     #[test]
-    fn a_thread_is_on_one_core_until_it_is_let_go() {
-        let cores = || sched_getaffinity(None).unwrap();
+    fn a_thread_is_on_one_core_until_it_is_unpinned() {
+        let cores = || {
+            let set = sched_getaffinity(THIS_THREAD).unwrap();
+            (0..CpuSet::count()).filter(|&core| set.is_set(core).unwrap()).collect::<Vec<_>>()
+        };
         unpin();
         let all = cores();
-        let nth = |n| (0..CpuSet::MAX_CPU).filter(|&core| all.is_set(core)).nth(n);
-        for n in 0..all.count() as usize {
+        for (n, &core) in all.iter().enumerate() {
             pin(n);
-            assert_eq!((cores().count(), nth(n).is_some_and(|core| cores().is_set(core))), (1, true));
+            assert_eq!(cores(), [core]);
         }
-        pin(CpuSet::MAX_CPU);
-        assert_eq!(cores().count(), 1);
+        pin(CpuSet::count());
+        assert_eq!(cores().len(), 1);
         unpin();
         assert_eq!(cores(), all);
     }

@@ -1,16 +1,20 @@
+//! Directories for what a measurement writes, in shared memory where there is room.
+
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
 
 const MEMORY: &str = "/dev/shm";
-/// More than any measure has there at once.
+/// More bytes than any measurement has there at once.
 const ROOM: u64 = 2 << 30;
 
-/// Where [`scratch`] makes its directories: in shared memory, as the limits have no disk either. Containers often have little of it, and files
-/// are somewhere else then.
+/// Where [`scratch`] makes its directories.
+///
+/// Shared memory, because the limits that results are compared with involve no disk either. In a
+/// container with little of it, the directory for temporary files.
 pub fn scratch_place() -> PathBuf {
-    let room = rustix::fs::statvfs(MEMORY).map_or(0, |found| found.f_bavail * found.f_frsize);
+    let room = nix::sys::statvfs::statvfs(MEMORY).map_or(0, |found| found.blocks_available() * found.fragment_size());
     if room >= ROOM { MEMORY.into() } else { std::env::temp_dir() }
 }
 
@@ -21,24 +25,26 @@ pub fn scratch() -> anyhow::Result<tempfile::TempDir> {
     made.with_context(|| place.display().to_string())
 }
 
-/// How the names of a process's directories begin.
+/// Prefix of the names of a process's directories.
 fn prefix(pid: u32) -> String {
     format!("barbus-bench-{pid}-")
 }
 
-/// How the names of those files begin that a peer has in shared memory besides, for a directory of that name.
+/// Prefix of the names of files that a peer makes in shared memory, beside `directory`.
 pub fn beside(directory: &str) -> String {
     directory.replace('-', "_")
 }
 
-/// Removes what is left of the directories of process `pid`, which has ended: one that is interrupted leaves hundreds of megabytes in memory.
+/// Removes the directories that process `pid` has left; `pid` has ended.
+///
+/// An interrupted process leaves hundreds of megabytes in memory.
 pub fn sweep(pid: u32) {
     let own = prefix(pid);
     remove(&beside(&own));
     remove(&own);
 }
 
-/// Removes what has a name that begins so, where [`scratch`] makes directories.
+/// Removes everything with this prefix from the directories that [`scratch`] uses.
 pub fn remove(beginning: &str) {
     for file in [MEMORY.into(), std::env::temp_dir()].iter().flat_map(fs::read_dir).flatten().flatten() {
         if file.file_name().to_string_lossy().starts_with(beginning) {

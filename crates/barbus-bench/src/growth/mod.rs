@@ -17,7 +17,8 @@ use anyhow::{Context, ensure};
 use barbus::{Bus, InitOptions, Row, SymbolId};
 use barbus_ring::{RingWriter, Spec, create};
 use barbus_writer::Writer;
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use nix::sys::time::{TimeSpec, TimeValLike};
+use nix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
 pub(crate) use crowd::{Task, attend};
@@ -166,17 +167,20 @@ fn writer_of(bus: &Bus) -> anyhow::Result<Writer> {
     Ok(writer)
 }
 
-/// The time that the measuring thread has worked since: what other programs take of the processor meanwhile is not in it.
-struct Worked(Timespec);
+/// Processor time of the measuring thread since a moment, without what other programs take.
+struct Worked(TimeSpec);
 
 impl Worked {
     fn start() -> Self {
-        Self(clock_gettime(ClockId::ThreadCPUTime))
+        Self(Self::now())
     }
 
     fn ns(&self) -> f64 {
-        let now = clock_gettime(ClockId::ThreadCPUTime);
-        (now.tv_sec - self.0.tv_sec) as f64 * 1e9 + (now.tv_nsec - self.0.tv_nsec) as f64
+        (Self::now() - self.0).num_nanoseconds() as f64
+    }
+
+    fn now() -> TimeSpec {
+        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("Linux has the clock")
     }
 
     fn ns_each(&self, count: u64) -> f64 {
