@@ -166,6 +166,8 @@ mod bus;
 mod error;
 mod feed;
 mod filter;
+#[doc(hidden)]
+pub mod internal;
 mod position;
 pub mod protocol;
 mod publisher;

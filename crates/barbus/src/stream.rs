@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use barbus_bars::Date;
 use barbus_ring::Row;
 use futures_core::Stream;
 
+use crate::internal::Monitor;
 use crate::{Bars, BarsIter, Error, Event, Feed, Reader, Replay, Result};
 
 /// Events that are read ahead of whoever takes them.
@@ -90,18 +91,15 @@ impl<'a> IntoIterator for &'a OwnedBars {
 /// ```
 #[derive(Debug)]
 pub struct EventStream {
-    shared: Arc<Shared>,
+    queue: Arc<Queue>,
 }
 
+/// The queue between the thread that reads and the task that takes; the thread waits on it while it is full.
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    /// There is room for another event, or nobody wants one any more.
-    room: Condvar,
-}
+struct Queue(Monitor<QueueState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     events: VecDeque<Result<OwnedEvent>>,
     waker: Option<Waker>,
     /// Nothing more will come.
@@ -109,21 +107,16 @@ struct State {
     dropped: bool,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for room; false when nobody wants more.
+impl Queue {
+    /// Waits for room; false if the stream was dropped.
     fn wait_for_room(&self) -> bool {
-        let full = |state: &mut State| state.events.len() >= AHEAD && !state.dropped;
-        let state = self.room.wait_while(self.state(), full).unwrap_or_else(PoisonError::into_inner);
-        !state.dropped
+        let full = |state: &mut QueueState| state.events.len() >= AHEAD && !state.dropped;
+        !self.0.wait_while(self.0.lock(), full).dropped
     }
 
     /// Hands on an event, or the end.
     fn hand_on(&self, event: Option<Result<OwnedEvent>>) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.over |= !matches!(event, Some(Ok(_)));
         state.events.extend(event);
         let waker = state.waker.take();
@@ -140,11 +133,11 @@ impl EventStream {
     /// # Errors
     /// [`Error::Io`] where the system has no thread for it.
     fn new(feed: impl Feed + Send + 'static, bus: std::path::PathBuf) -> Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let own = Arc::clone(&shared);
+        let queue = Arc::new(Queue::default());
+        let own = Arc::clone(&queue);
         let thread = std::thread::Builder::new().name("barbus-stream".into()).spawn(move || follow(feed, &own));
         thread.map_err(|error| Error::io(&bus, "start a thread to follow", error))?;
-        Ok(Self { shared })
+        Ok(Self { queue })
     }
 }
 
@@ -174,9 +167,9 @@ impl Stream for EventStream {
     type Item = Result<OwnedEvent>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut state = self.shared.state();
+        let mut state = self.queue.0.lock();
         if let Some(event) = state.events.pop_front() {
-            self.shared.room.notify_one();
+            self.queue.0.notify_one();
             return Poll::Ready(Some(event));
         }
         if state.over {
@@ -189,15 +182,15 @@ impl Stream for EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.shared.state().dropped = true;
-        self.shared.room.notify_one();
+        self.queue.0.lock().dropped = true;
+        self.queue.0.notify_one();
     }
 }
 
 /// The thread: takes events and hands them on.
-fn follow(mut feed: impl Feed, shared: &Shared) {
+fn follow(mut feed: impl Feed, queue: &Queue) {
     let mut symbols: Arc<[String]> = Arc::default();
-    while shared.wait_for_room() {
+    while queue.wait_for_room() {
         let event = match feed.next(LOOK) {
             Ok(Some(Event::Bars(bars))) => Some(Ok(OwnedEvent::Bars(own(bars, &mut symbols)))),
             Ok(Some(Event::DayClosed(day))) => Some(Ok(OwnedEvent::DayClosed(day))),
@@ -209,7 +202,7 @@ fn follow(mut feed: impl Feed, shared: &Shared) {
             continue;
         }
         let last = !matches!(event, Some(Ok(_)));
-        shared.hand_on(event);
+        queue.hand_on(event);
         if last {
             return;
         }
