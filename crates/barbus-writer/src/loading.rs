@@ -7,6 +7,7 @@ use barbus_ring::{BlockRows, RingMaintenance, RingWriter, Row, SymbolId};
 use crate::book::{DayBook, Standing, fingerprint};
 use crate::filing::Filing;
 use crate::symbols::Symbols;
+use barbus::internal::ArchivedRows;
 use barbus::{Bus, Result};
 use barbus_bars::date_from_epoch_days;
 
@@ -30,7 +31,7 @@ pub(crate) fn book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day:
         if meta.lineage == ring.ring().geometry().lineage {
             through = meta.through_seq;
         }
-        barbus::archived_rows(&rows, &settings.schema, |symbol, row| {
+        for (symbol, row) in ArchivedRows::new(&rows, &settings.schema).iter() {
             let known = symbols.get(symbol).or_else(|| {
                 let id = ring.intern(symbol).ok()?;
                 symbols.enter(symbol, id);
@@ -40,7 +41,7 @@ pub(crate) fn book(ring: &mut RingWriter, bus: &Bus, symbols: &mut Symbols, day:
             if let Some(symbol) = known {
                 book.enter_row(&Row { symbol, ..row });
             }
-        });
+        }
     }
     let maintenance = ring.maintenance();
     let mut blocks = maintenance.blocks();

@@ -16,7 +16,7 @@ use barbus_bars::{Date, Fault};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use barbus::make_folder;
+use barbus::internal::create_folder;
 use barbus::{Error, Result};
 
 /// The folder of quarantined rows, one file for each UTC date of receipt.
@@ -101,7 +101,7 @@ impl Quarantine {
 
     fn file(&mut self, date: Date, path: &Path) -> std::io::Result<&File> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != date) {
-            make_folder(&self.folder)?;
+            create_folder(&self.folder)?;
             let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
             // Its name has to outlive a loss of power as well as its lines.
             File::open(&self.folder)?.sync_all()?;

@@ -21,6 +21,7 @@ use crate::quarantine::Quarantine;
 use crate::rate::Rate;
 use crate::symbols::Symbols;
 
+use barbus::internal::create_readers_folder;
 use barbus::protocol::{Ack, AckMode, Stat};
 use barbus::{Bus, Error, Result};
 use barbus_bars::{date_from_epoch_days, epoch_days};
@@ -122,11 +123,15 @@ impl Writer {
         })?;
         let settings = bus.settings();
         if settings.ack == AckMode::Durable && bus.ring_is_volatile()? {
-            let what = format!("ingest.ack = \"durable\": {}", bus.volatile_ring_reason());
+            let ring = bus.ring();
+            let what = format!(
+                "ingest.ack = \"durable\": the ring {} is on tmpfs and does not survive a loss of power",
+                ring.display()
+            );
             return Err(Error::Settings { path: bus.path().join("bus.toml"), what });
         }
         // Without it readers are not seen, and nothing else is amiss.
-        let _ = bus.make_readers();
+        let _ = create_readers_folder(&bus.readers());
         let spec = spec(bus);
         let path = bus.ring();
         if !path.exists() {
@@ -621,7 +626,7 @@ impl Writer {
 
     /// How the bus is.
     pub fn stat(&mut self, now: Timestamp) -> Stat {
-        let mut stat = Stat::of_ring(self.ring.ring(), &self.bus);
+        let mut stat = Stat::from_files(self.ring.ring(), &self.bus);
         let flush = self.flusher.status();
         stat.pid = Some(std::process::id());
         stat.day = self.day();

@@ -1,8 +1,9 @@
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use barbus_shm::is_on_tmpfs;
 
+use crate::internal::{create_folder, create_readers_folder};
 use crate::settings::{InitOptions, Settings, template};
 use crate::{Error, Result};
 
@@ -26,9 +27,10 @@ impl Bus {
         // What is refused is refused before anything is made.
         Settings::parse(&text, &file)?;
         for folder in [path.to_owned(), path.join("archive/1m"), path.join("quarantine")] {
-            make_folder(&folder).map_err(|e| Error::io(&folder, "create", e))?;
+            create_folder(&folder).map_err(|e| Error::io(&folder, "create", e))?;
         }
-        make_readers(&path.join("readers")).map_err(|e| Error::io(&path.join("readers"), "create", e))?;
+        let readers = path.join("readers");
+        create_readers_folder(&readers).map_err(|e| Error::io(&readers, "create", e))?;
         std::fs::write(&file, text).map_err(|e| Error::io(&file, "write", e))?;
         let _ = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640));
         Self::open(path)
@@ -101,54 +103,8 @@ impl Bus {
         self.path.join("readers")
     }
 
-    /// Creates the directory in which readers keep their positions; an existing one stays as it is.
-    ///
-    /// # Errors
-    /// What the system answered.
-    pub fn make_readers(&self) -> std::io::Result<()> {
-        make_readers(&self.readers())
-    }
-
-    /// Why a ring on a file system in memory cannot make anything durable, for messages.
-    pub fn volatile_ring_reason(&self) -> String {
-        format!("the ring {} is on tmpfs and does not survive a loss of power", self.ring().display())
-    }
-
     /// The writer's lock.
     pub fn lock(&self) -> PathBuf {
         self.path.join("lock")
     }
-}
-
-/// Mode of every folder of a bus.
-const FOLDER_MODE: u32 = 0o750;
-
-/// Makes a folder of a bus and those above it that are missing, with exactly mode 0750; what is there stays as it is.
-pub fn make_folder(path: &Path) -> std::io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
-        make_folder(above)?;
-    }
-    match std::fs::DirBuilder::new().mode(FOLDER_MODE).create(path) {
-        // The umask may have taken the group's part away.
-        Ok(()) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(FOLDER_MODE)),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Mode of the readers' folder: whoever is in the bus's group may make a file of his own there, the group can read it, nobody else can remove it.
-const READERS_MODE: u32 = 0o3770;
-
-/// Makes the readers' folder; what is there stays as it is.
-fn make_readers(path: &Path) -> std::io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    make_folder(path)?;
-    let mode = |mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
-    // Some containers forbid the bit that hands the group on.
-    mode(READERS_MODE).or_else(|_| mode(READERS_MODE & 0o1777))
 }

@@ -161,7 +161,7 @@
 #![forbid(unsafe_code)]
 
 mod ack;
-mod archived;
+mod archived_rows;
 mod bus;
 mod error;
 mod feed;
@@ -181,13 +181,12 @@ mod stream;
 mod symbols;
 mod verify;
 
-pub use archived::archived_rows;
 /// The Arrow crate that batches and views are of.
 #[doc(no_inline)]
 pub use arrow;
 pub use barbus_bars::{Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
-pub use bus::{Bus, make_folder};
+pub use bus::Bus;
 pub use error::{Error, Result};
 pub use feed::Feed;
 /// Where `Stream` is from.

@@ -94,7 +94,7 @@ pub struct Stat {
 
 impl Stat {
     /// What the ring and the archive's directory tell without the daemon.
-    pub fn of_ring<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Self {
+    pub fn from_files<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Self {
         let status = ring.status();
         let settings = bus.settings();
         let last = ring.newest_row();

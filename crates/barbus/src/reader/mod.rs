@@ -445,7 +445,7 @@ impl Reader {
 
     /// What the ring, and the readers' files, tell of the bus without a daemon.
     pub fn stat(&self) -> Stat {
-        let mut stat = Stat::of_ring(&self.ring, &self.bus);
+        let mut stat = Stat::from_files(&self.ring, &self.bus);
         stat.set_readers(crate::readers::of_ring(&self.ring, &self.bus).ok().as_deref());
         stat
     }

@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use barbus_bars::{BarSchema, Date};
 use barbus_ring::{Row, SymbolId};
 
-use crate::archived::ArchivedRows;
+use crate::archived_rows::ArchivedRows;
 use crate::symbols::Symbols;
 
 /// A day's bars, of which the first `released` in feed order (by frame, then by the bytes of the symbol) were given out.

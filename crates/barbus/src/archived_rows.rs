@@ -1,12 +1,14 @@
+//! The rows of an archived day, read from the columns of its record batch.
+
 use arrow::array::AsArray;
 use arrow::array::{Array, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType};
 use barbus_bars::{BarSchema, PriceType};
 use barbus_ring::Row;
 
-/// An archived day's columns, to be looked up row by row.
+/// An archived day's columns, read row by row.
 #[derive(Debug)]
-pub(crate) struct ArchivedRows {
+pub struct ArchivedRows {
     symbols: StringArray,
     frames: TimestampMillisecondArray,
     prices: Prices,
@@ -21,8 +23,8 @@ enum Prices {
 }
 
 impl ArchivedRows {
-    /// The columns of `batch`, which the archive gave out for `schema`. Nothing is copied.
-    pub(crate) fn new(batch: &RecordBatch, schema: &BarSchema) -> Self {
+    /// The columns of `batch`, which the archive read with `schema`. Nothing is copied.
+    pub fn new(batch: &RecordBatch, schema: &BarSchema) -> Self {
         let float64 = |column: usize| batch.column(column).as_primitive::<Float64Type>().clone();
         let float32 = |column: usize| batch.column(column).as_primitive::<Float32Type>().clone();
         Self {
@@ -37,19 +39,22 @@ impl ArchivedRows {
         }
     }
 
+    /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.frames.len()
     }
 
+    /// The symbol of row `i`.
     pub(crate) fn symbol(&self, i: usize) -> &str {
         self.symbols.value(i)
     }
 
+    /// The frames of all rows, milliseconds UTC.
     pub(crate) fn frames_ms(&self) -> &[i64] {
         self.frames.values()
     }
 
-    /// The values of row `i`; `symbol`, `seq`, `received_ns` and `revision` are not in the archive, and not set.
+    /// The values of row `i`. The archive has no `symbol` id, `seq`, `received_ns` and `revision`: they are 0.
     pub(crate) fn row(&self, i: usize) -> Row {
         let [open, high, low, close] = match &self.prices {
             Prices::Float64(columns) => columns.each_ref().map(|column| column.value(i)),
@@ -65,12 +70,10 @@ impl ArchivedRows {
         }
         row
     }
-}
 
-/// Calls `each` with the symbol and the values of every row of an archived day, as [`ArchivedRows::row`] gives them.
-pub fn archived_rows(batch: &RecordBatch, schema: &BarSchema, mut each: impl FnMut(&str, Row)) {
-    let rows = ArchivedRows::new(batch, schema);
-    for i in 0..rows.len() {
-        each(rows.symbol(i), rows.row(i));
+    /// The symbol and the values of each row, in the archive's order. The archive has no `symbol` id, `seq`,
+    /// `received_ns` and `revision`: they are 0.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Row)> {
+        (0..self.len()).map(|i| (self.symbol(i), self.row(i)))
     }
 }
