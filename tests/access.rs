@@ -1,4 +1,6 @@
-//! Who may read a bus and who may publish to it, with users of this machine made for the test. It takes root to make them.
+//! Permissions to read a bus and to publish to it, with system users that the test creates.
+//!
+//! Creating users needs root; without it the tests report that they are skipped.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,7 +18,7 @@ use tempfile::TempDir;
 use crate::support::command::{self, Finished, Running};
 use crate::support::{market, wait};
 
-/// The daemon's group may read, and nobody in it can write; others get nothing; whatever the umask is.
+/// The daemon's group may read and cannot write, and others have no access, for every umask.
 ///
 /// Promise 2: nothing a reader does can corrupt the bus.
 #[test]
@@ -30,11 +32,11 @@ fn the_group_reads_and_cannot_write() {
     for folder in ["", "archive", "archive/1m", "archive/1m.work", "quarantine"] {
         assert_eq!(mode(folder), (folder.to_owned(), 0o750));
     }
-    // Whoever is in the group may make a file of his own there.
+    // A group member may create a file of its own there.
     assert_eq!(mode("readers").1, 0o3770);
     assert_eq!((mode("bars.ring").1, mode("bus.toml").1, mode("ingest.sock").1), (0o640, 0o640, 0o660));
 
-    // Who can open the writer's lock can take it, and keep the writer from starting.
+    // A process that can open the lock could acquire it and keep the writer from starting.
     assert_eq!(mode("lock").1, 0o600);
 
     let bars = market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 5);
@@ -45,7 +47,7 @@ fn the_group_reads_and_cannot_write() {
     assert_eq!(stage.barbus(&stage.member, "tail", &tail).json_lines().len(), bars.len());
 
     let ring = stage.bus().join("bars.ring");
-    // What never changes in it: the writer's heartbeat comes behind.
+    // The fixed part of the head; the writer's heartbeat is stored behind it.
     let head = || fs::read(&ring).expect("root can read")[..4096].to_vec();
     let before = head();
     let write = |user: &str| {
@@ -68,7 +70,8 @@ fn the_group_reads_and_cannot_write() {
     }
 }
 
-/// Whoever reads is seen by all of the group, under the name of his user; where he cannot make his file he reads all the same, and says nothing.
+/// The group sees every reader with the name of its user.
+/// A reader that cannot create its position file reads all the same and prints nothing.
 #[test]
 fn members_of_the_group_are_seen_reading() {
     let Some(mut stage) = Stage::set("r") else { return };
@@ -105,13 +108,13 @@ fn members_of_the_group_are_seen_reading() {
     assert_eq!(run.json_lines().len(), 5);
 }
 
-/// The lists say which of those whom the socket's mode lets in may use it: users, groups that a user is in, by name or number.
+/// The lists restrict the socket to users and to groups, by name or number.
 #[test]
-fn the_lists_say_who_may_use_the_socket() {
+fn the_lists_restrict_the_socket() {
     let Some(mut stage) = Stage::set("l") else { return };
     let csv = stage.write("bars.csv", &market::csv(&market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 5)));
     let (member, other) = (stage.member.clone(), stage.other.clone());
-    // `other` is in the group `desk`, which is not the first one of his groups.
+    // `desk` is a supplementary group of `other`.
     let cases = [
         (format!("allow_users = [{member:?}]"), true, false),
         (format!("allow_users = [{}]", user_id(&member)), true, false),
@@ -140,11 +143,11 @@ fn the_lists_say_who_may_use_the_socket() {
                 let message = refused.fails(1, &[&why]);
                 assert_eq!(message.lines().count(), 1, "{lists}: {message}");
             }
-            wait::until("the log to tell of it", || stage.log().contains(&why).then_some(()));
-            // Reading takes no leave of the daemon.
+            wait::until("the refusal in the log", || stage.log().contains(&why).then_some(()));
+            // Reading does not ask the daemon.
             stage.barbus(user, "tail", &["--from", "oldest", "--until-close"].map(OsStr::new)).ok();
         }
-        // Its own user may whatever the lists say, and so may root.
+        // The daemon's own user and root may use the socket whatever the lists say.
         stage.barbus(&stage.keeper, "publish", &[csv.as_os_str()]).ok();
         stage.barbus("root", "publish", &[csv.as_os_str()]).ok();
         stage.barbus(&stage.keeper, "close-day", &[]).ok();
@@ -163,10 +166,10 @@ fn the_lists_say_who_may_use_the_socket() {
     }
 }
 
-/// A bus of its own user, and others beside him; all removed when it is dropped.
+/// A bus with a user of its own, and further users; dropping it removes all of them.
 struct Stage {
     root: TempDir,
-    /// The daemon's user; his group is the bus's.
+    /// The daemon's user; its group is the bus's group.
     keeper: String,
     /// In the keeper's group.
     member: String,
@@ -180,7 +183,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// Makes the users, or says that the test is skipped.
+    /// Creates the users, or reports that the test is skipped.
     fn set(kind: &str) -> Option<Self> {
         for tool in [&["useradd", "--help"][..], &["groupadd", "--help"], &["setpriv", "--version"]] {
             if !Command::new(tool[0]).arg(tool[1]).output().is_ok_and(|output| output.status.success()) {
@@ -192,7 +195,7 @@ impl Stage {
             println!("skipped: making users takes root");
             return None;
         }
-        // The files of users have one lock.
+        // The user database has one lock.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let name = |what: &str| format!("bb-{kind}-{}-{what}", std::process::id());
@@ -231,7 +234,7 @@ impl Stage {
         if !made {
             return None;
         }
-        // Others must get as far as the bus, and have a program to run.
+        // Other users need access to the path of the bus and to a program.
         fs::set_permissions(stage.root.path(), fs::Permissions::from_mode(0o755)).expect("ours");
         fs::copy(env!("CARGO_BIN_EXE_barbus"), stage.program()).expect("can be copied");
         let home = stage.root.path().join("home");
@@ -261,7 +264,7 @@ impl Stage {
         path
     }
 
-    /// A command as this user, with the groups that the system says he is in.
+    /// A command as this user, with the groups that the system's database lists for it.
     fn command_as(user: &str, command: &[&OsStr]) -> Command {
         let mut run = Command::new("setpriv");
         let (user, group) = (user_id(user).to_string(), group_id(user).to_string());
@@ -294,7 +297,7 @@ impl Stage {
         fs::write(&path, self.template.replace("[ingest]", &format!("[ingest]\n{lists}"))).expect("root may");
     }
 
-    /// Makes the bus, if there is none, and starts its daemon under this umask, as the keeper.
+    /// Creates the bus if it does not exist, and starts its daemon under this umask as the keeper.
     fn start(&mut self, umask: &str, lists: &str) {
         let (program, bus) = (self.program(), self.bus());
         let shell = |line: String| {
@@ -334,7 +337,7 @@ impl Drop for Stage {
         if std::thread::panicking() {
             eprintln!("--- the daemon's log\n{}", self.log());
         }
-        // His own group goes with each user; the keeper's is the others' too and goes last.
+        // Removing a user removes its group; the keeper's group is shared and is removed last.
         for user in [&self.outsider, &self.other, &self.member, &self.keeper] {
             let _ = Command::new("userdel").arg(user).output();
         }

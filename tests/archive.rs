@@ -1,4 +1,4 @@
-//! The archive as other people see it, and what happens to it when bars come late or the disk says no.
+//! The archive as other tools see it, and what late bars and a failing disk do to it.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{python, wait};
 
 const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 
-/// Promise 7: the values that came in, for whoever opens the file.
+/// Promise 7: every tool reads the values that the bus received.
 #[test]
 fn pyarrow_polars_and_duckdb_see_the_same() {
     let bus = Bus::running("XSHG");
@@ -21,7 +21,7 @@ fn pyarrow_polars_and_duckdb_see_the_same() {
     assert!(text.contains("720 rows, 240 minutes"), "{text}");
 }
 
-/// Promise 7, with prices in single precision: the nearest value to the one that came in.
+/// Promise 7 with prices in single precision: the value nearest to the received one.
 #[test]
 fn the_zillionare_preset_has_its_order_and_types() {
     let mut bus = Bus::init_with(&["--calendar", "XSHG", "--preset", "zillionare"]);
@@ -53,7 +53,7 @@ fn a_late_bar_ends_in_its_own_day() {
     ];
     bus.publish(&files[0], &[]);
     bus.publish(&files[1], &[]);
-    // Monday is archived before the late bars come, so its file has to be written again.
+    // Monday is archived before the late bars arrive, so its file must be rewritten.
     wait::until("the file of Monday", || bus.archive().join("2024-03-04.parquet").exists().then_some(()));
     assert_eq!(bus.publish(&files[2], &[]), Counts::all_accepted(late.len()));
     bus.publish(&files[3], &[]);
@@ -77,18 +77,18 @@ fn closing_a_day_twice_changes_nothing() {
     assert_eq!(fs::read(&file).expect("archived"), before);
 }
 
-/// Promise 7: nothing is lost where a file cannot be written, and everybody is told.
+/// Promise 7: nothing is lost if a file cannot be written, and `stat` shows the error.
 #[test]
-fn a_flush_that_fails_is_shown_and_made_good() {
+fn a_failing_flush_is_shown_and_retried() {
     let bus = Bus::running("XSHG");
     let monday = bus.write("1.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-04")));
     let tuesday = bus.write("2.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-05")));
-    // A file where the folder was: nothing can be written there, not even by root.
+    // A file replaces the folder: then not even root can write there.
     let aside = bus.path().join("archive/aside");
     fs::rename(bus.archive(), &aside).expect("the folder can be moved");
     fs::write(bus.archive(), "in the way").expect("a file can be written");
     bus.publish(&monday, &[]);
-    // The first bar of Tuesday closes Monday; the bus goes on taking bars.
+    // The first bar of Tuesday closes Monday; the bus continues to accept bars.
     assert_eq!(bus.publish(&tuesday, &[]), Counts::all_accepted(720));
     wait::until("a flush error in stat", || {
         let stat = bus.stat();
@@ -102,7 +102,7 @@ fn a_flush_that_fails_is_shown_and_made_good() {
     oracle::assert_archive(&bus, &Published::XSHG, &[monday, tuesday]);
 }
 
-/// Promise 7 is compared by a program that has to be right itself.
+/// Promise 7 is checked by a program that must be correct itself.
 #[test]
 fn the_oracle_sees_every_kind_of_difference() {
     let bus = Bus::running("XSHG");

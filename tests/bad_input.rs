@@ -1,4 +1,4 @@
-//! What is wrong with the input, what barbus says to it, and what is still there afterwards (promise 9).
+//! Bad input: the message, and the data that must survive it (promise 9).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,7 +41,7 @@ fn a_path_that_is_no_bus() {
 }
 
 #[test]
-fn a_bus_that_is_there_already_is_not_made_anew() {
+fn init_refuses_an_existing_bus() {
     let bus = Bus::init("XSHG");
     let before = fs::read(bus.path().join("bus.toml")).expect("bus.toml");
     bus.barbus("init", ["--calendar", "24x7"]).fails(1, &["bus.toml"]);
@@ -49,15 +49,15 @@ fn a_bus_that_is_there_already_is_not_made_anew() {
 }
 
 #[test]
-fn a_ring_that_is_none() {
-    // What is done to a good ring, and a word of the message.
+fn a_file_that_is_not_a_ring() {
+    // A change to a good ring, and words of the message.
     type Spoil = fn(&mut Vec<u8>);
     let cases: [(&str, Spoil, &[&str]); 5] = [
         ("truncated", |ring| ring.truncate(ring.len() / 2), &["truncated"]),
         ("empty", |ring| ring.clear(), &["truncated"]),
         ("random", |ring| random(ring), &["not a barbus ring"]),
         ("text", |ring| *ring = b"symbol,frame\n".repeat(4_000), &["not a barbus ring"]),
-        // The word `version` of docs/FORMAT.md; the message names what it is and what it should be.
+        // The word `version`; the message names the found and the expected version.
         ("newer", |ring| ring[4104..4108].copy_from_slice(&7_u32.to_le_bytes()), &["version 7", "version 1"]),
     ];
     for (name, spoil, words) in cases {
@@ -81,7 +81,7 @@ fn a_ring_that_is_none() {
             let message = bus.barbus(verb, arguments).fails(1, words);
             assert!(message.contains("bars.ring"), "{message}");
         }
-        // Nobody may "repair" what he does not understand.
+        // barbus must not "repair" a file that it does not understand.
         assert!(fs::read(bus.ring()).expect("the ring can be read") == ring, "{name}: the file was changed");
     }
 }
@@ -92,7 +92,7 @@ fn a_socket_nobody_listens_on() {
     let csv = bus.write("bars.csv", format!("{HEADER}\n{GOOD}\n"));
     bus.barbus("publish", [&csv]).fails(1, &["barbusd"]);
     bus.barbus("close-day", [] as [&str; 0]).fails(1, &["barbusd"]);
-    // A socket file that a dead daemon left behind is the same.
+    // The socket file of a dead daemon gives the same message.
     bus.start();
     bus.kill();
     bus.barbus("publish", [&csv]).fails(1, &["barbusd"]);
@@ -121,7 +121,7 @@ fn a_csv_file_that_cannot_be_understood_as_a_whole() {
 #[test]
 fn each_bad_row_is_quarantined_with_its_reason_and_the_good_ones_pass() {
     let long = "L".repeat(65);
-    // The rows of one file, and the reason each gets; "" is a good row.
+    // The rows of one file and the reason of each; "" is a good row.
     let rows = [
         (GOOD.to_owned(), ""),
         ("600000.XSHG,2024-03-04T01:32:00Z,ten,11,9,10.5,100,1000,1".to_owned(), "rejected"),
@@ -137,7 +137,7 @@ fn each_bad_row_is_quarantined_with_its_reason_and_the_good_ones_pass() {
         (",2024-03-04T01:41:00Z,10,11,9,10.5,100,1000,1".to_owned(), "empty-symbol"),
         (format!("{long},2024-03-04T01:42:00Z,10,11,9,10.5,100,1000,1"), "long-symbol"),
         ("600000.XSHG,2024-03-04T01:43:00Z,10,11,9,,100,1000,1".to_owned(), "rejected"),
-        // Oil in April 2020, and spreads on any day.
+        // Negative prices are valid: oil in April 2020, and spreads on any day.
         ("600000.XSHG,2024-03-04T01:44:00Z,-37,-36,-40,-37.63,100,,".to_owned(), ""),
     ];
     let bus = Bus::running("XSHG");
@@ -161,18 +161,18 @@ fn each_bad_row_is_quarantined_with_its_reason_and_the_good_ones_pass() {
     for (number, (row, reason)) in rows.iter().enumerate().filter(|(_, (_, reason))| !reason.is_empty()) {
         let line = number + 2;
         let entry = quarantine.iter().find(|entry| match *reason {
-            // What publish could not read keeps its text and its line.
+            // A row that publish could not parse keeps its text and its line number.
             "rejected" => {
                 let source = format!("bars.csv:{line}");
                 entry["source"].as_str().is_some_and(|found| found.ends_with(&source)) && entry["row"] == row.as_str()
             }
-            // What broke a rule is known by its frame, the second field.
+            // A row that broke a rule is identified by its frame, the second field.
             _ => entry["code"] == *reason && entry["row"].to_string().contains(&frame_of(row)),
         });
         assert!(entry.is_some(), "no {reason} of line {line} ({row}) in {quarantine:#?}");
     }
 
-    // What is good is archived, and nothing else.
+    // The archive has the good rows and nothing else.
     bus.close_day();
     let good = bus.write("good.csv", format!("{HEADER}\n{}\n{}\n", lines[0], lines[lines.len() - 1]));
     oracle::assert_archive(&bus, &Published::XSHG, &[good]);
@@ -204,7 +204,7 @@ fn the_rule_of_high_and_low_can_be_switched_off() {
 }
 
 #[test]
-fn half_a_message_takes_nothing_with_it() {
+fn half_a_message_loses_nothing() {
     let bus = Bus::running("XSHG");
     let bars = market::xshg_day(&["600000.XSHG"], "2024-03-04");
     let whole = producer::stream(&[producer::batch(&bars[..100]), producer::batch(&bars[100..])]);
@@ -216,7 +216,7 @@ fn half_a_message_takes_nothing_with_it() {
 }
 
 #[test]
-fn bytes_that_are_no_stream() {
+fn bytes_that_are_not_a_stream() {
     let bus = Bus::running("XSHG");
     let mut huge = vec![0xff, 0xff, 0xff, 0xff];
     huge.extend(i32::MAX.to_le_bytes());
@@ -270,7 +270,7 @@ fn more_symbols_than_the_dictionary_has_room_for() {
     let bars = market::minutes(&names, "2024-03-04T01:31:00Z", 1);
     let csv = bus.write("bars.csv", market::csv(&bars));
     let counts = bus.publish(&csv, &[]);
-    // Taken, or quarantined with that reason: nothing is lost either way.
+    // Each row is accepted or quarantined with that reason; none is lost.
     assert_eq!(counts.rows, 100_000, "{counts:?}");
     assert_eq!(counts.accepted + counts.quarantined, 100_000, "{counts:?}");
     assert_eq!(bus.quarantine().len() as u64, counts.quarantined);
@@ -301,7 +301,7 @@ fn settings_that_are_wrong() {
     assert!(!path.exists(), "a bus was left behind");
 }
 
-/// A batch of these bars with another column in the place of one of them, or without it.
+/// A batch of these bars in which one column is replaced or missing.
 fn with(bars: &[Bar], name: &str, column: Option<ArrayRef>) -> RecordBatch {
     let good = producer::batch(bars);
     let schema = good.schema();
@@ -312,13 +312,13 @@ fn with(bars: &[Bar], name: &str, column: Option<ArrayRef>) -> RecordBatch {
     RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).expect("columns of one length")
 }
 
-/// The hour and minute in the market's zone, as in `T09:31` or ` 09:31`, without the sign between date and time.
+/// The hour and minute in the market's zone, without the separator between date and time.
 fn frame_of(row: &str) -> String {
     let frame: jiff::Timestamp = row.split(',').nth(1).expect("a frame").parse().expect("RFC 3339");
     frame.in_tz("Asia/Shanghai").expect("a known zone").strftime("%H:%M:%S").to_string()
 }
 
-/// The bus holds exactly `there`, and takes `more`.
+/// Asserts that the bus has exactly the bars `there`, and that it accepts `more`.
 #[track_caller]
 fn assert_still_there(bus: &Bus, there: &[Bar], more: &[Bar]) {
     assert_eq!(bus.stat()["bars"], there.len());
@@ -331,7 +331,7 @@ fn assert_still_there(bus: &Bus, there: &[Bar], more: &[Bar]) {
     oracle::assert_archive(bus, &Published::XSHG, &[csv]);
 }
 
-/// Overwrites with bytes that mean nothing, the same at every run.
+/// Overwrites `bytes` with noise that is the same in every run.
 fn random(bytes: &mut [u8]) {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     for byte in bytes {

@@ -1,4 +1,4 @@
-//! The command line for people and programs: what each verb prints and how it ends.
+//! The command line for people and programs: the output and exit code of each verb.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn init_writes_every_setting_with_its_default() {
 }
 
 #[test]
-fn tail_prints_what_is_there_and_what_comes() {
+fn tail_prints_existing_and_new_bars() {
     let bus = Bus::running("XSHG");
     let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20);
     bus.publish(&bus.write("1.csv", market::csv(&bars[..20])), &[]);
@@ -73,7 +73,7 @@ fn tail_takes_a_symbol_a_sequence_number_and_csv() {
 }
 
 #[test]
-fn what_tail_prints_can_be_published() {
+fn the_output_of_tail_can_be_published() {
     let bus = Bus::running("XSHG");
     let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20);
     bus.publish(&bus.write("1.csv", market::csv(&bars)), &[]);
@@ -82,7 +82,7 @@ fn what_tail_prints_can_be_published() {
         let text = bus.barbus("tail", ["--from", "oldest", "--until-close", "--format", format]).ok();
         let name = if format == "csv" { "tail.csv" } else { "tail.ndjson" };
         let counts = bus.publish(&bus.write(name, text), &[]);
-        // Full precision: another bit anywhere would be a revision.
+        // The output has full precision: any changed bit would be a revision.
         assert_eq!((counts.rows, counts.duplicate), (40, 40), "{format}: {counts:?}");
     }
 }
@@ -106,7 +106,7 @@ fn latest_and_window_answer_for_a_symbol() {
 }
 
 #[test]
-fn stat_shows_what_is_going_on() {
+fn stat_shows_the_state_of_the_bus() {
     let bus = Bus::running("XSHG");
     let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20);
     let csv = bus.write("1.csv", market::csv(&bars));
@@ -125,7 +125,7 @@ fn stat_shows_what_is_going_on() {
 }
 
 #[test]
-fn stat_without_a_daemon_still_tells_of_the_ring() {
+fn stat_without_a_daemon_still_reports_the_ring() {
     let mut bus = Bus::running("XSHG");
     bus.publish(&bus.write("1.csv", market::csv(&market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 20))), &[]);
     bus.stop();
@@ -167,7 +167,7 @@ fn a_closed_pipe_ends_tail_quietly() {
     assert_eq!(message, "");
 }
 
-/// These JSON rows are exactly these bars, in this order, in full precision.
+/// Asserts that the JSON rows are exactly these bars, in this order, in full precision.
 #[track_caller]
 fn assert_bars(rows: &[Value], bars: &[Bar]) {
     assert_eq!(rows.len(), bars.len(), "{rows:#?}");

@@ -1,4 +1,4 @@
-//! The inputs that are kept for the fuzz targets, through the same functions: what was found once stays mended.
+//! The kept inputs of the fuzz targets, run through the same functions: a fixed bug stays fixed.
 
 use std::path::Path;
 

@@ -1,10 +1,10 @@
-//! Which day's file a bar ends in, and when a day closes (promise 7: in *that* day's file).
+//! The trading day of a bar, and the close of a day (promise 7: in *that* day's file).
 
 use crate::support::bus::Bus;
 use crate::support::market;
 use crate::support::wait;
 
-/// Publishes one bar ending at each of `frames`, and gives the days that have a file then.
+/// Publishes one bar ending at each of `frames` and returns the days that have a file afterwards.
 fn days(calendar: &str, frames: &[&str]) -> Vec<String> {
     let bus = Bus::running(calendar);
     let bars: Vec<_> = frames.iter().map(|frame| market::bar("X", frame.parse().expect("a time"))).collect();
@@ -16,10 +16,10 @@ fn days(calendar: &str, frames: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_night_session_belongs_to_the_next_trading_day() {
-    // Friday 2024-03-08, 21:01 in Shanghai, and the small hours of Saturday: Monday's.
+    // Friday 2024-03-08, 21:01 in Shanghai, and the early hours of Saturday belong to Monday.
     let friday_night = ["2024-03-08T13:01:00Z", "2024-03-08T18:30:00Z"];
     assert_eq!(days("CN-FUTURES", &friday_night), ["2024-03-11"]);
-    // Friday's own afternoon is Friday's.
+    // The afternoon of Friday belongs to Friday.
     assert_eq!(days("CN-FUTURES", &["2024-03-08T07:00:00Z", "2024-03-11T01:01:00Z"]), ["2024-03-08", "2024-03-11"]);
 }
 
@@ -51,7 +51,7 @@ fn globex_opens_on_the_evening_before() {
 #[test]
 fn the_first_bar_of_the_next_day_closes_a_day() {
     let bus = Bus::running("24x7");
-    // Days to come, so that it cannot be the clock that closes them.
+    // Days in the future, so that the clock cannot close them.
     let first = market::minutes(&["X"], "2040-03-04T12:00:00Z", 30);
     bus.publish(&bus.write("1.csv", market::csv(&first)), &[]);
     assert_eq!(bus.stat()["day"], "2040-03-04");
@@ -69,6 +69,6 @@ fn a_day_of_the_past_closes_on_the_clock() {
     bus.start();
     let bars = market::minutes(&["X"], "2024-03-04T12:00:00Z", 30);
     bus.publish(&bus.write("1.csv", market::csv(&bars)), &[]);
-    // No bar of another day and no command: its end has long passed, and soon the grace after its last bar.
+    // Without another day's bar and without a command, the day closes after the grace.
     wait::until("the file of the day", || (bus.archived_days() == ["2024-03-04"]).then_some(()));
 }

@@ -1,4 +1,4 @@
-//! `barbus demo`: it checks itself, so what is checked here is that it says the truth and leaves nothing behind.
+//! `barbus demo`: its report is true, its advice works, and it leaves no process behind.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn a_day_of_500_symbols_matches_everywhere() {
         let row = text.lines().find(|line| line.starts_with(who)).unwrap_or_else(|| panic!("no {who} in {text}"));
         assert!(row.contains("120,000") && row.contains("yes"), "{row}");
     }
-    // Promise 7, by somebody else's reader: the file it speaks of holds the day.
+    // Promise 7, by another reader: the named file has the day.
     let archive = made(root.path()).expect("it is kept").join("bus/archive/1m/2024-03-04.parquet");
     assert!(text.contains(archive.to_str().expect("UTF-8")), "{text}");
     let opened = python::run("open_everywhere.py", [archive.to_str().expect("UTF-8"), "--zone", "Asia/Shanghai"]).ok();
@@ -39,7 +39,7 @@ fn a_day_of_500_symbols_matches_everywhere() {
 }
 
 #[test]
-fn what_to_try_next_works() {
+fn the_suggested_commands_work() {
     let root = tempfile::tempdir().expect("a temporary directory");
     let options = ["--symbols", "20", "--minutes", "30", "--seconds", "0.3"];
     let text = command::finish(&mut demo(&root, &options), None).ok();
@@ -51,7 +51,7 @@ fn what_to_try_next_works() {
     let bus = commands[0];
     assert!(bus.starts_with("BUS="), "{next}");
     for line in &commands[1..] {
-        // 124: `timeout` had to end the daemon, so it was running.
+        // 124: `timeout` stopped the daemon, so it was running.
         let (line, code) =
             if line.contains(" daemon ") { (format!("timeout 1 {line}"), 124) } else { (line.to_string(), 0) };
         let run = command::finish(Command::new("sh").args(["-c", &format!("{bus}; {line}")]), None);
@@ -76,7 +76,7 @@ fn another_seed_is_another_day() {
 fn no_process_stays_behind_when_it_is_killed() {
     let root = tempfile::tempdir().expect("a temporary directory");
     let mut running = Running::start(&mut demo(&root, &["--symbols", "20", "--seconds", "600"]), false);
-    // The readers are attached when bars are there to be seen.
+    // Readers are attached once bars are visible.
     let bus = wait::until("bars on the demo's bus", || {
         let bus = made(root.path())?.join("bus");
         let mut stat = command::barbus();
@@ -90,7 +90,7 @@ fn no_process_stays_behind_when_it_is_killed() {
 }
 
 #[test]
-fn it_fails_where_it_can_make_no_bus() {
+fn it_fails_where_it_cannot_create_a_bus() {
     let root = tempfile::tempdir().expect("a temporary directory");
     let missing = root.path().join("missing");
     let mut command = command::barbus();

@@ -1,4 +1,4 @@
-//! docs/FORMAT.md is enough: `tests/python/follow_ring.py`, written from it alone, follows rings as barbus's own readers do.
+//! docs/FORMAT.md is sufficient: `follow_ring.py`, written from it alone, follows rings.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -17,19 +17,20 @@ use crate::support::{python, wait};
 
 const SCRIPT: &str = "follow_ring.py";
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/barbus-ring/tests/golden");
-/// A day to come, so that it is not the clock that closes it.
+/// A day in the future, so that the clock does not close it.
 const DAY: &str = "2040-03-04";
 
-/// Promise 3: no torn read. Promise 4, its other side: who keeps up sees every bar, and who comes late sees the same.
+/// Promise 3: no torn read.
+/// Promise 4: a reader that keeps up sees every bar, and a late one sees the same bars.
 #[test]
 fn a_day_is_the_same_live_and_late() {
     let mut bus = Bus::init("24x7");
     bus.configure_ring("8MB", 256);
-    // So short that a reader that pauses for a moment needs the columns.
+    // So short that a reader that pauses briefly needs the columns.
     bus.configure("# tip_rows = 8192", "tip_rows = 64");
     bus.start();
     let live = start(&bus, "live", &["--until-close", "1"]);
-    wait::until("the reader at work", || (live.lines_so_far() == 1).then_some(()));
+    wait::until("the reader to start", || (live.lines_so_far() == 1).then_some(()));
 
     let mut bars = day_of_bars(4);
     let mut producer = Producer::connect(&bus);
@@ -44,7 +45,7 @@ fn a_day_is_the_same_live_and_late() {
             break;
         }
     }
-    // A correction is a bar like the others, but for its revision.
+    // A correction is a bar like the others except for its revision.
     let mut corrected = bars[1_000].clone();
     corrected.volume += 1.0;
     stream.write(&producer::batch(std::slice::from_ref(&corrected))).expect("the daemon listens");
@@ -71,13 +72,14 @@ fn a_day_is_the_same_live_and_late() {
     }
     let middle = lines(start(&bus, "3000", &["--bars", "10"]));
     assert_eq!(middle[1..], live[3_001..3_011]);
-    // The close of a day is no news to who comes after it, but belongs to what follows its last bar.
+    // A late reader also reports the close, between the day's last bar and the next one.
     let attached = json!({"event": "attached", "next_seq": bars.len()});
     assert_eq!(lines(start(&bus, "live", &["--once"])), std::slice::from_ref(&attached));
     assert_eq!(lines(start(&bus, &bars.len().to_string(), &["--once"])), [attached, closed.clone()]);
 }
 
-/// Promise 4: falling behind is an exact count. Promise 2: the writer does not wait for who has stopped.
+/// Promise 4: falling behind is an exact count.
+/// Promise 2: the writer does not wait for a stopped reader.
 #[test]
 fn a_paused_reader_is_told_exactly_what_it_missed() {
     let mut bus = Bus::init("24x7");
@@ -113,9 +115,9 @@ fn a_paused_reader_is_told_exactly_what_it_missed() {
     assert_eq!(given, wanted);
 }
 
-/// The rings of every version are read by the document of that version, for ever.
+/// The golden rings of every version stay readable by the document of that version.
 #[test]
-fn golden_rings_hold_what_is_written_beside_them() {
+fn golden_rings_match_their_text_files() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let rings: [(&str, &str, &[&str]); 2] = [("v1", "1000", &["money", "factor"]), ("v1-float32", "0", &["factor"])];
     for (name, first_seq, optional) in rings {
@@ -150,9 +152,10 @@ fn golden_rings_hold_what_is_written_beside_them() {
     }
 }
 
-/// Promise 9: a truncated ring or a wrong version is a clear error. Each change is one that a check of "Attach" is for.
+/// Promise 9: a truncated ring or a wrong version is a clear error.
+/// Each change is rejected by one check of the section "Attach".
 #[test]
-fn what_attach_has_to_refuse_is_refused() {
+fn attach_refuses_each_invalid_ring() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let ring = unpack("v1", folder.path());
     let good = fs::read(&ring).expect("the ring");
@@ -177,7 +180,7 @@ fn what_attach_has_to_refuse_is_refused() {
     }
 }
 
-/// Every minute of [`DAY`], with this many symbols in each; another one comes with each hour.
+/// Every minute of [`DAY`] with this many symbols each; each hour adds one.
 fn day_of_bars(symbols: usize) -> Vec<Bar> {
     let mut bars = market::minutes(&vec!["600000.XSHG"; symbols], &format!("{DAY}T00:01:00Z"), 1_440);
     for (row, bar) in bars.iter_mut().enumerate() {

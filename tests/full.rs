@@ -1,4 +1,4 @@
-//! Too little room: days larger than the ring, and disks that are full. Producers wait, others are answered, nothing is lost.
+//! Days larger than the ring, and full disks: producers wait, readers continue, nothing is lost.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::support::market::{self, Bar};
 use crate::support::oracle::{self, Published};
 use crate::support::wait;
 
-/// Bars that the ring has room for.
+/// How many bars fit into the ring.
 fn capacity(bus: &Bus) -> u64 {
     bus.stat()["blocks"].as_u64().expect("a count") * 64
 }
@@ -30,7 +30,7 @@ fn publish(bus: &Bus, file: &Path) -> Running {
     Running::start(&mut command, false)
 }
 
-/// Promise 7: every bar of a closed day is in that day's Parquet, exactly once, whatever the ring's size.
+/// Promise 7: every bar of a closed day is in that day's file exactly once, for any ring size.
 #[test]
 fn a_day_larger_than_the_ring_from_two_producers() {
     let mut bus = Bus::init("XSHG");
@@ -46,7 +46,7 @@ fn a_day_larger_than_the_ring_from_two_producers() {
         assert_eq!(Counts::of(&producer.finish().json()), Counts::all_accepted(40 * 240));
     }
     assert_eq!(bus.archived_days(), [] as [&str; 0], "the day is open");
-    // The half that is in parts only is known after an unasked end, too.
+    // After a crash the writer also knows the bars that are only in parts.
     bus.kill();
     bus.start();
     assert_eq!(bus.stat()["bars"], both);
@@ -56,9 +56,9 @@ fn a_day_larger_than_the_ring_from_two_producers() {
     bus.barbus("verify", [] as [&str; 0]).ok();
 }
 
-/// Promise 7, and the bus goes on: the archive's disk is full while days close, and the ring fills up meanwhile.
+/// Promise 7: the archive's disk is full while days close, and the ring fills up meanwhile.
 #[test]
-fn an_archive_on_a_full_disk_is_made_good() {
+fn an_archive_on_a_full_disk_catches_up() {
     let mut bus = Bus::init("XSHG");
     bus.configure_small_ring();
     let Some(disk) = Disk::mount(bus.path().join("archive"), "2m") else { return };
@@ -77,13 +77,13 @@ fn an_archive_on_a_full_disk_is_made_good() {
         let stat = bus.stat();
         stat["last_flush_error"].as_str().is_some_and(|error| error.contains("No space left")).then_some(())
     });
-    // A day's close ends a block before it is full, so blocks are counted, not bars.
+    // A close seals a block before it is full, so the test counts blocks, not bars.
     wait::until("a full ring", || {
         let stat = bus.stat();
         (stat["blocks_used"] == stat["blocks"]).then_some(())
     });
     assert!(bars.len() as u64 > capacity(&bus), "one producer at least has to wait");
-    // Whoever reads is not concerned.
+    // Readers are not affected.
     let latest = bus.barbus("latest", [&names[0], "--format", "json"]).json_lines();
     assert_eq!(latest.len(), 1);
     assert_eq!(bus.archived_days(), [] as [&str; 0]);
@@ -97,7 +97,7 @@ fn an_archive_on_a_full_disk_is_made_good() {
     oracle::assert_archive(&bus, &Published::XSHG, &[monday, tuesday]);
 }
 
-/// Promise 9, and the ring is allocated in full when it is made: a full disk is a message then, not a SIGBUS later.
+/// Promise 9: the ring is allocated in full at creation, so a full disk is an error, not a SIGBUS.
 #[test]
 fn a_ring_that_does_not_fit_on_its_disk() {
     let mut bus = Bus::init("XSHG");
@@ -111,7 +111,7 @@ fn a_ring_that_does_not_fit_on_its_disk() {
     bus.start();
     let csv = bus.write("bars.csv", market::csv(&day(&symbols(0, 2), "2024-03-04")));
     assert_eq!(bus.publish(&csv, &[]), Counts::all_accepted(480));
-    // The ring is there in full: no bar needs room that it does not have.
+    // The ring is allocated in full, so no bar needs further disk space.
     disk.fill();
     let more = bus.write("more.csv", market::csv(&day(&symbols(2, 2), "2024-03-04")));
     assert_eq!(bus.publish(&more, &[]), Counts::all_accepted(480));
@@ -119,13 +119,13 @@ fn a_ring_that_does_not_fit_on_its_disk() {
     oracle::assert_archive(&bus, &Published::XSHG, &[csv, more]);
 }
 
-/// A small disk of one test: a tmpfs, unmounted when it is dropped.
+/// A small tmpfs for one test; dropping it unmounts it.
 struct Disk {
     path: PathBuf,
 }
 
 impl Disk {
-    /// Mounts it, or says that the test is skipped: it takes root, and a system that lets it.
+    /// Mounts it, or reports that the test is skipped: mounting needs root and a permitting system.
     fn mount(path: PathBuf, size: &str) -> Option<Disk> {
         let option = format!("size={size}");
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(&path).output();
@@ -148,7 +148,7 @@ impl Disk {
         assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
     }
 
-    /// Gives the bytes back.
+    /// Frees the bytes again.
     fn free(&self) {
         fs::remove_file(self.path.join("filler")).expect("it was filled");
     }
@@ -156,7 +156,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: the daemon may still have files there.
+        // A lazy unmount, because the daemon may still have open files there.
         let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }

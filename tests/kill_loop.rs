@@ -1,6 +1,6 @@
-//! The daemon killed at random moments, again and again, while two producers publish and three readers check.
+//! The daemon is killed at random moments while two producers publish and three readers check.
 //!
-//! `BARBUS_KILLS` says how often (20 by default), `BARBUS_KILL_SEED` repeats the moments, as far as a machine repeats anything.
+//! `BARBUS_KILLS` sets the number of kills (20); `BARBUS_KILL_SEED` sets the random moments.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,28 +21,28 @@ use crate::support::wait;
 
 /// Symbols of the two producers.
 const SYMBOLS: [[&str; 4]; 2] = [["A0", "A1", "A2", "A3"], ["B0", "B1", "B2", "B3"]];
-/// One bar of each symbol in so many minutes: a day has 48 of them, and many days go by.
+/// Minutes between two bars of a symbol: a day has 48 bars, and many days pass.
 const STEP_MINUTES: i64 = 30;
 const FIRST: &str = "2024-03-04T00:30:00Z";
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 1_440 * MINUTE_MS;
 
-/// What the threads tell each other.
+/// State that the threads share.
 #[derive(Default)]
 struct Run {
-    /// Bars that were acknowledged.
+    /// Acknowledged bars.
     acknowledged: AtomicU64,
     /// Bars that each reader has seen.
     seen: [AtomicU64; 3],
-    /// Producers are to end.
+    /// Tells the producers to stop.
     over: AtomicBool,
-    /// Bars that there will be; known when the producers have ended.
+    /// Total number of bars; known when the producers have stopped.
     total: AtomicU64,
     failed: AtomicBool,
 }
 
 impl Run {
-    /// Bars that the slowest reader has still to see, of those acknowledged.
+    /// Acknowledged bars that the slowest reader has not seen yet.
     fn behind(&self) -> u64 {
         let seen = self.seen.iter().map(|seen| seen.load(Ordering::Relaxed)).min().expect("three");
         self.acknowledged.load(Ordering::Relaxed).saturating_sub(seen)
@@ -53,7 +53,7 @@ impl Run {
     }
 }
 
-/// Has the others end when its thread panics.
+/// Stops the other threads if its own thread panics.
 struct Alarm<'a>(&'a Run);
 
 impl Drop for Alarm<'_> {
@@ -64,7 +64,7 @@ impl Drop for Alarm<'_> {
     }
 }
 
-/// A bar that ends at midnight belongs to the day before.
+/// The trading day of a bar: one that ends at midnight belongs to the day before.
 fn day_of(frame_ms: i64) -> i64 {
     (frame_ms - 1).div_euclid(DAY_MS)
 }
@@ -75,8 +75,9 @@ fn date(day: i64) -> Date {
 }
 
 /// Promise 6: an acknowledged bar survives `kill -9` of the daemon at any instruction.
-/// Promise 7: every bar is in its day's file exactly once, with its values, and nothing else is.
-/// Promises 3 and 4: readers that never open anything again see every bar once, in one order, untorn, and every close of a day.
+/// Promise 7: every bar is in its day's file exactly once with its values, and nothing else is.
+/// Promises 3 and 4: readers that never reopen the bus see every bar once, in order and untorn,
+/// and every close.
 #[test]
 fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
     let kills = random::setting("BARBUS_KILLS", 20);
@@ -113,7 +114,7 @@ fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
 
         for _ in 0..kills {
             if random.below(4) == 0 {
-                // In the middle of its start, wherever that is.
+                // Kill it at some point of its start.
                 bus.kill();
                 bus.spawn();
                 std::thread::sleep(Duration::from_micros(random.below(60_000)));
@@ -145,7 +146,7 @@ fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
     println!("{kills} kills, {} bars, {days} days, ring of {room} bars, {:.1?}", sent.len(), began.elapsed());
 }
 
-/// Publishes batches of a few bars until it is told to end; every one of them has been acknowledged then.
+/// Publishes small batches until it is stopped, and waits until all are acknowledged.
 fn publish(bus: &BusDirectory, symbols: &[&str], run: &Run, room: u64, seed: u64) -> Vec<Bar> {
     let _alarm = Alarm(run);
     let mut random = Random::seeded(seed);
@@ -156,8 +157,8 @@ fn publish(bus: &BusDirectory, symbols: &[&str], run: &Run, room: u64, seed: u64
     let mut frame = first;
     let mut acknowledged = 0;
     while !run.over.load(Ordering::Relaxed) {
-        // No reader may be lapped here: the ring has room for what the slowest has not seen.
-        wait::until("readers to follow", || (run.failed() || run.behind() < room / 4).then_some(()));
+        // No reader may be lapped here, so the ring must hold what the slowest one has not seen.
+        wait::until("readers to catch up", || (run.failed() || run.behind() < room / 4).then_some(()));
         if run.failed() {
             break;
         }
@@ -167,7 +168,7 @@ fn publish(bus: &BusDirectory, symbols: &[&str], run: &Run, room: u64, seed: u64
             frame = Timestamp::from_second(frame.as_second() + 60 * STEP_MINUTES).expect("in range");
         }
         let batch = producer::batch(&sent[from..]);
-        // With the window full of batches, or one at a time.
+        // Either with a full window of batches, or one at a time.
         let outcome = if random.below(2) == 0 { publisher.queue(&batch) } else { publisher.send(&batch).map(drop) };
         outcome.expect("the daemon comes back");
         let now = publisher.acked().rows;
@@ -180,7 +181,7 @@ fn publish(bus: &BusDirectory, symbols: &[&str], run: &Run, room: u64, seed: u64
     sent
 }
 
-/// What a reader has seen: days closed, each with the number of bars before, and a digest of every bar in its order.
+/// What a reader has seen: each close with the number of bars before it, and a digest of all bars.
 #[derive(Debug, PartialEq)]
 struct Seen {
     closes: Vec<(Date, u64)>,
@@ -192,7 +193,7 @@ fn follow(mut reader: Reader, run: &Run, number: usize) -> Seen {
     let mut seen = Seen { closes: Vec::new(), digest: 0 };
     let mut next = 0;
     let mut frames: HashMap<String, i64> = HashMap::new();
-    // The newest day of any bar, and the newest that was closed.
+    // The newest day of any bar, and the newest closed day.
     let (mut open, mut closed) = (i64::MIN, i64::MIN);
     let mut last = Instant::now();
     loop {
@@ -208,7 +209,7 @@ fn follow(mut reader: Reader, run: &Run, number: usize) -> Seen {
                     assert_eq!([bar.optional(0), bar.optional(1)], [expected.money, expected.factor]);
                     assert_eq!(bar.revision, 0, "{}: known already", bar.symbol);
                     match frames.get_mut(bar.symbol) {
-                        // What was not acknowledged is sent again from there on, in its order.
+                        // Unacknowledged bars are sent again in their order.
                         Some(before) => {
                             assert_eq!(*before + STEP_MINUTES * MINUTE_MS, bar.frame_ms, "{}", bar.symbol);
                             *before = bar.frame_ms;
@@ -244,7 +245,8 @@ fn follow(mut reader: Reader, run: &Run, number: usize) -> Seen {
     }
 }
 
-/// Asserts that the archive has just these bars, each in its day's file, and gives the number of days.
+/// Asserts that the archive has exactly these bars, each in its day's file.
+/// Returns the number of days.
 fn compare(bus: &Bus, directory: &BusDirectory, sent: &[Bar]) -> usize {
     let mut days: BTreeMap<i64, BTreeMap<(&str, i64), &Bar>> = BTreeMap::new();
     for bar in sent {

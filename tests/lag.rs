@@ -1,4 +1,4 @@
-//! Who reads a bus is seen, with his lag and what he holds; the dead disappear; the daemon warns before somebody is overtaken.
+//! Readers are listed with lag and pins, dead ones disappear, and the daemon warns early.
 
 use std::fs;
 use std::io::{BufRead, Write};
@@ -18,12 +18,12 @@ use crate::support::wait;
 
 const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 
-/// The bus that this test program, started anew, has to read, what it is to do there, and its name.
+/// Environment variables of the child process: its bus, its role and its name.
 const CHILD_BUS: &str = "BARBUS_TEST_LAG";
 const CHILD_ROLE: &str = "BARBUS_TEST_LAG_ROLE";
 const CHILD_NAME: &str = "BARBUS_TEST_LAG_NAME";
 
-/// A reader in a process of its own: `follow`, `stay SEQ`, `hide` or `hold`.
+/// A reader in its own process with the role `follow`, `stay SEQ`, `hide` or `hold`.
 fn reader(bus: &Bus, name: &str, role: &str) -> Running {
     let mut child = Command::new(std::env::current_exe().expect("a test program"));
     child.args(["--exact", "lag::child", "--nocapture", "--test-threads", "1"]);
@@ -33,7 +33,7 @@ fn reader(bus: &Bus, name: &str, role: &str) -> Running {
     child
 }
 
-/// The process that is started above; a test without meaning where nobody asks for one.
+/// The child process; it does nothing if the environment variables are not set.
 #[test]
 fn child() {
     let Some(bus) = std::env::var_os(CHILD_BUS) else { return };
@@ -103,7 +103,7 @@ fn readers_are_listed_and_the_dead_disappear() {
     let slow = reader(&bus, "slow", "stay 120");
     let slowest = reader(&bus, "\u{1b}[31mred", "stay 20");
     let hidden = reader(&bus, "hidden", "hide");
-    // Who only asks is not one who follows.
+    // A process that only asks is not listed.
     bus.barbus("latest", [SYMBOLS[0]]).ok();
 
     let listed = readers(&bus);
@@ -145,15 +145,15 @@ fn readers_are_listed_and_the_dead_disappear() {
     );
     assert_eq!(csv.lines().count(), 4);
 
-    // One is killed, one ends; both are gone, and so are their files.
+    // One is killed and one ends; both disappear together with their files.
     slow.signal(Signal::SIGKILL);
     drop(slow);
     drop(quick);
-    wait::until("the dead to disappear", || (readers(&bus).len() == 1).then_some(()));
+    wait::until("dead readers to disappear", || (readers(&bus).len() == 1).then_some(()));
     let files = names(&bus.path().join("readers"));
     assert_eq!(files, [listed[0]["id"].as_str().expect("a name")]);
 
-    // Without a daemon the same is told.
+    // Without a daemon the list is the same.
     let mut bus = bus;
     bus.stop();
     let stat = bus.stat();
@@ -162,9 +162,9 @@ fn readers_are_listed_and_the_dead_disappear() {
     drop((slowest, hidden));
 }
 
-/// Promise 2: what readers do in their own directory disturbs nobody.
+/// Promise 2: files in the readers' directory cannot disturb the bus.
 #[test]
-fn hostile_files_disturb_nobody() {
+fn hostile_position_files_do_no_harm() {
     let bus = Bus::running("24x7");
     bus.publish(&bus.write("1.csv", market::csv(&market::minutes(&SYMBOLS, "2024-03-04T00:01:00Z", 2))), &[]);
     let folder = bus.path().join("readers");
@@ -178,7 +178,7 @@ fn hostile_files_disturb_nobody() {
         page[128..136].copy_from_slice(&position.to_le_bytes());
         page
     };
-    // Held, so that they are not a dead one's.
+    // Locked, so that they do not count as files of dead readers.
     let held: Vec<fs::File> = [
         ("1-00000001", page(b"\x1b]0;title\x07\n\xff", u64::MAX)),
         ("2-00000002", page(b"a,\"b\"", 0)),
@@ -219,13 +219,14 @@ fn hostile_files_disturb_nobody() {
     assert!(!table.contains(['\u{1b}', '\u{7}']), "{table:?}");
     assert_eq!(names(&folder).len(), before - 1, "the dead one's file alone was removed");
     assert_eq!(bus.stat()["readers"], 2);
-    // And the bus goes on.
+    // The bus continues.
     bus.publish(&bus.write("2.csv", market::csv(&market::minutes(&SYMBOLS, "2024-03-04T00:03:00Z", 2))), &[]);
     assert!(reader(&bus, "mine", "follow").lines_so_far() > 0);
     drop((held, long));
 }
 
-/// Promise 2: the writer waits for nobody. Promise 4, before it comes to that: who falls behind is warned about while he can still catch up.
+/// Promise 2: the writer never waits for a reader.
+/// Promise 4: the daemon warns about a slow reader while that can still catch up.
 #[test]
 fn the_daemon_warns_before_a_stopped_reader_is_overtaken() {
     let mut bus = Bus::init("24x7");
@@ -280,7 +281,7 @@ fn the_daemon_warns_before_a_stopped_reader_is_overtaken() {
     assert_eq!(bus.stat()["readers_lag_bars"], 0);
 }
 
-/// Who holds blocks is seen as long as he holds them, whoever of him is gone, and is warned about.
+/// A process that pins blocks is listed as long as it pins them, and the daemon warns about it.
 #[test]
 fn pins_are_shown_and_warned_about() {
     let mut bus = Bus::init("24x7");
@@ -310,7 +311,7 @@ fn pins_are_shown_and_warned_about() {
     assert_eq!(bus.log().matches("holds blocks").count(), 1, "told once\n{}", bus.log());
 }
 
-/// A strategy that must not trade on stale data sees that the writer is dead, however it died, and how old the newest bar is.
+/// A strategy sees that the writer is dead, however it died, and how old the newest bar is.
 #[test]
 fn a_dead_writer_is_seen() {
     let mut bus = Bus::running("24x7");
@@ -318,7 +319,7 @@ fn a_dead_writer_is_seen() {
     assert_eq!((reader.writer_alive(), reader.newest_age()), (true, None));
     bus.publish(&bus.write("1.csv", market::csv(&market::minutes(&SYMBOLS, "2024-03-04T00:01:00Z", 1))), &[]);
     let age = reader.newest_age().expect("a bar came");
-    wait::until("it to become older", || reader.newest_age().filter(|now| *now > age));
+    wait::until("the newest bar to age", || reader.newest_age().filter(|now| *now > age));
 
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {
         assert!(wait::until("the writer", || reader.writer_alive().then_some(true)));
@@ -327,10 +328,10 @@ fn a_dead_writer_is_seen() {
         assert_eq!(bus.stat()["writer_alive"], false);
         bus.start();
     }
-    // A writer that hangs says nothing either.
+    // A stopped writer stores no heartbeat either.
     wait::until("the writer", || reader.writer_alive().then_some(()));
     bus.signal(Signal::SIGSTOP);
-    wait::until("its silence to be seen", || (!reader.writer_alive()).then_some(()));
+    wait::until("the missing heartbeat to be seen", || (!reader.writer_alive()).then_some(()));
     bus.signal(Signal::SIGCONT);
     wait::until("the writer again", || reader.writer_alive().then_some(()));
 }

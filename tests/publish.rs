@@ -1,4 +1,4 @@
-//! `barbus publish`: every format and vendor's names, counts that are true, the same archive by every way.
+//! `barbus publish`: every format and vendors' names, exact counts, the same archive for each.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::support::python;
 
 const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 
-/// Promise 8: what is known already is a duplicate, so another format that says anything else shows.
+/// Promise 8: known bars are duplicates, so a format that yields other values would show.
 #[test]
 fn every_format_holds_the_same_bars() {
     let bus = Bus::running("XSHG");
@@ -45,9 +45,9 @@ fn standard_input_is_a_file_too() {
     }
 }
 
-/// Promise 6, asked for: acknowledged when it is on disk.
+/// Promise 6 with `--ack durable`: a bar is acknowledged when it is on disk.
 #[test]
-fn publish_waits_for_the_disk_when_it_is_told_to() {
+fn publish_with_durable_acks_waits_for_the_disk() {
     let mut bus = Bus::init("XSHG");
     bus.configure("# sync = \"1s\"", "sync = \"1h\"");
     bus.start();
@@ -69,7 +69,7 @@ fn vendors_names_zones_and_labels_are_understood() {
     let canonical = bus.write("bars.csv", market::csv(&bars));
     assert_eq!(bus.publish(&canonical, &[]), Counts::all_accepted(bars.len()));
 
-    // Epoch milliseconds of the bar's start, as exchanges' kline interfaces give them.
+    // Epoch milliseconds of the bar's start, as in the kline interfaces of exchanges.
     let klines = vendor(&bars, "code,open_time,o,h,l,c,vol,quote_volume,factor", |bar| {
         (bar.frame.as_millisecond() - 60_000).to_string()
     });
@@ -83,17 +83,17 @@ fn vendors_names_zones_and_labels_are_understood() {
     let local = bus.write("local.csv", local);
     assert_eq!(bus.publish(&local, &["--zone", "Asia/Shanghai"]), all_duplicate(bars.len()));
 
-    // Names that nobody can guess, told by --map.
+    // Names that cannot be guessed, given by --map.
     let told = vendor(&bars, "who,when,open,high,low,close,lots,cash,factor", |bar| bar.frame.to_string());
     let told = bus.write("told.csv", told);
     let map = "symbol=who,frame=when,volume=lots,money=cash";
     assert_eq!(bus.publish(&told, &["--map", map]), all_duplicate(bars.len()));
 }
 
-/// Promise 7: every bar once, in the file of its own day, late or not.
+/// Promise 7: every bar is once in the file of its own day, late or not.
 #[test]
 fn file_order_and_feed_order_end_in_the_same_archive() {
-    // Grouped by symbol, as files of history are: in file order all days but the first come late.
+    // Rows are grouped by symbol, so in file order all days except the first arrive late.
     let mut bars: Vec<Bar> =
         ["2024-03-01", "2024-03-04", "2024-03-05"].iter().flat_map(|date| market::xshg_day(&SYMBOLS, date)).collect();
     bars.sort_by(|a, b| a.symbol.cmp(&b.symbol));
@@ -115,7 +115,7 @@ fn the_last_revision_wins() {
     for bar in revised.iter_mut().step_by(7) {
         bar.close = bar.low;
     }
-    // A value that only differs by being known now.
+    // This revision adds a value that was null.
     let gained = revised.iter().position(|bar| bar.money.is_none()).expect("some have no money");
     revised[gained].money = Some(1.0);
     let changed = first.iter().zip(&revised).filter(|(a, b)| a != b).count() as u64;
@@ -151,12 +151,12 @@ fn many_producers_at_once_lose_nothing() {
     oracle::assert_archive(&bus, &Published::XSHG, &files);
 }
 
-/// Promise 8: producers that send the same bars at the same time have each bar taken once, whoever comes first.
+/// Promise 8: of producers that send the same bars at the same time, each bar is accepted once.
 #[test]
-fn producers_with_overlapping_bars_have_each_taken_once() {
+fn overlapping_producers_have_each_bar_accepted_once() {
     let bus = Bus::running("XSHG");
     let symbols: Vec<String> = (0..6).map(|number| format!("60000{number}.XSHG")).collect();
-    // Every producer has three symbols, of which each neighbour has two.
+    // Every producer has three symbols and shares two with each neighbour.
     let files: Vec<_> = (0..symbols.len())
         .map(|first| {
             let names: Vec<&str> = (0..3).map(|next| symbols[(first + next) % symbols.len()].as_str()).collect();
@@ -185,7 +185,7 @@ fn a_speed_keeps_the_distance_between_minutes() {
     let bars = market::minutes(&SYMBOLS, "2024-03-04T01:31:00Z", 6);
     let csv = bus.write("bars.csv", market::csv(&bars));
     let start = Instant::now();
-    // Five minutes lie between the first bar and the last: a second at 300 times the market's pace.
+    // Five minutes between the first and the last bar take a second at a speed of 300x.
     assert_eq!(bus.publish(&csv, &["--speed", "300x"]), Counts::all_accepted(bars.len()));
     assert!(start.elapsed() >= Duration::from_secs(1), "after {:?}", start.elapsed());
 }
@@ -195,7 +195,7 @@ fn all_duplicate(rows: usize) -> Counts {
     Counts { rows, duplicate: rows, ..Counts::default() }
 }
 
-/// These bars under a vendor's header, with the vendor's way to write a time.
+/// These bars under a vendor's header and with the vendor's time format.
 fn vendor(bars: &[Bar], header: &str, time: impl Fn(&Bar) -> String) -> String {
     let canonical = market::csv(bars);
     let mut text = format!("{header}\n");

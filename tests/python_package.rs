@@ -1,5 +1,4 @@
-//! The Python package: its wheel is built and installed into an environment that has nothing else, and its own tests, in pytest, run
-//! with real daemons.
+//! The Python package: its wheel is built, installed alone, and tested by pytest with real daemons.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +25,7 @@ fn the_wheel_is_installed_and_passes_its_tests() {
     let python = tools.join("bin/python");
     let root = tempfile::Builder::new().prefix("barbus-wheel-").tempdir().expect("a temporary directory");
 
-    // In a build directory of its own, which the lints of this package use as well: arrow has other features there.
+    // This package's lints share the directory; arrow has other features than in the workspace.
     let mut build = Command::new(tools.join("bin/maturin"));
     build.args(["build", "--locked", "--compatibility", "linux", "--manifest-path"]).arg(package().join("Cargo.toml"));
     build.arg("--out").arg(root.path()).env("CARGO_TARGET_DIR", target().join("python-package"));
@@ -43,10 +42,10 @@ fn the_wheel_is_installed_and_passes_its_tests() {
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "--python"]).arg(&clean_python).args(["install", "--quiet", "--no-index", "--no-deps"]);
     step(pip.arg(wheel));
-    // It needs no other package.
+    // The package needs no other package.
     step(Command::new(&clean_python).args(["-c", "import barbus; barbus.open, barbus.publish"]));
 
-    // pytest and those whom bars are given to.
+    // pytest and the libraries that receive bars.
     fs::write(packages(&clean).join("tools.pth"), packages(&tools).to_string_lossy().as_bytes()).expect("a .pth file");
     let mut pytest = Command::new(&clean_python);
     pytest.args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp"]).arg(root.path().join("pytest"));

@@ -1,4 +1,4 @@
-//! Readers as processes of their own: what they see, what they cost, and what they cannot do to the bus.
+//! Readers as processes: what they see, what they cost, and that they cannot disturb the bus.
 
 use std::fs;
 use std::io::Write;
@@ -17,16 +17,16 @@ use crate::support::wait;
 
 const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 
-/// The bus that this test program, started anew, has to read under strace.
+/// Environment variable of the child process: the bus that it reads under strace.
 const CHILD_BUS: &str = "BARBUS_TEST_READER";
-/// Bars that are there before: what is allocated once is allocated while these are read.
+/// Bars of the warm-up: one-time allocations happen while these are read.
 const WARM: usize = 2_100;
-/// Bars of the first window; the second has ten times as many.
+/// Bars of the first window; the second one has ten times as many.
 const WINDOW: usize = 300;
-/// The child says how far it is after so many bars.
+/// The child reports its progress after this many bars.
 const MARKS: [usize; 3] = [WARM, WARM + WINDOW, WARM + 11 * WINDOW];
 
-/// Promise 5: steady-state reading makes no system call, whether 300 bars come or 3,000, the close of a day among them.
+/// Promise 5: steady-state reading makes no system call, for 300 bars and for 3,000 with a close.
 /// Promise 2: readers map the ring `PROT_READ` from a read-only descriptor.
 #[test]
 fn reading_makes_no_system_call() {
@@ -34,7 +34,7 @@ fn reading_makes_no_system_call() {
         return;
     }
     let mut bus = Bus::init("24x7");
-    // Blocks are small, so the reader goes from one to the next all the time.
+    // Blocks are small, so the reader often goes from one to the next.
     bus.configure_ring("8MB", 64);
     bus.start();
     let bars = market::minutes(&SYMBOLS, "2024-03-04T00:01:00Z", (MARKS[2] / SYMBOLS.len()) as i64);
@@ -43,7 +43,7 @@ fn reading_makes_no_system_call() {
     let mut stream = producer.begin(&producer::batch(&bars[..1]).schema());
     let mut send = |from: usize, to: usize| {
         stream.write(&producer::batch(&bars[from..to])).expect("the daemon listens");
-        // Acknowledged before more is sent: the reader gets to the tip and waits there, again and again.
+        // Each batch is acknowledged before the next, so the reader often waits at the tip.
         assert_eq!(producer.answer()["rows"], to);
     };
     send(0, WARM);
@@ -51,7 +51,7 @@ fn reading_makes_no_system_call() {
     let log = bus.beside("strace.log");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-e", "trace=all", "-o"]).arg(&log).arg(std::env::current_exe().expect("a test program"));
-    // One thread: a harness with two looks at its clock while it waits for the other.
+    // One thread, because a test harness with two polls its clock while it waits.
     strace.args(["--exact", "readers::child", "--nocapture", "--test-threads", "1"]).env(CHILD_BUS, bus.path());
     let child = Running::start(&mut strace, false);
     let calls = || fs::read_to_string(&log).unwrap_or_default();
@@ -77,7 +77,7 @@ fn reading_makes_no_system_call() {
     assert_mapped_read_only(&lines);
 }
 
-/// The reader of the test above; a test without meaning where nobody asks for one.
+/// The child process; it does nothing if the environment variable is not set.
 #[test]
 fn child() {
     let Some(bus) = std::env::var_os(CHILD_BUS) else { return };
@@ -101,7 +101,7 @@ fn child() {
                 }
             }
         }
-        // One system call that strace shows among the others.
+        // A system call that marks the progress in strace's output.
         let mut out = std::io::stdout().lock();
         out.write_all(mark(until).as_bytes()).and_then(|()| out.write_all(b"\n")).expect("a pipe");
         out.flush().expect("a pipe");
@@ -109,12 +109,12 @@ fn child() {
     assert_eq!(closed, 1, "a day ends among these bars");
 }
 
-/// What the child writes, short enough for strace to show it whole.
+/// The mark that the child writes, short enough for strace to show it whole.
 fn mark(rows: usize) -> String {
     format!("{rows} bars read")
 }
 
-/// Whether processes can be traced here. Where the checks of a change are run (`CI` is set), strace has to be there.
+/// Whether processes can be traced here; with `CI` set, strace must exist.
 fn may_trace() -> bool {
     let output = match Command::new("strace").args(["-o", "/dev/null", "true"]).output() {
         Ok(output) => output,
@@ -130,7 +130,7 @@ fn may_trace() -> bool {
     output.status.success()
 }
 
-/// Every descriptor of the ring is opened for reading alone, and so is every mapping.
+/// Asserts that every descriptor and every mapping of the ring is read-only.
 fn assert_mapped_read_only(lines: &[&str]) {
     let opened: Vec<&&str> =
         lines.iter().filter(|line| line.contains("bars.ring\"") && line.contains(" open")).collect();
@@ -147,7 +147,7 @@ fn assert_mapped_read_only(lines: &[&str]) {
         }
     }
     assert!(mapped > 0, "the ring was never mapped");
-    // What it may write is a small file of its own.
+    // A reader may write its own position file.
     let writable: Vec<&&str> =
         lines.iter().filter(|line| line.contains("PROT_WRITE") && line.contains("MAP_SHARED")).collect();
     let opened = |line: &&&str| line.contains("readers/") && line.contains("O_RDWR") && !line.contains("O_CREAT");
@@ -158,7 +158,7 @@ fn assert_mapped_read_only(lines: &[&str]) {
     assert!(writable[0].contains(&format!(", {descriptor}, 0)")), "{writable:?}");
 }
 
-/// Promise 4, its other side: who keeps up sees everything, and everybody sees the same, whenever he came.
+/// Promise 4: readers that keep up see every bar, and all readers see the same sequence.
 #[test]
 fn every_reader_sees_the_same_sequence() {
     let bus = Bus::running("XSHG");
@@ -170,13 +170,15 @@ fn every_reader_sees_the_same_sequence() {
     };
     let early = [tail("oldest"), tail("oldest"), tail("0")];
     let live = tail("live");
-    wait::until("the live one at the ring", || live.has_mapped(&bus.ring()).then_some(()));
+    wait::until("the live reader to map the ring", || live.has_mapped(&bus.ring()).then_some(()));
     bus.publish(&bus.write("1.csv", market::csv(&bars[..300])), &[]);
-    wait::until("the early ones at work", || early.iter().all(|tail| tail.lines_so_far() == 300).then_some(()));
+    wait::until("the early readers", || early.iter().all(|tail| tail.lines_so_far() == 300).then_some(()));
     let late = [tail("oldest"), tail("today"), tail("2024-03-04")];
     bus.publish(&bus.write("2.csv", market::csv(&bars[300..])), &[]);
-    // Nobody is late for the close: all have seen the last bar.
-    wait::until("the late ones at the tip", || late.iter().all(|tail| tail.lines_so_far() == bars.len()).then_some(()));
+    // All readers have seen the last bar before the day closes.
+    wait::until("the late readers to catch up", || {
+        late.iter().all(|tail| tail.lines_so_far() == bars.len()).then_some(())
+    });
     bus.close_day();
 
     let [first, others @ ..] = early;
@@ -190,17 +192,18 @@ fn every_reader_sees_the_same_sequence() {
         );
     }
     for reader in others.into_iter().chain(late) {
-        // Every byte, the time of receipt included.
+        // Every byte is equal, the time of receipt included.
         assert_eq!(reader.finish().ok(), first);
     }
-    // Where it began nobody can say; from there on it is the same.
+    // Its first bar is arbitrary; from there on the sequence is the same.
     let live = live.finish().ok();
     assert!(first.ends_with(&live) && (live.is_empty() || live.starts_with('{')), "{live}");
 }
 
-/// Promise 2: the writer never waits for a reader. Promise 4: falling behind is an exact count, not silence.
+/// Promise 2: the writer never waits for a reader.
+/// Promise 4: falling behind is an exact count, not silence.
 #[test]
-fn a_stopped_reader_stops_nobody_and_is_told_what_it_missed() {
+fn a_stopped_reader_stalls_nothing_and_learns_what_it_missed() {
     let mut bus = Bus::init("24x7");
     bus.configure_small_ring();
     bus.start();
@@ -212,7 +215,7 @@ fn a_stopped_reader_stops_nobody_and_is_told_what_it_missed() {
     tail.arg("tail").arg(bus.path()).args(["--from", "oldest", "--format", "json"]);
     let mut tail = Running::start(&mut tail, false);
     bus.publish(&bus.write("1.csv", market::csv(&bars[..100])), &[]);
-    wait::until("the reader at work", || (tail.lines_so_far() == 100).then_some(()));
+    wait::until("the reader to start", || (tail.lines_so_far() == 100).then_some(()));
     tail.signal(Signal::SIGSTOP);
     assert_eq!(
         bus.publish(&bus.write("2.csv", market::csv(&bars[100..])), &[]),
@@ -220,7 +223,7 @@ fn a_stopped_reader_stops_nobody_and_is_told_what_it_missed() {
     );
     tail.signal(Signal::SIGCONT);
     bus.publish(&bus.write("3.csv", market::csv(&market::minutes(&["LAST"], "2024-03-07T00:01:00Z", 1))), &[]);
-    wait::until("the reader at the end", || tail.output_has("LAST").then_some(()));
+    wait::until("the reader to finish", || tail.output_has("LAST").then_some(()));
     tail.child.kill().expect("it runs");
     let run = tail.finish();
 

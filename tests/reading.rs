@@ -20,7 +20,7 @@ fn page() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/READING.md")
 }
 
-/// A bus with a ring of some 20,000 rows and one archived day of one symbol.
+/// A bus with a ring of about 20,000 rows and one archived day of one symbol.
 fn bus() -> (Bus, Vec<Bar>) {
     let mut bus = Bus::init("XSHG");
     bus.configure_ring("2MB", 256);

@@ -1,6 +1,6 @@
-//! Real bars of three markets, years of them, compared with the archive by rules of their own (promise 7).
+//! Years of real bars of three markets, compared with the archive by an oracle (promise 7).
 //!
-//! Needs `BARBUS_DATA`; says so when it is not set.
+//! The tests need `BARBUS_DATA` and report that they are skipped without it.
 
 use std::path::PathBuf;
 

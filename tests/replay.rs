@@ -1,4 +1,4 @@
-//! `barbus replay`: archived days onto another bus, where they end as the same days.
+//! `barbus replay`: archived days onto another bus, which archives the same days.
 
 use barbus::{Event, Reader, Start};
 
@@ -25,7 +25,7 @@ fn replay(bus: &Bus, into: &Bus, options: &[&str]) -> Finished {
     command::finish(&mut command, None)
 }
 
-/// A small strategy: how often each symbol closed above its open, and what the bus said besides.
+/// A small strategy: it counts the bars that closed above their open, and keeps other events.
 fn strategy(bus: &Bus) -> (Vec<(String, u32)>, Vec<String>) {
     let mut reader = Reader::open(bus.path()).expect("a ring").start_at(Start::Oldest).expect("its beginning");
     let (mut rises, mut events) = (vec![0; SYMBOLS.len()], Vec::new());
@@ -43,13 +43,13 @@ fn strategy(bus: &Bus) -> (Vec<(String, u32)>, Vec<String>) {
     (SYMBOLS.iter().map(|symbol| symbol.to_string()).zip(rises).collect(), events)
 }
 
-/// Promises 7 and 8: the same days, by another way.
+/// Promises 7 and 8: a replay creates the same days.
 #[test]
 fn replayed_days_are_the_same_on_the_other_bus() {
     let (bus, bars) = archived();
     let into = Bus::running("XSHG");
     let all = ["--from", "2024-01-01", "--to", "2024-12-31", "--format", "json"];
-    // One day first, then all of them: what is there already is a duplicate.
+    // First one day, then all of them: bars that the bus has are duplicates.
     let day = bars.len() / DAYS.len();
     let first = ["--from", DAYS[0], "--to", DAYS[0], "--speed", "1000000x", "--format", "json"];
     assert_eq!(Counts::of(&replay(&bus, &into, &first).json()), Counts::all_accepted(day));
@@ -62,7 +62,7 @@ fn replayed_days_are_the_same_on_the_other_bus() {
     assert_eq!(strategy(&bus), strategy(&into));
 }
 
-/// What the other bus lacks is left out, and what it has besides is null; its prices are of its own type.
+/// Columns that the other bus lacks are omitted, its further columns are null, and prices are cast.
 #[test]
 fn columns_are_cast() {
     let (bus, bars) = archived();
@@ -82,7 +82,7 @@ fn columns_are_cast() {
     }
 }
 
-/// Promise 9: what cannot be replayed is said, and what could be has arrived.
+/// Promise 9: the error names what cannot be replayed, and everything before it has arrived.
 #[test]
 fn a_damaged_day_a_bus_into_itself_and_an_empty_span_are_refused() {
     let (bus, bars) = archived();

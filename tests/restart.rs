@@ -1,4 +1,4 @@
-//! Ends of the daemon, asked for and not, and what is there afterwards.
+//! Clean and unclean ends of the daemon, and the data that survives them.
 
 use nix::sys::signal::Signal;
 
@@ -11,7 +11,7 @@ use crate::support::wait;
 
 const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 
-/// Promise 8, over a restart: what was acknowledged is known.
+/// Promise 8 over a restart: the daemon knows every acknowledged bar.
 #[test]
 fn sigterm_and_sigint_end_it_cleanly() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
@@ -36,18 +36,18 @@ fn a_second_daemon_is_refused_with_the_pid_of_the_first() {
     let bus = Bus::running("XSHG");
     let pid = bus.pid().to_string();
     bus.barbus("daemon", [] as [&str; 0]).fails(1, &[&pid]);
-    // The first one is not disturbed.
+    // The first daemon is not disturbed.
     assert_eq!(bus.publish(&bus.write("bars.csv", one_minute()), &[]), Counts::all_accepted(3));
 }
 
-/// Promise 6: not one acknowledged bar has to be sent again.
+/// Promise 6: no acknowledged bar must be sent again.
 #[test]
 fn an_acknowledged_bar_survives_kill_9() {
     let mut bus = Bus::running("XSHG");
     let bars = market::xshg_day(&SYMBOLS, "2024-03-04");
     let csv = bus.write("bars.csv", market::csv(&bars));
     let mut sent = 0;
-    // Killed right after an acknowledgement, at several fillings of the day.
+    // The daemon is killed right after an acknowledgement, at several points of the day.
     for share in [1, 100, 101, 350, 719] {
         let mut producer = Producer::connect(&bus);
         producer.send(&producer::stream(&[producer::batch(&bars[sent..share])]));
@@ -65,15 +65,15 @@ fn an_acknowledged_bar_survives_kill_9() {
     oracle::assert_archive(&bus, &Published::XSHG, &[csv]);
 }
 
-/// Promises 6 and 8: what was acknowledged is kept, what was not is sent again, and no bar is there twice.
+/// Promises 6 and 8: acknowledged bars are kept, others are sent again, and none is duplicated.
 #[test]
-fn publish_goes_on_when_the_daemon_comes_back() {
+fn publish_continues_when_the_daemon_returns() {
     let mut bus = Bus::running("XSHG");
     let bars: Vec<_> =
         ["2024-03-04", "2024-03-05", "2024-03-06"].iter().flat_map(|date| market::xshg_day(&SYMBOLS, date)).collect();
     let csv = bus.write("bars.csv", market::csv(&bars));
     let mut publish = command::barbus();
-    // 720 minutes at 10,000 times the market's pace: some seconds, in which the daemon is killed twice.
+    // 720 minutes at a speed of 10,000x take seconds; the daemon is killed twice meanwhile.
     publish.arg("publish").arg(bus.path()).arg(&csv).args(["--speed", "10000x", "--format", "json"]);
     let publisher = Running::start(&mut publish, false);
     for floor in [300, 900] {
@@ -82,14 +82,14 @@ fn publish_goes_on_when_the_daemon_comes_back() {
         bus.start();
     }
     let counts = Counts::of(&publisher.finish().json());
-    // A bar that was committed but not acknowledged when the daemon died is sent again and found to be a duplicate.
+    // A bar that was committed but not acknowledged is sent again and counts as a duplicate.
     assert_eq!(counts.rows, bars.len() as u64, "{counts:?}");
     assert_eq!(counts.accepted + counts.duplicate, counts.rows, "{counts:?}");
     bus.close_day();
     oracle::assert_archive(&bus, &Published::XSHG, &[csv]);
 }
 
-/// Promise 7: whenever the process died; and no half file is left.
+/// Promise 7 for any moment of the process's death; no unfinished file remains.
 #[test]
 fn a_day_closed_before_the_kill_is_archived_after_it() {
     let mut bus = Bus::running("XSHG");
@@ -97,7 +97,7 @@ fn a_day_closed_before_the_kill_is_archived_after_it() {
     let tuesday = bus.write("2.csv", market::csv(&market::xshg_day(&SYMBOLS, "2024-03-05")));
     bus.publish(&monday, &[]);
     bus.publish(&tuesday, &[]);
-    // Whether the flush of Monday had begun, was half done or was over.
+    // The flush of Monday may not have begun, may be half done, or may be complete.
     bus.kill();
     bus.start();
     wait::until("the file of Monday", || bus.archive().join("2024-03-04.parquet").exists().then_some(()));

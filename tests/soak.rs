@@ -1,7 +1,8 @@
-//! The bus at work for a long time: what it holds of memory and descriptors does not grow.
+//! A bus over many days: its memory and its descriptors do not grow.
 //!
-//! One cycle is one trading day, published as fast as it is taken into a ring that is smaller than the day; producers and readers
-//! come and go with it. `BARBUS_SOAK_MINUTES` says how long (without it: 40 days).
+//! One cycle is one trading day, published at full speed into a ring that is smaller than the day.
+//! Producers and readers come and go with it.
+//! `BARBUS_SOAK_MINUTES` sets the duration; without it the test runs 40 days.
 
 use std::io::Write;
 use std::process::Command;
@@ -25,22 +26,23 @@ use crate::support::wait;
 const SYMBOLS: [&str; 4] = ["A", "B", "C", "D"];
 const FIRST_DAY: civil::Date = civil::date(2024, 3, 4);
 const ROWS_PER_DAY: usize = 1_440 * SYMBOLS.len();
-/// Days without a limit of time.
+/// Days if no duration is set.
 const DAYS: usize = 40;
-/// A day's file is looked at and removed when so many days came after it.
+/// A day's file is checked and removed after this many further days.
 const AGE: usize = 6;
 
-/// What the median of the last third of the second half's samples may be above that of its first: memory in KB, and descriptors. In 40 days
-/// a descriptor a day shows, and in the long run, of some thousand days, 7 KB a day.
+/// Allowed growth from the median of the second half's first third to that of its last third.
+/// The unit is KB for memory and a count for descriptors.
+/// In 40 days one leaked descriptor a day shows; over thousands of days 7 KB a day show.
 const MEMORY_KB: u64 = 16_384;
 const DESCRIPTORS: u64 = 4;
 
-/// The bus that this test program, started anew, has to read, and what it has to do there.
+/// Environment variables of the child process: its bus and its role.
 const CHILD: &str = "BARBUS_TEST_SOAK";
 const READING: &str = "reading";
 const PINNED: &str = "pinned";
 
-/// What a process holds: anonymous memory, KB, and open descriptors.
+/// Resources of a process: anonymous memory in KB, and open descriptors.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     memory_kb: u64,
@@ -63,9 +65,9 @@ fn median(samples: &[Sample], value: fn(&Sample) -> u64) -> u64 {
     values[values.len() / 2]
 }
 
-/// Asserts that the last third is as the first, and says what both were.
+/// Asserts that the last third of the samples is like the first, and prints both.
 fn assert_flat(who: &str, samples: &[Sample]) {
-    // The first half warms up: the writer remembers four million bars, some 700 of these days, and the allocator's holes settle after that.
+    // The first half is the warm-up: the writer's index and the allocator reach their final size.
     let steady = &samples[samples.len() / 2..];
     let (first, last) = (&steady[..steady.len() / 3], &steady[steady.len() - steady.len() / 3..]);
     let memory = [first, last].map(|third| median(third, |sample| sample.memory_kb));
@@ -75,7 +77,7 @@ fn assert_flat(who: &str, samples: &[Sample]) {
     assert!(descriptors[1] <= descriptors[0] + DESCRIPTORS, "{who}: its descriptors grow: {samples:?}");
 }
 
-/// A reader in a process of its own, which has begun to read.
+/// A reader process that has begun to read.
 fn reader(bus: &Bus, kind: &str) -> Running {
     let mut command = Command::new(std::env::current_exe().expect("a test program"));
     command.args(["--exact", "soak::child", "--nocapture"]).env(CHILD, format!("{kind} {}", bus.path().display()));
@@ -84,9 +86,10 @@ fn reader(bus: &Bus, kind: &str) -> Running {
     running
 }
 
-/// Promise 2: readers that come, die and pin cost the bus nothing. Promise 7: every day is whole, though the ring goes round in each.
+/// Promise 2: readers that come, die and pin cost the bus nothing.
+/// Promise 7: every day is whole, although the ring wraps in each.
 #[test]
-fn memory_and_descriptors_stay_as_they_are() {
+fn memory_and_descriptors_stay_constant() {
     let minutes = random::setting("BARBUS_SOAK_MINUTES", 0);
     let end = Instant::now() + Duration::from_secs(60 * minutes);
     let mut random = Random::seeded(random::seed("BARBUS_SOAK_SEED"));
@@ -158,7 +161,7 @@ fn memory_and_descriptors_stay_as_they_are() {
     assert_flat("reader", &of_reader);
 }
 
-/// A reader of the test above; a test without meaning where nobody asks for one.
+/// The child process; it does nothing if the environment variables are not set.
 #[test]
 fn child() {
     let Some(asked) = std::env::var_os(CHILD) else { return };
@@ -172,7 +175,7 @@ fn child() {
     let mut out = std::io::stdout();
     writeln!(out, "{READING}").and_then(|()| out.flush()).expect("a pipe");
     let mut next = None;
-    // Who pins holds a few blocks at a time, for different times; who does not copies.
+    // A pinning reader keeps a few blocks for different times; the others copy.
     let mut views: Vec<View> = Vec::new();
     let pins = kind != "passing";
     let mut pinned = false;
@@ -188,7 +191,7 @@ fn child() {
                 views.push(view);
             }
             while views.len() as u64 > random.below(6) {
-                // What it was when it was pinned, though the ring has gone on.
+                // The rows are unchanged although the ring has moved on.
                 assert_viewed(&views.swap_remove(random.below(views.len() as u64) as usize));
             }
             continue;
@@ -208,7 +211,7 @@ fn child() {
     }
 }
 
-/// Every row of a view has the values of its bar.
+/// Asserts that every row of a view has the values of its bar.
 fn assert_viewed(view: &View) {
     let batch = view.batch().expect("bars");
     let symbols = batch["symbol"].as_dictionary::<Int32Type>();

@@ -1,4 +1,4 @@
-//! The ring file in the hands of Arrow readers that know nothing of barbus (promise 1), while it is written and at rest.
+//! The ring file read by stock Arrow readers (promise 1), while it is written and while it is idle.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -38,8 +38,8 @@ fn pyarrow_and_polars_follow_a_ring_that_is_being_written() {
     assert!(summary["grew"].as_u64().expect("a count") > 10, "the readers hardly met the writer: {summary}");
 }
 
-/// The bars in parts of twenty minutes, each in a file of its own, with the number of bars up to its end. Readers see a part before the next one is
-/// published: so they meet the writer however slow they are.
+/// The bars in files of twenty minutes each, with the number of bars up to the end of each file.
+/// Readers see a file's bars before the next one is published, however slow they are.
 fn parts(bus: &Bus, bars: &[Bar]) -> Vec<(std::path::PathBuf, usize)> {
     const PART: usize = 400;
     let parts = bars.chunks(PART).enumerate();
@@ -53,8 +53,8 @@ fn publish(bus: &Bus, csv: &std::path::Path) -> Running {
     Running::start(&mut publish, false)
 }
 
-/// Any number of committed rows, from the first on, at any moment: a reading may be refused when it raced with a commit,
-/// as the format says, but never hold anything else.
+/// A read at any moment returns committed rows from the first one on.
+/// A read that races with a commit may fail, as the format says, but never returns other rows.
 #[test]
 fn arrow_rs_follows_a_ring_that_is_being_written() {
     let mut bus = Bus::init("XSHG");
@@ -69,7 +69,7 @@ fn arrow_rs_follows_a_ring_that_is_being_written() {
             for (way, seen) in ways.iter().zip(&mut seen) {
                 let Ok(found) = way(&bus).map(|batches| rows(&batches)) else { continue };
                 if found.iter().zip(0..).any(|(row, seq)| row.seq != seq) {
-                    // Blocks are read one after the other: a later one had grown past an earlier one.
+                    // Blocks are read in turn, so a later one may have grown past an earlier one.
                     assert!(found.iter().zip(&found[1..]).all(|(a, b)| a.seq < b.seq), "a row twice");
                     continue;
                 }
@@ -104,7 +104,7 @@ fn an_empty_ring_is_a_valid_file() {
 }
 
 #[test]
-fn a_ring_at_rest_is_a_valid_file() {
+fn an_idle_ring_is_a_valid_file() {
     let mut bus = Bus::running("XSHG");
     let bars = market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 30);
     let csv = bus.write("bars.csv", market::csv(&bars));
@@ -115,7 +115,7 @@ fn a_ring_at_rest_is_a_valid_file() {
     assert_rows(&bus, &bars);
 }
 
-/// A day with a new symbol in every tenth minute: the dictionary grows under the readers.
+/// A day with a new symbol every tenth minute, so the dictionary grows under the readers.
 fn growing_market() -> Vec<Bar> {
     let day = market::xshg_day(&["600000.XSHG"; 20], "2024-03-04").into_iter().enumerate();
     day.map(|(row, bar)| market::bar(&format!("{:06}.XSHE", row % 20 + row / 200), bar.frame)).collect()
@@ -135,7 +135,7 @@ fn stream_batches(bus: &Bus) -> Result<Vec<RecordBatch>, ArrowError> {
     StreamReader::try_new(file.by_ref(), None)?.collect()
 }
 
-/// What is looked at of a row of the ring.
+/// The compared values of a row of the ring.
 #[derive(Debug)]
 struct Row {
     seq: u64,
@@ -168,7 +168,7 @@ fn rows(batches: &[RecordBatch]) -> Vec<Row> {
     rows
 }
 
-/// These rows are exactly `bars`, numbered without a gap.
+/// Asserts that the rows are exactly `bars`, numbered without a gap.
 #[track_caller]
 fn assert_same(rows: &[Row], bars: &[Bar]) {
     assert_eq!(rows.len(), bars.len());
@@ -179,7 +179,7 @@ fn assert_same(rows: &[Row], bars: &[Bar]) {
     assert!(rows.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq), "a gap in the sequence numbers");
 }
 
-/// At rest no reading is refused, and both ways show exactly `bars`.
+/// Asserts that an idle ring can always be read, and that both ways return exactly `bars`.
 #[track_caller]
 fn assert_rows(bus: &Bus, bars: &[Bar]) {
     assert_same(&rows(&file_batches(bus).expect("an Arrow file")), bars);

@@ -1,4 +1,4 @@
-"""Follow a barbus ring in plain Python, with nothing of barbus: written from docs/FORMAT.md alone, as an example.
+"""Follow a barbus ring in plain Python, without barbus: an example written from docs/FORMAT.md alone.
 
     follow_ring.py RING [--from live|oldest|today|SEQ] [--until-close N] [--bars N] [--once]
 
@@ -7,11 +7,11 @@ Prints one JSON object per line. A bar has its columns, `frame_ms` and `received
 
     {"event": "attached", "next_seq": 1000}         the first line: where reading begins
     {"event": "day_closed", "day": "2024-03-04"}
-    {"event": "lapped", "missed": 100}              the ring was used again before we came: exactly so many bars are gone
-    {"event": "replaced"}                           another file took the ring's place; reading goes on in that one
+    {"event": "lapped", "missed": 100}              the writer overtook the reader: exactly this many bars were missed
+    {"event": "replaced"}                           another file replaced the ring; reading continues there
 
-Ends after N day closes, after N bars, or (--once) when there is nothing new; else never. The ring is only ever read:
-the daemon does not know of us, and we cannot hold it up.
+Ends after N day closes, after N bars, or (--once) when there is nothing new; otherwise never. The script only
+reads the ring: the daemon does not know of it, and the script cannot delay it.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""Compare a bus's archive with the CSV files that were published, by a day rule of its own.
+"""Compare a bus's archive with the published CSV files, by an independent rule for trading days.
 
-Nothing of barbus is used here: gzip and csv read the input, zoneinfo gives the trading day, and pyarrow only reads the
-archive. The rules, stated once more so that a shared mistake cannot hide:
+This script uses no barbus code: gzip and csv read the input, zoneinfo gives the trading day, and pyarrow
+reads the archive. It states the rules again, so that a shared mistake cannot hide:
 
 * a frame labelled `start` is moved to the end of its minute, +60 s;
 * a bar ends on the civil date of the market's zone, except that a bar ending at exactly 00:00 belongs to the day before;

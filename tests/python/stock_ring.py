@@ -5,7 +5,8 @@
 Reads it in turn as an Arrow file (pyarrow over a memory map, polars) and as an Arrow stream from offset 8, until each way
 has seen N rows (once each without N). Every reading must hold committed rows only: sequence numbers without a gap
 from the first, every symbol in the dictionary, no zeroed frame or price, and never fewer rows than the reading before.
-With --seen, FILE always says how many rows every way has seen. At the end every way must show the same rows, and those of FILE.csv (in its order, frames marking the end) if one is given.
+With --seen, FILE has the number of rows that every way has seen. At the end every way must show the same rows.
+If FILE.csv is given, these are its rows in its order, with frames that mark the end.
 
 A reading may be retried, a bounded number of times, for two reasons the format documents: a row count is patched in several fields, so
 a reader between two of them refuses the batch; and blocks are read one after the other, so a later block may have

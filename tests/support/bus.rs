@@ -1,7 +1,7 @@
-//! A bus in a temporary directory, with its daemon when the test wants one running.
+//! A bus in a temporary directory, with its daemon if the test starts one.
 //!
-//! Dropping it kills the daemon and removes the directory; when the test is failing the daemon's log is printed first.
-//! The daemon counts as ready when it answers a request on its socket, not after some time.
+//! Dropping it kills the daemon and removes the directory; a failing test prints the daemon's log.
+//! The daemon is ready when it answers a request on its socket.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -25,12 +25,12 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// A bus made by `barbus init`, its daemon not started.
+    /// A bus created by `barbus init`, without a daemon.
     pub(crate) fn init(calendar: &str) -> Self {
         Self::init_with(&["--calendar", calendar])
     }
 
-    /// A bus made by `barbus init` with these options.
+    /// A bus created by `barbus init` with these options.
     pub(crate) fn init_with(options: &[&str]) -> Self {
         let root = tempfile::Builder::new().prefix("barbus-").tempdir().expect("a temporary directory");
         let bus = Bus { root, daemon: None };
@@ -38,7 +38,7 @@ impl Bus {
         bus
     }
 
-    /// A bus made by `barbus init`, with its daemon running.
+    /// A bus created by `barbus init`, with a running daemon.
     pub(crate) fn running(calendar: &str) -> Self {
         let mut bus = Self::init(calendar);
         bus.start();
@@ -72,7 +72,7 @@ impl Bus {
         self.path().join("archive/1m")
     }
 
-    /// The archived days, as the names of their files say, in order.
+    /// The archived days by the names of their files, in order.
     pub(crate) fn archived_days(&self) -> Vec<String> {
         let mut days: Vec<String> = names(&self.archive())
             .into_iter()
@@ -98,7 +98,7 @@ impl Bus {
         rows
     }
 
-    /// Replaces the first `from` in `bus.toml`, which must be there, by `to`.
+    /// Replaces the first `from` in `bus.toml` by `to`; `from` must exist.
     pub(crate) fn configure(&self, from: &str, to: &str) {
         let path = self.path().join("bus.toml");
         let text = std::fs::read_to_string(&path).expect("bus.toml can be read");
@@ -106,20 +106,20 @@ impl Bus {
         std::fs::write(&path, text.replacen(from, to, 1)).expect("bus.toml can be written");
     }
 
-    /// Has the ring made with few rows a block, in a file of this size.
+    /// Configures a ring with few rows per block, in a file of this size.
     pub(crate) fn configure_ring(&self, size: &str, rows_per_block: u32) {
         self.configure("# size = \"256MB\"", &format!("size = {size:?}"));
         self.configure("# rows_per_block = 16384", &format!("rows_per_block = {rows_per_block}"));
     }
 
-    /// Has the smallest ring made that is worth it: some thousand bars, in blocks of 64 rows.
+    /// Configures the smallest useful ring: about a thousand bars in blocks of 64 rows.
     pub(crate) fn configure_small_ring(&self) {
         self.configure_ring("1MB", 64);
         self.configure("# symbols = 8192", "symbols = 256");
         self.configure("# tip_rows = 8192", "tip_rows = 64");
     }
 
-    /// Starts the daemon and waits till it answers.
+    /// Starts the daemon and waits until it answers.
     pub(crate) fn start(&mut self) {
         self.spawn();
         wait::until("the daemon to answer", || {
@@ -162,7 +162,7 @@ impl Bus {
         self.wait_for_end()
     }
 
-    /// Waits till the daemon has ended by itself.
+    /// Waits until the daemon has ended by itself.
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         let mut child = self.daemon.take().expect("the daemon is running");
         wait::until("the daemon to end", || child.try_wait().expect("can be waited for"))
@@ -174,7 +174,7 @@ impl Bus {
         assert!(status.success(), "the daemon ended with {status}:\n{}", self.log());
     }
 
-    /// Ends the daemon as `kill -9` does.
+    /// Kills the daemon as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.end_with(Signal::SIGKILL);
     }
@@ -183,12 +183,12 @@ impl Bus {
         self.beside("daemon.log")
     }
 
-    /// What the daemon has logged.
+    /// The daemon's log.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
-    /// One request on the control side of the socket, and its answer.
+    /// Sends one request to the socket and returns the answer.
     pub(crate) fn request(&self, request: &Value) -> std::io::Result<Value> {
         let mut stream = UnixStream::connect(self.path().join("ingest.sock"))?;
         stream.set_read_timeout(Some(wait::PATIENCE))?;
@@ -203,7 +203,7 @@ impl Bus {
         command::finish(command::barbus().arg(verb).arg(self.path()).args(arguments), None)
     }
 
-    /// Publishes a file, which must succeed, and gives the counts.
+    /// Publishes a file, which must succeed, and returns the counts.
     #[track_caller]
     pub(crate) fn publish(&self, file: &Path, options: &[&str]) -> Counts {
         let mut arguments = vec![file.as_os_str(), OsStr::new("--format"), OsStr::new("json")];
@@ -217,14 +217,14 @@ impl Bus {
         self.barbus("stat", ["--format", "json"]).json()
     }
 
-    /// Closes the current day and waits till every closed day is archived.
+    /// Closes the current day and waits until every closed day is archived.
     #[track_caller]
     pub(crate) fn close_day(&self) {
         self.barbus("close-day", [] as [&str; 0]).ok();
         self.wait_archived();
     }
 
-    /// Waits till no closed day waits for its archive.
+    /// Waits until every closed day is archived.
     pub(crate) fn wait_archived(&self) {
         wait::until("the archive", || {
             let stat = self.stat();
@@ -246,13 +246,13 @@ impl Drop for Bus {
     }
 }
 
-/// The names in a folder; none when there is no such folder.
+/// The names in a folder; empty if the folder does not exist.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     entries.map(|entry| entry.expect("can be read").file_name().into_string().expect("UTF-8")).collect()
 }
 
-/// What became of the rows that were published.
+/// The outcome of published rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) rows: u64,
@@ -263,7 +263,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// The counts in a JSON object with a member of that name for each.
+    /// The counts from a JSON object with the same names.
     #[track_caller]
     pub(crate) fn of(value: &Value) -> Self {
         let count = |name: &str| value[name].as_u64().unwrap_or_else(|| panic!("no {name} in {value}"));
@@ -287,7 +287,7 @@ impl Counts {
         }
     }
 
-    /// So many rows, all of them accepted.
+    /// Counts of `rows` rows that were all accepted.
     pub(crate) fn all_accepted(rows: usize) -> Self {
         let rows = rows as u64;
         Counts { rows, accepted: rows, ..Counts::default() }

@@ -1,4 +1,4 @@
-//! Running the `barbus` program, or any other, to its end: what it printed and how it ended.
+//! Runs `barbus` or another program to its end and returns its output and exit code.
 //!
 //! A program that does not end is killed after [`PATIENCE`](super::wait::PATIENCE) and fails the test.
 
@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use super::wait;
 
-/// The `barbus` program of this build, not yet started, in surroundings that do not change what it prints.
+/// The `barbus` program of this build, not yet started, in a fixed environment.
 pub(crate) fn barbus() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_barbus"));
     command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE").env("TZ", "UTC");
@@ -33,7 +33,7 @@ pub(crate) fn finish(command: &mut Command, input: Option<&[u8]>) -> Finished {
     if let Some(bytes) = input {
         let mut pipe = running.child.stdin.take().expect("stdin is piped");
         let bytes = bytes.to_vec();
-        // A program that refuses its input closes the pipe: that is its right.
+        // A program that refuses its input closes the pipe, which is not an error.
         std::thread::spawn(move || {
             let _ = pipe.write_all(&bytes);
         });
@@ -41,7 +41,7 @@ pub(crate) fn finish(command: &mut Command, input: Option<&[u8]>) -> Finished {
     running.finish()
 }
 
-/// A program that runs, with its output being collected.
+/// A running program whose output is collected.
 pub(crate) struct Running {
     pub(crate) child: Child,
     line: String,
@@ -49,14 +49,14 @@ pub(crate) struct Running {
     stderr: Output,
 }
 
-/// What a program has written to a pipe so far, and the thread that collects it to the pipe's end.
+/// The output of a program so far, and the thread that collects it.
 struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
     collector: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    /// Starts `command`; its standard input is a pipe to be written by the test, or empty.
+    /// Starts `command`; its standard input is a pipe for the test, or empty.
     pub(crate) fn start(command: &mut Command, pipe_input: bool) -> Self {
         command.stdin(if pipe_input { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -133,7 +133,7 @@ impl Output {
     }
 }
 
-/// What a program that has ended left behind.
+/// The output and exit status of a program that has ended.
 #[derive(Debug)]
 pub(crate) struct Finished {
     line: String,
@@ -143,14 +143,14 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Asserts that it succeeded, and gives its standard output.
+    /// Asserts that it succeeded, and returns its standard output.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.status.code(), Some(0), "{self}");
         self.stdout
     }
 
-    /// Asserts that it ended with `code` and a message holding every one of `words`, in the form `barbus: what: why`.
+    /// Asserts that it ended with `code` and a message `barbus: what: why` that has all `words`.
     #[track_caller]
     pub(crate) fn fails(self, code: i32, words: &[&str]) -> String {
         assert_eq!(self.status.code(), Some(code), "{self}");
@@ -164,14 +164,14 @@ impl Finished {
         self.stderr
     }
 
-    /// Asserts that it succeeded, and gives its standard output as one JSON value.
+    /// Asserts that it succeeded, and returns its standard output as one JSON value.
     #[track_caller]
     pub(crate) fn json(self) -> serde_json::Value {
         let text = self.ok();
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
     }
 
-    /// Asserts that it succeeded, and gives every line of its standard output as a JSON value.
+    /// Asserts that it succeeded, and returns each line of its standard output as a JSON value.
     #[track_caller]
     pub(crate) fn json_lines(self) -> Vec<serde_json::Value> {
         let text = self.ok();

@@ -1,8 +1,8 @@
-//! The folder of real bars, by the environment variable `BARBUS_DATA`; it is not part of the project.
+//! The folder of real bars, named by `BARBUS_DATA`; it is not part of the project.
 
 use std::path::PathBuf;
 
-/// One file of real bars and how it has to be published.
+/// One file of real bars and the options to publish it.
 pub(crate) struct Source {
     pub(crate) name: &'static str,
     pub(crate) label: &'static str,
@@ -32,7 +32,7 @@ pub(crate) const XNYS: Market = Market {
     ],
 };
 
-/// Crypto pairs; frames mark the start of the bar. The second file is partly older than the first: late bars.
+/// Crypto pairs; frames mark the start of the bar. Parts of the second file are late bars.
 pub(crate) const CRYPTO: Market = Market {
     calendar: "24x7",
     sources: &[
@@ -41,7 +41,7 @@ pub(crate) const CRYPTO: Market = Market {
     ],
 };
 
-/// The folder, or `None` after having said that the test is skipped.
+/// The folder; `None` after reporting that the test is skipped.
 pub(crate) fn folder() -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("BARBUS_DATA") else {
         println!("skipped: BARBUS_DATA is not set");

@@ -1,4 +1,4 @@
-//! Bars that are made up, the same at every run, with every value telling which bar it is from.
+//! Synthetic bars that are the same in every run; each value identifies its bar.
 
 use std::fmt::Write;
 
@@ -33,13 +33,15 @@ pub(crate) fn bar(symbol: &str, frame: Timestamp) -> Bar {
         low: open.min(close) - 0.02,
         close,
         volume,
-        // Every fifth bar has none: a null has to stay a null.
+        // Every fifth bar has none, because a null must stay a null.
         money: (seed % 5 != 0).then_some(volume * open),
         factor: Some(1.0),
     }
 }
 
-/// A trading day of mainland stocks, `date` as `2024-03-04`: 240 minutes, every symbol in each, in feed order.
+/// A trading day of mainland stocks: 240 minutes with every symbol each, in feed order.
+///
+/// `date` has the form `2024-03-04`.
 pub(crate) fn xshg_day(symbols: &[&str], date: &str) -> Vec<Bar> {
     minutes(symbols, &format!("{date}T01:31:00Z"), 120)
         .into_iter()

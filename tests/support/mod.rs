@@ -1,4 +1,4 @@
-//! What the tests stand on: a bus of their own, bars to put into it, and other people's readers to look at it.
+//! Common parts of the end-to-end tests: a bus, synthetic bars, commands and Python scripts.
 
 pub(crate) mod bus;
 pub(crate) mod command;

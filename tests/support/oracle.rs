@@ -1,4 +1,4 @@
-//! The archive compared with what was published, by `tests/python/oracle.py`, which knows nothing of barbus.
+//! Compares the archive with the published files by `tests/python/oracle.py`, without barbus code.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ impl Published<'_> {
     pub(crate) const XSHG: Published<'static> = Published { market: "XSHG", label: "end", price: "double" };
 }
 
-/// Asserts that the archive holds exactly the bars of `files`, published in this order, and gives the counts that publishing
-/// them must have had.
+/// Asserts that the archive has exactly the bars of `files`, published in this order.
+/// Returns the counts that publishing them must have had.
 #[track_caller]
 pub(crate) fn assert_archive(bus: &Bus, how: &Published<'_>, files: &[PathBuf]) -> Counts {
     compare(&bus.archive(), how, files)

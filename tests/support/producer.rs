@@ -1,4 +1,4 @@
-//! A producer that is not ours: it connects to the socket and writes an Arrow stream, or something that is none.
+//! A raw producer: it connects to the socket and writes an Arrow stream or invalid bytes.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -29,12 +29,12 @@ impl Producer {
         Producer { stream, answers }
     }
 
-    /// Sends raw bytes. A daemon that has hung up already is no failure: its answer tells.
+    /// Sends raw bytes. A daemon that has hung up is not a failure here; the answers show it.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// A stream on this connection, to be sent a batch at a time.
+    /// A stream on this connection that sends a batch at a time.
     pub(crate) fn begin(&self, schema: &Schema) -> StreamWriter<UnixStream> {
         let stream = self.stream.try_clone().expect("a descriptor can be duplicated");
         StreamWriter::try_new(stream, schema).expect("a stream can be begun")
@@ -49,7 +49,7 @@ impl Producer {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"))
     }
 
-    /// Says that nothing more comes, and gives every answer that was still due.
+    /// Ends the sending side and returns every answer that was still due.
     pub(crate) fn finish(mut self) -> Vec<Value> {
         let _ = self.stream.shutdown(Shutdown::Write);
         let mut text = String::new();
@@ -58,12 +58,12 @@ impl Producer {
     }
 }
 
-/// An Arrow stream of these batches, which have one schema, with its end marker.
+/// An Arrow stream of these batches, which share a schema, with its end marker.
 pub(crate) fn stream(batches: &[RecordBatch]) -> Vec<u8> {
     stream_with(&batches[0].schema(), batches)
 }
 
-/// The same with another schema: its metadata says label and zone.
+/// The same with another schema, whose metadata states label and zone.
 pub(crate) fn stream_with(schema: &Schema, batches: &[RecordBatch]) -> Vec<u8> {
     let mut writer = StreamWriter::try_new(Vec::new(), schema).expect("a stream can be begun");
     for batch in batches {
@@ -78,7 +78,7 @@ pub(crate) fn batch(bars: &[Bar]) -> RecordBatch {
     let frames: TimestampMillisecondArray = bars.iter().map(|bar| Some(bar.frame.as_millisecond())).collect();
     let numbers =
         |value: fn(&Bar) -> Option<f64>| -> ArrayRef { Arc::new(bars.iter().map(value).collect::<Float64Array>()) };
-    // The last word says whether a column may have nulls.
+    // The last argument tells whether a column may have nulls.
     RecordBatch::try_from_iter_with_nullable([
         ("symbol", Arc::new(symbols) as ArrayRef, false),
         ("frame", Arc::new(frames.with_timezone("UTC")), false),

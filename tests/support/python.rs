@@ -1,7 +1,8 @@
-//! The Python scripts of `tests/python`, run in a virtual environment of their own.
+//! Runs the scripts of `tests/python` in a virtual environment of their own.
 //!
-//! The environment is made once, in `test-venv-<hash of the requirements>` of the build directory, under a file lock: tests
-//! run in many threads, and two `cargo test` may run at once. One that was left half-made is made anew.
+//! The environment is created once, in `test-venv-<hash>` of the build directory.
+//! A file lock guards the creation, because tests run in many threads and processes.
+//! An unfinished environment is created again.
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsStr;
@@ -61,7 +62,7 @@ pub(crate) fn environment(requirements: &Path) -> PathBuf {
     environment
 }
 
-/// One command of the making; its output, or a message that says what to do.
+/// One step of the creation; returns its output, or panics with a message that says what to do.
 pub(crate) fn step(command: &mut Command) -> String {
     let line = format!("{command:?}");
     let output = command.output().unwrap_or_else(|error| {

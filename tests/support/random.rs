@@ -1,8 +1,8 @@
-//! Random numbers that can be had again: SplitMix64, seeded by an environment variable or by the system.
+//! Reproducible random numbers: SplitMix64, seeded by an environment variable or by the system.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A generator; two of one seed give the same numbers.
+/// A generator; two with the same seed yield the same numbers.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -24,13 +24,13 @@ impl Random {
     }
 }
 
-/// The number in the environment variable `name`, else `default`.
+/// The number in the environment variable `name`, or `default`.
 #[track_caller]
 pub(crate) fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: not a number: {text}")))
 }
 
-/// The seed in the environment variable `name`, else one of the system's; it is printed.
+/// The seed in the environment variable `name`, or a random one; it is printed.
 #[track_caller]
 pub(crate) fn seed(name: &str) -> u64 {
     let seed = setting(name, RandomState::new().build_hasher().finish());

@@ -1,7 +1,8 @@
-//! Any bytes as a ring: whoever attaches gets an error, or rows; no panic, no access outside of the file, and an end to every loop.
+//! Any bytes as a ring: attaching returns an error or rows, without a panic or an endless loop.
 //!
-//! The input is not the file but a list of changes to a small sound ring: whole files of random bytes would never come past the magic
-//! number. Changes are made before the ring is attached, and between the steps of readers that are attached.
+//! The input is a list of changes to a small valid ring.
+//! A file of random bytes would never pass the check of the magic number.
+//! Changes are made before the ring is attached, and between the steps of attached readers.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -13,19 +14,20 @@ use barbus_ring::layout::*;
 use barbus_ring::{Polled, Ring, RingReader, RingStart, RingWriter, Row, RowLocation, Spec, SymbolId, create};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-/// Most changes of one input.
+/// Maximum number of changes of one input.
 const MAX_CHANGES: usize = 64;
-/// Polls of one ring reader: more than the ring has blocks, rows at one a poll not included.
+/// Polls of one ring reader: more than the ring has blocks, not counting polls that return rows.
 const POLLS: usize = 40;
 
-/// Bit of the first byte: the checksum of the superblock is made to fit what was changed.
+/// Bit of the first byte: the superblock's checksum is computed again after the changes.
 const REPAIR_CRC: u8 = 1;
 /// Bit of the first byte: as if the last writer had run in another boot.
 const OTHER_BOOT: u8 = 2;
-/// Bit of a change's kind: it is made while the ring is attached.
+/// Bit of a change's kind: the change is made while the ring is attached.
 const LATER: u8 = 0x80;
 
-/// A sound ring with everything in it: archived and open blocks, a closed day, late rows, symbols, checksums, a durable cursor.
+/// A valid ring with archived and open blocks, a closed day, late rows, symbols, checksums and a
+/// durable cursor.
 struct Template {
     bytes: Vec<u8>,
     slots: usize,
@@ -89,7 +91,7 @@ enum Change {
     Length(u64),
 }
 
-/// Takes an input apart: what is missing at its end is zero.
+/// Parses an input; missing bytes at its end are zero.
 struct Input<'a>(&'a [u8]);
 
 impl Input<'_> {
@@ -103,7 +105,7 @@ impl Input<'_> {
         usize::from(u16::from_le_bytes([self.byte(), self.byte()]))
     }
 
-    /// A value: often one at which something turns over, sometimes any.
+    /// A value: often a boundary, sometimes any.
     fn value(&mut self, old: u64) -> u64 {
         match self.byte() {
             0 => 0,
@@ -129,7 +131,7 @@ impl Input<'_> {
         }
     }
 
-    /// The next change, and whether it is made later.
+    /// The next change, and whether it is made after attaching.
     fn change(&mut self) -> (Change, bool) {
         let template = template();
         let kind = self.byte();
@@ -164,14 +166,14 @@ impl Input<'_> {
     }
 }
 
-/// A file without a name, and the path that it can be opened by.
+/// An unnamed file and a path that opens it.
 fn scratch() -> (File, PathBuf) {
     let file = memfd_create("barbus-fuzz", MFdFlags::MFD_CLOEXEC).expect("a file in memory");
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     (file.into(), path)
 }
 
-/// Attaches to what `data` makes of a ring, reads it in every way, and takes it over.
+/// Applies `data` to a ring, attaches to it, reads it in every way and takes it over.
 pub fn run(data: &[u8]) {
     let template = template();
     let mut input = Input(data);
@@ -203,7 +205,7 @@ pub fn run(data: &[u8]) {
     if let Some(length) = length {
         file.set_len(length).expect("another length");
     }
-    // No number of bytes that the file says it has makes anybody touch a byte that it has not.
+    // No length that the file states makes a reader touch a byte outside the file.
     let mut later = later.into_iter();
     let mut scribble = || {
         if let Some((offset, value, count)) = later.next() {
@@ -212,7 +214,7 @@ pub fn run(data: &[u8]) {
     };
     read(&path, &mut scribble);
     write(&path, &mut scribble);
-    // What the writer left is a ring for readers, or no ring.
+    // The result is a ring for readers, or an error.
     read(&path, &mut || {});
 }
 
@@ -253,7 +255,7 @@ fn read(path: &Path, scribble: &mut dyn FnMut()) {
                     assert!(missed > 0 && rows.is_empty());
                 }
                 Polled::DayClosed(_) => assert!(rows.is_empty()),
-                // It has looked a thousand times by then.
+                // The reader has polled a thousand times by then.
                 Polled::Corrupt => {
                     assert!(rows.is_empty());
                     break;

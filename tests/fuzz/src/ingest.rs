@@ -1,4 +1,4 @@
-//! Any bytes on the ingest socket: batches of bars, or a reason to be told to the producer.
+//! Any bytes on the ingest socket: batches of bars, or an error for the producer.
 
 use std::sync::OnceLock;
 
@@ -8,12 +8,12 @@ use barbus_bars::{BarBatch, BarSchema, CastOptions};
 use barbus_writer::BatchNormalizer;
 use barbusd::BatchReader;
 
-/// Longest message, bytes: small, so that a length alone costs no time.
+/// Longest message in bytes: small, so that a stated length alone costs no time.
 const MAX_MESSAGE_BYTES: u64 = 1 << 20;
-/// Most batches that one input is asked for: each takes at least a message's bytes of it.
+/// Maximum number of batches of one input: each uses at least a message's bytes of it.
 const MAX_BATCHES: usize = 1_000;
 
-/// What casts for a bus in Shanghai; the bus itself is gone at once.
+/// The normalizer of a bus in Shanghai; the bus itself is removed at once.
 fn intake() -> &'static BatchNormalizer {
     static INTAKE: OnceLock<BatchNormalizer> = OnceLock::new();
     INTAKE.get_or_init(|| {
@@ -23,7 +23,7 @@ fn intake() -> &'static BatchNormalizer {
     })
 }
 
-/// Takes `data` as what a producer sends, up to the cast: framing, decoder, columns and types.
+/// Processes `data` as a producer's stream, up to the cast: framing, decoder, columns and types.
 pub fn run(data: &[u8]) {
     let mut batches = BatchReader::new(data, MAX_MESSAGE_BYTES);
     for first_row in 0..MAX_BATCHES {
@@ -49,7 +49,7 @@ fn cast(batch: RecordBatch, first_row: u64) {
         if faults.next_if_eq(&row).is_some() {
             continue;
         }
-        // What is not faulty is a bar.
+        // Every row without a fault is a valid bar.
         assert!((bars.symbol_keys()[row] as usize) < bars.symbols().len());
         let numbers = [bars.open(), bars.high(), bars.low(), bars.close(), bars.volume()];
         assert!(numbers.iter().all(|column| column[row].is_finite()));

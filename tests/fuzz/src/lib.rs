@@ -1,6 +1,7 @@
-//! The bodies of the fuzz targets: each takes any bytes, and panics where a promise is broken.
+//! The bodies of the fuzz targets: each accepts any bytes and panics if a promise is broken.
 //!
-//! They know nothing of libfuzzer: `fuzz_targets/` hands them what it makes up, and the end-to-end tests what is kept in `corpus/`.
+//! They do not depend on libFuzzer.
+//! `fuzz_targets/` calls them with generated inputs, the end-to-end tests with those in `corpus/`.
 #![forbid(unsafe_code)]
 
 pub mod attach;
