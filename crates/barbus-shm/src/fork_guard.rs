@@ -43,7 +43,7 @@ fn register() -> u32 {
     let error = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
     assert_eq!(error, 0, "no memory for a fork handler");
     // Not a `Once`: in a child that is forked while a thread of its parent is in here, it would
-    // wait forever. Two threads may both register; each fork then counts twice, which is as good.
+    // wait forever. Two threads may both register; each fork then counts twice, which does no harm.
     match GENERATION.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => 1,
         Err(generation) => generation,

@@ -67,7 +67,7 @@ fn is_aligned(map: &MmapRaw) -> bool {
 /// The kernel fills a huge page at once and maps it with one entry. A reader that scans the whole
 /// ring then does not fault on each small page, and the writer's many columns share fewer entries.
 /// Without the mount option `huge=` a tmpfs gives huge pages only on such a request. Where the
-/// system refuses (before Linux 6.1, by its settings, for want of memory), the file gets small
+/// system refuses (before Linux 6.1, by its settings, for lack of memory), the file gets small
 /// pages when it is allocated.
 pub(crate) fn fill_with_huge_pages(file: &File, len: u64) -> usize {
     if len < HUGE_PAGE as u64 || file.set_len(len).is_err() {
