@@ -1,23 +1,25 @@
-//! The `barbus` command line: a library with a thin face, so that what reads foreign input can be run on any input.
+//! The `barbus` command line as a library, so that a program can run it and read inputs as it does.
 //!
-//! Exit codes: 0 done, 1 it failed, 2 wrong use. A reader of the output that goes away ends the program quietly with 0.
+//! Exit codes: 0 success, 1 failure, 2 wrong usage.
+//! When the reader of standard output goes away, the program ends quietly with 0.
 #![forbid(unsafe_code)]
 
 mod commands;
+mod input;
 mod output;
 mod publish;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use publish::{Content, Format, read};
+pub use input::{InputContent, InputFormat, read_input};
 
-/// Runs what the arguments of this process say, and tells how it went.
+/// Runs the command that the arguments of this process name.
 pub fn main() -> ExitCode {
     run(std::env::args_os())
 }
 
-/// As [`main`], for a program that has this one in it; the first of the arguments is a program's name.
+/// Runs the command that `arguments` name. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     commands::run(arguments)
 }

@@ -1,8 +1,6 @@
 //! `barbus`: the command line as a program.
 #![forbid(unsafe_code)]
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() -> std::process::ExitCode {
     barbus_cli::main()
 }

@@ -1,15 +1,16 @@
-//! A year of real bars as gzip CSV, into memory and onto the bus, beside the decompressor alone.
+//! Reads a year of real bars from gzip CSV into memory and onto the bus; the decompressor alone is
+//! the baseline.
 //!
-//! The decompressor has a thread of its own in `barbus publish`. What the other one does with the text, by itself, is a measure too: where
-//! that takes less than to unpack it, the decompressor is what a file waits for.
+//! `barbus publish` decompresses on a thread of its own.
+//! Parsing the decompressed text is therefore also measured by itself: the slower of the two stages
+//! limits the speed.
 
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use arrow::array::AsArray;
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType};
 use barbus_bars::BarSchema;
 use flate2::bufread::MultiGzDecoder;
@@ -19,7 +20,7 @@ use crate::report::Report;
 
 const MEASURE: &str = "a year of gzip CSV";
 const LIMIT: &str = "unpacked, nothing else";
-/// What is unpacked at once, here and by `barbus publish`.
+/// Bytes unpacked by one read, here and in `barbus publish`.
 const BLOCK_BYTES: usize = 256 * 1024;
 
 pub(crate) fn round(report: &mut Report, data: &Path) -> anyhow::Result<()> {
@@ -48,7 +49,7 @@ pub(crate) fn round(report: &mut Report, data: &Path) -> anyhow::Result<()> {
     ];
     for (system, name, bytes) in inputs {
         let start = Instant::now();
-        let content = barbus_cli::read(name, Cursor::new(bytes), None, &schema);
+        let content = barbus_cli::read_input(name, Cursor::new(bytes), None, &schema);
         report.add(MEASURE, system, Some(LIMIT), "ms", ms(start));
         ensure!(content.failure.is_none() && content.rejects.num_rows() == 0, "{name}: {:?}", content.failure);
         check(std::str::from_utf8(&text)?, &content.bars).with_context(|| name.to_owned())?;
@@ -66,13 +67,13 @@ fn ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }
 
-/// Compares every field of every line, read by std and jiff, with the bars.
+/// Compares the bars with every field of every line, parsed by the standard library and jiff.
 fn check(text: &str, bars: &RecordBatch) -> anyhow::Result<()> {
     let symbols = bars.column(0).as_dictionary::<Int32Type>();
     let names = symbols.values().as_string::<i32>();
     let frames = bars.column(1).as_primitive::<TimestampMillisecondType>();
     let mut lines = text.lines();
-    ensure!(lines.next() == Some("symbol,frame,open,high,low,close,volume,money,factor"), "another header");
+    ensure!(lines.next() == Some("symbol,frame,open,high,low,close,volume,money,factor"), "an unexpected header");
     let mut count = 0;
     for (row, line) in lines.enumerate() {
         ensure!(row < bars.num_rows(), "bars are missing from line {} on", row + 2);

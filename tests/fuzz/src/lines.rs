@@ -1,20 +1,20 @@
-//! Any bytes as CSV or as NDJSON: bars, rejected lines, or a message that names the input. No line is lost.
+//! Any bytes as CSV or as NDJSON: each line is a bar or a reject, or a message names the input.
 
 use std::io::Cursor;
 
 use barbus_bars::BarSchema;
-use barbus_cli::{Format, read};
+use barbus_cli::{InputFormat, read_input};
 
-/// Reads `data` as lines of text; its first byte says of which format.
+/// Reads `data` as lines of text; its first byte chooses the format and the schema.
 pub fn run(data: &[u8]) {
     let Some((&first, text)) = data.split_first() else { return };
-    let format = [Format::Csv, Format::Ndjson][usize::from(first & 1)];
+    let format = [InputFormat::Csv, InputFormat::Ndjson][usize::from(first & 1)];
     let schema = if first & 2 == 0 {
-        BarSchema::in_zone("Asia/Shanghai").expect("a zone that there is")
+        BarSchema::in_zone("Asia/Shanghai").expect("a known zone")
     } else {
         BarSchema::zillionare()
     };
-    let content = read("input", Cursor::new(text.to_vec()), Some(format), &schema);
+    let content = read_input("input", Cursor::new(text.to_vec()), Some(format), &schema);
     if let Some(failure) = &content.failure {
         assert!(failure.starts_with("input: "), "{failure:?} does not name the input");
     }
@@ -23,16 +23,16 @@ pub fn run(data: &[u8]) {
             let line = if *number == 0 { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
             !line.trim_ascii().is_empty()
         });
-        let header = usize::from(format == Format::Csv);
+        let header = usize::from(format == InputFormat::Csv);
         let rows = content.bars.num_rows() + content.rejects.num_rows();
-        // The header's line, where there is one, is neither a bar nor a reject.
+        // The line of the header, if there is one, is neither a bar nor a reject.
         match content.failure {
             None => assert_eq!(rows + header, lines.count()),
             Some(_) => assert!(rows <= lines.count()),
         }
     }
-    if format == Format::Csv && !text.starts_with(b"\x1f\x8b") {
-        // Lines with a blank before their end are no plain ones: read by the parser of all others they are the same bars.
+    if format == InputFormat::Csv && !text.starts_with(b"\x1f\x8b") {
+        // A blank before the end of a line changes no bar.
         let (header, lines) = text.split_at(end_of_header(text));
         let mut blanks = header.to_vec();
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
@@ -44,18 +44,17 @@ pub fn run(data: &[u8]) {
                 None => blanks.extend(line),
             }
         }
-        let other = read("input", Cursor::new(blanks), Some(format), &schema);
+        let other = read_input("input", Cursor::new(blanks), Some(format), &schema);
         assert_eq!(other.rejects.num_rows(), content.rejects.num_rows());
-        // Not a number is not equal to itself; as text it is.
+        // NaN is not equal to itself, but its text is.
         assert!(other.bars == content.bars || format!("{:?}", other.bars) == format!("{:?}", content.bars));
     }
-    // What can be read is passed on: that an infinite price is no bar, the bus says.
     for column in content.bars.columns() {
         assert_eq!(column.len(), content.bars.num_rows());
     }
 }
 
-/// Where the header's line ends, the blank lines before it included.
+/// The end of the header line and of the blank lines before it.
 fn end_of_header(text: &[u8]) -> usize {
     let mut end = 0;
     for line in text.split_inclusive(|&byte| byte == b'\n') {

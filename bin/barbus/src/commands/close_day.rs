@@ -1,4 +1,4 @@
-//! `barbus close-day`: the trading day ends now, and its file is written.
+//! `barbus close-day`: closes the trading day and archives it.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,16 +11,15 @@ use super::shared::stdout::stdout;
 
 /// Close the trading day and archive it.
 #[derive(Debug, Args)]
-pub(crate) struct CloseDay {
+pub(super) struct CloseDayArgs {
     /// The bus; its daemon must be running.
     bus: PathBuf,
-    /// The day, such as 2024-03-04, to be refused if it is not the open one or one that is closed; default: whichever
-    /// is open.
+    /// The day, such as 2024-03-04, which must be open or closed already; default: the open day.
     date: Option<Date>,
 }
 
-impl CloseDay {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+impl CloseDayArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let bus = Bus::open(&self.bus)?;
         let DayClose { closed, archived, path } = barbus::request_close_day(&bus, self.date)?;
         let mut out = stdout();
@@ -29,13 +28,13 @@ impl CloseDay {
             (Some(day), true, None) => writeln!(out, "{day} is closed and archived")?,
             (Some(day), false, _) => writeln!(
                 out,
-                "{day} is closed; its archive is still being written: barbus stat {} tells of it",
+                "{day} is closed; its archive is still being written: to see its state, run barbus stat {}",
                 bus.path().display()
             )?,
             (None, true, _) => writeln!(out, "no trading day is open; every closed day is archived")?,
             (None, false, _) => writeln!(
                 out,
-                "no trading day is open; closed days are still being archived: barbus stat {} tells of them",
+                "no trading day is open; closed days are still being archived: to see their state, run barbus stat {}",
                 bus.path().display()
             )?,
         }

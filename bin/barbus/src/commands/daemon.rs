@@ -1,24 +1,24 @@
-//! `barbus daemon`: the daemon in this process, as `barbusd BUS` runs it.
+//! `barbus daemon`: runs the daemon in this process, like `barbusd BUS`.
 
 use barbusd::DaemonOptions;
 use clap::Args;
 
-use super::shared::lifeline;
+use super::shared::parent_process::end_with_parent;
 
-/// Run the bus's daemon in this process, until SIGTERM or SIGINT.
+/// Run the daemon of the bus in this process, until SIGTERM or SIGINT.
 #[derive(Debug, Args)]
-pub(crate) struct Daemon {
+pub(super) struct DaemonArgs {
     #[command(flatten)]
     options: DaemonOptions,
-    /// End when the process with this number, which must be the parent, ends.
+    /// End when the parent process, which must have this id, ends.
     #[arg(long, hide = true, value_name = "PID")]
     parent: Option<u32>,
 }
 
-impl Daemon {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+impl DaemonArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         if let Some(pid) = self.parent {
-            lifeline::end_with_parent(pid)?;
+            end_with_parent(pid)?;
         }
         barbusd::run(&self.options)
     }

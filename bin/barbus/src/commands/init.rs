@@ -1,4 +1,4 @@
-//! `barbus init`: a new bus, a directory with a `bus.toml` that shows every setting.
+//! `barbus init`: creates a bus, a directory with a `bus.toml` that shows every setting.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,13 +7,14 @@ use barbus::{Bus, InitOptions};
 use barbus_bars::PRESETS;
 use clap::Args;
 
+use super::shared::errors::EXIT_CODES;
 use super::shared::stdout::stdout;
 
-/// Make a new bus: a directory with a bus.toml that shows every setting.
+/// Create a bus: a directory with a bus.toml that shows every setting.
 #[derive(Debug, Args)]
 #[command(after_long_help = calendars())]
-pub(crate) struct Init {
-    /// The directory to make.
+pub(super) struct InitArgs {
+    /// The directory to create.
     bus: PathBuf,
     /// Calendar of the market: XSHG, XSHE, CN-FUTURES, XNYS, CME or 24x7.
     #[arg(long, value_name = "NAME")]
@@ -23,8 +24,8 @@ pub(crate) struct Init {
     preset: Option<String>,
 }
 
-impl Init {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+impl InitArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let bus = Bus::init(&self.bus, &InitOptions { calendar: self.calendar, preset: self.preset })?;
         let path = bus.path().display();
         let settings = bus.settings();
@@ -43,5 +44,5 @@ impl Init {
 
 fn calendars() -> String {
     let list: String = PRESETS.iter().map(|(name, what)| format!("  {name:<12} {what}\n")).collect();
-    format!("Calendars:\n{list}\nAnother one can be spelled out in bus.toml.\n\n{}", super::EXIT_CODES)
+    format!("Calendars:\n{list}\nbus.toml can describe another one.\n\n{EXIT_CODES}")
 }

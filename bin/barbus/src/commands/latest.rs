@@ -1,31 +1,31 @@
-//! `barbus latest`: the newest bar of each symbol asked for.
+//! `barbus latest`: prints the newest bar of each given symbol.
 
 use std::path::PathBuf;
 
 use barbus::{Error, Reader};
 use clap::Args;
 
-use super::Reported;
-use super::shared::bars::BarSheet;
-use super::shared::complain;
+use super::shared::bar_sheet::BarSheet;
+use super::shared::errors::{AlreadyPrinted, print_error};
+use super::shared::missing::no_bar_in_ring;
 use crate::output::colour_wanted;
 use crate::output::table::Layout;
 
 /// Print the newest bar of each symbol.
 #[derive(Debug, Args)]
-pub(crate) struct Latest {
+pub(super) struct LatestArgs {
     /// The bus.
     bus: PathBuf,
     /// The symbols.
     #[arg(required = true, value_name = "SYMBOL")]
     symbols: Vec<String>,
-    /// How to print bars.
+    /// Format of the bars.
     #[arg(long, value_enum, default_value_t)]
     format: Layout,
 }
 
-impl Latest {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+impl LatestArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let mut reader = Reader::open(&self.bus)?;
         let mut sheet = BarSheet::new(reader.bus(), self.format, colour_wanted());
         let mut missing = Vec::new();
@@ -36,7 +36,7 @@ impl Latest {
                     sheet.bar(symbol, &row)?;
                     found = true;
                 }
-                Ok(None) => missing.push(no_longer_there(&reader, symbol)),
+                Ok(None) => missing.push(no_bar_in_ring(&reader, symbol)),
                 Err(error @ Error::UnknownSymbol { .. }) => missing.push(error.to_string()),
                 Err(error) => return Err(error.into()),
             }
@@ -47,13 +47,7 @@ impl Latest {
         if missing.is_empty() {
             return Ok(());
         }
-        missing.iter().for_each(complain);
-        Err(Reported.into())
+        missing.iter().for_each(print_error);
+        Err(AlreadyPrinted.into())
     }
-}
-
-/// Why a known symbol has no bar to show.
-pub(crate) fn no_longer_there(reader: &Reader, symbol: &str) -> String {
-    let archive = reader.bus().archive();
-    format!("{symbol}: none of its bars is left in the ring: closed days are in {}", archive.display())
 }

@@ -1,7 +1,8 @@
-//! The verbs of the command line, one module each.
+//! The commands of the command line, one module each.
 //!
-//! A verb either succeeds or returns an error, which is printed as `barbus: what: why`. Two errors print nothing: a
-//! closed pipe on standard output, which is no failure, and [`Reported`], whose message is out already.
+//! A command succeeds or returns an error, which is printed as `barbus: what: why`.
+//! Two errors print nothing: a closed pipe on standard output, which is no failure, and
+//! [`AlreadyPrinted`].
 
 mod close_day;
 mod daemon;
@@ -22,69 +23,69 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use shared::errors::{AlreadyPrinted, EXIT_CODES, in_one_line, print_error};
 use shared::stdout;
-
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 it failed (standard error says why), 2 wrong use.";
 
 /// A shared-memory bus for 1-minute bars: one writer, any number of readers, a Parquet file for each trading day.
 #[derive(Debug, Parser)]
 #[command(name = "barbus", version, max_term_width = 100, arg_required_else_help = true)]
-struct Cli {
+struct CommandLine {
     #[command(subcommand)]
-    verb: Verb,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
-    Init(init::Init),
-    Daemon(daemon::Daemon),
-    Publish(publish::Publish),
-    Replay(replay::ReplayVerb),
-    Tail(tail::Tail),
-    Latest(latest::Latest),
-    Window(window::Window),
-    Stat(stat::StatVerb),
-    Readers(readers::Readers),
-    CloseDay(close_day::CloseDay),
-    Verify(verify::Verify),
-    Demo(demo::Demo),
+enum Command {
+    Init(init::InitArgs),
+    Daemon(daemon::DaemonArgs),
+    Publish(publish::PublishArgs),
+    Replay(replay::ReplayArgs),
+    Tail(tail::TailArgs),
+    Latest(latest::LatestArgs),
+    Window(window::WindowArgs),
+    Stat(stat::StatArgs),
+    Readers(readers::ReadersArgs),
+    CloseDay(close_day::CloseDayArgs),
+    Verify(verify::VerifyArgs),
+    Demo(demo::DemoArgs),
     #[command(hide = true)]
-    DemoReader(demo::DemoReader),
+    DemoReader(demo::DemoReaderArgs),
 }
 
-/// What went wrong has been said; only the exit code is left.
-#[derive(Debug, thiserror::Error)]
-#[error("already reported")]
-pub(crate) struct Reported;
+impl Command {
+    fn run(self) -> anyhow::Result<()> {
+        match self {
+            Command::Init(args) => args.run(),
+            Command::Daemon(args) => args.run(),
+            Command::Publish(args) => args.run(),
+            Command::Replay(args) => args.run(),
+            Command::Tail(args) => args.run(),
+            Command::Latest(args) => args.run(),
+            Command::Window(args) => args.run(),
+            Command::Stat(args) => args.run(),
+            Command::Readers(args) => args.run(),
+            Command::CloseDay(args) => args.run(),
+            Command::Verify(args) => args.run(),
+            Command::Demo(args) => args.run(),
+            Command::DemoReader(args) => args.run(),
+        }
+    }
+}
 
-/// Runs what the arguments say.
+/// Runs the command that the arguments name. The first argument is the name of the program.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let command = Cli::command().after_help(EXIT_CODES).mut_subcommands(|verb| verb.after_help(EXIT_CODES));
-    let verb = match Cli::from_arg_matches(&command.get_matches_from(arguments)) {
-        Ok(cli) => cli.verb,
+    let parser = CommandLine::command().after_help(EXIT_CODES);
+    let parser = parser.mut_subcommands(|command| command.after_help(EXIT_CODES));
+    let command = match CommandLine::from_arg_matches(&parser.get_matches_from(arguments)) {
+        Ok(line) => line.command,
         Err(error) => error.exit(),
     };
-    let outcome = match verb {
-        Verb::Init(verb) => verb.run(),
-        Verb::Daemon(verb) => verb.run(),
-        Verb::Publish(verb) => verb.run(),
-        Verb::Replay(verb) => verb.run(),
-        Verb::Tail(verb) => verb.run(),
-        Verb::Latest(verb) => verb.run(),
-        Verb::Window(verb) => verb.run(),
-        Verb::Stat(verb) => verb.run(),
-        Verb::Readers(verb) => verb.run(),
-        Verb::CloseDay(verb) => verb.run(),
-        Verb::Verify(verb) => verb.run(),
-        Verb::Demo(verb) => verb.run(),
-        Verb::DemoReader(verb) => verb.run(),
-    };
-    match outcome {
+    match command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if stdout::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            if !error.is::<Reported>() {
-                shared::complain(format_args!("{}", shared::in_one_line(&error)));
+            if !error.is::<AlreadyPrinted>() {
+                print_error(in_one_line(&error));
             }
             ExitCode::FAILURE
         }
@@ -97,12 +98,12 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 
     #[test]
-    fn wrong_use_is_refused_before_anything_is_done() {
-        let refused = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
+    fn wrong_usage_is_refused_before_anything_is_done() {
+        let refused = |line: &str| CommandLine::try_parse_from(line.split(' ')).unwrap_err().to_string();
         assert!(refused("barbus window b X 0").contains("0"));
         assert!(refused("barbus tail b --from yesterday").contains("live, oldest, today"));
         assert!(refused("barbus publish b - --speed fast").contains("say max, 1x or 60x"));

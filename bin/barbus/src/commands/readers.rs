@@ -1,4 +1,4 @@
-//! `barbus readers`: who reads the bus, how far each one is, and what it holds.
+//! `barbus readers`: lists the readers of the bus with their positions and pins.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,26 +9,27 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::shared::stdout::stdout;
-use super::shared::terminal_columns;
+use super::shared::terminal::terminal_columns;
 use crate::output::table::{Cell, Layout, Sheet};
 use crate::output::{colour_wanted, format};
 
-/// List who reads the bus, the most behind first.
+/// List the readers of the bus, the one furthest behind first.
 ///
-/// Listed is who follows the bus by barbus's own library, from its first look for bars to its end. Readers of other kinds are not known.
+/// A reader is listed from its first poll to its end if it uses the barbus library. Other readers of the
+/// ring file are not listed.
 #[derive(Debug, Args)]
-pub(crate) struct Readers {
+pub(super) struct ReadersArgs {
     /// The bus.
     bus: PathBuf,
-    /// How to print it.
+    /// Format of the list.
     #[arg(long, value_enum, default_value_t)]
     format: Layout,
 }
 
-const TABLE: [&str; 8] = ["name", "pid", "user", "position", "bars behind", "time behind", "pins", "state"];
-/// Columns of a terminal that are enough for the names and numbers that are usual; on a narrower one user and position are left out.
-const WIDE: usize = 110;
-const PROGRAMS: [&str; 12] = [
+const TABLE_COLUMNS: [&str; 8] = ["name", "pid", "user", "position", "bars behind", "time behind", "pins", "state"];
+/// The usual width of the table. On a narrower terminal user and position are omitted.
+const FULL_WIDTH: usize = 110;
+const DATA_COLUMNS: [&str; 12] = [
     "name",
     "pid",
     "user",
@@ -43,26 +44,26 @@ const PROGRAMS: [&str; 12] = [
     "id",
 ];
 
-impl Readers {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+impl ReadersArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let bus = Bus::open(&self.bus)?;
         let readers = barbus::readers(&bus)?;
         let now = Timestamp::now();
-        let wide = terminal_columns().is_none_or(|columns| columns >= WIDE);
+        let wide = terminal_columns().is_none_or(|columns| columns >= FULL_WIDTH);
         let shown = |name: &str| wide || !["user", "position"].contains(&name);
         let names: Vec<&str> = match self.format {
-            Layout::Table => TABLE.into_iter().filter(|name| shown(name)).collect(),
-            _ => PROGRAMS.to_vec(),
+            Layout::Table => TABLE_COLUMNS.into_iter().filter(|name| shown(name)).collect(),
+            _ => DATA_COLUMNS.to_vec(),
         };
         let mut sheet = Sheet::new(stdout(), self.format, names, TimeZone::UTC);
         sheet = sheet.coloured(colour_wanted());
         for reader in &readers {
             match self.format {
                 Layout::Table => {
-                    let cells = TABLE.into_iter().zip(for_people(reader, now));
+                    let cells = TABLE_COLUMNS.into_iter().zip(table_row(reader, now));
                     sheet.row(cells.filter(|(name, _)| shown(name)).map(|(_, cell)| cell))?;
                 }
-                _ => sheet.row(for_programs(reader))?,
+                _ => sheet.row(data_row(reader))?,
             }
         }
         sheet.finish()?;
@@ -70,7 +71,7 @@ impl Readers {
     }
 }
 
-fn for_people(reader: &ReaderStat, now: Timestamp) -> Vec<Cell> {
+fn table_row(reader: &ReaderStat, now: Timestamp) -> Vec<Cell> {
     let behind = reader.lag_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let pins = match reader.pins_age(now) {
         Some(age) => format!("{} for {}", format::count(reader.pins.into()), format::age(age)),
@@ -78,7 +79,7 @@ fn for_people(reader: &ReaderStat, now: Timestamp) -> Vec<Cell> {
     };
     vec![
         reader.name.as_str().into(),
-        // A number that names something has no thousands.
+        // Text, because an id has no thousands separator.
         reader.pid.to_string().into(),
         reader.user().into(),
         Cell::Count(reader.position),
@@ -89,7 +90,7 @@ fn for_people(reader: &ReaderStat, now: Timestamp) -> Vec<Cell> {
     ]
 }
 
-/// The state, and why it matters where it does.
+/// The state, with the share of the ring from half of it on.
 fn state(reader: &ReaderStat) -> String {
     match reader.ring_used {
         Some(used) if reader.state == barbus::ReaderState::Live && used >= 0.5 => {
@@ -99,7 +100,7 @@ fn state(reader: &ReaderStat) -> String {
     }
 }
 
-fn for_programs(reader: &ReaderStat) -> Vec<Cell> {
+fn data_row(reader: &ReaderStat) -> Vec<Cell> {
     let time = |at: Option<Timestamp>| Cell::from(at.map(|at| at.to_string()));
     let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Number);
     vec![

@@ -1,4 +1,4 @@
-//! `barbus stat`: how the bus is, by its daemon, or without one by the ring and the archive.
+//! `barbus stat`: prints the state of the bus, from its daemon or, without one, from the ring and the archive.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,28 +10,29 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::shared::facts;
+use super::shared::report_format::ReportFormat;
 use super::shared::stdout::stdout;
-use super::shared::{Report, facts};
 use crate::output::{colour_wanted, format};
 
-/// Show how the bus is.
+/// Show the state of the bus.
 #[derive(Debug, Args)]
-pub(crate) struct StatVerb {
+pub(super) struct StatArgs {
     /// The bus.
     bus: PathBuf,
-    /// How to print it.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t)]
-    format: Report,
+    format: ReportFormat,
 }
 
-impl StatVerb {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+impl StatArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let bus = Bus::open(&self.bus)?;
         let stat = barbus::stat(&bus)?;
         let mut out = stdout();
         match self.format {
-            Report::Json => writeln!(out, "{}", serde_json::to_string(&stat)?)?,
-            Report::Table => {
+            ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&stat)?)?,
+            ReportFormat::Table => {
                 let zone = TimeZone::get(bus.settings().schema.zone()).unwrap_or(TimeZone::UTC);
                 facts::write(&mut out, &lines(&stat, &zone), colour_wanted())?;
             }
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_a_daemon_knows_is_left_out_without_one() {
+    fn facts_of_the_daemon_are_omitted_without_one() {
         let stat = Stat { symbols: 2, bars: 40, ..Stat::default() };
         let names: Vec<&str> = lines(&stat, &TimeZone::UTC).iter().map(|line| line.0).collect();
         assert_eq!(
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_without_a_daemon_and_readers_are_told() {
+    fn a_writer_without_a_daemon_and_readers_are_shown() {
         let stat = Stat { writer_alive: true, readers: Some(3), readers_lag_bars: Some(1_234), ..Stat::default() };
         let lines = lines(&stat, &TimeZone::UTC);
         assert_eq!(lines[0], ("daemon", "not running; a program writes the bus itself".to_owned()));

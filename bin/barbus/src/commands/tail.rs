@@ -1,7 +1,8 @@
-//! `barbus tail`: bars as they come, or from some point of the ring on.
+//! `barbus tail`: prints bars as they arrive, from a given position of the ring on.
 //!
-//! Standard output has bars only, where a program reads it: that a day was closed, or that bars were missed, is said on
-//! standard error then, one JSON object each. In a table it is a line of its own.
+//! In JSON and CSV, standard output has only bars: a closed day and missed bars are reported on
+//! standard error, one JSON object each.
+//! In a table they are a line of their own.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -13,42 +14,42 @@ use barbus::{Date, Event, Reader, Start};
 use clap::Args;
 use serde_json::json;
 
-use super::shared::bars::BarSheet;
-use super::shared::complain;
+use super::shared::bar_sheet::BarSheet;
+use super::shared::errors::print_error;
 use super::shared::stdout::stdout;
 use crate::output::table::Layout;
 use crate::output::{colour_wanted, format};
 
-/// Longest wait without a look at the ring; nothing is printed after it.
-const LOOK: Duration = Duration::from_secs(5);
+/// Longest wait of one call for the next event.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Print bars as they come.
+/// Print bars as they arrive.
 #[derive(Debug, Args)]
-pub(crate) struct Tail {
+pub(super) struct TailArgs {
     /// The bus.
     bus: PathBuf,
-    /// Only bars of this symbol; can be given several times.
+    /// Only bars of this symbol; may be given several times.
     #[arg(long = "symbol", short, value_name = "S")]
     symbols: Vec<String>,
     /// Where to begin: live, oldest, today, a trading day (2024-03-04) or a sequence number.
     #[arg(long, value_name = "WHERE", default_value = "live")]
-    from: From,
-    /// How to print bars.
+    from: StartPosition,
+    /// Format of the bars.
     #[arg(long, value_enum, default_value_t)]
     format: Layout,
-    /// End when a trading day is closed.
+    /// Exit when a trading day is closed.
     #[arg(long)]
     until_close: bool,
 }
 
-/// A start position, as it is written on the command line.
+/// A start position as written on the command line.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct From(Start);
+struct StartPosition(Start);
 
-impl FromStr for From {
+impl FromStr for StartPosition {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<From, String> {
+    fn from_str(text: &str) -> Result<StartPosition, String> {
         let start = match text {
             "live" => Start::Live,
             "oldest" => Start::Oldest,
@@ -56,26 +57,26 @@ impl FromStr for From {
             _ => match (text.parse::<u64>(), text.parse::<Date>()) {
                 (Ok(seq), _) => Start::Seq(seq),
                 (_, Ok(day)) => Start::Day(day),
-                _ => return Err("say live, oldest, today, a date such as 2024-03-04, or a sequence number".to_owned()),
+                _ => return Err("give live, oldest, today, a date such as 2024-03-04, or a sequence number".to_owned()),
             },
         };
-        Ok(From(start))
+        Ok(StartPosition(start))
     }
 }
 
-impl Tail {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+impl TailArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let mut reader = Reader::open(&self.bus)?.start_at(self.from.0)?.name("barbus tail");
         let colour = colour_wanted();
         let mut sheet = BarSheet::new(reader.bus(), self.format, colour);
         let wanted: HashSet<String> = self.symbols.iter().cloned().collect();
         for symbol in &self.symbols {
             if !reader.symbol_names().contains(symbol) {
-                complain(format_args!("{symbol}: not on the bus yet: waiting for it"));
+                print_error(format_args!("{symbol}: not on the bus yet: waiting for it"));
             }
         }
         loop {
-            match reader.next(LOOK)? {
+            match reader.next(POLL_TIMEOUT)? {
                 None => {}
                 Some(Event::Bars(bars)) => {
                     for bar in bars.iter().filter(|bar| wanted.is_empty() || wanted.contains(bar.symbol)) {
@@ -84,26 +85,26 @@ impl Tail {
                     sheet.flush()?;
                 }
                 Some(Event::DayClosed(day)) => {
-                    let told = format!("{day} is closed");
-                    self.tell(&told, &json!({"event": "day_closed", "date": day.to_string()}), colour)?;
+                    let text = format!("{day} is closed");
+                    self.print_event(&text, &json!({"event": "day_closed", "date": day.to_string()}), colour)?;
                     if self.until_close {
                         return Ok(sheet.finish()?);
                     }
                 }
                 Some(Event::Lapped { missed }) => {
-                    let told = format!("{} bars missed: they are no longer in the ring", format::count(missed));
-                    self.tell(&told, &json!({"event": "lapped", "missed": missed}), colour)?;
+                    let text = format!("{} bars missed: they are no longer in the ring", format::count(missed));
+                    self.print_event(&text, &json!({"event": "lapped", "missed": missed}), colour)?;
                 }
             }
         }
     }
 
-    /// Says what is no bar. Everything before it has been flushed.
-    fn tell(&self, told: &str, event: &serde_json::Value, colour: bool) -> anyhow::Result<()> {
+    /// Prints an event that is not bars. All bars before it are flushed already.
+    fn print_event(&self, text: &str, event: &serde_json::Value, colour: bool) -> anyhow::Result<()> {
         if self.format == Layout::Table {
             let (dim, plain) = if colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
             let mut out = stdout();
-            writeln!(out, "{dim}── {told} ──{plain}")?;
+            writeln!(out, "{dim}── {text} ──{plain}")?;
             out.flush()?;
         } else {
             let _ = writeln!(std::io::stderr(), "{event}");
@@ -117,15 +118,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_start_is_a_word_a_date_or_a_number() {
-        let parse = |text: &str| text.parse::<From>().unwrap().0;
+    fn a_start_is_a_keyword_a_date_or_a_number() {
+        let parse = |text: &str| text.parse::<StartPosition>().unwrap().0;
         assert_eq!(parse("live"), Start::Live);
         assert_eq!(parse("oldest"), Start::Oldest);
         assert_eq!(parse("today"), Start::Today);
         assert_eq!(parse("2024-03-04"), Start::Day(Date::constant(2024, 3, 4)));
         assert_eq!(parse("20240304"), Start::Seq(20_240_304), "digits alone are a sequence number");
         for wrong in ["", "newest", "-1", "2024-02-30", "1.5"] {
-            wrong.parse::<From>().unwrap_err();
+            wrong.parse::<StartPosition>().unwrap_err();
         }
     }
 }

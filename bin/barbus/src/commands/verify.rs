@@ -1,4 +1,4 @@
-//! `barbus verify`: the ring's structure, the checksums of its sealed blocks, and every archived day.
+//! `barbus verify`: checks the structure and the checksums of the ring, and every archived day.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,70 +9,70 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::Reported;
-use super::shared::stdout::{Out, stdout};
-use super::shared::{Report, complain};
+use super::shared::errors::{AlreadyPrinted, print_error};
+use super::shared::report_format::ReportFormat;
+use super::shared::stdout::{StandardOutput, stdout};
 use crate::output::colour_wanted;
 use crate::output::table::{Cell, Layout, Sheet};
 
-/// Check the ring and every archived day; exit code 1 if anything is wrong.
+/// Check the ring and every archived day; the exit code is 1 if there is a problem.
 #[derive(Debug, Args)]
-pub(crate) struct Verify {
+pub(super) struct VerifyArgs {
     /// The bus; it may be in use.
     bus: PathBuf,
-    /// How to print what was found.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t)]
-    format: Report,
+    format: ReportFormat,
 }
 
-impl Verify {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+impl VerifyArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let bus = Bus::open(&self.bus)?;
         let report = barbus::verify(&bus)?;
         let problems = problems(&bus, &report);
         let mut out = stdout();
         match self.format {
-            Report::Json => writeln!(out, "{}", object(&bus, &report, &problems))?,
-            Report::Table => table(&bus, &report)?,
+            ReportFormat::Json => writeln!(out, "{}", report_as_json(&bus, &report, &problems))?,
+            ReportFormat::Table => print_table(&bus, &report)?,
         }
         out.flush()?;
         if problems.is_empty() {
             return Ok(());
         }
-        problems.iter().for_each(complain);
-        Err(Reported.into())
+        problems.iter().for_each(print_error);
+        Err(AlreadyPrinted.into())
     }
 }
 
-/// One message for everything that is wrong; each begins with the file.
+/// One message for each problem; it names the file.
 fn problems(bus: &Bus, report: &VerifyReport) -> Vec<String> {
     let ring = bus.ring();
     let mut problems = match &report.ring {
-        Ok(found) => found.problems.iter().map(|problem| about(&ring, problem)).collect(),
-        Err(error) => vec![about(&ring, &error.to_string())],
+        Ok(found) => found.problems.iter().map(|problem| with_path(&ring, problem)).collect(),
+        Err(error) => vec![with_path(&ring, &error.to_string())],
     };
     for file in &report.archive {
         if let Err(error) = &file.outcome {
-            problems.push(about(&file.path, &error.to_string()));
+            problems.push(with_path(&file.path, &error.to_string()));
         }
     }
     problems
 }
 
-/// The message with the file's name before it, unless it names the file itself.
-fn about(path: &Path, problem: &str) -> String {
+/// The problem with the name of the file before it, unless it contains the name.
+fn with_path(path: &Path, problem: &str) -> String {
     let name = path.display().to_string();
     if problem.contains(&name) { problem.to_owned() } else { format!("{name}: {problem}") }
 }
 
-fn table(bus: &Bus, report: &VerifyReport) -> anyhow::Result<()> {
-    let mut sheet: Sheet<Out> =
+fn print_table(bus: &Bus, report: &VerifyReport) -> anyhow::Result<()> {
+    let mut sheet: Sheet<StandardOutput> =
         Sheet::new(stdout(), Layout::Table, ["file", "rows", "what", "state"], TimeZone::UTC).coloured(colour_wanted());
     let file = |path: &Path| path.strip_prefix(bus.path()).unwrap_or(path).display().to_string();
-    let state = |wrong: usize| match wrong {
+    let state = |problems: usize| match problems {
         0 => "good".to_owned(),
         1 => "1 problem".to_owned(),
-        _ => format!("{wrong} problems"),
+        _ => format!("{problems} problems"),
     };
     let ring = file(&bus.ring());
     match &report.ring {
@@ -84,20 +84,20 @@ fn table(bus: &Bus, report: &VerifyReport) -> anyhow::Result<()> {
     }
     for found in &report.archive {
         let rows = found.outcome.as_ref().map_or(Cell::Null, |meta| Cell::Count(meta.rows));
-        let wrong = usize::from(found.outcome.is_err());
-        sheet.row([file(&found.path).into(), rows, what(found).into(), state(wrong).into()])?;
+        let problems = usize::from(found.outcome.is_err());
+        sheet.row([file(&found.path).into(), rows, kind(found).into(), state(problems).into()])?;
     }
     Ok(sheet.finish().map(drop)?)
 }
 
-fn what(file: &FileReport) -> String {
+fn kind(file: &FileReport) -> String {
     match file.kind {
         FileKind::Day => "trading day".to_owned(),
         FileKind::Part => format!("part of {}", file.day),
     }
 }
 
-fn object(bus: &Bus, report: &VerifyReport, problems: &[String]) -> Value {
+fn report_as_json(bus: &Bus, report: &VerifyReport, problems: &[String]) -> Value {
     let ring = match &report.ring {
         Ok(found) => json!({
             "path": bus.ring(),

@@ -1,7 +1,9 @@
-//! Arrow IPC, as a file or a stream, and whatever else comes as Arrow batches.
+//! Arrow IPC, as a file or a stream, and other formats that decode to Arrow batches.
 //!
-//! Types are cast as the daemon casts them. A row that cannot be read is rejected, with its values as a JSON object;
-//! one that can but breaks a rule goes on as it is. Columns are checked when the input is opened, also when it has no rows.
+//! Types are cast as the daemon casts them.
+//! A row that cannot be read is rejected, with its values as a JSON object.
+//! A row that only breaks a rule is passed on.
+//! Columns are checked when the input is opened, also when it has no rows.
 
 use std::io::{BufRead, Read, Seek};
 
@@ -12,33 +14,35 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use barbus_bars::{BarBatch, CastOptions, Fault};
 
-use super::fields::column_error;
-use super::input::Source;
-use super::{InputError, Options, Parsed, Reject, Rows};
+use super::error::InputError;
+use super::options::InputOptions;
+use super::reject::Reject;
+use super::rows::Rows;
+use super::source::{ParsedRows, RowSource};
 
-/// Rows of Arrow batches.
-pub(super) struct Batches<I> {
+/// The rows of Arrow batches.
+pub(super) struct ArrowSource<I> {
     input: String,
     format: &'static str,
     batches: I,
-    options: Options,
+    options: InputOptions,
     cast: CastOptions,
     rows_read: u64,
 }
 
-impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> Batches<I> {
-    /// Rows of `batches`, which all have `schema`.
+impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> ArrowSource<I> {
+    /// The rows of `batches`, which all have `schema`.
     ///
     /// # Errors
-    /// [`InputError::Columns`] when the schema does not have what a bar needs.
+    /// [`InputError::Columns`] when the schema lacks a column of a bar.
     pub(super) fn open(
         input: &str,
         format: &'static str,
         schema: SchemaRef,
         batches: I,
-        options: &Options,
-    ) -> Result<Batches<I>, InputError> {
-        let source = Batches {
+        options: &InputOptions,
+    ) -> Result<ArrowSource<I>, InputError> {
+        let source = ArrowSource {
             input: input.to_owned(),
             format,
             batches,
@@ -52,10 +56,10 @@ impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> Batches<I> {
 
     fn bars(&self, batch: &RecordBatch) -> Result<BarBatch, InputError> {
         BarBatch::cast(batch, &self.options.schema, &self.cast)
-            .map_err(|error| column_error(&self.input, "the schema", error))
+            .map_err(|error| InputError::columns(&self.input, "the schema", error))
     }
 
-    fn add(&mut self, batch: &RecordBatch, parsed: &mut Parsed) -> Result<(), InputError> {
+    fn append(&mut self, batch: &RecordBatch, parsed: &mut ParsedRows) -> Result<(), InputError> {
         let bars = self.bars(batch)?;
         let mut faults = bars.faults().iter().peekable();
         let mut optional = vec![None; self.options.schema.optional().len()];
@@ -63,7 +67,7 @@ impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> Batches<I> {
             let fault = faults.next_if(|(at, _)| *at == row);
             if let Some((_, fault)) = fault.filter(|(_, fault)| !is_readable(&bars, row, fault)) {
                 parsed.rejects.push_back(Reject {
-                    row: text(batch, row),
+                    row: row_as_json(batch, row),
                     source: format!("{}:row {}", self.input, self.rows_read + row as u64 + 1),
                     reason: fault.to_string(),
                 });
@@ -76,12 +80,12 @@ impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> Batches<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<RecordBatch, ArrowError>> + Send> Source for Batches<I> {
-    fn read(&mut self, parsed: &mut Parsed) -> Result<bool, InputError> {
+impl<I: Iterator<Item = Result<RecordBatch, ArrowError>> + Send> RowSource for ArrowSource<I> {
+    fn read(&mut self, parsed: &mut ParsedRows) -> Result<bool, InputError> {
         match self.batches.next() {
             None => Ok(false),
-            Some(Ok(batch)) => self.add(&batch, parsed).map(|()| true),
-            Some(Err(error)) => Err(undecodable(&self.input, self.format, self.rows_read, &error)),
+            Some(Ok(batch)) => self.append(&batch, parsed).map(|()| true),
+            Some(Err(error)) => Err(InputError::decode(&self.input, self.format, self.rows_read, &error)),
         }
     }
 }
@@ -90,43 +94,25 @@ impl<I: Iterator<Item = Result<RecordBatch, ArrowError>> + Send> Source for Batc
 pub(super) fn open_file(
     input: &str,
     reader: impl Read + Seek + Send + 'static,
-    options: &Options,
-) -> Result<Box<dyn Source>, InputError> {
-    let reader = FileReader::try_new(reader, None).map_err(|error| undecodable(input, "Arrow", 0, &error))?;
+    options: &InputOptions,
+) -> Result<Box<dyn RowSource>, InputError> {
+    let reader = FileReader::try_new(reader, None).map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
     let schema = reader.schema();
-    Ok(Box::new(Batches::open(input, "Arrow", schema, reader, options)?))
+    Ok(Box::new(ArrowSource::open(input, "Arrow", schema, reader, options)?))
 }
 
 /// Opens an Arrow IPC stream.
 pub(super) fn open_stream(
     input: &str,
     reader: impl BufRead + Send + 'static,
-    options: &Options,
-) -> Result<Box<dyn Source>, InputError> {
-    let reader = StreamReader::try_new(reader, None).map_err(|error| undecodable(input, "Arrow", 0, &error))?;
+    options: &InputOptions,
+) -> Result<Box<dyn RowSource>, InputError> {
+    let reader = StreamReader::try_new(reader, None).map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
     let schema = reader.schema();
-    Ok(Box::new(Batches::open(input, "Arrow", schema, reader, options)?))
+    Ok(Box::new(ArrowSource::open(input, "Arrow", schema, reader, options)?))
 }
 
-/// The error for a decoder having stopped after `rows_read` rows.
-pub(super) fn undecodable(
-    input: &str,
-    format: &'static str,
-    rows_read: u64,
-    error: &dyn std::error::Error,
-) -> InputError {
-    InputError::Unreadable {
-        input: input.to_owned(),
-        format,
-        place: match rows_read {
-            0 => String::new(),
-            rows => format!(" after row {rows}"),
-        },
-        reason: error.to_string(),
-    }
-}
-
-/// Whether all values of a row with this fault are there: the daemon can then judge it by itself.
+/// Whether the row has all its values despite the fault: the daemon then applies the rule itself.
 fn is_readable(bars: &BarBatch, row: usize, fault: &Fault) -> bool {
     let by_rule =
         matches!(fault, Fault::NotFinite { .. } | Fault::NegativeVolume | Fault::HighLow | Fault::OffInterval);
@@ -142,24 +128,24 @@ fn push(bars: &BarBatch, row: usize, optional: &mut [Option<f64>], rows: &mut Ro
     rows.push(bars.symbol(row).unwrap_or_default(), bars.frames_ms()[row], numbers.map(|column| column[row]), optional);
 }
 
-/// A row as a JSON object, nulls left out.
-fn text(batch: &RecordBatch, row: usize) -> String {
+/// A row as a JSON object without its nulls.
+fn row_as_json(batch: &RecordBatch, row: usize) -> String {
     let mut members = Vec::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         if column.is_null(row) {
             continue;
         }
-        let value = shown(&column.slice(row, 1));
+        let value = first_value(&column.slice(row, 1));
         let number = field.data_type().is_numeric() && value.parse().is_ok_and(f64::is_finite);
-        let value = if number { value } else { quoted(&value) };
-        members.push(format!("{}:{value}", quoted(field.name())));
+        let value = if number { value } else { json_string(&value) };
+        members.push(format!("{}:{value}", json_string(field.name())));
     }
     format!("{{{}}}", members.join(","))
 }
 
-/// The first value of a column as text; times with a zone are shown in UTC.
-fn shown(column: &ArrayRef) -> String {
-    // Named zones cannot be shown without a time zone database inside arrow; the instant is the same.
+/// The first value of a column as text; times with a zone are written in UTC.
+fn first_value(column: &ArrayRef) -> String {
+    // This build of arrow has no time zone database, so it cannot format a named zone.
     let in_utc = match column.data_type() {
         DataType::Timestamp(unit, Some(_)) => {
             arrow::compute::cast(column, &DataType::Timestamp(*unit, Some("+00:00".into()))).ok()
@@ -173,7 +159,7 @@ fn shown(column: &ArrayRef) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
+fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
@@ -187,13 +173,15 @@ mod tests {
     use barbus_bars::Label;
     use parquet::arrow::ArrowWriter;
 
-    use super::super::testing::{Bar, Found, file, gzip, options, plain, read, read_path, reason, refusal};
+    use super::super::testing::{
+        Bar, Found, file, gzip, open_error, options, read, read_path, reason, without_directory,
+    };
     use super::*;
 
     const FRAME_S: i64 = 1_646_098_260; // 2022-03-01 09:31 in Shanghai
 
-    /// Bars the way a vendor might have them, in types that have to be cast.
-    fn foreign(closes: &[Option<f64>]) -> RecordBatch {
+    /// Bars in the types of a vendor, which have to be cast.
+    fn vendor_batch(closes: &[Option<f64>]) -> RecordBatch {
         let rows = closes.len();
         let symbols = StringViewArray::from_iter_values((0..rows).map(|row| format!("S{row}")));
         let frames = TimestampSecondArray::from_iter_values((0..rows as i64).map(|row| FRAME_S + row * 60));
@@ -236,10 +224,10 @@ mod tests {
         (format!("S{row}"), frame_ms, [9.27, 9.5, 0.1, close, -5.0], [None, None])
     }
 
-    // Also that a negative volume is left to the daemon, and a null price is not.
+    /// Also: a negative volume is left to the daemon, a null price is rejected here.
     #[test]
     fn every_form_gives_the_same_bars_and_rejects() {
-        let batch = foreign(&[Some(1.5), None, Some(-2.5)]);
+        let batch = vendor_batch(&[Some(1.5), None, Some(-2.5)]);
         let forms = [
             ("a.arrow", ipc_file(&batch)),
             ("a.feather", ipc_file(&batch)),
@@ -271,17 +259,17 @@ mod tests {
 
     #[test]
     fn columns_are_checked_when_the_input_is_opened() {
-        let batch = foreign(&[]).project(&[0, 1, 2, 3, 4, 6]).unwrap();
+        let batch = vendor_batch(&[]).project(&[0, 1, 2, 3, 4, 6]).unwrap();
         let message =
             |name| format!("{name}: no column for \"close\": the schema has ticker, datetime, open, high, low, volume");
-        assert_eq!(refusal("a.arrow", ipc_file(&batch)), message("a.arrow"));
-        assert_eq!(refusal("a.arrows", ipc_stream(&batch)), message("a.arrows"));
-        assert_eq!(refusal("a.parquet", parquet(&batch)), message("a.parquet"));
+        assert_eq!(open_error("a.arrow", ipc_file(&batch)), message("a.arrow"));
+        assert_eq!(open_error("a.arrows", ipc_stream(&batch)), message("a.arrows"));
+        assert_eq!(open_error("a.parquet", parquet(&batch)), message("a.parquet"));
     }
 
     #[test]
-    fn a_cut_stream_gives_what_came_before_and_says_so() {
-        let batch = foreign(&[Some(1.5); 100]);
+    fn a_truncated_stream_gives_the_rows_before_and_an_error() {
+        let batch = vendor_batch(&[Some(1.5); 100]);
         let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
         writer.write(&batch).unwrap();
         let first = writer.get_ref().len();
@@ -290,17 +278,17 @@ mod tests {
         let (directory, path) = file("a.arrows", bytes);
         let found = read_path(&path, &options()).unwrap();
         assert_eq!(found.bars.len(), 100);
-        let message = plain(directory.path(), &found.error.unwrap());
+        let message = without_directory(directory.path(), &found.error.unwrap());
         assert!(message.starts_with("a.arrows: unreadable Arrow after row 100: "), "{message}");
     }
 
     #[test]
-    fn cut_and_foreign_files_are_refused() {
-        let batch = foreign(&[Some(1.5); 100]);
-        let cut = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
-        let message = refusal("a.arrow", cut(ipc_file(&batch)));
+    fn truncated_files_are_refused() {
+        let batch = vendor_batch(&[Some(1.5); 100]);
+        let truncated = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
+        let message = open_error("a.arrow", truncated(ipc_file(&batch)));
         assert!(message.starts_with("a.arrow: unreadable Arrow: "), "{message}");
-        let message = refusal("a.parquet", cut(parquet(&batch)));
+        let message = open_error("a.parquet", truncated(parquet(&batch)));
         assert!(message.starts_with("a.parquet: unreadable Parquet: "), "{message}");
     }
 }

@@ -1,40 +1,55 @@
-//! All that one input holds, at once, for whoever has its bytes.
+//! Reads a whole input at once: for programs that embed the command line's readers.
 
 use std::io::Read;
 
 use arrow::array::RecordBatch;
 use barbus_bars::BarSchema;
 
-use super::{Format, Input, InputError, Options, Parsed, reject_batch};
+use super::error::InputError;
+use super::open::open_stream;
+use super::options::{InputFormat, InputOptions};
+use super::progress::Progress;
+use super::reject::reject_batch;
+use super::source::ParsedRows;
 
-/// What an input holds.
+/// The rows of an input.
 #[derive(Debug)]
-pub struct Content {
-    /// The bars that could be read, in the order of the input; columns as the bus's schema has them on the wire.
+pub struct InputContent {
+    /// The bars in the order of the input, under the wire schema of the bus.
     pub bars: RecordBatch,
-    /// The rows that could not, each with its place and the reason.
+    /// The rows that could not be read: `row`, `source` and `reason` of each.
     pub rejects: RecordBatch,
-    /// Why it was not read, or not to its end: a whole message that begins with the input's name.
+    /// Why the input was not read, or not to its end: a message that begins with the input's name.
     pub failure: Option<String>,
 }
 
-/// Reads all that `reader` gives as `barbus publish` would read a file called `name`, into bars of `schema`. Without a `format` it is found out.
+/// Reads all bytes of `reader` as `barbus publish` reads a file called `name`, into bars of `schema`.
+///
+/// Without a `format` it is detected.
 ///
 /// ```
 /// let schema = barbus_bars::BarSchema::in_zone("UTC").unwrap();
-/// let text = "symbol,frame,open,high,low,close,volume\nA,2024-07-04 09:31,1,2,1,2,10\nA,2024-07-04 09:32,one,2,1,2,10\n";
-/// let content = barbus_cli::read("a.csv", text.as_bytes(), None, &schema);
-/// assert_eq!((content.bars.num_rows(), content.rejects.num_rows(), content.failure), (1, 1, None));
+/// let text = "symbol,frame,open,high,low,close,volume\n\
+///             A,2024-07-04 09:31,1,2,1,2,10\n\
+///             A,2024-07-04 09:32,one,2,1,2,10\n";
+/// let content = barbus_cli::read_input("a.csv", text.as_bytes(), None, &schema);
+/// assert_eq!((content.bars.num_rows(), content.rejects.num_rows()), (1, 1));
+/// assert_eq!(content.failure, None);
 /// ```
-pub fn read(name: &str, reader: impl Read + Send + 'static, format: Option<Format>, schema: &BarSchema) -> Content {
-    let mut parsed = Parsed::new(schema);
-    let options = Options { format, ..Options::new(schema.clone()) };
-    let all = || -> Result<(), InputError> {
-        let mut input = Input::of_reader(name, reader, &options)?;
-        while input.read(&mut parsed)? {}
+pub fn read_input(
+    name: &str,
+    reader: impl Read + Send + 'static,
+    format: Option<InputFormat>,
+    schema: &BarSchema,
+) -> InputContent {
+    let mut parsed = ParsedRows::new(schema);
+    let options = InputOptions { format, ..InputOptions::new(schema.clone()) };
+    let read_all = |parsed: &mut ParsedRows| -> Result<(), InputError> {
+        let mut source = open_stream(name, name, reader, &options, &Progress::default())?;
+        while source.read(parsed)? {}
         Ok(())
     };
-    let failure = all().err().map(|error| error.to_string());
-    let Parsed { bars, mut rejects } = parsed;
-    Content { bars: bars.into_batch(), rejects: reject_batch(rejects.make_contiguous()), failure }
+    let failure = read_all(&mut parsed).err().map(|error| error.to_string());
+    let ParsedRows { bars, mut rejects } = parsed;
+    InputContent { bars: bars.into_batch(), rejects: reject_batch(rejects.make_contiguous()), failure }
 }

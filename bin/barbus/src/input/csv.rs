@@ -1,198 +1,108 @@
 //! CSV: a header line, then one bar a line.
 //!
-//! The delimiter is the one of comma, tab, semicolon and bar that the header has most of. Fields may be quoted; a
-//! quoted field ends on its own line, so that one stray quote costs one line and not the rest of the file. Blank
-//! lines are skipped. A line with a wrong number of fields or a value that cannot be read is rejected, with its text
-//! as it stood. A header without a required column is an error before any row; a header alone is no rows.
+//! The delimiter is the one of comma, tab, semicolon and vertical bar that the header has most of.
+//! Blank lines are skipped.
+//! A line with a wrong number of fields or with a value that cannot be read is rejected.
+//! A header without a required column is an error before any row; a header alone has no rows.
 
 use std::borrow::Cow;
 use std::io::BufRead;
 
+use super::csv_fields::CsvFields;
+use super::error::InputError;
 use super::fields::{BarParser, Binding};
-use super::input::failed;
-use super::line_rows::LineRows;
+use super::line_source::{LineParser, LineSource};
 use super::lines::{Line, Lines};
-use super::plain_rows::PlainRows;
-use super::{InputError, Options, Parsed};
+use super::options::InputOptions;
+use super::rows::Rows;
+use super::source::RowSource;
 
 const DELIMITERS: [u8; 4] = *b",\t;|";
 
-/// Rows of a CSV text.
-pub(crate) struct Csv<R> {
-    input: String,
-    lines: Lines<R>,
-    delimiter: u8,
+/// Reads the header of `reader`; messages call the input `input`.
+///
+/// # Errors
+/// [`InputError`] when there is no header, the header lacks a column, or reading fails.
+pub(super) fn open(
+    input: &str,
+    reader: impl BufRead + Send + 'static,
+    options: &InputOptions,
+) -> Result<Box<dyn RowSource>, InputError> {
+    let mut lines = Lines::new(reader);
+    match lines.advance().map_err(|error| InputError::read(input, &lines.place(), error))? {
+        None => return Err(InputError::empty(input)),
+        Some(Line::TooLong) => return Err(InputError::format(input, "not CSV: the first line does not end")),
+        Some(Line::Truncated) => {
+            let error = lines.advance().expect_err("a truncated line is followed by its failure");
+            return Err(InputError::read(input, &lines.place(), error));
+        }
+        Some(Line::Complete) => {}
+    }
+    let parser = CsvParser::new(input, lines.text(), options)?;
+    Ok(Box::new(LineSource::new(input, lines, parser)))
+}
+
+/// Parses the lines behind a header.
+struct CsvParser {
     binding: Binding,
+    /// The number of fields of the header.
     width: usize,
-    parser: BarParser,
-    /// Nearly all lines.
-    plain: Option<PlainRows>,
-    /// Starts and ends of the fields of the current line.
-    spans: Vec<(usize, usize)>,
+    fields: CsvFields,
+    bars: BarParser,
 }
 
-impl<R: BufRead> Csv<R> {
-    /// Reads the header of `reader`, which is called `input` in messages.
-    ///
-    /// # Errors
-    /// [`InputError`] when there is no header, it does not have the columns needed, or reading fails.
-    pub(crate) fn open(input: &str, reader: R, options: &Options) -> Result<Csv<R>, InputError> {
-        let mut lines = Lines::new(reader);
-        let format = |reason: &str| InputError::Format { input: input.to_owned(), reason: reason.to_owned() };
-        match lines.advance().map_err(|error| failed(input, &lines, error))? {
-            None => {
-                return Err(InputError::Empty { input: input.to_owned() });
-            }
-            Some(Line::TooLong) => return Err(format("not CSV: the first line does not end")),
-            Some(Line::Torn) => {
-                let error = lines.advance().expect_err("a torn line is followed by its failure");
-                return Err(failed(input, &lines, error));
-            }
-            Some(Line::Whole) => {}
+impl CsvParser {
+    fn new(input: &str, header: &[u8], options: &InputOptions) -> Result<CsvParser, InputError> {
+        if header.contains(&0) {
+            return Err(InputError::format(input, "not CSV: the first line has zero bytes"));
         }
-        let header = String::from_utf8_lossy(lines.text()).into_owned();
-        if header.contains('\0') {
-            return Err(format("not CSV: the first line has zero bytes"));
+        let mut fields = CsvFields::new(most_frequent(header));
+        if !fields.split(header) {
+            return Err(InputError::format(input, "a quoted field of the header does not end on its line"));
         }
-        let delimiter = most_frequent(&header);
-        let mut spans = Vec::new();
-        if !split(header.as_bytes(), delimiter, &mut spans) {
-            return Err(format("a quoted field of the header does not end on its line"));
-        }
-        let names: Vec<Cow<'_, [u8]>> = spans.iter().map(|span| unquoted(&header.as_bytes()[span.0..span.1])).collect();
-        let names: Vec<Cow<'_, str>> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
-        let binding = Binding::of_header(input, &names, options)?;
-        let roles = binding.roles(names.len());
-        let plain = roles.map(|roles| PlainRows::new(delimiter, roles));
-        Ok(Csv {
-            input: input.to_owned(),
-            delimiter,
-            binding,
-            width: names.len(),
-            plain,
-            parser: BarParser::new(options),
-            spans,
-            lines,
-        })
+        let width = fields.len();
+        let names: Vec<_> = (0..width).map(|column| String::from_utf8_lossy(fields.get(column))).collect();
+        let binding =
+            Binding::find(&names, options).map_err(|error| InputError::columns(input, "the header", error))?;
+        Ok(CsvParser { binding, width, fields, bars: BarParser::new(options) })
     }
 }
 
-#[cfg(test)]
-impl<R> Csv<R> {
-    /// Has every line read by the parser that knows all of what a line may be.
-    pub(super) fn without_plain_rows(self) -> Csv<R> {
-        Csv { plain: None, ..self }
-    }
-}
-
-impl<R: BufRead + Send> LineRows for Csv<R> {
-    type Reader = R;
-
-    fn input(&self) -> &str {
-        &self.input
-    }
-
-    fn lines(&mut self) -> &mut Lines<R> {
-        &mut self.lines
-    }
-
-    fn plain_lines(&mut self, most: usize, parsed: &mut Parsed) {
-        let Some(plain) = &mut self.plain else { return };
-        let (frames, rows) = (self.parser.frames(), &mut parsed.bars);
-        self.lines.take(|bytes| plain.take(bytes, most, frames, rows));
-    }
-
-    fn whole_line(&mut self, parsed: &mut Parsed) -> Result<(), String> {
-        let text = self.lines.text();
-        if !split(text, self.delimiter, &mut self.spans) {
+impl LineParser for CsvParser {
+    fn parse(&mut self, line: &[u8], rows: &mut Rows) -> Result<(), String> {
+        if !self.fields.split(line) {
             return Err("a quoted field does not end on its line".to_owned());
         }
-        if self.spans.len() != self.width {
-            let count = self.spans.len();
+        if self.fields.len() != self.width {
+            let count = self.fields.len();
             let fields = if count == 1 { "field" } else { "fields" };
             return Err(format!("{count} {fields} where the header has {}", self.width));
         }
-        let spans = &self.spans;
-        let field = |column: usize| {
-            let (start, end) = spans[column];
-            Some(unquoted(&text[start..end]))
-        };
-        self.parser.push(&self.binding, field, &mut parsed.bars).map_err(|fault| fault.to_string())
+        let field = |column: usize| Some(Cow::Borrowed(self.fields.get(column)));
+        self.bars.push(&self.binding, field, rows).map_err(|fault| fault.to_string())
     }
 }
 
-fn most_frequent(header: &str) -> u8 {
-    let count = |delimiter: &u8| header.bytes().filter(|byte| byte == delimiter).count();
-    // Of equals max_by_key takes the last one: comma has to be it.
+fn most_frequent(header: &[u8]) -> u8 {
+    let count = |delimiter: &u8| header.iter().filter(|byte| *byte == delimiter).count();
+    // max_by_key returns the last of equals, which has to be the comma.
     let best = DELIMITERS.iter().rev().max_by_key(|delimiter| count(delimiter));
     *best.unwrap_or(&b',')
 }
 
-/// Finds the fields of a line, quotes included; `false` when a quoted field does not end.
-fn split(line: &[u8], delimiter: u8, spans: &mut Vec<(usize, usize)>) -> bool {
-    spans.clear();
-    let mut start = 0;
-    loop {
-        let rest = &line[start..];
-        let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
-        let mut quoted_until = 0;
-        if rest.get(blanks) == Some(&b'"') {
-            match closing_quote(&rest[blanks + 1..]) {
-                Some(close) => quoted_until = blanks + 1 + close + 1,
-                None => return false,
-            }
-        }
-        match memchr::memchr(delimiter, &rest[quoted_until..]) {
-            Some(at) => {
-                let end = start + quoted_until + at;
-                spans.push((start, end));
-                start = end + 1;
-            }
-            None => {
-                spans.push((start, line.len()));
-                return true;
-            }
-        }
-    }
-}
-
-/// Index of the quote that ends a field whose opening quote is just before `text`; doubled quotes stand for one.
-fn closing_quote(text: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        let at = from + memchr::memchr(b'"', &text[from..])?;
-        if text.get(at + 1) != Some(&b'"') {
-            return Some(at);
-        }
-        from = at + 2;
-    }
-}
-
-/// A field without surrounding blanks, its quotes and doubled quotes.
-fn unquoted(field: &[u8]) -> Cow<'_, [u8]> {
-    let field = field.trim_ascii();
-    let Some(inner) = field.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
-        return Cow::Borrowed(field);
-    };
-    if !inner.contains(&b'"') {
-        return Cow::Borrowed(inner);
-    }
-    let mut text = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        text.push(byte);
-        if byte == b'"' {
-            bytes.next_if_eq(&b'"');
-        }
-    }
-    Cow::Owned(text)
-}
-
 #[cfg(test)]
 mod tests {
-    use barbus_bars::{ColumnMap, Label};
+    use std::io::{BufReader, Cursor};
 
-    use super::super::testing::{HEADER, gzip, options, plain, read, read_path, reason, refusal};
+    use barbus_bars::{ColumnMap, Label};
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::super::lines::MAX_LINE_BYTES;
+    use super::super::source::ParsedRows;
+    use super::super::testing::{
+        Bar, HEADER, bars, file, gzip, open_error, options, read, read_path, reason, without_directory,
+    };
 
     const FRAME_MS: i64 = 1_646_098_260_000; // 2022-03-01 09:31 in Shanghai
 
@@ -248,7 +158,7 @@ mod tests {
         assert_eq!(found.bars, [("A".to_owned(), FRAME_MS, [1.0; 5], [Some(7.0), None])]);
     }
 
-    // Promise 9: a bad row is kept with its text, its place and its reason, and the good ones go on.
+    /// Promise 9: a bad row is kept with its text, its place and its reason; good rows pass.
     #[test]
     fn bad_rows_are_rejected_one_by_one() {
         let good = "A,2022-03-01 09:31,1,1,1,1,1,,\n";
@@ -298,31 +208,31 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_will_not_do_is_refused() {
+    fn a_header_without_the_columns_of_a_bar_is_refused() {
         assert_eq!(
-            refusal("ticks.csv", "symbol,time,open,high,low,volume\nA,1,1,1,1,1\n"),
+            open_error("ticks.csv", "symbol,time,open,high,low,volume\nA,1,1,1,1,1\n"),
             "ticks.csv: no column for \"close\": the header has symbol, time, open, high, low, volume"
         );
         assert_eq!(
-            refusal("ticks.csv", "symbol,frame,open,high,low,clse,volume\n"),
+            open_error("ticks.csv", "symbol,frame,open,high,low,clse,volume\n"),
             "ticks.csv: no column for \"close\": the header has symbol, frame, open, high, low, clse, volume; \
-             if \"clse\" is it, say --map close=clse"
+             if \"clse\" is this column, give --map close=clse"
         );
         assert_eq!(
-            refusal("ticks.csv", "symbol,date,time,open,high,low,close,volume\n"),
+            open_error("ticks.csv", "symbol,date,time,open,high,low,close,volume\n"),
             "ticks.csv: columns date and time all match frame: choose one with a column map, such as frame=date"
         );
-        assert_eq!(refusal("ticks.csv", ""), "ticks.csv: the input is empty");
-        assert_eq!(refusal("ticks.csv", "\r\n\n"), "ticks.csv: the input is empty");
-        assert_eq!(refusal("ticks.csv.gz", gzip("")), "ticks.csv.gz: the input is empty");
-        assert_eq!(refusal("ticks.csv", "\x01\0\x02\n"), "ticks.csv: not CSV: the first line has zero bytes");
-        let endless = vec![b'x'; crate::publish::lines::MAX_LINE_BYTES + 1];
-        assert_eq!(refusal("ticks.csv", endless), "ticks.csv: not CSV: the first line does not end");
+        assert_eq!(open_error("ticks.csv", ""), "ticks.csv: the input is empty");
+        assert_eq!(open_error("ticks.csv", "\r\n\n"), "ticks.csv: the input is empty");
+        assert_eq!(open_error("ticks.csv.gz", gzip("")), "ticks.csv.gz: the input is empty");
+        assert_eq!(open_error("ticks.csv", "\x01\0\x02\n"), "ticks.csv: not CSV: the first line has zero bytes");
+        let endless = vec![b'x'; MAX_LINE_BYTES + 1];
+        assert_eq!(open_error("ticks.csv", endless), "ticks.csv: not CSV: the first line does not end");
         assert_eq!(
-            refusal("ticks.csv", "symbol,\"frame\n"),
+            open_error("ticks.csv", "symbol,\"frame\n"),
             "ticks.csv: a quoted field of the header does not end on its line"
         );
-        let nasty = refusal("ticks.csv", format!("\u{1b}[2J{}\n", "x".repeat(5000)));
+        let nasty = open_error("ticks.csv", format!("\u{1b}[2J{}\n", "x".repeat(5000)));
         assert!(nasty.len() < 500 && !nasty.contains('\u{1b}'), "{nasty}");
     }
 
@@ -337,11 +247,11 @@ mod tests {
         HEADER.to_owned() + &(0..rows).map(row).collect::<String>()
     }
 
-    // A cut line may still look like a row: 123 of 12345. It must not become a bar.
+    /// A truncated line may still look like a row: 123 of 12345. It must not become a bar.
     #[test]
-    fn a_truncated_gzip_gives_what_came_before_and_says_so() {
+    fn a_truncated_gzip_gives_the_rows_before_and_an_error() {
         let whole = gzip(many(20_000));
-        let (directory, path) = super::super::testing::file("a.csv.gz", &whole[..whole.len() / 2]);
+        let (directory, path) = file("a.csv.gz", &whole[..whole.len() / 2]);
         let found = read_path(&path, &options()).unwrap();
         assert!(found.bars.len() > 1000, "{} bars", found.bars.len());
         for (i, bar) in found.bars.iter().enumerate() {
@@ -350,16 +260,16 @@ mod tests {
         }
         let lines = found.bars.len() + 1 + found.rejects.len();
         assert_eq!(
-            plain(directory.path(), &found.error.unwrap()),
-            format!("a.csv.gz: the gzip data ends too early, at line {lines}: the file has been cut off")
+            without_directory(directory.path(), &found.error.unwrap()),
+            format!("a.csv.gz: the gzip data ends too early, at line {lines}: the file is truncated")
         );
         for reject in &found.rejects {
-            assert_eq!(reject.reason, "the input breaks off in the middle of this line");
+            assert_eq!(reject.reason, "the input ends in the middle of this line");
         }
     }
 
     #[test]
-    fn a_damaged_gzip_gives_what_came_before_and_says_so() {
+    fn a_damaged_gzip_gives_the_rows_before_and_an_error() {
         let mut whole = gzip(many(20_000));
         let crc = whole.len() - 8;
         whole[crc] ^= 1;
@@ -376,5 +286,107 @@ mod tests {
         let found = read("a.csv.gz", [gzip(first), gzip(""), gzip(second), gzip("")].concat(), &options()).unwrap();
         assert_eq!(found.bars.len(), 10);
         assert!(found.error.is_none());
+    }
+
+    /// A value as a field is written, and what it means: a number, or that it cannot be read.
+    const NUMBERS: [(&str, Option<f64>); 20] = [
+        ("1", Some(1.0)),
+        ("9.27", Some(9.27)),
+        ("123456789.125", Some(123456789.125)),
+        ("9007199254740993", Some(9007199254740992.0)),
+        ("123456789012345678901234567890", Some(1.2345678901234568e29)),
+        ("-0", Some(-0.0)),
+        ("+1", Some(1.0)),
+        ("1e3", Some(1000.0)),
+        ("1E-7", Some(1e-7)),
+        ("1e400", Some(f64::INFINITY)),
+        (".5", Some(0.5)),
+        ("5.", Some(5.0)),
+        ("inf", Some(f64::INFINITY)),
+        (".", None),
+        ("1.2.3", None),
+        ("", None),
+        ("0x1", None),
+        ("1_000", None),
+        ("1:5", None),
+        ("one", None),
+    ];
+    const FRAMES: [(&str, bool); 8] = [
+        ("2022-03-01 09:31", true),
+        ("2022-03-01T01:31:00Z", true),
+        ("2022-03-01 09:31:00.000", true),
+        ("2022-03-01 09:31:00+08:00", true),
+        ("1646098260", true),
+        ("20220301093100", true),
+        ("2022-02-30 09:31", false),
+        ("word", false),
+    ];
+    const SYMBOLS: [&str; 6] = ["A", "BB", "A.B-C", "A\"B", "A,B;C|D\tE", ""];
+
+    /// The ways to write the text of a field.
+    #[derive(Debug, Clone, Copy)]
+    enum Style {
+        Plain,
+        Blanks,
+        Quoted,
+        BlanksQuoted,
+    }
+
+    impl Style {
+        fn write(self, text: &str) -> String {
+            let quoted = format!("\"{}\"", text.replace('"', "\"\""));
+            // Such a text can only be written in quotes.
+            let needs_quotes = text.contains(|letter| ",;|\t\"".contains(letter));
+            match self {
+                Style::BlanksQuoted => format!("  {quoted} "),
+                Style::Quoted => quoted,
+                _ if needs_quotes => quoted,
+                Style::Plain => text.to_owned(),
+                Style::Blanks => format!(" {text}  "),
+            }
+        }
+    }
+
+    fn style() -> impl Strategy<Value = Style> {
+        prop_oneof![4 => Just(Style::Plain), 1 => select(&[Style::Blanks, Style::Quoted, Style::BlanksQuoted][..])]
+    }
+
+    /// A row with its text for the delimiter, and its bar if all its values can be read.
+    fn row() -> impl Strategy<Value = (Vec<String>, Option<Bar>)> {
+        let symbol = (select(&SYMBOLS[..]), style());
+        let frame = (prop_oneof![6 => Just(FRAMES[0]), 1 => select(&FRAMES[..])], style());
+        let number = || (prop_oneof![6 => Just(NUMBERS[1]), 1 => select(&NUMBERS[..])], style());
+        (symbol, frame, proptest::collection::vec(number(), 5)).prop_map(|(symbol, frame, numbers)| {
+            let mut fields = vec![symbol.1.write(symbol.0), frame.1.write(frame.0.0)];
+            fields.extend(numbers.iter().map(|((text, _), style)| style.write(text)));
+            let values: Option<Vec<f64>> = numbers.iter().map(|((_, value), _)| *value).collect();
+            let values = values.filter(|_| frame.0.1);
+            let bar = values.map(|v| (symbol.0.to_owned(), FRAME_MS, [v[0], v[1], v[2], v[3], v[4]], [None, None]));
+            (fields, bar)
+        })
+    }
+
+    proptest! {
+        /// Every way to write a value, every delimiter, and buffers that end anywhere in a row.
+        #[test]
+        fn rows_are_read_as_they_were_written(
+            rows in proptest::collection::vec(row(), 0..30),
+            delimiter in select(&[",", "\t", ";", "|"][..]),
+            end in select(&["\n", "\r\n", "\n\n"][..]),
+            capacity in prop_oneof![1..400usize, Just(1 << 18)],
+        ) {
+            let mut text = ["symbol", "frame", "open", "high", "low", "close", "volume"].join(delimiter) + end;
+            let lines: Vec<String> = rows.iter().map(|(fields, _)| fields.join(delimiter)).collect();
+            text += &lines.join(end);
+            let options = options();
+            let reader = BufReader::with_capacity(capacity, Cursor::new(text.into_bytes()));
+            let mut source = super::open("a.csv", reader, &options).unwrap();
+            let mut parsed = ParsedRows::new(&options.schema);
+            while source.read(&mut parsed).unwrap() {}
+            let expected: Vec<Bar> = rows.iter().filter_map(|(_, bar)| bar.clone()).collect();
+            prop_assert_eq!(bars(&parsed.bars.into_batch()), expected);
+            let rejected = lines.iter().zip(&rows).filter(|(_, (_, bar))| bar.is_none()).map(|(line, _)| line);
+            prop_assert!(parsed.rejects.iter().map(|reject| &reject.row).eq(rejected), "{:?}", parsed.rejects);
+        }
     }
 }

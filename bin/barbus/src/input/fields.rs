@@ -1,23 +1,21 @@
-//! The fields of one row of a text format as a bar.
+//! Turns the fields of one row of a text format into a bar.
 //!
-//! A number is the double nearest to its text. A blank or absent optional value is no value; a blank required one,
-//! except the symbol, cannot be read. `NaN`, `inf` and an empty symbol can be read: the daemon refuses such bars.
+//! A number is the double nearest to its text.
+//! A blank or absent optional value is null; a blank required value is missing, the symbol's excepted.
+//! `NaN`, `inf` and an empty symbol can be read: the daemon rejects such bars.
 
 use std::borrow::Cow;
 
 use barbus_bars::{BarSchema, CastError, FIXED_COLUMNS, Fault, FrameReader};
 
-use super::plain_rows::Role;
+use super::options::InputOptions;
 use super::rows::{NUMBERS, Rows};
-use super::{InputError, Options};
-use crate::output::format::printable;
+use crate::output::format::shortened;
 
-/// Most characters of a header shown in a message.
-const MAX_SHOWN: usize = 300;
-/// Longest value shown in a reason, in characters.
-const MAX_VALUE_SHOWN: usize = 80;
+/// Most characters of a value shown in a reason.
+const MAX_VALUE_CHARS: usize = 80;
 
-/// Where in a row of the input each column of the bus is found.
+/// The column of the input for each column of the bus.
 #[derive(Debug, Clone)]
 pub(super) struct Binding {
     symbol: usize,
@@ -27,8 +25,11 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    /// Finds the columns of the bus among `names`.
-    pub(super) fn find<S: AsRef<str>>(names: &[S], options: &Options) -> Result<Binding, CastError> {
+    /// Finds the columns of the bus among the column `names` of the input.
+    ///
+    /// # Errors
+    /// [`CastError`] when a required column is missing or ambiguous.
+    pub(super) fn find<S: AsRef<str>>(names: &[S], options: &InputOptions) -> Result<Binding, CastError> {
         let found = options.map.resolve(names, &options.schema)?;
         let required = |i: usize| found[i].expect("a resolved map has every required column");
         Ok(Binding {
@@ -39,60 +40,24 @@ impl Binding {
         })
     }
 
-    /// Finds the columns of the bus in the header of `input`.
-    pub(super) fn of_header<S: AsRef<str>>(input: &str, names: &[S], options: &Options) -> Result<Binding, InputError> {
-        Binding::find(names, options).map_err(|error| column_error(input, "the header", error))
-    }
-
-    /// What each of `width` columns is; `None` where one of them is several things.
-    pub(super) fn roles(&self, width: usize) -> Option<Vec<Role>> {
-        let mut roles = vec![Role::Unused; width];
-        let numbers = self.numbers.iter().enumerate().map(|(i, column)| (*column, Role::Number(i)));
-        let optional = self.optional.iter().enumerate();
-        let optional = optional.filter_map(|(i, column)| column.map(|column| (column, Role::Optional(i))));
-        for (column, role) in
-            [(self.symbol, Role::Symbol), (self.frame, Role::Frame)].into_iter().chain(numbers).chain(optional)
-        {
-            if std::mem::replace(&mut roles[column], role) != Role::Unused {
-                return None;
-            }
-        }
-        Some(roles)
-    }
-
-    /// The columns of the row that are used.
+    /// The columns of the input that are used.
     pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
         let optional = self.optional.iter().flatten().copied();
         [self.symbol, self.frame].into_iter().chain(self.numbers).chain(optional)
     }
 }
 
-/// The error for `input` not having the columns of a bar; `place` is where they are named.
-pub(super) fn column_error(input: &str, place: &str, error: CastError) -> InputError {
-    let reason = match error {
-        CastError::MissingColumn { column, found, nearest } => {
-            let found = match found.join(", ") {
-                none if none.trim().is_empty() => "no columns".to_owned(),
-                names => shortened(&names, MAX_SHOWN),
-            };
-            let hint =
-                nearest.map_or_else(String::new, |name| format!("; if {name:?} is it, say --map {column}={name}"));
-            format!("no column for {column:?}: {place} has {found}{hint}")
-        }
-        other => other.to_string(),
-    };
-    InputError::Columns { input: input.to_owned(), reason: printable(&reason) }
-}
-
-/// Reads fields as bars.
+/// Parses rows into bars.
 pub(super) struct BarParser {
     schema: BarSchema,
     frames: FrameReader,
+    /// The optional values of the current row, kept to avoid an allocation for each row.
     optional: Vec<Option<f64>>,
 }
 
 impl BarParser {
-    pub(super) fn new(options: &Options) -> BarParser {
+    /// A parser for bars of the schema of `options`.
+    pub(super) fn new(options: &InputOptions) -> BarParser {
         BarParser {
             schema: options.schema.clone(),
             frames: FrameReader::new(&options.schema, &options.cast()),
@@ -100,15 +65,10 @@ impl BarParser {
         }
     }
 
-    /// The reader of times.
-    pub(super) fn frames(&mut self) -> &mut FrameReader {
-        &mut self.frames
-    }
-
-    /// Reads one row, whose columns `field` gives, and adds it to `rows`.
+    /// Parses one row and appends it to `rows`; `field` returns the text of a column of the input.
     ///
     /// # Errors
-    /// The first thing that could not be read; nothing is added then.
+    /// The first value that cannot be read; nothing is appended.
     pub(super) fn push<'a>(
         &mut self,
         binding: &Binding,
@@ -141,7 +101,7 @@ fn text<'a>(column: &str, field: &'a [u8]) -> Result<&'a str, Fault> {
     std::str::from_utf8(field).map_err(|_| unparseable(column, field))
 }
 
-/// The number a field holds; `None` for a blank one.
+/// The number in a field; `None` for a blank field.
 fn number(column: &str, field: &[u8]) -> Result<Option<f64>, Fault> {
     let trimmed = field.trim_ascii();
     if trimmed.is_empty() {
@@ -152,13 +112,6 @@ fn number(column: &str, field: &[u8]) -> Result<Option<f64>, Fault> {
 }
 
 fn unparseable(column: &str, field: &[u8]) -> Fault {
-    let text = shortened(&String::from_utf8_lossy(field), MAX_VALUE_SHOWN);
+    let text = shortened(&String::from_utf8_lossy(field), MAX_VALUE_CHARS);
     Fault::Unparseable { column: column.to_owned(), text }
-}
-
-fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
 }

@@ -1,58 +1,62 @@
-//! Inputs whose rows are lines: what CSV and NDJSON have in common.
+//! A source of rows that are lines of text, one bar each: the common part of CSV and NDJSON.
 
 use std::io::BufRead;
 
-use super::input::{Source, failed};
+use super::error::InputError;
 use super::lines::{Line, Lines};
 use super::reject::Reject;
-use super::{BATCH_ROWS, InputError, Parsed};
+use super::rows::Rows;
+use super::source::{BATCH_ROWS, ParsedRows, RowSource};
 
-/// An input with one row a line.
-pub(crate) trait LineRows: Send {
-    /// What the lines are read from.
-    type Reader: BufRead;
+/// Parses the lines of one format.
+pub(super) trait LineParser: Send {
+    /// Appends the bar of `line` to `rows`.
+    ///
+    /// # Errors
+    /// The reason why the line is rejected; nothing is appended.
+    fn parse(&mut self, line: &[u8], rows: &mut Rows) -> Result<(), String>;
+}
 
-    /// The input's name in messages.
-    fn input(&self) -> &str;
+/// Rows from lines.
+pub(super) struct LineSource<R, P> {
+    input: String,
+    lines: Lines<R>,
+    parser: P,
+}
 
-    /// Its lines.
-    fn lines(&mut self) -> &mut Lines<Self::Reader>;
-
-    /// Adds lines that need not be read one by one, `most` at most.
-    fn plain_lines(&mut self, most: usize, parsed: &mut Parsed) {
-        let _ = (most, parsed);
+impl<R: BufRead, P: LineParser> LineSource<R, P> {
+    /// The rows that `parser` finds in the remaining `lines`; messages call the input `input`.
+    pub(super) fn new(input: &str, lines: Lines<R>, parser: P) -> LineSource<R, P> {
+        LineSource { input: input.to_owned(), lines, parser }
     }
 
-    /// Adds the line last read to `parsed`, or says why it is no row.
-    fn whole_line(&mut self, parsed: &mut Parsed) -> Result<(), String>;
+    fn append(&mut self, line: Line, parsed: &mut ParsedRows) {
+        let text = self.lines.text();
+        let reason = match line {
+            Line::Complete => match self.parser.parse(text, &mut parsed.bars) {
+                Ok(()) => return,
+                Err(reason) => reason,
+            },
+            Line::TooLong => "the line is too long; only its beginning is kept".to_owned(),
+            // Its beginning may look like a row: 123 of 12345.
+            Line::Truncated => "the input ends in the middle of this line".to_owned(),
+        };
+        parsed.rejects.push_back(Reject {
+            row: String::from_utf8_lossy(text).into_owned(),
+            source: format!("{}:{}", self.input, self.lines.number()),
+            reason,
+        });
+    }
 }
 
-fn add<T: LineRows>(rows: &mut T, line: Line, parsed: &mut Parsed) {
-    let reason = match line {
-        Line::Whole => match rows.whole_line(parsed) {
-            Ok(()) => return,
-            Err(reason) => reason,
-        },
-        Line::TooLong => "the line is too long; only its beginning is kept".to_owned(),
-        Line::Torn => "the input breaks off in the middle of this line".to_owned(),
-    };
-    let row = String::from_utf8_lossy(rows.lines().text()).into_owned();
-    let number = rows.lines().number();
-    parsed.rejects.push_back(Reject { row, source: format!("{}:{number}", rows.input()), reason });
-}
-
-impl<T: LineRows> Source for T {
-    fn read(&mut self, parsed: &mut Parsed) -> Result<bool, InputError> {
+impl<R: BufRead + Send, P: LineParser> RowSource for LineSource<R, P> {
+    fn read(&mut self, parsed: &mut ParsedRows) -> Result<bool, InputError> {
         let enough = parsed.len() + BATCH_ROWS;
         while parsed.len() < enough {
-            self.plain_lines(enough - parsed.len(), parsed);
-            match self.lines().advance() {
-                Ok(Some(line)) => add(self, line, parsed),
+            match self.lines.advance() {
+                Ok(Some(line)) => self.append(line, parsed),
                 Ok(None) => return Ok(false),
-                Err(error) => {
-                    let input = self.input().to_owned();
-                    return Err(failed(&input, self.lines(), error));
-                }
+                Err(error) => return Err(InputError::read(&self.input, &self.lines.place(), error)),
             }
         }
         Ok(true)

@@ -1,82 +1,73 @@
-//! Lines of a text input, with their numbers.
+//! The lines of a text input, with their numbers.
 //!
-//! Line feeds and CR LF end a line; the last line may lack its end. A byte order mark before the first line is
-//! skipped. A line longer than [`MAX_LINE_BYTES`] is cut there and marked. When reading fails, the lines before are
-//! given first, and the piece of a line that came before the failure is marked as not whole.
+//! A line ends with a line feed or CR LF; the last line may lack its end.
+//! A byte order mark before the first line is skipped.
+//! A line longer than [`MAX_LINE_BYTES`] is cut there and marked.
+//! When reading fails, the complete lines before the failure come first, then the beginning of the
+//! line that the failure interrupted, marked as truncated, then the failure.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 /// Longest line that is kept, in bytes.
-pub(crate) const MAX_LINE_BYTES: usize = 1 << 20;
+pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// How a line ended.
+/// How much of a line is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Line {
-    /// It is all there.
-    Whole,
-    /// It was longer than [`MAX_LINE_BYTES`]; the rest has been skipped.
+pub(super) enum Line {
+    /// All of it.
+    Complete,
+    /// Its first [`MAX_LINE_BYTES`]; the rest is skipped.
     TooLong,
-    /// The input failed in its middle.
-    Torn,
+    /// Its beginning: reading failed before its end.
+    Truncated,
 }
 
-/// A reader of lines.
-pub(crate) struct Lines<R> {
+/// Reads lines.
+pub(super) struct Lines<R> {
     reader: R,
     text: Vec<u8>,
     number: u64,
+    /// The failure that truncated the last line.
     failure: Option<io::Error>,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Lines of `reader`.
-    pub(crate) fn new(reader: R) -> Lines<R> {
+    /// The lines of `reader`.
+    pub(super) fn new(reader: R) -> Lines<R> {
         Lines { reader, text: Vec::with_capacity(256), number: 0, failure: None }
     }
 
     /// The number of the line in [`Lines::text`], counted from one; 0 before the first.
-    pub(crate) fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         self.number
     }
 
     /// The line last read, without its end.
-    pub(crate) fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         &self.text
+    }
+
+    /// The current line as a place in messages: `at line 17`.
+    pub(super) fn place(&self) -> String {
+        match self.number {
+            0 => "before the first line".to_owned(),
+            number => format!("at line {number}"),
+        }
     }
 
     /// Reads the next line that is not blank; `None` at the end of the input.
     ///
     /// # Errors
-    /// What reading gives, after everything before has been given.
-    pub(crate) fn advance(&mut self) -> io::Result<Option<Line>> {
+    /// The error of the reader, after all lines before it.
+    pub(super) fn advance(&mut self) -> io::Result<Option<Line>> {
         loop {
-            let Some(line) = self.read()? else {
-                return Ok(None);
-            };
-            if line == Line::TooLong || !self.text.trim_ascii().is_empty() {
-                return Ok(Some(line));
+            match self.read()? {
+                None => return Ok(None),
+                Some(line) if line == Line::TooLong || !self.text.trim_ascii().is_empty() => return Ok(Some(line)),
+                Some(_) => {}
             }
-        }
-    }
-
-    /// Has `take` look at what is there, from the beginning of a line on. It says how many bytes it took, and how many lines these are: whole
-    /// ones, none of them blank.
-    pub(crate) fn take(&mut self, take: impl FnOnce(&[u8]) -> (usize, usize)) {
-        if self.failure.is_some() {
-            return;
-        }
-        match self.reader.fill_buf() {
-            Ok(bytes) => {
-                // No line is longer.
-                let (used, lines) = take(&bytes[..bytes.len().min(MAX_LINE_BYTES)]);
-                self.reader.consume(used);
-                self.number += lines as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Told instead of the next line.
-            Err(error) => self.failure = Some(error),
         }
     }
 
@@ -85,35 +76,26 @@ impl<R: BufRead> Lines<R> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let mut line = Line::Whole;
-        let mut ended = false;
-        while !ended {
-            let chunk = match self.reader.fill_buf() {
-                Ok(chunk) => chunk,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if self.text.is_empty() => return Err(error),
-                Err(error) => {
-                    self.failure = Some(error);
-                    line = Line::Torn;
-                    break;
-                }
-            };
-            if chunk.is_empty() {
-                if self.text.is_empty() {
-                    return Ok(None);
-                }
-                break;
+        let most = MAX_LINE_BYTES as u64 + 1;
+        let mut line = Line::Complete;
+        if let Err(error) = (&mut self.reader).take(most).read_until(b'\n', &mut self.text) {
+            if self.text.is_empty() {
+                return Err(error);
             }
-            let end = memchr::memchr(b'\n', chunk);
-            let piece = &chunk[..end.unwrap_or(chunk.len())];
-            let room = MAX_LINE_BYTES - self.text.len();
-            if piece.len() > room {
-                line = Line::TooLong;
+            self.failure = Some(error);
+            line = Line::Truncated;
+        } else if self.text.is_empty() {
+            return Ok(None);
+        }
+        if self.text.last() == Some(&b'\n') {
+            self.text.pop();
+        } else if self.text.len() > MAX_LINE_BYTES {
+            self.text.truncate(MAX_LINE_BYTES);
+            line = Line::TooLong;
+            if let Err(error) = self.reader.skip_until(b'\n') {
+                self.failure = Some(error);
+                line = Line::Truncated;
             }
-            self.text.extend_from_slice(&piece[..piece.len().min(room)]);
-            let used = piece.len() + usize::from(end.is_some());
-            self.reader.consume(used);
-            ended = end.is_some();
         }
         if self.text.last() == Some(&b'\r') {
             self.text.pop();
@@ -146,20 +128,26 @@ mod tests {
     fn ends_marks_and_blank_lines() {
         let found = all(b"\xEF\xBB\xBFa,b\r\n\r\n  \n1,2\nlong enough for two buffers");
         let expected = [(1, "a,b"), (4, "1,2"), (5, "long enough for two buffers")];
-        let expected = expected.map(|(n, text)| (n, text.to_owned(), Line::Whole));
+        let expected = expected.map(|(n, text)| (n, text.to_owned(), Line::Complete));
         assert_eq!(found, expected);
         assert_eq!(all(b""), []);
         assert_eq!(all(b"\n\n"), []);
     }
 
     #[test]
-    fn a_very_long_line_is_cut_and_the_next_one_is_whole() {
+    fn a_very_long_line_is_cut_and_the_next_one_is_complete() {
         let mut bytes = vec![b'x'; MAX_LINE_BYTES + 100];
         bytes.extend_from_slice(b"\nnext\n");
         let found = all(&bytes);
         assert_eq!(found[0].1.len(), MAX_LINE_BYTES);
         assert_eq!(found[0].2, Line::TooLong);
-        assert_eq!(found[1], (2, "next".to_owned(), Line::Whole));
+        assert_eq!(found[1], (2, "next".to_owned(), Line::Complete));
+        // The longest line that is kept as a whole.
+        let mut bytes = vec![b'x'; MAX_LINE_BYTES];
+        bytes.extend_from_slice(b"\nnext");
+        let found = all(&bytes);
+        assert_eq!((found[0].1.len(), found[0].2), (MAX_LINE_BYTES, Line::Complete));
+        assert_eq!(found[1], (2, "next".to_owned(), Line::Complete));
     }
 
     struct Failing;
@@ -171,27 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_comes_after_what_was_read() {
+    fn a_failure_comes_after_the_lines_before_it() {
         let mut lines = Lines::new(BufReader::new((&b"one\n12"[..]).chain(Failing)));
-        assert_eq!(lines.advance().unwrap(), Some(Line::Whole));
-        assert_eq!(lines.advance().unwrap(), Some(Line::Torn));
+        assert_eq!(lines.advance().unwrap(), Some(Line::Complete));
+        assert_eq!(lines.advance().unwrap(), Some(Line::Truncated));
         assert_eq!(lines.text(), b"12");
         assert_eq!(lines.advance().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-    }
-
-    #[test]
-    fn lines_that_are_taken_are_counted() {
-        let mut lines = Lines::new(BufReader::with_capacity(8, (&b"1\n2\n345\n6\n"[..]).chain(Failing)));
-        lines.take(|bytes| {
-            assert_eq!(bytes, b"1\n2\n345\n");
-            (4, 2)
-        });
-        assert_eq!(lines.advance().unwrap(), Some(Line::Whole));
-        assert_eq!((lines.number(), lines.text()), (3, &b"345"[..]));
-        lines.take(|bytes| (bytes.len(), 1));
-        lines.take(|_| unreachable!("there is only a failure"));
-        lines.take(|_| unreachable!("there is only a failure"));
-        assert_eq!(lines.number(), 4);
+        let text = [vec![b'x'; MAX_LINE_BYTES + 9], b"y".to_vec()].concat();
+        let mut lines = Lines::new(BufReader::new((&text[..]).chain(Failing)));
+        assert_eq!(lines.advance().unwrap(), Some(Line::Truncated));
+        assert_eq!(lines.text().len(), MAX_LINE_BYTES);
         assert_eq!(lines.advance().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -1,8 +1,10 @@
 //! NDJSON: one JSON object a line, each a bar.
 //!
-//! Keys are columns and are found like a CSV header's; lines may differ in their keys and their order. Numbers may
-//! be JSON numbers or strings and are taken from their text, so nothing is lost on the way; `null` is no value. Blank
-//! lines are skipped; a line that is not such an object is rejected, with its text as it stood. No lines are no rows.
+//! Keys are columns and are matched like the names of a CSV header.
+//! Lines may differ in their keys and their order.
+//! Numbers may be JSON numbers or strings; both are parsed from their text, so no digit is lost.
+//! `null` is no value.
+//! Blank lines are skipped; any other line that is not such an object is rejected.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,59 +14,42 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::{BarParser, Binding};
-use super::line_rows::LineRows;
+use super::line_source::{LineParser, LineSource};
 use super::lines::Lines;
-use super::{Options, Parsed};
+use super::options::InputOptions;
+use super::rows::Rows;
+use super::source::RowSource;
 
-/// Rows of an NDJSON text.
-pub(crate) struct Ndjson<R> {
-    input: String,
-    lines: Lines<R>,
-    options: Options,
-    parser: BarParser,
-    /// The keys of the last object and what they were found to be.
-    known: Option<(Vec<String>, Binding)>,
+/// The rows of `reader`; messages call the input `input`. Nothing is read yet.
+pub(super) fn open(input: &str, reader: impl BufRead + Send + 'static, options: &InputOptions) -> Box<dyn RowSource> {
+    let parser = NdjsonParser { options: options.clone(), bars: BarParser::new(options), last: None };
+    Box::new(LineSource::new(input, Lines::new(reader), parser))
 }
 
-impl<R: BufRead> Ndjson<R> {
-    /// Rows of `reader`, which is called `input` in messages. Nothing is read yet.
-    pub(crate) fn open(input: &str, reader: R, options: &Options) -> Ndjson<R> {
-        Ndjson {
-            input: input.to_owned(),
-            lines: Lines::new(reader),
-            options: options.clone(),
-            parser: BarParser::new(options),
-            known: None,
-        }
-    }
+struct NdjsonParser {
+    options: InputOptions,
+    bars: BarParser,
+    /// The keys of the last object and their binding: most objects have the same keys.
+    last: Option<(Vec<String>, Binding)>,
 }
 
-impl<R: BufRead + Send> LineRows for Ndjson<R> {
-    type Reader = R;
-
-    fn input(&self) -> &str {
-        &self.input
-    }
-
-    fn lines(&mut self) -> &mut Lines<R> {
-        &mut self.lines
-    }
-
-    fn whole_line(&mut self, parsed: &mut Parsed) -> Result<(), String> {
-        let text = self.lines.text().trim_ascii();
+impl LineParser for NdjsonParser {
+    fn parse(&mut self, line: &[u8], rows: &mut Rows) -> Result<(), String> {
+        let text = line.trim_ascii();
         if text.first() != Some(&b'{') {
             return Err("the line is not a JSON object".to_owned());
         }
-        let Members(members) = serde_json::from_slice(text).map_err(|error| format!("not JSON: {}", plain(&error)))?;
+        let Members(members) =
+            serde_json::from_slice(text).map_err(|error| format!("not JSON: {}", without_line(&error)))?;
         let same = |keys: &[String]| {
             keys.len() == members.len() && keys.iter().zip(&members).all(|(key, member)| *key == member.0)
         };
-        let binding = match &self.known {
+        let binding = match &self.last {
             Some((keys, binding)) if same(keys) => binding,
             _ => {
                 let keys: Vec<String> = members.iter().map(|member| member.0.to_string()).collect();
                 let binding = Binding::find(&keys, &self.options).map_err(|error| error.to_string())?;
-                &self.known.insert((keys, binding)).1
+                &self.last.insert((keys, binding)).1
             }
         };
         for column in binding.columns() {
@@ -74,11 +59,11 @@ impl<R: BufRead + Send> LineRows for Ndjson<R> {
             }
         }
         let field = |column: usize| value(members[column].1.get());
-        self.parser.push(binding, field, &mut parsed.bars).map_err(|fault| fault.to_string())
+        self.bars.push(binding, field, rows).map_err(|fault| fault.to_string())
     }
 }
 
-/// The text of a value: a string without its quotes, `None` for null, anything else as it stands.
+/// The text of a JSON value: a string without its quotes, `None` for null, any other value as written.
 fn value(raw: &str) -> Option<Cow<'_, [u8]>> {
     if raw == "null" {
         return None;
@@ -89,17 +74,17 @@ fn value(raw: &str) -> Option<Cow<'_, [u8]>> {
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner.as_bytes()));
     }
-    // The whole line has been read as JSON, so the string is one.
+    // The whole line is valid JSON, so this string is too.
     let text: String = serde_json::from_str(raw).unwrap_or_else(|_| inner.to_owned());
     Some(Cow::Owned(text.into_bytes()))
 }
 
-/// serde_json's message without `at line 1`, which is never the line of the file.
-fn plain(error: &serde_json::Error) -> String {
+/// The message of serde_json without `at line 1`, which is not the line number of the file.
+fn without_line(error: &serde_json::Error) -> String {
     error.to_string().replace(" at line 1 column ", " at column ")
 }
 
-/// The members of an object in their order, values unread.
+/// The members of an object in their order, with unparsed values.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -126,7 +111,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// A key, borrowed from the line when it has no escapes.
+/// A key; borrowed from the line when it has no escapes.
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
@@ -155,7 +140,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{options, read, reason, refusal};
+    use super::super::testing::{open_error, options, read, reason};
 
     const FRAME_MS: i64 = 1_646_098_260_000; // 2022-03-01 09:31 in Shanghai
 
@@ -173,7 +158,7 @@ mod tests {
         assert_eq!(found.bars, [bar(None), bar(None), bar(Some(6.889934))]);
     }
 
-    /// serde_json's own numbers may be one unit in the last place off; ours are not.
+    /// serde_json's own numbers may be off by one unit in the last place.
     #[test]
     fn numbers_are_rounded_once() {
         for text in ["122.416294033786585", "1.7976931348623157e308", "5e-324", "0.000000000000000000000000013"] {
@@ -185,7 +170,7 @@ mod tests {
         }
     }
 
-    // Promise 9: a bad row is kept with its text, its place and its reason, and the good ones go on.
+    /// Promise 9: a bad row is kept with its text, its place and its reason; good rows pass.
     #[test]
     fn bad_lines_are_rejected_one_by_one() {
         let rest = r#""open":1,"high":1,"low":1,"close":1,"volume":1}"#;
@@ -217,11 +202,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_no_rows_and_an_array_is_refused() {
+    fn an_empty_file_has_no_rows_and_an_array_is_refused() {
         assert!(read("a.ndjson", "", &options()).unwrap().bars.is_empty());
         assert_eq!(
-            refusal("a.json", "[\n{}]"),
-            "a.json: is a JSON array: barbus reads one object per line (jq -c '.[]' makes that of it)"
+            open_error("a.json", "[\n{}]"),
+            "a.json: is a JSON array: barbus reads one object per line (convert it with jq -c '.[]')"
         );
     }
 }

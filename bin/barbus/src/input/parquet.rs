@@ -1,6 +1,6 @@
-//! Parquet files, through their Arrow batches.
+//! Parquet files, read as Arrow batches.
 //!
-//! A file on disk is read row group by row group; one that came through a pipe or gzip is in memory already.
+//! A file on disk is read row group by row group; one from a pipe or gzip is already in memory.
 
 use std::fs::File;
 
@@ -10,47 +10,53 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
 
-use super::arrow::{Batches, undecodable};
-use super::input::{Progress, Source};
-use super::{BATCH_ROWS, InputError, Options};
+use super::arrow::ArrowSource;
+use super::error::InputError;
+use super::options::InputOptions;
+use super::progress::Progress;
+use super::source::{BATCH_ROWS, RowSource};
 
-/// Opens the Parquet `file`; its size is counted as rows are read.
+/// Opens the Parquet `file`; its bytes are counted in `progress` as rows are read.
 pub(super) fn open_file(
     input: &str,
     file: File,
-    options: &Options,
+    options: &InputOptions,
     progress: &Progress,
-) -> Result<Box<dyn Source>, InputError> {
+) -> Result<Box<dyn RowSource>, InputError> {
     let size = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
     open(input, file, options, Some((progress.clone(), size)))
 }
 
-/// Opens Parquet that is in memory.
-pub(super) fn open_bytes(input: &str, whole: Vec<u8>, options: &Options) -> Result<Box<dyn Source>, InputError> {
+/// Opens a Parquet file that is in memory.
+pub(super) fn open_bytes(
+    input: &str,
+    whole: Vec<u8>,
+    options: &InputOptions,
+) -> Result<Box<dyn RowSource>, InputError> {
     open(input, Bytes::from(whole), options, None)
 }
 
 fn open(
     input: &str,
     reader: impl ChunkReader + 'static,
-    options: &Options,
+    options: &InputOptions,
     progress: Option<(Progress, u64)>,
-) -> Result<Box<dyn Source>, InputError> {
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(reader).map_err(|error| undecodable(input, "Parquet", 0, &error))?;
+) -> Result<Box<dyn RowSource>, InputError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(reader)
+        .map_err(|error| InputError::decode(input, "Parquet", 0, &error))?;
     let schema = builder.schema().clone();
     let rows = builder.metadata().file_metadata().num_rows().max(1) as u64;
     let reader =
-        builder.with_batch_size(BATCH_ROWS).build().map_err(|error| undecodable(input, "Parquet", 0, &error))?;
+        builder.with_batch_size(BATCH_ROWS).build().map_err(|error| InputError::decode(input, "Parquet", 0, &error))?;
     let mut rows_read = 0;
     let counted = reader.inspect(move |batch: &Result<RecordBatch, ArrowError>| {
         if let (Some((progress, size)), Ok(batch)) = (&progress, batch) {
-            // Bytes in proportion to rows: the columns of a row group are not read one after the other.
+            // Bytes in proportion to rows: the decoder reads the columns of a row group out of order.
             let share = |rows_read: u64| (u128::from(*size) * u128::from(rows_read) / u128::from(rows)) as u64;
             let before = share(rows_read);
             rows_read += batch.num_rows() as u64;
             progress.add(share(rows_read) - before);
         }
     });
-    Ok(Box::new(Batches::open(input, "Parquet", schema, counted, options)?))
+    Ok(Box::new(ArrowSource::open(input, "Parquet", schema, counted, options)?))
 }

@@ -1,67 +1,70 @@
-//! Bytes that another thread has ready: a decompressor works on while what it gave before is read.
+//! Reads ahead on another thread: the decompressor works while its output is parsed.
 //!
-//! The first of them are read where they are asked for. Whoever looks at a header alone, or at a small file, needs no thread.
+//! The first block is read on the calling thread, so that a small file, or one of which only the
+//! header is read, needs no thread.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 const BLOCK_BYTES: usize = 256 * 1024;
-/// Blocks that wait to be read at most.
+/// Most blocks that wait to be read.
 const BLOCKS_AHEAD: usize = 4;
 
-/// A reader of which a thread is ahead.
-pub(super) struct Ahead<R> {
-    source: Source<R>,
+/// A reader whose blocks are read by another thread.
+pub(super) struct ReadAhead<R> {
+    blocks: Blocks<R>,
     block: Vec<u8>,
-    /// What of the block has been read.
-    at: usize,
+    /// How many bytes of `block` were consumed.
+    consumed: usize,
 }
 
-enum Source<R> {
-    /// Nobody is ahead yet; so many bytes were read.
-    Here(R, usize),
-    /// A thread fills blocks, also those that come back; an empty one is the end.
-    There(Receiver<io::Result<Vec<u8>>>, Sender<Vec<u8>>),
-    Over,
+/// Where the next block comes from.
+enum Blocks<R> {
+    /// The reader itself, of which so many bytes were read.
+    Inline(R, usize),
+    /// A thread, which also takes used blocks back. An empty block is the end.
+    Thread(Receiver<io::Result<Vec<u8>>>, Sender<Vec<u8>>),
+    /// Nowhere: the end was read.
+    Ended,
 }
 
-impl<R: Read + Send + 'static> Ahead<R> {
-    pub(super) fn new(reader: R) -> Ahead<R> {
-        Ahead { source: Source::Here(reader, 0), block: Vec::new(), at: 0 }
+impl<R: Read + Send + 'static> ReadAhead<R> {
+    pub(super) fn new(reader: R) -> ReadAhead<R> {
+        ReadAhead { blocks: Blocks::Inline(reader, 0), block: Vec::new(), consumed: 0 }
     }
 
     fn next_block(&mut self) -> io::Result<()> {
-        self.at = 0;
+        self.consumed = 0;
         let mut block = std::mem::take(&mut self.block);
-        if let Source::Here(reader, bytes) = &mut self.source
+        if let Blocks::Inline(reader, bytes) = &mut self.blocks
             && *bytes < BLOCK_BYTES
         {
             fill(reader, &mut block)?;
             *bytes += block.len();
             if block.is_empty() {
-                self.source = Source::Over;
+                self.blocks = Blocks::Ended;
             }
             self.block = block;
             return Ok(());
         }
-        self.source = match std::mem::replace(&mut self.source, Source::Over) {
-            Source::Here(reader, _) => start(reader)?,
+        self.blocks = match std::mem::replace(&mut self.blocks, Blocks::Ended) {
+            Blocks::Inline(reader, _) => start(reader)?,
             other => other,
         };
-        let Source::There(blocks, used) = &self.source else { return Ok(()) };
-        // It may have come to its end already.
+        let Blocks::Thread(blocks, used) = &self.blocks else { return Ok(()) };
+        // The thread may have ended: it has read everything.
         let _ = used.send(block);
-        let next = blocks.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that unpacks it has ended")));
+        let next = blocks.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that unpacks it has panicked")));
         if next.as_ref().map_or(true, Vec::is_empty) {
-            self.source = Source::Over;
+            self.blocks = Blocks::Ended;
         }
         self.block = next?;
         Ok(())
     }
 }
 
-/// Has a thread read on.
-fn start<R: Read + Send + 'static>(mut reader: R) -> io::Result<Source<R>> {
+/// Starts the thread that reads the rest of `reader`.
+fn start<R: Read + Send + 'static>(mut reader: R) -> io::Result<Blocks<R>> {
     let (full, blocks) = sync_channel(BLOCKS_AHEAD);
     let (used, empty) = channel();
     let read = move || {
@@ -69,17 +72,17 @@ fn start<R: Read + Send + 'static>(mut reader: R) -> io::Result<Source<R>> {
             let mut block = empty.try_recv().unwrap_or_default();
             let filled = fill(&mut reader, &mut block).map(|()| block);
             let last = filled.as_ref().map_or(true, Vec::is_empty);
-            // Nobody may want it any more.
+            // Sending fails when the receiver was dropped.
             if full.send(filled).is_err() || last {
                 return;
             }
         }
     };
     std::thread::Builder::new().name("barbus-unpack".into()).spawn(read)?;
-    Ok(Source::There(blocks, used))
+    Ok(Blocks::Thread(blocks, used))
 }
 
-/// Reads as much as `reader` gives at once; nothing is its end.
+/// Fills `block` with the bytes of one read; no bytes are the end.
 fn fill(reader: &mut impl Read, block: &mut Vec<u8>) -> io::Result<()> {
     block.resize(BLOCK_BYTES, 0);
     loop {
@@ -94,20 +97,20 @@ fn fill(reader: &mut impl Read, block: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
-impl<R: Read + Send + 'static> BufRead for Ahead<R> {
+impl<R: Read + Send + 'static> BufRead for ReadAhead<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at == self.block.len() {
+        if self.consumed == self.block.len() {
             self.next_block()?;
         }
-        Ok(&self.block[self.at..])
+        Ok(&self.block[self.consumed..])
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.at += bytes;
+        self.consumed += bytes;
     }
 }
 
-impl<R: Read + Send + 'static> Read for Ahead<R> {
+impl<R: Read + Send + 'static> Read for ReadAhead<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = self.fill_buf()?.read(buffer)?;
         self.consume(bytes);
@@ -129,7 +132,7 @@ mod tests {
     fn all_bytes_come_in_order() {
         for count in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 20 * BLOCK_BYTES + 7] {
             let (head, rest) = (bytes(count.min(16)), bytes(count).split_off(count.min(16)));
-            let mut ahead = Ahead::new(Cursor::new(head).chain(Cursor::new(rest)));
+            let mut ahead = ReadAhead::new(Cursor::new(head).chain(Cursor::new(rest)));
             let mut read = Vec::new();
             ahead.read_to_end(&mut read).unwrap();
             assert!(read == bytes(count), "{count} bytes");
@@ -147,9 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_comes_behind_what_was_read_and_once() {
+    fn a_failure_comes_once_and_after_the_bytes_before_it() {
         for count in [100, 3 * BLOCK_BYTES] {
-            let mut ahead = Ahead::new(Cursor::new(bytes(count)).chain(Failing(false)));
+            let mut ahead = ReadAhead::new(Cursor::new(bytes(count)).chain(Failing(false)));
             let mut read = Vec::new();
             let error = ahead.read_to_end(&mut read).unwrap_err();
             assert_eq!((error.kind(), read.len()), (ErrorKind::UnexpectedEof, count));
@@ -157,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_panics_is_no_end() {
-        let mut ahead = Ahead::new(Cursor::new(bytes(3 * BLOCK_BYTES)).chain(Failing(true)));
+    fn a_thread_that_panics_is_an_error() {
+        let mut ahead = ReadAhead::new(Cursor::new(bytes(3 * BLOCK_BYTES)).chain(Failing(true)));
         let error = ahead.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Other);
     }
 
     #[test]
-    fn a_reader_that_is_given_up_lets_its_thread_end() {
+    fn dropping_the_reader_ends_its_thread() {
         struct Endless {
             _alive: Sender<()>,
         }
@@ -174,13 +177,13 @@ mod tests {
             }
         }
         let (alive, ended) = channel();
-        let mut ahead = Ahead::new(Endless { _alive: alive });
+        let mut ahead = ReadAhead::new(Endless { _alive: alive });
         for _ in 0..3 {
             let bytes = ahead.fill_buf().unwrap().len();
             ahead.consume(bytes);
         }
         drop(ahead);
-        // The thread has the sender.
+        // The thread owns the sender.
         ended.recv().unwrap_err();
     }
 }

@@ -1,4 +1,4 @@
-//! Rows that could not be read: kept with where they stood and why, and sent to the daemon's quarantine.
+//! Rows that cannot be read: kept with their place and the reason, and sent to the quarantine of the daemon.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,21 +6,22 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
-/// Metadata key by which the daemon knows a stream of rejected rows.
+/// The metadata key that marks a stream of rejected rows for the daemon.
 pub(crate) const REJECTS_KEY: &str = "barbus.rejects";
 
-/// One row that could not be read.
+/// One row that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reject {
-    /// The row as it stood in the input; bytes that are not UTF-8 are replaced.
+    /// The text of the row as it is in the input; bytes that are not UTF-8 are replaced.
     pub(crate) row: String,
-    /// Where it stood: `ticks.csv:17`, or `ticks.parquet:row 17`, both counted from one.
+    /// Its place: `ticks.csv:17` or `ticks.parquet:row 17`, both counted from one.
     pub(crate) source: String,
-    /// Why it could not be read.
+    /// Why it cannot be read.
     pub(crate) reason: String,
 }
 
-/// Rejected rows as a batch of three text columns, `row`, `source` and `reason`, marked by [`REJECTS_KEY`].
+/// Rejected rows as a batch of three text columns, `row`, `source` and `reason`, marked with
+/// [`REJECTS_KEY`].
 pub(crate) fn reject_batch(rejects: &[Reject]) -> RecordBatch {
     let column =
         |text: fn(&Reject) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rejects.iter().map(text))) };
@@ -28,8 +29,7 @@ pub(crate) fn reject_batch(rejects: &[Reject]) -> RecordBatch {
     let metadata = HashMap::from([(REJECTS_KEY.to_owned(), "1".to_owned())]);
     let schema = Schema::new_with_metadata(fields.to_vec(), metadata);
     let columns = vec![column(|reject| &reject.row), column(|reject| &reject.source), column(|reject| &reject.reason)];
-    RecordBatch::try_new(Arc::new(schema), columns)
-        .expect("three text columns are put under a schema of three text columns")
+    RecordBatch::try_new(Arc::new(schema), columns).expect("three text columns match a schema of three text columns")
 }
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reject_batch_is_what_the_daemon_takes() {
+    fn a_reject_batch_has_the_columns_the_daemon_expects() {
         let batch = reject_batch(&[Reject {
             row: "a,b".to_owned(),
             source: "x.csv:2".to_owned(),

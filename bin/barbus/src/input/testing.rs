@@ -1,30 +1,33 @@
-//! What the tests of this folder share.
+//! Helpers of the tests of inputs and of publishing.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use arrow::array::AsArray;
-use arrow::array::RecordBatch;
-use arrow::array::{Array, StringArray};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType};
 use barbus_bars::BarSchema;
 use tempfile::TempDir;
 
-use super::{Feed, Input, InputError, Options, Parsed, Progress, Reject};
+use super::error::InputError;
+use super::open::open;
+use super::options::InputOptions;
+use super::progress::Progress;
+use super::reject::Reject;
+use super::source::ParsedRows;
 
-pub(super) const HEADER: &str = "symbol,frame,open,high,low,close,volume,money,factor\n";
+pub(crate) const HEADER: &str = "symbol,frame,open,high,low,close,volume,money,factor\n";
 
 /// One bar as a test sees it: symbol, frame, open, high, low, close, volume, money, factor.
-pub(super) type Bar = (String, i64, [f64; 5], [Option<f64>; 2]);
+pub(crate) type Bar = (String, i64, [f64; 5], [Option<f64>; 2]);
 
 /// Options for a bus in Shanghai.
-pub(super) fn options() -> Options {
-    Options::new(BarSchema::in_zone("Asia/Shanghai").unwrap())
+pub(crate) fn options() -> InputOptions {
+    InputOptions::new(BarSchema::in_zone("Asia/Shanghai").unwrap())
 }
 
 /// A directory with one file; both live as long as the first value.
-pub(super) fn file(name: &str, content: impl AsRef<[u8]>) -> (TempDir, String) {
+pub(crate) fn file(name: &str, content: impl AsRef<[u8]>) -> (TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
     fs::write(&path, content).unwrap();
@@ -32,24 +35,24 @@ pub(super) fn file(name: &str, content: impl AsRef<[u8]>) -> (TempDir, String) {
     (directory, path)
 }
 
-pub(super) fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(content.as_ref()).unwrap();
     encoder.finish().unwrap()
 }
 
-/// Everything one input gives.
-pub(super) struct Found {
-    pub(super) bars: Vec<Bar>,
-    pub(super) rejects: Vec<Reject>,
-    pub(super) error: Option<InputError>,
+/// The rows of one input, and the error at its end.
+pub(crate) struct Found {
+    pub(crate) bars: Vec<Bar>,
+    pub(crate) rejects: Vec<Reject>,
+    pub(crate) error: Option<InputError>,
 }
 
-pub(super) fn read_path(path: &str, options: &Options) -> Result<Found, InputError> {
-    let mut parsed = Parsed::new(&options.schema);
-    let mut input = Input::open(path, options, &Progress::default())?;
+pub(crate) fn read_path(path: &str, options: &InputOptions) -> Result<Found, InputError> {
+    let mut parsed = ParsedRows::new(&options.schema);
+    let mut rows = open(path, options, &Progress::default())?;
     let error = loop {
-        match input.read(&mut parsed) {
+        match rows.read(&mut parsed) {
             Ok(true) => {}
             Ok(false) => break None,
             Err(error) => break Some(error),
@@ -60,43 +63,31 @@ pub(super) fn read_path(path: &str, options: &Options) -> Result<Found, InputErr
 }
 
 /// Reads `content` from a file called `name`.
-pub(super) fn read(name: &str, content: impl AsRef<[u8]>, options: &Options) -> Result<Found, InputError> {
+pub(crate) fn read(name: &str, content: impl AsRef<[u8]>, options: &InputOptions) -> Result<Found, InputError> {
     let (_directory, path) = file(name, content);
     read_path(&path, options)
 }
 
-/// What `name` with `content` is refused for, without the directory.
-pub(super) fn refusal(name: &str, content: impl AsRef<[u8]>) -> String {
+/// The message when `content` in a file called `name` cannot be opened, without the directory.
+pub(crate) fn open_error(name: &str, content: impl AsRef<[u8]>) -> String {
     let (directory, path) = file(name, content);
-    let error = read_path(&path, &options()).err().expect("the input is refused");
-    plain(directory.path(), &error)
+    let error = read_path(&path, &options()).err().expect("opening fails");
+    without_directory(directory.path(), &error)
 }
 
 /// A message without the directory of the test.
-pub(super) fn plain(directory: &Path, error: &InputError) -> String {
+pub(crate) fn without_directory(directory: &Path, error: &InputError) -> String {
     error.to_string().replace(&format!("{}/", directory.display()), "")
 }
 
-/// Where in its file a reject stood, and why it is one.
-pub(super) fn reason(reject: &Reject) -> (&str, &str) {
+/// The place of a reject in its file, and the reason.
+pub(crate) fn reason(reject: &Reject) -> (&str, &str) {
     let (_, place) = reject.source.rsplit_once('/').unwrap();
     (place, &reject.reason)
 }
 
-/// Batches of a feed, and its errors.
-pub(super) fn batches(feed: Feed) -> (Vec<super::Batch>, Vec<InputError>) {
-    let mut batches = Vec::new();
-    let mut errors = Vec::new();
-    for batch in feed {
-        match batch {
-            Ok(batch) => batches.push(batch),
-            Err(error) => errors.push(error),
-        }
-    }
-    (batches, errors)
-}
-
-pub(super) fn bars(batch: &RecordBatch) -> Vec<Bar> {
+/// The bars of a batch.
+pub(crate) fn bars(batch: &RecordBatch) -> Vec<Bar> {
     let symbols = batch.column(0).as_dictionary::<Int32Type>().downcast_dict::<StringArray>().unwrap();
     let frames = batch.column(1).as_primitive::<TimestampMillisecondType>();
     let number = |column: usize, row: usize| {

@@ -1,116 +1,122 @@
-//! All inputs as one feed: batches in the order, and at the time, they are to be sent.
+//! The rows of all inputs as batches, in the order and at the time they are to be sent.
 //!
-//! In feed order (the usual) every input is read into memory first, about 100 bytes a bar, and sorted stably by frame,
-//! as if the market were running again; as-is, batches follow the files. Every input's columns are checked before the
-//! first batch. When an input fails half-way, what was read of it and the other inputs are still given; the failure
-//! comes in its place (as-is) or after the last batch (feed order).
-//!
-//! By frame time a batch holds bars of one frame, and is due when [`Schedule`] says.
+//! Every input's columns are checked before the first batch.
+//! In feed order all inputs are first read into memory, about 100 bytes a bar, and sorted by frame, as
+//! if the market were running again.
+//! As-is, batches follow the files.
+//! When an input fails half-way, its rows before the failure and the other inputs are still delivered.
+//! The error comes in the place of the missing rows (as-is) or after the last batch (feed order).
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use barbus::{Pace, Schedule};
 
-use super::input::file_size;
-use super::{BATCH_ROWS, Input, InputError, Options, Parsed, Progress, Reject};
+use super::batch::Batch;
+use crate::input::{self, BATCH_ROWS, InputError, InputOptions, ParsedRows, Progress, RowSource, file_size};
 
-/// What is to be sent next.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    /// Bars under [`barbus_bars::BarSchema::wire_schema`]: at most [`BATCH_ROWS`], possibly none.
-    pub(crate) bars: RecordBatch,
-    /// Rows that could not be read: at most [`BATCH_ROWS`], mostly none.
-    pub(crate) rejects: Vec<Reject>,
-    /// When to send it, counted from the first batch; zero at full speed.
-    pub(crate) due: Duration,
+/// The order in which rows are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// By frame; rows of one frame in the order of the inputs.
+    Feed,
+    /// As they are in the inputs.
+    AsIs,
 }
 
-/// Inputs on their way to the bus.
-pub(crate) struct Feed {
-    options: Options,
-    waiting: VecDeque<Waiting>,
+/// Batches from inputs.
+pub(crate) struct BatchSource {
+    options: InputOptions,
+    order: Order,
+    schedule: Schedule,
+    pending: VecDeque<PendingInput>,
+    current: Option<Box<dyn RowSource>>,
     progress: Progress,
-    current: Option<Input>,
-    parsed: Parsed,
-    /// Order in which the bars are to be sent, and how many of them have been.
-    order: Vec<usize>,
+    parsed: ParsedRows,
+    /// The rows of `parsed` in the order of sending, and how many of them were sent.
+    rows: Vec<usize>,
     sent: usize,
     total_rows: Option<u64>,
     errors: VecDeque<InputError>,
-    schedule: Schedule,
 }
 
-/// An input whose columns are known to be good.
-enum Waiting {
-    /// Cannot be opened twice: standard input, a pipe.
-    Open(Box<Input>),
-    /// Opened again when its turn comes, so that a thousand files are not open at once.
+/// An input that was opened once to check its columns.
+enum PendingInput {
+    /// Standard input or a pipe, which cannot be opened again.
+    Open(Box<dyn RowSource>),
+    /// A file, opened again in its turn, so that a thousand files are not open at once.
     Path(String),
 }
 
-impl Feed {
+impl BatchSource {
     /// Opens every one of `paths` (`-` is standard input) and checks its columns.
     ///
     /// # Errors
-    /// The first [`InputError`] found; nothing has been given then.
-    pub(crate) fn open<P: AsRef<str>>(paths: &[P], options: &Options) -> Result<Feed, InputError> {
+    /// The first [`InputError`]; nothing was delivered.
+    pub(crate) fn open<P: AsRef<str>>(
+        paths: &[P],
+        options: &InputOptions,
+        order: Order,
+        pace: Pace,
+    ) -> Result<BatchSource, InputError> {
         let progress = Progress::default();
-        let mut waiting = VecDeque::new();
+        let mut pending = VecDeque::new();
         for path in paths {
             let path = path.as_ref();
             let size = file_size(path);
             progress.expect(size);
-            waiting.push_back(if size.is_some() {
-                Input::open(path, options, &Progress::default())?;
-                Waiting::Path(path.to_owned())
+            pending.push_back(if size.is_some() {
+                input::open(path, options, &Progress::default())?;
+                PendingInput::Path(path.to_owned())
             } else {
-                Waiting::Open(Box::new(Input::open(path, options, &progress)?))
+                PendingInput::Open(input::open(path, options, &progress)?)
             });
         }
-        Ok(Feed {
-            parsed: Parsed::new(&options.schema),
-            schedule: options.pace.schedule(options.interval_ms),
+        Ok(BatchSource {
+            parsed: ParsedRows::new(&options.schema),
+            schedule: pace.schedule(options.interval_ms),
             options: options.clone(),
-            waiting,
-            progress,
+            order,
+            pending,
             current: None,
-            order: Vec::new(),
+            progress,
+            rows: Vec::new(),
             sent: 0,
             total_rows: None,
             errors: VecDeque::new(),
         })
     }
 
-    /// Bytes read so far and bytes there are; can be watched from another thread.
+    /// Bytes read and bytes to read; another thread may watch them.
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// How many rows (bars and rejects) there are in all, once that is known: in feed order, after [`Feed::load`].
+    /// The number of bars and rejects of all inputs; in feed order known after [`BatchSource::load`].
     pub(crate) fn total_rows(&self) -> Option<u64> {
         self.total_rows
     }
 
-    /// Reads every input and sorts the bars. Done by the first batch if it has not been; does nothing as-is.
+    /// In feed order, reads all inputs and sorts the bars, unless that is done. As-is, does nothing.
+    ///
+    /// Without this call the first batch does it.
     pub(crate) fn load(&mut self) {
-        if self.options.as_is || self.total_rows.is_some() {
+        if self.order == Order::AsIs || self.total_rows.is_some() {
             return;
         }
         while self.read() {}
-        self.order = self.parsed.bars.feed_order();
+        self.rows = self.parsed.bars.feed_order();
         self.total_rows = Some(self.parsed.len() as u64);
     }
 
-    /// Adds the next rows of the inputs, file by file; `false` when there are no more.
+    /// Appends the next rows of the inputs to `parsed`; `false` when there are no more.
     fn read(&mut self) -> bool {
         let read = match &mut self.current {
             Some(input) => input.read(&mut self.parsed),
-            None => match self.waiting.pop_front() {
+            None => match self.pending.pop_front() {
                 None => return false,
-                Some(Waiting::Open(input)) => self.current.insert(*input).read(&mut self.parsed),
-                Some(Waiting::Path(path)) => Input::open(&path, &self.options, &self.progress)
+                Some(PendingInput::Open(input)) => self.current.insert(input).read(&mut self.parsed),
+                Some(PendingInput::Path(path)) => input::open(&path, &self.options, &self.progress)
                     .and_then(|input| self.current.insert(input).read(&mut self.parsed)),
             },
         };
@@ -121,11 +127,11 @@ impl Feed {
         true
     }
 
-    /// Takes the next of `order` that go into one batch.
-    fn cut(&mut self) -> Batch {
-        let Parsed { bars, rejects } = &mut self.parsed;
+    /// Takes the next rows that fit into one batch. When paced, a batch has the bars of one frame.
+    fn next_batch(&mut self) -> Batch {
+        let ParsedRows { bars, rejects } = &mut self.parsed;
         let frames = bars.frames_ms();
-        let rest = &self.order[self.sent..];
+        let rest = &self.rows[self.sent..];
         let most = &rest[..rest.len().min(BATCH_ROWS)];
         let mut due = Duration::ZERO;
         let mut rows = most;
@@ -141,31 +147,48 @@ impl Feed {
     }
 }
 
-impl Iterator for Feed {
+impl Iterator for BatchSource {
     type Item = Result<Batch, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.load();
-        while self.sent == self.order.len() && self.parsed.rejects.is_empty() {
+        while self.sent == self.rows.len() && self.parsed.rejects.is_empty() {
             if let Some(error) = self.errors.pop_front() {
                 return Some(Err(error));
             }
             self.parsed.bars.clear();
             self.sent = 0;
             if self.total_rows.is_some() || !self.read() {
-                self.order.clear();
+                self.rows.clear();
                 return None;
             }
-            self.order = (0..self.parsed.bars.len()).collect();
+            self.rows = (0..self.parsed.bars.len()).collect();
         }
-        Some(Ok(self.cut()))
+        Some(Ok(self.next_batch()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{HEADER, bars, batches, file, gzip, options};
     use super::*;
+    use crate::input::testing::{HEADER, bars, file, gzip, options};
+
+    fn open(paths: &[&String], order: Order, pace: Pace) -> Result<BatchSource, InputError> {
+        BatchSource::open(paths, &options(), order, pace)
+    }
+
+    /// All batches of a source, and its errors.
+    fn batches(source: BatchSource) -> (Vec<Batch>, Vec<InputError>) {
+        let mut batches = Vec::new();
+        let mut errors = Vec::new();
+        for batch in source {
+            match batch {
+                Ok(batch) => batches.push(batch),
+                Err(error) => errors.push(error),
+            }
+        }
+        (batches, errors)
+    }
 
     /// Minute `minute` of 2022-03-01 in Shanghai, counted from 09:00.
     fn row(symbol: &str, minute: usize, close: usize) -> String {
@@ -177,7 +200,7 @@ mod tests {
         HEADER.to_owned() + &rows.collect::<String>()
     }
 
-    fn order(batches: &[Batch]) -> Vec<(String, i64, f64)> {
+    fn sent_bars(batches: &[Batch]) -> Vec<(String, i64, f64)> {
         let all = batches.iter().flat_map(|batch| bars(&batch.bars));
         all.map(|bar| (bar.0, bar.1, bar.2[3])).collect()
     }
@@ -188,31 +211,29 @@ mod tests {
         let second = format!("{HEADER}{}{}", row("B", 1, 3), row("B", 0, 4));
         let (_a, first) = file("a.csv", first);
         let (_b, second) = file("b.csv", second);
-        let mut feed = Feed::open(&[&first, &second], &options()).unwrap();
-        assert_eq!(feed.total_rows(), None);
-        feed.load();
-        assert_eq!(feed.total_rows(), Some(5));
-        let (batches, errors) = batches(feed);
+        let mut source = open(&[&first, &second], Order::Feed, Pace::Max).unwrap();
+        assert_eq!(source.total_rows(), None);
+        source.load();
+        assert_eq!(source.total_rows(), Some(5));
+        let (batches, errors) = batches(source);
         assert!(errors.is_empty());
-        let closes: Vec<f64> = order(&batches).into_iter().map(|bar| bar.2).collect();
+        let closes: Vec<f64> = sent_bars(&batches).into_iter().map(|bar| bar.2).collect();
         assert_eq!(closes, [4.0, 1.0, 2.0, 3.0, 0.0]);
     }
 
-    // Both ways end in the same archive: the same bars are given, in another order.
+    /// Both orders deliver the same bars, so both end in the same archive.
     #[test]
     fn as_is_keeps_the_order_of_the_file_and_loses_nothing() {
         let symbols: Vec<String> = (0..40).map(|i| format!("S{i}")).collect();
         let symbols: Vec<&str> = symbols.iter().map(String::as_str).collect();
         let (_directory, path) = file("a.csv.gz", gzip(grouped(&symbols, 600)));
-        let mut options = options();
-        let (sorted, _) = batches(Feed::open(&[&path], &options).unwrap());
-        options.as_is = true;
-        let (as_is, _) = batches(Feed::open(&[&path], &options).unwrap());
+        let (sorted, _) = batches(open(&[&path], Order::Feed, Pace::Max).unwrap());
+        let (as_is, _) = batches(open(&[&path], Order::AsIs, Pace::Max).unwrap());
         for batches in [&sorted, &as_is] {
             assert!(batches.iter().all(|batch| batch.bars.num_rows() <= BATCH_ROWS && batch.due.is_zero()));
             assert_eq!(batches.iter().map(|batch| batch.bars.num_rows()).sum::<usize>(), 24_000);
         }
-        let (mut sorted, mut as_is) = (order(&sorted), order(&as_is));
+        let (mut sorted, mut as_is) = (sent_bars(&sorted), sent_bars(&as_is));
         assert!(sorted.is_sorted_by_key(|bar| bar.1));
         assert!(as_is.chunks(600).all(|chunk| chunk.iter().all(|bar| bar.0 == chunk[0].0)));
         let key = |bar: &(String, i64, f64)| (bar.0.clone(), bar.1);
@@ -221,51 +242,47 @@ mod tests {
         assert_eq!(sorted, as_is);
     }
 
-    // Promise 9: rejects are given too, whatever the order, and a failing file does not take others with it.
+    /// Promise 9: rejects are delivered in both orders, and a failing file does not stop the others.
     #[test]
-    fn rejects_and_failures_are_given_after_good_rows() {
+    fn rejects_and_failures_come_after_good_rows() {
         let whole = gzip(grouped(&["A"], 800));
-        let (_a, cut) = file("a.csv.gz", &whole[..whole.len() - 20]);
+        let (_a, truncated) = file("a.csv.gz", &whole[..whole.len() - 20]);
         let (_b, bad) = file("b.csv", format!("{HEADER}x\n{}y\n", row("B", 0, 0)));
-        let mut options = options();
-        for as_is in [false, true] {
-            options.as_is = as_is;
-            let (batches, errors) = batches(Feed::open(&[&cut, &bad], &options).unwrap());
-            let symbols: Vec<String> = order(&batches).into_iter().map(|bar| bar.0).collect();
+        for order in [Order::Feed, Order::AsIs] {
+            let (batches, errors) = batches(open(&[&truncated, &bad], order, Pace::Max).unwrap());
+            let symbols: Vec<String> = sent_bars(&batches).into_iter().map(|bar| bar.0).collect();
             assert!(symbols.contains(&"A".to_owned()) && symbols.contains(&"B".to_owned()));
             let rejects: Vec<&str> = batches.iter().flat_map(|batch| &batch.rejects).map(|r| &*r.row).collect();
             assert!(rejects.ends_with(&["x", "y"]), "{rejects:?}");
             assert_eq!(errors.len(), 1);
-            assert!(matches!(errors[0], InputError::CutOff { .. }), "{}", errors[0]);
+            assert!(matches!(errors[0], InputError::Truncated { .. }), "{}", errors[0]);
         }
     }
 
     #[test]
-    fn rejects_alone_are_a_feed() {
+    fn rejects_alone_are_delivered() {
         let (_directory, path) = file("a.csv", format!("{HEADER}{}", "bad\n".repeat(BATCH_ROWS + 1)));
-        let mut feed = Feed::open(&[&path], &options()).unwrap();
-        feed.load();
-        assert_eq!(feed.total_rows(), Some(BATCH_ROWS as u64 + 1));
-        let (batches, _) = batches(feed);
+        let mut source = open(&[&path], Order::Feed, Pace::Max).unwrap();
+        source.load();
+        assert_eq!(source.total_rows(), Some(BATCH_ROWS as u64 + 1));
+        let (batches, _) = batches(source);
         let sizes: Vec<usize> = batches.iter().map(|batch| batch.rejects.len()).collect();
         assert_eq!(sizes, [BATCH_ROWS, 1]);
         assert!(batches.iter().all(|batch| batch.bars.num_rows() == 0));
     }
 
     #[test]
-    fn nothing_is_given_when_one_input_is_refused() {
+    fn nothing_is_delivered_when_one_input_is_refused() {
         let (_a, good) = file("a.csv", grouped(&["A"], 1));
         let (_b, bad) = file("b.csv", "symbol\n");
-        let error = Feed::open(&[&good, &bad], &options()).err().unwrap();
+        let error = open(&[&good, &bad], Order::Feed, Pace::Max).err().unwrap();
         assert!(matches!(error, InputError::Columns { .. }));
     }
 
     #[test]
-    fn by_frame_time_a_minute_takes_its_share_of_a_minute() {
+    fn a_paced_minute_takes_its_share_of_a_minute() {
         let (_directory, path) = file("a.csv", grouped(&["A", "B"], 3));
-        let mut options = options();
-        options.pace = Pace::Times(60.0);
-        let (batches, _) = batches(Feed::open(&[&path], &options).unwrap());
+        let (batches, _) = batches(open(&[&path], Order::Feed, Pace::Times(60.0)).unwrap());
         let seen: Vec<_> = batches.iter().map(|batch| (batch.bars.num_rows(), batch.due.as_millis())).collect();
         assert_eq!(seen, [(2, 0), (2, 1000), (2, 2000)]);
     }

@@ -1,31 +1,31 @@
-//! Archived days as a feed: what a [`Replay`] gives out, in batches for a publisher.
+//! Archived days as batches: the bars of a [`Replay`], for a publisher.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use barbus::{Bars, Error, Event, Pace, Replay};
 
-use super::input::file_size;
-use super::{BATCH_ROWS, Batch, Progress, Rows};
+use super::batch::Batch;
+use crate::input::{BATCH_ROWS, Progress, Rows, file_size};
 
-/// Longest wait without a look; nothing is done after it.
-const LOOK: Duration = Duration::from_secs(5);
+/// Longest wait of one call for the next event.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Batches of a replay's bars. Each comes when it is due; a day that cannot be read is an error and the end.
-pub(crate) struct ReplayFeed {
+/// Batches from a replay, each delivered when it is due. A day that cannot be read ends it with an error.
+pub(crate) struct ReplaySource {
     replay: Replay,
     pace: Pace,
     rows: Rows,
     progress: Progress,
-    /// Sizes of the files of the days that are still to be read, the next day's last.
+    /// The file sizes of the remaining days, the next day last.
     sizes: Vec<u64>,
     failure: Option<Error>,
     failed: bool,
 }
 
-impl ReplayFeed {
-    /// The bars of `replay`, which was not begun, at `pace`.
-    pub(crate) fn new(replay: Replay, pace: Pace) -> ReplayFeed {
+impl ReplaySource {
+    /// The bars of `replay`, from its beginning, at `pace`.
+    pub(crate) fn new(replay: Replay, pace: Pace) -> ReplaySource {
         let rows = Rows::new(&replay.bus().settings().schema);
         let archive = replay.bus().archive();
         let path = |day| -> PathBuf { archive.join(format!("{day}.parquet")) };
@@ -34,12 +34,19 @@ impl ReplayFeed {
         sizes.reverse();
         let progress = Progress::default();
         progress.expect(Some(sizes.iter().sum()));
-        ReplayFeed { replay: replay.pace(pace), pace, rows, progress, sizes, failure: None, failed: false }
+        ReplaySource { replay: replay.pace(pace), pace, rows, progress, sizes, failure: None, failed: false }
     }
 
-    /// Bytes of the days read so far, and of all.
+    /// Bytes of the days read so far, and of all days.
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// Whether another event fits into the current batch. `largest` is the most bars of an event so far.
+    ///
+    /// When paced, each event has the bars of one minute and is a batch of its own.
+    fn has_room(&self, largest: usize) -> bool {
+        self.rows.len() == 0 || (self.pace == Pace::Max && self.rows.len() + largest <= BATCH_ROWS)
     }
 }
 
@@ -54,18 +61,14 @@ fn push(rows: &mut Rows, bars: Bars<'_>) {
     }
 }
 
-impl Iterator for ReplayFeed {
+impl Iterator for ReplaySource {
     type Item = Result<Batch, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.rows.clear();
         let mut largest = 0;
-        // At a pace each event is a minute's, to be sent when it is given out; else as much as a batch takes.
-        while !self.failed
-            && !self.replay.ended()
-            && (self.rows.len() == 0 || self.pace == Pace::Max && self.rows.len() + largest <= BATCH_ROWS)
-        {
-            match self.replay.next(LOOK) {
+        while !self.failed && !self.replay.ended() && self.has_room(largest) {
+            match self.replay.next(POLL_TIMEOUT) {
                 Ok(Some(Event::Bars(bars))) => {
                     largest = largest.max(bars.len());
                     push(&mut self.rows, bars);

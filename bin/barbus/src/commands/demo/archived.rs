@@ -1,30 +1,29 @@
-//! The archived day, read back from its Parquet file.
+//! The archived day, read from its Parquet file.
 
 use anyhow::{Context, ensure};
-use arrow::array::AsArray;
-use arrow::array::{Array, Float64Array, RecordBatch};
+use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use barbus::{Bus, Date};
 use barbus_archive::Archive;
 use barbus_bars::{CLOSE, FACTOR, FRAME, HIGH, LOW, MONEY, OPEN, SYMBOL, VOLUME};
 
-use super::seen::{Seen, digest};
+use super::bar_log::{BarLog, digest};
 use crate::output::candles::Candle;
 
-/// Columns of numbers, in the order of a digest.
+/// The columns of numbers in the order of a digest.
 const NUMBERS: [&str; 5] = [OPEN, HIGH, LOW, CLOSE, VOLUME];
 
-/// A range, in yuan, that is no staircase of ticks in a picture.
-const VISIBLE: f64 = 0.5;
+/// The least price range, in yuan, whose picture is more than a few steps of one tick.
+const VISIBLE_RANGE: f64 = 0.5;
 
-/// The bars of a day's file.
-pub(super) struct Archived {
+/// The bars of the file of one day.
+pub(super) struct ArchivedDay {
     bars: RecordBatch,
     path: std::path::PathBuf,
 }
 
-impl Archived {
-    pub(super) fn read(bus: &Bus, day: Date) -> anyhow::Result<Archived> {
+impl ArchivedDay {
+    pub(super) fn read(bus: &Bus, day: Date) -> anyhow::Result<ArchivedDay> {
         let settings = bus.settings();
         let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
         let path = archive.path(day);
@@ -36,14 +35,14 @@ impl Archived {
             bars.num_rows(),
             meta.rows
         );
-        Ok(Archived { bars, path })
+        Ok(ArchivedDay { bars, path })
     }
 
     pub(super) fn path(&self) -> &std::path::Path {
         &self.path
     }
 
-    /// How many bars there are.
+    /// The number of bars.
     pub(super) fn bars(&self) -> u64 {
         self.bars.num_rows() as u64
     }
@@ -52,22 +51,23 @@ impl Archived {
         self.bars[name].as_primitive::<Float64Type>()
     }
 
-    /// Every bar with its digest.
-    pub(super) fn seen(&self) -> Seen {
+    /// The bars as a log.
+    pub(super) fn log(&self) -> BarLog {
         let symbols = self.bars[SYMBOL].as_string::<i32>();
         let frames = self.bars[FRAME].as_primitive::<TimestampMillisecondType>();
         let numbers = NUMBERS.map(|name| self.numbers(name));
         let optional = [MONEY, FACTOR].map(|name| self.numbers(name));
-        let mut seen = Seen::default();
+        let mut log = BarLog::default();
         for row in 0..self.bars.num_rows() {
             let optional = optional.map(|column| column.is_valid(row).then(|| column.value(row)));
             let digest = digest(numbers.map(|column| column.value(row)), optional);
-            seen.push(symbols.value(row), frames.value(row), digest);
+            log.push(symbols.value(row), frames.value(row), digest);
         }
-        seen
+        log
     }
 
-    /// The symbol that moved most for its price, of those that moved by [`VISIBLE`] at all, and its bars.
+    /// The symbol with the largest range for its price, and its bars. Ranges of at least
+    /// [`VISIBLE_RANGE`] are preferred.
     pub(super) fn liveliest(&self) -> (String, Vec<Candle>) {
         let symbols = self.bars[SYMBOL].as_string::<i32>();
         let frames = self.bars[FRAME].as_primitive::<TimestampMillisecondType>();
@@ -82,7 +82,7 @@ impl Archived {
             let highest = (first..end).map(|row| high.value(row)).fold(f64::NEG_INFINITY, f64::max);
             let lowest = (first..end).map(|row| low.value(row)).fold(f64::INFINITY, f64::min);
             let range = highest - lowest;
-            let (visible, share) = (range >= VISIBLE, range / open.value(first));
+            let (visible, share) = (range >= VISIBLE_RANGE, range / open.value(first));
             if (visible, share) > (best.0, best.1) {
                 best = (visible, share, first..end);
             }

@@ -1,34 +1,36 @@
-//! What somebody saw: for each bar its symbol, its frame and a digest of all its values.
+//! A log of bars: the symbol, the frame and a digest of all values of each.
 //!
-//! One line a bar, `symbol frame_ms digest`, in the order in which the bars came, so that it can be kept in a file and
-//! compared later with what somebody else saw.
+//! In a file it has one line a bar, `symbol frame_ms digest`, in the order in which the bars arrived.
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use xxhash_rust::xxh3::xxh3_64;
 
-/// The digest of a bar: two bars with the same one have the same values bit for bit, but for an accident in 2⁶⁴.
+/// The digest of a bar: bars with equal digests have the same values bit for bit, except for a
+/// collision in 2⁶⁴.
+///
+/// All processes of the demo run the same program, so the hasher of the standard library is stable.
 pub(super) fn digest(numbers: [f64; 5], optional: impl IntoIterator<Item = Option<f64>>) -> u64 {
-    let mut bytes = Vec::with_capacity(64);
+    let mut hasher = DefaultHasher::new();
     for number in numbers {
-        bytes.extend(number.to_bits().to_le_bytes());
+        hasher.write_u64(number.to_bits());
     }
     for value in optional {
-        // A missing value is no zero.
-        bytes.push(value.is_some().into());
-        bytes.extend(value.unwrap_or(0.0).to_bits().to_le_bytes());
+        // A missing value differs from zero.
+        hasher.write_u8(value.is_some().into());
+        hasher.write_u64(value.unwrap_or(0.0).to_bits());
     }
-    xxh3_64(&bytes)
+    hasher.finish()
 }
 
-/// Bars seen, in order.
+/// Bars in the order of their arrival.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub(super) struct Seen(Vec<(String, i64, u64)>);
+pub(super) struct BarLog(Vec<(String, i64, u64)>);
 
-impl Seen {
+impl BarLog {
     pub(super) fn push(&mut self, symbol: &str, frame_ms: i64, digest: u64) {
         self.0.push((symbol.to_owned(), frame_ms, digest));
     }
@@ -41,9 +43,9 @@ impl Seen {
         std::fs::write(path, text).with_context(|| path.display().to_string())
     }
 
-    pub(super) fn read(path: &Path) -> anyhow::Result<Seen> {
+    pub(super) fn read(path: &Path) -> anyhow::Result<BarLog> {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let mut seen = Seen::default();
+        let mut log = BarLog::default();
         for (number, line) in text.lines().enumerate() {
             let mut fields = line.split(' ');
             let (Some(symbol), Some(Ok(frame_ms)), Some(Ok(digest))) = (
@@ -51,21 +53,21 @@ impl Seen {
                 fields.next().map(str::parse),
                 fields.next().map(|digits| u64::from_str_radix(digits, 16)),
             ) else {
-                bail!("{}: line {}: not a bar seen: {line:?}", path.display(), number + 1);
+                bail!("{}: line {}: not a bar: {line:?}", path.display(), number + 1);
             };
-            seen.push(symbol, frame_ms, digest);
+            log.push(symbol, frame_ms, digest);
         }
-        Ok(seen)
+        Ok(log)
     }
 
-    /// How `self` differs from `truth`, which holds every bar once.
-    pub(super) fn compare(&self, truth: &Seen) -> Differences {
+    /// The differences between `self` and `expected`, which has every bar once.
+    pub(super) fn compare(&self, expected: &BarLog) -> Differences {
         let mut left: HashMap<(&str, i64), u64> =
-            truth.0.iter().map(|(symbol, frame_ms, digest)| ((symbol.as_str(), *frame_ms), *digest)).collect();
+            expected.0.iter().map(|(symbol, frame_ms, digest)| ((symbol.as_str(), *frame_ms), *digest)).collect();
         let mut differences = Differences::default();
         for (symbol, frame_ms, digest) in &self.0 {
             match left.remove(&(symbol.as_str(), *frame_ms)) {
-                Some(true_digest) if true_digest == *digest => {}
+                Some(expected) if expected == *digest => {}
                 Some(_) => differences.changed += 1,
                 None => differences.surplus += 1,
             }
@@ -75,19 +77,19 @@ impl Seen {
     }
 }
 
-/// Bars that two do not have in common.
+/// How two logs differ.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Differences {
-    /// Bars of the truth that were not seen.
+    /// Expected bars that are not in the log.
     pub(super) missing: usize,
-    /// Bars seen that are not in the truth, or seen again.
+    /// Bars that are not expected, or are in the log twice.
     pub(super) surplus: usize,
-    /// Bars seen with another value.
+    /// Bars with another value than expected.
     pub(super) changed: usize,
 }
 
 impl Differences {
-    pub(super) fn none(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         *self == Differences::default()
     }
 }
@@ -102,32 +104,32 @@ impl std::fmt::Display for Differences {
 mod tests {
     use super::*;
 
-    fn seen(bars: &[(&str, i64, u64)]) -> Seen {
-        Seen(bars.iter().map(|(symbol, frame_ms, digest)| (symbol.to_string(), *frame_ms, *digest)).collect())
+    fn log(bars: &[(&str, i64, u64)]) -> BarLog {
+        BarLog(bars.iter().map(|(symbol, frame_ms, digest)| (symbol.to_string(), *frame_ms, *digest)).collect())
     }
 
     #[test]
     fn every_kind_of_difference_is_found() {
-        let truth = seen(&[("A", 1, 10), ("A", 2, 20), ("B", 1, 30)]);
-        let same = seen(&[("B", 1, 30), ("A", 1, 10), ("A", 2, 20)]);
-        assert!(same.compare(&truth).none(), "the order does not matter");
-        let differences = seen(&[("A", 1, 10), ("A", 1, 10), ("A", 2, 21)]).compare(&truth);
+        let expected = log(&[("A", 1, 10), ("A", 2, 20), ("B", 1, 30)]);
+        let same = log(&[("B", 1, 30), ("A", 1, 10), ("A", 2, 20)]);
+        assert!(same.compare(&expected).is_empty(), "the order does not matter");
+        let differences = log(&[("A", 1, 10), ("A", 1, 10), ("A", 2, 21)]).compare(&expected);
         assert_eq!(differences, Differences { missing: 1, surplus: 1, changed: 1 });
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_log_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("seen");
-        let bars = seen(&[("600000.XSHG", 1_709_515_860_000, u64::MAX), ("B", -1, 0)]);
+        let path = folder.path().join("log");
+        let bars = log(&[("600000.XSHG", 1_709_515_860_000, u64::MAX), ("B", -1, 0)]);
         bars.write(&path).unwrap();
-        assert_eq!(Seen::read(&path).unwrap(), bars);
+        assert_eq!(BarLog::read(&path).unwrap(), bars);
         std::fs::write(&path, "A 1\n").unwrap();
-        assert!(Seen::read(&path).unwrap_err().to_string().contains("line 1"));
+        assert!(BarLog::read(&path).unwrap_err().to_string().contains("line 1"));
     }
 
     #[test]
-    fn a_digest_knows_the_last_bit_and_a_missing_value() {
+    fn a_digest_depends_on_the_last_bit_and_on_a_missing_value() {
         let numbers = [1.0, 2.0, 3.0, 4.0, 5.0];
         let whole = digest(numbers, [Some(0.0), None]);
         assert_eq!(whole, digest(numbers, [Some(0.0), None]));

@@ -1,15 +1,18 @@
-//! A simulated trading day of A-shares, the same bars for the same seed.
+//! A simulated trading day of A-shares: the same seed gives the same bars.
 //!
-//! Prices walk in ticks of 0.01 yuan within ten per cent of the day before, pushed by the whole market and by themselves,
-//! most at the open and the close; volumes are lots of 100 shares. A stock may not trade in a minute: its bar has one price
-//! and no volume. `money` is the exact sum of the trades.
+//! Prices move in ticks of 0.01 yuan within ten per cent of the close of the day before.
+//! Each move is the sum of a move of the market and one of the stock; both are largest at the open and
+//! at the close.
+//! Volumes are lots of 100 shares.
+//! A stock without a trade in a minute has a bar with one price and no volume.
+//! `money` is the exact sum of the trades.
 
 use barbus_bars::Date;
 use jiff::Zoned;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::seen::digest;
+use super::bar_log::digest;
 
 /// The trading day: a Monday without a holiday near it.
 pub(super) const DAY: Date = Date::constant(2024, 3, 4);
@@ -21,7 +24,7 @@ const SESSION_MINUTES: u32 = 120;
 /// Shares of a lot.
 const LOT: i64 = 100;
 
-/// The size of a market; with it, its bars are determined.
+/// The seed and the size of a market, which determine its bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scale {
     pub(super) seed: u64,
@@ -29,9 +32,9 @@ pub(super) struct Scale {
     pub(super) minutes: u32,
 }
 
-/// The numbers of one bar.
+/// The values of one bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Values {
+pub(super) struct SimulatedBar {
     pub(super) open: f64,
     pub(super) high: f64,
     pub(super) low: f64,
@@ -41,7 +44,7 @@ pub(super) struct Values {
     pub(super) factor: f64,
 }
 
-impl Values {
+impl SimulatedBar {
     pub(super) fn numbers(&self) -> [f64; 5] {
         [self.open, self.high, self.low, self.close, self.volume]
     }
@@ -55,13 +58,13 @@ impl Values {
     }
 }
 
-/// All bars of one minute, one for each symbol.
+/// All bars of one minute.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Minute {
     /// End of the bars, milliseconds UTC.
     pub(super) frame_ms: i64,
-    /// In the order of [`Market::symbols`].
-    pub(super) bars: Vec<Values>,
+    /// One bar for each symbol, in the order of [`Market::symbols`].
+    pub(super) bars: Vec<SimulatedBar>,
 }
 
 /// A market, minute by minute.
@@ -81,9 +84,9 @@ struct Stock {
     last: i64,
     ceiling: i64,
     floor: i64,
-    /// Typical move of a minute, as a share of the price.
+    /// Typical move in a minute, as a share of the price.
     volatility: f64,
-    /// How much of the market's moves it makes.
+    /// The share of the moves of the market that the stock follows.
     beta: f64,
     /// Typical lots of a minute.
     lots: f64,
@@ -127,7 +130,7 @@ impl Iterator for Market {
         if self.minute == self.minutes {
             return None;
         }
-        // More at both ends of the day than in its middle.
+        // The activity is highest at both ends of the day.
         let from_middle = f64::from(self.minute) / f64::from(MINUTES) * 2.0 - 1.0;
         let activity = 0.6 + 1.6 * from_middle * from_middle;
         let market = noise(&mut self.rng) * 0.0004 * activity;
@@ -142,7 +145,7 @@ impl Iterator for Market {
 
 impl Stock {
     fn new(rng: &mut ChaCha8Rng) -> Stock {
-        // From 3 to 150 yuan, cheap ones more often.
+        // From 3 to 150 yuan; low prices are more frequent.
         let before = (3.0 * 50f64.powf(rng.random::<f64>().powi(2)) * 100.0).round() as i64;
         Stock {
             last: before,
@@ -152,17 +155,25 @@ impl Stock {
             beta: rng.random_range(0.4..1.6),
             lots: 20.0 * 100f64.powf(rng.random::<f64>()),
             quiet: if rng.random_bool(0.1) { 0.3 } else { 0.0 },
-            // One stock in three never paid out.
+            // One stock in three has never paid a dividend.
             factor: if rng.random_bool(0.33) { 1.0 } else { (rng.random_range(1.0..12.0) * 1e6f64).round() / 1e6 },
         }
     }
 
-    fn trade(&mut self, rng: &mut ChaCha8Rng, market: f64, activity: f64, first: bool) -> Values {
+    fn trade(&mut self, rng: &mut ChaCha8Rng, market: f64, activity: f64, first: bool) -> SimulatedBar {
         let steps = if !first && rng.random_bool(self.quiet) { 0 } else { rng.random_range(3..=8) };
         if steps == 0 {
             let price = yuan(self.last);
             let factor = self.factor;
-            return Values { open: price, high: price, low: price, close: price, volume: 0.0, money: 0.0, factor };
+            return SimulatedBar {
+                open: price,
+                high: price,
+                low: price,
+                close: price,
+                volume: 0.0,
+                money: 0.0,
+                factor,
+            };
         }
         if first {
             // The opening auction.
@@ -185,7 +196,7 @@ impl Stock {
             shares += lots * LOT;
             cents += lots * LOT * self.last;
         }
-        Values {
+        SimulatedBar {
             open: yuan(open),
             high: yuan(high),
             low: yuan(low),
@@ -196,7 +207,7 @@ impl Stock {
         }
     }
 
-    /// Moves the price by a share of it, within the day's limits.
+    /// Moves the price by a share of it, within the limits of the day.
     fn step(&mut self, share: f64) {
         let moved = (self.last as f64 * (1.0 + share)).round() as i64;
         self.last = moved.clamp(self.floor, self.ceiling);
@@ -212,7 +223,7 @@ fn yuan(cents: i64) -> f64 {
     cents as f64 / 100.0
 }
 
-/// About normal, with deviation 1 and never beyond 3.
+/// Approximately normal noise with deviation 1, bounded by 3.
 fn noise(rng: &mut ChaCha8Rng) -> f64 {
     (rng.random::<f64>() + rng.random::<f64>() + rng.random::<f64>()) * 2.0 - 3.0
 }
@@ -255,9 +266,9 @@ mod tests {
         let mut traded = 0;
         for bar in market.flat_map(|minute| minute.bars.into_iter().zip(limits.clone())) {
             let (bar, (floor, ceiling)) = bar;
-            let Values { open, high, low, close, volume, money, .. } = bar;
+            let SimulatedBar { open, high, low, close, volume, money, .. } = bar;
             assert!(low <= open.min(close) && open.max(close) <= high, "{bar:?}");
-            assert!(floor <= low && high <= ceiling, "{bar:?} is beyond its limits");
+            assert!(floor <= low && high <= ceiling, "{bar:?} exceeds its limits");
             assert_eq!(volume % 100.0, 0.0);
             if volume > 0.0 {
                 traded += 1;

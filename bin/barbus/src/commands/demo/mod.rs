@@ -1,54 +1,57 @@
-//! `barbus demo`: the whole way of a bar on this machine, and a check that nothing was lost on it.
+//! `barbus demo`: runs every part of barbus on this machine and checks that no bar is lost.
 //!
-//! A bus in a temporary directory; the daemon, a process; a simulated trading day published through its socket; three
-//! reader processes. At the end the day is closed, and the simulation, the Parquet file and what each reader saw are
-//! compared bar by bar. It succeeds only if all are the same.
+//! It creates a bus in a temporary directory, starts the daemon and three reader processes, and
+//! publishes a simulated trading day through the socket.
+//! At the end it closes the day and compares the simulation, the Parquet file and the logs of the
+//! readers bar by bar.
+//! It succeeds only if all are equal.
 
 mod archived;
-mod audience;
+mod bar_log;
 mod market;
 mod next_steps;
 mod processes;
 mod reader;
-mod seen;
+mod readers;
 mod strategy;
 mod summary;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use barbus::protocol::{Ack, DayClose};
 use barbus::{Bus, InitOptions, Publisher};
 use clap::Args;
+use nix::unistd::mkdtemp;
 
 use crate::commands::shared::stdout::stdout;
+use crate::input::Rows;
 use crate::output::format::age;
-use crate::publish::Rows;
-use archived::Archived;
-use audience::Audience;
+use archived::ArchivedDay;
+use bar_log::BarLog;
 use market::{DAY, MINUTES, Market, Scale};
-use processes::Daemon;
-pub(crate) use reader::DemoReader;
+use processes::DaemonProcess;
+pub(super) use reader::DemoReaderArgs;
 use reader::Role;
-use seen::Seen;
+use readers::DemoReaders;
 use summary::Summary;
 
-/// For how long the archive of the closed day is waited for.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for the archive of the closed day.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// See it work: a simulated day, a daemon, three reader processes, and a check of every bar.
+/// Run a simulated day with a daemon and three reader processes, and check every bar.
 #[derive(Debug, Args)]
-pub(crate) struct Demo {
-    /// Another seed gives another day.
+pub(super) struct DemoArgs {
+    /// Seed of the simulation: another seed gives another day.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     #[arg(long, hide = true, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=2000))]
     symbols: u32,
     #[arg(long, hide = true, default_value_t = MINUTES, value_parser = clap::value_parser!(u32).range(2..=i64::from(MINUTES)))]
     minutes: u32,
-    /// How long the day is to take, in seconds.
+    /// Duration of the day, seconds.
     #[arg(long, hide = true, default_value_t = 5.0, value_parser = seconds)]
     seconds: f64,
 }
@@ -60,33 +63,33 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Demo {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+impl DemoArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
         let scale = Scale { seed: self.seed, symbols: self.symbols, minutes: self.minutes };
-        let folder = tempfile::Builder::new().prefix("barbus-demo-").tempdir().context("a temporary directory")?.keep();
-        tell(&format!(
+        let folder = make_folder()?;
+        print(&format!(
             "A simulated A-share day, {} symbols × {} minutes, in {}",
             scale.symbols,
             scale.minutes,
             folder.display()
         ));
         let bus = make_bus(&folder)?;
-        let daemon = Daemon::start(&bus, folder.join("daemon.log"))?;
+        let daemon = DaemonProcess::start(&bus, folder.join("daemon.log"))?;
 
-        let mut audience = Audience::new(&bus, &folder, scale);
-        audience.seat(Role::Strategy)?;
-        audience.seat(Role::Counter)?;
+        let mut readers = DemoReaders::new(&bus, &folder, scale);
+        readers.start(Role::Strategy)?;
+        readers.start(Role::Counter)?;
         let start = Instant::now();
-        let ack = self.publish(&bus, scale, &mut audience)?;
+        let ack = self.publish(&bus, scale, &mut readers)?;
         let published_in = start.elapsed();
         let close_start = Instant::now();
         close_day(&bus)?;
         let closed_in = close_start.elapsed();
-        let witnesses = audience.leave()?;
-        let archived = Archived::read(&bus, DAY)?;
+        let results = readers.wait()?;
+        let archived = ArchivedDay::read(&bus, DAY)?;
         daemon.stop()?;
 
-        let archive = archived.seen();
+        let archive = archived.log();
         let summary = Summary {
             bus: &bus,
             scale,
@@ -94,21 +97,21 @@ impl Demo {
             published_in,
             closed_in,
             archive_differs: archive.compare(&simulated(scale)),
-            readers: witnesses
+            readers: results
                 .into_iter()
-                .map(|witness| {
-                    let differs = Seen::read(&witness.seen)?.compare(&archive);
-                    Ok((witness, differs))
+                .map(|result| {
+                    let differs = BarLog::read(&result.log)?.compare(&archive);
+                    Ok((result, differs))
                 })
                 .collect::<anyhow::Result<_>>()?,
             archived: &archived,
         };
-        tell(&summary.text());
+        print(&summary.text());
         summary.verdict()
     }
 
-    /// Publishes the day minute by minute, evenly over the time it is to take. In its middle the late joiner is started.
-    fn publish(&self, bus: &Bus, scale: Scale, audience: &mut Audience) -> anyhow::Result<Ack> {
+    /// Publishes the day minute by minute, evenly over its duration. In the middle the late joiner starts.
+    fn publish(&self, bus: &Bus, scale: Scale, readers: &mut DemoReaders) -> anyhow::Result<Ack> {
         let mut publisher = Publisher::connect(bus)?.source("barbus demo");
         let market = Market::new(scale);
         let symbols = market.symbols().to_vec();
@@ -117,7 +120,7 @@ impl Demo {
         let start = Instant::now();
         for (number, minute) in market.enumerate() {
             if number as u32 == scale.minutes / 2 {
-                audience.seat(Role::Late)?;
+                readers.start(Role::Late)?;
             }
             rows.clear();
             for (symbol, bar) in symbols.iter().zip(&minute.bars) {
@@ -126,19 +129,26 @@ impl Demo {
             let due = Duration::from_secs_f64(self.seconds * number as f64 / f64::from(scale.minutes));
             std::thread::sleep(due.saturating_sub(start.elapsed()));
             publisher.send(&rows.batch(&all))?;
-            audience.published(publisher.acked().rows)?;
+            readers.published(publisher.acked().rows)?;
         }
         Ok(publisher.finish()?)
     }
 }
 
-/// Prints a text. That nobody reads it does not end the demo: its exit code still tells.
-fn tell(text: &str) {
+/// Prints a text. A closed standard output does not end the demo: its exit code still counts.
+fn print(text: &str) {
     let mut out = stdout();
     let _ = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
 }
 
-/// A new bus; its ring is as large as a day of the demo needs, not as a market does.
+/// Creates the directory of the demo, which is kept.
+fn make_folder() -> anyhow::Result<PathBuf> {
+    let template = std::env::temp_dir().join("barbus-demo-XXXXXX");
+    let made = mkdtemp(&template).map_err(std::io::Error::from);
+    made.with_context(|| format!("{}: cannot create a temporary directory", template.display()))
+}
+
+/// Creates a bus whose ring is large enough for a day of the demo.
 fn make_bus(folder: &Path) -> anyhow::Result<Bus> {
     let bus = Bus::init(&folder.join("bus"), &InitOptions { calendar: "XSHG".to_owned(), preset: None })?;
     let path = bus.path().join("bus.toml");
@@ -149,7 +159,7 @@ fn make_bus(folder: &Path) -> anyhow::Result<Bus> {
     Ok(Bus::open(bus.path())?)
 }
 
-/// Closes the day and waits for its file.
+/// Closes the day and waits until it is archived.
 fn close_day(bus: &Bus) -> anyhow::Result<()> {
     let start = Instant::now();
     let DayClose { closed, mut archived, .. } = barbus::request_close_day(bus, Some(DAY))?;
@@ -157,22 +167,22 @@ fn close_day(bus: &Bus) -> anyhow::Result<()> {
     while !archived {
         let stat = barbus::stat(bus)?;
         archived = stat.days_archived > 0 && stat.days_waiting.is_empty();
-        let why = stat.last_flush_error.unwrap_or_else(|| "no error is known".to_owned());
-        ensure!(start.elapsed() < FLUSH_PATIENCE, "{DAY} is not archived after {}: {why}", age(FLUSH_PATIENCE));
+        let why = stat.last_flush_error.unwrap_or_else(|| "no error is reported".to_owned());
+        ensure!(start.elapsed() < FLUSH_TIMEOUT, "{DAY} is not archived after {}: {why}", age(FLUSH_TIMEOUT));
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())
 }
 
-/// What was published, by the simulation alone.
-fn simulated(scale: Scale) -> Seen {
+/// The log of the simulated bars.
+fn simulated(scale: Scale) -> BarLog {
     let market = Market::new(scale);
     let symbols = market.symbols().to_vec();
-    let mut seen = Seen::default();
+    let mut log = BarLog::default();
     for minute in market {
         for (symbol, bar) in symbols.iter().zip(&minute.bars) {
-            seen.push(symbol, minute.frame_ms, bar.digest());
+            log.push(symbol, minute.frame_ms, bar.digest());
         }
     }
-    seen
+    log
 }

@@ -1,8 +1,8 @@
-//! What to try after the demo: commands as this shell can run them.
+//! The commands to try after the demo, in a form that the shell can run.
 
 use std::path::Path;
 
-/// This program, as it can be called from here: by its name where that finds it, otherwise by its path.
+/// How to call this program from here: by its name if PATH finds it, otherwise by its path.
 pub(super) fn program() -> String {
     let Ok(exe) = std::env::current_exe() else { return "barbus".to_owned() };
     if let (Some(name), Some(path)) = (exe.file_name(), std::env::var_os("PATH")) {
@@ -19,7 +19,7 @@ pub(super) fn program() -> String {
     }
 }
 
-/// A path as a shell takes it for one word.
+/// A path quoted so that a shell reads it as one word.
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |letter: char| letter.is_alphanumeric() || "/._-+:@%".contains(letter);
@@ -31,15 +31,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_quoted_where_a_shell_needs_it() {
+    fn paths_are_quoted_if_a_shell_needs_it() {
         assert_eq!(quoted(Path::new("/tmp/barbus-demo-x1/bus")), "/tmp/barbus-demo-x1/bus");
         assert_eq!(quoted(Path::new("/tmp/my bus")), "'/tmp/my bus'");
         assert_eq!(quoted(Path::new("it's")), r"'it'\''s'");
     }
 
     #[test]
-    fn the_program_can_be_called_as_told() {
-        let told = program();
-        assert!(Path::new(told.trim_matches('\'')).is_file(), "{told}");
+    fn the_program_can_be_called() {
+        let call = program();
+        assert!(Path::new(call.trim_matches('\'')).is_file(), "{call}");
     }
 }

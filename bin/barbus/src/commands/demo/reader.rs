@@ -1,7 +1,8 @@
-//! The reader processes of the demo: `barbus demo-reader`, started by `barbus demo`.
+//! `barbus demo-reader`: a reader process of the demo, started by `barbus demo`.
 //!
-//! Each follows the bus until the day is closed and tells on standard output, one JSON value a line, how far it is. What it
-//! saw is in a file when it says that it is done.
+//! It follows the bus until the day is closed and reports its progress on standard output, one JSON
+//! value a line.
+//! Before its last report it writes a log of the bars it has read.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,144 +14,144 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::bar_log::{BarLog, digest};
 use super::market::{Market, Minute, Scale};
-use super::seen::{Seen, digest};
 use super::strategy::Strategy;
-use crate::commands::shared::lifeline;
+use crate::commands::shared::parent_process::end_with_parent;
 
-/// After so long without a bar there will be none.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Shortest time between two words about how far it is.
-const WORD: Duration = Duration::from_millis(40);
+/// After this time without a bar the reader gives up.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Shortest time between two progress reports.
+const REPORT_INTERVAL: Duration = Duration::from_millis(40);
 
 /// A reader of the demo.
 #[derive(Debug, Args)]
-pub(crate) struct DemoReader {
+pub(in crate::commands) struct DemoReaderArgs {
     /// The bus.
     bus: PathBuf,
-    /// What it does.
+    /// What the reader does.
     #[arg(long, value_enum)]
     role: Role,
-    /// Where to write what it saw.
+    /// The file for the log of its bars.
     #[arg(long)]
-    seen: PathBuf,
+    log: PathBuf,
     #[arg(long)]
     seed: u64,
     #[arg(long)]
     symbols: u32,
     #[arg(long)]
     minutes: u32,
-    /// The process that started it.
+    /// The id of the process that started it.
     #[arg(long)]
     parent: u32,
 }
 
-/// What a reader does.
+/// What a reader of the demo does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Role {
     /// Trades on moving averages, from the first bar on.
     Strategy,
-    /// Is started in the middle of the day, and reads it from its beginning.
+    /// Starts in the middle of the day and reads it from its beginning.
     Late,
     /// Checks every sequence number, and every value against the simulation.
     Counter,
 }
 
-/// A line of a reader.
+/// A line of the output of a reader.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Word {
-    /// It is attached: what comes now it will see.
-    Ready,
-    /// Bars seen so far.
+pub(super) enum Report {
+    /// The reader is attached: it will read every bar from here on.
+    Attached,
+    /// The number of bars read so far.
     Bars(u64),
     /// The day is closed.
     Done(Findings),
 }
 
-/// What a reader found.
+/// What a reader counted and measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Findings {
     pub(super) bars: u64,
-    /// Bars it was too slow for.
+    /// Bars it was too slow to read.
     pub(super) missed: u64,
-    /// Sequence numbers that were not the one after the one before.
+    /// Sequence numbers that did not follow the number before.
     pub(super) out_of_order: u64,
-    /// Bars that are not as simulated; the counter alone looks.
-    pub(super) torn: u64,
+    /// Bars that differ from the simulation; only the counter compares.
+    pub(super) wrong: u64,
     pub(super) trades: u64,
     pub(super) result: f64,
-    /// Bars that were there before it was started, and the time it took to read them.
+    /// The bars that were on the bus when it attached, and the time it took to read them.
     pub(super) caught_up: Option<(u64, Duration)>,
-    /// From a bar's receipt by the daemon to this process, median and 99 of 100.
+    /// The time from the daemon's receipt of a bar to this process, median and 99th percentile.
     pub(super) delay: Option<(Duration, Duration)>,
 }
 
-impl DemoReader {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
-        lifeline::end_with_parent(self.parent)?;
+impl DemoReaderArgs {
+    pub(in crate::commands) fn run(self) -> anyhow::Result<()> {
+        end_with_parent(self.parent)?;
         let start = match self.role {
             Role::Strategy => Start::Live,
             Role::Late => Start::Today,
             Role::Counter => Start::Oldest,
         };
-        let attached = Instant::now();
+        let start_time = Instant::now();
         let mut reader = Reader::open(&self.bus)?.start_at(start)?;
-        let there = reader.stat().bars;
-        say(&Word::Ready)?;
+        let existing = reader.stat().bars;
+        print(&Report::Attached)?;
 
         let scale = Scale { seed: self.seed, symbols: self.symbols, minutes: self.minutes };
-        let mut look = Look::new(self.role, scale);
-        let (mut said, mut last) = (Instant::now(), Instant::now());
+        let mut observer = Observer::new(self.role, scale);
+        let (mut reported, mut last) = (Instant::now(), Instant::now());
         loop {
             let event = reader.next(Duration::from_secs(1))?;
             match event {
-                None if last.elapsed() > PATIENCE => bail!("no bar for {PATIENCE:?}, and the day is not closed"),
+                None if last.elapsed() > TIMEOUT => bail!("no bar for {TIMEOUT:?}, and the day is not closed"),
                 None => continue,
                 Some(Event::Bars(bars)) => {
                     let now_ns = Timestamp::now().as_nanosecond();
                     for bar in bars.iter() {
-                        look.bar(&bar, now_ns);
+                        observer.bar(&bar, now_ns);
                     }
                 }
-                Some(Event::Lapped { missed }) => look.findings.missed += missed,
+                Some(Event::Lapped { missed }) => observer.findings.missed += missed,
                 Some(Event::DayClosed(_)) => break,
             }
             last = Instant::now();
-            if self.role == Role::Late && look.findings.caught_up.is_none() && look.findings.bars >= there {
-                look.findings.caught_up = Some((there, attached.elapsed()));
+            if self.role == Role::Late && observer.findings.caught_up.is_none() && observer.findings.bars >= existing {
+                observer.findings.caught_up = Some((existing, start_time.elapsed()));
             }
-            if said.elapsed() > WORD {
-                say(&Word::Bars(look.findings.bars))?;
-                said = last;
+            if reported.elapsed() > REPORT_INTERVAL {
+                print(&Report::Bars(observer.findings.bars))?;
+                reported = last;
             }
         }
-        look.seen.write(&self.seen)?;
-        say(&Word::Done(look.finish()))
+        observer.log.write(&self.log)?;
+        print(&Report::Done(observer.finish()))
     }
 }
 
-/// A reader's eyes.
-struct Look {
+/// Checks and logs the bars of a reader.
+struct Observer {
     role: Role,
-    seen: Seen,
+    log: BarLog,
     findings: Findings,
     next_seq: u64,
     strategy: Strategy,
     delays_ns: Vec<i64>,
-    expected: Expected,
+    expected: ExpectedBars,
 }
 
-impl Look {
-    fn new(role: Role, scale: Scale) -> Look {
-        Look {
+impl Observer {
+    fn new(role: Role, scale: Scale) -> Observer {
+        Observer {
             role,
-            seen: Seen::default(),
+            log: BarLog::default(),
             findings: Findings::default(),
             next_seq: 0,
             strategy: Strategy::default(),
             delays_ns: Vec::new(),
-            expected: Expected::new(scale),
+            expected: ExpectedBars::new(scale),
         }
     }
 
@@ -158,7 +159,7 @@ impl Look {
         self.findings.bars += 1;
         let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume];
         let digest = digest(numbers, [bar.optional(0), bar.optional(1)]);
-        self.seen.push(bar.symbol, bar.frame_ms, digest);
+        self.log.push(bar.symbol, bar.frame_ms, digest);
         self.findings.out_of_order += u64::from(bar.seq != self.next_seq);
         self.next_seq = bar.seq + 1;
         match self.role {
@@ -169,10 +170,10 @@ impl Look {
             }
             Role::Late => {}
             Role::Counter => {
-                let whole = self.expected.next().is_some_and(|(symbol, frame_ms, expected)| {
+                let matches = self.expected.next().is_some_and(|(symbol, frame_ms, expected)| {
                     symbol == bar.symbol && frame_ms == bar.frame_ms && expected == digest
                 });
-                self.findings.torn += u64::from(!whole);
+                self.findings.wrong += u64::from(!matches);
             }
         }
     }
@@ -181,27 +182,27 @@ impl Look {
         self.findings.trades = self.strategy.trades();
         self.findings.result = self.strategy.result();
         self.delays_ns.sort_unstable();
-        let share = |percent: usize| {
+        let percentile = |percent: usize| {
             let delay_ns = *self.delays_ns.get(self.delays_ns.len() * percent / 100)?;
             Some(Duration::from_nanos(delay_ns.max(0).unsigned_abs()))
         };
-        self.findings.delay = share(50).zip(share(99));
+        self.findings.delay = percentile(50).zip(percentile(99));
         self.findings
     }
 }
 
-/// The bars of the simulation one by one, as they must come.
-struct Expected {
+/// The bars of the simulation one by one, in the order of publication.
+struct ExpectedBars {
     market: Market,
     minute: Option<Minute>,
     symbol: usize,
 }
 
-impl Expected {
-    fn new(scale: Scale) -> Expected {
+impl ExpectedBars {
+    fn new(scale: Scale) -> ExpectedBars {
         let mut market = Market::new(scale);
         let minute = market.next();
-        Expected { market, minute, symbol: 0 }
+        ExpectedBars { market, minute, symbol: 0 }
     }
 
     fn next(&mut self) -> Option<(&str, i64, u64)> {
@@ -217,8 +218,8 @@ impl Expected {
     }
 }
 
-fn say(word: &Word) -> anyhow::Result<()> {
+fn print(report: &Report) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(word)?)?;
+    writeln!(out, "{}", serde_json::to_string(report)?)?;
     Ok(out.flush()?)
 }

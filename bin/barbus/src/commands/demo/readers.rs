@@ -1,4 +1,4 @@
-//! The three reader processes while they run: what they say, and the bars on the terminal that show how far they are.
+//! The three reader processes of the demo: starts them, and shows their progress on the terminal.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -9,42 +9,43 @@ use barbus::Bus;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::market::Scale;
-use super::processes::{ReaderProcess, Said};
-use super::reader::{Findings, Role, Word};
+use super::processes::{ReaderMessage, ReaderProcess};
+use super::reader::{Findings, Report, Role};
 
-/// For how long a reader is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for a reader to attach or to end.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-const ROW: &str = "{prefix:>11}  {wide_bar:.cyan/dim} {human_pos:>9} bars";
+const TEMPLATE: &str = "{prefix:>11}  {wide_bar:.cyan/dim} {human_pos:>9} bars";
 
-/// The readers of the demo.
-pub(super) struct Audience {
+/// The running readers.
+pub(super) struct DemoReaders {
     bus: PathBuf,
     folder: PathBuf,
     scale: Scale,
-    readers: Vec<Seat>,
-    tell: Sender<Said>,
-    told: Receiver<Said>,
+    readers: Vec<RunningReader>,
+    sender: Sender<ReaderMessage>,
+    messages: Receiver<ReaderMessage>,
     progress: MultiProgress,
     published: ProgressBar,
 }
 
-struct Seat {
+struct RunningReader {
     role: Role,
     process: ReaderProcess,
     bar: ProgressBar,
-    ready: bool,
+    attached: bool,
     findings: Option<Findings>,
 }
 
-/// What a reader that has ended found, and the file with what it saw.
-pub(super) struct Witness {
+/// The outcome of a reader that has ended.
+pub(super) struct ReaderResult {
     pub(super) role: Role,
     pub(super) findings: Findings,
-    pub(super) seen: PathBuf,
+    /// The file with the log of its bars.
+    pub(super) log: PathBuf,
 }
 
-/// What the demo calls a reader.
+/// The name of a reader in the output of the demo.
 pub(super) fn name(role: Role) -> &'static str {
     match role {
         Role::Strategy => "strategy",
@@ -53,96 +54,105 @@ pub(super) fn name(role: Role) -> &'static str {
     }
 }
 
-impl Audience {
-    /// Nobody yet. What readers see is written to files in `folder`.
-    pub(super) fn new(bus: &Bus, folder: &Path, scale: Scale) -> Audience {
-        let (tell, told) = channel();
+impl DemoReaders {
+    /// No readers yet. Their logs are written to `folder`.
+    pub(super) fn new(bus: &Bus, folder: &Path, scale: Scale) -> DemoReaders {
+        let (sender, messages) = channel();
         let progress = MultiProgress::new();
-        let published = progress.add(row("published", scale));
+        let published = progress.add(progress_bar("published", scale));
         published.tick();
-        Audience {
+        DemoReaders {
             bus: bus.path().to_owned(),
             folder: folder.to_owned(),
             scale,
             readers: Vec::new(),
-            tell,
-            told,
+            sender,
+            messages,
             progress,
             published,
         }
     }
 
-    /// Starts a reader process, and waits until it is attached to the bus.
-    pub(super) fn seat(&mut self, role: Role) -> anyhow::Result<()> {
-        let seen = self.folder.join(format!("{}.txt", name(role).replace(' ', "-")));
-        let process = ReaderProcess::start(role, &self.bus, self.scale, seen, self.tell.clone())?;
-        let bar = self.progress.add(row(name(role), self.scale));
+    /// Starts a reader process and waits until it is attached to the bus.
+    pub(super) fn start(&mut self, role: Role) -> anyhow::Result<()> {
+        let log = self.folder.join(format!("{}.txt", name(role).replace(' ', "-")));
+        let process = ReaderProcess::start(role, &self.bus, self.scale, log, self.sender.clone())?;
+        let bar = self.progress.add(progress_bar(name(role), self.scale));
         bar.tick();
-        self.readers.push(Seat { role, process, bar, ready: false, findings: None });
-        self.listen_until(|readers| readers.iter().all(|seat| seat.ready), name(role), "does not attach to the bus")
+        self.readers.push(RunningReader { role, process, bar, attached: false, findings: None });
+        self.receive_until(
+            |readers| readers.iter().all(|reader| reader.attached),
+            name(role),
+            "does not attach to the bus",
+        )
     }
 
-    /// So many bars were published. Takes in what the readers have said meanwhile.
+    /// Shows the number of published bars, and receives the messages of the readers.
     pub(super) fn published(&mut self, bars: u64) -> anyhow::Result<()> {
         self.published.set_position(bars);
-        while let Ok((role, word)) = self.told.try_recv() {
-            self.hear(role, word)?;
+        while let Ok((role, report)) = self.messages.try_recv() {
+            self.receive(role, report)?;
         }
         Ok(())
     }
 
-    /// Waits until every reader has ended, and gives what they found.
-    pub(super) fn leave(mut self) -> anyhow::Result<Vec<Witness>> {
-        self.listen_until(
-            |readers| readers.iter().all(|seat| seat.findings.is_some()),
+    /// Waits until every reader has ended, and returns the results.
+    pub(super) fn wait(mut self) -> anyhow::Result<Vec<ReaderResult>> {
+        self.receive_until(
+            |readers| readers.iter().all(|reader| reader.findings.is_some()),
             "a reader",
             "does not see that the day is closed",
         )?;
-        let mut witnesses = Vec::new();
-        for mut seat in self.readers.drain(..) {
-            seat.process.finish()?;
-            let findings = seat.findings.unwrap_or_default();
-            witnesses.push(Witness { role: seat.role, findings, seen: seat.process.seen });
+        let mut results = Vec::new();
+        for mut reader in self.readers.drain(..) {
+            reader.process.wait()?;
+            let findings = reader.findings.unwrap_or_default();
+            results.push(ReaderResult { role: reader.role, findings, log: reader.process.log });
         }
-        Ok(witnesses)
+        Ok(results)
     }
 
-    fn listen_until(&mut self, done: impl Fn(&[Seat]) -> bool, who: &str, otherwise: &str) -> anyhow::Result<()> {
+    fn receive_until(
+        &mut self,
+        done: impl Fn(&[RunningReader]) -> bool,
+        who: &str,
+        problem: &str,
+    ) -> anyhow::Result<()> {
         let start = Instant::now();
         while !done(&self.readers) {
-            let left = PATIENCE.saturating_sub(start.elapsed());
-            match self.told.recv_timeout(left) {
-                Ok((role, word)) => self.hear(role, word)?,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => bail!("{who} {otherwise}"),
+            let left = TIMEOUT.saturating_sub(start.elapsed());
+            match self.messages.recv_timeout(left) {
+                Ok((role, report)) => self.receive(role, report)?,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => bail!("{who} {problem}"),
             }
         }
         Ok(())
     }
 
-    fn hear(&mut self, role: Role, word: Option<Word>) -> anyhow::Result<()> {
-        let Some(seat) = self.readers.iter_mut().find(|seat| seat.role == role) else { return Ok(()) };
-        match word {
-            Some(Word::Ready) => seat.ready = true,
-            Some(Word::Bars(bars)) => seat.bar.set_position(bars),
-            Some(Word::Done(findings)) => {
-                seat.bar.set_position(findings.bars);
-                seat.findings = Some(findings);
+    fn receive(&mut self, role: Role, report: Option<Report>) -> anyhow::Result<()> {
+        let Some(reader) = self.readers.iter_mut().find(|reader| reader.role == role) else { return Ok(()) };
+        match report {
+            Some(Report::Attached) => reader.attached = true,
+            Some(Report::Bars(bars)) => reader.bar.set_position(bars),
+            Some(Report::Done(findings)) => {
+                reader.bar.set_position(findings.bars);
+                reader.findings = Some(findings);
             }
-            None => ensure!(seat.findings.is_some(), "the {} ended before the day was closed", name(role)),
+            None => ensure!(reader.findings.is_some(), "the {} ended before the day was closed", name(role)),
         }
         Ok(())
     }
 }
 
-impl Drop for Audience {
+impl Drop for DemoReaders {
     fn drop(&mut self) {
-        // A message that follows must not stand between the bars.
+        // Otherwise the next message would be printed between the bars.
         let _ = self.progress.clear();
     }
 }
 
-fn row(name: &'static str, scale: Scale) -> ProgressBar {
-    let style = ProgressStyle::with_template(ROW).expect("a template of this file");
+fn progress_bar(name: &'static str, scale: Scale) -> ProgressBar {
+    let style = ProgressStyle::with_template(TEMPLATE).expect("the template is valid");
     ProgressBar::new(u64::from(scale.symbols) * u64::from(scale.minutes)).with_style(style).with_prefix(name)
 }
 
@@ -151,8 +161,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_template_can_be_read() {
+    fn the_template_is_valid() {
         let scale = Scale { seed: 1, symbols: 2, minutes: 3 };
-        assert_eq!(row("published", scale).length(), Some(6));
+        assert_eq!(progress_bar("published", scale).length(), Some(6));
     }
 }

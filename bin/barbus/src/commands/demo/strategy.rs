@@ -1,4 +1,4 @@
-//! A strategy as small as one can be: it holds a lot of each stock whose short average is above its long one.
+//! A minimal strategy: it holds one lot of each stock whose short average is above its long average.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ const SHORT: usize = 5;
 const LONG: usize = 20;
 const SHARES: f64 = 100.0;
 
-/// Moving averages of every symbol, and what trading on them gave.
+/// The moving averages of every symbol, and the result of trading on them.
 #[derive(Debug, Default)]
 pub(super) struct Strategy {
     stocks: Vec<Stock>,
@@ -21,7 +21,7 @@ struct Stock {
 }
 
 impl Strategy {
-    /// Takes the next close of a symbol, by the symbol's number on the bus.
+    /// Processes the next close of the symbol with this number on the bus.
     pub(super) fn close(&mut self, symbol: usize, close: f64) {
         if symbol >= self.stocks.len() {
             self.stocks.resize(symbol + 1, Stock::default());
@@ -44,12 +44,12 @@ impl Strategy {
         }
     }
 
-    /// Trades made so far.
+    /// The number of trades so far.
     pub(super) fn trades(&self) -> u64 {
         self.trades
     }
 
-    /// What they earned, without costs.
+    /// The profit of the trades, without costs.
     pub(super) fn result(&self) -> f64 {
         self.result
     }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_buys_what_rises_and_sells_what_falls() {
+    fn it_buys_rising_stocks_and_sells_falling_ones() {
         let mut strategy = Strategy::default();
         for close in (0..30).map(|minute| 10.0 + f64::from(minute)) {
             strategy.close(3, close);

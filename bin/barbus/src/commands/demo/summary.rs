@@ -1,4 +1,4 @@
-//! What happened in the demo, for a person: a table, a picture, where the files are and what to try next.
+//! The summary of the demo for people: a table, a picture, the paths of the files, and next steps.
 
 use std::time::Duration;
 
@@ -7,38 +7,38 @@ use barbus::Bus;
 use barbus::protocol::Ack;
 use jiff::tz::TimeZone;
 
-use super::archived::Archived;
-use super::audience::{Witness, name};
+use super::archived::ArchivedDay;
+use super::bar_log::Differences;
 use super::market::{DAY, Market, Scale};
 use super::next_steps::{program, quoted};
 use super::reader::{Findings, Role};
-use super::seen::Differences;
-use crate::commands::shared::terminal_columns;
+use super::readers::{ReaderResult, name};
+use crate::commands::shared::terminal::terminal_columns;
 use crate::output::candles::Picture;
 use crate::output::colour_wanted;
 use crate::output::format::{age, bytes, count, frame};
 use crate::output::table::{Cell, Layout, Sheet};
 
 const PICTURE_LINES: usize = 14;
-/// Wider than this a picture of 240 bars gains nothing.
-const WIDEST: usize = 120;
-/// Columns where standard output is no terminal.
-const USUAL_WIDTH: usize = 80;
+/// A wider picture of 240 bars shows nothing more.
+const MAX_WIDTH: usize = 120;
+/// The width when standard output is not a terminal.
+const DEFAULT_WIDTH: usize = 80;
 
-/// Everything the demo knows at its end.
+/// The results of the demo.
 pub(super) struct Summary<'a> {
     pub(super) bus: &'a Bus,
     pub(super) scale: Scale,
     /// What the daemon acknowledged.
     pub(super) ack: Ack,
     pub(super) published_in: Duration,
-    /// From the order to close the day to its file being there.
+    /// The time from the request to close the day to the existence of its file.
     pub(super) closed_in: Duration,
-    /// The archive compared with the simulation.
+    /// The differences between the archive and the simulation.
     pub(super) archive_differs: Differences,
-    /// Each reader, and what it saw compared with the archive.
-    pub(super) readers: Vec<(Witness, Differences)>,
-    pub(super) archived: &'a Archived,
+    /// Each reader, and the differences between its log and the archive.
+    pub(super) readers: Vec<(ReaderResult, Differences)>,
+    pub(super) archived: &'a ArchivedDay,
 }
 
 impl Summary<'_> {
@@ -50,31 +50,31 @@ impl Summary<'_> {
         self.ack.rows == self.bars() && self.ack.accepted == self.bars()
     }
 
-    /// Everything that is not as it must be.
+    /// One text for each deviation.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if !self.all_accepted() {
             let Ack { rows, accepted, .. } = self.ack;
             problems.push(format!("{} bars were published, {rows} acknowledged, {accepted} accepted", self.bars()));
         }
-        if !self.archive_differs.none() {
+        if !self.archive_differs.is_empty() {
             problems.push(format!("the archive differs from the simulation: {}", self.archive_differs));
         }
-        for (witness, differs) in &self.readers {
-            let Findings { missed, out_of_order, torn, .. } = witness.findings;
-            let name = name(witness.role);
-            if !differs.none() {
+        for (reader, differs) in &self.readers {
+            let Findings { missed, out_of_order, wrong, .. } = reader.findings;
+            let name = name(reader.role);
+            if !differs.is_empty() {
                 problems.push(format!("the {name} differs from the archive: {differs}"));
             }
-            if missed + out_of_order + torn > 0 {
+            if missed + out_of_order + wrong > 0 {
                 problems
-                    .push(format!("the {name} found {missed} bars missed, {out_of_order} out of order, {torn} torn"));
+                    .push(format!("the {name} found {missed} bars missed, {out_of_order} out of order, {wrong} wrong"));
             }
         }
         problems
     }
 
-    /// Success only if everything matched.
+    /// Fails unless everything matched.
     pub(super) fn verdict(&self) -> anyhow::Result<()> {
         match &self.problems()[..] {
             [] => Ok(()),
@@ -82,7 +82,7 @@ impl Summary<'_> {
         }
     }
 
-    /// The whole report, in colour where standard output is a terminal.
+    /// The whole summary, in colour if standard output is a terminal.
     pub(super) fn text(&self) -> String {
         let colour = colour_wanted();
         let paint = |code: &str, text: &str| {
@@ -94,7 +94,7 @@ impl Summary<'_> {
             text += &format!("\n{delay}\n");
         }
         let (symbol, candles) = self.archived.liveliest();
-        let width = terminal_columns().unwrap_or(USUAL_WIDTH).min(WIDEST);
+        let width = terminal_columns().unwrap_or(DEFAULT_WIDTH).min(MAX_WIDTH);
         let zone = self.bus.settings().calendar.zone().clone();
         let picture = Picture { width, height: PICTURE_LINES, colour, zone };
         text += &format!("\n{}\n", picture.draw(&symbol, &candles));
@@ -120,24 +120,24 @@ impl Summary<'_> {
         let mut sheet = Sheet::new(Vec::new(), Layout::Table, columns, TimeZone::UTC).coloured(colour);
         let mut row = |who: &str, bars: u64, missed: Option<u64>, matches: bool, what: String| {
             let missed = missed.map_or(Cell::Null, Cell::Count);
-            // Memory can be written.
+            // Writing to memory does not fail.
             let _ = sheet.row([who.into(), Cell::Count(bars), missed, Cell::Flag(matches), what.into()]);
         };
         let sent = format!("{} batches in {}", self.scale.minutes, age(self.published_in));
         row("publisher", self.ack.rows, None, self.all_accepted(), sent);
-        for (witness, differs) in &self.readers {
-            let findings = &witness.findings;
-            row(name(witness.role), findings.bars, Some(findings.missed), differs.none(), self.did(witness));
+        for (reader, differs) in &self.readers {
+            let findings = &reader.findings;
+            row(name(reader.role), findings.bars, Some(findings.missed), differs.is_empty(), self.activity(reader));
         }
         let size = std::fs::metadata(self.archived.path()).map_or(0, |file| file.len());
         let written = format!("{DAY}.parquet, {}, in {}", bytes(size), age(self.closed_in));
-        row("archive", self.archived.bars(), None, self.archive_differs.none(), written);
+        row("archive", self.archived.bars(), None, self.archive_differs.is_empty(), written);
         sheet.finish().ok().and_then(|table| String::from_utf8(table).ok()).unwrap_or_default()
     }
 
-    fn did(&self, witness: &Witness) -> String {
-        let findings = &witness.findings;
-        match witness.role {
+    fn activity(&self, reader: &ReaderResult) -> String {
+        let findings = &reader.findings;
+        match reader.role {
             Role::Strategy => {
                 let sign = if findings.result < 0.0 { "-" } else { "+" };
                 let yuan = count(findings.result.abs().round() as u64);
@@ -154,18 +154,18 @@ impl Summary<'_> {
                     None => format!("joined {clock}"),
                 }
             }
-            Role::Counter if findings.out_of_order + findings.torn == 0 => "every number and value as sent".to_owned(),
-            Role::Counter => format!("{} out of order, {} torn", findings.out_of_order, findings.torn),
+            Role::Counter if findings.out_of_order + findings.wrong == 0 => "every number and value as sent".to_owned(),
+            Role::Counter => format!("{} out of order, {} wrong", findings.out_of_order, findings.wrong),
         }
     }
 
     fn delay(&self) -> Option<String> {
-        let delay = self.readers.iter().find_map(|(witness, _)| witness.findings.delay);
+        let delay = self.readers.iter().find_map(|(reader, _)| reader.findings.delay);
         let (median, most) = delay?;
         let build = if cfg!(debug_assertions) { ", in a debug build" } else { "" };
         Some(format!(
-            "From the daemon's receipt of a bar to the strategy's hands{build}:\n\
-             median {}, 99 of 100 within {}",
+            "From the daemon's receipt of a bar to the strategy{build}:\n\
+             median {}, 99th percentile {}",
             short(median),
             short(most),
         ))
@@ -193,9 +193,9 @@ impl Summary<'_> {
              \n  {barbus} stat \"$BUS\"\
              \n  {barbus} verify \"$BUS\"\
              \n  {barbus} publish --help\
-             \n  # the daemon was stopped; this starts it again, for bars of your own\
+             \n  # the daemon has stopped; this starts it again, for your own bars\
              \n  {barbus} daemon \"$BUS\"\
-             \n  # when you have seen enough\
+             \n  # to remove everything\
              \n  rm -r {}\n",
             quoted(bus),
             quoted(folder),

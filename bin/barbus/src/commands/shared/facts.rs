@@ -1,4 +1,4 @@
-//! A short list of facts, name beside value, for people.
+//! Prints a list of names and values for people.
 
 use std::io::{self, Write};
 
@@ -6,8 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::output::format::printable;
 
-/// Writes `facts` to `out`, values aligned; names are dim where `colour` is set.
-pub(crate) fn write(out: &mut impl Write, facts: &[(&str, String)], colour: bool) -> io::Result<()> {
+/// Writes `facts` to `out` with aligned values; `colour` makes the names dim.
+pub(in crate::commands) fn write(out: &mut impl Write, facts: &[(&str, String)], colour: bool) -> io::Result<()> {
     let widest = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
     let (dim, plain) = if colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
     for (name, value) in facts {

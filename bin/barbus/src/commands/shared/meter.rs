@@ -1,6 +1,6 @@
-//! What a person sees while files are being published: a bar, the rate, and what became of the rows so far.
+//! The progress display of a publication: a bar, the rate, and the counts of the rows so far.
 //!
-//! Drawn on standard error, and only where that is a terminal.
+//! It is drawn on standard error, and only if that is a terminal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -8,53 +8,53 @@ use std::time::{Duration, Instant};
 use barbus::protocol::Ack;
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
+use crate::input::Progress;
 use crate::output::format::{count, rate};
-use crate::publish::Progress;
 
-/// How often the bar is drawn while files are read.
-const TICK: Duration = Duration::from_millis(100);
+/// Time between two redraws while files are read.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
 const READING: &str = "reading  {wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes}";
-const READING_ENDLESS: &str = "reading  {spinner} {decimal_bytes}";
+const READING_UNSIZED: &str = "reading  {spinner} {decimal_bytes}";
 const ROWS: &str = "{wide_bar:.cyan/dim} {human_pos}/{human_len} rows{left}\n{msg}";
 const BYTES: &str = "{wide_bar:.cyan/dim} {decimal_bytes}/{decimal_total_bytes} read{left}\n{msg}";
-const ENDLESS: &str = "{spinner} {elapsed}\n{msg}";
+const UNSIZED: &str = "{spinner} {elapsed}\n{msg}";
 
-/// A progress bar over the whole of a publication.
+/// The progress bar of one publication.
 pub(in crate::commands) struct Meter {
     bar: ProgressBar,
     read: Progress,
-    by: By,
+    unit: Unit,
     start: Instant,
 }
 
 /// What the bar counts while rows are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum By {
+enum Unit {
     Rows,
     Bytes,
     Nothing,
 }
 
 impl Meter {
-    /// A meter for inputs whose bytes are counted in `read`.
+    /// A meter for inputs whose bytes `read` counts.
     pub(in crate::commands) fn new(read: &Progress) -> Meter {
-        Meter { bar: ProgressBar::no_length(), read: read.clone(), by: By::Nothing, start: Instant::now() }
+        Meter { bar: ProgressBar::no_length(), read: read.clone(), unit: Unit::Nothing, start: Instant::now() }
     }
 
-    /// Does `load`, which reads the inputs, and shows meanwhile how far it is.
+    /// Runs `load`, which reads the inputs, and shows its progress.
     pub(in crate::commands) fn while_loading(&self, load: impl FnOnce()) {
         if !self.is_shown() {
             return load();
         }
-        self.begin_bytes(READING, READING_ENDLESS);
+        self.begin_bytes(READING, READING_UNSIZED);
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let watcher = scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     self.bar.set_position(self.read.read());
                     self.bar.tick();
-                    std::thread::park_timeout(TICK);
+                    std::thread::park_timeout(REDRAW_INTERVAL);
                 }
             });
             load();
@@ -63,49 +63,49 @@ impl Meter {
         });
     }
 
-    /// The rows begin to be sent: `rows` of them, where that is known.
+    /// Starts the display of sending. `rows` is the number of rows, if it is known.
     pub(in crate::commands) fn begin(&mut self, rows: Option<u64>) {
         self.start = Instant::now();
         self.bar.reset();
-        self.by = match rows {
+        self.unit = match rows {
             Some(rows) => {
                 self.bar.set_length(rows);
                 self.bar.set_style(style(ROWS));
-                By::Rows
+                Unit::Rows
             }
-            None => self.begin_bytes(BYTES, ENDLESS),
+            None => self.begin_bytes(BYTES, UNSIZED),
         };
         self.acked(&Ack::default());
     }
 
-    fn begin_bytes(&self, bounded: &str, endless: &str) -> By {
+    fn begin_bytes(&self, with_size: &str, without_size: &str) -> Unit {
         match self.read.size() {
             Some(size) => {
                 self.bar.set_length(size);
-                self.bar.set_style(style(bounded));
-                By::Bytes
+                self.bar.set_style(style(with_size));
+                Unit::Bytes
             }
             None => {
-                self.bar.set_style(style(endless));
-                By::Nothing
+                self.bar.set_style(style(without_size));
+                Unit::Nothing
             }
         }
     }
 
-    /// Whether anybody sees it.
+    /// Whether the display is drawn.
     pub(in crate::commands) fn is_shown(&self) -> bool {
         !self.bar.is_hidden()
     }
 
-    /// So much has been acknowledged.
+    /// Shows the rows acknowledged so far.
     pub(in crate::commands) fn acked(&self, ack: &Ack) {
         if !self.is_shown() {
             return;
         }
-        match self.by {
-            By::Rows => self.bar.set_position(ack.rows),
-            By::Bytes => self.bar.set_position(self.read.read()),
-            By::Nothing => self.bar.tick(),
+        match self.unit {
+            Unit::Rows => self.bar.set_position(ack.rows),
+            Unit::Bytes => self.bar.set_position(self.read.read()),
+            Unit::Nothing => self.bar.tick(),
         }
         self.bar.set_message(format!(
             "accepted {}, duplicate {}, revised {}, quarantined {}, {}",
@@ -117,15 +117,15 @@ impl Meter {
         ));
     }
 
-    /// Takes the bar away.
+    /// Removes the display.
     pub(in crate::commands) fn end(&self) {
         self.bar.finish_and_clear();
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template).expect("a template of this file");
-    // Before anything is acknowledged there is nothing to guess from.
+    let style = ProgressStyle::with_template(template).expect("the templates of this file are valid");
+    // Without an acknowledged row there is no rate to estimate from.
     style.with_key("left", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
         if state.pos() > 0 {
             let _ = write!(to, ", {:#} left", HumanDuration(state.eta()));
@@ -138,14 +138,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_templates_can_be_read() {
-        for template in [READING, READING_ENDLESS, ROWS, BYTES, ENDLESS] {
+    fn the_templates_are_valid() {
+        for template in [READING, READING_UNSIZED, ROWS, BYTES, UNSIZED] {
             style(template);
         }
     }
 
     #[test]
-    fn a_load_is_done_whether_shown_or_not() {
+    fn a_hidden_meter_still_loads() {
         let mut loaded = false;
         let mut meter = Meter::new(&Progress::default());
         meter.while_loading(|| loaded = true);

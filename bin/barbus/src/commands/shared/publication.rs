@@ -1,0 +1,68 @@
+//! Publishes batches and prints the outcome: the common part of `barbus publish` and `barbus replay`.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use barbus::protocol::Ack;
+use barbus::{Bus, Pace, Publisher};
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::errors::{AlreadyPrinted, print_error};
+use super::meter::Meter;
+use super::report_format::ReportFormat;
+use super::stdout::stdout;
+use crate::output::table::{Cell, Layout, Sheet};
+use crate::output::{colour_wanted, format};
+use crate::publish::{Batch, Sent, send};
+
+/// How long a publisher tries to reconnect when the daemon has gone away.
+pub(in crate::commands) const RECONNECT_FOR: Duration = Duration::from_secs(30);
+
+/// Sends all `batches` to the daemon of `bus` and prints the outcome.
+pub(in crate::commands) fn publish<E: Display>(
+    batches: impl Iterator<Item = Result<Batch, E>>,
+    publisher: Publisher,
+    pace: Pace,
+    meter: Meter,
+    report: ReportFormat,
+    bus: &Bus,
+) -> anyhow::Result<()> {
+    let start = Instant::now();
+    // What is shown or paced is acknowledged batch by batch.
+    let each = pace != Pace::Max || meter.is_shown();
+    let sent = send(batches, publisher, each, |ack| meter.acked(ack));
+    meter.end();
+    let Sent { ack, failures } = sent?;
+    failures.iter().for_each(print_error);
+    let elapsed = start.elapsed();
+    match report {
+        ReportFormat::Json => print_json(&ack, elapsed)?,
+        ReportFormat::Table => print_table(&ack, elapsed)?,
+    }
+    if ack.quarantined > 0 {
+        let rows = if ack.quarantined == 1 { "row was" } else { "rows were" };
+        let count = format::count(ack.quarantined);
+        let folder = bus.quarantine();
+        print_error(format_args!("{count} {rows} rejected: for the reasons see {}", folder.display()));
+    }
+    if failures.is_empty() { Ok(()) } else { Err(AlreadyPrinted.into()) }
+}
+
+fn print_json(ack: &Ack, elapsed: Duration) -> anyhow::Result<()> {
+    let mut out = stdout();
+    let mut summary = serde_json::to_value(ack)?;
+    summary["seconds"] = json!(elapsed.as_secs_f64());
+    writeln!(out, "{summary}")?;
+    Ok(out.flush()?)
+}
+
+fn print_table(ack: &Ack, elapsed: Duration) -> anyhow::Result<()> {
+    let columns = ["rows", "accepted", "duplicate", "revised", "quarantined", "time", "rate"];
+    let mut sheet = Sheet::new(stdout(), Layout::Table, columns, TimeZone::UTC).coloured(colour_wanted());
+    let counts = [ack.rows, ack.accepted, ack.duplicate, ack.revised, ack.quarantined];
+    let words = [format::age(elapsed), format::rate(ack.rows, "rows", elapsed)];
+    sheet.row(counts.map(Cell::Count).into_iter().chain(words.map(Cell::Text)))?;
+    Ok(sheet.finish().map(drop)?)
+}
