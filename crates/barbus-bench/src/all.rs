@@ -1,6 +1,7 @@
-//! Every measure, several rounds, as a table and as JSON.
+//! The command `all`: every measure in several rounds, as a table and as JSON.
 //!
-//! A measure that fails takes no other with it: what it failed by is said at the end, and is the program's failure.
+//! A failing measure does not stop the others.
+//! The end of the report lists the failures, and the program then exits with 1.
 
 use std::path::{Path, PathBuf};
 
@@ -12,62 +13,63 @@ use crate::between::{self, System};
 use crate::report::Report;
 use crate::{batch, catch_up, counters, csv, ingest, memory, parquet, peers, questions, readers, socket};
 
-/// What is measured, and where it goes.
+/// Options of the command `all`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Rounds; the medians are reported.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Writes the results as JSON too, after each round.
+    /// File for the results as JSON, written after each round.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Folder of real bars; what needs them (csv, ingest, a part of parquet) is skipped without it.
+    /// Folder of real bars. Without it csv, ingest and a part of parquet are skipped.
     #[arg(long, env = "BARBUS_DATA")]
     data: Option<PathBuf>,
     /// Only these parts.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Only systems with one of these in their names, in the two-process measures; `barbus,raw` builds no peers.
+    /// In two-process measures: only systems with one of these words in their names.
+    /// `barbus,raw` builds no peers.
     #[arg(long, value_delimiter = ',')]
     systems: Vec<String>,
 }
 
-/// A part of the measures.
+/// A group of measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
-    /// One bar from process to process, both spinning.
+    /// Latency of one bar between two spinning processes.
     Latency,
-    /// One bar from process to process, both asleep while they wait.
+    /// Latency of one bar between two processes that sleep while they wait.
     Asleep,
-    /// Bars one by one from process to process, as many as go through.
+    /// Throughput of single bars between two processes.
     Throughput,
-    /// Bars in batches from process to process, as many as go through.
+    /// Throughput of batches between two processes.
     Batches,
-    /// Instructions, loads, stores and cache lines of a bar in rings of shared memory.
+    /// Instructions, loads, stores and cache lines of one bar in shared-memory rings.
     Counters,
-    /// Batches on one core, through the library too.
+    /// Batches on one core, in the ring and in the library.
     Batch,
     /// Reading a full ring, by copy and in place.
     CatchUp,
-    /// What the writer pays for readers.
+    /// The writer's cost of attached readers.
     Readers,
-    /// What the writer pays for a wake.
+    /// The writer's cost of a wake.
     Wakes,
     /// The memory of a hundred readers.
     Memory,
     /// `latest` and `window` over a full day.
     Questions,
-    /// Bars over the daemon's socket: one by one, and in batches.
+    /// Bars over the daemon's socket, single and in batches.
     Socket,
     /// Days as Parquet, beside pyarrow, polars and DuckDB.
     Parquet,
     /// A year of real bars as gzip CSV, stage by stage.
     Csv,
-    /// A year of real bars by the command line.
+    /// A year of real bars through the command line to the archive.
     Ingest,
 }
 
-/// The parts between two processes.
+/// The parts that measure between two processes.
 const BETWEEN: [(Part, Measure); 4] = [
     (Part::Latency, Measure::OneWay),
     (Part::Asleep, Measure::OneWayAsleep),
@@ -75,15 +77,15 @@ const BETWEEN: [(Part, Measure); 4] = [
     (Part::Batches, Measure::Batches),
 ];
 
-/// What came of it so far.
+/// Results so far.
 #[derive(Debug, Default)]
 struct Outcome {
     report: Report,
-    /// What is left out, and why.
+    /// Skipped measures and the reasons.
     skipped: Vec<String>,
-    /// What failed, and by what.
+    /// Failed measures and the errors.
     failures: Vec<String>,
-    /// Parts that are not measured any more.
+    /// Parts that failed and are not measured again.
     failed: Vec<Part>,
 }
 
@@ -96,7 +98,7 @@ impl Outcome {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut outcome = Outcome::default();
-    // That it cannot be written is to be known before all is measured.
+    // Fail before the measurement if the file cannot be written.
     outcome.save(arguments.json.as_deref())?;
     let machine = machine();
     let mut systems = arguments.systems(&mut outcome.skipped)?;
@@ -113,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             {
                 outcome.failures.push(format!("{}: {error:#}", part.name()));
                 outcome.failed.push(*part);
-                // It may have come to its end in the middle.
+                // An earlier failure may have ended this part.
                 unpin();
             }
         }
@@ -136,7 +138,8 @@ impl Arguments {
         self.only.is_empty() || self.only.contains(&part)
     }
 
-    /// The systems of the two-process measures that are wanted and that there are; `skipped` is told why others are not there.
+    /// The selected systems of the two-process measures.
+    /// `skipped` gets the reason of each system that is missing.
     fn systems(&self, skipped: &mut Vec<String>) -> anyhow::Result<Vec<System>> {
         let mut all = between::own()?;
         let has = |all: &[System], name: &str| all.iter().any(|system| system.about.name.contains(name));
@@ -145,7 +148,7 @@ impl Arguments {
             all.extend(peers::systems(skipped));
         }
         let unknown = self.systems.iter().filter(|name| !has(&all, name));
-        skipped.extend(unknown.map(|name| format!("{name}: no system has that in its name")));
+        skipped.extend(unknown.map(|name| format!("{name}: no system has this in its name")));
         all.retain(|System { about, .. }| {
             let wanted = self.systems.is_empty() || self.systems.iter().any(|name| about.name.contains(name));
             if let Some(why) = about.missing.as_ref().filter(|_| wanted) {
@@ -176,7 +179,7 @@ impl Part {
         }
         let report = &mut outcome.report;
         match self {
-            // They are the same each time, but for some thousandths.
+            // Counts differ by some thousandths between rounds, so one round is enough.
             Self::Counters if is_first => outcome.skipped.extend(counters::round(report, systems)?),
             Self::Latency | Self::Asleep | Self::Throughput | Self::Batches | Self::Counters => {}
             Self::Batch => batch::round(report)?,
@@ -197,7 +200,7 @@ impl Part {
     }
 }
 
-/// What the figures are of.
+/// The versions and the machine that the figures belong to.
 fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();

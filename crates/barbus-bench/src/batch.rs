@@ -1,4 +1,4 @@
-//! Batches through the library on one core: cast, rules, books, ring; and the ring alone, and a plain copy of as many bytes.
+//! Batches on one core: through the library, through the ring alone, and as a plain copy.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,12 +21,12 @@ pub(crate) const MINUTES: usize = 240;
 pub(crate) const BARS: usize = SYMBOLS * MINUTES;
 /// 2024-07-04 09:30 in Shanghai.
 const OPEN_MS: i64 = 1_720_056_600_000;
-/// The day whose bars are in the ring at the end: a weekday, two others before it.
+/// The last published day, in weekdays after the first.
 const LAST_DAY: i64 = 4;
 const MEASURE: &str = "bars published in batches";
 const LIMIT: &str = "memcpy of the bytes";
 
-/// The minutes of a day, `day` weekdays after the first.
+/// The minutes of the day that is `day` weekdays after the first.
 pub(crate) fn minutes(day: i64) -> Vec<RecordBatch> {
     let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..SYMBOLS).map(|i| format!("{i:06}.XSHE"))));
     (1..=MINUTES as i64)
@@ -62,7 +62,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     let directory = scratch()?;
 
     let source = vec![1u8; BARS * 85];
-    // Written once before: a copy, not the kernel's first touch of its pages.
+    // The target is written once before, so that no page fault is measured.
     let mut copy = std::hint::black_box(vec![2u8; BARS * 85]);
     let start = Instant::now();
     copy.copy_from_slice(std::hint::black_box(&source));
@@ -96,7 +96,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
         report.add(MEASURE, name, Some(LIMIT), "M bars/s", bars_per_second(start));
         let first = writer.ring().status().next_seq - BARS as u64;
         check_ring(&Ring::attach(&path)?, first, |i| row(&symbols, i)).context(name)?;
-        // As if archived: the next run finds the ring's pages in memory.
+        // The blocks count as archived, so the next run reuses pages that are in memory.
         persist(&writer)?;
     }
     drop(writer);
@@ -106,7 +106,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&settings)?.replace("# size = \"256MB\"", "size = \"128MB\"");
     std::fs::write(&settings, text)?;
     let bus = Bus::open(bus.path())?;
-    // The writer's own threads may have the other core; this one has one.
+    // This thread has one core; the writer's other threads may use the other.
     unpin();
     let mut writer = Writer::open(&bus)?;
     pin(0);
@@ -115,26 +115,26 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
         let start = Instant::now();
         let mut accepted = 0;
         for batch in &batches {
-            // The producer's batch outlives the call: giving its memory back is not measured.
+            // The batch outlives the call, so that freeing its memory is not measured.
             accepted += writer.publish(batch.clone())?.accepted;
         }
         if let Some(name) = name {
             report.add(MEASURE, name, Some(LIMIT), "M bars/s", bars_per_second(start));
         }
         ensure!(accepted == BARS as u64, "{accepted} of {BARS} bars accepted");
-        // What the flusher does with a day is not measured here.
+        // The flush of a day is not measured here.
         if day < LAST_DAY {
             writer.close_day();
             writer.flush()?;
         }
     }
 
-    // Once by the clock, and once with a look at each bar: the sums are the same.
+    // One timed pass, and one that verifies each bar; both sums must be equal.
     let start = Instant::now();
     let sum = read_all(&bus, |_, _| Ok(()))?;
     report.add("catching up by copy", "barbus library", None, "M bars/s", bars_per_second(start));
     let checked = read_all(&bus, check_bar)?;
-    ensure!(sum == checked, "{sum} where {checked} is the sum");
+    ensure!(sum == checked, "the sum is {sum}, not {checked}");
     Ok(())
 }
 
@@ -156,7 +156,7 @@ fn row(symbols: &[SymbolId], i: usize) -> Row {
     }
 }
 
-/// Reads a day's bars from number `first` on, and compares each.
+/// Reads a day's bars from number `first` on and verifies each.
 fn check_ring(ring: &Ring, first: u64, wanted: impl Fn(usize) -> Row) -> anyhow::Result<()> {
     let mut ring_reader = RingReader::new(ring, barbus_ring::RingStart::Seq(first))?;
     let mut rows = Vec::new();
@@ -164,7 +164,7 @@ fn check_ring(ring: &Ring, first: u64, wanted: impl Fn(usize) -> Row) -> anyhow:
     while next < BARS {
         rows.clear();
         let polled = ring_reader.poll(ring, &mut rows, 1_024);
-        ensure!(matches!(polled, Polled::Rows(_)), "{polled:?} where bar {next} comes next");
+        ensure!(matches!(polled, Polled::Rows(_)), "{polled:?} instead of bar {next}");
         for found in &rows {
             let wanted = Row { seq: first + next as u64, received_ns: found.received_ns, ..wanted(next) };
             ensure!(*found == wanted, "bar {next} came as {found:?}");
@@ -174,7 +174,7 @@ fn check_ring(ring: &Ring, first: u64, wanted: impl Fn(usize) -> Row) -> anyhow:
     Ok(())
 }
 
-/// Reads the last day; the sum of its prices.
+/// Reads the last day and returns the sum of its prices.
 fn read_all(bus: &Bus, look: impl Fn(usize, &Row) -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let mut reader = Reader::open(bus.path())?.start_at(Start::Today)?;
     let (mut read, mut sum) = (0, 0.0);

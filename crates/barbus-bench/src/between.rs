@@ -1,4 +1,4 @@
-//! Between two processes: one bar one way, and as many as go through, barbus and its peers in turn.
+//! Latency and throughput between two processes, for barbus and its peers in turn.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ use barbus_bench_link::{About, Bar, Figures, Measure, about, measure, pin, unpin
 use crate::own;
 use crate::report::Report;
 
-/// Bars that the plain copy moves about: as much as the ring holds.
+/// Bars of the plain copy: as many as the ring holds.
 const COPIED: usize = 1 << 22;
 const COPY: &str = "memcpy of the bytes";
 
-/// A system, and the program that has it.
+/// A system and the program that contains it.
 pub(crate) struct System {
     pub(crate) program: PathBuf,
     pub(crate) about: About,
 }
 
-/// barbus itself and the limits, in this program.
+/// barbus and the limits, which this program contains.
 pub(crate) fn own() -> anyhow::Result<Vec<System>> {
     let program = std::env::current_exe()?;
     Ok(own::peers().iter().map(|peer| System { program: program.clone(), about: about(peer.as_ref()) }).collect())
 }
 
-/// Every system of `systems` once. One that fails is taken out of them: why is returned.
+/// Measures each of `systems` once. A failing one is removed, and its error is returned.
 pub(crate) fn round(report: &mut Report, systems: &mut Vec<System>, what: Measure) -> anyhow::Result<Vec<String>> {
     if matches!(what, Measure::OneByOne | Measure::Batches) {
         report.add(title(what), COPY, None, "M bars/s", copy()?);
@@ -43,7 +43,8 @@ pub(crate) fn round(report: &mut Report, systems: &mut Vec<System>, what: Measur
 
 fn one(report: &mut Report, program: &Path, system: &System, what: Measure) -> anyhow::Result<()> {
     let name = &system.about.name;
-    // The distance between two cores of a virtual machine changes from one second to the next: the limit is measured beside each system.
+    // The distance of two virtual cores changes within seconds.
+    // Therefore the limit is measured again beside each system.
     let limit = match what == Measure::OneWay && name != own::LIMIT {
         true => Some(measure(program, own::LIMIT, what)?),
         false => None,
@@ -56,7 +57,7 @@ fn one(report: &mut Report, program: &Path, system: &System, what: Measure) -> a
         }
         (Figures::OneWay(own), _) => {
             for (quantile, ns) in own.named() {
-                // Nobody is woken by a word of memory.
+                // A word of memory wakes no process, so the socket is the reference.
                 report.add(&format!("{}, {quantile}", title(what)), name, Some("Unix socket"), "ns", ns);
             }
         }
@@ -76,11 +77,11 @@ fn title(what: Measure) -> &'static str {
     }
 }
 
-/// M bars/s of a plain copy, on one core, from memory that lies about to as much of it.
+/// Million bars per second of a plain copy of memory on one core.
 fn copy() -> anyhow::Result<f64> {
     pin(0);
     let source: Vec<Bar> = (0..COPIED as u64).map(Bar::number).collect();
-    // Written once before: a copy, not the kernel's first touch of its pages.
+    // The target is written once before, so that no page fault is measured.
     let mut copy = black_box(vec![Bar::default(); COPIED]);
     copy.copy_from_slice(black_box(&source));
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Reading what is in the ring already, on one core: by copy, and in place.
+//! Reading a full ring on one core, by copy and in place.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -14,17 +14,17 @@ use crate::batch::{BARS, minutes};
 use crate::own::{Ring, RingReceiver};
 use crate::report::Report;
 
-/// Blocks of the ring that is read by copy: about 256 MB.
+/// Blocks of the ring that is read by copy, about 256 MB.
 const BLOCKS: u32 = 180;
 const ROWS: u64 = 16_384;
-/// Place of `close` in the schema.
+/// Index of `close` in the schema.
 const CLOSE: usize = 5;
-/// Times that a column is summed.
+/// How often a column is summed.
 const SUMS: usize = 20;
 const COLUMN: &str = "sum of a column of 1.2 M bars";
 const PLAIN: &str = "a plain array";
 
-/// Eight sums at once, as a column is summed that nothing is known of. One code for everybody.
+/// Sums a column with eight accumulators. All systems use this function.
 #[inline(never)]
 fn sum(values: &[f64]) -> f64 {
     let (chunks, rest) = values.as_chunks::<8>();
@@ -35,7 +35,7 @@ fn sum(values: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + rest.iter().sum::<f64>()
 }
 
-/// The same of the bytes of a column.
+/// The same for a column given as bytes.
 #[inline(never)]
 fn sum_of_bytes(bytes: &[u8]) -> f64 {
     let value = |bytes: &[u8; 8]| f64::from_le_bytes(*bytes);
@@ -72,7 +72,7 @@ fn by_copy(report: &mut Report) -> anyhow::Result<()> {
         let rate = bars as f64 / start.elapsed().as_secs_f64() / 1e6;
         report.add("catching up by copy, a full ring", system, None, "M bars/s", rate);
     };
-    // Each of the first two readers maps the ring: the second one finds what is in the caches.
+    // Each of the first two readers maps the ring; the second one has warm caches.
     let mut mapped = None;
     for system in ["barbus ring, first touch", "barbus ring"] {
         drop(mapped.take());
@@ -90,16 +90,16 @@ fn by_copy(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The sums of one column, all of which are to be the same.
+/// Repeated sums of one column, which must all be equal.
 struct Sums<'a> {
     report: &'a mut Report,
     wanted: f64,
-    /// Million bars of all sums.
+    /// Million bars summed in total.
     rate: f64,
 }
 
 impl Sums<'_> {
-    /// Sums what `source` has, rewound each time; the first time touches the ring's pages.
+    /// Sums the blocks of `source`, rewound each time; the first pass touches the ring's pages.
     fn pinned<T, E>(
         &mut self,
         what: &str,
@@ -117,9 +117,9 @@ impl Sums<'_> {
             let total = total(&mut source)?;
             seconds += if times == 0 { 0.0 } else { start.elapsed().as_secs_f64() };
             let wanted = self.wanted;
-            ensure!((total / wanted - 1.0).abs() < 1e-9, "{total} where {wanted} is the sum");
+            ensure!((total / wanted - 1.0).abs() < 1e-9, "the sum is {total}, not {wanted}");
         }
-        let system = format!("pinned anew each time, {what}");
+        let system = format!("pinned again each time, {what}");
         self.report.add(COLUMN, &system, Some(PLAIN), "M bars/s", self.rate / seconds);
         Ok(source)
     }
@@ -134,7 +134,7 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
         writer.publish(batch)?;
     }
     pin(0);
-    // The prices of a day, as they are in the ring, in one array of this process.
+    // The prices of a day in one plain array of this process.
     let mut plain = Vec::with_capacity(BARS);
     let mut reader = Reader::open(bus.path())?.start_at(Start::Oldest)?;
     while let Some(event) = reader.poll()? {
@@ -152,7 +152,7 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     let rate = (SUMS * BARS) as f64 / 1e6;
     report.add(COLUMN, PLAIN, None, "M bars/s", rate / seconds);
 
-    // Each block is pinned anew each time, by itself or in runs.
+    // Each block is pinned again in each pass, alone or in runs.
     let mut sums = Sums { report, wanted, rate };
     let close = |view: &View| view.column::<Float64Type>("close").map(sum).context("there are prices");
     reader = sums.pinned(
@@ -173,7 +173,7 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
         |reader| reader.start_at(Start::Oldest),
         |reader| reader.views().try_fold(0.0, |total, view| Ok(total + close(&view?)?)),
     )?;
-    // The same without Arrow: the pins and the bytes.
+    // The same without Arrow: pins and bytes only.
     let ring = barbus_ring::Ring::attach(&bus.ring())?;
     let oldest = |_| RingReader::new(&ring, barbus_ring::RingStart::Oldest);
     let ring_reader = sums.pinned(
@@ -212,6 +212,6 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     for _ in 0..SUMS {
         ensure!((all() / wanted - 1.0).abs() < 1e-9, "another sum");
     }
-    report.add(COLUMN, "views that are held", Some(PLAIN), "M bars/s", rate / start.elapsed().as_secs_f64());
+    report.add(COLUMN, "views that stay pinned", Some(PLAIN), "M bars/s", rate / start.elapsed().as_secs_f64());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `barbus`, which this program has in it: what is measured is what was built together, and there is nothing else to build.
+//! The command line `barbus`, contained in this program, so that both come from one build.
 
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
@@ -10,36 +10,36 @@ use barbus::Bus;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Longer than a daemon takes to start.
+/// Limit for the start of a daemon.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The command line, in a process of its own.
+/// A command that runs the command line in its own process.
 pub(crate) fn barbus() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("barbus");
     Ok(command)
 }
 
-/// That process.
+/// The body of that process.
 pub(crate) fn run(arguments: Vec<OsString>) -> ExitCode {
     barbus_cli::run(std::iter::once("barbus".into()).chain(arguments))
 }
 
-/// The daemon of a bus; it is killed where it has not been ended before.
+/// The daemon of a bus; dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Daemon(Child);
 
 impl Daemon {
-    /// Starts it; what goes wrong it says itself.
+    /// Starts the daemon, which reports its own errors.
     pub(crate) fn start(bus: &Bus) -> anyhow::Result<Self> {
         let mut command = barbus()?;
         command.arg("daemon").arg(bus.path()).args(["--log-level", "error"]).stdin(Stdio::null());
-        // It ends with this process.
+        // The daemon ends with this process.
         command.arg("--parent").arg(std::process::id().to_string());
         Ok(Self(command.spawn().context("cannot start the daemon")?))
     }
 
-    /// Waits, looking every `pause`, until it listens.
+    /// Polls every `pause` until the daemon listens.
     pub(crate) fn until_it_listens(&mut self, bus: &Bus, pause: Duration) -> anyhow::Result<()> {
         let begun = Instant::now();
         while UnixStream::connect(bus.socket()).is_err() {
@@ -50,7 +50,7 @@ impl Daemon {
         Ok(())
     }
 
-    /// Ends it by a signal.
+    /// Ends the daemon by a signal.
     pub(crate) fn end(mut self, signal: Signal) -> anyhow::Result<()> {
         kill(Pid::from_raw(self.0.id() as i32), signal)?;
         self.0.wait()?;
@@ -60,7 +60,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Of one that has been waited for there is nothing left to kill.
+        // Killing a process that has been reaped fails, which is fine.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

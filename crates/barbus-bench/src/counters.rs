@@ -1,8 +1,8 @@
-//! What a bar costs in instructions and in memory, counted where the processor's own counters cannot be read: by valgrind's cachegrind, which
-//! runs a program on a processor of its own making.
+//! Instructions and memory accesses of one bar, counted by valgrind's cachegrind.
 //!
-//! Each end is taken by itself, the receiver behind the sender: what two cores cost each other is not in it. Making a bar and checking it is,
-//! for all the same.
+//! cachegrind simulates a processor, so the counts need no hardware counters.
+//! Each end runs alone, the receiver after the sender, so cache traffic between cores is excluded.
+//! Creating and verifying a bar is included, for all systems alike.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,23 +13,23 @@ use barbus_bench_link::{Job, Measure, Role, prepare, scratch};
 use crate::between::System;
 use crate::report::Report;
 
-/// Bars of a short run and of a long one: their difference has no beginning and no end.
+/// Bars of a short and of a long run; their difference excludes start and end.
 const BARS: [u64; 2] = [20_000, 60_000];
-/// The systems that are rings in shared memory whose sender waits for nobody, so that each end can be run by itself.
+/// Rings whose sender does not wait for a receiver, so that each end can run alone.
 const SYSTEMS: [&str; 3] = ["barbus ring", "ringfire", "bcast"];
 
-/// Cachegrind's events, and what they are called here: a line is counted where it was not in the first cache.
+/// cachegrind's events and their names here; a line counts if it misses the first cache.
 const EVENTS: [(&str, &[&str]); 4] =
     [("instructions", &["Ir"]), ("loads", &["Dr"]), ("stores", &["Dw"]), ("lines fetched", &["D1mr", "D1mw"])];
 
-/// The caches of that processor, the same on every machine: 32 KB, and 1 MB behind it.
+/// The simulated caches, the same on every machine: 32 KB, and 1 MB behind it.
 const D1: &str = "--D1=32768,8,64";
 const LL: &str = "--LL=1048576,8,64";
 
-/// Every system once; says why where it cannot count.
+/// Counts each system once; returns the reason if counting is not possible.
 pub(crate) fn round(report: &mut Report, systems: &[System]) -> anyhow::Result<Option<String>> {
     if Command::new("valgrind").arg("--version").output().is_err() {
-        return Ok(Some("counters: there is no valgrind".into()));
+        return Ok(Some("counters: valgrind is not installed".into()));
     }
     for system in systems.iter().filter(|system| SYSTEMS.contains(&system.about.name.as_str())) {
         for measure in [Measure::OneByOne, Measure::Batches] {
@@ -67,11 +67,11 @@ fn count(program: &Path, peer: String, measure: Measure, role: Role) -> anyhow::
     let mut child = Command::new("valgrind")
         .args(["--quiet", "--tool=cachegrind", "--cache-sim=yes", D1, LL])
         .arg(format!("--cachegrind-out-file={}", out.display()))
-        // What it says of this machine's caches.
+        // Warnings about this machine's caches are irrelevant.
         .arg(format!("--log-file={}", directory.path().join("valgrind.log").display()))
         .arg(program)
         .args(["side", &serde_json::to_string(&job)?])
-        // It ends when this is closed.
+        // The process ends when its standard input is closed.
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()

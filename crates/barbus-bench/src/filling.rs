@@ -1,9 +1,9 @@
-//! Filling a ring by its own writer: rows in runs, and its blocks again and again.
+//! Fills a ring with its own writer: appends rows in groups and releases blocks.
 
 use barbus::Row;
 use barbus_ring::RingWriter;
 
-/// Appends `rows`, also where they meet the end of a block.
+/// Appends `rows`, across the end of a block if necessary.
 #[inline]
 pub(crate) fn append_all(writer: &mut RingWriter, rows: &mut [Row]) -> anyhow::Result<()> {
     let mut rest = rows;
@@ -16,7 +16,7 @@ pub(crate) fn append_all(writer: &mut RingWriter, rows: &mut [Row]) -> anyhow::R
     Ok(())
 }
 
-/// Lets the sealed blocks be used again, as if they were archived.
+/// Marks the sealed blocks as archived, so that their slots may be reused.
 pub(crate) fn persist(writer: &RingWriter) -> anyhow::Result<()> {
     let maintenance = writer.maintenance();
     maintenance.sync()?;

@@ -1,4 +1,4 @@
-//! A year of real bars from gzip CSV to the last day's archive, by the command line and the daemon as their own processes.
+//! A year of real bars from gzip CSV to the last archive file, with real processes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(crate) fn round(report: &mut Report, data: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// Has `look` see every bar: which it is, its frame so much later, and the bits of its numbers.
+/// Calls `look` with each bar: its symbol, its frame shifted by an offset, and its bits.
 fn for_each(bars: &RecordBatch, later_ms: i64, mut look: impl FnMut((String, i64), Vec<Option<u64>>)) {
     let symbols = bars.column(0);
     let name = |row: usize| match symbols.as_dictionary_opt::<Int32Type>() {
@@ -49,7 +49,7 @@ fn for_each(bars: &RecordBatch, later_ms: i64, mut look: impl FnMut((String, i64
     }
 }
 
-/// Compares the archived days with the file, row by row: each line is a bar of its own.
+/// Compares the archived days with the file, row by row.
 fn check(bus: &Path, file: &Path) -> anyhow::Result<()> {
     let bus = Bus::open(bus)?;
     let content = barbus_cli::read_input(FILE, std::fs::File::open(file)?, None, &bus.settings().schema);
@@ -60,7 +60,7 @@ fn check(bus: &Path, file: &Path) -> anyhow::Result<()> {
         for_each(&rows, 0, |bar, numbers| drop(archived.insert(bar, numbers)));
     }
     let mut lines = 0;
-    // The file's times are starts.
+    // The file's times mark the start of the bars.
     for_each(&content.bars, 60_000, |bar, numbers| {
         lines += usize::from(archived.get(&bar) == Some(&numbers));
     });
@@ -73,10 +73,10 @@ fn check(bus: &Path, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a command of `barbus` on a bus: its verb, and what follows the bus.
+/// Runs a verb of `barbus` on a bus with further arguments.
 pub(crate) type Run<'a> = &'a dyn Fn(&[&str]) -> anyhow::Result<()>;
 
-/// Does `work` with a new bus, the path of the year's bars and its daemon running.
+/// Calls `work` with a new bus, the path of the year's bars and a running daemon.
 pub(crate) fn on_a_bus(
     data: &Path,
     work: impl FnOnce(&Path, &str, Run<'_>) -> anyhow::Result<()>,

@@ -1,7 +1,9 @@
-//! What barbus does in time, side by side with what the machine can do at most, and with its peers.
+//! Benchmarks of barbus, beside the limits of the machine and beside its peers.
 //!
-//! Every measure runs in several rounds, the systems of a round one after the other, so that the ratios of a round mean something on a
-//! noisy machine. Two-process measures pin each process to a core of its own. Every bar that is read is checked.
+//! Every measure runs in several rounds, and in each round the systems run one after the other.
+//! So ratios within a round are comparable on a noisy machine.
+//! Two-process measures pin each process to its own core.
+//! Every bar that is read is verified.
 #![forbid(unsafe_code)]
 
 mod all;
@@ -46,67 +48,67 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Everything, several rounds.
+    /// All measures, in several rounds.
     All(all::Arguments),
-    /// `barbus`, for the measures that need its processes.
+    /// Runs `barbus`, for measures that need its processes.
     #[command(hide = true, disable_help_flag = true)]
     Barbus {
-        /// What its command line is to say.
+        /// Its arguments.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// From the daemon's start to its first acknowledgement, with a full ring.
+    /// Time from the daemon's start to its first acknowledgement, with a full ring.
     Restart {
         /// Rounds; the medians are reported.
         #[arg(long, default_value_t = 7)]
         rounds: usize,
     },
-    /// Another process of a socket measure.
+    /// Helper process of a socket measure.
     #[command(hide = true)]
     SocketRole {
-        /// What it is.
+        /// Its role.
         role: socket::Role,
-        /// Directory of its files.
+        /// The directory of its files.
         directory: PathBuf,
     },
-    /// Removes what a process has left, when that has ended.
+    /// Removes the files of a process after its end.
     #[command(hide = true)]
     Sweep {
-        /// Its number.
+        /// Its process number.
         pid: u32,
     },
-    /// A process that flushes, or fills the bus for it.
+    /// Helper process that fills a bus or flushes it.
     #[command(hide = true)]
     FlushRole {
-        /// What it does.
+        /// Its task.
         role: parquet::Role,
         /// The bus.
         bus: PathBuf,
     },
-    /// How costs grow with readers, symbols, rows of a block, the ring's size and the day's: figures and plots.
+    /// Growth of costs with readers, symbols, block size, ring size and day size.
     Growth(growth::Arguments),
-    /// A reader process of `growth`.
+    /// Reader process of `growth`.
     #[command(hide = true)]
     GrowthReader {
-        /// What it does.
+        /// Its task.
         task: growth::Task,
         /// The ring or the bus.
         path: PathBuf,
-        /// The first row to be read.
+        /// The first row to read.
         from: u64,
-        /// The row behind the last.
+        /// The row after the last one.
         to: u64,
     },
-    /// A reader that measures of the writer need.
+    /// Reader process for measures of the writer.
     #[command(hide = true)]
     Reader {
-        /// What it is to do, JSON.
+        /// Its job as JSON.
         job: String,
     },
-    /// A process of a two-process measure.
+    /// One process of a two-process measure.
     #[command(hide = true)]
     Side {
-        /// What it is to do, JSON.
+        /// Its job as JSON.
         job: String,
     },
 }

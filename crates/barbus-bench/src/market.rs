@@ -1,6 +1,6 @@
-//! A day of bars as a market makes them: prices walk in ticks, volumes are lots, some minutes have no trade.
+//! A simulated day of bars: prices walk in ticks, volumes are lots, some minutes have no trade.
 //!
-//! What a file of bars weighs, and how long it takes to write, depends on the values: constants and ramps compress to nothing.
+//! Size and time of a file depend on its values: constants and ramps would compress to nothing.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ pub(crate) const OPEN_MS: i64 = 1_720_056_600_000;
 const MINUTE_MS: i64 = 60_000;
 const SEED: u64 = 20_240_704;
 
-/// The numbers of a bar: open, high, low, close, volume, money, factor.
+/// The values of a bar: open, high, low, close, volume, money, factor.
 pub(crate) type Numbers = [f64; 7];
 
 /// The bars of a day, minute by minute.
 #[derive(Debug)]
 pub(crate) struct Market {
     names: ArrayRef,
-    /// For each minute the bars of all symbols.
+    /// The bars of all symbols, for each minute.
     minutes: Vec<Vec<Numbers>>,
 }
 
@@ -92,7 +92,7 @@ impl Market {
         &self.minutes[minute]
     }
 
-    /// The bars of each minute as a producer sends them.
+    /// One batch for each minute, as a producer sends them.
     pub(crate) fn batches(&self) -> Vec<RecordBatch> {
         (0..self.minutes.len()).map(|minute| self.batch(minute..minute + 1, false)).collect()
     }

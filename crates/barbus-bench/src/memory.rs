@@ -15,13 +15,13 @@ use crate::restart;
 /// Readers.
 const CROWD: usize = 100;
 
-/// Each of the processes has read all of a full ring of the default size.
+/// Measures the memory of processes that have read a full ring of the default size.
 pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     let directory = scratch()?;
     let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "24x7".into(), preset: None })?;
     let mut writer = Writer::open(&bus)?;
     let blocks = u64::from(barbus::stat(&bus)?.blocks);
-    // All blocks but one: a ring without a free one would spill.
+    // One block stays free, because a full ring would spill.
     let minutes = (blocks - 1) * u64::from(bus.settings().rows_per_block) / restart::SYMBOLS as u64;
     for minute in 0..minutes {
         writer.publish(restart::minute(minute as i64))?;
@@ -33,7 +33,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     for (child, _) in &mut readers.0 {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("it was piped")?).read_line(&mut line)?;
-        ensure!(line.trim() == bars.to_string(), "a reader has not read all");
+        ensure!(line.trim() == bars.to_string(), "a reader has not read every bar");
     }
     let ring = std::fs::metadata(bus.ring())?.len() as f64 / 1e6;
     let (mut shared, mut private) = (0.0, Vec::new());
@@ -53,11 +53,11 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the kernel says of a process's memory.
+/// The memory of a process, as the kernel reports it.
 struct Mapped {
     /// Its share of the ring's pages.
     ring_pss_mb: f64,
-    /// What nobody shares with it.
+    /// Private memory.
     private_mb: f64,
 }
 
@@ -72,7 +72,7 @@ impl Mapped {
             match (key, value.map(|kb| kb * 1024.0 / 1e6)) {
                 ("Pss:", Some(mb)) if of_ring => ring_pss_mb += mb,
                 ("Private_Clean:" | "Private_Dirty:", Some(mb)) => private_mb += mb,
-                // The first line of a mapping: addresses, and at the end the path.
+                // The first line of a mapping has the addresses and the path.
                 (key, _) if !key.ends_with(':') => of_ring = line.ends_with(ring),
                 _ => {}
             }

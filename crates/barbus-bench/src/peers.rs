@@ -1,4 +1,4 @@
-//! The workspace of the peers: built by cargo when it is wanted, because nobody else needs what it needs.
+//! Builds the workspace of the peers on demand, because only it needs their dependencies.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use barbus_bench_link::About;
 
 use crate::between::System;
 
-/// Builds the peers, with Aeron where it can be built, and says what there is; notes say what there is not.
+/// Builds the peers, with Aeron if possible, and lists them; `notes` gets what is missing.
 pub(crate) fn systems(notes: &mut Vec<String>) -> Vec<System> {
     let built = build(&["--features", "aeron"]).or_else(|error| {
         notes.push(format!("Aeron IPC: could not be built: it needs cmake and libclang ({error:#})"));
@@ -23,7 +23,7 @@ pub(crate) fn systems(notes: &mut Vec<String>) -> Vec<System> {
     }
 }
 
-/// The manifest, in the tree that this program was built from.
+/// The manifest in the tree that this program was built from.
 fn manifest() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/Cargo.toml")
 }
@@ -31,7 +31,7 @@ fn manifest() -> PathBuf {
 fn build(features: &[&str]) -> anyhow::Result<PathBuf> {
     eprintln!("building the peers {}", features.join(" "));
     let program = std::env::current_exe()?;
-    // Beside this program's own build: target/release/barbus-bench, target/peers/release/barbus-bench-peers.
+    // The build is beside this program's own, in target/peers.
     let target = program.ancestors().nth(2).context("no target directory")?.join("peers");
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--release", "--locked", "--manifest-path"])
@@ -43,7 +43,7 @@ fn build(features: &[&str]) -> anyhow::Result<PathBuf> {
         .context("cannot run cargo")?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        // The reason is what a build script says last of something that it needs; cargo's own words come after it.
+        // The reason is the last line about a requirement; cargo's own lines follow it.
         let reason = text.lines().rfind(|line| {
             ["required", "not found", "No such file", "Unable to find"].iter().any(|word| line.contains(word))
         });
@@ -55,6 +55,6 @@ fn build(features: &[&str]) -> anyhow::Result<PathBuf> {
 
 fn list(program: &Path) -> anyhow::Result<Vec<System>> {
     let output = Command::new(program).arg("list").output().context("cannot run the peers")?;
-    let all: Vec<About> = serde_json::from_slice(&output.stdout).context("the peers do not say what they are")?;
+    let all: Vec<About> = serde_json::from_slice(&output.stdout).context("the peers did not list themselves")?;
     Ok(all.into_iter().map(|about| System { program: program.to_owned(), about }).collect())
 }

@@ -1,4 +1,4 @@
-//! The Python that has pyarrow, polars and DuckDB: `BARBUS_BENCH_PYTHON`, or a virtual environment in the build directory.
+//! A Python with pyarrow, polars and DuckDB: `BARBUS_BENCH_PYTHON`, or a virtual environment.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 const REQUIREMENTS: &str = include_str!("../../../tests/python/requirements.txt");
 const VARIABLE: &str = "BARBUS_BENCH_PYTHON";
 
-/// The interpreter; an error says why there is none.
+/// The interpreter, or an error that says why there is none.
 fn interpreter() -> anyhow::Result<PathBuf> {
     if let Some(named) = std::env::var_os(VARIABLE) {
         return Ok(named.into());
@@ -18,7 +18,7 @@ fn interpreter() -> anyhow::Result<PathBuf> {
     let programs = std::env::current_exe()?;
     let environment = programs.with_file_name("bench-venv");
     let (python, complete) = (environment.join("bin/python"), environment.join("complete"));
-    // One of other packages, or one that was left half-made, is made anew.
+    // An environment with other packages, or an unfinished one, is created again.
     if fs::read_to_string(&complete).ok().as_deref() != Some(REQUIREMENTS) {
         let _ = fs::remove_dir_all(&environment);
         step(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
@@ -37,7 +37,7 @@ fn step(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A script that answers a line with a line. It ends when this is dropped.
+/// A script that answers each line with a line; dropping it ends the script.
 pub(crate) struct Script {
     child: Child,
     questions: Option<ChildStdin>,
@@ -45,7 +45,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    /// Starts it; it says first what it has.
+    /// Starts the script, which first prints its versions.
     pub(crate) fn start(text: &str) -> anyhow::Result<(Self, String)> {
         let mut command = Command::new(interpreter()?);
         let mut child = command.args(["-c", text]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -55,14 +55,14 @@ impl Script {
         Ok((script, greeting))
     }
 
-    /// Has a command done: what it answers.
+    /// Sends a command and returns the answer.
     pub(crate) fn ask(&mut self, words: &[&str]) -> anyhow::Result<String> {
         let line = words.join("\t") + "\n";
         self.questions.as_mut().context("it runs")?.write_all(line.as_bytes())?;
         self.answer().with_context(|| words.join(" "))
     }
 
-    /// As [`Script::ask`], for a number.
+    /// Like [`Script::ask`], for a numeric answer.
     pub(crate) fn number(&mut self, words: &[&str]) -> anyhow::Result<f64> {
         Ok(self.ask(words)?.parse()?)
     }

@@ -1,4 +1,4 @@
-//! What a strategy asks of a reader: the newest bar of a symbol, and its last 240, over a full day in the ring.
+//! Questions of a strategy over a full day: the newest bar of a symbol, and its last 240.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -16,7 +16,7 @@ const WATCHED: usize = 16;
 const QUESTIONS: usize = 1_000_000;
 const WINDOWS: usize = 50_000;
 
-/// A symbol after the other, in an order that no prefetcher knows.
+/// The symbols in an order that a prefetcher cannot predict.
 fn shuffled(symbols: usize) -> impl Iterator<Item = usize> {
     let mut state = 1usize;
     std::iter::repeat_with(move || {
@@ -25,7 +25,7 @@ fn shuffled(symbols: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Nanoseconds for each of `count` calls.
+/// Nanoseconds per call, over `count` calls.
 fn each(count: usize, symbols: usize, mut call: impl FnMut(usize)) -> f64 {
     let start = Instant::now();
     shuffled(symbols).take(count).for_each(&mut call);
@@ -63,14 +63,14 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     let first = start.elapsed().as_secs_f64() * 1e6 / SYMBOLS as f64;
     report.add("window(240), asked first", "Reader::window_into", None, "µs", first);
 
-    // The limits: a copy of as many rows, from memory of which as much lies about.
+    // The limits: a plain copy of as many rows, from an array of the same size.
     let plain: Vec<Row> = vec![last.expect("looked at above"); BARS];
     for (symbols, latest, window) in [
         (WATCHED, "latest of 16 symbols", "window(240) of 16 symbols"),
         (SYMBOLS, "latest of 5,000 symbols", "window(240) of 5,000 symbols"),
     ] {
         let copy = "copy of as many rows";
-        // Of what the copies give, and of the answers; halves of integers, whose sums are exact.
+        // Checksums of copies and answers; prices are halves of integers, so their sums are exact.
         let (mut copied, mut sum, mut wanted) = (0.0, 0.0, 0.0);
         let ns = each(QUESTIONS, symbols, |i| copied += black_box(plain[i * MINUTES]).close);
         report.add(latest, copy, None, "ns", ns);
@@ -80,7 +80,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
         });
         report.add(latest, "Reader::latest", Some(copy), "ns", ns);
         each(QUESTIONS, symbols, |i| wanted += close(i, MINUTES - 1));
-        ensure!(sum == wanted, "the newest bars' prices are {sum} together, not {wanted}");
+        ensure!(sum == wanted, "the sum of the newest prices is {sum}, not {wanted}");
         let us = each(WINDOWS, symbols, |i| {
             rows.clear();
             rows.extend_from_slice(&plain[i * MINUTES..(i + 1) * MINUTES]);
@@ -100,7 +100,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
         }) / 1e3;
         report.add(window, "Reader::window", Some(copy), "µs", us);
         each(WINDOWS, symbols, |i| wanted += 2.0 * (close(i, 0) + close(i, MINUTES - 1)));
-        ensure!(sum == wanted, "the prices of windows are {sum} together, not {wanted}");
+        ensure!(sum == wanted, "the sum of the prices of windows is {sum}, not {wanted}");
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ fn close(symbol: usize, minute: usize) -> f64 {
     11.5 + symbol as f64 + minute as f64
 }
 
-/// The prices at both ends of a window that is whole.
+/// The sum of the prices at both ends of a complete window.
 #[inline(always)]
 fn ends(rows: &[Row]) -> f64 {
     if rows.len() == MINUTES { rows[0].close + rows[MINUTES - 1].close } else { f64::NAN }

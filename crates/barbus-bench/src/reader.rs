@@ -1,4 +1,4 @@
-//! Reader processes that measures of the writer, and of memory, need.
+//! Reader processes for the measures of the writer and of memory.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -13,44 +13,44 @@ use serde::{Deserialize, Serialize};
 use crate::own::{Attach, Library, Ring};
 use crate::restart;
 
-/// Bytes of a line of the file `positions`: neighbours that nobody shares.
+/// Bytes of a reader's line in the file `positions`, so that readers share no cache line.
 pub(crate) const LINE: usize = 128;
 
-/// What a reader process is to do.
+/// The job of a reader process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Job {
-    /// To follow.
+    /// Follow the ring.
     Follow(Follow),
-    /// To read all that is in the bus, and to stay attached.
+    /// Read all bars of the bus and stay attached.
     Stay {
         /// The bus.
         bus: PathBuf,
-        /// Bars in it.
+        /// Number of bars on the bus.
         bars: u64,
     },
 }
 
-/// To follow, on core 1, from bar `next` on, and to tell the position in a line of the file `positions`.
+/// Follow on core 1 from bar `next` on, and store the position in the file `positions`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Follow {
     pub(crate) directory: PathBuf,
-    /// The bus there, not the ring.
+    /// Whether to read a bus instead of a ring.
     pub(crate) library: bool,
     pub(crate) wait: Wait,
     pub(crate) line: usize,
     pub(crate) next: u64,
 }
 
-/// The reader process.
+/// The body of a reader process.
 pub(crate) fn run(job: &str) -> anyhow::Result<()> {
-    // Who spins does not notice that nobody waits for him any more.
+    // A spinning process would not notice that its parent has ended.
     std::thread::spawn(|| {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         std::process::exit(0);
     });
     match serde_json::from_str(job)? {
         Job::Follow(job) if job.library => follow(&Library, &job),
-        // A receiver finds the ring's size in the ring.
+        // The receiver reads the ring's size from the ring.
         Job::Follow(job) => follow(&Ring { blocks: 0 }, &job),
         Job::Stay { bus, bars } => stay(&bus, bars),
     }
@@ -61,7 +61,7 @@ fn follow<P: Attach>(peer: &P, job: &Follow) -> anyhow::Result<()> {
     let mut receiver = peer.attach(&job.directory, "out", job.wait, job.next)?;
     let positions = WriteMap::open(&job.directory.join("positions"))?;
     let own = &positions.words64(job.line * LINE, 1)[0];
-    // One more than was read: 0 says that it is not attached yet.
+    // One more than the rows read, because 0 means not attached.
     let mut next = job.next;
     own.set_release(next + 1);
     loop {
@@ -93,7 +93,7 @@ fn stay(bus: &Path, bars: u64) -> anyhow::Result<()> {
     }
 }
 
-/// Reader processes; they end with the value.
+/// Reader processes; dropping the value ends them.
 #[derive(Debug, Default)]
 pub(crate) struct Readers(pub(crate) Vec<(Child, Option<ChildStdin>)>);
 

@@ -1,4 +1,4 @@
-//! What the writer pays for readers: for a bar, with 64 of them attached and with none; and for a wake.
+//! The writer's cost of readers: for a bar with 64 readers and with none, and for a wake.
 
 use std::time::{Duration, Instant};
 
@@ -13,18 +13,18 @@ use crate::report::Report;
 
 /// Readers.
 const READERS: usize = 64;
-/// Bars that are timed together: a block of the ring.
+/// Bars of one burst, which are timed together: a block of the ring.
 const BURST: u64 = 16_384;
-/// Bursts that are timed, with readers and without.
+/// Number of timed bursts, with readers and without.
 const BURSTS: u64 = 20;
-/// Blocks of the ring: more than any cache holds, as on a real bus.
+/// Blocks of the ring: more than fit into a cache, as on a real bus.
 const BLOCKS: u32 = 64;
-/// From burst to burst, with readers and without: all of them have read, and fallen asleep.
+/// Pause between bursts, in which all readers catch up and fall asleep.
 const GAP: Duration = Duration::from_millis(40);
-/// Wakes that are timed, each when the readers have fallen asleep again.
+/// Number of timed wakes; before each one the readers fall asleep.
 const WAKES: u64 = 2_000;
 
-/// A writer on core 0, and readers that come and go on core 1.
+/// A writer on core 0 and varying readers on core 1.
 struct Followed<P: Attach> {
     library: bool,
     sender: P::Sender,
@@ -38,7 +38,7 @@ impl<P: Attach> Followed<P> {
     fn start(peer: &P, library: bool) -> anyhow::Result<Self> {
         let directory = scratch()?;
         allocate(&directory.path().join("positions"), (READERS * LINE) as u64)?;
-        // The writer's own threads may have the other core; this one has one.
+        // This thread has one core; the writer's other threads may use the other.
         unpin();
         let sender = peer.sender(directory.path(), "out", Wait::Spin)?;
         pin(0);
@@ -46,7 +46,7 @@ impl<P: Attach> Followed<P> {
         Ok(Self { library, sender, positions, readers: Readers::default(), next: 0, directory })
     }
 
-    /// Has `readers` follow from here on, instead of those that did.
+    /// Replaces the current readers by `readers` that follow from here on.
     fn attach(&mut self, readers: usize, wait: Wait) -> anyhow::Result<()> {
         self.readers = Readers::default();
         let directory = self.directory.path();
@@ -60,7 +60,7 @@ impl<P: Attach> Followed<P> {
         self.readers.all_live()?;
         let begun = Instant::now();
         let readers = self.readers.0.len();
-        // It keeps its core: what others would do there meanwhile would cost it its caches.
+        // The thread keeps its core, because other work there would evict its caches.
         while (0..readers).any(|line| self.positions.words64(line * LINE, 1)[0].get() != self.next + 1) {
             ensure!(begun.elapsed() < Duration::from_secs(30), "a reader does not follow");
             std::hint::spin_loop();
@@ -68,7 +68,8 @@ impl<P: Attach> Followed<P> {
         Ok(())
     }
 
-    /// Sends `bars`, of which the last one alone wakes who sleeps; nanoseconds for each of the others.
+    /// Sends `bars`, of which only the last one wakes sleepers.
+    /// Returns nanoseconds for each of the others.
     fn send(&mut self, bars: u64) -> anyhow::Result<f64> {
         self.sender.set_wakes(false);
         let start = Instant::now();
@@ -82,12 +83,12 @@ impl<P: Attach> Followed<P> {
         Ok(ns)
     }
 
-    /// Nanoseconds for a bar in each burst, between which everybody reads all of it (and falls asleep again).
+    /// Nanoseconds per bar of each burst; between bursts all readers catch up and fall asleep.
     fn bursts(&mut self, bursts: u64) -> anyhow::Result<Vec<f64>> {
         let mut all = Vec::new();
         for burst in 0..=bursts {
             let ns = self.send(BURST)?;
-            // The first one finds the caches as the readers' coming has left them.
+            // The first burst finds cold caches, because the readers have just started.
             if burst > 0 {
                 all.push(ns);
             }
@@ -106,7 +107,9 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Each sort of readers between bursts without any: a bar is dearer late in the day, and the machine has its moods.
+/// Each kind of readers between bursts without readers.
+///
+/// The cost of a bar grows during the day, and the machine's speed varies.
 fn costs<P: Attach>(report: &mut Report, peer: &P, library: bool, touched: u64, measure: &str) -> anyhow::Result<()> {
     let mut all_alone = Vec::new();
     let mut figures = Vec::new();
@@ -117,7 +120,7 @@ fn costs<P: Attach>(report: &mut Report, peer: &P, library: bool, touched: u64, 
         ("64 readers, polling", READERS, Wait::Spin),
     ] {
         let mut followed = Followed::start(peer, library)?;
-        // The pages of the ring are touched before anything is timed.
+        // All pages of the ring are touched before anything is timed.
         followed.send(touched)?;
         let mut alone = followed.bursts(BURSTS / 2)?;
         followed.attach(readers, wait)?;
@@ -137,7 +140,7 @@ fn costs<P: Attach>(report: &mut Report, peer: &P, library: bool, touched: u64, 
 /// The writer's cost of a bar, with readers on the other core and without.
 pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     costs(report, &Ring { blocks: BLOCKS }, false, u64::from(BLOCKS) * BURST, "writer's cost of a bar, ring")?;
-    // All bars are of one day: none is archived meanwhile.
+    // All bars are of one day, so nothing is archived meanwhile.
     costs(report, &Library, true, BURST, "writer's cost of a bar, library")?;
     unpin();
     Ok(())
@@ -163,7 +166,7 @@ pub(crate) fn wakes(report: &mut Report) -> anyhow::Result<()> {
             histogram.record(start.elapsed().as_nanos() as u64)?;
             followed.next += 1;
             followed.until_all_have_read()?;
-            // They fall asleep again.
+            // Let the readers fall asleep again.
             let begun = Instant::now();
             while begun.elapsed() < Duration::from_micros(200) {
                 std::hint::spin_loop();

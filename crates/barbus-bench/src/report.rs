@@ -1,3 +1,5 @@
+//! The figures of all rounds, as a table and as JSON.
+
 use serde::Serialize;
 
 /// Figures of several rounds, in the order in which they first came.
@@ -35,7 +37,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Report {
-    /// Adds the figure of a round. `limit` names the system of the same measure that is the limit.
+    /// Adds the figure of a round. `limit` names the system that is the limit of this measure.
     pub(crate) fn add(&mut self, measure: &str, system: &str, limit: Option<&str>, unit: &str, value: f64) {
         match self.measures.iter_mut().find(|m| m.measure == measure && m.system == system) {
             Some(found) => found.rounds.push(value),
@@ -50,7 +52,7 @@ impl Report {
         }
     }
 
-    /// Adds the figure of a round, with the limit's own that was measured right before it.
+    /// Adds the figure of a round together with the limit measured just before it.
     pub(crate) fn add_beside(&mut self, measure: &str, system: &str, limit: f64, unit: &str, value: f64) {
         self.add(measure, system, None, unit, value);
         let found = self.measures.iter_mut().find(|m| m.measure == measure && m.system == system);
@@ -86,7 +88,7 @@ impl Report {
         serde_json::to_string_pretty(&self.lines())
     }
 
-    /// For people: of rates more is better, of everything else less.
+    /// The table for people: higher is better for rates, lower for everything else.
     pub(crate) fn table(&self) -> String {
         let lines = self.lines();
         let measure = lines.iter().map(|line| line.measure.chars().count()).max().unwrap_or(0);
@@ -111,7 +113,7 @@ impl Report {
 mod tests {
     use super::*;
 
-    /// Others read these objects.
+    /// The JSON objects for programs.
     #[test]
     fn a_measure_has_its_rounds_their_median_and_that_of_their_ratios() {
         let mut report = Report::default();

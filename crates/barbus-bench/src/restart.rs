@@ -1,4 +1,4 @@
-//! From the daemon's start to its first acknowledgement, with a full ring of one open day.
+//! Time from the daemon's start to its first acknowledgement, with a full ring of one open day.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ const MIDNIGHT_MS: i64 = 1_709_510_400_000;
 const MINUTE_MS: i64 = 60_000;
 const MEASURE: &str = "start to first ack, full 256 MB ring";
 
-/// Fills a ring of the default size with bars of one day, and starts its daemon in each of the ways, `rounds` times.
+/// Fills a ring of the default size with one day.
+/// Then it restarts the daemon in each way, `rounds` times.
 pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("bus");
@@ -31,7 +32,7 @@ pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
     let mut publisher = connect(&bus, &mut daemon)?;
     publisher.send(&minute(0))?;
     let stat = barbus::stat(&bus)?;
-    // All blocks but the last two: a ring without a free one would spill.
+    // Two blocks stay free, because a full ring would spill.
     let rows = (u64::from(stat.blocks) - 2) * u64::from(bus.settings().rows_per_block);
     let mut next = 1;
     while (next + 1) * SYMBOLS as u64 <= rows {
@@ -46,7 +47,7 @@ pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
         for (signal, known, system) in [
             (Signal::SIGTERM, false, "after SIGTERM, a new bar"),
             (Signal::SIGKILL, false, "after kill -9, a new bar"),
-            (Signal::SIGKILL, true, "after kill -9, a bar that is there"),
+            (Signal::SIGKILL, true, "after kill -9, a duplicate"),
         ] {
             daemon.end(signal)?;
             let bar = if known { minute(next / 2) } else { minute(next) }.slice(0, 1);

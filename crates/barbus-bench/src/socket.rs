@@ -1,8 +1,10 @@
-//! The daemon's socket: one bar from a producer to the eye of a reader that spins, and batches as fast as they go in.
+//! The daemon's socket: latency from a producer to a spinning reader, and throughput of batches.
 //!
-//! The limit of the first is one hop over a plain Unix socket: a process that reads a bar's bytes and stores a word of them, which the
-//! sender sees. In both the one who sends is the one who looks, on one core, and the process between, asleep when the bar comes, has the
-//! other. The limit of the second are the same bytes, written to a process that only reads them.
+//! The limit of the latency is one hop over a plain Unix socket.
+//! There a process reads a bar's bytes and stores a word of them, which the sender sees.
+//! In both cases sender and reader are one thread on one core.
+//! The process between them sleeps on the other core until the bar arrives.
+//! The limit of the throughput is a process that only reads the same bytes.
 
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -25,22 +27,22 @@ use crate::report::Report;
 
 const WARM_UP: u64 = 500;
 const BARS: u64 = WARM_UP + 6_000;
-/// Bars that one way sends before it is another's turn; the first of them find caches that are another's.
+/// Bars of one path before the next path has its turn; the first ones find cold caches.
 const TURN: u64 = 250;
 const TURN_WARM_UP: u64 = 10;
-/// Between two bars: everybody but the eye sleeps when one comes.
+/// Pause between two bars, after which every process except the reader sleeps.
 const PAUSE: Duration = Duration::from_micros(250);
 const HOP: &str = "plain Unix-socket hop";
 const SYMBOLS: u64 = 1_000;
-/// A bar's bytes over the plain socket.
+/// Bytes of a bar over the plain socket.
 const HOP_BYTES: usize = 72;
 
-/// What the other processes of these measures are.
+/// Roles of the other processes of these measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Role {
-    /// Reads bars off a plain socket and stores a word of each.
+    /// Reads bars from a plain socket and stores a word of each.
     Hop,
-    /// Reads bytes and throws them away.
+    /// Reads bytes and discards them.
     Sink,
 }
 
@@ -68,7 +70,7 @@ fn frame_ms(n: u64) -> i64 {
     (1 + n / SYMBOLS) as i64 * 60_000
 }
 
-/// The other processes.
+/// The bodies of the other processes.
 pub(crate) fn play(role: Role, directory: &Path) -> anyhow::Result<()> {
     pin(1);
     let listener = UnixListener::bind(directory.join("socket"))?;
@@ -97,7 +99,7 @@ pub(crate) fn play(role: Role, directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A process of this measure; it is killed when this is dropped.
+/// A process of this measure; dropping it kills the process.
 struct Process {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
@@ -130,9 +132,9 @@ impl Drop for Process {
     }
 }
 
-/// The daemon of a bus, on a core of its own.
+/// The daemon of a bus on its own core.
 fn daemon_of(bus: &Bus) -> anyhow::Result<Daemon> {
-    // Its threads are where it was started.
+    // The daemon's threads inherit the core of the starting thread.
     pin(1);
     let daemon = Daemon::start(bus);
     pin(0);
@@ -141,25 +143,26 @@ fn daemon_of(bus: &Bus) -> anyhow::Result<Daemon> {
     Ok(daemon)
 }
 
-/// A way of a bar from this process through another one back to its eye.
+/// A path of a bar from this process through another one and back.
 trait Way {
     fn system(&self) -> &'static str;
     /// Sends the `n`-th bar.
     fn send(&mut self, n: u64) -> anyhow::Result<()>;
-    /// Spins until it sees that bar, and looks at it.
+    /// Spins until that bar arrives, and verifies it.
     fn see(&mut self, n: u64) -> anyhow::Result<()>;
-    /// What is left to do, the clock stopped.
+    /// Work after the clock has stopped.
     fn afterwards(&mut self, _: u64) -> anyhow::Result<()> {
         Ok(())
     }
-    /// All were seen.
+    /// Asserts that all bars arrived.
     fn end(self: Box<Self>) -> anyhow::Result<()> {
         Ok(())
     }
 }
 
-/// Sends bars over every way, one by one, each when the one before was seen and everybody else sleeps again. The ways take turns every
-/// [`TURN`] bars: the machine changes within seconds.
+/// Sends single bars over every path, each after the one before has arrived.
+///
+/// The paths take turns every [`TURN`] bars, because the machine's speed changes within seconds.
 fn one_by_one(report: &mut Report, mut ways: Vec<Box<dyn Way>>) -> anyhow::Result<()> {
     let mut histograms = ways.iter().map(|_| Histogram::<u64>::new(3)).collect::<Result<Vec<_>, _>>()?;
     for turn in 0..BARS / TURN {
@@ -172,7 +175,7 @@ fn one_by_one(report: &mut Report, mut ways: Vec<Box<dyn Way>>) -> anyhow::Resul
                     histogram.record(start.elapsed().as_nanos() as u64)?;
                 }
                 way.afterwards(n)?;
-                // Not asleep: the eye's core stays awake.
+                // Spin instead of sleeping, so that the reader's core stays awake.
                 while start.elapsed() < PAUSE {
                     std::hint::spin_loop();
                 }
@@ -239,7 +242,7 @@ impl Way for Hop {
     }
 }
 
-/// A bus with its daemon, and a reader that looks at every field.
+/// A bus with its daemon, and a reader that verifies every field.
 struct Watched {
     reader: Reader,
     bus: Bus,
@@ -270,7 +273,7 @@ impl Watched {
     }
 }
 
-/// From the system call on, as the plain hop: the messages are there before.
+/// The latency from the system call on; the messages are prepared, as for the plain hop.
 struct Message {
     messages: Vec<Vec<u8>>,
     socket: UnixStream,
@@ -315,7 +318,7 @@ impl Way for Message {
     }
 }
 
-/// From the call on: it makes an Arrow message of the bar first.
+/// The latency from the call on, including the encoding of the Arrow message.
 struct Library {
     publisher: Publisher,
     watched: Watched,
@@ -383,7 +386,7 @@ fn ingest(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
     check(&market, &mut Reader::open(bus.path())?.start_at(Start::Oldest)?)
 }
 
-/// Reads the day back: every bar, in the order in which it was sent.
+/// Reads the day back and verifies every bar in the order of sending.
 fn check(market: &Market, reader: &mut Reader) -> anyhow::Result<()> {
     let mut read = 0;
     while let Some(event) = reader.poll()? {

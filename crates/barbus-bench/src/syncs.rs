@@ -1,4 +1,4 @@
-//! The file system, with the time that its syncs take.
+//! A `Files` implementation that measures the time of syncs.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use barbus_archive::files::{DiskFiles, Files, NewFile};
 use bytes::Bytes;
 
-/// Counts, in nanoseconds, from when it was made.
+/// Counters in nanoseconds since their creation.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TimedSyncs(Arc<AtomicU64>);
 

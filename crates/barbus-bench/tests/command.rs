@@ -1,4 +1,4 @@
-//! The command by which anybody measures, on a machine where not all is there.
+//! The benchmark command on a machine where some systems are missing.
 
 use std::process::{Command, Output, Stdio};
 
@@ -10,7 +10,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// The daemon and the command line that are measured are built with the benches, and by the same command.
+/// The benchmark contains the daemon and the command line that it measures.
 #[test]
 fn the_command_line_is_in_it() {
     let version = concat!("barbus ", env!("CARGO_PKG_VERSION"), "\n");
@@ -40,7 +40,7 @@ fn what_is_not_there_is_skipped_with_a_word() {
     assert!(text(&output.stdout).contains("skipped: csv, ingest: BARBUS_DATA is not set"));
 }
 
-/// One that is interrupted has no time to put anything away: another process does, when it has ended.
+/// Another process removes the files of an interrupted benchmark.
 #[test]
 fn what_an_ended_process_left_is_removed() {
     let folder = tempfile::tempdir().unwrap();
@@ -65,7 +65,7 @@ fn what_an_ended_process_left_is_removed() {
     assert_eq!(others.map(|path| path.exists()), [true; 2]);
 }
 
-/// Before all is measured in vain.
+/// The command fails before it measures anything.
 #[test]
 fn a_report_that_cannot_be_written_is_told_at_once() {
     let output = bench(&["all", "--json", "/nowhere/all.json"]);

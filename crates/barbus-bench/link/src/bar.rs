@@ -1,16 +1,18 @@
+//! The bar that all systems transport.
+
 use anyhow::bail;
 
-/// Bars of a minute: the symbols take turns.
+/// Symbols of a minute, which take turns.
 pub const SYMBOLS: u64 = 1_024;
 
 /// 2024-07-04 00:00 UTC, milliseconds.
 const FIRST_MS: i64 = 1_720_051_200_000;
 
-/// What is sent: 72 bytes, as a bar of a minute has them. Everything in it follows from its number.
+/// The payload: 72 bytes, like a 1-minute bar. All fields follow from its number.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[repr(C)]
 pub struct Bar {
-    /// Which symbol, below [`SYMBOLS`].
+    /// Index of the symbol, below [`SYMBOLS`].
     pub symbol: u64,
     /// End of the minute, milliseconds since 1970-01-01 UTC.
     pub frame_ms: i64,
@@ -26,7 +28,7 @@ pub struct Bar {
     pub volume: f64,
     /// Turnover.
     pub money: f64,
-    /// Factor of adjustment.
+    /// Adjustment factor.
     pub factor: f64,
 }
 
@@ -37,7 +39,7 @@ impl Bar {
     /// The bar with number `n`.
     #[inline(always)]
     pub fn number(n: u64) -> Self {
-        // By way of a signed number, which the machine converts in one instruction.
+        // A signed number converts to a float in one instruction.
         let x = n as i64 as f64;
         Self {
             symbol: n % SYMBOLS,
@@ -55,7 +57,7 @@ impl Bar {
     /// Fails unless this is the bar with number `n`, in every field.
     #[inline(always)]
     pub fn check(&self, n: u64) -> anyhow::Result<()> {
-        // One branch for all fields: what is measured is the peer.
+        // One branch for all fields keeps the check cheap.
         let difference = self.words().iter().zip(Self::number(n).words()).fold(0, |all, (a, b)| all | (a ^ b));
         if difference == 0 { Ok(()) } else { self.is_not(n) }
     }
@@ -93,10 +95,10 @@ impl Bar {
         bytes
     }
 
-    /// From bytes; fails where there are not just as many as a bar has.
+    /// From bytes; fails if their number is not that of a bar.
     #[inline(always)]
     pub fn from_bytes(bytes: &[u8]) -> anyhow::Result<Self> {
-        let Ok(bytes) = <&[u8; Self::BYTES]>::try_from(bytes) else { bail!("{} bytes are no bar", bytes.len()) };
+        let Ok(bytes) = <&[u8; Self::BYTES]>::try_from(bytes) else { bail!("{} bytes are not a bar", bytes.len()) };
         let mut words = [0; 9];
         for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
             *word = u64::from_ne_bytes(bytes.try_into().expect("eight bytes"));

@@ -1,3 +1,5 @@
+//! The control file by which the two processes of a measure synchronize.
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -5,19 +7,19 @@ use anyhow::ensure;
 use barbus_shm::{Load, Memory, Store, WriteMap, allocate};
 
 const BYTES: u64 = 4096;
-/// Words on cache lines that nothing else is on.
+/// Offsets of the words, each on its own cache line.
 const READY: [usize; 2] = [0, 256];
 const POSITION: usize = 512;
 const FAILED: usize = 768;
 const OVER: usize = 1_024;
 
-/// Makes the file by which two processes of a measure in `directory` find each other.
+/// Creates the control file of a measure in `directory`.
 pub fn prepare(directory: &Path) -> anyhow::Result<()> {
     allocate(&directory.join("control"), BYTES)?;
     Ok(())
 }
 
-/// What the two processes of a measure tell each other beside the peer: that they are ready, and how far the reader has come.
+/// Shared words of the two processes: readiness, the reader's progress, and failure.
 pub(crate) struct Control(WriteMap);
 
 impl Control {
@@ -25,7 +27,7 @@ impl Control {
         Ok(Self(WriteMap::open(&directory.join("control"))?))
     }
 
-    /// Says that side `own` (0 or 1) is ready, and waits for the other.
+    /// Reports that side `own` (0 or 1) is ready and waits for the other side.
     pub(crate) fn meet(&self, own: usize) -> anyhow::Result<()> {
         self.0.words64(READY[own], 1)[0].set_release(1);
         let begun = Instant::now();
@@ -38,13 +40,13 @@ impl Control {
         Ok(())
     }
 
-    /// The reader has read so many bars.
+    /// Stores the number of bars that the reader has read.
     #[inline(always)]
     pub(crate) fn set_position(&self, bars: u64) {
         self.0.words64(POSITION, 1)[0].set_release(bars);
     }
 
-    /// Waits until the reader has read `bars`, and returns how many it has.
+    /// Waits until the reader has read `bars` bars, and returns its progress.
     pub(crate) fn wait_for(&self, bars: u64) -> anyhow::Result<u64> {
         loop {
             let position = self.0.words64(POSITION, 1)[0].get();
@@ -57,12 +59,14 @@ impl Control {
         }
     }
 
-    /// The first process has what it wants to know.
+    /// Reports that the first process has finished.
     pub(crate) fn finish(&self) {
         self.0.words64(OVER, 1)[0].set_release(1);
     }
 
-    /// Waits for that: who closes his end too early may fail the other's last call.
+    /// Waits until the first process has finished.
+    ///
+    /// A side that closes its end too early could fail the other's last call.
     pub(crate) fn wait_until_finished(&self) -> anyhow::Result<()> {
         while self.0.words64(OVER, 1)[0].get() == 0 {
             ensure!(self.0.words64(FAILED, 1)[0].get() == 0, "the other process failed");
@@ -71,7 +75,7 @@ impl Control {
         Ok(())
     }
 
-    /// Nobody need wait for this process any more.
+    /// Reports a failure, so that the other process stops waiting.
     pub(crate) fn fail(&self) {
         self.0.words64(FAILED, 1)[0].set_release(1);
     }

@@ -1,4 +1,4 @@
-//! Which core a thread runs on.
+//! Binds threads to cores.
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
@@ -6,10 +6,10 @@ use nix::unistd::Pid;
 /// The calling thread, for the affinity calls.
 const THIS_THREAD: Pid = Pid::from_raw(0);
 
-/// Binds the calling thread, and threads that it starts from here on, to one core.
+/// Binds the calling thread, and the threads that it starts later, to one core.
 ///
-/// `core` counts the cores that the thread may run on, which a container may have limited. If there
-/// are fewer, the thread runs on the last of them.
+/// `core` counts the cores that the thread may use, which a container may limit.
+/// If there are fewer, the thread runs on the last of them.
 pub fn pin(core: usize) {
     let alone = |core: &usize| {
         let mut set = CpuSet::new();

@@ -1,4 +1,4 @@
-//! What the two processes do. The first has core 0 and the clock, the second has core 1.
+//! The drivers of the two processes: the first has core 0 and the clock, the second core 1.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::{Figures, Job, Measure, Peer, Receiver, Sender, Times, Wait, pin};
 
 /// Bars of a batch.
 const BATCH: u64 = 128;
-/// The reader tells its position as often as this, or eight times a window.
+/// Bars between two reports of the reader's progress, or an eighth of the window.
 const STRIDE: u64 = 4_096;
-/// Pauses of a reader who has found nothing where throughput is measured: about a microsecond.
+/// Spin-loop iterations of a throughput reader after an empty poll, about a microsecond.
 const PAUSES: u32 = 32;
 
-/// Round trips that are made, and those of them that are not counted.
+/// Round trips, and the part of them that is not counted.
 fn round_trips<P: Peer>(peer: &P, wait: Wait) -> (u64, u64) {
     let counted = match wait {
         Wait::Spin => peer.scale().spinning,
@@ -24,7 +24,7 @@ fn round_trips<P: Peer>(peer: &P, wait: Wait) -> (u64, u64) {
     (counted + counted / 10, counted / 10)
 }
 
-/// Time after which whoever began to wait has fallen asleep, also one who looks for a while before.
+/// Time after which a waiting process sleeps, even if it spins for a while first.
 fn nap(wait: Wait) -> Duration {
     match wait {
         Wait::Spin => Duration::ZERO,
@@ -32,7 +32,7 @@ fn nap(wait: Wait) -> Duration {
     }
 }
 
-/// Passes it, without giving the core away.
+/// Spins for this time without yielding the core.
 #[inline(always)]
 fn until_asleep(wait: Wait) {
     if wait == Wait::Sleep {
@@ -49,7 +49,7 @@ fn receive_one(receiver: &mut impl Receiver, n: u64) -> anyhow::Result<()> {
         match receiver.receive(n)? {
             0 => std::hint::spin_loop(),
             count => {
-                ensure!(count == 1, "{count} bars where one was sent");
+                ensure!(count == 1, "{count} bars instead of one");
                 return Ok(());
             }
         }
@@ -78,7 +78,7 @@ pub(crate) fn ping<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) 
     Ok(Figures::OneWay(Times { p50: ns(0.5), p99: ns(0.99), p999: ns(0.999), max: histogram.max() as f64 }))
 }
 
-/// Answers every bar with the same.
+/// Answers every bar with the same bar.
 pub(crate) fn echo<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) -> anyhow::Result<()> {
     pin(1);
     let mut sender = peer.sender(&job.directory, "back", wait)?;
@@ -92,7 +92,7 @@ pub(crate) fn echo<P: Peer>(peer: &P, job: &Job, wait: Wait, control: &Control) 
     control.wait_until_finished()
 }
 
-/// Bars that are counted, and those before: all that the peer holds is written and read once before.
+/// Counted bars, and warm-up bars: as many as the peer holds, so that all its memory is touched.
 fn stream<P: Peer>(peer: &P, job: &Job) -> (u64, u64) {
     let counted = match job.measure {
         Measure::Batches => peer.scale().batched,
@@ -148,7 +148,7 @@ pub(crate) fn read<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::R
     let (mut next, mut told) = (0, 0);
     while next < warm + counted {
         match receiver.receive(next)? {
-            // A reader that looks at each line while it is written slows every peer down, some of them ten times.
+            // Polling each line while it is written slows every peer down, some tenfold.
             0 => (0..PAUSES).for_each(|_| std::hint::spin_loop()),
             count => {
                 next += count;
@@ -159,11 +159,11 @@ pub(crate) fn read<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::R
             }
         }
     }
-    ensure!(next == warm + counted, "{next} bars where {} were sent", warm + counted);
+    ensure!(next == warm + counted, "{next} bars of {} sent", warm + counted);
     control.wait_until_finished()
 }
 
-/// Sends, and receives afterwards, with nobody else.
+/// Sends and then receives, in one process.
 pub(crate) fn both<P: Peer>(peer: &P, job: &Job, bars: u64, reads: bool) -> anyhow::Result<()> {
     let mut sender = peer.sender(&job.directory, "out", Wait::Spin)?;
     let mut receiver = peer.receiver(&job.directory, "out", Wait::Spin)?;
@@ -176,7 +176,7 @@ pub(crate) fn both<P: Peer>(peer: &P, job: &Job, bars: u64, reads: bool) -> anyh
     let mut next = 0;
     while reads && next < bars {
         let count = receiver.receive(next)?;
-        ensure!(count > 0, "{next} bars where {bars} were sent");
+        ensure!(count > 0, "{next} bars of {bars} sent");
         next += count;
     }
     Ok(())

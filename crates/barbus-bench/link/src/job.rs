@@ -1,3 +1,5 @@
+//! Jobs, results and descriptions that the processes of a measure exchange as JSON.
+
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -5,85 +7,87 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AnyPeer, Measure};
 
-/// Which of a measure's processes this is.
+/// The role of a process in a measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
-    /// What the peer needs besides: it lives until its standard input ends.
+    /// The peer's server; it lives until its standard input ends.
     Server,
-    /// Sends first, on core 0, and has the clock.
+    /// Sends first, on core 0, and measures the time.
     First,
     /// Receives first, on core 1.
     Second,
-    /// Both ends in one process without a clock, for whoever counts what it does: sends so many bars, and then receives them if it `reads`.
+    /// Both ends in one process without a clock, for instruction counts.
+    ///
+    /// It sends `bars` bars and then receives them if `reads` is set.
     Both {
-        /// Bars, no more than the peer holds.
+        /// Number of bars, at most as many as the peer holds.
         bars: u64,
-        /// Whether they are received as well.
+        /// Whether the bars are received as well.
         reads: bool,
     },
 }
 
-/// What a process of a measure is to do.
+/// The job of one process of a measure.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     /// Name of the peer.
     pub peer: String,
-    /// What is measured.
+    /// The measure.
     pub measure: Measure,
-    /// Which process.
+    /// The role of the process.
     pub role: Role,
-    /// Where the peer's files are.
+    /// The directory of the peer's files.
     pub directory: PathBuf,
 }
 
-/// What a measure found.
+/// The result of a measure.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Figures {
-    /// One bar, one way.
+    /// Latency of one bar, one way.
     OneWay(Times),
-    /// Bars a second.
+    /// Throughput.
     Rate {
-        /// How many were sent and read.
+        /// Bars sent and read.
         bars: u64,
-        /// How many of them a second.
+        /// Bars per second.
         per_second: f64,
     },
 }
 
-/// Nanoseconds.
+/// Latencies in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Times {
-    /// Half of them were faster.
+    /// The median.
     pub p50: f64,
-    /// 99 % of them.
+    /// The 99th percentile.
     pub p99: f64,
-    /// 99.9 % of them.
+    /// The 99.9th percentile.
     pub p999: f64,
-    /// The slowest.
+    /// The maximum.
     pub max: f64,
 }
 
 impl Times {
-    /// With their names.
+    /// The values with their names.
     pub fn named(&self) -> [(&'static str, f64); 4] {
         [("p50", self.p50), ("p99", self.p99), ("p99.9", self.p999), ("max", self.max)]
     }
 }
 
-/// What a program says of a peer that it has.
+/// The description of a peer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct About {
     /// Its name.
     pub name: String,
     /// Version and settings.
     pub settings: String,
-    /// Why it cannot be measured here.
+    /// The reason if the peer cannot be measured here.
     pub missing: Option<String>,
-    /// What it can do.
+    /// The supported measures.
     pub measures: Vec<Measure>,
 }
 
-/// What there is to say of `peer`.
+/// The description of `peer`.
 pub fn about(peer: &dyn AnyPeer) -> About {
     About {
         name: peer.name().into(),
@@ -93,7 +97,9 @@ pub fn about(peer: &dyn AnyPeer) -> About {
     }
 }
 
-/// Does `job` (JSON) with the one of `peers` that it names; what the first process found goes to standard output, as JSON.
+/// Runs `job` (JSON) with the peer that it names.
+///
+/// The first process prints its result as JSON.
 pub fn side(peers: &[Box<dyn AnyPeer>], job: &str) -> anyhow::Result<()> {
     let job: Job = serde_json::from_str(job)?;
     let peer = peers.iter().find(|peer| peer.name() == job.peer).with_context(|| format!("no peer {:?}", job.peer))?;
@@ -103,7 +109,7 @@ pub fn side(peers: &[Box<dyn AnyPeer>], job: &str) -> anyhow::Result<()> {
         until_the_end_of_input();
         return Ok(());
     }
-    // Who spins does not notice that nobody waits for him any more.
+    // A spinning process would not notice that its parent has ended.
     std::thread::spawn(|| {
         until_the_end_of_input();
         std::process::exit(1);

@@ -1,3 +1,5 @@
+//! Starts the processes of a measure and collects the result.
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -8,13 +10,13 @@ use anyhow::{Context, bail, ensure};
 
 use crate::{Figures, Job, Measure, Role, prepare, scratch};
 
-/// No measure takes as long.
+/// Time limit of a measure.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// A process that does not outlive its value: it ends when its standard input does.
+/// A child process that ends with this value, because its standard input closes.
 struct Process {
     child: Child,
-    /// Not the child's own: a wait would close it.
+    /// Kept apart from the child, because waiting for the child would close it.
     input: Option<ChildStdin>,
 }
 
@@ -41,7 +43,7 @@ fn start(program: &Path, job: &Job) -> anyhow::Result<Process> {
     Ok(Process { child, input })
 }
 
-/// Measures the peer `name` of `program` once, in processes of their own.
+/// Measures the peer `name` of `program` once, in child processes.
 pub fn measure(program: &Path, name: &str, measure: Measure) -> anyhow::Result<Figures> {
     measured(program, name, measure).with_context(|| format!("{name}: {measure:?}"))
 }
@@ -60,7 +62,7 @@ fn measured(program: &Path, name: &str, measure: Measure) -> anyhow::Result<Figu
     let mut second = start(program, &job(Role::Second))?;
     let mut first = start(program, &job(Role::First))?;
     let mut output = first.child.stdout.take().context("it was piped")?;
-    // The first process says what it saw when it is through; nothing here runs meanwhile.
+    // The first process prints its result at the end; this process only waits.
     let (through, heard) = mpsc::channel();
     std::thread::spawn(move || {
         let mut text = String::new();
@@ -74,7 +76,7 @@ fn measured(program: &Path, name: &str, measure: Measure) -> anyhow::Result<Figu
             Err(_) if second.child.try_wait()?.is_some_and(|status| !status.success()) => {
                 bail!("the second process failed")
             }
-            Err(_) => ensure!(begun.elapsed() < PATIENCE, "not through after {PATIENCE:?}"),
+            Err(_) => ensure!(begun.elapsed() < PATIENCE, "not finished after {PATIENCE:?}"),
         }
     };
     ensure!(first.child.wait()?.success(), "the first process failed");

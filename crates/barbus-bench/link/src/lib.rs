@@ -1,8 +1,11 @@
-//! Measures between two processes, each on a core of its own: the trait of what is measured, and the drivers that measure it.
+//! Measures a system between two processes, each on its own core.
 //!
-//! A system is added by an implementation of [`Peer`]: how a sender and a receiver of [`Bar`]s are opened, in which settings, and what it can do.
-//! Everything else is the same for all: [`measure`] starts the two processes (the program itself, with the subcommand that ends in [`side`]),
-//! which drive the peer and check every bar that arrives.
+//! A system implements [`Peer`]: how to open a sender and a receiver of [`Bar`]s, its settings, and
+//! the measures that it supports.
+//! Everything else is common to all systems.
+//! [`measure`] starts the two processes, which are the program itself with a subcommand that calls
+//! [`side`].
+//! They drive the peer and verify every bar that arrives.
 #![forbid(unsafe_code)]
 
 mod bar;

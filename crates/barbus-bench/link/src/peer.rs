@@ -1,3 +1,5 @@
+//! The traits that a system implements to be measured.
+
 use std::any::Any;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,12 +11,12 @@ use crate::control::Control;
 use crate::drive;
 use crate::{Figures, Job, Role};
 
-/// What is measured between two processes.
+/// A measure between two processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Measure {
-    /// One bar, there and back again, both spinning; half of a round trip.
+    /// Half of a round trip of one bar; both processes spin.
     OneWay,
-    /// The same; the other one has fallen asleep in the kernel whenever a bar is sent.
+    /// The same, but the receiver sleeps in the kernel whenever a bar is sent.
     OneWayAsleep,
     /// Bars published one by one, with a reader that keeps up.
     OneByOne,
@@ -22,25 +24,25 @@ pub enum Measure {
     Batches,
 }
 
-/// How a receiver waits, and whether a sender has to wake it.
+/// How a receiver waits; a sleeping one must be woken by the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wait {
-    /// It looks again and again.
+    /// It spins.
     Spin,
-    /// The kernel wakes it.
+    /// It sleeps in the kernel.
     Sleep,
 }
 
-/// How much is sent in a round, for a measure to take about a second.
+/// Amounts of a round, so that each measure takes about a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scale {
     /// Round trips, both spinning.
     pub spinning: u64,
     /// Round trips, both asleep.
     pub asleep: u64,
-    /// Bars, one by one.
+    /// Single bars.
     pub one_by_one: u64,
-    /// Bars, in batches.
+    /// Bars in batches.
     pub batched: u64,
 }
 
@@ -52,38 +54,40 @@ impl Default for Scale {
 
 /// A way to send bars from one process to another.
 pub trait Peer {
-    /// Its sending end.
+    /// The sending end.
     type Sender: Sender;
-    /// Its receiving end.
+    /// The receiving end.
     type Receiver: Receiver;
 
-    /// What it is called in the table.
+    /// The name in the table.
     fn name(&self) -> &'static str;
 
-    /// Version and settings, for the reader of the table.
+    /// Version and settings, shown below the table.
     fn settings(&self) -> String;
 
-    /// Why it cannot be measured here, where it cannot.
+    /// The reason if the peer cannot be measured here.
     fn missing(&self) -> Option<String> {
         None
     }
 
-    /// What it can do.
+    /// The supported measures.
     fn measures(&self) -> &'static [Measure];
 
-    /// How much to send.
+    /// The amounts to send.
     fn scale(&self) -> Scale {
         Scale::default()
     }
 
-    /// Bars that it holds before it overwrites what a slow reader has not read; `None` where its sender waits by itself.
+    /// Bars that the peer holds before it overwrites unread ones.
     ///
-    /// The driver then keeps the sender from being more than half of that ahead of the reader, the same way for all.
+    /// `None` if its sender waits by itself.
+    ///
+    /// The driver keeps the sender at most half of that ahead of the reader.
     fn capacity(&self) -> Option<u64> {
         None
     }
 
-    /// Starts what has to run besides sender and receiver; it ends when the value is dropped.
+    /// Starts a server that the peer needs; dropping the value ends it.
     fn server(&self, _directory: &Path) -> anyhow::Result<Option<Box<dyn Any>>> {
         Ok(None)
     }
@@ -91,16 +95,18 @@ pub trait Peer {
     /// Opens the sending end of the channel `name` in `directory`, before any receiver of it.
     fn sender(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<Self::Sender>;
 
-    /// Opens the receiving end: it waits for its sender, see [`until`].
+    /// Opens the receiving end, which waits for its sender, see [`until`].
     fn receiver(&self, directory: &Path, name: &str, wait: Wait) -> anyhow::Result<Self::Receiver>;
 }
 
 /// The sending end.
 pub trait Sender {
-    /// Sends [`crate::Bar::number`]`(n)`, so that a receiver finds it when this returns (and wakes it, if it was opened to sleep).
+    /// Sends [`crate::Bar::number`]`(n)`; a receiver can read it when this returns.
+    ///
+    /// It wakes a receiver that was opened to sleep.
     fn send(&mut self, n: u64) -> anyhow::Result<()>;
 
-    /// Sends the bars with numbers from `first` at once, where there is a way to do so.
+    /// Sends the bars with numbers from `first` on as one batch, if the peer supports that.
     fn send_batch(&mut self, first: u64, count: u64) -> anyhow::Result<()> {
         (first..first + count).try_for_each(|n| self.send(n))
     }
@@ -108,13 +114,13 @@ pub trait Sender {
 
 /// The receiving end.
 pub trait Receiver {
-    /// Takes what there is, checks that it is the bars with numbers from `next` on, in every field, and says how many there were.
+    /// Receives available bars, verifies them from number `next` on, and counts them.
     ///
-    /// Opened to spin it returns 0 where there is nothing; opened to sleep it may wait for a while.
+    /// A spinning receiver returns 0 if there is nothing; a sleeping one may wait for a while.
     fn receive(&mut self, next: u64) -> anyhow::Result<u64>;
 }
 
-/// Tries until it works, for as long as a process takes to start.
+/// Retries until success, for as long as a process may take to start.
 pub fn until<T, E: Into<anyhow::Error>>(mut attempt: impl FnMut() -> Result<T, E>) -> anyhow::Result<T> {
     let begun = Instant::now();
     loop {
@@ -126,7 +132,7 @@ pub fn until<T, E: Into<anyhow::Error>>(mut attempt: impl FnMut() -> Result<T, E
     }
 }
 
-/// A [`Peer`] without its types; every peer is one.
+/// The object-safe form of [`Peer`], implemented for every peer.
 pub trait AnyPeer {
     /// [`Peer::name`].
     fn name(&self) -> &'static str;
@@ -138,7 +144,7 @@ pub trait AnyPeer {
     fn measures(&self) -> &'static [Measure];
     /// [`Peer::server`].
     fn server(&self, directory: &Path) -> anyhow::Result<Option<Box<dyn Any>>>;
-    /// Does one side of a measure; the side that has the clock says what it saw.
+    /// Runs one side of a measure; the side with the clock returns the result.
     fn run(&self, job: &Job) -> anyhow::Result<Option<Figures>>;
 }
 

@@ -1,4 +1,4 @@
-//! Directories for what a measurement writes, in shared memory where there is room.
+//! Temporary directories of a benchmark, in shared memory if there is room.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 const MEMORY: &str = "/dev/shm";
-/// More bytes than any measurement has there at once.
+/// More bytes than any measure needs there at once.
 const ROOM: u64 = 2 << 30;
 
-/// Where [`scratch`] makes its directories.
+/// The parent of the directories that [`scratch`] creates.
 ///
-/// Shared memory, because the limits that results are compared with involve no disk either. In a
-/// container with little of it, the directory for temporary files.
+/// It is shared memory, because the limits of the machine involve no disk either.
+/// In a container with little shared memory it is the directory for temporary files.
 pub fn scratch_place() -> PathBuf {
     let room = nix::sys::statvfs::statvfs(MEMORY).map_or(0, |found| found.blocks_available() * found.fragment_size());
     if room >= ROOM { MEMORY.into() } else { std::env::temp_dir() }
@@ -25,17 +25,17 @@ pub fn scratch() -> anyhow::Result<tempfile::TempDir> {
     made.with_context(|| place.display().to_string())
 }
 
-/// Prefix of the names of a process's directories.
+/// Prefix of the directories of a process.
 fn prefix(pid: u32) -> String {
     format!("barbus-bench-{pid}-")
 }
 
-/// Prefix of the names of files that a peer makes in shared memory, beside `directory`.
+/// Prefix of the files that a peer creates in shared memory, beside `directory`.
 pub fn beside(directory: &str) -> String {
     directory.replace('-', "_")
 }
 
-/// Removes the directories that process `pid` has left; `pid` has ended.
+/// Removes the directories of the process `pid`, which has ended.
 ///
 /// An interrupted process leaves hundreds of megabytes in memory.
 pub fn sweep(pid: u32) {

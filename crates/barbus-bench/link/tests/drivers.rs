@@ -1,4 +1,4 @@
-//! The drivers believe nobody: what is lost or changed on the way makes the measure fail.
+//! The drivers verify every record: a lost or changed bar fails the measure.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -8,7 +8,7 @@ use barbus_bench_link::{
     AnyPeer, Bar, Figures, Job, Measure, Peer, Receiver, Role, Scale, Sender, Wait, prepare, until,
 };
 
-/// A socket, and the number of a bar that does not come as it was sent.
+/// A socket, and the number of a bar that is lost or changed on the way.
 #[derive(Clone, Copy, Default)]
 struct Socket {
     changed: Option<u64>,

@@ -1,3 +1,5 @@
+//! Aeron IPC as a peer.
+
 use std::any::Any;
 use std::path::Path;
 use std::time::Duration;
@@ -7,9 +9,9 @@ use barbus_bench_link::{AnyPeer, Bar, Measure, Peer, Receiver, Sender, Wait, unt
 use rusteron_client::{AERON_IPC_STREAM, Aeron, AeronExclusivePublication, AeronImage, AeronSubscription, Handlers};
 use rusteron_media_driver::testing::EmbeddedDriver;
 
-/// Bytes of a term; the publication waits for a reader that is half of it behind.
+/// Bytes of a term; the publication waits for a reader that is half a term behind.
 const TERM: usize = 64 << 20;
-/// Fragments that a poll may take.
+/// Maximum fragments of one poll.
 const POLL: usize = 256;
 
 pub(crate) fn all() -> [Box<dyn AnyPeer>; 1] {

@@ -1,3 +1,5 @@
+//! bcast as a peer.
+
 use std::path::Path;
 
 use barbus_bench_link::{AnyPeer, Bar, Measure, Peer, Receiver, Sender, Wait, until};
@@ -5,7 +7,7 @@ use bcast::{HEADER_SIZE, MappedReader, MappedWriter};
 
 /// Bytes of the ring; a bar takes 80 of them.
 const BYTES: usize = 8 << 20;
-/// Bars that a look may take.
+/// Maximum bars of one poll.
 const POLL: usize = 256;
 
 pub(crate) fn all() -> [Box<dyn AnyPeer>; 1] {

@@ -1,3 +1,5 @@
+//! iceoryx2 as a peer.
+
 use std::any::Any;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use iceoryx2::prelude::*;
 
 type Payload = [u64; 9];
 
-/// Samples that wait for a slow subscriber, whom the publisher then waits for.
+/// Samples in the buffer of a subscriber; the publisher waits while it is full.
 const BUFFER: usize = 1_024;
 
 pub(crate) fn all() -> [Box<dyn AnyPeer>; 1] {
@@ -75,7 +77,9 @@ impl Peer for Iceoryx {
     }
 }
 
-/// Everything of iceoryx2 lies where the measure's other files are, but for the segments of memory, which have a prefix of their own.
+/// A configuration that keeps iceoryx2's files in the directory of the measure.
+///
+/// Its memory segments are elsewhere and get a prefix.
 fn open(directory: &Path) -> anyhow::Result<Node<ipc::Service>> {
     set_log_level(LogLevel::Error);
     let mut config = Config::default();
@@ -96,7 +100,7 @@ fn prefix(directory: &Path) -> anyhow::Result<String> {
     Ok(format!("{}_", beside(&own)))
 }
 
-/// Files of that prefix that it leaves in shared memory; they go when the measure is over.
+/// Removes the files with that prefix from shared memory at the end of the measure.
 struct Remains(String);
 
 impl Drop for Remains {
@@ -133,7 +137,7 @@ struct IceoryxSender {
 impl Sender for IceoryxSender {
     #[inline(always)]
     fn send(&mut self, n: u64) -> anyhow::Result<()> {
-        // At first the subscriber has not taken its end of the connection, and a full buffer then takes no sample.
+        // A full buffer accepts no sample before the subscriber has connected.
         while self.publisher.loan_uninit()?.write_payload(Bar::number(n).words()).send()? == 0 {
             std::hint::spin_loop();
         }

@@ -1,6 +1,6 @@
-//! The systems that barbus is measured against, each behind [`barbus_bench_link::Peer`]: `barbus-bench` runs this program.
+//! The other systems that `barbus-bench` measures, each behind [`barbus_bench_link::Peer`].
 //!
-//! `list` tells what there is, as JSON; `side JOB` is one of the processes of a measure.
+//! `list` prints the available systems as JSON; `side JOB` runs one process of a measure.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "aeron")]

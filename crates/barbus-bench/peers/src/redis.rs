@@ -1,3 +1,5 @@
+//! Redis pub/sub and Streams as peers.
+
 use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +9,7 @@ use barbus_bench_link::{AnyPeer, Bar, Measure, Peer, Receiver, Scale, Sender, Wa
 use redis::{Client, Connection, Value};
 
 const SERVER: &str = "redis-server";
-/// Entries that a look at a stream may take.
+/// Maximum entries of one read of a stream.
 const POLL: u64 = 256;
 
 pub(crate) fn all() -> [Box<dyn AnyPeer>; 2] {
@@ -15,7 +17,7 @@ pub(crate) fn all() -> [Box<dyn AnyPeer>; 2] {
 }
 
 struct Redis {
-    /// A stream, instead of pub/sub.
+    /// Whether to use a stream instead of pub/sub.
     stream: bool,
 }
 
@@ -132,12 +134,12 @@ impl RedisSender {
         command
     }
 
-    /// Of `PUBLISH` it is the number of receivers, of `XADD` the entry's id.
+    /// The answer to `PUBLISH` is the number of receivers, to `XADD` the entry's id.
     fn check(&self, reply: &Value) -> anyhow::Result<()> {
         match reply {
             Value::Int(1) if !self.stream => Ok(()),
             Value::BulkString(_) if self.stream => Ok(()),
-            other => bail!("the server answers {other:?}"),
+            other => bail!("unexpected answer of the server: {other:?}"),
         }
     }
 }
@@ -162,7 +164,7 @@ impl Sender for RedisSender {
 struct RedisReceiver {
     connection: Connection,
     name: String,
-    /// Of a stream: the id of the last entry read.
+    /// The id of the last entry read, for a stream.
     last: Option<String>,
 }
 
@@ -171,14 +173,14 @@ impl Receiver for RedisReceiver {
         let Some(last) = &mut self.last else {
             let bytes = match self.connection.recv_response()? {
                 Value::Array(parts) | Value::Push { data: parts, .. } => parts.into_iter().nth(2),
-                other => bail!("the server sends {other:?}"),
+                other => bail!("unexpected message of the server: {other:?}"),
             };
             let Some(Value::BulkString(bytes)) = bytes else { bail!("a message without bytes") };
             return Bar::from_bytes(&bytes)?.check(next).map(|()| 1);
         };
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(POLL).arg("BLOCK").arg(100).arg("STREAMS").arg(&self.name).arg(last.as_str());
-        /// Streams, their entries, the entries' fields and values.
+        /// Streams, their entries, and the entries' fields and values.
         type Reply = Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>;
         let Some(mut streams) = command.query::<Option<Reply>>(&mut self.connection)? else { return Ok(0) };
         let (_, entries) = streams.pop().context("a reply without a stream")?;

@@ -1,13 +1,15 @@
+//! ringfire as a peer, in three settings.
+
 use std::path::Path;
 
 use anyhow::ensure;
 use barbus_bench_link::{AnyPeer, Bar, Measure, Peer, Receiver, Sender, Wait, until};
 use ringfire::{FlowControl, FutexWait, RingConsumer, RingProducer, RingProducerBuilder};
 
-/// Records of a ring as large as barbus's, which is the quickest here as well, and of the one that its documentation shows.
+/// Records of a ring as large as barbus's, and of the ring that ringfire's documentation shows.
 const LARGE: u64 = 1 << 22;
 const SMALL: u64 = 1 << 16;
-/// Records that a look may take.
+/// Maximum records of one poll.
 const POLL: usize = 256;
 
 pub(crate) fn all() -> [Box<dyn AnyPeer>; 3] {
@@ -22,7 +24,7 @@ pub(crate) fn all() -> [Box<dyn AnyPeer>; 3] {
 struct Ringfire {
     name: &'static str,
     capacity: u64,
-    /// Its own back-pressure, by a word in the ring that the reader stores for each record.
+    /// Uses ringfire's own back-pressure: the reader stores a word for each record.
     lossless: bool,
 }
 

@@ -1,3 +1,5 @@
+//! Growth with the rows of a block: publishing and catching up.
+
 use anyhow::ensure;
 use barbus::Row;
 use barbus_ring::{Polled, Ring, RingReader, RingStart, Spec};
@@ -8,7 +10,7 @@ use crate::filling::{append_all, persist};
 
 const ROWS: [(u32, &str); 7] =
     [(64, "64"), (256, "256"), (1_024, "1 k"), (4_096, "4 k"), (16_384, "16 k"), (65_536, "64 k"), (262_144, "256 k")];
-/// Rows of the ring, in whatever blocks.
+/// Rows of the ring for every block size.
 const RING: u64 = 1 << 19;
 
 pub(super) fn plot() -> Plot {
@@ -28,10 +30,10 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
         let directory = scratch()?;
         let path = directory.path().join("ring");
         let blocks = (RING / u64::from(rows_per_block)) as u32;
-        // With room for the blocks that may not be used again yet.
+        // Some blocks cannot be reused yet, so the ring has room for them.
         let mut writer = ring_of(&path, Spec { blocks: blocks + 4, rows_per_block, ..Spec::default() })?;
         let count = RING / 2;
-        // Once around: pages that are there already are measured.
+        // One pass over the ring first, so that no page fault is measured.
         let mut first = 0;
         while first < u64::from(blocks + 4) * x as u64 {
             for i in first..first + count {

@@ -1,4 +1,4 @@
-//! Readers as processes of their own.
+//! Many reader processes, and their memory.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,22 +12,25 @@ use barbus_ring::{Polled, Ring, RingReader};
 use super::check;
 use barbus_bench_link::pin;
 
-/// What a reader does.
+/// The task of a reader process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Task {
-    /// Looks into a ring every ten milliseconds.
+    /// Polls a ring every ten milliseconds.
     PollRing,
-    /// Looks into a bus every ten milliseconds.
+    /// Polls a bus every ten milliseconds.
     Poll,
     /// Sleeps until the writer wakes it.
     Sleep,
-    /// Reads all that there is, and stays.
+    /// Reads all bars and stays attached.
     Stay,
 }
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A reader process: says when it is there, reads the rows `from..to`, checks each, says so, and stays until its input ends.
+/// The body of a reader process.
+///
+/// It reports that it is attached, reads and verifies the rows `from..to`, reports again, and stays
+/// until its standard input ends.
 pub(crate) fn attend(task: Task, path: &Path, from: u64, to: u64) -> anyhow::Result<()> {
     let mut next = from;
     if task == Task::PollRing {
@@ -83,20 +86,20 @@ fn say(word: &str) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Many readers.
+/// A set of reader processes.
 pub(super) struct Crowd {
     readers: Vec<(Child, Option<ChildStdin>, BufReader<ChildStdout>)>,
 }
 
 impl Crowd {
-    /// Starts `count` readers of the rows `from..to`, and waits until each is there.
+    /// Starts `count` readers of the rows `from..to` and waits until each is attached.
     pub(super) fn start(count: usize, task: Task, path: &Path, from: u64, to: u64) -> anyhow::Result<Self> {
         let mut crowd = Self { readers: Vec::with_capacity(count) };
         crowd.grow(count, task, path, from, to)?;
         Ok(crowd)
     }
 
-    /// Starts more of them.
+    /// Starts further readers.
     pub(super) fn grow(&mut self, to_count: usize, task: Task, path: &Path, from: u64, to: u64) -> anyhow::Result<()> {
         let known = self.readers.len();
         let task = clap::ValueEnum::to_possible_value(&task).context("every task has a name")?;
@@ -115,12 +118,14 @@ impl Crowd {
         self.readers[known..].iter_mut().try_for_each(|reader| heard(&mut reader.2, "here"))
     }
 
-    /// Waits until those from number `known` on have read everything.
+    /// Waits until the readers from index `known` on have read everything.
     pub(super) fn read(&mut self, known: usize) -> anyhow::Result<()> {
         self.readers[known..].iter_mut().try_for_each(|reader| heard(&mut reader.2, "done"))
     }
 
-    /// Bytes of memory that this process and the readers have: all, and what of it is shared memory. What is shared counts once.
+    /// Memory in bytes of this process and the readers: in total, and the shared part.
+    ///
+    /// Shared memory counts once.
     pub(super) fn memory(&self) -> anyhow::Result<(u64, u64)> {
         let pids = self.readers.iter().map(|(child, ..)| child.id()).chain([std::process::id()]);
         pids.map(memory_of).try_fold((0, 0), |sum, one| one.map(|one| (sum.0 + one.0, sum.1 + one.1)))
@@ -129,7 +134,7 @@ impl Crowd {
 
 impl Drop for Crowd {
     fn drop(&mut self) {
-        // The end of their input is theirs; one that failed is gone already.
+        // Closing the input ends a reader; a failed one has ended already.
         self.readers.iter_mut().for_each(|(_, stdin, _)| drop(stdin.take()));
         for (child, ..) in &mut self.readers {
             let _ = child.kill();

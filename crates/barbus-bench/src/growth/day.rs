@@ -1,3 +1,5 @@
+//! Growth with the bars of a day: flush, file size, first answer, reading.
+
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -8,7 +10,7 @@ use super::plot::{Panel, Plot};
 use super::{Worked, bus, name, scratch, writer_of};
 
 const MINUTES: usize = 250;
-/// Symbols, of which each has as many bars: a day of so many bars.
+/// Symbols of a day; each has the same number of bars.
 const SYMBOLS: [(usize, &str); 5] = [(40, "10 k"), (200, "50 k"), (800, "200 k"), (4_000, "1 M"), (20_000, "5 M")];
 
 pub(super) fn plot() -> Plot {
@@ -40,7 +42,7 @@ pub(super) fn round(plot: &mut Plot, round: usize) -> anyhow::Result<()> {
         let x = bars as f64;
 
         let worked = Worked::start();
-        let last = Reader::open(bus.path())?.latest(&name(symbols - 1))?.context("it is there")?;
+        let last = Reader::open(bus.path())?.latest(&name(symbols - 1))?.context("no bar")?;
         plot.add(2, "Reader::open, latest", x, worked.ns() / 1e6);
         ensure!((last.close, last.frame_ms) == (market.close(symbols - 1), market.frame_ms()), "{last:?}");
         let mut reader = Reader::open(bus.path())?.start_at(Start::Today)?;
@@ -60,7 +62,7 @@ pub(super) fn round(plot: &mut Plot, round: usize) -> anyhow::Result<()> {
         plot.add(0, "Writer::close_day, Writer::flush", x, start.elapsed().as_secs_f64() * 1e3);
         let file = bus.archive().join(format!("{day}.parquet"));
         plot.add(1, "size", x, std::fs::metadata(&file)?.len() as f64 / x);
-        // The flush has read it back and compared; that every bar is there is counted once more.
+        // The flush has verified the file; the replay counts its bars once more.
         if round == 0 {
             let mut replay = bus.replay(day, day)?;
             let mut replayed = 0;

@@ -1,3 +1,5 @@
+//! Simulated bars for the growth measures.
+
 use std::sync::Arc;
 
 use arrow::array::{
@@ -7,7 +9,7 @@ use arrow::datatypes::Int32Type;
 
 use super::{MIDNIGHT_MS, MINUTE_MS, name};
 
-/// Prices that walk at random by cents, and volumes by the hundred: something for a compressor to do.
+/// Prices that walk at random by cents and volumes in hundreds, so that compression has work.
 pub(super) struct Market {
     names: ArrayRef,
     /// In cents.
@@ -41,7 +43,7 @@ impl Market {
         MIDNIGHT_MS + self.minute * MINUTE_MS
     }
 
-    /// A bar of every symbol, a minute later.
+    /// Advances by a minute and returns a bar of every symbol.
     pub(super) fn next_minute(&mut self) -> RecordBatch {
         self.minute += 1;
         let symbols = self.closes.len();

@@ -1,5 +1,6 @@
-//! How costs grow: with readers, symbols, rows of a block, the ring's size and the day's. Every point is the median of some rounds; its bars and
-//! rows are checked.
+//! The command `growth`: how costs grow with readers, symbols, block, ring and day size.
+//!
+//! Every point is the median of several rounds, and every bar and row is verified.
 
 mod block;
 mod crowd;
@@ -26,24 +27,24 @@ use plot::Plot;
 
 use barbus_bench_link::{pin, scratch, unpin};
 
-/// What is measured, and where it goes.
+/// Options of the command `growth`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Rounds; medians are drawn, with the lowest and the highest.
+    /// Rounds; plots show medians with the lowest and the highest figure.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Writes the figures as JSON.
+    /// File for the figures as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Writes the plots into this folder, as SVG.
+    /// Folder for the plots as SVG.
     #[arg(long)]
     plots: Option<PathBuf>,
-    /// Only these.
+    /// Only these parts.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Axis>,
 }
 
-/// With what costs grow.
+/// The quantity that grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Axis {
     /// Attached readers.
@@ -58,7 +59,7 @@ enum Axis {
     Day,
 }
 
-/// An empty plot, and what adds a round's figures to it.
+/// An empty plot, and the function that adds a round's figures to it.
 type Measure = (Axis, fn() -> Plot, fn(&mut Plot, usize) -> anyhow::Result<()>);
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -93,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A bus with these sizes, open around the clock.
+/// A bus with these sizes and a calendar that is always open.
 fn bus(directory: &TempDir, ring_bytes: u64, symbols: u32) -> anyhow::Result<Bus> {
     let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "24x7".into(), preset: None })?;
     let settings = bus.path().join("bus.toml");
@@ -119,7 +120,7 @@ fn name(symbol: usize) -> String {
     format!("{symbol:06}.XSHE")
 }
 
-/// Row `i` of a day, to be known again by its number; up to 5.9 million are of one day.
+/// Row `i` of a day, identified by its values; up to 5.9 million rows are of one day.
 #[inline]
 fn row(i: u64) -> Row {
     let price = i as f64 + 0.5;
@@ -137,7 +138,7 @@ fn row(i: u64) -> Row {
     }
 }
 
-/// That `rows` are those from number `from` on.
+/// Verifies that `rows` are those from number `from` on.
 fn check(rows: &[Row], from: u64) -> anyhow::Result<()> {
     for (found, i) in rows.iter().zip(from..) {
         let wanted = row(i);
@@ -148,7 +149,7 @@ fn check(rows: &[Row], from: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A ring of its own with an open day and the symbols of [`row`].
+/// A ring with an open day and the symbols of [`row`].
 fn ring_of(path: &Path, spec: Spec) -> anyhow::Result<RingWriter> {
     create(path, &spec)?;
     let mut writer = RingWriter::open(path)?;
@@ -159,7 +160,7 @@ fn ring_of(path: &Path, spec: Spec) -> anyhow::Result<RingWriter> {
     Ok(writer)
 }
 
-/// Becomes the writer of a bus, on core 0; the writer's own threads may have the others.
+/// Opens the writer of a bus on core 0; its other threads may use the other cores.
 fn writer_of(bus: &Bus) -> anyhow::Result<Writer> {
     unpin();
     let writer = Writer::open(bus)?;
@@ -167,7 +168,7 @@ fn writer_of(bus: &Bus) -> anyhow::Result<Writer> {
     Ok(writer)
 }
 
-/// Processor time of the measuring thread since a moment, without what other programs take.
+/// Processor time of the measuring thread, which excludes other programs.
 struct Worked(TimeSpec);
 
 impl Worked {

@@ -1,3 +1,5 @@
+//! Plots of the growth measures as SVG.
+
 use std::fmt::Write;
 use std::ops::Range;
 use std::path::Path;
@@ -8,7 +10,7 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::*;
 use serde::Serialize;
 
-/// What is drawn into one file: panels side by side over the same axis.
+/// The content of one file: panels side by side over the same axis.
 #[derive(Debug)]
 pub(super) struct Plot {
     /// Name of the file.
@@ -16,7 +18,7 @@ pub(super) struct Plot {
     pub(super) title: &'static str,
     /// Title of the horizontal axis.
     pub(super) x: &'static str,
-    /// Where measures are, and how they are written there. The axis is logarithmic.
+    /// Measured values and their labels. The axis is logarithmic.
     pub(super) ticks: Vec<(f64, &'static str)>,
     pub(super) panels: Vec<Panel>,
 }
@@ -25,7 +27,7 @@ pub(super) struct Plot {
 pub(super) struct Panel {
     pub(super) title: &'static str,
     pub(super) unit: &'static str,
-    /// Whether the vertical axis is logarithmic; else it begins at 0.
+    /// Whether the vertical axis is logarithmic; otherwise it begins at 0.
     pub(super) log: bool,
     pub(super) series: Vec<Series>,
 }
@@ -42,7 +44,7 @@ struct Point {
     rounds: Vec<f64>,
 }
 
-/// A point, for those who draw themselves.
+/// A point for the JSON output.
 #[derive(Debug, Serialize)]
 pub(super) struct Line {
     plot: &'static str,
@@ -77,7 +79,7 @@ impl Point {
     }
 }
 
-/// An axis with ticks where one wants them.
+/// An axis with explicit ticks.
 struct Axis {
     range: Range<f64>,
     ticks: Vec<f64>,
@@ -101,7 +103,7 @@ impl Ranged for Axis {
     }
 }
 
-/// Told apart by those who see no red or no green as well, and on paper by their marks.
+/// Colors that are distinct for color-blind readers, with marks that are distinct on paper.
 const COLORS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 130, 100), RGBColor(160, 80, 140)];
 const FONT: &str = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif";
@@ -162,7 +164,7 @@ impl Plot {
         text
     }
 
-    /// Draws it into a file in `folder`, on white: it is read on a dark page too.
+    /// Draws the plot into a file in `folder`, on white, so that it is readable on a dark page.
     pub(super) fn draw(&self, folder: &Path) -> anyhow::Result<()> {
         let path = folder.join(format!("{}.svg", self.name));
         let size = (PANEL.0 * self.panels.len() as u32, PANEL.1 + HEAD);
@@ -187,9 +189,9 @@ impl Plot {
         let points = || panel.series.iter().flat_map(|series| &series.points);
         let highest = points().map(Point::highest).fold(0.0, f64::max);
         let lowest = points().map(Point::lowest).fold(f64::INFINITY, f64::min);
-        // A logarithmic axis is drawn as a plain one of logarithms: its ticks are then where the measures are.
+        // A logarithmic axis is a linear axis of logarithms, with ticks at the measured values.
         let up = |y: f64| if panel.log { y.log10() } else { y };
-        // With room above for the legend.
+        // The legend needs room above.
         let bottom = if panel.log { up(lowest).floor() } else { 0.0 };
         let y_range = bottom..up(highest) + 0.45 * (up(highest) - bottom);
         let across: Vec<f64> = self.ticks.iter().map(|&(x, _)| self.across(x)).collect();
@@ -256,13 +258,13 @@ impl Plot {
         Ok(())
     }
 
-    /// Where `x` is drawn. None (of readers) is as far below one as one is below two.
+    /// The position of `x`. Zero readers are drawn as far below one as one is below two.
     fn across(&self, x: f64) -> f64 {
         if x == 0.0 { -1.0 } else { x.log2() }
     }
 }
 
-/// Four to eight ticks from 0 on, at round numbers.
+/// Four to eight ticks at round numbers, from 0 on.
 fn even_ticks(end: f64) -> Vec<f64> {
     let magnitude = 10f64.powf((end / 4.0).log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * magnitude).into_iter().find(|step| end / step <= 8.0);
@@ -270,7 +272,7 @@ fn even_ticks(end: f64) -> Vec<f64> {
     (0..).map(|i| i as f64 * step).take_while(|&tick| tick <= end).collect()
 }
 
-/// Three digits and, where it is large, thousands apart.
+/// Three significant digits, with separated thousands.
 fn short(value: f64) -> String {
     let digits = match value.abs() {
         0.0 => 0,

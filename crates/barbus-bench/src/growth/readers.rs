@@ -1,3 +1,5 @@
+//! Growth with the number of readers: publishing, wakes, memory.
+
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -12,7 +14,7 @@ use crate::filling::persist;
 const COUNTS: [(usize, &str); 6] = [(0, "0"), (1, "1"), (4, "4"), (16, "16"), (64, "64"), (256, "256")];
 /// Bars for one point.
 const BURST: u64 = 100_000;
-/// Bars for one point, each of which wakes all readers.
+/// Bars for one point where each bar wakes all readers.
 const WAKING: u64 = 15;
 
 pub(super) fn plot() -> Plot {
@@ -32,18 +34,18 @@ pub(super) fn plot() -> Plot {
 pub(super) fn round(plot: &mut Plot, round: usize) -> anyhow::Result<()> {
     alone(plot)?;
     with_library(plot)?;
-    // It is the same to the kilobyte each time.
+    // The memory is equal in every round.
     if round == 0 { memory(plot) } else { Ok(()) }
 }
 
-/// The ring by itself.
+/// The ring alone.
 fn alone(plot: &mut Plot) -> anyhow::Result<()> {
     let directory = scratch()?;
     let path = directory.path().join("ring");
     pin(0);
     let mut writer = ring_of(&path, Spec { blocks: 16, ..Spec::default() })?;
     let mut next = 0;
-    // Once around without anybody: pages that are there already are measured.
+    // One pass without readers first, so that no page fault is measured.
     while next < 16 * 16_384 {
         writer.push(&row(next))?;
         next += 1;
@@ -93,7 +95,7 @@ fn with_library(plot: &mut Plot) -> anyhow::Result<()> {
         let mut crowd = Crowd::start(count, Task::Sleep, bus.path(), next, next + WAKING)?;
         let mut pushes: Vec<f64> = Vec::new();
         for i in next..next + WAKING {
-            // All are asleep again.
+            // All readers sleep again.
             std::thread::sleep(Duration::from_millis(4) + Duration::from_micros(150) * count as u32);
             let worked = Worked::start();
             push(&mut writer, i)?;
@@ -119,7 +121,7 @@ fn memory(plot: &mut Plot) -> anyhow::Result<()> {
         writer.push(&row(i))?;
     }
     let path = bus.path().to_owned();
-    // Its books are not the readers'.
+    // The writer's index is not part of the readers' memory.
     drop(writer);
     super::unpin();
     let mut crowd = Crowd::start(0, Task::Stay, &path, 0, rows)?;

@@ -1,3 +1,5 @@
+//! Growth with the size of the ring: publishing, attaching, first answer, restart.
+
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -36,7 +38,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The ring by itself, every page of which was written before.
+/// The ring alone; every page has been written before.
 fn going_round(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     let directory = scratch()?;
     let path = directory.path().join("ring");
@@ -63,7 +65,7 @@ fn going_round(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
         push(&mut writer, part, &mut next)?;
         took += worked.ns();
         done += part;
-        // What the archive does, and what it costs, is not measured here.
+        // The cost of archiving is not measured here.
         persist(&writer)?;
     }
     plot.add(0, "RingWriter::push", megabytes as f64, took / done as f64);
@@ -75,10 +77,10 @@ fn going_round(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     super::check(&rows, next - 1_000)
 }
 
-/// A bus whose ring one open day fills but for two blocks.
+/// A bus whose ring is filled by one open day except for two blocks.
 fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     let x = megabytes as f64;
-    // On a disk, as it is by default: a ring in memory is put on disk, and read from there, when its writer goes and comes.
+    // The ring is on disk, as by default: a ring on tmpfs is spilled and reloaded at a restart.
     let directory = tempfile::tempdir()?;
     let bus = bus(&directory, megabytes << 20, 16_384)?;
     let mut writer = writer_of(&bus)?;
@@ -90,7 +92,7 @@ fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
         bars += writer.publish(market.next_minute())?.accepted;
     }
 
-    // A file that the disk takes in meanwhile is slower to map.
+    // A file that is still being written back is slower to map, so it is synced first.
     std::fs::File::open(bus.ring())?.sync_all()?;
     const TIMES: u64 = 50;
     let worked = Worked::start();
@@ -108,7 +110,7 @@ fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     plot.add(1, "Reader::open, from today", x, worked.ns_each(TIMES) / 1e3);
 
     let worked = Worked::start();
-    let last = Reader::open(bus.path())?.latest(&name(SYMBOLS - 1))?.context("it is there")?;
+    let last = Reader::open(bus.path())?.latest(&name(SYMBOLS - 1))?.context("no bar")?;
     plot.add(2, "Reader::open, latest", x, worked.ns() / 1e6);
     ensure!((last.close, last.frame_ms) == (market.close(SYMBOLS - 1), market.frame_ms()), "{last:?}");
 

@@ -1,3 +1,5 @@
+//! Growth with the number of symbols: publishing, questions, first answer.
+
 use std::hint::black_box;
 
 use anyhow::{Context, ensure};
@@ -38,7 +40,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
             let batch = market.next_minute();
             let worked = Worked::start();
             let ack = writer.publish(batch.clone())?;
-            // The first half finds its symbols new and the book's pages untouched.
+            // The first half adds the symbols and touches the index's pages.
             if minute >= MINUTES / 2 {
                 took += worked.ns();
                 timed += symbols;
@@ -50,7 +52,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
         let mut reader = Reader::open(bus.path())?;
         let names: Vec<String> = (0..symbols).map(name).collect();
         let worked = Worked::start();
-        let last = reader.latest(&names[0])?.context("it is there")?;
+        let last = reader.latest(&names[0])?.context("no bar")?;
         plot.add(2, "Reader::latest", x, worked.ns() / 1e6);
         ensure!((last.close, last.frame_ms) == (market.close(0), market.frame_ms()), "{last:?}");
 
@@ -82,7 +84,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
         plot.add(1, "window_into(240)", x, worked.ns_each(WINDOWS));
         ensure!(wrong == 0, "{wrong} wrong answers");
 
-        // Bar by bar, in the order of the symbols, a minute later.
+        // Single bars in the order of the symbols, a minute later.
         let ids = names.iter().map(|name| writer.symbol(name)).collect::<Result<Vec<_>, _>>()?;
         writer.set_wakes(false);
         let (mut pushed, mut minute) = (0, 0);
@@ -96,7 +98,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
             }
         }
         plot.add(0, "Writer::push", x, worked.ns_each(pushed));
-        ensure!(wrong == 0, "{wrong} bars were not taken");
+        ensure!(wrong == 0, "{wrong} bars were not accepted");
     }
     Ok(())
 }

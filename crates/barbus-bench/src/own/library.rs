@@ -1,3 +1,5 @@
+//! barbus's library as a peer: `Writer` and `Reader`.
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use barbus_writer::Writer;
 use super::ring::row;
 use super::{Attach, Wakes};
 
-/// `Writer::push` and `Reader::poll`: with clock, rules, duplicates and the books of the day.
+/// `Writer::push` and `Reader::poll`, with clock, rules and deduplication.
 pub(crate) struct Library;
 
 impl Peer for Library {
@@ -28,7 +30,7 @@ impl Peer for Library {
         &[Measure::OneWay, Measure::OneWayAsleep, Measure::OneByOne]
     }
 
-    // Bars of one day, which the ring holds: nothing is archived meanwhile.
+    // All bars are of one day and fit into the ring, so nothing is archived meanwhile.
     fn scale(&self) -> Scale {
         Scale { one_by_one: 1_200_000, ..Scale::default() }
     }
@@ -50,7 +52,7 @@ impl Peer for Library {
 
 impl Attach for Library {
     fn attach(&self, directory: &Path, name: &str, wait: Wait, next: u64) -> anyhow::Result<LibraryReceiver> {
-        // The ring is there once its writer is.
+        // The writer creates the ring.
         let reader = until(|| Reader::open(directory.join(name))?.start_at(Start::Seq(next)))?;
         Ok(LibraryReceiver { reader, sleeps: wait == Wait::Sleep })
     }
@@ -101,7 +103,7 @@ impl Receiver for LibraryReceiver {
                 }
                 Ok(bars.len() as u64)
             }
-            Some(other) => bail!("{other:?} where bar {next} comes next"),
+            Some(other) => bail!("{other:?} instead of bar {next}"),
             None => {
                 if self.sleeps {
                     self.reader.wait(Duration::from_secs(1))?;

@@ -1,4 +1,4 @@
-//! What is measured between two processes without anybody else's library: barbus, the limit, and the socket that everybody has.
+//! The systems of this program: barbus's ring and library, the raw limit, and Unix sockets.
 
 mod library;
 mod raw;
@@ -11,19 +11,19 @@ use barbus_bench_link::{AnyPeer, Peer, Wait};
 pub(crate) use library::Library;
 pub(crate) use ring::{Ring, RingReceiver};
 
-/// Name of the limit of one bar, one way.
+/// The name of the limit for the latency of one bar.
 pub(crate) const LIMIT: &str = "raw ping-pong";
 
-/// Blocks of the ring between two processes: 4 M rows.
+/// Blocks of the ring between two processes, 4 million rows.
 const BLOCKS: u32 = 256;
 
-/// A peer whose receivers may come later.
+/// A peer whose receivers may attach later.
 pub(crate) trait Attach: Peer<Sender: Wakes> {
-    /// As [`Peer::receiver`], from bar `next` on.
+    /// Like [`Peer::receiver`], from bar `next` on.
     fn attach(&self, directory: &Path, name: &str, wait: Wait, next: u64) -> anyhow::Result<Self::Receiver>;
 }
 
-/// A sender that can leave its readers asleep.
+/// A sender that can publish without waking its readers.
 pub(crate) trait Wakes {
     /// Whether each bar wakes them.
     fn set_wakes(&mut self, wakes: bool);

@@ -1,10 +1,12 @@
+//! The limit as a peer: a raw ping-pong of words in shared memory.
+
 use std::path::Path;
 
 use anyhow::ensure;
 use barbus_bench_link::{Measure, Peer, Receiver, Sender, Wait, until};
 use barbus_shm::{Load, Memory, ReadMap, Store, WriteMap, allocate};
 
-/// The limit: two words of shared memory on cache lines of their own.
+/// The limit: two words of shared memory on separate cache lines.
 pub(crate) struct Raw;
 
 impl Peer for Raw {
@@ -52,7 +54,7 @@ impl Receiver for WordReceiver {
     fn receive(&mut self, next: u64) -> anyhow::Result<u64> {
         let word = self.0.words64(0, 1)[0].get();
         self.0.fence_acquire();
-        ensure!(word <= next + 1, "{word} where {next} comes next");
+        ensure!(word <= next + 1, "{word} instead of {next}");
         Ok(u64::from(word == next + 1))
     }
 }

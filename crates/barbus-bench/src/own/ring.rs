@@ -1,3 +1,5 @@
+//! barbus's ring as a peer: `RingWriter` and `RingReader`.
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use barbus_ring::{
 const ROWS_PER_BLOCK: u32 = 16_384;
 use super::{Attach, Wakes};
 
-/// Rows that a poll may take.
+/// Maximum rows of one poll.
 const POLL: usize = 256;
 
 /// The bar as a row.
@@ -33,9 +35,9 @@ pub(crate) fn row(n: u64) -> Row {
     }
 }
 
-/// `RingWriter` and `RingReader`: the ring without clock, rules and books.
+/// `RingWriter` and `RingReader`: the ring without clock, rules and deduplication.
 pub(crate) struct Ring {
-    /// Blocks of its file.
+    /// Blocks of the ring file.
     pub(crate) blocks: u32,
 }
 
@@ -91,13 +93,13 @@ impl Attach for Ring {
 pub(crate) struct RingSender {
     writer: RingWriter,
     maintenance: RingMaintenance,
-    /// The one that is being filled.
+    /// The block that is being filled.
     block: u64,
     wakes: bool,
     rows: Vec<Row>,
 }
 
-/// A full block may be used again at once: the driver sees to it that it has been read.
+/// Releases a full block at once; the driver ensures that it has been read.
 #[inline(always)]
 fn recycle(writer: &mut RingWriter, maintenance: &RingMaintenance, block: &mut u64) {
     if writer.block_is_full() {
@@ -117,7 +119,7 @@ impl Sender for RingSender {
     #[inline(always)]
     fn send(&mut self, n: u64) -> anyhow::Result<()> {
         let seq = self.writer.push(&row(n))?;
-        ensure!(seq == n, "row {seq} where {n} was sent");
+        ensure!(seq == n, "row {seq} instead of {n}");
         recycle(&mut self.writer, &self.maintenance, &mut self.block);
         if self.wakes {
             self.writer.wake();
@@ -130,7 +132,7 @@ impl Sender for RingSender {
         self.rows.extend((first..first + count).map(row));
         let mut rest = self.rows.as_mut_slice();
         while !rest.is_empty() {
-            // A batch may meet the end of a block.
+            // A batch may cross the end of a block.
             let room = self.writer.reserve_rows()?.min(rest.len());
             let (now, later) = rest.split_at_mut(room);
             self.writer.append(now);
@@ -149,7 +151,7 @@ pub(crate) struct RingReceiver {
 }
 
 impl RingReceiver {
-    /// Goes back to the first bar, by the same map.
+    /// Returns to the first bar with the same map.
     pub(crate) fn rewind(&mut self) -> anyhow::Result<()> {
         self.ring_reader = RingReader::new(&self.ring, RingStart::Seq(0))?;
         Ok(())
@@ -169,7 +171,7 @@ impl Receiver for RingReceiver {
                 }
                 return Ok(0);
             }
-            other => bail!("{other:?} where row {next} comes next"),
+            other => bail!("{other:?} instead of row {next}"),
         }
         for (found, n) in self.rows.iter().zip(next..) {
             check(found, n)?;
@@ -181,7 +183,7 @@ impl Receiver for RingReceiver {
 /// Fails unless every field of the row is that of bar `n`.
 #[inline(always)]
 fn check(found: &Row, n: u64) -> anyhow::Result<()> {
-    // One branch for all fields: what is measured is the ring.
+    // One branch for all fields keeps the check cheap.
     let difference = words(found).iter().zip(words(&row(n))).fold(0, |all, (a, b)| all | (a ^ b));
     if difference == 0 { Ok(()) } else { is_not(found, n) }
 }

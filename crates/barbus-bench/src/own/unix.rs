@@ -1,3 +1,5 @@
+//! A Unix stream socket as a peer.
+
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -5,12 +7,12 @@ use std::path::Path;
 use anyhow::ensure;
 use barbus_bench_link::{Bar, Measure, Peer, Receiver, Scale, Sender, Wait, until};
 
-/// Bytes that a read may take.
+/// Maximum bytes of one read.
 const BUFFER: usize = 64 * 1024;
 
-/// A stream socket: what everybody has.
+/// A Unix stream socket.
 pub(crate) struct Unix {
-    /// Both ends look again and again, instead of having the kernel wake them.
+    /// Whether both ends spin instead of sleeping in the kernel.
     pub(crate) spinning: bool,
 }
 
@@ -52,7 +54,7 @@ impl Peer for Unix {
 
 pub(crate) struct UnixSender {
     listener: UnixListener,
-    /// Of the receiver, who has come by the time of the first bar.
+    /// The receiver's connection, accepted before the first bar.
     stream: Option<UnixStream>,
     spinning: bool,
     bytes: Vec<u8>,
@@ -87,7 +89,7 @@ impl Sender for UnixSender {
 pub(crate) struct UnixReceiver {
     stream: UnixStream,
     bytes: Vec<u8>,
-    /// Bytes of a bar that has not come in full.
+    /// Bytes of a bar that has not arrived completely.
     filled: usize,
 }
 
@@ -95,7 +97,7 @@ impl Receiver for UnixReceiver {
     fn receive(&mut self, next: u64) -> anyhow::Result<u64> {
         match self.stream.read(&mut self.bytes[self.filled..]) {
             Ok(read) => {
-                ensure!(read > 0, "the sender has gone");
+                ensure!(read > 0, "the sender has hung up");
                 self.filled += read;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),

@@ -1,9 +1,10 @@
-//! Instructions of the hot paths, counted by valgrind's callgrind and compared with the recorded ones.
+//! Counts the instructions of the hot paths with callgrind and compares them with a record.
 //!
-//! A count is the same on a busy machine as on an idle one, and on an old processor as on a new one: it tells a change that makes a path dearer
-//! where a clock could not. It knows nothing of cache misses, of waiting and of the kernel: those are for the other benchmarks.
+//! A count does not depend on the load or the age of the machine, so it detects small regressions.
+//! It excludes cache misses, waiting and the kernel; the other benchmarks measure those.
 //!
-//! Without arguments it compares, and fails where a path is dearer than recorded by more than the tolerance; `--record` renews the record.
+//! Without arguments the program compares and fails if a path exceeds its record by the tolerance.
+//! `--record` writes a new record.
 #![forbid(unsafe_code)]
 
 mod paths;
@@ -20,16 +21,16 @@ use clap::Parser;
 use paths::PATHS;
 use record::{Comparison, Record};
 
-/// Counts the instructions of the hot paths and compares them with the recorded ones.
+/// Counts the instructions of the hot paths and compares them with the record.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Writes the counts down as the record, instead of comparing them.
+    /// Writes a new record instead of comparing.
     #[arg(long)]
     record: bool,
-    /// Where the record is.
+    /// The file of the record.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.toml"))]
     file: PathBuf,
-    /// The program that valgrind runs: one path, and how many operations of it were counted.
+    /// The program that valgrind runs: one path; it prints the number of operations.
     #[arg(long, hide = true)]
     run: Option<String>,
 }
@@ -50,7 +51,7 @@ fn main() -> anyhow::Result<ExitCode> {
     compare(&arguments.file, &now)
 }
 
-/// Instructions for an operation of each path.
+/// Instructions per operation of each path.
 fn count() -> anyhow::Result<Vec<(String, f64)>> {
     let counted = |path: &paths::HotPath| {
         let instructions = valgrind::instructions_per_operation(path.name).with_context(|| path.name.to_owned())?;

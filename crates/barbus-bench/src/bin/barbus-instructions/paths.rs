@@ -1,4 +1,4 @@
-//! The hot paths: each sets itself up, has its operations counted, and checks what came of them.
+//! The hot paths: each prepares its data, runs the counted operations and verifies the results.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use tempfile::TempDir;
 
 use crate::valgrind::counted_work;
 
-/// A path that is counted.
+/// A counted path.
 pub(crate) struct HotPath {
     pub(crate) name: &'static str,
     /// How many operations were counted.
     pub(crate) run: fn() -> anyhow::Result<usize>,
 }
 
-/// All of them, in the order of the record. Where many rows are taken at once, an operation is a row.
+/// All paths in the order of the record. For batches an operation is a row.
 pub(crate) const PATHS: &[HotPath] = &[
     HotPath { name: "RingWriter::push", run: ring_push },
     HotPath { name: "RingWriter::append, 128 rows, a row", run: ring_append },
@@ -46,7 +46,7 @@ const SYMBOLS: usize = 1_000;
 /// 2024-03-04 00:00 UTC.
 const MIDNIGHT_MS: i64 = 1_709_510_400_000;
 const MINUTE_MS: i64 = 60_000;
-/// Rows of a ring, of which the tip holds a part.
+/// Rows of the ring; the tip has a part of them.
 const ROWS: usize = 60_000;
 const OPERATIONS: usize = 20_000;
 
@@ -79,19 +79,19 @@ fn check(row: &Row, i: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A ring with its symbols and an open day, of which the first block is open.
+/// A ring with symbols, an open day and an open first block.
 fn ring(path: &Path) -> anyhow::Result<RingWriter> {
     create(path, &Spec { blocks: 8, ..Spec::default() })?;
     let mut writer = RingWriter::open(path)?;
     for symbol in 0..SYMBOLS {
-        writer.intern(&name(symbol)).context("they fit")?;
+        writer.intern(&name(symbol)).context("no room for the symbols")?;
     }
     writer.begin_day(1);
     writer.push(&row(0))?;
     Ok(writer)
 }
 
-/// The same with so many rows.
+/// The same with `count` rows.
 fn filled_ring(path: &Path, rows: usize) -> anyhow::Result<RingWriter> {
     let mut writer = ring(path)?;
     for i in 1..rows {
@@ -100,7 +100,7 @@ fn filled_ring(path: &Path, rows: usize) -> anyhow::Result<RingWriter> {
     Ok(writer)
 }
 
-/// All rows, read from the oldest on.
+/// Reads all rows from the oldest on.
 fn check_all(path: &Path, count: usize) -> anyhow::Result<()> {
     let ring = Ring::attach(path)?;
     let mut ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Oldest)?;
@@ -182,7 +182,7 @@ fn ring_catch_up() -> anyhow::Result<usize> {
     let mut ring_reader = RingReader::new(&ring, barbus_ring::RingStart::Oldest)?;
     let mut rows = Vec::with_capacity(POLL);
     let mut next = 0;
-    // Up to where the tip begins: what comes from the columns.
+    // Read up to the beginning of the tip, so that all rows come from the columns.
     while next + POLL + writer.ring().geometry().tip_rows as usize <= ROWS {
         rows.clear();
         let polled = counted_work(|| ring_reader.poll(&ring, &mut rows, POLL));
@@ -209,7 +209,7 @@ fn ring_attach() -> anyhow::Result<usize> {
     Ok(TIMES)
 }
 
-/// A bus whose symbols are known, and its writer.
+/// A bus with known symbols, and its writer.
 fn bus(directory: &TempDir) -> anyhow::Result<(Bus, Writer)> {
     let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "24x7".into(), preset: None })?;
     let mut writer = Writer::open(&bus)?;
@@ -220,7 +220,7 @@ fn bus(directory: &TempDir) -> anyhow::Result<(Bus, Writer)> {
     Ok((bus, writer))
 }
 
-/// The same with so many bars of one day.
+/// The same with `count` bars of one day.
 fn filled_bus(directory: &TempDir, rows: usize) -> anyhow::Result<(Bus, Writer)> {
     let (bus, mut writer) = bus(directory)?;
     for i in 1..rows {
@@ -240,7 +240,7 @@ fn library_push() -> anyhow::Result<usize> {
     Ok(OPERATIONS)
 }
 
-/// A minute of `symbols` symbols, in the types that most producers have.
+/// A minute of `symbols` symbols, in the types that most producers send.
 fn minute(minute: i64, symbols: usize) -> RecordBatch {
     let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..symbols).map(name)));
     let keys = Int32Array::from_iter_values(0..symbols as i32);
@@ -271,7 +271,7 @@ fn library_publish() -> anyhow::Result<usize> {
     writer.publish(minute(2, BATCH))?;
     for i in 0..BATCHES {
         let batch = minute(3 + i as i64, BATCH);
-        // The producer's batch outlives the call.
+        // The batch outlives the call, so that freeing its memory is not counted.
         let ack = counted_work(|| writer.publish(batch.clone()))?;
         ensure!(ack.accepted == BATCH as u64, "{ack:?}");
     }
@@ -325,11 +325,11 @@ fn first_question() -> anyhow::Result<usize> {
     let (bus, _writer) = filled_bus(&directory, ROWS)?;
     let mut reader = Reader::open(bus.path())?;
     let last = counted_work(|| reader.latest(&name(0)))?;
-    check(&last.context("it is there")?, ROWS - SYMBOLS)?;
+    check(&last.context("no bar")?, ROWS - SYMBOLS)?;
     Ok(ROWS)
 }
 
-/// A reader over the last 240 bars of a few symbols, each of which was asked for before.
+/// A reader with cached windows of 240 bars for a few symbols.
 fn asked(directory: &TempDir, count: usize) -> anyhow::Result<(Writer, Reader, Vec<String>)> {
     const MINUTES: i64 = 250;
     const FEW: usize = 100;

@@ -1,3 +1,5 @@
+//! The record of instruction counts, and the comparison with new counts.
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -6,26 +8,27 @@ use serde::Deserialize;
 
 use crate::toolchain::Toolchain;
 
-/// A path may be dearer than recorded by so much, in percent. Runs differ by less than 0.1, of which hash tables that are seeded at random are the
-/// most; builds in other places may be laid out otherwise.
+/// Allowed increase over the record in percent.
+///
+/// Runs differ by less than 0.1 %, mostly by randomly seeded hash tables.
 pub(crate) const TOLERANCE: f64 = 3.0;
-/// With another compiler, C library or valgrind than those of the record.
+/// Allowed increase with another compiler, C library or valgrind than the record's.
 pub(crate) const TOLERANCE_ELSEWHERE: f64 = 25.0;
-/// Below this a percentage means nothing: instructions for an operation.
+/// Differences below this number of instructions are ignored.
 const SLACK: f64 = 1.0;
 
-/// Renews the record.
+/// The command that writes a new record.
 pub(crate) const RENEW: &str =
     "cargo build --release -p barbus-bench -p barbus-cli && target/release/barbus-instructions --record";
 
-/// Instructions for an operation of each path, and with what they were counted.
+/// Instructions per operation of each path, and the tools that counted them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Record {
     pub(crate) toolchain: Toolchain,
     pub(crate) instructions: Vec<(String, f64)>,
 }
 
-/// What became of a comparison. Failures name the path.
+/// The result of a comparison; failures name the path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Comparison {
     pub(crate) notes: Vec<String>,
@@ -64,7 +67,7 @@ impl Record {
     }
 }
 
-/// Compares what was counted `now` with what was `recorded`.
+/// Compares the counts `now` with the `recorded` ones.
 pub(crate) fn compare(recorded: &Record, now: &Record) -> Comparison {
     let mut comparison = Comparison::default();
     let Comparison { notes, failures } = &mut comparison;
@@ -133,7 +136,7 @@ mod tests {
     fn within_the_tolerance_nothing_is_said() {
         assert_eq!(compared(100.0, 102.9), Comparison::default());
         assert_eq!(compared(100.0, 97.1), Comparison::default());
-        // An instruction more of a path that has ten.
+        // One more instruction in a path of ten.
         assert_eq!(compared(10.0, 11.0), Comparison::default());
     }
 

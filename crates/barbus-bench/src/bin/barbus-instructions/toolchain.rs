@@ -1,20 +1,22 @@
+//! The versions of the tools that instruction counts depend on.
+
 use std::process::Command;
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-/// What else the counts depend on.
+/// The tools that the counts depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Toolchain {
     pub(crate) architecture: String,
     pub(crate) rustc: String,
-    /// Copies and allocations are the C library's.
+    /// The C library, which copies and allocates.
     pub(crate) libc: String,
-    /// Tells programs which instructions there are.
+    /// valgrind, which tells programs the available instructions.
     pub(crate) valgrind: String,
 }
 
-/// That of this machine.
+/// The tools of this machine.
 pub(crate) fn current() -> anyhow::Result<Toolchain> {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     Ok(Toolchain {

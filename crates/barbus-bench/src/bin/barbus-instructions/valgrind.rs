@@ -1,20 +1,22 @@
+//! Runs a path under valgrind's callgrind and reads the count.
+
 use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-/// Callgrind counts while a function whose name has this in it runs, on the thread that runs it.
+/// callgrind counts while a function with this in its name runs, on its thread.
 const COUNTED: &str = "*counted_work*";
 
-/// Without it the C library copies by an instruction of which callgrind counts every byte.
+/// Keeps the C library from copying with an instruction whose every byte callgrind counts.
 const TUNABLES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-ERMS");
 
-/// Runs `work`, and has its instructions counted.
+/// Runs `work` and counts its instructions.
 #[inline(never)]
 pub(crate) fn counted_work<T>(work: impl FnOnce() -> T) -> T {
     std::hint::black_box(work())
 }
 
-/// Runs the path of that name under callgrind.
+/// Runs the path with this name under callgrind.
 pub(crate) fn instructions_per_operation(name: &str) -> anyhow::Result<f64> {
     let directory = tempfile::tempdir()?;
     let out = directory.path().join("callgrind.out");
@@ -34,7 +36,7 @@ pub(crate) fn instructions_per_operation(name: &str) -> anyhow::Result<f64> {
     Ok(instructions / operations)
 }
 
-/// The sum of all costs in a file of callgrind's; with one kind of event it is one number.
+/// The total in callgrind's output file; with one kind of event it is one number.
 fn total(out: &str) -> Option<f64> {
     out.lines().find_map(|line| line.strip_prefix("totals: "))?.trim().parse().ok()
 }
