@@ -1,17 +1,20 @@
-use arrow::datatypes::{DataType, SchemaRef};
+//! One bar, as a copy of its values.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use barbus::Row;
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDateTime, PyTuple};
 use pyo3_arrow::error::PyArrowResult;
 
-use crate::bars::Bars;
-use crate::batch;
 use crate::error::raised;
+use crate::{batch, capsule};
 
-/// One bar: a copy of its values, which holds nothing in the ring.
+/// One bar: a copy of its values, which keeps nothing in the ring.
 ///
-/// The optional columns of the bus are attributes as well, by default ``money`` and ``factor``; None where there is no value.
+/// The optional columns of the bus are attributes too, by default ``money`` and ``factor``; None
+/// where the bar has no value.
 #[pyclass(module = "barbus", frozen)]
 pub(crate) struct Bar {
     schema: SchemaRef,
@@ -26,16 +29,16 @@ impl Bar {
         Self { schema, symbol, row }
     }
 
-    fn as_bars(&self) -> PyResult<Bars> {
-        let batch = batch::of_rows(&self.schema, &[self.row], &[&self.symbol]).map_err(raised)?;
-        Ok(Bars::copied(batch))
+    fn to_batch(&self) -> PyResult<RecordBatch> {
+        batch::from_rows(&self.schema, &[self.row], &[&self.symbol]).map_err(raised)
     }
+}
 
-    fn zone(&self) -> &str {
-        match self.schema.field(1).data_type() {
-            DataType::Timestamp(_, Some(zone)) => zone,
-            _ => "UTC",
-        }
+/// IANA zone of the column ``frame``.
+pub(crate) fn zone(schema: &Schema) -> &str {
+    match schema.field(1).data_type() {
+        DataType::Timestamp(_, Some(zone)) => zone,
+        _ => "UTC",
     }
 }
 
@@ -49,7 +52,7 @@ impl Bar {
     /// The bar's end, in the zone of the bus.
     #[getter]
     fn frame<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDateTime>> {
-        datetime(py, self.row.frame_ms as f64 / 1e3, self.zone())
+        datetime(py, self.row.frame_ms as f64 / 1e3, zone(&self.schema))
     }
 
     /// The bar's end, milliseconds since 1970-01-01 UTC.
@@ -82,36 +85,37 @@ impl Bar {
         self.row.close
     }
 
-    /// Volume, in the source's unit.
+    /// Traded quantity, in the market's own unit.
     #[getter]
     fn volume(&self) -> f64 {
         self.row.volume
     }
 
-    /// Number of the bar on the bus; None for a bar of the archive.
+    /// Sequence number of the bar on the bus; None for a bar of the archive.
     #[getter]
     fn seq(&self) -> Option<u64> {
-        batch::is_of_ring(&self.schema).then_some(self.row.seq)
+        batch::has_ring_columns(&self.schema).then_some(self.row.seq)
     }
 
-    /// When the bus received it, in UTC; None for a bar of the archive.
+    /// When the bus received the bar, in UTC; None for a bar of the archive.
     #[getter]
     fn received<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDateTime>>> {
-        match batch::is_of_ring(&self.schema) {
+        match batch::has_ring_columns(&self.schema) {
             true => datetime(py, self.row.received_ns as f64 / 1e9, "UTC").map(Some),
             false => Ok(None),
         }
     }
 
-    /// 0 for a first bar, n for its n-th revision; None for a bar of the archive.
+    /// 0 for the first bar of its symbol and frame, n for its n-th revision; None for a bar of the
+    /// archive.
     #[getter]
     fn revision(&self) -> Option<u8> {
-        batch::is_of_ring(&self.schema).then_some(self.row.revision)
+        batch::has_ring_columns(&self.schema).then_some(self.row.revision)
     }
 
-    /// Called for what is no attribute: the optional columns.
+    /// Python calls this for a name that is not an attribute, such as an optional column.
     fn __getattr__(&self, name: &str) -> PyResult<Option<f64>> {
-        match batch::optional(&self.schema).find(|(_, field)| field.name() == name) {
+        match batch::optional_fields(&self.schema).find(|(_, field)| field.name() == name) {
             Some((k, _)) => Ok(self.row.optional(k)),
             None => Err(PyAttributeError::new_err(format!("a bar of this bus has no column {name:?}"))),
         }
@@ -121,7 +125,7 @@ impl Bar {
         other.cast::<Bar>().is_ok_and(|other| {
             let other = other.get();
             self.symbol == other.symbol && self.schema == other.schema && {
-                // The id of a symbol is the bus's affair.
+                // Two rings may number the same symbol differently.
                 let symbol = other.row.symbol;
                 Row { symbol, ..self.row } == other.row
             }
@@ -135,7 +139,7 @@ impl Bar {
             "Bar(symbol={:?}, frame={frame}, open={open}, high={high}, low={low}, close={close}, volume={volume}",
             self.symbol
         );
-        for (k, field) in batch::optional(&self.schema) {
+        for (k, field) in batch::optional_fields(&self.schema) {
             let value = self.row.optional(k).map_or("None".to_owned(), |value| value.to_string());
             text += &format!(", {}={value}", field.name());
         }
@@ -152,21 +156,21 @@ impl Bar {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyArrowResult<Bound<'py, PyTuple>> {
-        self.as_bars()?.__arrow_c_array__(py, requested_schema)
+        capsule::array(py, self.to_batch()?, requested_schema)
     }
 
-    /// The same as a stream.
+    /// The bar as a stream of one Arrow record batch (PyCapsule interface).
     #[pyo3(signature = (requested_schema=None))]
     fn __arrow_c_stream__<'py>(
         &self,
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyArrowResult<Bound<'py, PyCapsule>> {
-        self.as_bars()?.__arrow_c_stream__(py, requested_schema)
+        capsule::stream(py, &self.schema, vec![self.to_batch()?], requested_schema)
     }
 
-    /// Its columns.
+    /// The columns (PyCapsule interface).
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyArrowResult<Bound<'py, PyCapsule>> {
-        pyo3_arrow::ffi::to_schema_pycapsule(py, self.schema.as_ref())
+        capsule::schema(py, &self.schema)
     }
 }

@@ -1,24 +1,27 @@
+//! Bars as Arrow record batches.
+
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StructArray};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyTuple};
 use pyo3_arrow::PyArray;
 use pyo3_arrow::error::PyArrowResult;
-use pyo3_arrow::ffi::{ArrayIterator, to_array_pycapsules, to_schema_pycapsule, to_stream_pycapsule};
 
-use crate::bar::Bar;
-use crate::batch;
+use crate::bar::{self, Bar};
 use crate::error::raised;
+use crate::{batch, capsule};
 
-/// Some bars, as Arrow record batches that every Arrow library takes without a copy (PyCapsule interface):
-/// ``pyarrow.table(bars)``, ``polars.DataFrame(bars)``, ``pandas.DataFrame.from_arrow(bars)``, ``duckdb.sql("FROM bars")``.
+/// Bars as Arrow record batches, which Arrow libraries take without a copy (PyCapsule interface):
+/// ``pyarrow.table(bars)``, ``polars.DataFrame(bars)``, ``pandas.DataFrame.from_arrow(bars)``,
+/// ``duckdb.sql("FROM bars")``.
 ///
-/// Where ``pinned`` is true they lie in the ring itself, which does not use their place again while this object, or anything that was made of
-/// it without a copy, lives. Hold such bars no longer than they are needed.
+/// If ``pinned`` is true, they lie in the ring itself. The writer does not reuse their place while
+/// this object, or anything made from it without a copy, exists. Keep such bars no longer than you
+/// need them.
 #[pyclass(module = "barbus", frozen, weakref)]
 pub(crate) struct Bars {
     schema: SchemaRef,
@@ -29,45 +32,45 @@ pub(crate) struct Bars {
 }
 
 impl Bars {
-    /// Bars of a schema, in batches that have it.
+    /// Batches of one schema.
     pub(crate) fn new(schema: SchemaRef, batches: Vec<RecordBatch>, pinned: bool) -> Self {
         Self { schema, batches, pinned }
     }
 
-    /// One batch that nobody else has.
+    /// One batch outside the ring.
     pub(crate) fn copied(batch: RecordBatch) -> Self {
         Self { schema: batch.schema(), batches: vec![batch], pinned: false }
     }
 
-    fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
-    /// All of it as one batch: a copy where there are several.
-    fn whole(&self) -> PyResult<RecordBatch> {
+    /// All bars as one batch: a copy if there are several batches.
+    fn concat(&self) -> PyResult<RecordBatch> {
         match &self.batches[..] {
             [only] => Ok(only.clone()),
             batches => concat_batches(&self.schema, batches).map_err(raised),
         }
     }
 
-    fn field(&self) -> Arc<Field> {
-        Arc::new(Field::new_struct("", self.schema.fields().clone(), false))
-    }
-
-    fn bar(&self, mut at: usize) -> Option<Bar> {
-        for found in &self.batches {
-            if at < found.num_rows() {
-                let (symbol, row) = batch::row(found, at);
-                return Some(Bar::new(Arc::clone(&self.schema), symbol, row));
+    fn bar(&self, mut index: usize) -> Option<Bar> {
+        for batch in &self.batches {
+            if index < batch.num_rows() {
+                return Some(bar_at(&self.schema, batch, index));
             }
-            at -= found.num_rows();
+            index -= batch.num_rows();
         }
         None
     }
 }
 
-/// Calls a function of `barbus._convert`, where what needs other packages is.
+fn bar_at(schema: &SchemaRef, batch: &RecordBatch, index: usize) -> Bar {
+    let (symbol, row) = batch::read_row(batch, index);
+    Bar::new(Arc::clone(schema), symbol, row)
+}
+
+/// Calls a function of `barbus._convert`, which imports other packages when it needs them.
 fn convert<'py>(bars: &Bound<'py, Bars>, function: &str) -> PyResult<Bound<'py, PyAny>> {
     bars.py().import("barbus._convert")?.call_method1(function, (bars,))
 }
@@ -91,8 +94,9 @@ impl Bars {
     }
 
     fn __getitem__(&self, index: isize) -> PyResult<Bar> {
-        let at = if index < 0 { self.rows().checked_add_signed(index) } else { Some(index as usize) };
-        at.and_then(|at| self.bar(at)).ok_or_else(|| PyIndexError::new_err("there are not so many bars"))
+        let from_start = if index < 0 { self.rows().checked_add_signed(index) } else { Some(index as usize) };
+        let bar = from_start.and_then(|index| self.bar(index));
+        bar.ok_or_else(|| PyIndexError::new_err(format!("no bar {index}: there are {} bars", self.rows())))
     }
 
     fn __iter__(bars: Bound<'_, Self>) -> BarsIterator {
@@ -104,39 +108,38 @@ impl Bars {
         format!("<barbus.Bars: {} bars{pinned}>", self.rows())
     }
 
-    /// As one Arrow record batch (PyCapsule interface): a copy where the bars are of several blocks, which the stream is not.
+    /// As one Arrow record batch (PyCapsule interface). That is a copy if the bars are in several
+    /// blocks of the ring; the stream never is.
     #[pyo3(signature = (requested_schema=None))]
-    pub(crate) fn __arrow_c_array__<'py>(
+    fn __arrow_c_array__<'py>(
         &self,
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyArrowResult<Bound<'py, PyTuple>> {
-        let array = StructArray::from(self.whole()?);
-        to_array_pycapsules(py, self.field(), &array, requested_schema)
+        capsule::array(py, self.concat()?, requested_schema)
     }
 
     /// As a stream of Arrow record batches (PyCapsule interface), never copied.
     #[pyo3(signature = (requested_schema=None))]
-    pub(crate) fn __arrow_c_stream__<'py>(
+    fn __arrow_c_stream__<'py>(
         &self,
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyArrowResult<Bound<'py, PyCapsule>> {
-        let batches = self.batches.clone().into_iter();
-        let arrays = batches.map(|batch| Ok(Arc::new(StructArray::from(batch)) as ArrayRef));
-        to_stream_pycapsule(py, Box::new(ArrayIterator::new(arrays, self.field())), requested_schema)
+        capsule::stream(py, &self.schema, self.batches.clone(), requested_schema)
     }
 
     /// The columns (PyCapsule interface).
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyArrowResult<Bound<'py, PyCapsule>> {
-        to_schema_pycapsule(py, self.schema.as_ref())
+        capsule::schema(py, &self.schema)
     }
 
-    /// The columns one by one as arrays that numpy takes: times as integers, symbols as text, what is missing as NaN.
+    /// The columns as arrays that numpy accepts, each with the unit of its times: times as
+    /// integers, symbols as text, nulls as NaN.
     fn _columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let whole = self.whole()?;
+        let batch = self.concat()?;
         let columns = PyDict::new(py);
-        for (field, column) in self.schema.fields().iter().zip(whole.columns()) {
+        for (field, column) in self.schema.fields().iter().zip(batch.columns()) {
             let plain: ArrayRef = match field.data_type() {
                 DataType::Timestamp(..) => arrow::compute::cast(column, &DataType::Int64).map_err(raised)?,
                 DataType::Dictionary(..) => arrow::compute::cast(column, &DataType::Utf8).map_err(raised)?,
@@ -144,7 +147,7 @@ impl Bars {
                 _ => Arc::clone(column),
             };
             let unit = match field.data_type() {
-                DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, _) => "ms",
+                DataType::Timestamp(TimeUnit::Millisecond, _) => "ms",
                 DataType::Timestamp(..) => "ns",
                 _ => "",
             };
@@ -157,10 +160,7 @@ impl Bars {
     /// IANA zone of ``frame``.
     #[getter]
     fn zone(&self) -> &str {
-        match self.schema.field(1).data_type() {
-            DataType::Timestamp(_, Some(zone)) => zone,
-            _ => "UTC",
-        }
+        bar::zone(&self.schema)
     }
 
     /// As a ``pyarrow.Table``, without a copy.
@@ -173,18 +173,19 @@ impl Bars {
         convert(bars, "to_polars")
     }
 
-    /// As a ``pandas.DataFrame``: a copy. It needs no pyarrow.
+    /// As a ``pandas.DataFrame``, a copy. It does not need pyarrow.
     fn to_pandas<'py>(bars: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         convert(bars, "to_pandas")
     }
 
-    /// As a dict of numpy arrays by column, copies: times as ``datetime64`` in UTC, symbols as ``str`` objects, what is missing as NaN.
+    /// As a dict of numpy arrays by column, copies: times as ``datetime64`` in UTC, symbols as
+    /// ``str`` objects, nulls as NaN.
     fn to_numpy<'py>(bars: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         convert(bars, "to_numpy")
     }
 }
 
-/// One bar after the other; made by ``iter(bars)``.
+/// Iterates over the bars of a ``Bars``.
 #[pyclass(module = "barbus")]
 pub(crate) struct BarsIterator {
     bars: Option<Py<Bars>>,
@@ -200,11 +201,11 @@ impl BarsIterator {
 
     fn __next__(&mut self) -> Option<Bar> {
         let bars = self.bars.as_ref()?.get();
-        while let Some(found) = bars.batches.get(self.batch) {
-            if self.row < found.num_rows() {
-                let (symbol, row) = batch::row(found, self.row);
+        while let Some(batch) = bars.batches.get(self.batch) {
+            if self.row < batch.num_rows() {
+                let bar = bar_at(&bars.schema, batch, self.row);
                 self.row += 1;
-                return Some(Bar::new(Arc::clone(&bars.schema), symbol, row));
+                return Some(bar);
             }
             (self.batch, self.row) = (self.batch + 1, 0);
         }

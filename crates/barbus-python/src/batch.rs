@@ -1,46 +1,43 @@
-//! Rows to record batches and back.
+//! Converts rows of the bus to record batches and back, and filters batches.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::AsArray;
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array, RecordBatch, StringArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, UInt8Array, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array, RecordBatch,
+    StringArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt8Array, UInt64Array,
 };
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::datatypes::{
-    Float32Type, Float64Type, Int32Type, TimestampMillisecondType, TimestampNanosecondType, UInt8Type, UInt64Type,
+    DataType, Field, Float32Type, Float64Type, Int32Type, Schema, SchemaRef, TimeUnit, TimestampMillisecondType,
+    TimestampNanosecondType, UInt8Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 use barbus::Row;
-use barbus_bars::BarSchema;
+use barbus_bars::{BarSchema, FIXED_COLUMNS, RECEIVED, SEQ, SYMBOL};
 
-const SEQ: &str = "seq";
-const RECEIVED: &str = "received";
 const REVISION: &str = "revision";
-/// Columns before the optional ones: symbol, frame, four prices, volume.
-const FIXED: usize = 7;
+/// Columns before the optional ones.
+const FIXED: usize = FIXED_COLUMNS.len();
 
-/// The columns of the ring.
+/// The columns of the ring for a bus with this schema.
 pub(crate) fn ring_schema(bars: &BarSchema) -> SchemaRef {
     let mut fields: Vec<Field> = bars.archive_schema().fields().iter().map(|field| field.as_ref().clone()).collect();
-    fields[0] = Field::new("symbol", DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)), false);
+    fields[0] = Field::new(SYMBOL, DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)), false);
     fields.push(Field::new(SEQ, DataType::UInt64, false));
     fields.push(Field::new(RECEIVED, DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())), false));
     fields.push(Field::new(REVISION, DataType::UInt8, false));
     Arc::new(Schema::new(fields))
 }
 
-/// The optional columns of a schema of bars: their numbers among the optional ones, and their fields.
-pub(crate) fn optional(schema: &Schema) -> impl Iterator<Item = (usize, &Field)> {
+/// The optional columns of a schema of bars, numbered from 0.
+pub(crate) fn optional_fields(schema: &Schema) -> impl Iterator<Item = (usize, &Field)> {
     let fields = schema.fields().iter().skip(FIXED).map(AsRef::as_ref);
     fields.take_while(|field| field.data_type() == &DataType::Float64).enumerate()
 }
 
-/// Rows as a batch of `schema`, with a dictionary of just their symbols.
-pub(crate) fn of_rows(schema: &SchemaRef, rows: &[Row], symbols: &[&str]) -> Result<RecordBatch, ArrowError> {
+/// Rows as a batch of `schema`, with a dictionary of their own symbols only.
+pub(crate) fn from_rows(schema: &SchemaRef, rows: &[Row], symbols: &[&str]) -> Result<RecordBatch, ArrowError> {
     let columns = schema.fields().iter().enumerate().map(|(i, field)| -> Result<ArrayRef, ArrowError> {
         let floats = |value: fn(&Row) -> f64| -> ArrayRef {
             match field.data_type() {
@@ -83,8 +80,8 @@ pub(crate) fn of_rows(schema: &SchemaRef, rows: &[Row], symbols: &[&str]) -> Res
     RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
 }
 
-/// One row of a batch and its symbol; what the batch has no column for is 0.
-pub(crate) fn row(batch: &RecordBatch, i: usize) -> (String, Row) {
+/// One row of a batch, and its symbol. A value without a column in the batch is 0.
+pub(crate) fn read_row(batch: &RecordBatch, i: usize) -> (String, Row) {
     let float = |column: usize| {
         let column = batch.column(column);
         match column.as_primitive_opt::<Float32Type>() {
@@ -102,7 +99,7 @@ pub(crate) fn row(batch: &RecordBatch, i: usize) -> (String, Row) {
         ..Row::default()
     };
     let schema = batch.schema_ref();
-    for (k, _) in optional(schema) {
+    for (k, _) in optional_fields(schema) {
         let column = batch.column(FIXED + k).as_primitive::<Float64Type>();
         if column.is_valid(i) {
             row.optional[k] = column.value(i);
@@ -128,28 +125,32 @@ fn symbol(batch: &RecordBatch, i: usize) -> &str {
     }
 }
 
-/// Whether a schema has the ring's own columns.
-pub(crate) fn is_of_ring(schema: &Schema) -> bool {
+/// Whether a schema has the columns that only the ring has.
+pub(crate) fn has_ring_columns(schema: &Schema) -> bool {
     schema.column_with_name(SEQ).is_some()
 }
 
-/// The rows of some symbols, copied; the batch itself where these are all.
-pub(crate) fn of_symbols(batch: &RecordBatch, wanted: &HashSet<String>) -> Result<RecordBatch, ArrowError> {
+/// Copies the rows of the wanted symbols; returns the batch itself when these are all of its rows.
+pub(crate) fn filter_symbols(batch: &RecordBatch, wanted: &HashSet<String>) -> Result<RecordBatch, ArrowError> {
     let symbols = batch.column(0).as_dictionary::<Int32Type>();
     let names = symbols.values().as_string::<i32>();
-    let chosen: Vec<bool> = names.iter().map(|name| name.is_some_and(|name| wanted.contains(name))).collect();
-    let keep = symbols.keys().values().iter().map(|&key| chosen[key as usize]);
+    let is_wanted: Vec<bool> = names.iter().map(|name| name.is_some_and(|name| wanted.contains(name))).collect();
+    let keep = symbols.keys().values().iter().map(|&key| is_wanted[key as usize]);
     keep_rows(batch, keep)
 }
 
-/// The rows whose frames are in a range, copied; the batch itself where these are all.
-pub(crate) fn of_frames(batch: &RecordBatch, mut inside: impl FnMut(i64) -> bool) -> Result<RecordBatch, ArrowError> {
+/// Copies the rows with a wanted frame; returns the batch itself when these are all of its rows.
+pub(crate) fn filter_frames(
+    batch: &RecordBatch,
+    mut is_wanted: impl FnMut(i64) -> bool,
+) -> Result<RecordBatch, ArrowError> {
     let frames = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
-    keep_rows(batch, frames.iter().map(|&frame| inside(frame)))
+    keep_rows(batch, frames.iter().map(|&frame| is_wanted(frame)))
 }
 
-/// The rows from a sequence number on.
-pub(crate) fn from_seq(batch: &RecordBatch, seq: u64) -> Result<RecordBatch, ArrowError> {
+/// Copies the rows from a sequence number on; returns the batch itself when these are all of its
+/// rows.
+pub(crate) fn skip_to_seq(batch: &RecordBatch, seq: u64) -> Result<RecordBatch, ArrowError> {
     let Some(column) = batch.column_by_name(SEQ) else { return Ok(batch.clone()) };
     keep_rows(batch, column.as_primitive::<UInt64Type>().values().iter().map(|&found| found >= seq))
 }
@@ -162,20 +163,21 @@ fn keep_rows(batch: &RecordBatch, keep: impl Iterator<Item = bool>) -> Result<Re
     }
 }
 
-/// A batch that lies in the ring, without the metadata of the ring's schema, which is padding.
-pub(crate) fn bare(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
+/// A batch without the metadata of its schema. In the ring's schema that is only padding.
+pub(crate) fn without_metadata(batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = Arc::new(Schema::new(batch.schema_ref().fields().clone()));
     RecordBatch::try_new(schema, batch.columns().to_vec())
 }
 
-/// A batch of the ring as one of the archive: its columns alone, symbols as plain strings.
-pub(crate) fn as_archived(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+/// A batch of the ring with the columns of the archive: without the ring's own, and with plain
+/// strings as symbols.
+pub(crate) fn to_archive_columns(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let columns = schema.fields().iter().enumerate();
     let columns = columns.map(|(i, field)| arrow::compute::cast(batch.column(i), field.data_type()));
     RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
 }
 
-/// A column of floats with NaN where there is no value.
+/// A column of floats with NaN for each null.
 pub(crate) fn nan_for_null(column: &ArrayRef) -> ArrayRef {
     let floats = column.as_primitive::<Float64Type>();
     match floats.null_count() {

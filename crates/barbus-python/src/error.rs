@@ -1,3 +1,5 @@
+//! The exception of the package.
+
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
@@ -5,10 +7,10 @@ pyo3::create_exception!(
     barbus,
     Error,
     PyException,
-    "Why something could not be done with a bus, in the words of the command line."
+    "Why an operation on a bus failed, with the message of the command line."
 );
 
-/// The exception of an error of the library, with its words.
+/// The exception for an error of the library, with its message.
 pub(crate) fn raised(error: impl std::fmt::Display) -> PyErr {
     Error::new_err(error.to_string())
 }

@@ -1,12 +1,15 @@
+//! The events of a `Follow` that are not bars.
+
 use barbus::Date;
 use pyo3::prelude::*;
 use pyo3::types::PyDate;
 
+/// A date as Python has it.
 pub(crate) fn date<'py>(py: Python<'py>, day: Date) -> PyResult<Bound<'py, PyDate>> {
     PyDate::new(py, day.year().into(), day.month() as u8, day.day() as u8)
 }
 
-/// A trading day was closed: every bar that came before was given out.
+/// A trading day is closed: the reader has received all of its bars.
 #[pyclass(module = "barbus", frozen, eq)]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DayClosed(pub(crate) Date);
@@ -18,7 +21,7 @@ impl DayClosed {
         ("day",)
     }
 
-    /// The day.
+    /// The day, a ``datetime.date``.
     #[getter]
     fn day<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDate>> {
         date(py, self.0)
@@ -29,11 +32,11 @@ impl DayClosed {
     }
 }
 
-/// The reader was too slow for the ring: exactly so many bars were missed.
+/// The reader fell behind by more than the ring holds; ``missed`` is the exact number of bars lost.
 #[pyclass(module = "barbus", frozen, eq)]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Lapped {
-    /// Bars missed.
+    /// Number of bars missed.
     #[pyo3(get)]
     pub(crate) missed: u64,
 }

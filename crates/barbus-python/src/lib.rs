@@ -1,24 +1,34 @@
-//! The native part of the Python package `barbus`; what users see of it is in `python/barbus/__init__.py` and `_barbus.pyi`.
+//! The native part of the Python package `barbus`.
 //!
-//! It knows nothing that the crate `barbus` does not know: it waits without the interpreter's lock, looks for signals meanwhile, and hands
-//! bars out and takes them in through Arrow's PyCapsule interface.
+//! Users see it through `python/barbus/__init__.py` and `_barbus.pyi`.
+//! It adds to the crate `barbus` only what Python needs: it waits without the interpreter's lock,
+//! checks for signals meanwhile, and exchanges bars through Arrow's PyCapsule interface.
 #![forbid(unsafe_code)]
 
+mod ack;
+mod arguments;
 mod bar;
 mod bars;
 mod batch;
 mod bus;
+mod capsule;
+mod connection;
+mod days;
 mod error;
 mod event;
+mod event_reader;
 mod follow;
-mod home;
+mod fork_guard;
 mod publisher;
+mod signals;
 
 use pyo3::prelude::*;
 
 /// Bars from shared memory; import `barbus` instead.
 #[pymodule]
 mod _barbus {
+    #[pymodule_export]
+    use crate::ack::Ack;
     #[pymodule_export]
     use crate::bar::Bar;
     #[pymodule_export]
@@ -32,5 +42,5 @@ mod _barbus {
     #[pymodule_export]
     use crate::follow::Follow;
     #[pymodule_export]
-    use crate::publisher::{Ack, Publisher, publish};
+    use crate::publisher::{Publisher, publish};
 }

@@ -1,3 +1,5 @@
+//! A producer's side of a bus.
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -7,144 +9,33 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use barbus::protocol::{self, AckMode, LABEL, ZONE};
+use barbus::protocol::{AckMode, LABEL, ZONE};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3_arrow::input::AnyRecordBatch;
 
+use crate::ack::Ack;
+use crate::connection::Connection;
 use crate::error::{Error, raised};
-use crate::home::Home;
+use crate::fork_guard::ForkGuard;
+use crate::signals::CHECK_INTERVAL;
 
-/// Longest wait without a look for signals.
-const SLICE: Duration = Duration::from_millis(100);
-
-/// What became of the rows that were sent: ``rows`` is the sum of the four kinds.
-#[pyclass(module = "barbus", frozen, eq)]
-#[derive(PartialEq, Eq)]
-pub(crate) struct Ack(protocol::Ack);
-
-#[pymethods]
-impl Ack {
-    /// Rows handled.
-    #[getter]
-    fn rows(&self) -> u64 {
-        self.0.rows
-    }
-
-    /// New bars.
-    #[getter]
-    fn accepted(&self) -> u64 {
-        self.0.accepted
-    }
-
-    /// Bars that were there already with the same values.
-    #[getter]
-    fn duplicate(&self) -> u64 {
-        self.0.duplicate
-    }
-
-    /// Bars that were there with other values.
-    #[getter]
-    fn revised(&self) -> u64 {
-        self.0.revised
-    }
-
-    /// Rows put aside with a reason.
-    #[getter]
-    fn quarantined(&self) -> u64 {
-        self.0.quarantined
-    }
-
-    /// Number of the last bar published by this publisher; None where there is none yet.
-    #[getter]
-    fn seq(&self) -> Option<u64> {
-        self.0.seq
-    }
-
-    fn __repr__(&self) -> String {
-        let protocol::Ack { rows, accepted, duplicate, revised, quarantined, seq } = self.0;
-        let seq = seq.map_or("None".to_owned(), |seq| seq.to_string());
-        format!(
-            "Ack(rows={rows}, accepted={accepted}, duplicate={duplicate}, revised={revised}, quarantined={quarantined}, seq={seq})"
-        )
-    }
-}
-
-/// A producer's connection to the daemon of a bus. What is acknowledged is committed; sending again is harmless.
+/// A producer's connection to the daemon of a bus. Acknowledged bars are committed; sending bars
+/// again is harmless.
 #[pyclass(module = "barbus", frozen)]
 pub(crate) struct Publisher {
-    home: Home,
-    /// Metadata of every batch: label and zone.
-    says: HashMap<String, String>,
+    fork_guard: ForkGuard,
+    /// Schema metadata of every batch: label and zone.
+    metadata: HashMap<String, String>,
     connection: Arc<Mutex<Connection>>,
-}
-
-struct Connection {
-    bus: barbus::Bus,
-    source: Option<String>,
-    ack: Option<AckMode>,
-    patience: Duration,
-    publisher: Option<barbus::Publisher>,
-    closed: bool,
-}
-
-impl Connection {
-    fn open(&mut self) -> barbus::Result<&mut barbus::Publisher> {
-        let mut publisher = barbus::Publisher::connect(&self.bus)?.reconnect_for(self.patience);
-        if let Some(source) = &self.source {
-            publisher = publisher.source(source);
-        }
-        if let Some(ack) = self.ack {
-            publisher = publisher.ack_mode(ack);
-        }
-        Ok(self.publisher.insert(publisher))
-    }
-
-    fn send(&mut self, batches: &[RecordBatch]) -> PyResult<protocol::Ack> {
-        if self.closed {
-            return Err(Error::new_err(format!("{}: the publisher is closed", self.bus.path().display())));
-        }
-        let sent = self.try_send(batches);
-        if sent.is_err() {
-            // What the daemon refused would be the first thing to be sent again.
-            self.publisher = None;
-        }
-        sent.map_err(raised)
-    }
-
-    fn try_send(&mut self, batches: &[RecordBatch]) -> barbus::Result<protocol::Ack> {
-        let publisher = match &mut self.publisher {
-            Some(publisher) => publisher,
-            None => self.open()?,
-        };
-        let before = publisher.acked();
-        if let Some((last, others)) = batches.split_last() {
-            for batch in others {
-                publisher.queue(batch)?;
-            }
-            publisher.send(last)?;
-        }
-        let now = publisher.acked();
-        Ok(protocol::Ack {
-            rows: now.rows - before.rows,
-            accepted: now.accepted - before.accepted,
-            duplicate: now.duplicate - before.duplicate,
-            revised: now.revised - before.revised,
-            quarantined: now.quarantined - before.quarantined,
-            seq: now.seq,
-        })
-    }
-
-    fn close(&mut self) -> barbus::Result<()> {
-        self.closed = true;
-        self.publisher.take().map_or(Ok(()), |publisher| publisher.finish().map(drop))
-    }
 }
 
 /// Connects to the daemon of the bus at a path.
 ///
-/// ``label`` says what the frames mark, ``"start"`` or ``"end"``; ``zone`` the zone of times without one; ``source`` is kept with rows in the
-/// quarantine; ``ack`` is ``"commit"`` or ``"durable"``; ``reconnect`` is for how many seconds a daemon that went away is tried to be reached.
+/// ``label`` says what the times of the bars mark, ``"start"`` or ``"end"``. ``zone`` is the zone
+/// of times without one. ``source`` names the producer in the quarantine. ``ack`` is ``"commit"``
+/// or ``"durable"``. After a lost connection the publisher tries to reconnect for ``reconnect``
+/// seconds.
 #[pyfunction]
 #[pyo3(signature = (path, *, label=None, zone=None, source=None, ack=None, reconnect=0.0))]
 pub(crate) fn publish(
@@ -158,67 +49,73 @@ pub(crate) fn publish(
 ) -> PyResult<Publisher> {
     let bus = barbus::Bus::open(&path).map_err(raised)?;
     let ack = ack.map(|text| text.parse::<AckMode>().map_err(|why| PyValueError::new_err(format!("ack: {why}"))));
-    let patience = Duration::try_from_secs_f64(reconnect)
+    let ack = ack.transpose()?;
+    let reconnect_for = Duration::try_from_secs_f64(reconnect)
         .map_err(|_| PyValueError::new_err("reconnect: give seconds, 0 or more"))?;
-    let home = Home::here(bus.path());
-    let says = [(LABEL, label), (ZONE, zone)];
-    let says = says.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
-    let mut connection = Connection { bus, source, ack: ack.transpose()?, patience, publisher: None, closed: false };
-    py.detach(|| connection.open().map(drop)).map_err(raised)?;
-    Ok(Publisher { home, says, connection: Arc::new(Mutex::new(connection)) })
+    let fork_guard = ForkGuard::new(bus.path());
+    let metadata = [(LABEL, label), (ZONE, zone)];
+    let metadata = metadata.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+    let connection = py.detach(|| Connection::open(bus, source, ack, reconnect_for)).map_err(raised)?;
+    Ok(Publisher { fork_guard, metadata, connection: Arc::new(Mutex::new(connection)) })
 }
 
 impl Publisher {
+    /// The batches of a table, with the metadata of this publisher.
     fn batches(&self, data: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
         let py = data.py();
-        // pandas 2 has no capsules; its frames go through pyarrow.
+        // pandas 2.1 and older do not have the interface: `arrow` converts their frames with
+        // pyarrow.
         let data = py.import("barbus._convert")?.call_method1("arrow", (data,))?;
         let (batches, schema) = data.extract::<AnyRecordBatch>()?.into_table()?.into_inner();
         let mut metadata = schema.metadata().clone();
-        metadata.extend(self.says.iter().map(|(key, value)| (key.clone(), value.clone())));
+        metadata.extend(self.metadata.iter().map(|(key, value)| (key.clone(), value.clone())));
         let schema = Arc::new(Schema::new_with_metadata(schema.fields().clone(), metadata));
-        let named = batches
+        let batches = batches
             .into_iter()
             .filter(|batch| batch.num_rows() > 0)
             .map(|batch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec()));
-        named.collect::<Result<_, ArrowError>>().map_err(raised)
+        batches.collect::<Result<_, ArrowError>>().map_err(raised)
     }
 }
 
 #[pymethods]
 impl Publisher {
-    /// Sends bars, anything with the Arrow PyCapsule interface (pyarrow, polars, pandas 3, DuckDB …), and waits for what became of them.
+    /// Sends bars and waits for the acknowledgement. ``data`` is a table, batch or data frame with
+    /// the Arrow PyCapsule interface (pyarrow, polars, pandas 3, DuckDB …).
     ///
-    /// Ctrl-C ends the wait; the rows may then be sent or not, and may be sent again.
+    /// Ctrl-C ends the wait. The rows may then be published or not: send them again.
     fn send(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Ack> {
-        self.home.check()?;
+        self.fork_guard.check()?;
         let batches = self.batches(data)?;
         let connection = Arc::clone(&self.connection);
         let (done, answer) = channel();
-        // On a thread of its own, so that this one can look for signals.
+        // On another thread, so that this one can check for signals.
         std::thread::spawn(move || {
             let sent = connection.lock().unwrap_or_else(PoisonError::into_inner).send(&batches);
             let _ = done.send(sent);
         });
         let answer = Mutex::new(answer);
         loop {
-            let got = py.detach(|| answer.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(SLICE));
+            let got = py.detach(|| answer.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(CHECK_INTERVAL));
             match got {
                 Ok(sent) => return sent.map(Ack),
                 Err(RecvTimeoutError::Timeout) => py.check_signals()?,
-                Err(RecvTimeoutError::Disconnected) => return Err(Error::new_err("the sending thread has ended")),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::new_err("the sending thread ended without a result: send again"));
+                }
             }
         }
     }
 
-    /// As ``send``, for asyncio: awaited on a thread. The sends of one publisher follow each other; one that is cancelled goes on.
+    /// ``send`` for asyncio: it runs on a thread. The sends of one publisher run one after the
+    /// other; a cancelled one continues.
     fn send_async<'py>(this: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         this.py().import("barbus._async")?.call_method1("send", (this, data))
     }
 
-    /// Ends the connection.
+    /// Waits for the last acknowledgements and disconnects.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.home.check()?;
+        self.fork_guard.check()?;
         py.detach(|| self.connection.lock().unwrap_or_else(PoisonError::into_inner).close()).map_err(raised)
     }
 

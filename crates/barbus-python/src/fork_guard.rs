@@ -1,19 +1,24 @@
+//! Rejects objects that were opened before a fork.
+
 use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 
 use crate::error::Error;
 
-/// The process in which something was opened. After a fork the child has the parent's descriptors and locks, and perhaps a mutex that a thread
-/// held which the child does not have: so nothing is used there.
+/// The process that opened an object of the bus.
+///
+/// A forked child shares its parent's descriptors and locks, and a mutex that another thread of the
+/// parent held stays locked for ever. So the child must not use the object at all.
 #[derive(Debug, Clone)]
-pub(crate) struct Home {
+pub(crate) struct ForkGuard {
     pid: u32,
     bus: PathBuf,
 }
 
-impl Home {
-    pub(crate) fn here(bus: &Path) -> Self {
+impl ForkGuard {
+    /// A guard for an object that this process opens on `bus`.
+    pub(crate) fn new(bus: &Path) -> Self {
         Self { pid: std::process::id(), bus: bus.to_owned() }
     }
 

@@ -1,0 +1,90 @@
+//! A producer's connection to the daemon.
+
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use barbus::protocol::{self, AckMode};
+use pyo3::prelude::*;
+
+use crate::error::{Error, raised};
+
+/// A connection that is opened again after an error.
+pub(crate) struct Connection {
+    bus: barbus::Bus,
+    source: Option<String>,
+    ack_mode: Option<AckMode>,
+    reconnect_for: Duration,
+    /// `None` after an error, and once closed.
+    publisher: Option<barbus::Publisher>,
+    closed: bool,
+}
+
+impl Connection {
+    /// Connects to the daemon of `bus`.
+    pub(crate) fn open(
+        bus: barbus::Bus,
+        source: Option<String>,
+        ack_mode: Option<AckMode>,
+        reconnect_for: Duration,
+    ) -> barbus::Result<Self> {
+        let mut connection = Self { bus, source, ack_mode, reconnect_for, publisher: None, closed: false };
+        connection.connect()?;
+        Ok(connection)
+    }
+
+    fn connect(&mut self) -> barbus::Result<&mut barbus::Publisher> {
+        let mut publisher = barbus::Publisher::connect(&self.bus)?.reconnect_for(self.reconnect_for);
+        if let Some(source) = &self.source {
+            publisher = publisher.source(source);
+        }
+        if let Some(ack_mode) = self.ack_mode {
+            publisher = publisher.ack_mode(ack_mode);
+        }
+        Ok(self.publisher.insert(publisher))
+    }
+
+    /// Sends batches and waits for their acknowledgement.
+    pub(crate) fn send(&mut self, batches: &[RecordBatch]) -> PyResult<protocol::Ack> {
+        if self.closed {
+            return Err(Error::new_err(format!(
+                "{}: the publisher is closed: open a new one with barbus.publish",
+                self.bus.path().display()
+            )));
+        }
+        let sent = self.try_send(batches);
+        if sent.is_err() {
+            // A new connection, because this one would first send the rejected batch again.
+            self.publisher = None;
+        }
+        sent.map_err(raised)
+    }
+
+    fn try_send(&mut self, batches: &[RecordBatch]) -> barbus::Result<protocol::Ack> {
+        let publisher = match &mut self.publisher {
+            Some(publisher) => publisher,
+            None => self.connect()?,
+        };
+        let before = publisher.acked();
+        if let Some((last, others)) = batches.split_last() {
+            for batch in others {
+                publisher.queue(batch)?;
+            }
+            publisher.send(last)?;
+        }
+        let now = publisher.acked();
+        Ok(protocol::Ack {
+            rows: now.rows - before.rows,
+            accepted: now.accepted - before.accepted,
+            duplicate: now.duplicate - before.duplicate,
+            revised: now.revised - before.revised,
+            quarantined: now.quarantined - before.quarantined,
+            seq: now.seq,
+        })
+    }
+
+    /// Waits for the last acknowledgements and disconnects.
+    pub(crate) fn close(&mut self) -> barbus::Result<()> {
+        self.closed = true;
+        self.publisher.take().map_or(Ok(()), |publisher| publisher.finish().map(drop))
+    }
+}

@@ -1,0 +1,173 @@
+//! Takes the events of a bus from a reader or a replay, as Python objects.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use barbus::{Event, Reader, Replay, Row, View};
+use pyo3::prelude::*;
+
+use crate::bars::Bars;
+use crate::batch;
+use crate::error::raised;
+use crate::event::{DayClosed, Lapped};
+
+/// Longest sleep before a replay is polled again.
+const REPLAY_POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Fewest bars that are pinned: a pin takes two system calls, and fewer bars are copied sooner.
+const MIN_PINNED_ROWS: usize = 256;
+/// Most batches without a wanted symbol that one call of [`EventReader::take`] passes over, so that
+/// other threads and tasks get their turn.
+const MAX_SKIPPED: usize = 16;
+
+/// Where events come from.
+pub(crate) enum EventSource {
+    Live(Box<Reader>),
+    Replay(Box<Replay>),
+}
+
+impl EventSource {
+    fn poll(&mut self) -> barbus::Result<Option<Event<'_>>> {
+        match self {
+            Self::Live(reader) => reader.poll(),
+            Self::Replay(replay) => replay.poll(),
+        }
+    }
+
+    /// The next bars in place. A replay has no ring, so it never has any.
+    fn pin(&mut self) -> barbus::Result<Option<View>> {
+        match self {
+            Self::Live(reader) => reader.pin(),
+            Self::Replay(_) => Ok(None),
+        }
+    }
+
+    fn wait(&mut self, timeout: Duration) -> barbus::Result<()> {
+        match self {
+            Self::Live(reader) => reader.wait(timeout).map(drop),
+            // A replay does not say when its next bars are due. The caller has just polled it in
+            // vain.
+            Self::Replay(_) => {
+                std::thread::sleep(timeout.min(REPLAY_POLL_INTERVAL));
+                Ok(())
+            }
+        }
+    }
+
+    fn ended(&self) -> bool {
+        match self {
+            Self::Live(_) => false,
+            Self::Replay(replay) => replay.ended(),
+        }
+    }
+
+    fn position(&self) -> u64 {
+        match self {
+            Self::Live(reader) => reader.position(),
+            Self::Replay(replay) => replay.position(),
+        }
+    }
+
+    pub(crate) fn bus(&self) -> &barbus::Bus {
+        match self {
+            Self::Live(reader) => reader.bus(),
+            Self::Replay(replay) => replay.bus(),
+        }
+    }
+}
+
+/// One event, not yet a Python object.
+pub(crate) enum Taken {
+    Bars(Bars),
+    DayClosed(DayClosed),
+    Lapped(Lapped),
+}
+
+impl Taken {
+    pub(crate) fn into_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(match self {
+            Self::Bars(bars) => Py::new(py, bars)?.into_any(),
+            Self::DayClosed(event) => Py::new(py, event)?.into_any(),
+            Self::Lapped(event) => Py::new(py, event)?.into_any(),
+        })
+    }
+}
+
+/// Reads events, and pins bars instead of copying them while many wait to be read.
+pub(crate) struct EventReader {
+    source: EventSource,
+    schema: SchemaRef,
+    symbols: Option<HashSet<String>>,
+    /// Whether many bars wait to be read.
+    catching_up: bool,
+}
+
+impl EventReader {
+    pub(crate) fn new(source: EventSource, catching_up: bool, symbols: Option<HashSet<String>>) -> Self {
+        let schema = batch::ring_schema(&source.bus().settings().schema);
+        Self { source, schema, symbols, catching_up }
+    }
+
+    /// The next event, if one is ready.
+    pub(crate) fn take(&mut self) -> PyResult<Option<Taken>> {
+        for _ in 0..MAX_SKIPPED {
+            match self.take_any()? {
+                Some(Taken::Bars(bars)) if bars.rows() == 0 => continue,
+                taken => return Ok(taken),
+            }
+        }
+        Ok(None)
+    }
+
+    /// As [`EventReader::take`], but possibly without bars: none may be of a wanted symbol.
+    fn take_any(&mut self) -> PyResult<Option<Taken>> {
+        if self.catching_up
+            && let Some(view) = self.source.pin().map_err(raised)?
+        {
+            return self.from_view(view).map(Some);
+        }
+        Ok(Some(match self.source.poll().map_err(raised)? {
+            None => return Ok(None),
+            Some(Event::DayClosed(day)) => Taken::DayClosed(DayClosed(day)),
+            Some(Event::Lapped { missed }) => {
+                self.catching_up = true;
+                Taken::Lapped(Lapped { missed })
+            }
+            Some(Event::Bars(bars)) => {
+                self.catching_up = bars.len() >= MIN_PINNED_ROWS;
+                let is_wanted = |symbol| self.symbols.as_ref().is_none_or(|symbols| symbols.contains(symbol));
+                let wanted = bars.iter().filter(|bar| is_wanted(bar.symbol));
+                let (names, rows): (Vec<&str>, Vec<Row>) = wanted.map(|bar| (bar.symbol, *bar)).unzip();
+                Taken::Bars(Bars::copied(batch::from_rows(&self.schema, &rows, &names).map_err(raised)?))
+            }
+        }))
+    }
+
+    /// The bars of a pinned view: in place, or a copy of those of the wanted symbols.
+    fn from_view(&mut self, view: View) -> PyResult<Taken> {
+        self.catching_up = view.num_rows() >= MIN_PINNED_ROWS;
+        let whole = batch::without_metadata(view.into_batch().map_err(raised)?).map_err(raised)?;
+        let rows = whole.num_rows();
+        let batch = match &self.symbols {
+            Some(symbols) => batch::filter_symbols(&whole, symbols).map_err(raised)?,
+            None => whole,
+        };
+        let pinned = batch.num_rows() == rows;
+        Ok(Taken::Bars(Bars::new(batch.schema(), vec![batch], pinned)))
+    }
+
+    /// Waits until an event may be ready, at most for `timeout`. It takes no event.
+    pub(crate) fn wait(&mut self, timeout: Duration) -> PyResult<()> {
+        self.source.wait(timeout).map_err(raised)
+    }
+
+    /// Whether no event will follow: at the end of a replay.
+    pub(crate) fn ended(&self) -> bool {
+        self.source.ended()
+    }
+
+    /// Sequence number of the next bar.
+    pub(crate) fn position(&self) -> u64 {
+        self.source.position()
+    }
+}
