@@ -6,53 +6,9 @@
 //! Several aliases of one column are an error that lists them, never a guess.
 
 use crate::cast::error::CastError;
-use crate::schema::{BarSchema, CLOSE, FACTOR, FIXED_COLUMNS, FRAME, HIGH, LOW, MONEY, OPEN, SYMBOL, VOLUME};
-use crate::suggestion::{best, likeness, nearest, normalize};
-
-/// The names that vendors give to each column, in the form of [`normalize`]; the column's own name
-/// is understood.
-const ALIASES: &[(&str, &[&str])] = &[
-    (
-        SYMBOL,
-        &[
-            "code",
-            "ticker",
-            "instrument",
-            "instrument_id",
-            "order_book_id",
-            "ts_code",
-            "sec_code",
-            "security",
-            "wind_code",
-            "sym",
-            "s",
-        ],
-    ),
-    (
-        FRAME,
-        &[
-            "time",
-            "datetime",
-            "date_time",
-            "timestamp",
-            "date",
-            "open_time",
-            "trade_time",
-            "bar_time",
-            "day",
-            "ts_event",
-            "ts",
-            "t",
-        ],
-    ),
-    (OPEN, &["o", "open_price"]),
-    (HIGH, &["h", "high_price"]),
-    (LOW, &["l", "low_price"]),
-    (CLOSE, &["c", "close_price"]),
-    (VOLUME, &["vol", "v", "qty"]),
-    (MONEY, &["amount", "turnover", "total_turnover", "quote_volume", "quote_asset_volume", "value"]),
-    (FACTOR, &["adj_factor", "adjust_factor"]),
-];
+use crate::schema::{BarSchema, FIXED_COLUMNS};
+use crate::suggestion::{nearest, normalize};
+use crate::vendor_names::{aliases_of, nearest_alias};
 
 /// Why the text of an explicit map is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -252,22 +208,10 @@ impl Resolver<'_> {
     }
 }
 
-fn aliases_of(target: &str) -> &'static [&'static str] {
-    let entry = ALIASES.iter().find(|(name, _)| *name == target);
-    entry.map_or(&[], |(_, aliases)| aliases)
-}
-
-/// The candidate that is most like any name of `target`. Names of one or two letters do not count:
-/// too many words are like them.
-fn nearest_alias<'a>(target: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let names = [target].into_iter().chain(aliases_of(target).iter().copied());
-    let names: Vec<&str> = names.filter(|name| name.len() > 2).collect();
-    best(candidates, |candidate| names.iter().map(|name| likeness(name, candidate)).fold(0.0, f64::max), 0.8)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vendor_names::ALIASES;
 
     fn resolve(map: &str, names: &[&str]) -> Result<Vec<Option<usize>>, String> {
         let schema = BarSchema::in_zone("UTC").unwrap();

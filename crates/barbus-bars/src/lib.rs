@@ -19,6 +19,7 @@ mod schema;
 mod suggestion;
 mod symbol_table;
 mod time;
+mod vendor_names;
 
 pub use batch::BarBatch;
 pub use calendar::{Calendar, CalendarError, CalendarSpec, PRESETS, TradingDay};

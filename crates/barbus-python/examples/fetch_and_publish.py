@@ -1,7 +1,8 @@
-"""Fetches the bars of every symbol, minute by minute, and publishes them: python fetch_and_publish.py BUS
+"""Fetches the bars of several symbols, minute by minute, and publishes them: python fetch_and_publish.py BUS
 
-The well-known script keeps a day's bars in lists and writes one Parquet file in the evening: a crash loses the day, and nobody else sees a
-bar before. With the bus every strategy on the machine has each bar at once, and the file of the day is the daemon's affair.
+A script without the bus keeps the day's bars in lists and writes one Parquet file in the evening: a crash
+loses the day, and no other program sees a bar before then. With the bus every strategy on the machine reads
+each bar at once, and the daemon writes the day's file.
 """
 
 import asyncio
@@ -15,10 +16,10 @@ SYMBOLS = ["600000.XSHG", "000001.XSHE", "000300.XSHG"]
 
 
 async def fetch(symbol, minute):
-    """One bar of one symbol. Here goes the vendor's client; this one makes them up."""
+    """Returns one bar of one symbol. Call your vendor's client here; this function invents the bar."""
     await asyncio.sleep(0)
     price = 8.0 + minute / 100
-    # Milliseconds since 1970, the minute's end.
+    # The end of the minute, milliseconds since 1970.
     return {"symbol": symbol, "frame": 1720056600000 + minute * 60_000, "open": price, "high": price, "low": price,
             "close": price, "volume": 100.0 * minute}  # fmt: skip
 

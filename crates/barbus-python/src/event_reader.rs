@@ -124,7 +124,7 @@ impl EventReader {
         if self.catching_up
             && let Some(view) = self.source.pin().map_err(raised)?
         {
-            return self.from_view(view).map(Some);
+            return self.take_view(view).map(Some);
         }
         Ok(Some(match self.source.poll().map_err(raised)? {
             None => return Ok(None),
@@ -144,7 +144,7 @@ impl EventReader {
     }
 
     /// The bars of a pinned view: in place, or a copy of those of the wanted symbols.
-    fn from_view(&mut self, view: View) -> PyResult<Taken> {
+    fn take_view(&mut self, view: View) -> PyResult<Taken> {
         self.catching_up = view.num_rows() >= MIN_PINNED_ROWS;
         let whole = batch::without_metadata(view.into_batch().map_err(raised)?).map_err(raised)?;
         let rows = whole.num_rows();

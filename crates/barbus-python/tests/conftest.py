@@ -1,4 +1,4 @@
-"""A bus with a real daemon for each test, and bars that are made up, the same at every run."""
+"""A bus with a real daemon for each test, and invented bars that are the same in every run."""
 
 import datetime
 import os
@@ -12,24 +12,24 @@ import pytest
 import barbus
 
 BARBUS = os.environ["BARBUS"]
-PATIENCE = 60.0
+TIMEOUT = 60.0
 SYMBOLS = ["600000.XSHG", "000001.XSHE"]
 UTC = datetime.timezone.utc
 COLUMNS = ["symbol", "frame", "open", "high", "low", "close", "volume", "money"]
 
 
-def until(what, condition):
-    end = time.monotonic() + PATIENCE
+def wait_until(what, condition):
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
+        result = condition()
+        if result:
+            return result
         time.sleep(0.01)
-    raise AssertionError(f"waited in vain for {what}")
+    raise AssertionError(f"timed out waiting for {what}")
 
 
 class RunningBus:
-    """A bus in a temporary directory, with its daemon when it was started."""
+    """A bus in a temporary directory, and its daemon once it is started."""
 
     def __init__(self, root, calendar="24x7", **settings):
         self.path = root / "bus"
@@ -56,13 +56,13 @@ class RunningBus:
             except barbus.Error:
                 return None
 
-        until("the daemon", answers).close()
+        wait_until("the daemon", answers).close()
         return self
 
     def stop(self):
         if self.daemon:
             self.daemon.send_signal(signal.SIGTERM)
-            self.daemon.wait(PATIENCE)
+            self.daemon.wait(TIMEOUT)
             self.daemon = None
 
     def send(self, rows):
@@ -71,7 +71,7 @@ class RunningBus:
 
     def close_day(self):
         subprocess.run([BARBUS, "close-day", self.path], check=True, capture_output=True)
-        until("the archive", lambda: not barbus.open(self.path).stat()["days_waiting"])
+        wait_until("the archive", lambda: not barbus.open(self.path).stat()["days_waiting"])
 
     def kill(self):
         if self.daemon:
@@ -97,7 +97,7 @@ def running(make):
     return make().start()
 
 
-# A ring that is short enough to go round, and to have many blocks.
+# A ring with many blocks that is short enough to wrap around.
 SMALL = {
     "size": ('"256MB"', '"1MB"'),
     "rows_per_block": ("16384", "64"),
@@ -107,7 +107,7 @@ SMALL = {
 
 
 def bar(symbol, minute, day=4, money=True):
-    """The bar that ends `minute` minutes after the day's beginning, as a tuple of COLUMNS; prices tell which it is."""
+    """The bar that ends `minute` minutes after midnight, as a tuple of COLUMNS; its prices identify it."""
     frame = datetime.datetime(2024, 7, day, tzinfo=UTC) + datetime.timedelta(minutes=minute)
     price = 10.0 + SYMBOLS.index(symbol) + minute / 64
     value = 1e6 + minute if money and minute % 5 else None
@@ -126,11 +126,11 @@ def table(rows):
 
 
 def values(bar):
-    """A bar read as the tuple that was sent."""
+    """A bar that was read, as the tuple that was sent."""
     return (bar.symbol, bar.frame, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.money)
 
 
 def drain(bus, start="oldest", **options):
-    """What there is, and everything of it that is a bar."""
+    """All events that are ready, and the values of their bars."""
     events = list(bus.follow(start=start, timeout=0, **options))
     return events, [values(bar) for event in events if isinstance(event, barbus.Bars) for bar in event]

@@ -11,7 +11,7 @@ import pyarrow
 import pytest
 
 import barbus
-from conftest import PATIENCE, SMALL, SYMBOLS, bar, drain, minutes, values
+from conftest import TIMEOUT, SMALL, SYMBOLS, bar, drain, minutes, values
 
 
 def test_latest_and_window(running):
@@ -32,11 +32,11 @@ def test_latest_and_window(running):
     assert bus.symbols() == SYMBOLS
 
 
-def test_it_goes_on_in_the_ring_that_takes_the_place_of_another(make):
-    """Who holds every block of a ring stops nobody: a new file is put in its place, and readers go on there."""
+def test_readers_continue_when_the_ring_is_replaced(make):
+    """When every block of a ring is pinned, a new file replaces it, and readers continue there."""
     running = make(**SMALL).start()
     bus = barbus.open(running.path)
-    follow = bus.follow(start="oldest", timeout=PATIENCE)
+    follow = bus.follow(start="oldest", timeout=TIMEOUT)
     number = os.stat(running.path / "bars.ring").st_ino
     held, sent, got, missed = [], [], [], 0
     for day in range(1, 26):
@@ -48,7 +48,7 @@ def test_it_goes_on_in_the_ring_that_takes_the_place_of_another(make):
             match next(follow):
                 case barbus.Bars() as bars:
                     got += [values(found) for found in bars]
-                # The fewer blocks there are for all that comes, the sooner they are used again.
+                # With few free blocks the writer reuses them sooner than this reader reads.
                 case barbus.Lapped(count):
                     missed += count
         assert got[-1] == sent[-1] and values(bus.latest(SYMBOLS[0])) == sent[-2]
@@ -80,10 +80,10 @@ def test_a_bar(make):
     assert found == barbus.open(running.path).latest(SYMBOLS[0])
 
 
-def test_the_current_day_is_all_of_it_and_nothing_else(running):
+def test_the_newest_day_has_all_of_its_bars_and_no_others(running):
     yesterday, today = minutes(1, 700, day=3), minutes(1, 700, day=4)
     running.send(yesterday + today)
-    # A late bar rides with those of today.
+    # A late bar of yesterday lies in a block of today.
     running.send([bar(SYMBOLS[0], 701, day=3)])
     bus = barbus.open(running.path)
     bars = bus.day()
@@ -118,7 +118,7 @@ def test_a_day_larger_than_the_ring_is_whole(make):
     running = make(**SMALL).start()
     bus = barbus.open(running.path)
     capacity = bus.stat()["blocks"] * 64
-    # As many bars as a day can have of two symbols: it has to be too much for the ring.
+    # The bars of one day must exceed the ring.
     rows = minutes(1, 1400, day=4)
     if len(rows) <= capacity:
         running.send(minutes(1, 1400, day=3))
@@ -130,7 +130,7 @@ def test_a_day_larger_than_the_ring_is_whole(make):
     bars = bus.day()
     assert len(bars) == len(many)
     assert {(found.symbol, found.frame) for found in bars} == {row[:2] for row in many}
-    # Also when it is closed and in its file, and no parts are left of it.
+    # Also once the day is closed: then it is in its file, and no parts remain.
     running.close_day()
     assert {(found.symbol, found.frame) for found in bus.day()} == {row[:2] for row in many}
 
@@ -147,7 +147,7 @@ def test_an_empty_bus(running):
 
 
 def mapping(path):
-    """Where this process has the ring mapped: ranges of addresses."""
+    """The address ranges at which this process maps the ring."""
     ranges = []
     for line in open("/proc/self/maps"):
         if line.rstrip().endswith(str(path)):
@@ -158,7 +158,7 @@ def mapping(path):
 
 @pytest.mark.parametrize("way", ["follow", "day"])
 def test_zero_copy_by_address(running, way):
-    """What pyarrow, polars and numpy are given lies in the mapping of the ring itself, and stays there when its makers are gone."""
+    """Data of pyarrow, polars and numpy lies in the mapping of the ring itself, also after its sources are deleted."""
     running.send(minutes(1, 600))
     bus = barbus.open(running.path)
     bars = bus.day() if way == "day" else next(bus.follow(start="oldest"))
@@ -172,7 +172,7 @@ def test_zero_copy_by_address(running, way):
     frame = polars.DataFrame(bars)
     assert inside(frame.get_column("close").get_chunks()[0].to_arrow().buffers()[1].address)
     for chunk in bars.to_polars().get_column("close").get_chunks():
-        assert inside(chunk.to_arrow().buffers()[1].address), "nor is it copied where there are several"
+        assert inside(chunk.to_arrow().buffers()[1].address), "several blocks are not copied either"
     del chunk
     array = table.column("close").chunk(0).to_numpy(zero_copy_only=True)
     assert inside(array.__array_interface__["data"][0])
@@ -185,8 +185,8 @@ def test_zero_copy_by_address(running, way):
     assert not inside(pyarrow.record_batch(copied).column("close").buffers()[1].address)
 
 
-def test_a_pinned_view_stays_what_it_is_while_the_ring_goes_round(make):
-    """Promise 3: the bytes under a pinned view are not reused."""
+def test_a_pinned_view_does_not_change_while_the_ring_wraps_around(make):
+    """Promise 3: the writer does not reuse the bytes under a pinned view."""
     running = make(**SMALL).start()
     first = minutes(1, 32, day=1)
     running.send(first)
@@ -204,8 +204,8 @@ def test_a_pinned_view_stays_what_it_is_while_the_ring_goes_round(make):
     assert [row["close"] for row in before] == [row[5] for row in first]
 
 
-def test_a_day_whose_beginning_is_held_while_the_ring_goes_round_is_whole(make):
-    """Who holds the day's first block leaves a gap behind it in the ring: what was there is in the archive's parts."""
+def test_a_day_with_a_pinned_first_block_is_whole_after_the_ring_wraps_around(make):
+    """A pinned first block leaves a gap after it in the ring; the archive's parts have those bars."""
     running = make(**SMALL).start()
     bus = barbus.open(running.path)
     first = minutes(1, 16)
@@ -219,13 +219,13 @@ def test_a_day_whose_beginning_is_held_while_the_ring_goes_round_is_whole(make):
     found = []
     asking = threading.Thread(target=lambda: found.append(bus.day()), daemon=True)
     asking.start()
-    asking.join(PATIENCE)
+    asking.join(TIMEOUT)
     assert not asking.is_alive(), "no answer"
     assert sorted(values(bar)[:6] for bar in found[0]) == sorted(row[:6] for row in first + later)
     assert [values(bar) for bar in held] == first
 
 
-def test_everybody_takes_them(running):
+def test_every_library_accepts_bars(running):
     rows = minutes(1, 600)
     running.send(rows)
     bus = barbus.open(running.path)
@@ -238,7 +238,7 @@ def test_everybody_takes_them(running):
         assert pyarrow.table(bars).schema.equals(pyarrow.schema(bars))
         assert polars.DataFrame(bars).get_column("close").to_list() == expected
         assert bars.to_polars().get_column("close").to_list() == expected
-        # To polars anything with capsules is a series here, of structs.
+        # Here polars makes a series of structs from any object with capsules.
         assert polars.from_arrow(bars).struct.unnest().get_column("close").to_list() == expected
         assert pandas.DataFrame.from_arrow(bars)["close"].tolist() == expected
         assert duckdb.sql("SELECT sum(close), count(DISTINCT symbol) FROM bars").fetchall()[0] == (
@@ -248,7 +248,7 @@ def test_everybody_takes_them(running):
         pyarrow.table(bars).validate(full=True)
 
 
-def test_conveniences_have_the_values(running):
+def test_conversions_keep_the_values(running):
     rows = minutes(1, 20)
     running.send(rows)
     bars = barbus.open(running.path).day()
@@ -272,7 +272,7 @@ def test_float32_prices(make):
     rows = minutes(1, 300)
     running.send(rows)
     bus = barbus.open(running.path)
-    assert [values(found)[:6] for found in bus.day()] == [row[:6] for row in rows], "quarters and 64ths are exact"
+    assert [values(found)[:6] for found in bus.day()] == [row[:6] for row in rows], "quarters and 64ths are exact as float32"
     assert pyarrow.schema(bus.window(SYMBOLS[0], 2)).field("close").type == pyarrow.float32()
     assert pyarrow.schema(bus.window(SYMBOLS[0], 2)).equals(pyarrow.schema(bus.day()))
 

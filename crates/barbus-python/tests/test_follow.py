@@ -9,16 +9,16 @@ import threading
 import pytest
 
 import barbus
-from conftest import BARBUS, PATIENCE, SMALL, SYMBOLS, bar, drain, minutes, table, until, values
+from conftest import BARBUS, TIMEOUT, SMALL, SYMBOLS, bar, drain, minutes, table, wait_until, values
 
 
-def test_every_bar_from_the_oldest_on_with_its_values(running):
+def test_every_bar_from_the_oldest_has_its_values(running):
     rows = minutes(1, 600)
     running.send(rows)
     bus = barbus.open(running.path)
     events, bars = drain(bus)
     assert bars == rows
-    assert any(event.pinned for event in events), "so many are not copied"
+    assert any(event.pinned for event in events), "many waiting bars are pinned, not copied"
     seqs = [bar.seq for event in events for bar in event]
     assert seqs == list(range(len(rows)))
 
@@ -42,7 +42,7 @@ def test_starts(running):
         bus.follow(start="2024-07-05")
 
 
-def test_the_close_of_a_day_comes_between_its_last_bar_and_the_next(running):
+def test_a_day_closes_between_its_last_bar_and_the_next_bar(running):
     running.send(minutes(1, 3, day=3) + minutes(1, 3, day=4))
     events, _ = drain(barbus.open(running.path))
     kinds = [event if isinstance(event, barbus.DayClosed) else len(event) for event in events]
@@ -57,16 +57,16 @@ def test_some_symbols(running):
     bus = barbus.open(running.path)
     events, bars = drain(bus, symbols=[SYMBOLS[1]])
     assert bars == minutes(1, 600, symbols=SYMBOLS[1:])
-    assert not any(event.pinned for event in events), "a choice is a copy"
+    assert not any(event.pinned for event in events), "selected bars are copied"
     assert drain(bus, symbols=iter(["nobody"])) == ([], [])
     with pytest.raises(TypeError):
         bus.follow(symbols="600000.XSHG")
 
 
-def test_live_bars_come_as_they_are_sent(running):
+def test_live_bars_arrive_as_they_were_sent(running):
     bus = barbus.open(running.path)
     rows = minutes(1, 50)
-    follow = bus.follow(timeout=PATIENCE)
+    follow = bus.follow(timeout=TIMEOUT)
 
     def produce():
         with barbus.publish(running.path) as publisher:
@@ -82,7 +82,7 @@ def test_live_bars_come_as_they_are_sent(running):
     assert got == rows
 
 
-def test_a_reader_that_is_too_slow_is_told_how_many_it_missed(make):
+def test_a_slow_reader_gets_the_number_of_missed_bars(make):
     """Promise 4: an exact count."""
     running = make(**SMALL).start()
     bus = barbus.open(running.path)
@@ -108,8 +108,8 @@ def test_a_reader_that_is_too_slow_is_told_how_many_it_missed(make):
     assert got == sent[missed:]
 
 
-def test_it_goes_on_when_the_daemon_is_started_again(running):
-    follow = barbus.open(running.path).follow(timeout=PATIENCE)
+def test_a_reader_continues_when_the_daemon_restarts(running):
+    follow = barbus.open(running.path).follow(timeout=TIMEOUT)
     running.send([bar(SYMBOLS[0], 1)])
     assert next(follow)[0].close == bar(SYMBOLS[0], 1)[5]
     running.stop()
@@ -118,21 +118,21 @@ def test_it_goes_on_when_the_daemon_is_started_again(running):
     assert next(follow)[0].close == bar(SYMBOLS[0], 2)[5]
 
 
-def test_a_reader_is_seen_by_its_name(running):
-    follow = barbus.open(running.path).follow(timeout=PATIENCE, name="my strategy")
+def test_barbus_readers_shows_the_name(running):
+    follow = barbus.open(running.path).follow(timeout=TIMEOUT, name="my strategy")
     running.send([bar(SYMBOLS[0], 1)])
     next(follow)
     run = subprocess.run([BARBUS, "readers", running.path], capture_output=True, text=True, check=True)
     assert "my strategy" in run.stdout and str(os.getpid()) in run.stdout
 
 
-def test_stale_data_can_be_told(running):
+def test_stale_data_is_detectable(running):
     bus = barbus.open(running.path)
     assert bus.newest_age() is None and bus.writer_alive()
     running.send([bar(SYMBOLS[0], 1)])
-    assert 0 <= bus.newest_age() < PATIENCE
+    assert 0 <= bus.newest_age() < TIMEOUT
     running.kill()
-    until("the writer to be seen as dead", lambda: not bus.writer_alive())
+    wait_until("the reader to notice the dead writer", lambda: not bus.writer_alive())
 
 
 def rises(events):
@@ -173,11 +173,11 @@ def test_a_strategy_does_not_know_a_replay_from_the_live_days(running):
         bus.replay("2024-07-03", speed="slowly")
 
 
-def test_async_beside_another_task_that_goes_on(running):
+def test_another_task_runs_while_an_async_reader_waits(running):
     rows = minutes(1, 40)
 
     async def strategy(got):
-        async for bars in barbus.open(running.path).follow(timeout=PATIENCE):
+        async for bars in barbus.open(running.path).follow(timeout=TIMEOUT):
             got += [values(bar) for bar in bars]
             if len(got) == len(rows):
                 return
@@ -185,7 +185,7 @@ def test_async_beside_another_task_that_goes_on(running):
     async def main():
         got, ticks = [], 0
         task = asyncio.create_task(strategy(got))
-        # It waits for bars that are sent only when this task has gone on many times beside it.
+        # The reader waits for bars that this task sends only after many turns of its own.
         while ticks < 200:
             await asyncio.sleep(0.001)
             ticks += 1
@@ -195,13 +195,13 @@ def test_async_beside_another_task_that_goes_on(running):
             for at in range(0, len(rows), 8):
                 ack = await publisher.send_async(table(rows[at : at + 8]))
                 assert ack.accepted == 8
-        await asyncio.wait_for(task, PATIENCE)
+        await asyncio.wait_for(task, TIMEOUT)
         return got
 
     assert asyncio.run(main()) == rows
 
 
-def test_async_gives_others_their_turn_while_it_catches_up(running):
+def test_other_tasks_run_while_an_async_reader_catches_up(running):
     running.send(minutes(1, 1000))
 
     async def main():
@@ -225,14 +225,14 @@ def test_async_gives_others_their_turn_while_it_catches_up(running):
     assert asyncio.run(main()) >= 1
 
 
-def test_what_is_cancelled_loses_nothing(running):
+def test_a_cancelled_wait_loses_no_event(running):
     async def main():
         follow = barbus.open(running.path).follow()
         for minute in range(1, 6):
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(anext(follow), 0.01)
             await asyncio.to_thread(running.send, [bar(SYMBOLS[0], minute)])
-            bars = await asyncio.wait_for(anext(follow), PATIENCE)
+            bars = await asyncio.wait_for(anext(follow), TIMEOUT)
             assert [values(found) for found in bars] == [bar(SYMBOLS[0], minute)]
 
     asyncio.run(main())
@@ -243,7 +243,7 @@ def test_many_async_readers_do_not_wait_for_each_other(running):
 
     async def main():
         bus = barbus.open(running.path)
-        readers = [asyncio.create_task(anext(bus.follow(timeout=PATIENCE))) for _ in range(count)]
+        readers = [asyncio.create_task(anext(bus.follow(timeout=TIMEOUT))) for _ in range(count)]
         await asyncio.sleep(0)
         await asyncio.to_thread(running.send, [bar(SYMBOLS[0], 1)])
         return await asyncio.gather(*readers)
@@ -260,10 +260,10 @@ def test_ctrl_c_ends_a_wait_at_once(running, loop):
     script = f"import barbus\nfollow = barbus.open({str(running.path)!r}).follow()\nprint('waiting', flush=True)\n{body}"
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout.readline() == "waiting\n"
-    # In the wait itself, not before it: its main thread or its helper sleeps on a futex with a timeout.
-    until("the reader to wait", lambda: "futex" in wchan(child.pid))
+    # The reader must be in the wait: its main thread or its helper thread sleeps on a futex.
+    wait_until("the reader to wait", lambda: "futex" in wchan(child.pid))
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=PATIENCE)
+    _, errors = child.communicate(timeout=TIMEOUT)
     assert "KeyboardInterrupt" in errors
     assert child.returncode in (-signal.SIGINT, 130, 1)
 
@@ -278,18 +278,18 @@ def wchan(pid):
     return " ".join(words)
 
 
-def test_a_waiting_reader_leaves_the_interpreter_to_others(running):
-    follow = barbus.open(running.path).follow(timeout=PATIENCE)
+def test_other_threads_run_while_a_reader_waits(running):
+    follow = barbus.open(running.path).follow(timeout=TIMEOUT)
     got = []
     reader = threading.Thread(target=lambda: got.append(next(follow)))
     reader.start()
-    # This thread goes on, or the bar would never be sent.
+    # If the waiting reader held the interpreter, this thread could never send the bar.
     running.send([bar(SYMBOLS[0], 1)])
-    reader.join(PATIENCE)
+    reader.join(TIMEOUT)
     assert len(got) == 1 and len(got[0]) == 1
 
 
-def test_a_forked_child_is_told_to_open_for_itself(running):
+def test_a_forked_child_must_open_the_bus_again(running):
     running.send(minutes(1, 300))
     bus = barbus.open(running.path)
     follow = bus.follow(start="oldest")
@@ -310,7 +310,7 @@ def test_a_forked_child_is_told_to_open_for_itself(running):
             except BaseException as error:
                 words.append(f"{type(error).__name__}: {error}")
         words.append(str(len(barbus.open(running.path).symbols())))
-        # What a child lets go its parent still holds: the two share the locks.
+        # A pin that the child drops stays with the parent: the two share the locks.
         del pinned, use
         os.write(outside, "\n".join(words).encode())
         os._exit(0)
@@ -327,6 +327,6 @@ def test_a_forked_child_is_told_to_open_for_itself(running):
 
 
 def locks(path):
-    """The locks of readers on a file."""
+    """The locks that readers hold on a file."""
     number = f":{os.stat(path).st_ino} "
     return sorted(line.split(":", 1)[1] for line in open("/proc/locks") if "OFDLCK" in line and number in line)

@@ -9,7 +9,7 @@ import pyarrow
 import pytest
 
 import barbus
-from conftest import BARBUS, COLUMNS, SYMBOLS, bar, drain, minutes, table, until, values
+from conftest import BARBUS, COLUMNS, SYMBOLS, bar, drain, minutes, table, wait_until, values
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -39,7 +39,7 @@ def test_acknowledgements(running):
 
 
 def frames(rows):
-    """The same bars from everybody's tables."""
+    """The same bars as a table of each library."""
     data = table(rows)
     yield data
     yield data.to_batches()[0]
@@ -49,7 +49,7 @@ def frames(rows):
     yield data.to_pandas()
 
 
-def test_everybodys_tables(running):
+def test_tables_of_every_library(running):
     rows = minutes(1, 10)
     with barbus.publish(running.path) as publisher:
         accepted = 0
@@ -64,7 +64,7 @@ def test_everybodys_tables(running):
 
 
 def test_from_bus_to_bus(make, tmp_path):
-    """What was read is sent as it is, pinned or not."""
+    """Bars that were read can be sent unchanged, pinned or not."""
     running = make().start()
     rows = minutes(1, 600)
     running.send(rows)
@@ -83,7 +83,7 @@ def test_from_bus_to_bus(make, tmp_path):
         other.kill()
 
 
-def test_a_label_and_a_zone_are_told(running):
+def test_a_label_and_a_zone_are_sent(running):
     naive = pyarrow.timestamp("ms")
     data = table([bar(SYMBOLS[0], 1)])
     data = data.set_column(1, "frame", pyarrow.array(["2024-07-04 09:30:00"]).cast(pyarrow.timestamp("s")).cast(naive))
@@ -103,7 +103,7 @@ def test_async_sends(running):
 
 
 def command(*arguments):
-    """What the command line says, without the name before it."""
+    """The error that the command line prints."""
     run = subprocess.run([BARBUS, *arguments], capture_output=True, text=True)
     assert run.returncode != 0
     return run.stderr.strip()
@@ -115,7 +115,7 @@ def raised(act):
     return str(error.value)
 
 
-def test_errors_have_the_words_of_the_command_line(make, tmp_path):
+def test_errors_have_the_message_of_the_command_line(make, tmp_path):
     gone = tmp_path / "gone"
     assert raised(lambda: barbus.open(gone)) in command("latest", gone, "X")
     bus = make()
@@ -130,7 +130,7 @@ def test_errors_have_the_words_of_the_command_line(make, tmp_path):
     assert 'did you mean "600000.XSHG"' in words and words in command("latest", bus.path, "600000.XSHE")
 
 
-def test_what_is_refused_does_not_stay_in_the_way(running):
+def test_a_rejected_batch_does_not_block_the_next_one(running):
     with barbus.publish(running.path) as publisher:
         wrong = table([bar(SYMBOLS[0], 1)]).replace_schema_metadata({"barbus.ack": "whenever"})
         words = raised(lambda: publisher.send(wrong))
@@ -143,7 +143,7 @@ def test_what_is_refused_does_not_stay_in_the_way(running):
         barbus.publish(running.path, ack="whenever")
 
 
-def test_a_daemon_that_goes_away(running):
+def test_a_daemon_that_is_killed(running):
     publisher = barbus.publish(running.path)
     running.kill()
     raised(lambda: publisher.send(table([bar(SYMBOLS[0], 1)])))
@@ -159,7 +159,7 @@ def test_stat(running):
 
 
 def test_the_example(make):
-    """Bars fetched for each symbol under asyncio, one file a day."""
+    """The example publishes bars under asyncio, and the daemon writes the day's file."""
     running = make().start()
     run = subprocess.run(
         [sys.executable, EXAMPLES / "fetch_and_publish.py", running.path], capture_output=True, text=True, timeout=120
@@ -171,7 +171,7 @@ def test_the_example(make):
     assert len(bus.symbols()) > 1
 
 
-def test_the_stubs_name_what_there_is():
+def test_the_stubs_list_the_public_names():
     import ast
 
     stub = Path(barbus.__file__).with_name("_barbus.pyi")
@@ -188,8 +188,8 @@ def test_the_stubs_name_what_there_is():
             assert public == {member for member in stubbed if not member.startswith("_")} - {"money", "factor"}, name
 
 
-def test_nothing_else_is_needed():
-    """pyarrow, polars, pandas and numpy are imported when they are used, not before."""
+def test_other_packages_are_imported_only_when_used():
+    """Importing barbus imports neither pyarrow, polars, pandas nor numpy."""
     script = "import barbus, sys; print([name for name in ('numpy', 'pandas', 'polars', 'pyarrow') if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""What docs/PYTHON.md says can be done with stock pyarrow and polars, done as it stands there."""
+"""Runs the examples for stock pyarrow and polars in docs/PYTHON.md as they are written."""
 
 import re
 from pathlib import Path
@@ -33,8 +33,8 @@ def test_the_live_ring(running, number):
     assert closes == [row[5] for row in rows]
 
 
-def test_a_block_that_is_held(make):
-    """Promise 3: the bytes under a pin are not used again."""
+def test_a_locked_block_is_not_reused(make):
+    """Promise 3: the writer does not reuse the bytes under a pin."""
     running = make(**SMALL).start()
     rows = minutes(1, 16, day=1)
     running.send(rows)

@@ -1,10 +1,11 @@
-"""Waiting under asyncio: on a thread for each reader, so that neither the loop nor other readers wait with it."""
+"""Waits under asyncio on one thread for each reader, so that no reader blocks the loop or another reader."""
 
 import asyncio
 import concurrent.futures
 
-# A reader that is given up, or a program that ends, waits for its thread for so long at most.
-SLICE = 0.1
+# Longest wait on the thread, in seconds. A cancelled reader, or a program that exits, waits this long for
+# its thread.
+MAX_WAIT = 0.1
 
 
 def executor():
@@ -15,14 +16,14 @@ async def next_event(follow):
     loop = asyncio.get_running_loop()
     timeout = follow._timeout
     end = None if timeout is None else loop.time() + timeout
-    # A reader that catches up has something to give every time: the others on the loop get their turn between.
+    # A reader that catches up always has an event ready: without this the other tasks would not run.
     await asyncio.sleep(0)
     while True:
-        # The thread only waits; what is there is taken here. So nothing is lost when this is cancelled.
+        # The thread only waits, and the event is taken here: a cancelled wait loses no event.
         event = follow._take()
         if event is not None:
             return event
-        left = SLICE if end is None else min(SLICE, end - loop.time())
+        left = MAX_WAIT if end is None else min(MAX_WAIT, end - loop.time())
         if left <= 0 or follow._ended:
             raise StopAsyncIteration
         await loop.run_in_executor(follow._executor, follow._wait, left)

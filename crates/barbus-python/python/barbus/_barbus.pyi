@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import pyarrow
 
 class Error(Exception):
-    """Why something could not be done with a bus, in the words of the command line."""
+    """Why an operation on a bus failed, with the message of the command line."""
 
 @final
 class DayClosed:
-    """A trading day was closed: every bar that came before was given out."""
+    """A trading day is closed: the reader has received all of its bars."""
 
     __match_args__ = ("day",)
     @property
@@ -23,7 +23,7 @@ class DayClosed:
 
 @final
 class Lapped:
-    """The reader was too slow for the ring: exactly so many bars were missed."""
+    """The reader fell behind by more than the ring holds; ``missed`` is the exact number of bars lost."""
 
     __match_args__ = ("missed",)
     @property
@@ -31,7 +31,7 @@ class Lapped:
 
 @final
 class Bar:
-    """One bar: a copy of its values. Optional columns other than ``money`` and ``factor`` are attributes as well."""
+    """One bar: a copy of its values. The optional columns of the bus are attributes too."""
 
     @property
     def symbol(self) -> str: ...
@@ -56,11 +56,13 @@ class Bar:
     def factor(self) -> float | None: ...
     @property
     def seq(self) -> int | None:
-        """Number on the bus; None for a bar of the archive."""
+        """Sequence number on the bus; None for a bar of the archive."""
     @property
-    def received(self) -> datetime | None: ...
+    def received(self) -> datetime | None:
+        """When the bus received the bar, in UTC; None for a bar of the archive."""
     @property
-    def revision(self) -> int | None: ...
+    def revision(self) -> int | None:
+        """0 for the first bar of its symbol and frame, n for its n-th revision; None for a bar of the archive."""
     def __getattr__(self, name: str) -> float | None: ...
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
@@ -73,11 +75,11 @@ class BarsIterator:
 
 @final
 class Bars:
-    """Some bars, as Arrow record batches (PyCapsule interface)."""
+    """Bars as Arrow record batches (PyCapsule interface)."""
 
     @property
     def pinned(self) -> bool:
-        """Whether any of them lie in the ring itself, which keeps their place while this lives."""
+        """Whether any of the bars lie in the ring itself. The writer keeps their place while this object exists."""
     @property
     def num_rows(self) -> int: ...
     @property
@@ -97,11 +99,11 @@ class Bars:
 
 @final
 class Follow:
-    """What comes of a bus, for ``for`` and for ``async for``."""
+    """The events of a bus, for ``for`` and for ``async for``."""
 
     @property
     def position(self) -> int:
-        """Number of the next bar."""
+        """Sequence number of the next bar."""
     def __iter__(self) -> Follow: ...
     def __next__(self) -> Bars | DayClosed | Lapped: ...
     def __aiter__(self) -> Follow: ...
@@ -134,12 +136,12 @@ class Bus:
     def symbols(self) -> list[str]: ...
     def writer_alive(self) -> bool: ...
     def newest_age(self) -> float | None:
-        """Seconds since the newest bar was received."""
+        """Seconds since the bus received the newest bar; None without a bar."""
     def stat(self) -> dict[str, Any]: ...
 
 @final
 class Ack:
-    """What became of the rows that were sent."""
+    """The result of a send: what the daemon did with the rows."""
 
     @property
     def rows(self) -> int: ...

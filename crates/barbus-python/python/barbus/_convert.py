@@ -1,4 +1,4 @@
-"""What needs other packages, imported when it is used."""
+"""Conversions with other packages, each imported when it is used."""
 
 
 def to_pyarrow(bars):
@@ -8,7 +8,7 @@ def to_pyarrow(bars):
 
 
 class _Stream:
-    """Bars that can only be had as a stream: polars would take the array, for which several blocks are joined."""
+    """Bars with the stream interface alone. Given both, polars takes the array, which is a copy of all blocks."""
 
     def __init__(self, bars):
         self.__arrow_c_stream__ = bars.__arrow_c_stream__
@@ -42,7 +42,7 @@ def to_pandas(bars):
 
 
 def arrow(data):
-    """`data` as something with the PyCapsule interface."""
+    """Returns `data`, or a conversion of it, with the PyCapsule interface."""
     if hasattr(data, "__arrow_c_array__") or hasattr(data, "__arrow_c_stream__"):
         return data
     if type(data).__module__.partition(".")[0] == "pandas":
