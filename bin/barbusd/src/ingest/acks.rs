@@ -13,9 +13,10 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use barbus::internal::Monitor;
 use barbus::protocol::{Ack, Answer};
 use barbus_writer::DurabilityWaiter;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -103,7 +104,7 @@ impl<'a> Acks<'a> {
 /// A thread that sends acknowledgements. It may block on the socket and on the disk.
 #[derive(Debug)]
 struct AckSender {
-    queue: Arc<AckQueue>,
+    queue: Arc<Monitor<AckQueue>>,
     disk: Option<DurabilityWaiter>,
 }
 
@@ -115,7 +116,7 @@ impl AckSender {
         let work = move || {
             let all_sent = send_loop(&socket, &rest, &queue, disk.as_ref());
             queue.lock().all_sent = Some(all_sent);
-            queue.changed.notify_all();
+            queue.notify_all();
         };
         let started = std::thread::Builder::new().name("barbusd-acks".into()).spawn(work);
         started.map_err(|error| End::Rejected(format!("cannot start a thread for acknowledgements: {error}")))?;
@@ -133,13 +134,13 @@ impl AckSender {
         }
         queued.acks.push_back((through_seq, ack));
         drop(queued);
-        self.queue.changed.notify_all();
+        self.queue.notify_all();
     }
 
     /// Closes the queue: the thread sends what is queued and ends.
     fn close(&self) {
         self.queue.lock().closed = true;
-        self.queue.changed.notify_all();
+        self.queue.notify_all();
     }
 
     fn has_ended(&self) -> bool {
@@ -149,9 +150,8 @@ impl AckSender {
     /// Closes the queue and waits for the thread. True where everything was sent in time.
     fn finish(self, timeout: Duration) -> bool {
         self.close();
-        let waited =
-            self.queue.changed.wait_timeout_while(self.queue.lock(), timeout, |queued| queued.all_sent.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.all_sent.unwrap_or(false)
+        let queue = self.queue.wait_while_for(self.queue.lock(), timeout, |queue| queue.all_sent.is_none());
+        queue.all_sent.unwrap_or(false)
     }
 }
 
@@ -164,12 +164,6 @@ impl Drop for AckSender {
 /// Acknowledgements for a sender thread, and what the thread tells about itself.
 #[derive(Debug, Default)]
 struct AckQueue {
-    queued: Mutex<QueuedAcks>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct QueuedAcks {
     /// Oldest first, each with the sequence number below which every row must be on disk.
     acks: VecDeque<(u64, Ack)>,
     closed: bool,
@@ -177,20 +171,15 @@ struct QueuedAcks {
     all_sent: Option<bool>,
 }
 
-impl AckQueue {
-    fn lock(&self) -> MutexGuard<'_, QueuedAcks> {
-        self.queued.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Sends what is queued until the queue is closed and empty. True where everything was sent.
-fn send_loop(mut socket: &UnixStream, rest: &[u8], queue: &AckQueue, disk: Option<&DurabilityWaiter>) -> bool {
+fn send_loop(mut socket: &UnixStream, rest: &[u8], queue: &Monitor<AckQueue>, disk: Option<&DurabilityWaiter>) -> bool {
     if socket.write_all(rest).is_err() {
         return false;
     }
     loop {
-        let queued = queue.changed.wait_while(queue.lock(), |queued| queued.acks.is_empty() && !queued.closed);
-        let Some(&(through_seq, _)) = queued.unwrap_or_else(PoisonError::into_inner).acks.front() else { return true };
+        let queued = queue.wait_while(queue.lock(), |queue| queue.acks.is_empty() && !queue.closed);
+        let Some(&(through_seq, _)) = queued.acks.front() else { return true };
+        drop(queued);
         if disk.is_some_and(|disk| !wait_durable(disk, through_seq, socket)) {
             return false;
         }
