@@ -347,15 +347,15 @@ impl Memory for ModelMemory {
 }
 
 impl ReaderMemory for ModelMemory {
-    fn pin(&self, pieces: ByteRanges) -> Result<bool, ShmError> {
+    fn pin(&self, ranges: ByteRanges) -> Result<bool, ShmError> {
         // All or none, at once, as the kernel does it.
-        let mut held: Vec<_> = pieces.offsets().map(|offset| self.locked(offset)).collect();
+        let mut held: Vec<_> = ranges.offsets().map(|offset| self.locked(offset)).collect();
         let granted = held.iter().all(|held| **held >= 0);
         held.iter_mut().for_each(|held| **held += i32::from(granted));
         Ok(granted)
     }
-    fn unpin(&self, pieces: ByteRanges) {
-        pieces.offsets().for_each(|offset| *self.locked(offset) -= 1);
+    fn unpin(&self, ranges: ByteRanges) {
+        ranges.offsets().for_each(|offset| *self.locked(offset) -= 1);
     }
 }
 
