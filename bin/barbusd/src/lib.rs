@@ -18,7 +18,6 @@ mod peer;
 mod server;
 mod shared_writer;
 mod socket;
-mod watch;
 
 use std::path::PathBuf;
 

@@ -15,7 +15,6 @@ use crate::alerts;
 use crate::connection_threads::ConnectionThreads;
 use crate::shared_writer::SharedWriter;
 use crate::socket::Socket;
-use crate::watch::WriterWatch;
 
 /// How often the daemon checks whether a day is due to close.
 const TICK: Duration = Duration::from_millis(200);
@@ -51,8 +50,7 @@ async fn serve(bus: &Bus) -> Result<()> {
     );
 
     let alerts = tokio::spawn(alerts::watch(bus.clone()));
-    let mut watch = WriterWatch::new(&writer);
-    let bug = accept_until_signal(&socket, &mut connections, &writer, &mut signals, &mut watch).await;
+    let bug = accept_until_signal(&socket, &mut connections, &writer, &mut signals).await;
     exit_on_second_signal(signals);
 
     // The file of the socket goes first: once the lock is released, a successor may create its own.
@@ -61,7 +59,6 @@ async fn serve(bus: &Bus) -> Result<()> {
     let bug = bug.or(connections.shut_down(SHUTDOWN_GRACE).await);
     // In another thread: this one still handles signals.
     let _ = tokio::task::spawn_blocking(move || writer.close()).await;
-    watch.look();
     match bug {
         Some(bug) => bail!("a bug ended the daemon: {bug}"),
         None => {
@@ -79,7 +76,6 @@ async fn accept_until_signal(
     connections: &mut ConnectionThreads,
     writer: &SharedWriter,
     signals: &mut Signals,
-    watch: &mut WriterWatch,
 ) -> Option<String> {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -95,10 +91,7 @@ async fn accept_until_signal(
             bug = connections.next_end() => if bug.is_some() {
                 return bug;
             },
-            _ = tick.tick() => {
-                writer.close_by_clock(Timestamp::now());
-                watch.look();
-            }
+            _ = tick.tick() => writer.close_by_clock(Timestamp::now()),
             signal = signals.next() => {
                 tracing::info!("ending: {signal}");
                 return None;

@@ -26,13 +26,11 @@ pub(crate) struct SharedWriter {
     /// `None` after [`SharedWriter::close`].
     writer: Mutex<Option<Writer>>,
     is_shutting_down: AtomicBool,
-    warned_of_horizon: AtomicBool,
 }
 
 impl SharedWriter {
     pub(crate) fn new(writer: Writer) -> Result<Self> {
-        let open_day = writer.day();
-        let shared = Self {
+        Ok(Self {
             bus: writer.bus().clone(),
             normalizer: writer.normalizer(),
             flush_waiter: writer.flush_waiter(),
@@ -41,12 +39,7 @@ impl SharedWriter {
             producers: AtomicU64::new(0),
             writer: Mutex::new(Some(writer)),
             is_shutting_down: AtomicBool::new(false),
-            warned_of_horizon: AtomicBool::new(false),
-        };
-        let calendar = &shared.bus.settings().calendar;
-        let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
-        shared.check_horizon(open_day.map_or(today, |day| day.max(today)));
-        Ok(shared)
+        })
     }
 
     pub(crate) fn bus(&self) -> &Bus {
@@ -145,41 +138,11 @@ impl SharedWriter {
         drop(writer);
     }
 
-    /// Works with the writer, and reports which day closed and which opened meanwhile.
+    /// Works with the writer; `None` where the daemon is shutting down.
     fn with<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> Option<T> {
-        let (before, after, result) = {
-            // A poisoned lock is a bug in another thread: its writer may be inconsistent, so nobody
-            // uses it. The server learns of the panic and ends the daemon.
-            let mut guard = self.writer.lock().ok()?;
-            let writer = guard.as_mut()?;
-            let before = writer.day();
-            let result = work(writer);
-            (before, writer.day(), result)
-        };
-        if before != after {
-            if let Some(day) = before {
-                tracing::info!(%day, "trading day closed");
-            }
-            if let Some(day) = after {
-                tracing::info!(%day, "trading day open");
-                self.check_horizon(day);
-            }
-        }
-        Some(result)
-    }
-
-    /// Warns, once, where the calendar does not know the holidays of `day`.
-    fn check_horizon(&self, day: Date) {
-        let calendar = &self.bus.settings().calendar;
-        if let Some(horizon) = calendar.horizon().filter(|&horizon| day > horizon)
-            && !self.warned_of_horizon.swap(true, Ordering::Relaxed)
-        {
-            tracing::warn!(
-                %day, %horizon,
-                "calendar {} knows holidays up to {horizon} only: {day} and later weekdays are taken for trading days",
-                calendar.name()
-            );
-        }
+        // A poisoned lock is a bug in another thread: its writer may be inconsistent, so nobody uses
+        // it. The server learns of the panic and ends the daemon.
+        self.writer.lock().ok()?.as_mut().map(work)
     }
 }
 

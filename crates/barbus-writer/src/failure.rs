@@ -19,7 +19,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure after `previous`: it counts one attempt more.
+    /// The failure that follows `previous`: it counts one attempt more.
     pub(crate) fn after(previous: Option<&Self>, day: Option<Date>, error: String) -> Self {
         Self { day, error, at: Timestamp::now(), tries: previous.map_or(0, |last| last.tries) + 1 }
     }
@@ -31,5 +31,35 @@ impl fmt::Display for Failure {
             write!(f, "{day}: ")?;
         }
         write!(f, "{} (tried {} times)", self.error, self.tries)
+    }
+}
+
+/// Logs a failure once, however often it is retried, and the recovery from it.
+#[derive(Debug)]
+pub(crate) struct FailureLog {
+    failed: &'static str,
+    recovered: &'static str,
+    logged: Option<Failure>,
+}
+
+impl FailureLog {
+    /// Logs `failed` for a failure and `recovered` for the success after it.
+    pub(crate) fn new(failed: &'static str, recovered: &'static str) -> Self {
+        Self { failed, recovered, logged: None }
+    }
+
+    /// Logs the result of an attempt, if it differs from the result before it.
+    pub(crate) fn update(&mut self, failure: Option<Failure>) {
+        match (&failure, &self.logged) {
+            (Some(new), Some(logged)) if (new.day, &new.error) == (logged.day, &logged.error) => {}
+            (Some(Failure { day, error, .. }), _) => {
+                tracing::warn!(day = day.map(tracing::field::display), %error, "{}", self.failed);
+            }
+            (None, Some(Failure { day, .. })) => {
+                tracing::info!(day = day.map(tracing::field::display), "{}", self.recovered);
+            }
+            (None, None) => {}
+        }
+        self.logged = failure;
     }
 }

@@ -1,25 +1,45 @@
-//! The writer of a barbus bus: what a bar must pass on its way into the ring, and from there into the archive.
+//! The writer of a barbus bus: it validates and deduplicates bars, appends them to the ring, and
+//! archives closed days.
 //!
-//! The daemon is a socket in front of a [`Writer`]; a feed handler in Rust can hold one itself.
-//! A lock admits one writer to a bus at a time. Strategies that only read need the crate `barbus`.
+//! [`Writer`] is the entry point. The daemon is a [`Writer`] behind a Unix socket; a feed handler in
+//! Rust can embed one itself. A lock admits one writer to a bus at a time. A program that only reads
+//! needs the crate `barbus` alone.
+//!
+//! - An invalid row is quarantined with the reason; it is never dropped and never published.
+//! - A duplicate is ignored. Other values for a known symbol and frame are published as a revision.
+//! - The first bar of a later day closes the open day.
+//! - Three threads run beside the writer: the flusher archives closed days, the syncer puts the ring
+//!   on disk, and the heartbeat shows readers that the writer lives.
+//! - The threads log through `tracing`: a failure once, its end, and what they did.
 #![forbid(unsafe_code)]
 
-mod book;
+mod append;
+mod counters;
+mod current_ring;
+mod day;
+mod day_state;
+mod dedup;
 mod failure;
-mod filing;
 mod flusher;
-mod loading;
-mod log;
+mod heartbeat;
+mod ingest;
 mod normalize;
-mod pulse;
+mod open;
+mod push;
 mod quarantine;
 mod rate;
+mod spec;
+mod staging;
 mod symbols;
+mod syncer;
+mod trading_day;
 mod writer;
 
 pub use failure::Failure;
 pub use flusher::{FlushStatus, FlushWaiter};
+pub use ingest::Ingested;
 pub use normalize::{BatchNormalizer, NormalizedBatch};
-pub use pulse::DurabilityWaiter;
+pub use push::Pushed;
 pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
-pub use writer::{Ingested, Pushed, Writer};
+pub use syncer::DurabilityWaiter;
+pub use writer::Writer;

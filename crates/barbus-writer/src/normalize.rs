@@ -1,72 +1,78 @@
+//! Normalization: turns the batches of producers into canonical columns, with a fault for each
+//! invalid row.
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use barbus::protocol::{LABEL, REJECTS, SOURCE, ZONE};
+use barbus::{Bus, Error, Result};
 use barbus_bars::{BarBatch, BarSchema, CastError, CastOptions, Fault, Label};
 use jiff::tz::TimeZone;
 
-use barbus::protocol::{LABEL, REJECTS, SOURCE, ZONE};
-use barbus::{Bus, Error, Result};
-
-/// Turns producers' batches into bars; it may be used beside the writer, one for each producer.
+/// Normalizes batches for [`crate::Writer::ingest`].
+///
+/// Each producer has one of its own, which may be used in another thread than the writer.
 #[derive(Debug, Clone)]
 pub struct BatchNormalizer {
     schema: Arc<BarSchema>,
     options: CastOptions,
-    /// How batches of the schema that came last are read: a producer's share theirs.
-    last: Option<Reading>,
+    /// The binding of the last batch: the batches of a producer share their schema.
+    last: Option<SchemaBinding>,
 }
 
-/// What a schema says.
+/// How batches of one schema are read.
 #[derive(Debug, Clone)]
-struct Reading {
-    of: SchemaRef,
+struct SchemaBinding {
+    schema: SchemaRef,
     options: CastOptions,
-    /// The producer's own name for itself.
-    named: Option<String>,
+    /// The name that the producer gives itself.
+    source: Option<String>,
     columns: Columns,
 }
 
 #[derive(Debug, Clone)]
 enum Columns {
+    /// For each column of the bus the index of the batch's column.
     Bars(Vec<Option<usize>>),
-    /// A required column is not there.
+    /// A required column is missing: every row is invalid.
     Missing(Fault),
-    /// Rows that the producer put aside itself.
+    /// Rows that the producer rejected itself.
     Rejected,
 }
 
-/// A producer's batch, cast, with what is wrong in it; ready for [`crate::Writer::ingest`].
+/// A batch of a producer, normalized.
 #[derive(Debug)]
 pub struct NormalizedBatch {
     /// The batch as the producer sent it, for the quarantine.
     pub(crate) raw: RecordBatch,
-    pub(crate) bars: Content,
+    pub(crate) payload: Payload,
     pub(crate) source: String,
+    /// The number of rows that the producer sent before.
     pub(crate) first_row: u64,
 }
 
 #[derive(Debug)]
-pub(crate) enum Content {
+pub(crate) enum Payload {
     Bars(Box<BarBatch>),
-    /// No row is a bar, each for this reason.
+    /// Every row is invalid, for this reason.
     Faulty(Fault),
-    /// Rows that the producer put aside itself.
+    /// Rows that the producer rejected itself.
     Rejected,
 }
 
-impl Reading {
-    /// What the quarantine calls a producer that connects as `peer`.
+impl SchemaBinding {
+    /// The name of the producer in the quarantine; `peer` is its connection.
     fn source(&self, peer: &str) -> String {
-        match &self.named {
-            Some(named) => format!("{named} ({peer})"),
+        match &self.source {
+            Some(source) => format!("{source} ({peer})"),
             None => peer.to_owned(),
         }
     }
 }
 
 impl BatchNormalizer {
-    /// Casts to the bars of `bus`.
+    /// A normalizer for the bars of `bus`.
     pub fn new(bus: &Bus) -> Self {
         let settings = bus.settings();
         let zone = TimeZone::get(settings.schema.zone()).ok();
@@ -74,30 +80,34 @@ impl BatchNormalizer {
         Self { schema: Arc::new(settings.schema.clone()), options, last: None }
     }
 
-    /// Casts a batch by its schema's metadata. `source` names the producer, `first_row` is the number of rows that it sent before.
+    /// Normalizes a batch as the metadata of its schema says. `source` names the producer;
+    /// `first_row` is the number of rows that it sent before.
     ///
-    /// A batch without a required column becomes rows for the quarantine; one that cannot be understood at all (two columns for the same, a
-    /// column of a type that is no number or time) is an error, and nothing of it is taken.
+    /// All rows of a batch that lacks a required column are invalid; they go to the quarantine.
+    ///
+    /// # Errors
+    /// Returns an error if the batch cannot be understood: two columns for the same value, a column
+    /// of an unsupported type, or bad metadata. Nothing of the batch is published then.
     pub fn normalize(&mut self, raw: RecordBatch, source: &str, first_row: u64) -> Result<NormalizedBatch> {
-        let known = self.last.take().filter(|last| std::ptr::eq(&*last.of, &**raw.schema_ref()));
-        let reading = match known {
-            Some(reading) => reading,
-            None => self.read(raw.schema())?,
+        let known = self.last.take().filter(|last| std::ptr::eq(&*last.schema, &**raw.schema_ref()));
+        let binding = match known {
+            Some(binding) => binding,
+            None => self.bind(raw.schema())?,
         };
-        let reading = self.last.insert(reading);
-        let source = reading.source(source);
-        let bars = match &reading.columns {
+        let binding = self.last.insert(binding);
+        let source = binding.source(source);
+        let payload = match &binding.columns {
             Columns::Bars(columns) => {
-                Content::Bars(Box::new(BarBatch::cast_columns(&raw, columns, &self.schema, &reading.options)?))
+                Payload::Bars(Box::new(BarBatch::cast_columns(&raw, columns, &self.schema, &binding.options)?))
             }
-            Columns::Missing(fault) => Content::Faulty(fault.clone()),
-            Columns::Rejected => Content::Rejected,
+            Columns::Missing(fault) => Payload::Faulty(fault.clone()),
+            Columns::Rejected => Payload::Rejected,
         };
-        Ok(NormalizedBatch { raw, bars, source, first_row })
+        Ok(NormalizedBatch { raw, payload, source, first_row })
     }
 
-    fn read(&self, of: SchemaRef) -> Result<Reading> {
-        let metadata = of.metadata();
+    fn bind(&self, schema: SchemaRef) -> Result<SchemaBinding> {
+        let metadata = schema.metadata();
         let mut options = self.options.clone();
         if let Some(label) = metadata.get(LABEL) {
             options.label = label.parse::<Label>().map_err(|e| bad_metadata(LABEL, &e.to_string()))?;
@@ -106,7 +116,7 @@ impl BatchNormalizer {
             let found = TimeZone::get(zone);
             options.zone = Some(found.map_err(|e| bad_metadata(ZONE, &e.to_string()))?);
         }
-        let names: Vec<&String> = of.fields().iter().map(|field| field.name()).collect();
+        let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
         let columns = match metadata.get(REJECTS).map(String::as_str) {
             Some("1") => Columns::Rejected,
             _ => match options.map.resolve(&names, &self.schema) {
@@ -115,7 +125,7 @@ impl BatchNormalizer {
                 Err(error) => return Err(error.into()),
             },
         };
-        Ok(Reading { named: metadata.get(SOURCE).cloned(), options, columns, of })
+        Ok(SchemaBinding { source: metadata.get(SOURCE).cloned(), options, columns, schema })
     }
 }
 
@@ -124,7 +134,7 @@ fn bad_metadata(key: &'static str, why: &str) -> Error {
 }
 
 impl NormalizedBatch {
-    /// Rows in the batch, valid and invalid.
+    /// The number of rows, valid and invalid.
     pub fn rows(&self) -> usize {
         self.raw.num_rows()
     }

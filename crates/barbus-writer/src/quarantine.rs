@@ -1,45 +1,45 @@
-//! Bars that were not taken: each kept as a line of JSON with its row, its source and the reason.
+//! The quarantine: each invalid row as a line of JSON, with its source and the reason.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::array::{Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use barbus_bars::{Date, Fault};
+use barbus::internal::create_folder;
+use barbus::{Error, Result};
+use barbus_bars::{BarSchema, Date, Fault};
+use barbus_ring::Row;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use barbus::internal::create_folder;
-use barbus::{Error, Result};
+/// Column of a batch of rejected rows: the text of the row.
+pub const REJECTED_ROW: &str = "row";
+/// Column of a batch of rejected rows: where the row was read, as `file:line`.
+pub const REJECTED_SOURCE: &str = "source";
+/// Column of a batch of rejected rows: why the producer rejected the row.
+pub const REJECTED_REASON: &str = "reason";
 
-/// The folder of quarantined rows, one file for each UTC date of receipt.
+/// The folder of quarantined rows, with one file for each UTC date of receipt.
 #[derive(Debug)]
 pub(crate) struct Quarantine {
     folder: PathBuf,
     open: Option<(Date, File)>,
 }
 
-/// Column of a stream of rows that the producer could not read itself: the text of the row.
-pub const REJECTED_ROW: &str = "row";
-/// Where it stood: `file:line`.
-pub const REJECTED_SOURCE: &str = "source";
-/// Why it could not be read.
-pub const REJECTED_REASON: &str = "reason";
-
 impl Quarantine {
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self { folder, open: None }
     }
 
-    /// Keeps the faulty rows of `batch` as they came. Only when this returns may they be acknowledged.
-    pub(crate) fn keep(
+    /// Stores the invalid rows of `batch` as they came. A row may be acknowledged only after this.
+    pub(crate) fn store(
         &mut self,
         batch: &RecordBatch,
         faults: &[(usize, Fault)],
@@ -62,8 +62,20 @@ impl Quarantine {
         self.append(&lines, now)
     }
 
-    /// Keeps rows that the producer put aside itself: text, place and reason are columns of `batch`.
-    pub(crate) fn keep_rejected(&mut self, batch: &RecordBatch, source: &str, now: Timestamp) -> Result<u64> {
+    /// Stores a single row that was pushed.
+    pub(crate) fn store_row(
+        &mut self,
+        row: &Row,
+        symbol: &str,
+        schema: &BarSchema,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.store(&row_as_batch(row, symbol, schema), &[(0, fault.clone())], "writer", 0, now)
+    }
+
+    /// Stores the rows of a batch whose producer rejected them. Returns their number.
+    pub(crate) fn store_rejected(&mut self, batch: &RecordBatch, source: &str, now: Timestamp) -> Result<u64> {
         let column = |name: &str| -> Option<&StringArray> { batch.column_by_name(name)?.as_string_opt::<i32>() };
         let text = |name: &str, row: usize| {
             column(name).filter(|column| column.is_valid(row)).map_or("", |column| column.value(row))
@@ -95,7 +107,7 @@ impl Quarantine {
         });
         result.map_err(|e| {
             self.open = None;
-            Error::io(&path, "keep rows in the quarantine", e)
+            Error::io(&path, "store rows in the quarantine", e)
         })
     }
 
@@ -103,7 +115,7 @@ impl Quarantine {
         if self.open.as_ref().is_none_or(|(open, _)| *open != date) {
             create_folder(&self.folder)?;
             let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
-            // Its name has to outlive a loss of power as well as its lines.
+            // Without this sync the file's name may be lost with the power, and its lines with it.
             File::open(&self.folder)?.sync_all()?;
             self.open = Some((date, file));
         }
@@ -111,20 +123,32 @@ impl Quarantine {
     }
 }
 
-/// A row of any batch: numbers as numbers, null as null, everything else as text.
+/// A pushed row as a batch of one row.
+fn row_as_batch(row: &Row, symbol: &str, schema: &BarSchema) -> RecordBatch {
+    let frame = TimestampMillisecondArray::from(vec![row.frame_ms]).with_timezone(schema.zone());
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from(vec![symbol])), Arc::new(frame)];
+    let numbers = [row.open, row.high, row.low, row.close, row.volume].map(Some);
+    let optional = (0..schema.optional().len()).map(|k| row.optional(k));
+    for value in numbers.into_iter().chain(optional) {
+        columns.push(Arc::new(Float64Array::from(vec![value])));
+    }
+    RecordBatch::try_from_iter(schema.column_names().zip(columns)).expect("every column has one row")
+}
+
+/// A row of any batch: numbers as numbers, null as null, all other values as text.
 fn row_as_json(batch: &RecordBatch, row: usize) -> Value {
     let options = FormatOptions::default().with_display_error(true);
     let mut object = Map::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         let value = match ArrayFormatter::try_new(column, &options) {
             _ if column.is_null(row) => Value::Null,
-            // Without a time zone database of its own, the formatter knows no zone by name.
+            // Arrow's formatter has no time zone database, so it fails for a named zone.
             Err(_) if zoned(column, row).is_some() => json!(zoned(column, row)),
             Err(_) => json!(format!("a {}", field.data_type())),
             Ok(formatter) => {
                 let text = formatter.value(row).to_string();
                 let numeric = field.data_type().is_numeric() && *field.data_type() != DataType::Boolean;
-                // Infinite and not-a-number have no JSON number: they stay text.
+                // JSON has no infinity and no NaN: they stay text.
                 let number = numeric.then(|| serde_json::from_str::<serde_json::Number>(&text).ok()).flatten();
                 number.map_or(Value::String(text), Value::Number)
             }
@@ -134,7 +158,7 @@ fn row_as_json(batch: &RecordBatch, row: usize) -> Value {
     Value::Object(object)
 }
 
-/// An instant in a zone that has a name, as RFC 3339.
+/// A timestamp of a named zone, as RFC 3339.
 fn zoned(column: &dyn Array, row: usize) -> Option<String> {
     let DataType::Timestamp(unit, Some(zone)) = column.data_type() else { return None };
     let value = |nanoseconds: i128, count: i64| i128::from(count) * nanoseconds;
@@ -152,21 +176,17 @@ fn zoned(column: &dyn Array, row: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
-    fn a_row_keeps_what_json_has_no_number_for() {
+    fn values_that_json_has_no_number_for_stay_text() {
         let batch = RecordBatch::try_from_iter([
-            ("symbol", Arc::new(StringArray::from(vec!["A"])) as arrow::array::ArrayRef),
-            ("open", Arc::new(arrow::array::Float64Array::from(vec![f64::NAN]))),
-            ("close", Arc::new(arrow::array::Float64Array::from(vec![0.1]))),
-            ("money", Arc::new(arrow::array::Float64Array::from(vec![None::<f64>]))),
+            ("symbol", Arc::new(StringArray::from(vec!["A"])) as ArrayRef),
+            ("open", Arc::new(Float64Array::from(vec![f64::NAN]))),
+            ("close", Arc::new(Float64Array::from(vec![0.1]))),
+            ("money", Arc::new(Float64Array::from(vec![None::<f64>]))),
             (
                 "frame",
-                Arc::new(
-                    arrow::array::TimestampMillisecondArray::from(vec![1_709_516_100_000])
-                        .with_timezone("Asia/Shanghai"),
-                ),
+                Arc::new(TimestampMillisecondArray::from(vec![1_709_516_100_000]).with_timezone("Asia/Shanghai")),
             ),
         ])
         .unwrap();

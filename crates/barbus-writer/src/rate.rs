@@ -1,7 +1,9 @@
-/// Seconds that a rate is taken over.
+//! The rate of bars over the last ten seconds.
+
+/// Seconds over which the rate is averaged.
 const SECONDS: usize = 10;
 
-/// Bars a second over the last ten seconds, counted in one bucket for each.
+/// Bars per second, counted in one bucket for each of the last [`SECONDS`].
 #[derive(Debug, Default)]
 pub(crate) struct Rate {
     buckets: [u64; SECONDS],
@@ -9,7 +11,7 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    fn turn_to(&mut self, second: i64) {
+    fn advance_to(&mut self, second: i64) {
         let passed = second.saturating_sub(self.second).clamp(0, SECONDS as i64);
         for back in 0..passed {
             self.buckets[(second - back).rem_euclid(SECONDS as i64) as usize] = 0;
@@ -18,12 +20,12 @@ impl Rate {
     }
 
     pub(crate) fn count(&mut self, second: i64, bars: u64) {
-        self.turn_to(second);
+        self.advance_to(second);
         self.buckets[self.second.rem_euclid(SECONDS as i64) as usize] += bars;
     }
 
     pub(crate) fn per_second(&mut self, second: i64) -> f64 {
-        self.turn_to(second);
+        self.advance_to(second);
         self.buckets.iter().sum::<u64>() as f64 / SECONDS as f64
     }
 }
@@ -33,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_older_than_ten_seconds_does_not_count() {
+    fn bars_older_than_ten_seconds_do_not_count() {
         let mut rate = Rate::default();
         rate.count(100, 50);
         rate.count(105, 30);

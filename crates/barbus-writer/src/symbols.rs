@@ -1,29 +1,34 @@
+//! The ids of symbols by their text.
+
 use std::collections::HashMap;
 
 use arrow::array::StringArray;
 use barbus_ring::SymbolId;
 
-/// The ids of the bus's symbols by their text.
+/// The symbols of the bus, and the ids of the dictionary of the last batch.
 #[derive(Debug, Default)]
-pub(crate) struct Symbols {
+pub(crate) struct SymbolIds {
     ids: HashMap<String, SymbolId, ahash::RandomState>,
-    /// The dictionary of the last batch and its ids: a producer's batches share theirs.
+    /// The batches of a producer share their dictionary, so its ids are looked up once.
     last: Option<(StringArray, Vec<Option<SymbolId>>)>,
 }
 
-impl Symbols {
+impl SymbolIds {
     pub(crate) fn get(&self, symbol: &str) -> Option<SymbolId> {
         self.ids.get(symbol).copied()
     }
 
-    pub(crate) fn enter(&mut self, symbol: &str, id: SymbolId) {
+    pub(crate) fn insert(&mut self, symbol: &str, id: SymbolId) {
         self.ids.insert(symbol.to_owned(), id);
     }
 
-    /// For each value of a batch's dictionary its id, where it was looked up before. To be given back by [`Symbols::keep`].
-    pub(crate) fn ids_of(&mut self, dictionary: &StringArray) -> Vec<Option<SymbolId>> {
+    /// The id of each value of `dictionary`, or `None` if it was not looked up yet.
+    ///
+    /// The caller gives the list back by [`SymbolIds::store_ids`].
+    pub(crate) fn take_ids(&mut self, dictionary: &StringArray) -> Vec<Option<SymbolId>> {
         match self.last.take() {
-            // The same memory, which the array that is kept here keeps alive.
+            // Equal addresses mean equal arrays: `last` keeps its memory alive, so no other array
+            // can have taken it.
             Some((last, ids))
                 if last.value_data().as_ptr() == dictionary.value_data().as_ptr()
                     && last.value_offsets().as_ptr() == dictionary.value_offsets().as_ptr()
@@ -35,7 +40,7 @@ impl Symbols {
         }
     }
 
-    pub(crate) fn keep(&mut self, dictionary: &StringArray, ids: Vec<Option<SymbolId>>) {
+    pub(crate) fn store_ids(&mut self, dictionary: &StringArray, ids: Vec<Option<SymbolId>>) {
         self.last = Some((dictionary.clone(), ids));
     }
 }

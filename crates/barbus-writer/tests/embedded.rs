@@ -346,7 +346,7 @@ fn an_embedded_writer_waits_for_the_disk() {
         writer.push(&row).unwrap();
         assert_eq!(waiter.durable_seq(), writer.next_seq() - 1);
         assert!(waiter.wait(writer.next_seq(), long));
-        assert_eq!((waiter.durable_seq(), waiter.last_error()), (writer.next_seq(), None));
+        assert_eq!((waiter.durable_seq(), waiter.last_failure()), (writer.next_seq(), None));
     }
     // A row that is yet to come: who waits for it is served by its commit.
     assert!(!waiter.wait(4, Duration::from_millis(1)));

@@ -125,7 +125,7 @@ impl AckSender {
 
     fn push(&self, ack: Ack, through_seq: u64) {
         if let Some(disk) = &self.disk {
-            disk.ask(through_seq);
+            disk.request(through_seq);
         }
         let capacity = if self.disk.is_some() { MAX_QUEUED } else { 1 };
         let mut queued = self.queue.lock();

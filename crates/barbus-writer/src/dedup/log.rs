@@ -1,27 +1,29 @@
+//! An append-only log whose pushes never move what is already there.
+
 use std::{iter, mem};
 
 /// Items of a chunk: 96 KiB of bars.
 const CHUNK: usize = 4_096;
-/// Bytes of memory that come together, as soon as one of them is touched.
+/// Bytes of a memory page. The first write to a page makes the kernel allocate it.
 const PAGE: usize = 4_096;
 
-/// Items in the order in which they were pushed.
+/// Items in the order of their pushes, in chunks of [`CHUNK`].
 ///
-/// In chunks, whose memory is touched when they are begun: no push moves what is there already, and none but the first of a chunk waits for
-/// the system to hand out a page.
+/// A chunk's pages are touched when the chunk begins, so that only its first push waits for the
+/// kernel to allocate memory.
 #[derive(Debug)]
-pub(crate) struct Log<T> {
+pub(crate) struct AppendLog<T> {
     full: Vec<Vec<T>>,
     newest: Vec<T>,
 }
 
-impl<T> Default for Log<T> {
+impl<T> Default for AppendLog<T> {
     fn default() -> Self {
         Self { full: Vec::new(), newest: Vec::new() }
     }
 }
 
-impl<T: Copy> Log<T> {
+impl<T: Copy> AppendLog<T> {
     #[inline]
     pub(crate) fn push(&mut self, item: T) {
         if self.newest.len() == self.newest.capacity() {
@@ -30,7 +32,7 @@ impl<T: Copy> Log<T> {
         self.newest.push(item);
     }
 
-    /// `item` is what the chunk's memory is touched with.
+    /// Allocates a chunk and writes `item` once to each of its pages.
     #[cold]
     fn begin_chunk(&mut self, item: T) {
         let mut chunk = Vec::with_capacity(CHUNK);
@@ -41,21 +43,21 @@ impl<T: Copy> Log<T> {
         self.full.push(mem::replace(&mut self.newest, chunk));
     }
 
-    /// Forgets all items; the memory of the last chunk stays for others.
+    /// Removes all items and keeps the memory of the newest chunk.
     pub(crate) fn clear(&mut self) {
         self.full.clear();
         self.newest.clear();
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.iter_chunks().map(Vec::len).sum()
+        self.chunks().map(Vec::len).sum()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.iter_chunks().flatten()
+        self.chunks().flatten()
     }
 
-    fn iter_chunks(&self) -> impl Iterator<Item = &Vec<T>> {
+    fn chunks(&self) -> impl Iterator<Item = &Vec<T>> {
         self.full.iter().chain(iter::once(&self.newest))
     }
 }
@@ -65,9 +67,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_pushed_comes_out_in_order_wherever_chunks_end() {
+    fn items_keep_their_order_across_chunks() {
         for count in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
-            let mut log = Log::default();
+            let mut log = AppendLog::default();
             (0..count).for_each(|item| log.push(item));
             assert_eq!(log.len(), count);
             assert!(log.iter().copied().eq(0..count), "{count}");

@@ -1,16 +1,19 @@
-use barbus_bars::{Calendar, TradingDay};
+//! The trading day of a bar, with the span of the last day cached.
 
-use barbus_bars::epoch_days;
+use barbus_bars::{Calendar, TradingDay, epoch_days};
 
-/// Which trading day a bar belongs to. Bars come by the thousands for the same one: its span is kept.
+/// Assigns bars to trading days.
+///
+/// Thousands of bars in a row belong to the same day, so the cache asks the calendar only when the
+/// day changes.
 #[derive(Debug, Clone)]
-pub(crate) struct Filing {
+pub(crate) struct TradingDayCache {
     calendar: Calendar,
     span: TradingDay,
     day: i64,
 }
 
-impl Filing {
+impl TradingDayCache {
     pub(crate) fn new(calendar: Calendar) -> Self {
         let span = calendar.trading_day(0);
         Self { calendar, span, day: epoch_days(span.date) }

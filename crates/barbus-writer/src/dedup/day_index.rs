@@ -1,0 +1,197 @@
+//! The bars of one trading day, as far as deduplication needs them.
+//!
+//! A bar is stored as a 64-bit fingerprint of its values.
+//! Two different sets of values with the same fingerprint would turn a revision into a duplicate,
+//! once in 2^64 revisions.
+
+use std::thread::JoinHandle;
+
+use barbus_ring::{Row, SymbolId};
+
+use crate::dedup::fingerprint::fingerprint;
+use crate::dedup::log::AppendLog;
+
+/// A bar compared with the bars that the bus already has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BarStatus {
+    New,
+    Duplicate,
+    /// Other values for a known symbol and frame, with the number of the revision, from 1.
+    Revision(u8),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// The frame, with the revision in the lowest byte: 16 bytes for each bar instead of 24.
+    frame_and_revision: i64,
+    fingerprint: u64,
+}
+
+impl Entry {
+    fn frame_ms(&self) -> i64 {
+        self.frame_and_revision >> 8
+    }
+
+    fn revision(&self) -> u8 {
+        self.frame_and_revision as u8
+    }
+}
+
+/// The bars of one trading day.
+///
+/// Bars nearly always come in the order of their frames; they are then only appended to a log.
+/// The first bar that is out of order or sent twice has the log sorted into a list for each symbol.
+#[derive(Debug, Default)]
+pub(crate) struct DayIndex {
+    /// For each symbol its highest frame.
+    last_ms: Vec<i64>,
+    /// Bars that came in order and are not in `symbols` yet.
+    log: AppendLog<(SymbolId, Entry)>,
+    /// For each symbol its bars, ascending by frame.
+    symbols: Vec<Vec<Entry>>,
+    len: usize,
+    /// The thread that loads the bars of before; they precede the log.
+    loading: Option<JoinHandle<DayIndex>>,
+}
+
+impl DayIndex {
+    /// An index whose bars are loaded by another thread, which runs `load`.
+    ///
+    /// `last_ms` has for each symbol the highest frame of those bars, or a higher one.
+    /// A bar above it is new and does not wait for the thread; the first other bar does.
+    pub(crate) fn loading(last_ms: Vec<i64>, load: impl FnOnce() -> Self + Send + 'static) -> Self {
+        let thread = std::thread::Builder::new().name("barbus-dedup".into()).spawn(load);
+        Self { last_ms, loading: Some(thread.expect("a thread can be started")), ..Self::default() }
+    }
+
+    /// Waits for the bars that are being loaded, and appends the bars that came meanwhile.
+    pub(crate) fn finish_loading(&mut self) {
+        let Some(thread) = self.loading.take() else { return };
+        let mut loaded = thread.join().expect("an index is loaded without a panic");
+        for &(symbol, entry) in self.log.iter() {
+            loaded.insert(symbol, entry.frame_ms(), entry.fingerprint, entry.revision());
+        }
+        *self = loaded;
+    }
+
+    /// For each symbol its highest frame.
+    pub(crate) fn last_frames(&self) -> &[i64] {
+        &self.last_ms
+    }
+
+    /// The number of bars.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Compares a bar with the index. `fingerprint` is called only if the frame may be known.
+    #[inline]
+    pub(crate) fn status(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: impl FnOnce() -> u64) -> BarStatus {
+        match self.last_ms.get(symbol.0 as usize) {
+            Some(&last_ms) if last_ms >= frame_ms => self.look_up(symbol, frame_ms, fingerprint()),
+            _ => BarStatus::New,
+        }
+    }
+
+    #[cold]
+    fn look_up(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> BarStatus {
+        self.finish_loading();
+        self.sort_log();
+        // The loaded bars may end below the `last_ms` that was assumed for them.
+        let Some(entries) = self.symbols.get(symbol.0 as usize) else { return BarStatus::New };
+        match entries.binary_search_by_key(&frame_ms, Entry::frame_ms) {
+            Err(_) => BarStatus::New,
+            Ok(at) if entries[at].fingerprint == fingerprint => BarStatus::Duplicate,
+            Ok(at) => BarStatus::Revision(entries[at].revision().saturating_add(1)),
+        }
+    }
+
+    /// Inserts a bar, or replaces the bar of the same symbol and frame.
+    #[inline]
+    pub(crate) fn insert(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64, revision: u8) {
+        let entry = Entry { frame_and_revision: frame_ms << 8 | i64::from(revision), fingerprint };
+        if symbol.0 as usize >= self.last_ms.len() {
+            self.last_ms.resize(symbol.0 as usize + 1, i64::MIN);
+        }
+        let last_ms = &mut self.last_ms[symbol.0 as usize];
+        if *last_ms < frame_ms {
+            *last_ms = frame_ms;
+            self.log.push((symbol, entry));
+            self.len += 1;
+        } else {
+            self.insert_out_of_order(symbol, entry);
+        }
+    }
+
+    #[cold]
+    fn insert_out_of_order(&mut self, symbol: SymbolId, entry: Entry) {
+        if self.loading.is_some() {
+            self.finish_loading();
+            return self.insert(symbol, entry.frame_ms(), entry.fingerprint, entry.revision());
+        }
+        self.sort_log();
+        let entries = &mut self.symbols[symbol.0 as usize];
+        match entries.binary_search_by_key(&entry.frame_ms(), Entry::frame_ms) {
+            Ok(at) => entries[at] = entry,
+            Err(at) => {
+                entries.insert(at, entry);
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Moves the log into the lists. Each entry of the log is above all entries of its list.
+    fn sort_log(&mut self) {
+        self.symbols.resize_with(self.last_ms.len(), Vec::new);
+        if self.log.len() > self.last_ms.len() {
+            let mut counts = vec![0; self.last_ms.len()];
+            self.log.iter().for_each(|(symbol, _)| counts[symbol.0 as usize] += 1);
+            self.symbols.iter_mut().zip(counts).for_each(|(entries, count)| entries.reserve(count));
+        }
+        for &(symbol, entry) in self.log.iter() {
+            self.symbols[symbol.0 as usize].push(entry);
+        }
+        self.log.clear();
+    }
+
+    pub(crate) fn insert_row(&mut self, row: &Row) {
+        self.insert(row.symbol, row.frame_ms, fingerprint(row), row.revision);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(frame_ms: i64, close: f64) -> Row {
+        Row { frame_ms, close, ..Row::default() }
+    }
+
+    /// Promise 8: the same bar again is a duplicate, other values are a revision, in any order of
+    /// frames.
+    #[test]
+    fn a_bar_is_new_then_duplicate_then_revised() {
+        let mut index = DayIndex::default();
+        for frame in [5, 3, 9, 4] {
+            let row = bar(frame, 1.0);
+            assert_eq!(index.status(row.symbol, frame, || fingerprint(&row)), BarStatus::New);
+            index.insert_row(&row);
+            assert_eq!(index.status(row.symbol, frame, || fingerprint(&row)), BarStatus::Duplicate);
+            let other = bar(frame, 2.0);
+            assert_eq!(index.status(row.symbol, frame, || fingerprint(&other)), BarStatus::Revision(1));
+        }
+        let revised = Row { revision: 1, ..bar(3, 2.0) };
+        index.insert_row(&revised);
+        assert_eq!(index.status(SymbolId(0), 3, || fingerprint(&bar(3, 1.0))), BarStatus::Revision(2));
+        assert_eq!(index.len(), 4);
+        // Symbols without a bar of this day: one above all known ids, one between them.
+        for symbol in [7, 3] {
+            assert_eq!(index.status(SymbolId(symbol), 9, || 0), BarStatus::New);
+            index.insert(SymbolId(symbol), 9, 0, 0);
+            assert_eq!(index.status(SymbolId(symbol), 9, || 0), BarStatus::Duplicate);
+        }
+        let null = Row { present: 0, ..bar(3, 2.0) };
+        let zero = Row { present: 1, ..bar(3, 2.0) };
+        assert_ne!(fingerprint(&null), fingerprint(&zero));
+    }
+}

@@ -1,0 +1,95 @@
+//! Deduplication: the bars of each trading day that the bus already has, by day.
+
+use std::collections::HashMap;
+
+mod day_index;
+mod fingerprint;
+mod load;
+mod log;
+
+pub(crate) use day_index::{BarStatus, DayIndex};
+pub(crate) use fingerprint::fingerprint;
+pub(crate) use load::load_day;
+
+/// Limit on the bars of all indexes but the current one: about 100 MB.
+const MAX_BARS: usize = 4_000_000;
+
+/// The indexes in memory, by day (days since 1970-01-01).
+///
+/// The least recently used one is dropped first; it is loaded again from the archive and the ring.
+#[derive(Debug, Default)]
+pub(crate) struct DedupIndex {
+    /// The day in use: almost every bar belongs to the same day as the bar before it.
+    current: Option<(i64, DayIndex)>,
+    /// The other days, each with the `clock` of its last use.
+    others: HashMap<i64, (u64, DayIndex)>,
+    clock: u64,
+}
+
+impl DedupIndex {
+    /// Waits until no index is being loaded from the ring any longer.
+    pub(crate) fn finish_loading(&mut self) {
+        let current = self.current.iter_mut().map(|(_, index)| index);
+        let others = self.others.values_mut().map(|(_, index)| index);
+        current.chain(others).for_each(DayIndex::finish_loading);
+    }
+
+    /// The index of the current day.
+    ///
+    /// # Panics
+    /// Panics if [`DedupIndex::switch_to`] was never called.
+    #[inline]
+    pub(crate) fn current(&mut self) -> &mut DayIndex {
+        &mut self.current.as_mut().expect("a day was switched to").1
+    }
+
+    /// Makes `day` the current day. `load` makes its index if it is not in memory.
+    pub(crate) fn switch_to<E>(&mut self, day: i64, load: impl FnOnce() -> Result<DayIndex, E>) -> Result<(), E> {
+        if self.current.as_ref().is_some_and(|(current, _)| *current == day) {
+            return Ok(());
+        }
+        let index = match self.others.remove(&day) {
+            Some((_, index)) => index,
+            None => load()?,
+        };
+        self.clock += 1;
+        if let Some((previous, index)) = self.current.replace((day, index)) {
+            self.others.insert(previous, (self.clock, index));
+        }
+        self.evict();
+        Ok(())
+    }
+
+    fn evict(&mut self) {
+        let mut bars = self.others.values().map(|(_, index)| index.len()).sum::<usize>();
+        while bars > MAX_BARS {
+            let Some(oldest) = self.others.iter().min_by_key(|(_, (used, _))| *used).map(|(&day, _)| day) else {
+                break;
+            };
+            bars -= self.others.remove(&oldest).map_or(0, |(_, index)| index.len());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use barbus_ring::SymbolId;
+
+    #[test]
+    fn the_least_recently_used_indexes_are_evicted_above_the_limit() {
+        let mut dedup = DedupIndex::default();
+        let big = || {
+            let mut index = DayIndex::default();
+            (0..MAX_BARS as i64 / 2).for_each(|frame| index.insert(SymbolId(0), frame, 0, 0));
+            Ok::<_, ()>(index)
+        };
+        for day in 0..4 {
+            dedup.switch_to(day, big).unwrap();
+        }
+        // Two indexes of half the limit each, and the current one.
+        let mut kept: Vec<i64> = dedup.others.keys().copied().collect();
+        kept.sort_unstable();
+        assert_eq!((kept, dedup.current.map(|(day, _)| day)), (vec![1, 2], Some(3)));
+    }
+}

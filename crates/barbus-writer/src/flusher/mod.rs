@@ -1,0 +1,156 @@
+//! The flusher: a thread that moves rows from the ring to the archive and frees their blocks.
+//!
+//! It assigns every row of the ring to its trading day.
+//! - A closed day is archived as soon as it closes.
+//! - Late bars of a closed day are gathered for `archive.late`; then the day's file is rewritten.
+//! - The rows of an open day are spilled to a part when the ring has no free block. If the ring does
+//!   not survive a reboot, they are also spilled at an interval.
+//!
+//! A failure is shown and retried with back-off; the ring keeps the rows meanwhile.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use barbus::{Error, Result};
+use barbus_bars::date_from_epoch_days;
+use barbus_ring::RingMaintenance;
+
+use crate::failure::{Failure, FailureLog};
+use barbus::internal::Monitor;
+
+mod backlog;
+mod columns;
+mod shared;
+mod status;
+mod worker;
+
+use shared::State;
+pub use status::FlushStatus;
+pub(crate) use worker::Job;
+
+/// The writer's handle of the flusher's thread; dropping it flushes once more and ends the thread.
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    shared: Arc<Monitor<State>>,
+    replace_log: FailureLog,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    /// Starts the thread. Days before `closed_before` are closed; those of `spilled` have parts.
+    pub(crate) fn start(job: Job, closed_before: i64, spilled: BTreeSet<i64>) -> Self {
+        let shared = Arc::new(Monitor::new(State { closed_before, spilled, ..State::default() }));
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("barbus-flusher".into()).spawn(move || job.run(theirs));
+        Self {
+            shared,
+            replace_log: FailureLog::new("ring not replaced yet: retrying", "ring can be replaced again"),
+            thread: Some(thread.expect("a thread can be started")),
+        }
+    }
+
+    /// Whether a day has parts that are not in its file.
+    pub(crate) fn has_spilled(&self, day: i64) -> bool {
+        self.shared.lock().spilled.contains(&day)
+    }
+
+    /// Announces that a closed day may have rows below `seq` that are not archived yet. The day is
+    /// shown as waiting at once, and not only after the flusher's next scan.
+    pub(crate) fn expect_rows(&self, day: i64, seq: u64) {
+        self.shared.lock().expected.insert(day, seq);
+    }
+
+    /// Announces that days before `day` are closed.
+    pub(crate) fn close_before(&self, day: i64) {
+        let mut state = self.shared.lock();
+        if day > state.closed_before {
+            state.closed_before = day;
+            self.shared.notify_all();
+        }
+    }
+
+    /// Requests space in a ring without a free block. With `all` every row is archived, because
+    /// readers hold the archived blocks and the ring must be replaced.
+    pub(crate) fn request_spill(&self, all: bool) {
+        let mut state = self.shared.lock();
+        state.needs_space = true;
+        state.spill_all |= all;
+        self.shared.notify_all();
+    }
+
+    /// Continues with `ring` after an attempt to replace the ring, all of whose rows are archived.
+    pub(crate) fn switch_to(&mut self, ring: RingMaintenance, replaced: Result<(), (i64, Error)>) {
+        let mut state = self.shared.lock();
+        state.next_ring = Some(ring);
+        let previous = state.replace_failure.take();
+        match replaced {
+            Ok(()) => state.status.rings_replaced += 1,
+            Err((day, error)) => {
+                let day = Some(date_from_epoch_days(day));
+                state.replace_failure = Some(Failure::after(previous.as_ref(), day, error.to_string()));
+            }
+        }
+        let failure = state.replace_failure.clone();
+        drop(state);
+        if failure.is_none() {
+            tracing::info!("ring replaced: readers held every archived block");
+        }
+        self.replace_log.update(failure);
+    }
+
+    /// Waits until a block is released, for `timeout` at most.
+    pub(crate) fn wait_for_space(&self, timeout: Duration) {
+        let state = self.shared.lock();
+        let released = state.released;
+        drop(self.shared.wait_while_for(state, timeout, |state| state.released == released && !state.stop));
+    }
+
+    /// A handle to wait for the archive without holding the writer.
+    pub(crate) fn waiter(&self) -> FlushWaiter {
+        FlushWaiter { shared: Arc::clone(&self.shared) }
+    }
+
+    pub(crate) fn status(&self) -> FlushStatus {
+        self.shared.lock().status()
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits until the archive has every closed day. It may be used in another thread than the writer.
+#[derive(Debug, Clone)]
+pub struct FlushWaiter {
+    shared: Arc<Monitor<State>>,
+}
+
+impl FlushWaiter {
+    /// Archives every row of every closed day now, and waits for it.
+    ///
+    /// It makes one attempt: [`Error::Flush`] is the failure of it, which the flusher retries.
+    pub fn flush(&self) -> Result<()> {
+        let mut state = self.shared.lock();
+        state.requested += 1;
+        let mine = state.requested;
+        self.shared.notify_all();
+        let state = self.shared.wait_while(state, |state| state.finished < mine && !state.stop);
+        match &state.outcome {
+            Some((day, why)) => Err(Error::Flush { day: *day, why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The state of the archive.
+    pub fn status(&self) -> FlushStatus {
+        self.shared.lock().status()
+    }
+}

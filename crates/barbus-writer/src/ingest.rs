@@ -1,0 +1,244 @@
+//! Publishing batches.
+
+use arrow::array::{Array, Float64Array, RecordBatch};
+use barbus::Result;
+use barbus::protocol::Ack;
+use barbus_bars::{BarBatch, Fault};
+use barbus_ring::{Row, SymbolId};
+use jiff::Timestamp;
+
+use crate::dedup::{BarStatus, fingerprint};
+use crate::normalize::{BatchNormalizer, NormalizedBatch, Payload};
+use crate::writer::Writer;
+
+/// The outcome of [`Writer::ingest`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// The counts of the rows that this call handled.
+    pub ack: Ack,
+    /// The row to continue with; the number of rows if the batch is done.
+    pub next: usize,
+    /// Every row that was handled, duplicates included, has a sequence number below this one: wait
+    /// for it with a [`crate::DurabilityWaiter`].
+    pub through_seq: u64,
+}
+
+/// The columns of a batch, for the copy of single rows.
+struct Columns<'a> {
+    keys: &'a [i32],
+    frames: &'a [i64],
+    open: &'a [f64],
+    high: &'a [f64],
+    low: &'a [f64],
+    close: &'a [f64],
+    volume: &'a [f64],
+    optional: Vec<&'a Float64Array>,
+    received_ns: i64,
+}
+
+impl<'a> Columns<'a> {
+    fn new(bars: &'a BarBatch, received_ns: i64) -> Self {
+        Self {
+            keys: bars.symbol_keys(),
+            frames: bars.frames_ms(),
+            open: bars.open(),
+            high: bars.high(),
+            low: bars.low(),
+            close: bars.close(),
+            volume: bars.volume(),
+            optional: (0..bars.schema().optional().len()).map(|k| bars.optional(k)).collect(),
+            received_ns,
+        }
+    }
+
+    /// Copies a row field by field into its final place. A row that is built elsewhere and then
+    /// copied would be read before its stores are done, and would wait for them.
+    #[inline(always)]
+    fn copy_row(&self, row: usize, symbol: SymbolId, to: &mut Row) {
+        to.symbol = symbol;
+        to.frame_ms = self.frames[row];
+        to.open = self.open[row];
+        to.high = self.high[row];
+        to.low = self.low[row];
+        to.close = self.close[row];
+        to.volume = self.volume[row];
+        to.received_ns = self.received_ns;
+        to.present = 0;
+        for (k, column) in self.optional.iter().enumerate() {
+            let present = column.is_valid(row);
+            to.optional[k] = if present { column.value(row) } else { 0.0 };
+            to.present |= u8::from(present) << k;
+        }
+    }
+}
+
+/// What became of the rows from the first one on.
+struct Progress {
+    ack: Ack,
+    /// The next row.
+    next: usize,
+    /// The next entry of the batch's faults.
+    next_fault: usize,
+    /// Rows of symbols that the ring has no room for.
+    rejected: Vec<(usize, Fault)>,
+}
+
+impl Writer {
+    /// Publishes a batch. It may have any columns that can be cast to bars.
+    ///
+    /// If the ring is full, it waits until all of the batch is committed.
+    ///
+    /// # Errors
+    /// Returns an error if the batch cannot be cast, or as [`Writer::ingest`] does.
+    pub fn publish(&mut self, batch: RecordBatch) -> Result<Ack> {
+        let batch = self.normalizer.normalize(batch, "writer", 0)?;
+        let mut ack = Ack::default();
+        let mut next = 0;
+        loop {
+            let ingested = self.ingest(&batch, next)?;
+            ack += ingested.ack;
+            next = ingested.next;
+            if next >= batch.rows() {
+                return Ok(ack);
+            }
+            self.wait_for_space();
+        }
+    }
+
+    /// A normalizer of batches for [`Writer::ingest`]: one for each producer, also in another thread.
+    pub fn normalizer(&self) -> BatchNormalizer {
+        self.normalizer.clone()
+    }
+
+    /// Publishes the rows of a batch from `from` on, as many as the ring has room for. It never waits.
+    ///
+    /// Every row counted in the acknowledgement is committed or quarantined. If `next` is less than
+    /// the number of rows, the ring is full: call again with it after a moment.
+    ///
+    /// # Errors
+    /// Returns an error if an invalid row cannot be quarantined, or if the bars of an earlier day
+    /// cannot be read. The rows before it stay committed; send the batch again, because rows that
+    /// were committed are duplicates then.
+    pub fn ingest(&mut self, batch: &NormalizedBatch, from: usize) -> Result<Ingested> {
+        let now = Timestamp::now();
+        let rows = batch.rows();
+        let quarantined = match &batch.payload {
+            Payload::Bars(bars) => return self.ingest_bars(batch, bars, from, now),
+            Payload::Rejected => {
+                let stored = self.quarantine.store_rejected(&batch.raw, &batch.source, now)?;
+                self.counters.add_quarantined(&Fault::Rejected { reason: String::new() }, stored);
+                stored
+            }
+            Payload::Faulty(fault) => {
+                let faults: Vec<_> = (0..rows).map(|row| (row, fault.clone())).collect();
+                self.quarantine_rows(batch, &faults, now)?;
+                rows as u64
+            }
+        };
+        let ack = Ack { rows: quarantined, quarantined, ..Ack::default() };
+        self.counters.add(ack, now);
+        Ok(Ingested { ack, next: rows, through_seq: 0 })
+    }
+
+    fn ingest_bars(
+        &mut self,
+        batch: &NormalizedBatch,
+        bars: &BarBatch,
+        from: usize,
+        now: Timestamp,
+    ) -> Result<Ingested> {
+        let received_ns = now.as_nanosecond() as i64;
+        let faults = bars.faults();
+        let first_fault = faults.partition_point(|(row, _)| *row < from);
+        let Progress { mut ack, next, next_fault, rejected } =
+            self.stage_rows(bars, &Columns::new(bars, received_ns), from, first_fault)?;
+        if ack.accepted + ack.revised > 0 {
+            self.publish_staged();
+            self.commit(received_ns);
+            ack.seq = Some(self.ring.next_seq() - 1);
+        }
+        // Only the faults up to `next`: if the ring was full, another call handles the others.
+        for faults in [&faults[first_fault..next_fault], rejected.as_slice()] {
+            if !faults.is_empty() {
+                self.quarantine_rows(batch, faults, now)?;
+                ack.quarantined += faults.len() as u64;
+            }
+        }
+        ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.quarantined;
+        self.counters.add(ack, now);
+        Ok(Ingested { ack, next, through_seq: self.ring.next_seq() })
+    }
+
+    /// Stages the valid rows from `from` on, until the batch ends or the ring is full.
+    #[inline]
+    fn stage_rows(
+        &mut self,
+        bars: &BarBatch,
+        columns: &Columns<'_>,
+        from: usize,
+        first_fault: usize,
+    ) -> Result<Progress> {
+        let mut ids = self.symbols.take_ids(bars.symbols());
+        let faults = bars.faults();
+        let (mut row, mut next_fault) = (from, first_fault);
+        let mut ack = Ack::default();
+        let mut rejected: Vec<(usize, Fault)> = Vec::new();
+        while row < bars.len() {
+            if faults.get(next_fault).is_some_and(|(faulty, _)| *faulty == row) {
+                next_fault += 1;
+                row += 1;
+                continue;
+            }
+            let key = columns.keys[row] as usize;
+            let symbol = match ids[key] {
+                Some(id) => id,
+                None => match self.symbol(bars.symbols().value(key)) {
+                    Ok(id) => *ids[key].insert(id),
+                    Err(fault) => {
+                        rejected.push((row, fault));
+                        row += 1;
+                        continue;
+                    }
+                },
+            };
+            if !self.reserve_row(columns.frames[row])? {
+                break;
+            }
+            columns.copy_row(row, symbol, self.staging.next_row());
+            match self.stage() {
+                BarStatus::New => ack.accepted += 1,
+                BarStatus::Revision(_) => ack.revised += 1,
+                BarStatus::Duplicate => ack.duplicate += 1,
+            }
+            row += 1;
+        }
+        self.symbols.store_ids(bars.symbols(), ids);
+        Ok(Progress { ack, next: row, next_fault, rejected })
+    }
+
+    /// Compares the row that was copied to the staging area with the bars that the bus has, and
+    /// stages it unless it is a duplicate.
+    #[inline]
+    fn stage(&mut self) -> BarStatus {
+        let row = self.staging.next_row();
+        let fingerprint = fingerprint(row);
+        let index = self.dedup.current();
+        let status = index.status(row.symbol, row.frame_ms, || fingerprint);
+        row.revision = match status {
+            BarStatus::Duplicate => return status,
+            BarStatus::New => 0,
+            BarStatus::Revision(number) => number,
+        };
+        index.insert(row.symbol, row.frame_ms, fingerprint, row.revision);
+        self.staging.push();
+        status
+    }
+
+    fn quarantine_rows(&mut self, batch: &NormalizedBatch, faults: &[(usize, Fault)], now: Timestamp) -> Result<()> {
+        self.quarantine.store(&batch.raw, faults, &batch.source, batch.first_row, now)?;
+        for (_, fault) in faults {
+            self.counters.add_quarantined(fault, 1);
+        }
+        Ok(())
+    }
+}

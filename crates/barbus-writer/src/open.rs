@@ -1,0 +1,167 @@
+//! Becoming the writer of a bus: the lock, the ring, and what they hold from before.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use barbus::internal::create_readers_folder;
+use barbus::protocol::AckMode;
+use barbus::{Bus, Error, Result};
+use barbus_archive::Archive;
+use barbus_bars::{date_from_epoch_days, epoch_days};
+use barbus_ring::{BlockRows, RingWriter, Row, SymbolId, create};
+use barbus_shm::{ShmError, WriterLock};
+use jiff::Timestamp;
+
+use crate::counters::Counters;
+use crate::current_ring::CurrentRing;
+use crate::day_state::DayState;
+use crate::dedup::{DedupIndex, load_day};
+use crate::flusher::{Flusher, Job};
+use crate::heartbeat::Heartbeat;
+use crate::normalize::BatchNormalizer;
+use crate::quarantine::Quarantine;
+use crate::spec::ring_spec;
+use crate::staging::Staging;
+use crate::symbols::SymbolIds;
+use crate::syncer::Syncer;
+use crate::trading_day::TradingDayCache;
+use crate::writer::Writer;
+
+impl Writer {
+    /// Becomes the writer of `bus`: acquires the lock, creates or recovers the ring, and starts the
+    /// threads.
+    ///
+    /// # Errors
+    /// Returns [`Error::Busy`] if another process is the writer, [`Error::Settings`] if `bus.toml`
+    /// does not fit the ring, and the error of the ring or of the archive if they cannot be used.
+    pub fn open(bus: &Bus) -> Result<Self> {
+        let lock = acquire_lock(bus)?;
+        let settings = bus.settings();
+        let volatile = bus.ring_is_volatile()?;
+        if settings.ack == AckMode::Durable && volatile {
+            let ring = bus.ring();
+            let ring = ring.display();
+            return Err(bad_settings(
+                bus,
+                format!("ingest.ack = \"durable\": the ring {ring} is on tmpfs and does not survive a loss of power"),
+            ));
+        }
+        // Without this folder readers are not listed, and everything works otherwise.
+        let _ = create_readers_folder(&bus.readers());
+        let mut ring = open_ring(bus)?;
+        let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
+
+        let blocks = ring.maintenance().blocks();
+        let newest = newest_row(&ring, &blocks);
+        let spilled: BTreeSet<i64> = archive.spilled_days()?.into_iter().map(epoch_days).collect();
+        let mut day_state = resume_day(&mut ring, &blocks, &archive, &spilled)?;
+        let calendar = &settings.calendar;
+        let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
+        day_state.check_horizon(calendar, ring.day().map_or(today, |day| date_from_epoch_days(day).max(today)));
+
+        let mut symbols = known_symbols(&ring);
+        // The bars of the open day begin to load before the other threads compete for processors;
+        // new bars are accepted meanwhile.
+        let mut dedup = DedupIndex::default();
+        if let Some(day) = ring.day() {
+            dedup.switch_to(day, || load_day(&mut ring, bus, &mut symbols, day))?;
+        }
+        let job = Job::new(ring.maintenance(), archive, settings, volatile.then_some(settings.spill));
+        let flusher = Flusher::start(job, day_state.closed_through.saturating_add(1), spilled);
+        let current_ring = CurrentRing::new(ring.maintenance());
+        let beating = current_ring.clone();
+        Ok(Self {
+            flusher,
+            syncer: Syncer::start(current_ring.clone(), settings.sync),
+            _heartbeat: Heartbeat::start(move |now_ns| beating.beat(now_ns)),
+            current_ring,
+            ring,
+            retry_replace_at: None,
+            wakes: true,
+            normalizer: BatchNormalizer::new(bus),
+            quarantine: Quarantine::new(bus.quarantine()),
+            symbols,
+            trading_days: TradingDayCache::new(calendar.clone()),
+            day_state,
+            dedup,
+            staging: Staging::new(),
+            counters: Counters::after(newest.as_ref()),
+            bus: bus.clone(),
+            _lock: lock,
+        })
+    }
+}
+
+fn acquire_lock(bus: &Bus) -> Result<WriterLock> {
+    WriterLock::acquire(&bus.lock()).map_err(|error| match error {
+        ShmError::Held { pid, .. } => Error::Busy { bus: bus.path().to_owned(), pid },
+        other => Error::Ring(other.into()),
+    })
+}
+
+fn bad_settings(bus: &Bus, what: String) -> Error {
+    Error::Settings { path: bus.path().join("bus.toml"), what }
+}
+
+/// Opens the ring of `bus`, or creates it. If `bus.toml` asks for other sizes, the ring is replaced
+/// as soon as nothing in it is needed any longer.
+fn open_ring(bus: &Bus) -> Result<RingWriter> {
+    let spec = ring_spec(bus);
+    let path: &Path = &bus.ring();
+    if !path.exists() {
+        create(path, &spec)?;
+    }
+    let mut ring = RingWriter::open(path)?;
+    if !ring.ring().has_schema(&spec) {
+        let ring = path.display();
+        return Err(bad_settings(
+            bus,
+            format!("[bars] has other columns than {ring}: close the day, archive it, and move the ring away"),
+        ));
+    }
+    let all_archived = ring.day().is_none() && ring.all_persisted();
+    if all_archived && !ring.ring().geometry().has_sizes_of(&spec) {
+        ring.replace(path, &spec)?;
+    }
+    Ok(ring)
+}
+
+/// Finds out which days are closed, and continues an open day whose ring was lost.
+fn resume_day(
+    ring: &mut RingWriter,
+    blocks: &[BlockRows],
+    archive: &Archive,
+    spilled: &BTreeSet<i64>,
+) -> Result<DayState> {
+    if let Some(day) = ring.day() {
+        return Ok(DayState::new(day - 1, false));
+    }
+    let in_ring = blocks.iter().filter(|block| block.last_of_day).filter_map(|block| block.day).max();
+    let in_archive = archive.days()?.last().copied().map(epoch_days);
+    let closed_through = in_ring.max(in_archive).unwrap_or(i64::MIN + 1);
+    // A later day that has only parts was open when its ring was lost.
+    match spilled.last().copied().filter(|&day| day > closed_through) {
+        Some(day) => {
+            ring.begin_day(day);
+            Ok(DayState::new(day - 1, true))
+        }
+        None => Ok(DayState::new(closed_through, false)),
+    }
+}
+
+fn newest_row(ring: &RingWriter, blocks: &[BlockRows]) -> Option<Row> {
+    let newest = blocks.iter().rev().find(|block| block.rows > 0)?;
+    let mut rows = Vec::new();
+    ring.maintenance().rows(newest.block, newest.rows - 1, newest.rows, &mut rows);
+    rows.pop()
+}
+
+fn known_symbols(ring: &RingWriter) -> SymbolIds {
+    let mut symbols = SymbolIds::default();
+    for id in (0..ring.ring().symbol_count()).map(SymbolId) {
+        if let Some(symbol) = ring.ring().symbol(id) {
+            symbols.insert(&symbol, id);
+        }
+    }
+    symbols
+}

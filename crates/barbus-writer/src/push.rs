@@ -1,0 +1,106 @@
+//! Publishing single rows.
+
+use barbus::Result;
+use barbus_bars::Fault;
+use barbus_ring::{Row, SymbolId};
+use barbus_shm::now_ns;
+use jiff::Timestamp;
+
+use crate::dedup::{BarStatus, fingerprint};
+use crate::writer::Writer;
+
+/// The outcome of [`Writer::push`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pushed {
+    /// A new bar, published with this sequence number.
+    Accepted(u64),
+    /// The bus has the same bar already; it was not published again.
+    Duplicate,
+    /// Other values for a known symbol and frame, published as a revision with this sequence number.
+    Revised(u64),
+    /// An invalid bar; it is in the quarantine with this reason.
+    Quarantined(Fault),
+}
+
+impl Writer {
+    /// The id of a symbol, for [`Writer::push`]. A new symbol is added to the bus.
+    ///
+    /// # Errors
+    /// Returns the fault that a bar of this symbol would be quarantined with:
+    /// [`Fault::SymbolTableFull`] if the ring has no room for it.
+    pub fn symbol(&mut self, symbol: &str) -> Result<SymbolId, Fault> {
+        if let Some(id) = self.symbols.get(symbol) {
+            return Ok(id);
+        }
+        if symbol.is_empty() {
+            return Err(Fault::EmptySymbol);
+        }
+        if symbol.len() > barbus_bars::MAX_SYMBOL_BYTES {
+            return Err(Fault::LongSymbol);
+        }
+        let capacity = self.ring.ring().geometry().symbols as usize;
+        let id = self.ring.intern(symbol).map_err(|_| Fault::SymbolTableFull { capacity })?;
+        self.symbols.insert(symbol, id);
+        Ok(id)
+    }
+
+    /// Publishes one bar; every reader sees it when this returns.
+    ///
+    /// The writer sets `seq`, `revision` and `received_ns` of the row itself.
+    /// If the ring has no free block, it waits until the flusher has freed one.
+    ///
+    /// # Errors
+    /// Returns an error if an invalid bar cannot be quarantined, or if the bars of an earlier day
+    /// cannot be read.
+    pub fn push(&mut self, row: &Row) -> Result<Pushed> {
+        let received_ns = now_ns();
+        if let Some(fault) = self.fault(row) {
+            return self.reject(row, fault);
+        }
+        // Rows are staged only while a batch is ingested, so the staging area is empty. The room that
+        // was reserved for a batch may be gone.
+        self.staging.set_room(0);
+        while self.staging.day() != Some(self.trading_days.day(row.frame_ms)) || self.ring.block_is_full() {
+            if !self.reserve_row(row.frame_ms)? {
+                self.wait_for_space();
+            }
+            self.staging.set_room(0);
+        }
+        let status = self.dedup.current().status(row.symbol, row.frame_ms, || fingerprint(row));
+        let revision = match status {
+            BarStatus::Duplicate => return Ok(Pushed::Duplicate),
+            BarStatus::New => 0,
+            BarStatus::Revision(number) => number,
+        };
+        let seq = self.ring.push(&Row { received_ns, revision, ..*row }).expect("the block is not full");
+        // The bar is inserted after its publication, so that readers do not wait for it.
+        self.dedup.current().insert(row.symbol, row.frame_ms, fingerprint(row), revision);
+        self.note_appended(row.frame_ms);
+        self.commit(received_ns);
+        Ok(if status == BarStatus::New { Pushed::Accepted(seq) } else { Pushed::Revised(seq) })
+    }
+
+    /// The fault of a row, if it is invalid.
+    #[inline]
+    fn fault(&self, row: &Row) -> Option<Fault> {
+        let settings = self.bus.settings();
+        if row.frame_ms.rem_euclid(self.ring.ring().geometry().interval_ms.into()) != 0 {
+            return Some(Fault::OffInterval);
+        }
+        let fault = settings.rules.check([row.open, row.high, row.low, row.close], row.volume);
+        if fault.is_some() {
+            return fault;
+        }
+        let optional = settings.schema.optional().iter().enumerate();
+        let mut wrong = optional.filter(|(k, _)| row.optional(*k).is_some_and(|value| !value.is_finite()));
+        wrong.next().map(|(_, column)| Fault::NotFinite { column: column.clone() })
+    }
+
+    #[cold]
+    fn reject(&mut self, row: &Row, fault: Fault) -> Result<Pushed> {
+        let symbol = self.ring.ring().symbol(row.symbol).unwrap_or_default();
+        self.quarantine.store_row(row, &symbol, &self.bus.settings().schema, &fault, Timestamp::now())?;
+        self.counters.add_quarantined(&fault, 1);
+        Ok(Pushed::Quarantined(fault))
+    }
+}
