@@ -19,7 +19,8 @@ pub(super) struct InitArgs {
     /// Calendar of the market: XSHG, XSHE, CN-FUTURES, XNYS, CME or 24x7.
     #[arg(long, value_name = "NAME")]
     calendar: String,
-    /// Columns of the bars: "default", or "zillionare" (float32 prices, money and factor, Asia/Shanghai).
+    /// Columns of the bars: "default", or "zillionare" (float32 prices, money and factor,
+    /// Asia/Shanghai).
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
 }

@@ -26,7 +26,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use shared::errors::{AlreadyPrinted, EXIT_CODES, in_one_line, print_error};
 use shared::stdout;
 
-/// A shared-memory bus for 1-minute bars: one writer, any number of readers, a Parquet file for each trading day.
+/// A shared-memory bus for 1-minute bars: one writer, any number of readers, a Parquet file for
+/// each trading day.
 #[derive(Debug, Parser)]
 #[command(name = "barbus", version, max_term_width = 100, arg_required_else_help = true)]
 struct CommandLine {

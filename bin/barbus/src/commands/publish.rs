@@ -21,8 +21,8 @@ use crate::publish::{BatchSource, Order};
 /// Publish files of bars: CSV, NDJSON, Parquet or Arrow, each optionally compressed with gzip.
 ///
 /// Columns are recognized by the names that the usual vendors give them. Rows are sorted into feed
-/// order, as if the market were running again. Rows that cannot be read or that break a rule are kept
-/// in the quarantine of the bus with the reason; the others pass.
+/// order, as if the market were running again. Rows that cannot be read or that break a rule are
+/// kept in the quarantine of the bus with the reason; the others pass.
 #[derive(Debug, Args)]
 pub(super) struct PublishArgs {
     /// The bus; its daemon must be running.
@@ -45,7 +45,8 @@ pub(super) struct PublishArgs {
     /// Speed: max, or a multiple of the pace of the market such as 1x or 60x.
     #[arg(long, default_value = "max")]
     speed: Pace,
-    /// When rows are acknowledged: when committed, or when durable on disk; default: the setting in bus.toml.
+    /// When rows are acknowledged: when committed, or when durable on disk; default: the setting in
+    /// bus.toml.
     #[arg(long, value_name = "commit|durable")]
     ack: Option<AckMode>,
     /// Format of the files; default: detected by name and content.

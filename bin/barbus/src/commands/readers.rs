@@ -15,8 +15,8 @@ use crate::output::{colour_wanted, format};
 
 /// List the readers of the bus, the one furthest behind first.
 ///
-/// A reader is listed from its first poll to its end if it uses the barbus library. Other readers of the
-/// ring file are not listed.
+/// A reader is listed from its first poll to its end if it uses the barbus library. Other readers
+/// of the ring file are not listed.
 #[derive(Debug, Args)]
 pub(super) struct ReadersArgs {
     /// The bus.

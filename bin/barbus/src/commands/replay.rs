@@ -16,9 +16,9 @@ use crate::publish::ReplaySource;
 
 /// Publish archived days to another bus.
 ///
-/// Bars are sent by time, and within a minute by symbol; days without an archive are skipped. The other
-/// bus may have other columns and another calendar: it takes the bars like those of any producer, closes
-/// its days by itself, and ignores bars that it already has.
+/// Bars are sent by time, and within a minute by symbol; days without an archive are skipped. The
+/// other bus may have other columns and another calendar: it takes the bars like those of any
+/// producer, closes its days by itself, and ignores bars that it already has.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     /// The bus whose archive is read; it needs no daemon.
@@ -38,7 +38,8 @@ pub(super) struct ReplayArgs {
     /// Only bars of this symbol; may be given several times.
     #[arg(long = "symbol", short, value_name = "S")]
     symbols: Vec<String>,
-    /// When rows are acknowledged: when committed, or when durable on disk; default: the setting in bus.toml.
+    /// When rows are acknowledged: when committed, or when durable on disk; default: the setting in
+    /// bus.toml.
     #[arg(long, value_name = "commit|durable")]
     ack: Option<AckMode>,
     /// Format of the summary.

@@ -1,4 +1,6 @@
-//! `barbus stat`: prints the state of the bus, from its daemon or, without one, from the ring and the archive.
+//! `barbus stat`: prints the state of the bus.
+//!
+//! A running daemon reports it; without one it is read from the ring and the archive.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -23,9 +23,9 @@ pub struct InputContent {
     pub failure: Option<String>,
 }
 
-/// Reads all bytes of `reader` as `barbus publish` reads a file called `name`, into bars of `schema`.
+/// Reads all bytes of `reader` as `barbus publish` reads a file called `name`.
 ///
-/// Without a `format` it is detected.
+/// The bars have the columns of `schema`. Without a `format` it is detected.
 ///
 /// ```
 /// let schema = barbus_bars::BarSchema::in_zone("UTC").unwrap();

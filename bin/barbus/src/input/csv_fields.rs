@@ -28,7 +28,7 @@ impl CsvFields {
     /// Splits `line`, which has no line feed; `false` when a quoted field does not end in it.
     pub(super) fn split(&mut self, line: &[u8]) -> bool {
         self.spans.clear();
-        // The text of a field is never longer than the field. The parser wants room for one byte more.
+        // A text is never longer than its field; the parser needs room for one more byte.
         self.text.resize(line.len() + 1, 0);
         let (mut from, mut start) = (0, 0);
         loop {
@@ -53,10 +53,10 @@ impl CsvFields {
         }
     }
 
-    /// Reads the field that `rest` begins with into `text` from `start` on: how many bytes it has with
-    /// its delimiter, how many bytes were written, and whether it is the last of its line.
+    /// Reads the first field of `rest` into `text` from `start` on.
     ///
-    /// `None` when the field is quoted and does not end.
+    /// Returns the length of the field with its delimiter, the number of bytes written, and whether
+    /// the field is the last of its line; `None` when the field is quoted and does not end.
     fn read_field(&mut self, rest: &[u8], start: usize) -> Option<(usize, usize, bool)> {
         let (mut used, mut written) = (0, 0);
         // The parser takes an empty input for the end of all input.

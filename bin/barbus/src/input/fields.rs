@@ -1,7 +1,7 @@
 //! Turns the fields of one row of a text format into a bar.
 //!
 //! A number is the double nearest to its text.
-//! A blank or absent optional value is null; a blank required value is missing, the symbol's excepted.
+//! A blank or absent optional value is null; a blank required value is a fault.
 //! `NaN`, `inf` and an empty symbol can be read: the daemon rejects such bars.
 
 use std::borrow::Cow;

@@ -63,7 +63,7 @@ impl LineParser for NdjsonParser {
     }
 }
 
-/// The text of a JSON value: a string without its quotes, `None` for null, any other value as written.
+/// The text of a JSON value: a string without its quotes, other values as written, `None` for null.
 fn value(raw: &str) -> Option<Cow<'_, [u8]>> {
     if raw == "null" {
         return None;

@@ -1,8 +1,8 @@
 //! Opens an input: detects its format and returns its rows.
 //!
 //! gzip is detected by its first bytes, whatever the name; several members are one text.
-//! Parquet and Arrow files have their index at the end, so from standard input or gzip they are read
-//! into memory first.
+//! Parquet and Arrow files have their index at the end, so from standard input or gzip they are
+//! read into memory first.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};

@@ -51,7 +51,7 @@ fn open(
     let mut rows_read = 0;
     let counted = reader.inspect(move |batch: &Result<RecordBatch, ArrowError>| {
         if let (Some((progress, size)), Ok(batch)) = (&progress, batch) {
-            // Bytes in proportion to rows: the decoder reads the columns of a row group out of order.
+            // In proportion to the rows: the decoder reads the columns of a row group out of order.
             let share = |rows_read: u64| (u128::from(*size) * u128::from(rows_read) / u128::from(rows)) as u64;
             let before = share(rows_read);
             rows_read += batch.num_rows() as u64;

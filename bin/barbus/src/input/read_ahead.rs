@@ -20,7 +20,7 @@ pub(super) struct ReadAhead<R> {
 
 /// Where the next block comes from.
 enum Blocks<R> {
-    /// The reader itself, of which so many bytes were read.
+    /// The calling thread reads it; so far it has read this many bytes.
     Inline(R, usize),
     /// A thread, which also takes used blocks back. An empty block is the end.
     Thread(Receiver<io::Result<Vec<u8>>>, Sender<Vec<u8>>),

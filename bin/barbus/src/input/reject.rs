@@ -1,4 +1,4 @@
-//! Rows that cannot be read: kept with their place and the reason, and sent to the quarantine of the daemon.
+//! Rows that cannot be read: they are sent to the quarantine with their place and the reason.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -29,7 +29,7 @@ struct SymbolColumn {
     /// The symbols in the order of their numbers.
     names: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, i32>,
-    /// `names` as Arrow has them, kept so that batches share one dictionary until a symbol is added.
+    /// `names` as an Arrow array. Batches share it until a symbol is added.
     dictionary: Option<Arc<StringArray>>,
 }
 
@@ -117,8 +117,8 @@ impl Rows {
         &self.frames_ms
     }
 
-    /// Appends a bar: its end in milliseconds UTC, its numbers, and one value for each optional column
-    /// of the schema, in order.
+    /// Appends a bar: its end in milliseconds UTC, its numbers, and one value for each optional
+    /// column of the schema, in order.
     pub(crate) fn push(&mut self, symbol: &str, frame_ms: i64, numbers: [f64; NUMBERS], optional: &[Option<f64>]) {
         debug_assert_eq!(optional.len(), self.optional.len());
         self.symbols.push(symbol);

@@ -1,9 +1,11 @@
-//! A candlestick picture of one symbol, drawn with Unicode lines in a terminal.
+//! Draws the candlestick picture of one symbol with Unicode characters.
 //!
-//! A rising candle has a thin body (`┃`), a falling one a full body (`█`), so that the picture reads without colour.
-//! More bars than columns are merged into candles of several bars; one price for all gives a flat line; bars with a
-//! price that is not finite are left out; no bars give one line that says so. The picture is never wider or higher
-//! than asked, and asked sizes are brought into [`WIDTHS`] and [`HEIGHTS`].
+//! A rising candle has a thin body (`┃`), a falling one a full body (`█`), so the picture is
+//! readable without colour.
+//! If there are more bars than columns, several bars are merged into one candle.
+//! Bars with a price that is not finite are omitted.
+//! Without any bar the picture is one line of text.
+//! The requested size is clamped to [`WIDTHS`] and [`HEIGHTS`], and the picture never exceeds it.
 
 use std::ops::RangeInclusive;
 
@@ -11,14 +13,14 @@ use jiff::tz::TimeZone;
 
 use super::format;
 
-/// Possible widths of a picture, in columns.
+/// Allowed widths of a picture, in columns.
 pub(crate) const WIDTHS: RangeInclusive<usize> = 24..=400;
-/// Possible heights of a picture, in lines.
+/// Allowed heights of a picture, in lines.
 pub(crate) const HEIGHTS: RangeInclusive<usize> = 6..=100;
 
 const VOLUME_BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// One bar to draw.
+/// One bar of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Candle {
     /// End of the bar, milliseconds UTC.
@@ -35,20 +37,20 @@ pub(crate) struct Candle {
     pub(crate) volume: f64,
 }
 
-/// How to draw.
+/// The options of a picture.
 #[derive(Debug, Clone)]
 pub(crate) struct Picture {
     /// Columns, axis included.
     pub(crate) width: usize,
     /// Lines, title and axis included.
     pub(crate) height: usize,
-    /// Whether to colour candles as Chinese markets do: red ones rise, green ones fall.
+    /// Whether to colour the candles as Chinese markets do: red for rising, green for falling.
     pub(crate) colour: bool,
     /// Zone of the time axis.
     pub(crate) zone: TimeZone,
 }
 
-/// What one half of a character cell shows.
+/// The content of one half of a character cell.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Half {
     Blank,
@@ -57,7 +59,7 @@ enum Half {
 }
 
 impl Picture {
-    /// Draws `bars` (in time order) of `symbol`; every line ends with a line feed.
+    /// Draws `bars`, which are in time order, of `symbol`. Every line ends with a line feed.
     pub(crate) fn draw(&self, symbol: &str, bars: &[Candle]) -> String {
         let width = self.width.clamp(*WIDTHS.start(), *WIDTHS.end());
         let height = self.height.clamp(*HEIGHTS.start(), *HEIGHTS.end());
@@ -69,7 +71,7 @@ impl Picture {
         let low = bars.iter().map(lowest).fold(f64::INFINITY, f64::min);
         let high = bars.iter().map(highest).fold(f64::NEG_INFINITY, f64::max);
 
-        // Title, time axis and volume take a line each; the rest is the picture.
+        // Title, time axis and volume take one line each.
         let lines = height - 3;
         let decimals = decimals(low, high, lines);
         let labels: Vec<String> = (0..lines).map(|line| label(line, lines, low, high, decimals)).collect();
@@ -99,20 +101,20 @@ impl Picture {
     }
 
     fn line(&self, text: &mut String, candles: &[Candle], glyph: impl Fn(&Candle) -> char) {
-        let mut now = "";
+        let mut current = "";
         for candle in candles {
             let glyph = glyph(candle);
             let wanted = match self.colour {
                 true if glyph != ' ' => colour(candle),
-                _ => now,
+                _ => current,
             };
-            if wanted != now {
+            if wanted != current {
                 text.push_str(wanted);
-                now = wanted;
+                current = wanted;
             }
             text.push(glyph);
         }
-        if now.is_empty() {
+        if current.is_empty() {
             text.truncate(text.trim_end().len());
         } else {
             text.push_str("\x1b[0m");
@@ -120,7 +122,7 @@ impl Picture {
         text.push('\n');
     }
 
-    /// Clock times under the candles, as many as fit with room between.
+    /// Clock times under the candles, as many as fit with gaps between them.
     fn time_axis(&self, candles: &[Candle], axis: usize, width: usize) -> String {
         let mut line = " ".repeat(axis + 2);
         let mut free_from = 0;
@@ -151,8 +153,8 @@ fn lowest(candle: &Candle) -> f64 {
     candle.low.min(candle.open).min(candle.close)
 }
 
-/// Several bars as one: first open, last close, the extremes, the volume's sum. The frame is the first one's, so that
-/// the time axis names the bar a candle begins with.
+/// Merges bars into one candle with the frame of the first bar: the time axis shows where a candle
+/// begins.
 fn merge(bars: &[Candle]) -> Candle {
     let mut candle = bars[0];
     for bar in &bars[1..] {
@@ -164,7 +166,7 @@ fn merge(bars: &[Candle]) -> Candle {
     candle
 }
 
-/// Height of `price` in half lines from the top, `0..2 * lines`.
+/// The height of `price` in half lines from the top, `0..2 * lines`.
 fn level(price: f64, lines: usize, low: f64, high: f64) -> usize {
     let most = 2 * lines - 1;
     let span = high - low;
@@ -217,18 +219,18 @@ fn colour(candle: &Candle) -> &'static str {
     if candle.close >= candle.open { "\x1b[31m" } else { "\x1b[32m" }
 }
 
-/// The price at the middle of a line, on every third line and the outer ones.
+/// The price label of a line; only every third line and the outer lines have one.
 fn label(line: usize, lines: usize, low: f64, high: f64, decimals: usize) -> String {
     let last = lines - 1;
     if line != 0 && line != last && (!line.is_multiple_of(3) || last - line < 2) {
         return String::new();
     }
     let share = if last == 0 { 0.0 } else { line as f64 / last as f64 };
-    // Not high - share * (high - low): the span of two huge prices may not be finite.
+    // The difference between two huge prices may not be finite, so it is not computed.
     format!("{:.decimals$}", high * (1.0 - share) + low * share)
 }
 
-/// Enough decimals to tell neighbouring labels apart.
+/// Enough decimals to distinguish neighbouring labels.
 fn decimals(low: f64, high: f64, lines: usize) -> usize {
     let step = (high - low) / lines.max(1) as f64 * 3.0;
     if step <= 0.0 || !step.is_finite() {
@@ -299,7 +301,7 @@ vol │▃▆█
                 assert!(line.width() <= width, "{line:?} is wider than {width}");
             }
         }
-        // A caller's silly sizes are brought into the limits.
+        // Sizes out of the limits are clamped.
         let text = picture(0, 0).draw("X", &bars);
         assert_eq!(text.lines().count(), *HEIGHTS.start());
         let text = picture(usize::MAX, usize::MAX).draw("X", &bars);
@@ -314,7 +316,7 @@ vol │▃▆█
     }
 
     #[test]
-    fn odd_input_is_drawn_without_a_crash() {
+    fn unusual_bars_do_not_panic() {
         assert_eq!(picture(80, 20).draw("X", &[]), "X: no bars\n");
         let bad = candle(0, f64::NAN, 1.0, 1.0, 1.0);
         assert_eq!(picture(80, 20).draw("X", &[bad]), "X: no bars\n");
@@ -336,7 +338,7 @@ vol │▃▆█
         let green = text.find("\x1b[32m").unwrap();
         assert!(red < green, "the first candle rises and is red");
         for line in text.lines().filter(|line| line.contains('\u{1b}')) {
-            assert!(line.ends_with("\x1b[0m"), "{line:?} leaves the colour on");
+            assert!(line.ends_with("\x1b[0m"), "{line:?} does not reset the colour");
         }
     }
 }

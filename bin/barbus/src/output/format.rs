@@ -1,19 +1,19 @@
-//! Numbers, ages, rates and sizes as people read them.
+//! Formats numbers, ages, rates, sizes and times for people.
 //!
-//! Values that a program reads back (JSON, CSV) are written by [`super::table`] instead, in full precision. `NaN`
-//! and infinities are spelled out, never padded with zeros.
+//! [`super::table`] writes the values that programs read (JSON, CSV), in full precision.
 
 use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-/// A count with thousands marked: `244,687`.
+/// A count with thousands separators: `244,687`.
 pub(crate) fn count(value: u64) -> String {
     group(&value.to_string())
 }
 
-/// A number in full precision with thousands marked: `47,018,200`, `-0.25`. Very large and very small ones take an
-/// exponent.
+/// A number in full precision with thousands separators: `47,018,200`, `-0.25`.
+///
+/// Very large and very small numbers have an exponent.
 pub(crate) fn number(value: f64) -> String {
     let magnitude = value.abs();
     if !value.is_finite() || (magnitude != 0.0 && !(1e-7..1e15).contains(&magnitude)) {
@@ -30,14 +30,14 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// A number in at most four characters and a unit: `987`, `1.2k`, `47.0M`, `3.1G`. For axes and rates.
+/// A number in few characters, for rates: `987`, `1.2k`, `47.0M`, `3.1G`.
 pub(crate) fn compact(value: f64) -> String {
     if !value.is_finite() {
         return value.to_string();
     }
     let mut scaled = value;
     for unit in ["", "k", "M", "G", "T"] {
-        // 999.95 would print as 1000.0.
+        // 999.95 would be rounded to 1000.0.
         if scaled.abs() < 999.95 {
             return if unit.is_empty() && scaled.fract() == 0.0 {
                 format!("{scaled}")
@@ -50,13 +50,13 @@ pub(crate) fn compact(value: f64) -> String {
     format!("{value:.1e}")
 }
 
-/// Things per second: `830 bars/s`, `1.2M bars/s`. No time at all gives `- bars/s`.
-pub(crate) fn rate(things: u64, name: &str, elapsed: Duration) -> String {
+/// A rate: `830 bars/s`, `1.2M bars/s`. Without any elapsed time it is `- bars/s`.
+pub(crate) fn rate(amount: u64, name: &str, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64();
     if seconds <= 0.0 {
         return format!("- {name}/s");
     }
-    let per_second = things as f64 / seconds;
+    let per_second = amount as f64 / seconds;
     let per_second = if per_second >= 10.0 { per_second.round() } else { per_second };
     format!("{} {name}/s", compact(per_second))
 }
@@ -76,7 +76,7 @@ pub(crate) fn bytes(value: u64) -> String {
     format!("{scaled:.1} TB")
 }
 
-/// A length of time in its two largest units: `0.35 s`, `12 s`, `2 min 5 s`, `3 h 4 min`, `5 d 2 h`.
+/// A duration in its two largest units: `0.35 s`, `12 s`, `2 min 5 s`, `3 h 4 min`, `5 d 2 h`.
 pub(crate) fn age(value: Duration) -> String {
     let seconds = value.as_secs();
     match seconds {
@@ -97,13 +97,13 @@ pub(crate) fn age(value: Duration) -> String {
     }
 }
 
-/// How long ago `then_ms` was at `now_ms` (both milliseconds UTC): `12 s ago`, or `in 12 s` for a future instant.
+/// The age of `then_ms` at `now_ms`, both milliseconds UTC: `12 s ago` or `in 12 s`.
 pub(crate) fn ago(then_ms: i64, now_ms: i64) -> String {
     let span = Duration::from_millis(now_ms.abs_diff(then_ms));
     if then_ms > now_ms { format!("in {}", age(span)) } else { format!("{} ago", age(span)) }
 }
 
-/// A frame as a wall clock shows it in `zone`: `2024-01-02 09:31`, with seconds only when there are any.
+/// A frame as a wall clock in `zone` shows it: `2024-01-02 09:31`, with seconds unless they are 0.
 pub(crate) fn frame(frame_ms: i64, zone: &TimeZone) -> String {
     let Ok(instant) = Timestamp::from_millisecond(frame_ms) else {
         return format!("{frame_ms} ms");
@@ -118,7 +118,7 @@ pub(crate) fn frame(frame_ms: i64, zone: &TimeZone) -> String {
     instant.to_zoned(zone.clone()).strftime(pattern).to_string()
 }
 
-/// A frame for programs, RFC 3339 with the offset of `zone`: `2024-01-02T09:31:00+08:00`.
+/// A frame in RFC 3339 with the offset of `zone`, for programs: `2024-01-02T09:31:00+08:00`.
 pub(crate) fn frame_rfc3339(frame_ms: i64, zone: &TimeZone) -> String {
     match Timestamp::from_millisecond(frame_ms) {
         Ok(instant) => instant.display_with_offset(zone.to_offset(instant)).to_string(),
@@ -126,7 +126,7 @@ pub(crate) fn frame_rfc3339(frame_ms: i64, zone: &TimeZone) -> String {
     }
 }
 
-/// Text that cannot move the cursor or change colours: control characters are written as escapes.
+/// Text with escaped control characters, which could otherwise move the cursor or change colours.
 pub(crate) fn printable(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_shown_in_the_market_zone() {
+    fn frames_are_shown_in_the_zone_of_the_market() {
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         assert_eq!(frame(1_646_098_260_000, &zone), "2022-03-01 09:31");
         assert_eq!(frame(1_646_098_261_500, &zone), "2022-03-01 09:31:01.500");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_are_not_sent_to_a_terminal() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("A\u{1b}[31mB\n"), "A\\u{1b}[31mB\\n");
         assert_eq!(printable("沪深300"), "沪深300");
     }

@@ -1,7 +1,6 @@
-//! What people and programs see: tables, JSON and CSV rows, numbers in words, and candles.
+//! Formats output for people and programs: tables, JSON and CSV rows, numbers, and candles.
 //!
-//! Nothing here knows where a bar came from. Colour is the caller's decision ([`colour_wanted`] makes it for a
-//! terminal); without it the text is plain Unicode.
+//! The caller decides about colour, for a terminal with [`colour_wanted`].
 
 pub(crate) mod candles;
 pub(crate) mod format;
@@ -9,7 +8,7 @@ pub(crate) mod table;
 
 use std::io::IsTerminal;
 
-/// Whether to colour what goes to standard output: only on a terminal, and not when `NO_COLOR` is set or `TERM` is
+/// Whether to colour standard output: if it is a terminal, `NO_COLOR` is not set and `TERM` is not
 /// `dumb`.
 pub(crate) fn colour_wanted() -> bool {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -1,8 +1,9 @@
-//! Rows for people and programs: an aligned table, one JSON object per line, or CSV.
+//! Writes rows as an aligned table, as one JSON object per line, or as CSV.
 //!
-//! A table holds rows back until [`Sheet::flush`], so that columns are as wide as what is shown together; a later
-//! row that needs more widens its column from there on. JSON and CSV rows go out at once. No rows at all: a table
-//! and CSV show the header alone, JSON shows nothing.
+//! A table holds rows back until [`Sheet::flush`], so that their columns are aligned.
+//! A later row that needs more room widens its column from there on.
+//! JSON and CSV rows are written at once.
+//! Without any row, a table and CSV have the header alone, and JSON is empty.
 
 use std::io::{self, Write};
 
@@ -12,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::format;
 
-/// How rows are written.
+/// The format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Layout {
     /// Aligned columns, for a terminal.
@@ -27,21 +28,21 @@ pub(crate) enum Layout {
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cell {
-    /// No value: blank in a table and CSV, `null` in JSON.
+    /// No value: blank in a table and in CSV, `null` in JSON.
     Null,
     /// Text.
     Text(String),
     /// Yes or no.
     Flag(bool),
-    /// A whole number; thousands are marked in a table.
+    /// A whole number; with thousands separators in a table.
     Count(u64),
-    /// A quantity; thousands are marked in a table.
+    /// A quantity; with thousands separators in a table.
     Number(f64),
-    /// A price: every digit, no marks.
+    /// A price: every digit, without separators.
     Price(f64),
-    /// A price of a bus that keeps Float32: the digits of the `f32`.
+    /// A price of a bus with Float32 prices: the digits of the `f32`.
     Single(f32),
-    /// The end of a bar, milliseconds UTC; shown in the sheet's zone, RFC 3339 in JSON and CSV.
+    /// The end of a bar, milliseconds UTC; written in the zone of the sheet.
     Frame(i64),
 }
 
@@ -69,7 +70,7 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     }
 }
 
-/// Rows on their way out.
+/// Writes rows of the same columns.
 pub(crate) struct Sheet<W: Write> {
     out: W,
     layout: Layout,
@@ -82,7 +83,7 @@ pub(crate) struct Sheet<W: Write> {
 }
 
 impl<W: Write> Sheet<W> {
-    /// A sheet with `columns`, written to `out`; frames are shown in `zone`.
+    /// A sheet with `columns` that is written to `out`, with frames in `zone`.
     pub(crate) fn new<I>(out: W, layout: Layout, columns: I, zone: TimeZone) -> Sheet<W>
     where
         I: IntoIterator,
@@ -101,16 +102,18 @@ impl<W: Write> Sheet<W> {
         }
     }
 
-    /// Sets the table's header in bold and the rule under it dim, with ANSI escapes.
+    /// Makes the header of a table bold and the rule under it dim, with ANSI escapes.
     pub(crate) fn coloured(mut self, colour: bool) -> Sheet<W> {
         self.colour = colour;
         self
     }
 
-    /// Adds a row: one cell per column, in order; missing cells are null, surplus ones are ignored.
+    /// Appends a row of one cell per column, in order.
+    ///
+    /// Missing cells are null, surplus ones are ignored.
     ///
     /// # Errors
-    /// What writing gives.
+    /// The error of the writer.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) -> io::Result<()> {
         let mut cells: Vec<Cell> = cells.into_iter().take(self.columns.len()).collect();
         cells.resize(self.columns.len(), Cell::Null);
@@ -129,10 +132,10 @@ impl<W: Write> Sheet<W> {
         }
     }
 
-    /// Writes out what is held back and flushes the writer.
+    /// Writes the rows that are held back and flushes the writer.
     ///
     /// # Errors
-    /// What writing gives.
+    /// The error of the writer.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         if !self.pending.is_empty() {
             self.table_rows()?;
@@ -140,10 +143,10 @@ impl<W: Write> Sheet<W> {
         self.out.flush()
     }
 
-    /// Writes what is left, or the header alone when there was no row, and gives the writer back.
+    /// Writes the remaining rows, or the header alone without any row, and returns the writer.
     ///
     /// # Errors
-    /// What writing gives.
+    /// The error of the writer.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         match self.layout {
             Layout::Table => self.table_rows()?,
@@ -154,7 +157,7 @@ impl<W: Write> Sheet<W> {
         Ok(self.out)
     }
 
-    /// The text of a cell in a table, and whether it is set to the right.
+    /// The text of a cell in a table, and whether it is aligned to the right.
     fn shown(&self, cell: &Cell) -> (String, bool) {
         match cell {
             Cell::Null => (String::new(), true),
@@ -176,7 +179,7 @@ impl<W: Write> Sheet<W> {
             }
         }
         if std::mem::take(&mut self.header_due) {
-            // A header stands over its values: to the right over numbers.
+            // A header is aligned like the values below it.
             let header: Vec<(String, bool)> = self
                 .columns
                 .iter()
@@ -219,7 +222,7 @@ impl<W: Write> Sheet<W> {
                 Cell::Text(text) => serde_json::to_writer(&mut self.out, text)?,
                 Cell::Flag(flag) => serde_json::to_writer(&mut self.out, flag)?,
                 Cell::Count(value) => serde_json::to_writer(&mut self.out, value)?,
-                // serde_json writes NaN and infinities as null: JSON has no word for them.
+                // JSON has no NaN and no infinities: serde_json writes null for them.
                 Cell::Number(value) | Cell::Price(value) => {
                     serde_json::to_writer(&mut self.out, value)?;
                 }
@@ -253,7 +256,7 @@ impl<W: Write> Sheet<W> {
     }
 }
 
-/// The shortest text that reads back as the same value; an exponent where it would be mostly zeros.
+/// The shortest text that parses to the same value; with an exponent if it would be mostly zeros.
 fn full(value: f64) -> String {
     let magnitude = value.abs();
     if value.is_finite() && magnitude != 0.0 && !(1e-7..1e17).contains(&magnitude) {
@@ -335,7 +338,7 @@ symbol,frame,close,volume
     }
 
     #[test]
-    fn values_read_back_bit_for_bit() {
+    fn values_are_read_back_bit_for_bit() {
         for value in [0.1, 1e300, 5e-324, -0.0, 123_456_789.123_456_78, 1e16] {
             let back: f64 = full(value).parse().unwrap();
             assert_eq!(back.to_bits(), value.to_bits(), "{value}");

@@ -1,10 +1,11 @@
 //! The rows of all inputs as batches, in the order and at the time they are to be sent.
 //!
 //! Every input's columns are checked before the first batch.
-//! In feed order all inputs are first read into memory, about 100 bytes a bar, and sorted by frame, as
-//! if the market were running again.
+//! In feed order all inputs are first read into memory, about 100 bytes a bar, and sorted by frame,
+//! as if the market were running again.
 //! As-is, batches follow the files.
-//! When an input fails half-way, its rows before the failure and the other inputs are still delivered.
+//! When an input fails half-way, its rows before the failure are still delivered, and so are the
+//! other inputs.
 //! The error comes in the place of the missing rows (as-is) or after the last batch (feed order).
 
 use std::collections::VecDeque;
@@ -92,12 +93,12 @@ impl BatchSource {
         &self.progress
     }
 
-    /// The number of bars and rejects of all inputs; in feed order known after [`BatchSource::load`].
+    /// The number of bars and rejects of all inputs, which [`BatchSource::load`] determines.
     pub(crate) fn total_rows(&self) -> Option<u64> {
         self.total_rows
     }
 
-    /// In feed order, reads all inputs and sorts the bars, unless that is done. As-is, does nothing.
+    /// In feed order, reads all inputs and sorts the bars. As-is, does nothing.
     ///
     /// Without this call the first batch does it.
     pub(crate) fn load(&mut self) {
@@ -242,7 +243,7 @@ mod tests {
         assert_eq!(sorted, as_is);
     }
 
-    /// Promise 9: rejects are delivered in both orders, and a failing file does not stop the others.
+    /// Promise 9: rejects come in both orders, and a failing file does not stop the others.
     #[test]
     fn rejects_and_failures_come_after_good_rows() {
         let whole = gzip(grouped(&["A"], 800));

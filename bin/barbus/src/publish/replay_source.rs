@@ -11,7 +11,9 @@ use crate::input::{BATCH_ROWS, Progress, Rows, file_size};
 /// Longest wait of one call for the next event.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Batches from a replay, each delivered when it is due. A day that cannot be read ends it with an error.
+/// Batches from a replay, each delivered when it is due.
+///
+/// A day that cannot be read is an error and ends the source.
 pub(crate) struct ReplaySource {
     replay: Replay,
     pace: Pace,
@@ -42,7 +44,7 @@ impl ReplaySource {
         &self.progress
     }
 
-    /// Whether another event fits into the current batch. `largest` is the most bars of an event so far.
+    /// Whether another event of `largest` bars fits into the current batch.
     ///
     /// When paced, each event has the bars of one minute and is a batch of its own.
     fn has_room(&self, largest: usize) -> bool {

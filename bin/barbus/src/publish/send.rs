@@ -61,7 +61,7 @@ pub(crate) fn send<E: Display>(
     Ok(Sent { ack, failures })
 }
 
-/// Marks batches whose frames are ends of bars, so that the label in bus.toml is not applied to them.
+/// Marks the frames of batches as ends of bars, so that the label in bus.toml is not applied.
 #[derive(Default)]
 struct EndLabelled(Option<SchemaRef>);
 

@@ -1,6 +1,6 @@
 //! A log of bars: the symbol, the frame and a digest of all values of each.
 //!
-//! In a file it has one line a bar, `symbol frame_ms digest`, in the order in which the bars arrived.
+//! In a file it has one line a bar, `symbol frame_ms digest`, in the order of arrival.
 
 use std::collections::HashMap;
 use std::fmt::Write;

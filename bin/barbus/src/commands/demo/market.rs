@@ -1,8 +1,8 @@
 //! A simulated trading day of A-shares: the same seed gives the same bars.
 //!
 //! Prices move in ticks of 0.01 yuan within ten per cent of the close of the day before.
-//! Each move is the sum of a move of the market and one of the stock; both are largest at the open and
-//! at the close.
+//! Each move is the sum of a move of the market and one of the stock; both are largest at the open
+//! and at the close.
 //! Volumes are lots of 100 shares.
 //! A stock without a trade in a minute has a bar with one price and no volume.
 //! `money` is the exact sum of the trades.

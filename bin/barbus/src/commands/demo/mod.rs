@@ -110,7 +110,7 @@ impl DemoArgs {
         summary.verdict()
     }
 
-    /// Publishes the day minute by minute, evenly over its duration. In the middle the late joiner starts.
+    /// Publishes the minutes of the day at equal intervals. In the middle the late joiner starts.
     fn publish(&self, bus: &Bus, scale: Scale, readers: &mut DemoReaders) -> anyhow::Result<Ack> {
         let mut publisher = Publisher::connect(bus)?.source("barbus demo");
         let market = Market::new(scale);

@@ -1,4 +1,4 @@
-//! A minimal strategy: it holds one lot of each stock whose short average is above its long average.
+//! A minimal strategy: it holds a lot of each stock whose short average is above its long one.
 
 use std::collections::VecDeque;
 

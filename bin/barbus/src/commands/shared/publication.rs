@@ -1,4 +1,4 @@
-//! Publishes batches and prints the outcome: the common part of `barbus publish` and `barbus replay`.
+//! Publishes batches and prints the outcome, for `barbus publish` and `barbus replay`.
 
 use std::fmt::Display;
 use std::io::Write;

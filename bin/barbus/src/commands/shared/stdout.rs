@@ -1,4 +1,4 @@
-//! Buffered standard output that distinguishes a closed pipe (`barbus tail … | head`) from other failures.
+//! Buffered standard output that tells a closed pipe (`barbus tail … | head`) from other failures.
 
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 
