@@ -1,181 +1,114 @@
-//! The checksum over a day's values in their canonical form, as [`metadata::CRC32C`](crate::metadata::CRC32C) says.
+//! The checksum over a day's values, as [`metadata::CRC32C`](crate::metadata::CRC32C) defines it.
 //!
-//! It does not depend on how the values were encoded: only on the columns' names, their order, the rows and the bits of
-//! every value. What stands under a null does not count.
+//! It depends on the columns' names, their order, the rows and the bits of every value, not on
+//! their encoding. So it shows when another version of a decoder reads other values.
 
-use arrow::array::AsArray;
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef, Schema};
-use arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Schema, TimestampMillisecondType};
 
 use crate::workers;
 
-/// Bytes gathered before they are added to the checksum.
-const CHUNK_BYTES: usize = 1 << 16;
-/// Rows of one symbol that are added at a time.
-const SYMBOL_ROWS: usize = 64;
-/// Rows that one processor takes at a time.
-const PIECE_ROWS: usize = 32_768;
+/// Bytes gathered before they are added to a checksum.
+const BUFFER_BYTES: usize = 1 << 16;
 
-/// The checksum of a batch with the columns of the archive: Utf8, Timestamp(ms), Float32 or Float64.
-pub(crate) fn values(batch: &RecordBatch) -> u32 {
-    let threads = workers::threads(batch.num_rows(), PIECE_ROWS);
-    let digests = workers::in_order(batch.num_rows().div_ceil(PIECE_ROWS), threads, |piece| {
-        let from = piece * PIECE_ROWS;
-        let piece = batch.slice(from, PIECE_ROWS.min(batch.num_rows() - from));
-        let digest = |(column, field): (&ArrayRef, &FieldRef)| ColumnDigest::of(column, field.is_nullable());
-        piece.columns().iter().zip(batch.schema_ref().fields()).map(digest).collect()
-    });
-    join(batch.schema_ref(), digests)
+/// The checksum of a batch with the columns of the archive: Utf8, Timestamp(ms), Float32, Float64.
+pub(crate) fn of_batch(batch: &RecordBatch) -> u32 {
+    let fields = batch.schema_ref().fields().iter();
+    let columns = batch.columns().iter().zip(fields.map(|field| field.is_nullable())).collect();
+    let columns = workers::map(columns, batch.num_rows(), |(column, nullable)| ColumnChecksum::of(column, nullable));
+    of_columns(batch.schema_ref(), &columns)
 }
 
-/// The checksum of rows of which these are the digests: piece by piece, in each of them column by column.
-pub(crate) fn join(schema: &Schema, pieces: Vec<Vec<ColumnDigest>>) -> u32 {
-    let mut pieces: Vec<_> = pieces.into_iter().map(Vec::into_iter).collect();
-    // As if the columns had been read one after another.
-    let mut crc = 0;
-    for field in schema.fields() {
-        crc = crc32c::crc32c_append(crc, field.name().as_bytes());
-        crc = crc32c::crc32c_append(crc, &[0]);
-        let columns: Vec<_> = pieces.iter_mut().filter_map(Iterator::next).collect();
-        let (values, validity): (Vec<_>, Vec<_>) =
-            columns.into_iter().map(|column| (column.values.finish(), column.validity.finish())).unzip();
-        for (piece, length) in values.into_iter().chain(validity) {
-            crc = combine(crc, piece, length);
-        }
+/// The checksum of a batch whose columns have these.
+pub(crate) fn of_columns(schema: &Schema, columns: &[ColumnChecksum]) -> u32 {
+    let mut all = Crc::default();
+    for (field, column) in schema.fields().iter().zip(columns) {
+        all.add(field.name().as_bytes());
+        all.add(&[0]);
+        all.append(column.values);
+        all.append(column.validity);
     }
-    crc
+    all.crc
 }
 
-/// The polynomial of CRC-32C, as all polynomials here with the coefficient of x^0 in the highest bit.
-const POLYNOMIAL: u32 = 0x82f6_3b78;
-
-/// The checksum of what has `first`, followed by `length` bytes that have `second`.
-///
-/// To go on over `length` bytes is to multiply with x^(8 * length). The crate's own function multiplies matrices for that: with a piece for each
-/// row group that takes longer than the checksums do.
-fn combine(first: u32, second: u32, length: usize) -> u32 {
-    // x^8, its square, the square of that, and so on.
-    let mut power = 1 << 23;
-    let mut shifted = first;
-    let mut rest = length;
-    while rest > 0 {
-        if rest & 1 == 1 {
-            shifted = product(shifted, power);
-        }
-        power = product(power, power);
-        rest >>= 1;
-    }
-    shifted ^ second
+/// The checksum of one column of some rows.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct ColumnChecksum {
+    values: Crc,
+    /// Of whether each row has a value; empty where every row must have one.
+    validity: Crc,
 }
 
-/// The product of two polynomials, modulo the polynomial of CRC-32C.
-fn product(a: u32, mut b: u32) -> u32 {
-    let mut sum = 0;
-    for bit in (0..u32::BITS).rev() {
-        sum ^= b & 0u32.wrapping_sub(a >> bit & 1);
-        b = b >> 1 ^ POLYNOMIAL & 0u32.wrapping_sub(b & 1);
-    }
-    sum
-}
-
-/// What goes into the checksum of one column of some rows.
-#[derive(Debug, Default)]
-pub(crate) struct ColumnDigest {
-    values: Digest,
-    validity: Digest,
-}
-
-impl ColumnDigest {
-    /// Of any column.
+impl ColumnChecksum {
+    /// The checksum of `column`, in which symbols may be a dictionary.
     pub(crate) fn of(column: &ArrayRef, nullable: bool) -> Self {
-        let mut digest = Self::default();
-        digest.values.add_column(column);
-        if nullable {
-            digest.validity.add_validity(column);
-        }
-        digest
-    }
-
-    /// Of symbols, each with the number of its rows.
-    pub(crate) fn of_symbols(runs: &[(&str, usize)]) -> Self {
-        let mut digest = Self::default();
-        let mut block = Vec::new();
-        for &(symbol, rows) in runs {
-            block.clear();
-            for _ in 0..rows.min(SYMBOL_ROWS) {
-                block.extend_from_slice(&(symbol.len() as u32).to_le_bytes());
-                block.extend_from_slice(symbol.as_bytes());
-            }
-            let row_bytes = size_of::<u32>() + symbol.len();
-            (0..rows / SYMBOL_ROWS).for_each(|_| digest.values.add(&block));
-            digest.values.add(&block[..rows % SYMBOL_ROWS * row_bytes]);
-        }
-        digest
-    }
-}
-
-#[derive(Debug, Default)]
-struct Digest {
-    crc: u32,
-    length: usize,
-    chunk: Vec<u8>,
-}
-
-impl Digest {
-    /// For a few bytes at a time.
-    fn add(&mut self, bytes: &[u8]) {
-        self.chunk.extend_from_slice(bytes);
-        if self.chunk.len() >= CHUNK_BYTES {
-            self.flush();
-        }
-    }
-
-    /// For many.
-    fn add_slice(&mut self, bytes: &[u8]) {
-        self.flush();
-        self.crc = crc32c::crc32c_append(self.crc, bytes);
-        self.length += bytes.len();
-    }
-
-    fn flush(&mut self) {
-        self.crc = crc32c::crc32c_append(self.crc, &self.chunk);
-        self.length += self.chunk.len();
-        self.chunk.clear();
-    }
-
-    fn add_column(&mut self, column: &ArrayRef) {
+        let mut buffer = Buffer::default();
         match column.data_type() {
-            DataType::Utf8 => {
-                column.as_string::<i32>().iter().for_each(|symbol| self.add_symbol(symbol.unwrap_or_default()));
+            DataType::Utf8 => column.as_string::<i32>().iter().for_each(|symbol| buffer.add_symbol(symbol)),
+            DataType::Dictionary(..) => {
+                let symbols = column.as_dictionary::<Int32Type>().downcast_dict::<arrow::array::StringArray>();
+                symbols.expect("symbols are text").into_iter().for_each(|symbol| buffer.add_symbol(symbol));
             }
-            DataType::Timestamp(..) => {
-                self.add_values::<TimestampMillisecondType, 8>(column, i64::to_le_bytes);
-            }
-            DataType::Float32 => self.add_values::<Float32Type, 4>(column, f32::to_le_bytes),
-            _ => self.add_values::<Float64Type, 8>(column, f64::to_le_bytes),
+            DataType::Timestamp(..) => buffer.add_numbers::<TimestampMillisecondType, 8>(column, i64::to_le_bytes),
+            DataType::Float32 => buffer.add_numbers::<Float32Type, 4>(column, f32::to_le_bytes),
+            _ => buffer.add_numbers::<Float64Type, 8>(column, f64::to_le_bytes),
+        }
+        let mut validity = Crc::default();
+        if nullable {
+            validity.add(&(0..column.len()).map(|row| u8::from(column.is_valid(row))).collect::<Vec<_>>());
+        }
+        Self { values: buffer.finish(), validity }
+    }
+
+    /// Adds the checksum of the rows that follow.
+    pub(crate) fn append(&mut self, next: Self) {
+        self.values.append(next.values);
+        self.validity.append(next.validity);
+    }
+}
+
+/// A CRC-32C and the number of bytes it is over.
+#[derive(Debug, Default, Clone, Copy)]
+struct Crc {
+    crc: u32,
+    bytes: usize,
+}
+
+impl Crc {
+    fn add(&mut self, bytes: &[u8]) {
+        self.crc = crc32c::crc32c_append(self.crc, bytes);
+        self.bytes += bytes.len();
+    }
+
+    fn append(&mut self, next: Self) {
+        self.crc = crc32c::crc32c_combine(self.crc, next.crc, next.bytes);
+        self.bytes += next.bytes;
+    }
+}
+
+/// A checksum of many short values: added one by one they would take several times as long.
+#[derive(Default)]
+struct Buffer {
+    crc: Crc,
+    bytes: Vec<u8>,
+}
+
+impl Buffer {
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() >= BUFFER_BYTES {
+            self.crc.add(&self.bytes);
+            self.bytes.clear();
         }
     }
 
-    fn add_symbol(&mut self, symbol: &str) {
+    fn add_symbol(&mut self, symbol: Option<&str>) {
+        let symbol = symbol.unwrap_or_default();
         self.add(&(symbol.len() as u32).to_le_bytes());
         self.add(symbol.as_bytes());
     }
 
-    fn add_validity(&mut self, column: &ArrayRef) {
-        if column.null_count() == 0 {
-            let all_valid = [1; 4096];
-            (0..column.len()).step_by(all_valid.len()).for_each(|row| {
-                self.add_slice(&all_valid[..all_valid.len().min(column.len() - row)]);
-            });
-        } else {
-            for row in 0..column.len() {
-                self.add(&[u8::from(column.is_valid(row))]);
-            }
-        }
-    }
-
-    fn add_values<T: ArrowPrimitiveType, const N: usize>(
+    fn add_numbers<T: ArrowPrimitiveType, const N: usize>(
         &mut self,
         column: &ArrayRef,
         bytes: fn(T::Native) -> [u8; N],
@@ -183,68 +116,77 @@ impl Digest {
         let column = column.as_primitive::<T>();
         if cfg!(target_endian = "little") && column.null_count() == 0 {
             // The canonical form is what is in memory.
-            self.add_slice(column.values().inner());
+            self.crc.add(column.values().inner());
         } else {
-            for value in column.iter() {
-                self.add(&value.map_or([0; N], bytes));
-            }
+            column.iter().for_each(|value| self.add(&value.map_or([0; N], bytes)));
         }
     }
 
-    /// The checksum and the number of bytes it is over.
-    fn finish(mut self) -> (u32, usize) {
-        self.flush();
-        (self.crc, self.length)
+    fn finish(mut self) -> Crc {
+        self.crc.add(&self.bytes);
+        self.crc
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use arrow::array::{Float64Array, StringArray, TimestampMillisecondArray};
-    use arrow::datatypes::{Field, Schema, TimeUnit};
+    use arrow::datatypes::{Field, TimeUnit};
     use std::sync::Arc;
+
+    fn batch(symbols: &ArrayRef, money: Float64Array) -> RecordBatch {
+        let schema = Schema::new(vec![
+            Field::new("symbol", symbols.data_type().clone(), false),
+            Field::new("frame", DataType::Timestamp(TimeUnit::Millisecond, None), false),
+            Field::new("money", DataType::Float64, true),
+        ]);
+        let frames = TimestampMillisecondArray::from_iter_values(1..=symbols.len() as i64);
+        RecordBatch::try_new(Arc::new(schema), vec![symbols.clone(), Arc::new(frames), Arc::new(money)]).unwrap()
+    }
 
     /// Guards the words of `metadata::CRC32C`: the bytes are put together here by hand.
     #[test]
     fn the_canonical_form_is_as_documented() {
-        let schema = Schema::new(vec![
-            Field::new("symbol", DataType::Utf8, false),
-            Field::new("frame", DataType::Timestamp(TimeUnit::Millisecond, None), false),
-            Field::new("money", DataType::Float64, true),
-        ]);
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(StringArray::from(vec!["A", "BC"])),
-            Arc::new(TimestampMillisecondArray::from(vec![1, 2])),
-            Arc::new(Float64Array::from(vec![None, Some(-0.0)])),
-        ];
-        let batch = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
-
         let mut form = b"symbol\0\x01\0\0\0A\x02\0\0\0BC".to_vec();
         form.extend(b"frame\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0");
         form.extend(b"money\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80\x00\x01");
-        assert_eq!(values(&batch), crc32c::crc32c(&form));
-    }
-
-    #[test]
-    fn checksums_of_pieces_make_that_of_the_whole() {
-        let bytes: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        for cut in [0, 1, 7, 8, 4_096, 65_537, bytes.len()] {
-            let (first, second) = bytes.split_at(cut);
-            let combined = combine(crc32c::crc32c(first), crc32c::crc32c(second), second.len());
-            assert_eq!(combined, crc32c::crc32c(&bytes), "cut at {cut}");
+        let text: ArrayRef = Arc::new(StringArray::from(vec!["A", "BC"]));
+        let dictionary: ArrayRef =
+            Arc::new(["A", "BC"].into_iter().collect::<arrow::array::DictionaryArray<Int32Type>>());
+        for symbols in [text, dictionary] {
+            let money = Float64Array::from(vec![None, Some(-0.0)]);
+            assert_eq!(of_batch(&batch(&symbols, money)), crc32c::crc32c(&form));
         }
     }
 
     #[test]
-    fn it_does_not_depend_on_how_nulls_or_blocks_are_laid_out() {
-        let column = |values: Float64Array| {
-            let schema = Schema::new(vec![Field::new("money", DataType::Float64, true)]);
-            RecordBatch::try_new(Arc::new(schema), vec![Arc::new(values)]).unwrap()
-        };
+    fn checksums_of_pieces_make_that_of_the_whole() {
+        let names = (0..40_000).map(|row| Some(format!("S{}", row / 300)));
+        let symbols: ArrayRef = Arc::new(names.collect::<StringArray>());
+        let money = (0..40_000).map(|row| (row % 7 > 0).then_some(f64::from(row) / 3.0));
+        let whole = batch(&symbols, money.collect());
+        for cut in [0, 1, 7, 8_192, 39_999, 40_000] {
+            let (first, second) = (whole.slice(0, cut), whole.slice(cut, 40_000 - cut));
+            let columns = (0..3).map(|i| {
+                let mut checksum = ColumnChecksum::of(first.column(i), i == 2);
+                checksum.append(ColumnChecksum::of(second.column(i), i == 2));
+                checksum
+            });
+            assert_eq!(of_columns(whole.schema_ref(), &columns.collect::<Vec<_>>()), of_batch(&whole), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn values_under_a_null_and_behind_a_slice_do_not_count() {
+        let symbols: ArrayRef = Arc::new(StringArray::from_iter_values((0..5_000).map(|row| row.to_string())));
         let numbers = || (0..5_000).map(f64::from);
-        let plain = column(numbers().collect());
-        let sliced = column(numbers().map(Some).chain([None]).collect::<Float64Array>().slice(0, 5_000));
-        assert_eq!(values(&plain), values(&sliced));
+        let plain = batch(&symbols, numbers().collect());
+        let sliced = numbers().map(Some).chain([None]).collect::<Float64Array>().slice(0, 5_000);
+        assert_eq!(of_batch(&plain), of_batch(&batch(&symbols, sliced)));
+        let null = |value: f64| {
+            let values = numbers().map(|number| if number == 9.0 { value } else { number }).collect::<Vec<_>>();
+            Float64Array::new(values.into(), Some((0..5_000).map(|row| row != 9).collect()))
+        };
+        assert_eq!(of_batch(&batch(&symbols, null(1.0))), of_batch(&batch(&symbols, null(2.0))));
     }
 }

@@ -1,6 +1,4 @@
-//! What can go wrong: the file system refused ([`Error::Io`]), a file is not what was written ([`Error::Corrupt`]), a
-//! file was written for other columns or by a newer barbus, or the caller asked for something impossible
-//! ([`Error::Misuse`]).
+//! Errors of the archive: of the file system, of a damaged or foreign file, of a wrong call.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,22 +9,23 @@ use parquet::errors::ParquetError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file system refused. Nothing was lost; the same call may succeed later.
+    /// An operation of the file system failed. Nothing was lost; the same call may succeed later.
     #[error("{}: cannot {operation}: {error}", path.display())]
     Io {
-        /// What was being done, as a verb: `read`, `write`, `sync`, `rename` …
+        /// The operation, as a verb: `read`, `write`, `sync`, `rename` …
         operation: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// What the system said; `StorageFull` when the disk is full.
+        /// The error of the system; `StorageFull` when the disk is full.
         error: io::Error,
     },
-    /// The file is not what was written. It is left alone: move it away to have the day written anew.
+    /// The file is not as it was written. It is not overwritten: move it away, and the day is
+    /// written anew.
     #[error("{}: {what}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The defect.
         what: Corruption,
     },
     /// The file was written in a format this build does not know.
@@ -34,19 +33,19 @@ pub enum Error {
     Version {
         /// The file.
         path: PathBuf,
-        /// The format's number in the file.
+        /// The format number in the file.
         found: u32,
     },
-    /// The file is whole, but its columns are not those of this bus.
+    /// The file is undamaged, but its columns are not those of this bus.
     #[error("{}: column {column:?} is {found}, on this bus it is {expected}", path.display())]
     Schema {
         /// The file.
         path: PathBuf,
         /// The column that differs.
         column: String,
-        /// What the bus has: a type, or `absent`.
+        /// Its type on the bus, or `absent`.
         expected: String,
-        /// What the file has: a type, or `absent`.
+        /// Its type in the file, or `absent`.
         found: String,
     },
     /// The Parquet encoder failed.
@@ -54,53 +53,53 @@ pub enum Error {
     Encode {
         /// The file that was to be written.
         path: PathBuf,
-        /// What the encoder said.
+        /// The error of the encoder.
         error: ParquetError,
     },
-    /// The call itself was wrong; it will fail again.
+    /// The call was wrong; it fails again.
     #[error(transparent)]
     Misuse(#[from] Misuse),
 }
 
 impl Error {
-    /// Wraps an error of the file system with what was being done to which path.
+    /// Wraps an error of the file system with the operation and the path.
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |error| Error::Io { operation, path: path.to_owned(), error }
     }
 
-    /// Wraps a finding about `path`.
+    /// Wraps a defect of the file at `path`.
     pub(crate) fn corrupt(path: &Path, what: impl Into<Corruption>) -> Error {
         Error::Corrupt { path: path.to_owned(), what: what.into() }
     }
 
-    /// True when the file system says that the file is not there.
+    /// True when the file does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Error::Io { error, .. } if error.kind() == io::ErrorKind::NotFound)
     }
 }
 
-/// What is wrong with a file of the archive.
+/// A defect of a file of the archive.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Corruption {
-    /// Too short for a sealed Parquet file, or no seal where it belongs.
-    #[error("not written by barbus, or rewritten by another program: it has no seal")]
-    NotSealed,
+    /// Too short to hold a file checksum, or none where it belongs.
+    #[error("not written by barbus, or rewritten by another program: it has no file checksum")]
+    NoFileChecksum,
     /// Bytes have changed, or the file was cut.
-    #[error("damaged: its bytes have checksum {found:08x}, {sealed:08x} was written")]
-    Seal {
+    #[error("damaged: its bytes have checksum {found:08x}, it was written with {written:08x}")]
+    FileChecksum {
         /// The checksum kept in the file.
-        sealed: u32,
+        written: u32,
         /// The checksum of the bytes that are there.
         found: u32,
     },
     /// The Parquet decoder refused it.
     #[error("not readable as Parquet: {0}")]
     Parquet(#[from] ParquetError),
-    /// A key of the metadata is not there.
+    /// The metadata lacks a key.
     #[error("its metadata has no {0:?}")]
     MissingKey(&'static str),
-    /// A value of the metadata makes no sense.
+    /// A value of the metadata is not valid.
     #[error("its metadata says {key:?} is {value:?}")]
     BadValue {
         /// The key.
@@ -108,18 +107,18 @@ pub enum Corruption {
         /// The value found.
         value: String,
     },
-    /// The name of the file says another day than its metadata.
+    /// The name of the file and its metadata state different days.
     #[error("it holds the day {found}, its name says otherwise")]
     OtherDay {
-        /// The day the metadata says.
+        /// The day in the metadata.
         found: jiff::civil::Date,
     },
-    /// The metadata counts other rows than there are.
-    #[error("it has {found} rows, its metadata says {said}")]
+    /// The number of rows is not that of the metadata.
+    #[error("it has {found} rows, its metadata says {stated}")]
     Rows {
-        /// Rows the metadata says.
-        said: u64,
-        /// Rows there are.
+        /// Rows by the metadata.
+        stated: u64,
+        /// Rows in the file.
         found: u64,
     },
     /// Rows are not strictly ascending by (symbol, frame).
@@ -129,36 +128,36 @@ pub enum Corruption {
         row: usize,
     },
     /// A value has changed.
-    #[error("its values have checksum {found:08x}, its metadata says {said:08x}")]
+    #[error("its values have checksum {found:08x}, its metadata says {stated:08x}")]
     Values {
-        /// Checksum the metadata says.
-        said: u32,
-        /// Checksum of the values read.
+        /// The checksum in the metadata.
+        stated: u32,
+        /// The checksum of the values read.
         found: u32,
     },
-    /// What was read back is not what was written.
+    /// A file just written does not have the rows it was encoded from.
     #[error("read back differently from what was written")]
     ReadBack,
 }
 
-/// A call that could not be served as it was made.
+/// A call with arguments that the archive cannot accept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
     /// The rows lack a column.
     #[error("rows for the archive have no column {0:?}")]
     MissingColumn(String),
-    /// A column of the rows has a type that is not taken.
+    /// A column of the rows has a type that is not accepted.
     #[error("rows for the archive have column {column:?} of type {found}, not {expected}")]
     ColumnType {
         /// The column.
         column: String,
-        /// What is taken.
+        /// The accepted type.
         expected: String,
-        /// What was given.
+        /// The type given.
         found: String,
     },
-    /// A null where none may be.
+    /// A null in a column that is not nullable.
     #[error("rows for the archive have a null in column {column:?}, row {row}")]
     Null {
         /// The column.
@@ -166,7 +165,7 @@ pub enum Misuse {
         /// Number of the row, from 0.
         row: usize,
     },
-    /// A price would change when kept as `f32`.
+    /// A price that is not exact as `f32`.
     #[error("price {value} in column {column:?}, row {row}, is not a 32-bit float")]
     InexactPrice {
         /// The column.
@@ -176,7 +175,7 @@ pub enum Misuse {
         /// The price, as text.
         value: String,
     },
-    /// A row's number is not below the bound given with it.
+    /// A row's number is not below the bound given with the rows.
     #[error("row number {seq} is not below the {through_seq} the rows were said to reach")]
     SeqNotCovered {
         /// The row's number.
@@ -184,10 +183,10 @@ pub enum Misuse {
         /// The bound.
         through_seq: u64,
     },
-    /// More than one day's file can hold.
+    /// More rows than one file can hold.
     #[error("{rows} rows are too many for one day's file")]
     TooManyRows {
-        /// Rows there would be before equal bars are merged.
+        /// Rows of the file, its parts and the call together.
         rows: u64,
     },
     /// The archive was opened with [`Archive::open_existing`](crate::Archive::open_existing).

@@ -1,12 +1,13 @@
-//! Trading days as Parquet files: `YYYY-MM-DD.parquet`, one per day, each whole or not there at all.
+//! Trading days as Parquet files: `YYYY-MM-DD.parquet`, one per day, complete or absent.
 //!
-//! - The directory holds days and nothing else, at any moment: files being written, and parts of an open day, lie in a
-//!   work directory beside it (`1m.work/` for `1m/`), on the same file system.
-//! - A day nothing was written for has no file, and reads as `None`.
+//! - The directory has days and nothing else, at any moment: files being written, and parts of an
+//!   open day, are in a work directory beside it (`1m.work/` for `1m/`), on the same file system.
+//! - A day without rows has no file, and reads as `None`.
 //! - Writing the same rows again changes nothing: the file is not even rewritten.
-//! - A write that fails leaves the old file, and every part, as they were; the next one cleans up after it.
-//! - A file that was damaged, or rewritten by another program, is reported as [`Error::Corrupt`] before any of it is
-//!   decoded, and never overwritten.
+//! - A write that fails leaves the old file, and every part, as they were; the next one removes
+//!   what it left behind.
+//! - A file that was damaged, or rewritten by another program, is reported as [`Error::Corrupt`]
+//!   before any of it is decoded, and never overwritten.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -40,32 +41,29 @@
 
 mod archive;
 mod checksum;
-mod chunk;
-mod column;
+mod column_settings;
 mod day_file;
-mod delta;
-mod dictionary;
+mod directory;
 mod encode;
 mod error;
+mod file_checksum;
+mod file_names;
 pub mod files;
-mod frames;
-mod hybrid;
-mod incoming;
-mod merge;
 pub mod metadata;
-mod numbers;
-mod rows;
-mod seal;
-mod store;
-mod symbols;
+mod new_rows;
+mod readback;
+mod sort;
+mod stored_day;
+#[cfg(test)]
+mod test_rows;
 mod verify;
 mod workers;
 
 pub use archive::{Archive, Spilled, Written};
 pub use error::{Corruption, Error, Misuse};
+pub use file_checksum::{FILE_CHECKSUM_BYTES, FILE_CHECKSUM_MAGIC, FILE_CHECKSUM_OFFSET};
 pub use metadata::DayMeta;
-pub use seal::{SEAL_BYTES, SEAL_MAGIC, SEAL_OFFSET};
 pub use verify::{FileKind, FileReport};
 
-/// What this crate's operations return.
+/// The result of an operation on the archive.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

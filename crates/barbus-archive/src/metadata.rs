@@ -1,7 +1,8 @@
-//! The key-value metadata every file of the archive carries, next to the Arrow schema the Parquet writer adds.
+//! The key-value metadata of every file of the archive; the Parquet writer adds the Arrow schema.
 //!
-//! All values are text; numbers are decimal, but for the checksum, which is eight hexadecimal digits. A key that is
-//! missing or makes no sense makes the file corrupt; a newer [`FORMAT_VERSION`] is refused before anything else is read.
+//! All values are text. Numbers are decimal, except the checksum: eight hexadecimal digits. A file
+//! with a missing or invalid key is corrupt; a newer [`FORMAT_VERSION`] is rejected before any
+//! other key is read.
 
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use crate::{Corruption, Error, Result};
 
 /// The trading day, `YYYY-MM-DD`.
 pub const DAY: &str = "barbus.day";
-/// Name of the calendar that decided which bars belong to the day.
+/// Name of the calendar that assigns bars to days.
 pub const CALENDAR: &str = "barbus.calendar";
 /// Version of these files' format: [`FORMAT_VERSION`].
 pub const SCHEMA_VERSION: &str = "barbus.schema_version";
@@ -20,48 +21,53 @@ pub const SCHEMA_VERSION: &str = "barbus.schema_version";
 pub const INTERVAL: &str = "barbus.interval";
 /// Number of rows in the file.
 pub const ROWS: &str = "barbus.rows";
-/// Lowest row number of [`LINEAGE`] that went into the file; equal to [`THROUGH_SEQ`] when none did.
+/// Lowest row number of [`LINEAGE`] in the file; equal to [`THROUGH_SEQ`] when it has none.
 pub const FIRST_SEQ: &str = "barbus.first_seq";
-/// Every row of the day with a lower number, of [`LINEAGE`], is in the file (or, for a part, in an earlier one).
+/// Every row of the day with a lower number, of [`LINEAGE`], is in the file (or, for a part, in an
+/// earlier one).
 pub const THROUGH_SEQ: &str = "barbus.through_seq";
-/// Which run of row numbers [`FIRST_SEQ`] and [`THROUGH_SEQ`] are counted in.
+/// The run of row numbers in which [`FIRST_SEQ`] and [`THROUGH_SEQ`] count.
 pub const LINEAGE: &str = "barbus.lineage";
-/// In a part: its number, from 1. In a day's file: the highest number of a part that was merged into it, or 0.
+/// In a part: its number, from 1. In a day's file: the highest number of a part merged into it,
+/// or 0.
 pub const PART: &str = "barbus.part";
-/// CRC-32C (Castagnoli) over all values in their canonical form, little-endian. For each column: its name and a zero
-/// byte; then its values, row by row: for `symbol` the length as 4 bytes and the UTF-8, for any other column the value,
-/// 0 for a null; then, if it is nullable, one byte per row, 1 or, for a null, 0.
+/// CRC-32C (Castagnoli) over all values in their canonical form, little-endian.
+///
+/// For each column: its name and a zero byte; then its values, row by row: for `symbol` the length
+/// as 4 bytes and the UTF-8, for any other column the value, 0 for a null; then, if it is nullable,
+/// one byte per row, 1 or, for a null, 0.
 pub const CRC32C: &str = "barbus.crc32c";
 
-/// The version of the format that this build writes, and the newest it reads.
+/// The version of the format that this build writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
-/// What [`INTERVAL`] says.
+/// The value of [`INTERVAL`].
 pub const INTERVAL_VALUE: &str = "1m";
 
-/// What a file of the archive says about itself.
+/// The metadata of a file of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DayMeta {
     /// The trading day.
     pub day: Date,
-    /// Name of the calendar that decided which bars belong to it.
+    /// Name of the calendar that assigned its bars to the day.
     pub calendar: String,
     /// Version of the format.
     pub schema_version: u32,
     /// Rows in the file.
     pub rows: u64,
-    /// Lowest row number of `lineage` that went in; equal to `through_seq` when none did.
+    /// Lowest row number of `lineage` in the file; equal to `through_seq` when it has none.
     pub first_seq: u64,
-    /// Every row of this day with a lower number, of `lineage`, is in.
+    /// Every row of this day with a lower number, of `lineage`, is in the file.
     pub through_seq: u64,
-    /// Which run of row numbers is meant.
+    /// The run of row numbers in which `first_seq` and `through_seq` count.
     pub lineage: u64,
-    /// In a part: its number, from 1. In a day's file: the highest number of a part merged into it, or 0.
+    /// In a part: its number, from 1. In a day's file: the highest number of a part merged into
+    /// it, or 0.
     pub part: u32,
 }
 
 impl DayMeta {
-    /// Rows of `lineage` below this number are in already.
+    /// Rows of `lineage` below this number are in the file.
     pub(crate) fn covered(&self, lineage: u64) -> u64 {
         if self.lineage == lineage { self.through_seq } else { 0 }
     }
@@ -144,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn metadata_survives_being_written_as_text() {
+    fn metadata_is_read_as_it_was_written() {
         let pairs = meta().to_key_values(0x0bad_cafe);
         let (read, crc32c) = DayMeta::from_key_values(Path::new("day"), &pairs).unwrap();
         assert_eq!((read, crc32c), (meta(), 0x0bad_cafe));
     }
 
     #[test]
-    fn every_key_must_be_there_and_make_sense() {
+    fn every_key_is_required_and_checked() {
         let pairs = meta().to_key_values(1);
         for i in 0..pairs.len() {
             let mut missing = pairs.clone();
@@ -168,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_refused_by_its_number() {
+    fn a_newer_format_is_rejected_by_its_number() {
         let mut pairs = meta().to_key_values(1);
         pairs[2].value = Some("2".to_owned());
         let error = DayMeta::from_key_values(Path::new("day"), &pairs).unwrap_err();

@@ -1,12 +1,12 @@
-//! A check of everything in the archive, file by file: one that is damaged does not keep the others from being checked.
+//! The check of every file in the archive: a damaged one does not keep the others from the check.
 //!
-//! A part that is gone by the time it is opened, because the daemon has just merged it, is passed over.
+//! A part that the daemon merges and removes meanwhile is skipped.
 
 use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use crate::store::{Loaded, Store};
+use crate::directory::{Directory, Loaded};
 use crate::{DayMeta, Error, Result};
 
 /// What a file holds.
@@ -14,7 +14,7 @@ use crate::{DayMeta, Error, Result};
 pub enum FileKind {
     /// A trading day.
     Day,
-    /// A part of one, not merged yet.
+    /// A part of a day, not merged yet.
     Part,
 }
 
@@ -24,30 +24,30 @@ pub enum FileKind {
 pub struct FileReport {
     /// The file.
     pub path: PathBuf,
-    /// Whether it is a day or a part of one.
+    /// A day or a part of one.
     pub kind: FileKind,
-    /// The day its name says.
+    /// The day in its name.
     pub day: Date,
-    /// What it holds, all of it checked; or what is wrong.
+    /// Its metadata, after all of it was checked; or the first error.
     pub outcome: Result<DayMeta>,
 }
 
-pub(crate) fn verify(store: &Store) -> Result<Vec<FileReport>> {
+pub(crate) fn verify(directory: &Directory) -> Result<Vec<FileReport>> {
     let mut reports = Vec::new();
     let mut report = |kind, day, path, loaded: Result<Loaded>| {
         if !loaded.as_ref().is_err_and(Error::is_not_found) {
             reports.push(FileReport { path, kind, day, outcome: loaded.map(|loaded| loaded.meta) });
         }
     };
-    for day in store.days()? {
-        let path = store.day_path(day);
-        if let Some(loaded) = store.load_day(day).transpose() {
+    for day in directory.days()? {
+        let path = directory.day_path(day);
+        if let Some(loaded) = directory.load_day(day).transpose() {
             report(FileKind::Day, day, path, loaded);
         }
     }
-    for (day, part) in store.all_parts()? {
-        let path = store.part_path(day, part);
-        report(FileKind::Part, day, path, store.load_part(day, part));
+    for (day, part) in directory.all_parts()? {
+        let path = directory.part_path(day, part);
+        report(FileKind::Part, day, path, directory.load_part(day, part));
     }
     Ok(reports)
 }

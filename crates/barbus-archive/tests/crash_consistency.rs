@@ -1,8 +1,10 @@
-//! Every operation of a write, rewrite, merge and spill made to fail, one after another: refused, half done, done but
-//! reported as failed, with the process going on or dying there, and then perhaps with a power loss.
+//! Crash tests: every operation of a write, rewrite, merge and spill fails in turn.
 //!
-//! Promise 7: every bar of a closed day is in that day's file exactly once, whenever the process died, however often
-//! the flush ran; the file appears whole or not at all.
+//! It fails with no effect, half done, or done but reported as failed; the process goes on or dies
+//! there; a loss of power follows or not.
+//!
+//! Promise 7: every bar of a closed day is in that day's file exactly once, whenever the process
+//! died and however often the flush ran; the file appears whole or not at all.
 
 mod support;
 
@@ -29,7 +31,7 @@ enum Call {
 }
 
 impl Call {
-    /// Hands over `bars`; true when anything was written.
+    /// Writes `bars`; true when a file was written.
     fn make(self, archive: &Archive, bars: &[Bar]) -> barbus_archive::Result<bool> {
         let through = bars.iter().map(|bar| bar.seq + 1).max().unwrap_or(0);
         let rows = rows(bars);
@@ -40,7 +42,7 @@ impl Call {
     }
 }
 
-/// What is there before, the call that is disturbed, and the names there must be after it.
+/// The calls before, the call that is disturbed, and the file names expected after it.
 struct Scenario {
     name: &'static str,
     before: Vec<(Call, Vec<Bar>)>,
@@ -55,7 +57,7 @@ fn morning() -> Vec<Bar> {
     (0..12).map(of).collect()
 }
 
-/// New bars, and a revision of one of the morning.
+/// New bars, and a revision of a bar of the morning.
 fn late() -> Vec<Bar> {
     vec![bar("600000.XSHG", 0, 99.5, 12), bar("300750.XSHE", 7, 180.0, 13)]
 }
@@ -91,15 +93,15 @@ fn open(files: &MemoryFiles) -> Archive {
     Archive::with_files(DIR, schema(), CALENDAR, Arc::new(files.clone())).unwrap()
 }
 
-/// Everything handed over so far: what the archive must hold.
+/// The contents of the archive after all of these calls.
 fn all_bars(calls: &[(Call, Vec<Bar>)], more: &[Bar]) -> Vec<Row> {
     let before = calls.iter().flat_map(|(_, bars)| bars);
     expected(&before.chain(more).cloned().collect::<Vec<_>>())
 }
 
-/// Whoever reads the bare directory sees days, and nothing that is only on its way to become one. As a process may die
-/// after any operation, this is so at any moment.
-fn only_days(files: &MemoryFiles, what: &str) {
+/// A program that lists the directory sees days and no unfinished file. A process may die after
+/// any operation, so this holds at any moment.
+fn assert_only_days(files: &MemoryFiles, what: &str) {
     let dir = Path::new(DIR);
     let names = files.names();
     let strange = names.iter().find(|name| Path::new(name).parent() == Some(dir) && *name != DAY_FILE);
@@ -107,7 +109,7 @@ fn only_days(files: &MemoryFiles, what: &str) {
     assert!(files.dirs().iter().all(|below| below == dir || !below.starts_with(dir)), "{what}");
 }
 
-/// The state is whole, and is `old` or `new`; then the call is made again, and again.
+/// Asserts that the archive is consistent and has `old` or `new`, then makes the call twice more.
 fn check(files: &MemoryFiles, scenario: &Scenario, old: &[Row], new: &[Row], what: &str) {
     let archive = open(files);
     for report in archive.verify().unwrap() {
@@ -165,7 +167,7 @@ fn no_failure_loses_a_bar_or_leaves_litter() {
                     files.arm(fault);
                     let outcome = scenario.call.make(&archive, &scenario.bars);
                     files.disarm();
-                    only_days(&files, &what);
+                    assert_only_days(&files, &what);
                     if outcome.is_ok() {
                         assert_eq!(read(&archive, DAY), new, "{what}: reported as done");
                     } else if !dead {
@@ -184,9 +186,9 @@ fn no_failure_loses_a_bar_or_leaves_litter() {
     }
 }
 
-/// A disk that drops bytes without a word is found out before the old file is replaced.
+/// A disk that drops bytes and reports success is detected before the old file is replaced.
 #[test]
-fn a_write_cut_short_in_silence_is_noticed() {
+fn a_write_that_drops_bytes_silently_is_detected() {
     let start = MemoryFiles::default();
     Call::Write.make(&open(&start), &morning()).unwrap();
     let mut noticed = 0;
@@ -206,9 +208,9 @@ fn a_write_cut_short_in_silence_is_noticed() {
     assert_eq!(noticed, 1);
 }
 
-/// A long day is written while it is encoded, sealed at the end and synced by another thread.
+/// A long day is synced by one thread while others read it back.
 #[test]
-fn no_failure_hurts_a_day_that_is_written_as_it_is_encoded() {
+fn no_failure_hurts_a_long_day() {
     let start = MemoryFiles::default();
     Call::Write.make(&open(&start), &morning()).unwrap();
     let long: Vec<Bar> = (12..10_012).map(|i| bar("600000.XSHG", i as i64, 10.0 + (i % 50) as f64, i)).collect();
@@ -225,7 +227,7 @@ fn no_failure_hurts_a_day_that_is_written_as_it_is_encoded() {
         files.arm(fault);
         let outcome = Call::Write.make(&archive, &long);
         files.disarm();
-        only_days(&files, &format!("{fault:?}"));
+        assert_only_days(&files, &format!("{fault:?}"));
         files.lose_power(PowerLoss { names: true, contents: true });
         let archive = open(&files);
         let now = read(&archive, DAY);
@@ -236,14 +238,14 @@ fn no_failure_hurts_a_day_that_is_written_as_it_is_encoded() {
     }
 }
 
-/// A handle that saw a write fail goes on as if nothing had been.
+/// A failed write does not affect later calls on the same handle.
 #[test]
 fn the_same_handle_succeeds_after_a_full_disk() {
     let files = MemoryFiles::default();
     let archive = open(&files);
     let write = |bars: &[Bar]| Call::Write.make(&archive, bars);
     write(&morning()).unwrap();
-    // From the first write on nothing works, not even removing what was begun.
+    // From the first write on every operation fails, also the removal of the temporary file.
     files.arm(Fault { at: 4, effect: Effect::Half, dead: true });
     let error = write(&late()).unwrap_err();
     assert!(error.to_string().starts_with("bus/archive/1m.work/.2024-02-29."), "{error}");
@@ -254,7 +256,7 @@ fn the_same_handle_succeeds_after_a_full_disk() {
     assert_eq!(files.names(), [DAY_FILE]);
 }
 
-/// Reads that fall between the steps of a merge see every bar.
+/// A read between the steps of a merge sees every bar.
 #[test]
 fn a_reader_beside_a_dying_merge_sees_every_bar() {
     let start = MemoryFiles::default();
@@ -272,7 +274,7 @@ fn a_reader_beside_a_dying_merge_sees_every_bar() {
         files.arm(Fault { at, effect: Effect::Refused, dead: true });
         Call::Write.make(&archive, &[]).unwrap_err();
         files.disarm();
-        // Without `open`, which would sweep first.
+        // Not through `open`, which would remove temporary files first.
         assert_eq!(read(&archive, DAY), all, "died at operation {at}");
     }
 }

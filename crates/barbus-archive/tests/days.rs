@@ -1,6 +1,7 @@
-//! What ends up in a day's file: merging, revisions, parts, lineages, types; and what damaged files get.
+//! The contents of a day's file: merging, revisions, parts, lineages, types, damage.
 //!
-//! Promise 7 (every bar exactly once, with the values that came in) and promise 8 (of revisions the last is kept).
+//! Promise 7 (every bar exactly once, with the values that came in) and promise 8 (the last
+//! revision of a bar is kept).
 
 mod support;
 
@@ -16,7 +17,7 @@ use barbus_bars::{BarSchema, PriceType};
 use proptest::prelude::*;
 use support::{Bar, CALENDAR, DAY, bar, contents, expected, read, rows, rows_with_dictionary, schema};
 
-/// A folder with room for the days and the work directory beside them.
+/// A folder for the days and the work directory beside them.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -47,7 +48,7 @@ fn names(dir: impl AsRef<Path>) -> Vec<String> {
 }
 
 #[test]
-fn a_day_nothing_came_for_has_no_file() {
+fn a_day_without_rows_has_no_file() {
     let dir = Folder::new();
     let archive = open(dir.days());
     let written = archive.write(DAY, &rows(&[]), 1, 100).unwrap();
@@ -60,7 +61,7 @@ fn a_day_nothing_came_for_has_no_file() {
 }
 
 #[test]
-fn what_is_unfinished_lies_beside_the_days_for_the_bus_alone() {
+fn unfinished_files_are_in_the_work_directory() {
     let dir = Folder::new();
     let archive = open(dir.days());
     assert_eq!(fs::metadata(dir.work()).unwrap().permissions().mode() & 0o777, 0o750);
@@ -70,7 +71,7 @@ fn what_is_unfinished_lies_beside_the_days_for_the_bus_alone() {
     archive.write(DAY, &rows(&[bar("A", 2, 2.0, 1)]), 1, 2).unwrap();
     assert_eq!(names(dir.days()), ["2024-02-29.parquet"]);
     assert_eq!(names(dir.work()), [""; 0]);
-    // Empty as it is, somebody may tidy it away.
+    // A person may remove the empty directory.
     fs::remove_dir(dir.work()).unwrap();
     assert_eq!(archive.write(DAY, &rows(&[bar("A", 3, 2.0, 2)]), 1, 3).unwrap().rows, 3);
     assert_eq!(names(dir.days()), ["2024-02-29.parquet"]);
@@ -97,7 +98,7 @@ fn the_work_directory_is_on_the_file_system_of_the_days() {
 }
 
 #[test]
-fn rows_are_sorted_and_the_highest_number_wins_in_whatever_order_they_come() {
+fn rows_in_any_order_are_sorted_and_the_highest_number_wins() {
     let dir = Folder::new();
     let archive = open(dir.days());
     let came = vec![
@@ -168,7 +169,7 @@ fn rows_of_another_lineage_are_never_skipped_and_win() {
     assert_eq!(read(&archive, DAY), all);
     let meta = archive.meta(DAY).unwrap().unwrap();
     assert_eq!((meta.lineage, meta.first_seq, meta.through_seq), (2, 0, 2));
-    // From now on the new lineage's numbers are known.
+    // The numbers of the new lineage count from here on.
     let skipped = archive.write(DAY, &rows(&[bar("A", 1, 9.0, 1)]), 2, 2).unwrap();
     assert!(!skipped.changed);
     assert_eq!(read(&archive, DAY), all);
@@ -213,7 +214,7 @@ fn a_part_the_file_covers_is_ignored_and_removed() {
     let part = spilled.path.unwrap();
     let copy = fs::read(&part).unwrap();
     let revised = [bar("A", 1, 5.0, 0)];
-    // The file is written by another lineage; then the part comes back, as if its removal had been lost.
+    // Another lineage writes the file; then the part comes back, as if its removal had been lost.
     archive.write(DAY, &rows(&revised), 2, 1).unwrap();
     fs::write(&part, copy).unwrap();
     assert_eq!(read(&archive, DAY), expected(&revised));
@@ -238,7 +239,7 @@ fn a_part_whose_rows_the_file_has_is_ignored_whatever_its_number() {
 }
 
 #[test]
-fn days_are_listed_in_order_and_other_names_are_let_be() {
+fn days_are_listed_in_order_and_other_names_are_ignored() {
     let dir = Folder::new();
     let archive = open(dir.days());
     let days = [DAY, DAY.yesterday().unwrap(), DAY.tomorrow().unwrap()];
@@ -252,7 +253,7 @@ fn days_are_listed_in_order_and_other_names_are_let_be() {
 }
 
 #[test]
-fn opening_for_writing_sweeps_what_a_crash_left_and_a_reader_does_not() {
+fn opening_for_writing_removes_temporary_files_and_a_reader_does_not() {
     let dir = Folder::new();
     fs::create_dir(dir.work()).unwrap();
     let litter = dir.work().join(".2024-02-29.99-7.tmp");
@@ -285,7 +286,7 @@ fn an_optional_column_added_later_is_null_in_older_days() {
 }
 
 #[test]
-fn a_file_with_other_columns_is_refused_and_kept() {
+fn a_file_with_other_columns_is_rejected_and_kept() {
     let dir = Folder::new();
     open(dir.days()).write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
     let archive = Archive::open(dir.days(), BarSchema::zillionare(), CALENDAR).unwrap();
@@ -299,7 +300,7 @@ fn a_file_with_other_columns_is_refused_and_kept() {
 
 /// Promise 9: a bad file gives a clear error, not a crash.
 #[test]
-fn any_changed_byte_is_found_and_never_overwritten() {
+fn any_changed_byte_is_found_and_the_file_never_overwritten() {
     let dir = Folder::new();
     let archive = open(dir.days());
     let bars = rows(&[bar("A", 1, 2.0, 0), bar("B", 1, 2.5, 1)]);
@@ -326,7 +327,7 @@ fn any_changed_byte_is_found_and_never_overwritten() {
 
     let more = rows(&[bar("A", 2, 2.0, 2)]);
     let error = archive.write(DAY, &more, 1, 3).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { what: Corruption::NotSealed, .. }));
+    assert!(matches!(error, Error::Corrupt { what: Corruption::NoFileChecksum, .. }));
     assert!(fs::read(&path).unwrap().starts_with(b"PAR1 random"));
     fs::write(&path, &whole).unwrap();
     assert_eq!(archive.write(DAY, &more, 1, 3).unwrap().rows, 3);
@@ -346,7 +347,7 @@ fn a_file_under_another_days_name_is_found() {
 }
 
 #[test]
-fn a_path_that_cannot_be_a_directory_is_said() {
+fn a_path_that_cannot_be_a_directory_is_an_error() {
     let dir = Folder::new();
     let file = dir.0.path().join("file");
     fs::write(&file, "").unwrap();
@@ -355,7 +356,7 @@ fn a_path_that_cannot_be_a_directory_is_said() {
     assert!(error.to_string().starts_with(&start), "{error}");
 }
 
-/// More rows than a row group, symbols that span groups, and every row found again.
+/// More rows than a row group has, and symbols that span groups.
 #[test]
 fn a_long_day_spans_row_groups() {
     let dir = Folder::new();
@@ -369,7 +370,7 @@ fn a_long_day_spans_row_groups() {
 }
 
 #[test]
-fn symbols_may_come_as_text_or_dictionary_and_other_types_are_refused() {
+fn symbols_may_be_text_or_a_dictionary_and_other_types_are_rejected() {
     let dir = Folder::new();
     let archive = open(dir.days());
     let bars = [bar("A", 1, 2.0, 0), bar("B", 1, 2.0, 1), bar("A", 2, 2.0, 2)];
@@ -386,8 +387,8 @@ fn symbols_may_come_as_text_or_dictionary_and_other_types_are_refused() {
     assert!(matches!(error, Error::Misuse(Misuse::ColumnType { .. })), "{error}");
 }
 
-/// A step of a random history: how many bars come, whether they are spilled or written, how many earlier bars are
-/// handed over again with them, and whether they come as dictionary.
+/// A step of a random history: the new bars, whether they are spilled or written, how many earlier
+/// bars come with them again, and whether symbols come as a dictionary.
 type Step = (Vec<(u8, i64, i32)>, bool, usize, bool);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -398,7 +399,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever is spilled, written, revised and handed over twice, the day holds the last bar of each
+    /// Bars are spilled, written, revised and handed over twice: the day has the last bar of each
     /// (symbol, frame), to the bit.
     #[test]
     fn any_history_ends_in_the_last_bars(steps in steps()) {

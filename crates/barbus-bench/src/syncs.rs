@@ -40,10 +40,6 @@ impl Files for TimedSyncs {
         DiskFiles.read(path)
     }
 
-    fn is(&self, path: &Path, contents: &[u8]) -> io::Result<bool> {
-        DiskFiles.is(path, contents)
-    }
-
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
         Ok(Box::new(TimedFile { file: DiskFiles.create(path)?, syncs: self.clone() }))
     }
@@ -69,10 +65,6 @@ struct TimedFile {
 impl NewFile for TimedFile {
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         self.file.write(bytes)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_at(offset, bytes)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use barbus_archive::files::{Files, NewFile};
 use bytes::Bytes;
 
-/// What happens at the chosen operation.
+/// The effect of the chosen operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// It fails and does nothing.
@@ -22,7 +22,7 @@ pub(crate) enum Effect {
     Silent,
 }
 
-/// Where something goes wrong.
+/// The operation that fails, and how.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     /// Number of the operation, from 0.
@@ -32,12 +32,12 @@ pub(crate) struct Fault {
     pub(crate) dead: bool,
 }
 
-/// What a power loss takes of what was not synced.
+/// What a loss of power takes of unsynced names and contents.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PowerLoss {
-    /// Names go back to what the last sync of their directory made sure of.
+    /// Names go back to the last sync of their directory.
     pub(crate) names: bool,
-    /// Contents never synced are gone, the file empty.
+    /// Contents go back to the last sync of the file.
     pub(crate) contents: bool,
 }
 
@@ -62,7 +62,7 @@ struct Inode {
 pub(crate) struct MemoryFiles(Arc<Mutex<Disk>>);
 
 impl MemoryFiles {
-    /// A copy of what is there now, which then goes its own way.
+    /// An independent copy of the present state.
     pub(crate) fn fork(&self) -> MemoryFiles {
         MemoryFiles(Arc::new(Mutex::new(self.disk().clone())))
     }
@@ -73,7 +73,7 @@ impl MemoryFiles {
         disk.fault = Some(fault);
     }
 
-    /// Takes the fault away; operations counted so far.
+    /// Removes the fault; returns the number of operations since it was armed.
     pub(crate) fn disarm(&self) -> usize {
         let mut disk = self.disk();
         disk.fault = None;
@@ -95,13 +95,13 @@ impl MemoryFiles {
         }
     }
 
-    /// All names there are.
+    /// The names of all files.
     pub(crate) fn names(&self) -> Vec<String> {
         let names = self.disk().names.keys().cloned().collect::<Vec<_>>();
         names.iter().map(|name| name.display().to_string()).collect()
     }
 
-    /// All directories there are.
+    /// All directories.
     pub(crate) fn dirs(&self) -> Vec<PathBuf> {
         self.disk().dirs.iter().cloned().collect()
     }
@@ -248,22 +248,6 @@ impl NewFile for MemoryFile {
                 let now = disk.operations - 1;
                 let cut = disk.fault.is_some_and(|fault| fault.effect == Effect::Silent && fault.at == now);
                 append(disk, if cut { &bytes[..bytes.len() / 2] } else { bytes });
-                Ok(())
-            },
-        )
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let inode = self.inode;
-        let over = |disk: &mut Disk, bytes: &[u8]| {
-            disk.inodes[inode].contents[offset as usize..][..bytes.len()].copy_from_slice(bytes);
-        };
-        self.files.operation(
-            |disk| over(disk, &bytes[..bytes.len() / 2]),
-            |disk| {
-                let now = disk.operations - 1;
-                let cut = disk.fault.is_some_and(|fault| fault.effect == Effect::Silent && fault.at == now);
-                over(disk, if cut { &bytes[..bytes.len() / 2] } else { bytes });
                 Ok(())
             },
         )

@@ -22,7 +22,8 @@ pub(crate) fn schema() -> BarSchema {
     BarSchema::in_zone("Asia/Shanghai").unwrap()
 }
 
-/// One bar: its symbol, minute of the day, close, money and number. The other values follow from these.
+/// One bar: its symbol, minute of the day, close, money and number. They determine the other
+/// values.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bar {
     pub(crate) symbol: String,
@@ -70,7 +71,7 @@ fn rows_with(bars: &[Bar], symbols: ArrayRef) -> RecordBatch {
     .unwrap()
 }
 
-/// A row as it can be compared: symbol, frame, and the bits of every value (`None` for a null).
+/// A row that can be compared: symbol, frame, and the bits of every value (`None` for a null).
 pub(crate) type Row = (String, i64, Vec<Option<u64>>);
 
 pub(crate) fn contents(batch: &RecordBatch) -> Vec<Row> {
@@ -86,7 +87,8 @@ pub(crate) fn contents(batch: &RecordBatch) -> Vec<Row> {
     (0..batch.num_rows()).map(|row| (symbols.value(row).to_owned(), frames.value(row), bits(row))).collect()
 }
 
-/// What a day must hold after `bars` came in, in this order: the last one of each (symbol, frame), sorted.
+/// The expected contents of a day after `bars` came in, in this order: the last one of each
+/// (symbol, frame), sorted.
 pub(crate) fn expected(bars: &[Bar]) -> Vec<Row> {
     let all = contents(&rows(bars));
     let latest: std::collections::BTreeMap<_, _> =
@@ -94,7 +96,7 @@ pub(crate) fn expected(bars: &[Bar]) -> Vec<Row> {
     latest.into_iter().map(|((symbol, frame), values)| (symbol, frame, values)).collect()
 }
 
-/// The day's contents, or nothing.
+/// The contents of the day; empty when it has none.
 pub(crate) fn read(archive: &Archive, day: Date) -> Vec<Row> {
     let Some((meta, batch)) = archive.read(day).unwrap() else {
         return Vec::new();

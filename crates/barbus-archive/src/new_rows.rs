@@ -1,39 +1,34 @@
-//! Rows on their way into a day's file: checked, brought to the archive's types, put in the order of their numbers.
+//! Rows that a caller hands over to be archived: checked, in the archive's types, by row number.
 //!
-//! `symbol` may be Utf8 or Dictionary(Int32, Utf8); prices and values Float32 or Float64, as long as no price changes;
-//! `frame` any zone. Columns the archive does not keep are passed over. Rows may come in any order.
+//! `symbol` may be Utf8 or Dictionary(Int32, Utf8); prices and values Float32 or Float64, as long
+//! as no price changes; `frame` any zone. Columns that the archive does not keep are ignored. Rows
+//! may come in any order.
 
 use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::array::{Array, ArrayRef, Float32Array, Float64Array, RecordBatch, UInt64Array};
-use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
-use arrow::datatypes::{Float32Type, Int32Type, UInt64Type};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, Float64Array, RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, SchemaRef, TimeUnit, UInt64Type};
 use barbus_bars::SEQ;
 
 use crate::{Misuse, Result};
 
 /// Checked rows with their numbers.
 #[derive(Debug)]
-pub(crate) struct Incoming {
+pub(crate) struct NewRows {
     /// The archive's columns, in its order and types; `symbol` as it came.
     pub(crate) columns: Vec<ArrayRef>,
     seq: UInt64Array,
-    /// The numbers ascend.
-    sorted: bool,
 }
 
-impl Incoming {
+impl NewRows {
     /// Checks `rows`, whose numbers must all be below `through_seq`.
     pub(crate) fn new(rows: &RecordBatch, schema: &SchemaRef, through_seq: u64) -> Result<Self> {
         let seq = column(rows, SEQ)?;
         let Some(seq) = seq.as_primitive_opt::<UInt64Type>() else {
             return Err(column_type(SEQ, &DataType::UInt64, seq).into());
         };
-        refuse_nulls(SEQ, seq)?;
-        let sorted = seq.values().is_sorted();
-        let last = if sorted { seq.values().last() } else { seq.values().iter().max() };
-        if let Some(&seq) = last.filter(|&&seq| seq >= through_seq) {
+        reject_nulls(SEQ, seq)?;
+        if let Some(&seq) = seq.values().iter().find(|&&seq| seq >= through_seq) {
             return Err(Misuse::SeqNotCovered { seq, through_seq }.into());
         }
         let columns = schema
@@ -41,30 +36,23 @@ impl Incoming {
             .iter()
             .map(|field| archive_column(field, column(rows, field.name())?))
             .collect::<Result<_, Misuse>>()?;
-        Ok(Incoming { columns, seq: seq.clone(), sorted })
+        Ok(NewRows { columns, seq: seq.clone() })
     }
 
-    /// Indices of the rows numbered `covered` or more, in the order of their numbers; `None` where these are all of them, as they came.
-    pub(crate) fn rows_from(&self, covered: u64) -> Option<Vec<u32>> {
+    /// Indices of the rows numbered `covered` or more, in the order of their numbers.
+    pub(crate) fn not_covered(&self, covered: u64) -> Vec<u32> {
         let seq = self.seq.values();
-        // Sorted, they are all there when the first is.
-        if seq.first().is_none_or(|&first| first >= covered) && self.sorted {
-            return None;
-        }
         let mut rows: Vec<u32> = (0..seq.len() as u32).filter(|&row| seq[row as usize] >= covered).collect();
-        // Stable: of rows with one number the later one counts, as it does without numbers.
+        // The sort is stable: of rows with the same number the later one counts.
         if !rows.is_sorted_by_key(|&row| seq[row as usize]) {
             rows.sort_by_key(|&row| seq[row as usize]);
         }
-        Some(rows)
+        rows
     }
 
-    /// The first of `rows`, which [`Incoming::rows_from`] gave, and how many they are.
-    pub(crate) fn first_of(&self, rows: Option<&[u32]>) -> (Option<u64>, usize) {
-        match rows {
-            Some(rows) => (rows.first().map(|&row| self.seq.value(row as usize)), rows.len()),
-            None => (self.seq.values().first().copied(), self.seq.len()),
-        }
+    /// The number of a row.
+    pub(crate) fn seq(&self, row: u32) -> u64 {
+        self.seq.value(row as usize)
     }
 }
 
@@ -76,7 +64,7 @@ fn column_type(name: &str, expected: &DataType, found: &dyn Array) -> Misuse {
     Misuse::ColumnType { column: name.to_owned(), expected: expected.to_string(), found: found.data_type().to_string() }
 }
 
-fn refuse_nulls(name: &str, column: &dyn Array) -> Result<(), Misuse> {
+fn reject_nulls(name: &str, column: &dyn Array) -> Result<(), Misuse> {
     if column.logical_null_count() == 0 {
         return Ok(());
     }
@@ -89,7 +77,7 @@ fn refuse_nulls(name: &str, column: &dyn Array) -> Result<(), Misuse> {
 fn archive_column(field: &Field, given: &ArrayRef) -> Result<ArrayRef, Misuse> {
     let wrong = || column_type(field.name(), field.data_type(), given);
     if !field.is_nullable() {
-        refuse_nulls(field.name(), given)?;
+        reject_nulls(field.name(), given)?;
     }
     match (field.data_type(), given.data_type()) {
         (DataType::Utf8, DataType::Utf8) => Ok(given.clone()),
@@ -141,53 +129,53 @@ mod tests {
         ]
     }
 
-    fn take(rows: Vec<(&'static str, ArrayRef)>, price: PriceType) -> Result<Incoming> {
+    fn check(rows: Vec<(&'static str, ArrayRef)>, price: PriceType) -> Result<NewRows> {
         let schema = BarSchema::new("UTC", price, Vec::<String>::new()).unwrap();
         let rows = RecordBatch::try_from_iter(rows).unwrap();
-        Incoming::new(&rows, &schema.archive_schema(), 100)
+        NewRows::new(&rows, &schema.archive_schema(), 100)
     }
 
     #[test]
-    fn rows_come_in_the_order_of_their_numbers() {
-        let incoming = take(rows(&[7, 3, 9, 5]), PriceType::Float64).unwrap();
-        assert_eq!(incoming.rows_from(0), Some(vec![1, 3, 0, 2]));
-        assert_eq!(incoming.rows_from(7), Some(vec![0, 2]));
-        assert_eq!(incoming.rows_from(10), Some(vec![]));
-        assert_eq!(incoming.first_of(Some(&[1, 3])), (Some(3), 2));
-        let sorted = take(rows(&[3, 5, 7]), PriceType::Float64).unwrap();
-        assert_eq!((sorted.rows_from(3), sorted.first_of(None)), (None, (Some(3), 3)));
-        assert_eq!((sorted.rows_from(4), sorted.rows_from(8)), (Some(vec![1, 2]), Some(vec![])));
+    fn rows_are_taken_in_the_order_of_their_numbers() {
+        let new = check(rows(&[7, 3, 9, 5]), PriceType::Float64).unwrap();
+        assert_eq!(new.not_covered(0), [1, 3, 0, 2]);
+        assert_eq!(new.not_covered(7), [0, 2]);
+        assert_eq!(new.not_covered(10), [0; 0]);
+        assert_eq!(new.seq(1), 3);
+        let sorted = check(rows(&[3, 5, 7]), PriceType::Float64).unwrap();
+        assert_eq!((sorted.not_covered(3), sorted.seq(0)), (vec![0, 1, 2], 3));
+        assert_eq!((sorted.not_covered(4), sorted.not_covered(8)), (vec![1, 2], vec![]));
     }
 
     #[test]
-    fn a_number_beyond_the_bound_is_refused() {
-        let error = take(rows(&[99, 100]), PriceType::Float64).unwrap_err();
+    fn a_number_beyond_the_bound_is_rejected() {
+        let error = check(rows(&[99, 100]), PriceType::Float64).unwrap_err();
         assert_eq!(error.to_string(), "row number 100 is not below the 100 the rows were said to reach");
     }
 
     #[test]
     fn prices_are_narrowed_only_when_nothing_is_lost() {
-        let exact = take(rows(&[1]), PriceType::Float32).unwrap();
+        let exact = check(rows(&[1]), PriceType::Float32).unwrap();
         assert_eq!(exact.columns[2].data_type(), &DataType::Float32);
         let mut inexact = rows(&[1]);
         inexact[3].1 = Arc::new(Float64Array::from(vec![0.1]));
-        let error = take(inexact, PriceType::Float32).unwrap_err();
+        let error = check(inexact, PriceType::Float32).unwrap_err();
         assert_eq!(error.to_string(), "price 0.1 in column \"high\", row 0, is not a 32-bit float");
     }
 
     #[test]
-    fn what_cannot_be_kept_is_named() {
+    fn rows_that_the_archive_cannot_keep_are_rejected_by_column() {
         let mut missing = rows(&[1]);
         missing.remove(6);
-        let error = take(missing, PriceType::Float64).unwrap_err();
+        let error = check(missing, PriceType::Float64).unwrap_err();
         assert_eq!(error.to_string(), "rows for the archive have no column \"volume\"");
         let mut null = rows(&[1, 2]);
         null[2].1 = Arc::new(Float64Array::from(vec![Some(1.0), None]));
-        let error = take(null, PriceType::Float64).unwrap_err();
+        let error = check(null, PriceType::Float64).unwrap_err();
         assert_eq!(error.to_string(), "rows for the archive have a null in column \"open\", row 1");
         let mut naive = rows(&[1]);
         naive[1].1 = Arc::new(TimestampMillisecondArray::from(vec![60_000]));
-        let error = take(naive, PriceType::Float64).unwrap_err();
+        let error = check(naive, PriceType::Float64).unwrap_err();
         assert!(error.to_string().contains("\"frame\" of type"), "{error}");
     }
 }

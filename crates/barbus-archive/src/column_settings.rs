@@ -1,0 +1,159 @@
+//! How each column of a day is encoded, as writer properties of the Parquet library.
+//!
+//! Symbols are a dictionary and frames are steps from one to the next. Numbers are encoded as
+//! their values call for: a dictionary where values repeat, else the encoding that makes a sample
+//! of them smallest. One price decides for all four.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::schema::types::ColumnPath;
+
+use crate::sort::SortedRows;
+use crate::workers;
+
+/// Rows in a page: a reader decodes no less.
+const PAGE_ROWS: usize = 20_000;
+/// Rows that the library encodes at a time.
+const BATCH_ROWS: usize = 4_096;
+/// A dictionary may become so large; one that does not fit would leave the rest of its row group
+/// without one.
+const MAX_DICTIONARY_BYTES: usize = 8 << 20;
+/// Days with fewer rows are written before a trial would be over.
+const MIN_TRIAL_ROWS: usize = 10_000;
+/// Rows that show whether a dictionary pays.
+const DISTINCT_ROWS: usize = 16_384;
+/// A dictionary pays where no more than this part of the values is distinct.
+const MAX_DISTINCT: f64 = 0.35;
+/// A dictionary of fewer values is not compressed: its indices are a few bits each.
+const FEW_DISTINCT: usize = 64;
+/// Rows that are encoded to see how small an encoding makes them.
+const TRIAL_ROWS: usize = 4_096;
+/// A higher compression level takes half as long again: it must save this much.
+const STRONG_MUST_SAVE: f64 = 0.07;
+/// Columns 2 to 5, open to close.
+const PRICES: std::ops::Range<usize> = 2..6;
+
+/// How one column is encoded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Settings {
+    /// The encoding; without effect where there is a dictionary.
+    encoding: Encoding,
+    dictionary: bool,
+    compression: Compression,
+}
+
+const DICTIONARY: Settings =
+    Settings { encoding: Encoding::PLAIN, dictionary: true, compression: Compression::UNCOMPRESSED };
+
+fn zstd(level: i32) -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(level).expect("a level that zstd has"))
+}
+
+fn compressed(encoding: Encoding, level: i32) -> Settings {
+    Settings { encoding, dictionary: false, compression: zstd(level) }
+}
+
+/// The properties of the file of `rows`.
+pub(crate) fn properties(rows: &SortedRows<'_>) -> Result<WriterProperties, ParquetError> {
+    let ascending = |column_idx| SortingColumn { column_idx, descending: false, nulls_first: false };
+    let mut builder = general(WriterProperties::builder()).set_sorting_columns(Some(vec![ascending(0), ascending(1)]));
+    let fields = rows.schema().fields();
+    let decisive: Vec<usize> = (0..fields.len()).filter(|i| !PRICES.contains(i) || *i == PRICES.start).collect();
+    for chosen in workers::map(decisive, rows.len(), |i| settings(rows, i).map(|settings| (i, settings))) {
+        let (i, settings) = chosen?;
+        let alike = if i == PRICES.start { PRICES } else { i..i + 1 };
+        for field in &fields[alike] {
+            builder = settings.apply(builder, ColumnPath::from(field.name().as_str()));
+        }
+    }
+    Ok(builder.build())
+}
+
+/// What all columns have in common.
+fn general(builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
+    builder
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(BATCH_ROWS)
+        .set_dictionary_page_size_limit(MAX_DICTIONARY_BYTES)
+        .set_statistics_enabled(EnabledStatistics::Page)
+}
+
+impl Settings {
+    fn apply(self, builder: WriterPropertiesBuilder, column: ColumnPath) -> WriterPropertiesBuilder {
+        builder
+            .set_column_encoding(column.clone(), self.encoding)
+            .set_column_dictionary_enabled(column.clone(), self.dictionary)
+            .set_column_compression(column, self.compression)
+    }
+}
+
+fn settings(rows: &SortedRows<'_>, i: usize) -> Result<Settings, ParquetError> {
+    let field = rows.schema().field(i);
+    match field.data_type() {
+        DataType::Utf8 => return Ok(DICTIONARY),
+        DataType::Timestamp(..) => return Ok(compressed(Encoding::DELTA_BINARY_PACKED, 1)),
+        _ => {}
+    }
+    let sample = middle(rows, i, DISTINCT_ROWS)?;
+    let distinct = distinct(&sample);
+    if distinct < FEW_DISTINCT && distinct < sample.len() {
+        return Ok(DICTIONARY);
+    }
+    if distinct as f64 <= MAX_DISTINCT * sample.len() as f64 {
+        return Ok(Settings { compression: zstd(1), ..DICTIONARY });
+    }
+    if rows.len() < MIN_TRIAL_ROWS {
+        let encoding = if PRICES.contains(&i) { Encoding::PLAIN } else { Encoding::BYTE_STREAM_SPLIT };
+        return Ok(compressed(encoding, 1));
+    }
+    let sample = middle(rows, i, TRIAL_ROWS)?;
+    let size = |settings| encoded_bytes(field, &sample, settings);
+    let fast = compressed(Encoding::PLAIN, 1);
+    let strong = compressed(Encoding::PLAIN, 3);
+    let split = compressed(Encoding::BYTE_STREAM_SPLIT, 1);
+    let (fast_bytes, strong_bytes, split_bytes) = (size(fast)?, size(strong)?, size(split)?);
+    let strong_bytes = strong_bytes * (1.0 + STRONG_MUST_SAVE);
+    let smallest = fast_bytes.min(strong_bytes).min(split_bytes);
+    Ok(match smallest {
+        bytes if bytes == split_bytes => split,
+        bytes if bytes == fast_bytes => fast,
+        _ => strong,
+    })
+}
+
+/// Rows from the middle of a column.
+fn middle(rows: &SortedRows<'_>, i: usize, count: usize) -> Result<ArrayRef, ParquetError> {
+    let count = count.min(rows.len());
+    let start = (rows.len() - count) / 2;
+    Ok(rows.column(i, start..start + count)?)
+}
+
+/// How many values differ in their bits.
+fn distinct(numbers: &ArrayRef) -> usize {
+    match numbers.data_type() {
+        DataType::Float32 => {
+            numbers.as_primitive::<Float32Type>().iter().flatten().map(f32::to_bits).collect::<HashSet<_>>().len()
+        }
+        _ => numbers.as_primitive::<Float64Type>().iter().flatten().map(f64::to_bits).collect::<HashSet<_>>().len(),
+    }
+}
+
+/// The size of a file that has only this column.
+fn encoded_bytes(field: &Field, column: &ArrayRef, settings: Settings) -> Result<f64, ParquetError> {
+    let schema = Arc::new(Schema::new(vec![field.clone()]));
+    let batch = RecordBatch::try_new(schema.clone(), vec![column.clone()])?;
+    let path = ColumnPath::from(field.name().as_str());
+    let properties = settings.apply(general(WriterProperties::builder()), path).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))?;
+    writer.write(&batch)?;
+    Ok(writer.into_inner()?.len() as f64)
+}

@@ -1,0 +1,262 @@
+//! The archive's two directories: which files there are, and files read, committed and removed.
+//!
+//! The archive's directory has whole days and nothing else at any moment. Everything unfinished is
+//! in the work directory beside it (behind a symbolic link: beside its target), on the same file
+//! system, so that one rename puts a day in place.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use jiff::civil::Date;
+
+use crate::encode::encode;
+use crate::file_names::{day_name, parse_day_name, parse_part_name, parse_temporary_name, part_name, temporary_name};
+use crate::files::{Files, NewFile};
+use crate::sort::SortedRows;
+use crate::{Corruption, DayMeta, Error, Result, day_file, readback, workers};
+
+const WORK_SUFFIX: &str = ".work";
+/// Mode of the two directories where they are missing.
+const DIR_MODE: u32 = 0o750;
+
+/// A file read in full and checked.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) meta: DayMeta,
+    pub(crate) rows: RecordBatch,
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Directory {
+    dir: PathBuf,
+    work_dir: PathBuf,
+    schema: SchemaRef,
+    files: Arc<dyn Files>,
+}
+
+impl Directory {
+    pub(crate) fn new(dir: &Path, schema: SchemaRef, files: Arc<dyn Files>) -> Directory {
+        Directory { dir: dir.to_owned(), work_dir: work_dir(dir), schema, files }
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub(crate) fn day_path(&self, day: Date) -> PathBuf {
+        self.dir.join(day_name(day))
+    }
+
+    pub(crate) fn part_path(&self, day: Date, part: u32) -> PathBuf {
+        self.work_dir.join(part_name(day, part))
+    }
+
+    pub(crate) fn create_dirs(&self) -> Result<()> {
+        self.create(&self.dir)?;
+        self.create(&self.work_dir)
+    }
+
+    /// Checked when the archive is opened, so that the first rename of the evening does not fail.
+    pub(crate) fn check_one_file_system(&self) -> Result<()> {
+        let device = |dir: &Path| fs::metadata(dir).map(|found| found.dev()).map_err(Error::io("examine", dir));
+        if device(&self.dir)? != device(&self.work_dir)? {
+            let what = format!("it is on another file system than {}", self.dir.display());
+            let error = io::Error::new(io::ErrorKind::CrossesDevices, what);
+            return Err(Error::io("move files from", &self.work_dir)(error));
+        }
+        Ok(())
+    }
+
+    fn create(&self, dir: &Path) -> Result<()> {
+        self.files.create_dir(dir, DIR_MODE).map_err(Error::io("create", dir))?;
+        // Otherwise a loss of power could take the directory and every file in it.
+        match dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+            Some(above) => self.sync(above),
+            None => Ok(()),
+        }
+    }
+
+    /// Days that have a file, in order.
+    pub(crate) fn days(&self) -> Result<Vec<Date>> {
+        let names = self.list(&self.dir)?;
+        let mut days: Vec<Date> = names.iter().filter_map(|name| parse_day_name(name)).collect();
+        days.sort_unstable();
+        Ok(days)
+    }
+
+    /// All parts, by day and number.
+    pub(crate) fn all_parts(&self) -> Result<Vec<(Date, u32)>> {
+        let names = self.list(&self.work_dir)?;
+        let mut parts: Vec<_> = names.iter().filter_map(|name| parse_part_name(name)).collect();
+        parts.sort_unstable();
+        Ok(parts)
+    }
+
+    /// Numbers of a day's parts, in order.
+    pub(crate) fn parts(&self, day: Date) -> Result<Vec<u32>> {
+        let mut parts = self.all_parts()?;
+        parts.retain(|part| part.0 == day);
+        Ok(parts.into_iter().map(|(_, number)| number).collect())
+    }
+
+    /// The day's file without its parts; `None` when there is none.
+    pub(crate) fn load_day(&self, day: Date) -> Result<Option<Loaded>> {
+        none_if_not_found(self.load(&self.day_path(day), day))
+    }
+
+    /// One part; a missing one is an error.
+    pub(crate) fn load_part(&self, day: Date, part: u32) -> Result<Loaded> {
+        let path = self.part_path(day, part);
+        let loaded = self.load(&path, day)?;
+        if loaded.meta.part != part {
+            let (key, value) = (crate::metadata::PART, loaded.meta.part.to_string());
+            return Err(Error::corrupt(&path, Corruption::BadValue { key, value }));
+        }
+        Ok(loaded)
+    }
+
+    fn load(&self, path: &Path, day: Date) -> Result<Loaded> {
+        let file = self.read(path)?;
+        let (meta, rows) = day_file::decode(path, day, &file, &self.schema)?;
+        let bytes = file.len() as u64;
+        Ok(Loaded { meta, rows, bytes })
+    }
+
+    /// Metadata of the day's file, its file checksum checked, its rows not decoded.
+    pub(crate) fn day_meta(&self, day: Date) -> Result<Option<DayMeta>> {
+        let path = self.day_path(day);
+        none_if_not_found(self.read(&path).and_then(|file| day_file::decode_meta(&path, day, &file)))
+    }
+
+    /// Metadata of a part, as for a day.
+    pub(crate) fn part_meta(&self, day: Date, part: u32) -> Result<DayMeta> {
+        let path = self.part_path(day, part);
+        day_file::decode_meta(&path, day, &self.read(&path)?)
+    }
+
+    /// Puts a file in place, whole and verified, or not at all; returns its size.
+    ///
+    /// It gets its name only after it was synced and read back; until its directory is synced too,
+    /// the call has not succeeded. After an error the file may be in place nevertheless, when only
+    /// the sync of its directory failed.
+    pub(crate) fn commit_file(&self, path: &Path, rows: &SortedRows<'_>, meta: &DayMeta) -> Result<u64> {
+        let temporary = self.work_dir.join(temporary_name(meta.day));
+        let bytes = self
+            .write_verified(&temporary, path, rows, meta)
+            .and_then(|bytes| {
+                let renamed = self.files.rename(&temporary, path);
+                renamed.map_err(Error::io("rename to", path))?;
+                Ok(bytes)
+            })
+            .inspect_err(|_| {
+                // The next write removes what cannot be removed here.
+                let _ = self.files.remove(&temporary);
+            })?;
+        // The work directory is not synced for a day: a temporary name that a loss of power brings
+        // back is removed by the next write.
+        self.sync(if path.parent() == Some(&self.dir) { &self.dir } else { &self.work_dir })?;
+        Ok(bytes)
+    }
+
+    /// Writes `temporary`, syncs it and verifies what can be read back; messages about its contents
+    /// call it `path`.
+    fn write_verified(&self, temporary: &Path, path: &Path, rows: &SortedRows<'_>, meta: &DayMeta) -> Result<u64> {
+        let open = self.create_temporary(temporary)?;
+        let encoded = encode(rows, meta).map_err(|error| Error::Encode { path: path.to_owned(), error })?;
+        open.write(&encoded.file).map_err(Error::io("write", temporary))?;
+        let (bytes, crc32c) = (encoded.file.len() as u64, encoded.crc32c);
+        drop(encoded);
+        // The disk syncs while the processors decode.
+        let (synced, verified) = workers::both(
+            rows.len(),
+            || open.sync().map_err(Error::io("sync", temporary)),
+            || readback::verify(path, &self.read(temporary)?, rows, meta, crc32c),
+        );
+        synced.and(verified)?;
+        Ok(bytes)
+    }
+
+    fn create_temporary(&self, temporary: &Path) -> Result<Box<dyn NewFile>> {
+        let mut created = self.files.create(temporary);
+        if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            // Most of the time the work directory is empty, and a person may have removed it.
+            self.create(&self.work_dir)?;
+            created = self.files.create(temporary);
+        }
+        created.map_err(Error::io("create", temporary))
+    }
+
+    /// Removes parts that are in the day's file, once that is in place for good.
+    pub(crate) fn remove_parts(&self, day: Date, parts: &[u32]) -> Result<()> {
+        for &part in parts {
+            let path = self.part_path(day, part);
+            self.files.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+        if parts.is_empty() {
+            return Ok(());
+        }
+        self.sync_work()
+    }
+
+    /// Removes files that a crash left half-written: of `day`, or of all days.
+    pub(crate) fn remove_temporary(&self, day: Option<Date>) -> Result<()> {
+        for name in self.list(&self.work_dir)? {
+            let found = parse_temporary_name(&name);
+            if found.is_some() && (day.is_none() || found == day) {
+                let path = self.work_dir.join(&name);
+                let removed = self.files.remove(&path);
+                removed.map_err(Error::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the names in the archive's directory survive a loss of power.
+    pub(crate) fn sync_days(&self) -> Result<()> {
+        self.sync(&self.dir)
+    }
+
+    /// As [`Directory::sync_days`], in the work directory.
+    pub(crate) fn sync_work(&self) -> Result<()> {
+        self.sync(&self.work_dir)
+    }
+
+    fn sync(&self, dir: &Path) -> Result<()> {
+        self.files.sync_dir(dir).map_err(Error::io("sync", dir))
+    }
+
+    fn read(&self, path: &Path) -> Result<Bytes> {
+        self.files.read(path).map_err(Error::io("read", path))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let names = self.files.list(dir).map_err(Error::io("list", dir))?;
+        Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    }
+}
+
+/// Beside `dir`, and beside its target when it is a symbolic link: both on one file system.
+fn work_dir(dir: &Path) -> PathBuf {
+    let unresolved = || dir.to_owned();
+    let dir = match dir.is_symlink() || dir.file_name().is_none() {
+        true => dir.canonicalize().unwrap_or_else(|_| unresolved()),
+        false => unresolved(),
+    };
+    let mut name = dir.file_name().unwrap_or_default().to_owned();
+    name.push(WORK_SUFFIX);
+    dir.with_file_name(name)
+}
+
+fn none_if_not_found<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,77 @@
+//! The file checksum: a CRC-32C over every byte, behind the opening magic of Parquet.
+//!
+//! Parquet readers go by the offsets in the footer and never read these bytes. The checksum shows
+//! that a file is exactly the one that was written before any of it is decoded: footer, statistics
+//! and page index included, which no checksum of pages or values covers. A file that is too short
+//! for it, or has none, was not written by barbus.
+
+use crate::Corruption;
+
+/// Offset of the file checksum: behind the opening `PAR1`.
+pub const FILE_CHECKSUM_OFFSET: usize = 4;
+/// Its length: [`FILE_CHECKSUM_MAGIC`], then the CRC-32C (little-endian) of the file without these
+/// eight bytes.
+pub const FILE_CHECKSUM_BYTES: usize = 8;
+/// Its first four bytes.
+pub const FILE_CHECKSUM_MAGIC: [u8; 4] = *b"BSL1";
+
+const END: usize = FILE_CHECKSUM_OFFSET + FILE_CHECKSUM_BYTES;
+const _: () = assert!(FILE_CHECKSUM_BYTES == FILE_CHECKSUM_MAGIC.len() + size_of::<u32>());
+
+/// What stands in the place of the checksum of `crc`.
+fn field(crc: u32) -> [u8; FILE_CHECKSUM_BYTES] {
+    let mut field = [0; FILE_CHECKSUM_BYTES];
+    field[..FILE_CHECKSUM_MAGIC.len()].copy_from_slice(&FILE_CHECKSUM_MAGIC);
+    field[FILE_CHECKSUM_MAGIC.len()..].copy_from_slice(&crc.to_le_bytes());
+    field
+}
+
+/// What to write in the checksum's place before it is known.
+pub(crate) fn placeholder() -> [u8; FILE_CHECKSUM_BYTES] {
+    field(0)
+}
+
+/// Puts the checksum of a whole file over its placeholder.
+pub(crate) fn set(file: &mut [u8]) {
+    let crc = compute(file);
+    file[FILE_CHECKSUM_OFFSET..END].copy_from_slice(&field(crc));
+}
+
+/// Checks that the bytes of `file` are those it was written with.
+pub(crate) fn check(file: &[u8]) -> Result<(), Corruption> {
+    let field = file.get(FILE_CHECKSUM_OFFSET..END).ok_or(Corruption::NoFileChecksum)?;
+    let (magic, crc) = field.split_at(FILE_CHECKSUM_MAGIC.len());
+    if magic != FILE_CHECKSUM_MAGIC {
+        return Err(Corruption::NoFileChecksum);
+    }
+    let written = u32::from_le_bytes(crc.try_into().expect("the field ends with four bytes"));
+    let found = compute(file);
+    if written != found {
+        return Err(Corruption::FileChecksum { written, found });
+    }
+    Ok(())
+}
+
+fn compute(file: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&file[..FILE_CHECKSUM_OFFSET]), &file[END..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_changed_or_missing_byte_is_found() {
+        let mut file = b"PAR1".to_vec();
+        file.extend(placeholder());
+        file.extend(b"pages and footer");
+        set(&mut file);
+        assert!(check(&file).is_ok());
+        for i in 0..file.len() {
+            let mut changed = file.clone();
+            changed[i] ^= 0x20;
+            assert!(check(&changed).is_err(), "byte {i}");
+            assert!(check(&file[..i]).is_err(), "cut at {i}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The sorted rows of a day: by (symbol, frame), and of equal bars the last revision.
+//!
+//! Symbols are ordered by their bytes. What is sorted are row numbers, not rows: the values stay
+//! where they are and are gathered when they are encoded, and again when the file is verified. So
+//! a flush does not need memory for a second copy of the day.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
+    UInt32Array,
+};
+use arrow::compute::{cast, interleave, take};
+use arrow::datatypes::{DataType, Int32Type, SchemaRef, TimestampMillisecondType};
+use arrow::error::ArrowError;
+
+use crate::{Misuse, Result, workers};
+
+/// Bars to sort, in the archive's columns; `symbol` may be a dictionary.
+pub(crate) struct SortInput<'a> {
+    /// The columns, `symbol` and `frame` first.
+    pub(crate) columns: &'a [ArrayRef],
+    /// Numbers of the rows to take, later revisions behind earlier ones; `None` takes all rows.
+    pub(crate) rows: Option<Vec<u32>>,
+}
+
+/// One row of the inputs, with what it is sorted by.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// Place of the symbol among all symbols, ascending.
+    rank: u32,
+    /// Number of the row, counted through all inputs.
+    number: u32,
+    frame_ms: i64,
+}
+
+impl Row {
+    fn key(&self) -> (u32, i64) {
+        (self.rank, self.frame_ms)
+    }
+}
+
+/// Rows in the order of the file, their values still in the inputs.
+pub(crate) struct SortedRows<'a> {
+    schema: &'a SchemaRef,
+    /// The columns of each input.
+    inputs: Vec<&'a [ArrayRef]>,
+    /// For each input the number of its first row.
+    starts: Vec<u32>,
+    /// Every symbol, ascending.
+    symbols: StringArray,
+    rows: Vec<Row>,
+}
+
+impl<'a> SortedRows<'a> {
+    /// Sorts the rows of `inputs`, of which a later row replaces an earlier one of the same
+    /// (symbol, frame).
+    ///
+    /// # Errors
+    /// [`Misuse::TooManyRows`] beyond what 32-bit row numbers and string offsets can hold.
+    pub(crate) fn new(inputs: Vec<SortInput<'a>>, schema: &'a SchemaRef) -> Result<Self> {
+        let mut sorted = Self::unsorted(inputs, schema)?;
+        sort(&mut sorted.rows);
+        sorted.rows.dedup_by(|later, kept| {
+            let same = later.key() == kept.key();
+            if same {
+                *kept = *later;
+            }
+            same
+        });
+        Ok(sorted)
+    }
+
+    /// The rows of `inputs` in the order they come in.
+    pub(crate) fn unsorted(inputs: Vec<SortInput<'a>>, schema: &'a SchemaRef) -> Result<Self> {
+        let given: usize = inputs.iter().map(|input| input.columns[0].len()).sum();
+        let too_many = || Misuse::TooManyRows { rows: given as u64 };
+        u32::try_from(given).map_err(|_| too_many())?;
+        // A dictionary has no more entries than rows: its keys suffice for any input.
+        let symbols = inputs.iter().map(|input| dictionary(&input.columns[0])).collect::<Result<Vec<_>, _>>();
+        let symbols = symbols.map_err(|_| too_many())?;
+        let names: BTreeSet<&str> = symbols.iter().flat_map(entries).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+
+        let taken = |input: &SortInput<'_>| input.rows.as_ref().map_or(input.columns[0].len(), Vec::len);
+        let mut rows = Vec::with_capacity(inputs.iter().map(taken).sum());
+        let (mut starts, mut start) = (Vec::new(), 0);
+        for (input, symbols) in inputs.iter().zip(&symbols) {
+            let ranks: Vec<u32> = entries(symbols).map(|name| rank(&names, name)).collect();
+            let keys = symbols.keys().values();
+            let frames = input.columns[1].as_primitive::<TimestampMillisecondType>().values();
+            let row = |i: usize| Row { rank: ranks[keys[i] as usize], number: start + i as u32, frame_ms: frames[i] };
+            match &input.rows {
+                Some(taken) => rows.extend(taken.iter().map(|&i| row(i as usize))),
+                None => rows.extend((0..keys.len()).map(row)),
+            }
+            starts.push(start);
+            start += keys.len() as u32;
+        }
+        let text_bytes: usize = rows.iter().map(|row: &Row| names[row.rank as usize].len()).sum();
+        i32::try_from(text_bytes).map_err(|_| too_many())?;
+        let inputs = inputs.into_iter().map(|input| input.columns).collect();
+        Ok(Self { schema, inputs, starts, symbols: StringArray::from(names), rows })
+    }
+
+    pub(crate) fn schema(&self) -> &'a SchemaRef {
+        self.schema
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Every symbol, ascending.
+    pub(crate) fn symbols(&self) -> &StringArray {
+        &self.symbols
+    }
+
+    /// For each of some rows the place of its symbol among [`SortedRows::symbols`].
+    pub(crate) fn symbol_keys(&self, range: Range<usize>) -> Int32Array {
+        self.rows[range].iter().map(|row| Some(row.rank as i32)).collect()
+    }
+
+    /// Some rows of column `i`; the symbols, column 0, as a dictionary.
+    pub(crate) fn column(&self, i: usize, range: Range<usize>) -> Result<ArrayRef, ArrowError> {
+        let rows = &self.rows[range.clone()];
+        match i {
+            0 => {
+                let symbols = Arc::new(self.symbols.clone());
+                Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(self.symbol_keys(range), symbols)?))
+            }
+            1 => {
+                // The inputs may name different zones, which does not change the instants.
+                let frames = TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.frame_ms));
+                Ok(Arc::new(frames.with_data_type(self.schema.field(1).data_type().clone())))
+            }
+            _ => match self.inputs.as_slice() {
+                [input] => take(&input[i], &UInt32Array::from_iter_values(rows.iter().map(|row| row.number)), None),
+                inputs => {
+                    let arrays: Vec<&dyn Array> = inputs.iter().map(|input| &*input[i]).collect();
+                    let places: Vec<(usize, usize)> = rows.iter().map(|row| self.place(row.number)).collect();
+                    interleave(&arrays, &places)
+                }
+            },
+        }
+    }
+
+    /// The input that has a row, and the row's number there.
+    fn place(&self, number: u32) -> (usize, usize) {
+        let input = self.starts.partition_point(|&start| start <= number) - 1;
+        (input, (number - self.starts[input]) as usize)
+    }
+
+    /// All rows, in the columns of the archive.
+    pub(crate) fn to_batch(&self) -> Result<RecordBatch, ArrowError> {
+        let columns = (0..self.schema.fields().len()).collect();
+        let columns = workers::map(columns, self.len(), |i| {
+            let column = self.column(i, 0..self.len())?;
+            if i == 0 { cast(&column, &DataType::Utf8) } else { Ok(column) }
+        });
+        RecordBatch::try_new(self.schema.clone(), columns.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    /// Whether each row is after the one before it in (symbol, frame), as a file must have them.
+    pub(crate) fn is_ascending(&self) -> bool {
+        let symbols = (1..self.symbols.len()).all(|i| self.symbols.value(i - 1) < self.symbols.value(i));
+        symbols && self.rows.is_sorted_by(|a, b| a.key() < b.key())
+    }
+}
+
+/// Sorts by symbol and frame; rows with the same keep their order. Parts of a long day are sorted
+/// on all processors: the sort that follows only merges them.
+fn sort(rows: &mut [Row]) {
+    if rows.is_sorted_by_key(Row::key) {
+        return;
+    }
+    let part = rows.len().div_ceil(workers::threads(rows.len())).max(1);
+    let len = rows.len();
+    workers::map(rows.chunks_mut(part).collect(), len, |part: &mut [Row]| part.sort_by_key(Row::key));
+    rows.sort_by_key(Row::key);
+}
+
+/// A column of symbols as a dictionary.
+fn dictionary(column: &ArrayRef) -> Result<DictionaryArray<Int32Type>, ArrowError> {
+    let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    Ok(cast(column, &data_type)?.as_dictionary().clone())
+}
+
+/// The entries of a dictionary, some of which no row may use.
+fn entries(symbols: &DictionaryArray<Int32Type>) -> impl Iterator<Item = &str> {
+    symbols.values().as_string::<i32>().iter().map(Option::unwrap_or_default)
+}
+
+fn rank(names: &[&str], name: &str) -> u32 {
+    names.binary_search(&name).expect("every name is among them") as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Float64Array;
+    use arrow::datatypes::Float64Type;
+    use barbus_bars::{BarSchema, PriceType};
+    use std::collections::BTreeMap;
+
+    /// Symbol, minute, and a value that tells revisions apart.
+    type Bar = (&'static str, i64, f64);
+
+    fn columns(bars: &[Bar], dictionary: bool) -> Vec<ArrayRef> {
+        let symbols = bars.iter().map(|bar| bar.0);
+        let symbols: ArrayRef = match dictionary {
+            true => Arc::new(symbols.collect::<DictionaryArray<Int32Type>>()),
+            false => Arc::new(StringArray::from_iter_values(symbols)),
+        };
+        let frames = TimestampMillisecondArray::from_iter_values(bars.iter().map(|bar| bar.1 * 60_000));
+        let mut columns = vec![symbols, Arc::new(frames) as ArrayRef];
+        columns.resize(7, Arc::new(bars.iter().map(|bar| bar.2).collect::<Float64Array>()));
+        columns
+    }
+
+    fn contents(batch: &RecordBatch) -> Vec<(String, i64, f64)> {
+        let symbols = batch.column(0).as_string::<i32>();
+        let frames = batch.column(1).as_primitive::<TimestampMillisecondType>();
+        let values = batch.column(6).as_primitive::<Float64Type>();
+        let row = |row| (symbols.value(row).to_owned(), frames.value(row) / 60_000, values.value(row));
+        (0..batch.num_rows()).map(row).collect()
+    }
+
+    /// Promise 7, on one processor and on all: long inputs are sorted in parts.
+    #[test]
+    fn every_bar_is_there_once_in_order_with_its_last_revision() {
+        let schema = BarSchema::new("UTC", PriceType::Float64, Vec::<String>::new()).unwrap().archive_schema();
+        for minutes in [3, 10_000] {
+            let feed = |symbols: [&'static str; 3], revision: f64| {
+                (0..minutes).flat_map(move |minute| symbols.map(|symbol| (symbol, minute, revision)))
+            };
+            let in_order: Vec<Bar> = feed(["B", "A", "C"], 1.0).collect();
+            let mut again: Vec<Bar> = feed(["C", "D", "A"], 2.0).collect();
+            again.rotate_left(7);
+            let few = [("E", 5, 3.0), ("A", 1, 3.0), ("A", 1, 4.0)];
+            for inputs in [vec![&in_order[..]], vec![&few], vec![&[], &in_order, &again, &few], vec![&few, &again]] {
+                for skip in [usize::MAX, 3] {
+                    let taken = |i: usize, row: usize| i == 0 || (row + 1) % skip != 0;
+                    let columns: Vec<_> =
+                        inputs.iter().enumerate().map(|(i, bars)| columns(bars, i % 2 == 0)).collect();
+                    let sort_inputs = inputs.iter().zip(&columns).enumerate().map(|(i, (bars, columns))| {
+                        let rows = (0..bars.len()).filter(|&row| taken(i, row)).map(|row| row as u32).collect();
+                        SortInput { columns, rows: (i > 0).then_some(rows) }
+                    });
+                    let sorted = SortedRows::new(sort_inputs.collect(), &schema).unwrap();
+                    let all = inputs.iter().enumerate().flat_map(|(i, bars)| {
+                        let bars = bars.iter().enumerate().filter(move |(row, _)| taken(i, *row));
+                        bars.map(|(_, &(symbol, minute, value))| ((symbol.to_owned(), minute), value))
+                    });
+                    let meant: BTreeMap<_, _> = all.collect();
+                    let meant: Vec<_> =
+                        meant.into_iter().map(|((symbol, minute), value)| (symbol, minute, value)).collect();
+                    assert!(sorted.is_ascending());
+                    assert!(contents(&sorted.to_batch().unwrap()) == meant, "{} inputs, {minutes}", inputs.len());
+                }
+            }
+        }
+    }
+}
