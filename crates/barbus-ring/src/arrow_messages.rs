@@ -1,7 +1,8 @@
-//! The Arrow messages of a ring: encoded once at full capacity, and where their lengths are, to be patched in place.
+//! The Arrow messages of a ring: encoded once, with the offsets of their lengths, which are
+//! patched.
 //!
-//! Flatbuffers leaves out fields that hold their default, so a template of 0 rows would have no length to patch: it is
-//! encoded at capacity and patched down.
+//! They are encoded at full capacity and patched down. Flatbuffers omits fields that hold their
+//! default: a message of 0 rows would have no length to patch.
 
 use arrow::datatypes::Schema;
 use arrow_ipc::convert::IpcSchemaEncoder;
@@ -18,7 +19,7 @@ use crate::layout::{BLOCK_HEADER, MESSAGE_PREFIX, PAGE, SLOT_BODY};
 /// Id of the one dictionary, as the schema encoder gives it to the first dictionary field.
 const DICTIONARY_ID: i64 = 0;
 
-/// A message's prefix and flatbuffer, and the offsets of its lengths from the message's start.
+/// An encoded message: prefix and flatbuffer, and where its lengths lie from the message's start.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) bytes: Vec<u8>,
@@ -28,7 +29,7 @@ pub(crate) struct Message {
     pub(crate) nodes: Vec<usize>,
 }
 
-/// The Schema message's flatbuffer, a multiple of 8 bytes long.
+/// The Schema message's flatbuffer, padded to a multiple of 8 bytes.
 pub(crate) fn schema_flatbuffer(schema: &Schema) -> Vec<u8> {
     let mut fbb = FlatBufferBuilder::new();
     let mut tracker = DictionaryTracker::new(true);
@@ -39,7 +40,7 @@ pub(crate) fn schema_flatbuffer(schema: &Schema) -> Vec<u8> {
     finish_message(fbb, MessageHeader::Schema, header, 0)
 }
 
-/// The dictionary's message at full capacity.
+/// The DictionaryBatch message at full capacity.
 pub(crate) fn dictionary_message(geometry: &Geometry) -> Message {
     let mut fbb = FlatBufferBuilder::new();
     let symbols = i64::from(geometry.symbols);
@@ -64,7 +65,7 @@ pub(crate) fn dictionary_message(geometry: &Geometry) -> Message {
     message(&flatbuffer, PAGE)
 }
 
-/// A slot's message at full capacity.
+/// A slot's RecordBatch message at full capacity.
 pub(crate) fn slot_message(geometry: &Geometry) -> Message {
     let mut fbb = FlatBufferBuilder::new();
     let rows = i64::from(geometry.rows_per_block);
@@ -91,7 +92,7 @@ pub(crate) fn slot_message(geometry: &Geometry) -> Message {
     message
 }
 
-/// The footer's flatbuffer: the schema again, and where the dictionary and every slot are.
+/// The footer's flatbuffer: the schema again, and the offsets of the dictionary and of every slot.
 pub(crate) fn footer_flatbuffer(schema: &Schema, geometry: &Geometry) -> Vec<u8> {
     let mut fbb = FlatBufferBuilder::new();
     let mut tracker = DictionaryTracker::new(true);
@@ -113,6 +114,7 @@ pub(crate) fn footer_flatbuffer(schema: &Schema, geometry: &Geometry) -> Vec<u8>
     fbb.finished_data().to_vec()
 }
 
+/// Finishes a message with this header and pads its flatbuffer to a multiple of 8 bytes.
 fn finish_message(
     mut fbb: FlatBufferBuilder<'_>,
     kind: MessageHeader,
@@ -131,20 +133,22 @@ fn finish_message(
     bytes
 }
 
-/// The prefix of a message whose prefix, flatbuffer and padding take `padded` bytes.
+/// The prefix of a message that takes `padded` bytes: prefix, flatbuffer and padding.
 pub(crate) fn prefix(padded: usize) -> [u8; MESSAGE_PREFIX] {
     let mut prefix = [0xff; MESSAGE_PREFIX];
     prefix[4..].copy_from_slice(&((padded - MESSAGE_PREFIX) as u32).to_le_bytes());
     prefix
 }
 
+/// Prepends the prefix and finds the lengths in the flatbuffer.
 fn message(flatbuffer: &[u8], padded: usize) -> Message {
     let parsed = root_as_message(flatbuffer).expect("the message was just encoded");
     let batch = parsed
         .header_as_record_batch()
         .or_else(|| parsed.header_as_dictionary_batch().and_then(|d| d.data()))
         .expect("the message holds a record batch");
-    // Positions inside of the flatbuffer: the vtable tells where a table's field is, a vector's bytes lie where they lie.
+    // A table's vtable holds the offsets of its fields; a vector's bytes are a slice of the
+    // flatbuffer.
     let field = batch._tab.vtable().get(arrow_ipc::RecordBatch::VT_LENGTH) as usize;
     let length = batch._tab.loc() + field;
     let nodes = batch.nodes().expect("the batch has nodes");

@@ -1,82 +1,94 @@
-/// Whether rows come as fast as the writer can, and so are better read by runs.
+//! Detection of bursts: whether rows arrive so fast that it is better to read them in batches.
+//!
+//! A reader that takes each row from the tip as soon as it is published pulls the cache lines away
+//! that the writer stores to next, and both sides wait most of the time. During a burst a reader
+//! polls one tip slot for a whole batch and copies the batch from the columns, at some distance
+//! behind the writer; the tip's cache lines stay with the writer. A row that arrives alone is read
+//! from the tip at once.
+
+/// Decides, for one reader, when to read batches instead of single rows.
 ///
-/// Who follows the writer at its heels takes the cache lines away that it writes next, row for row, and both wait for most of their time. In a
-/// stream a reader looks at one line of the tip for a whole run, and reads the columns, some way behind the writer; the lines of the tip stay
-/// with the writer. A bar that comes alone is seen at once.
+/// Each row adds to a score and each empty poll takes one point off. At the threshold the reader
+/// tries batches, until one does not arrive in time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Stream {
-    /// Rises with each row and falls with each look that finds none.
-    heat: u32,
-    /// The heat at which runs are tried.
+pub(crate) struct BurstDetector {
+    score: u32,
+    /// The score at which batches are tried.
     threshold: u32,
-    /// Runs that came since then; `None` while rows are read one by one.
-    runs: Option<u32>,
+    /// Batches received in this burst; `None` while rows are read one by one.
+    batches: Option<u32>,
 }
 
-impl Default for Stream {
+impl Default for BurstDetector {
     fn default() -> Self {
-        Self { heat: 0, threshold: Self::THRESHOLD, runs: None }
+        Self { score: 0, threshold: Self::MIN_THRESHOLD, batches: None }
     }
 }
 
-impl Stream {
-    /// Rows of a run.
-    pub(crate) const RUN: u64 = 1_024;
-    /// The most rows that are read together at the tip.
-    pub(crate) const AT_THE_TIP: usize = 64;
-    /// More looks for a row than this are no stream.
-    const ROW: u32 = 8;
-    const THRESHOLD: u32 = 64 * Self::ROW;
-    /// A stream that is too slow for runs is tried so again, once in some hundred thousand rows.
-    const HIGHEST: u32 = Self::THRESHOLD << 12;
-    /// Looks for a run, together two microseconds or a few, in which a part of it must come.
-    const PATIENCE: u64 = 100;
-    /// Rows that must come in that time: what is slower gains nothing by runs.
-    const PART: u64 = 40;
-    /// The same until the tip's lines are with the writer again, that the reader took before.
-    const FIRST_PART: u64 = 16;
-    /// So many runs.
-    const FIRST_RUNS: u32 = 64;
-    /// After so many it was worth the try, also where the stream then ends.
-    const WORTH: u32 = 16;
+impl BurstDetector {
+    /// Rows of a batch.
+    pub(crate) const BATCH_ROWS: u64 = 1_024;
+    /// The most rows that one poll reads from the tip.
+    pub(crate) const MAX_TIP_ROWS: usize = 64;
+    /// Points that a row adds: more empty polls than this between two rows are not a burst.
+    const POINTS_PER_ROW: u32 = 8;
+    const MIN_THRESHOLD: u32 = 64 * Self::POINTS_PER_ROW;
+    /// At this threshold a rate that is too slow for batches is tried once in 260,000 rows.
+    const MAX_THRESHOLD: u32 = Self::MIN_THRESHOLD << 12;
+    /// Polls after which the progress of a batch is checked, together a few microseconds.
+    const POLLS_PER_CHECK: u64 = 100;
+    /// Rows that must arrive between two checks: batches gain nothing at a slower rate.
+    const ROWS_PER_CHECK: u64 = 40;
+    /// The same for the first batches of a burst, while the reader still holds cache lines of the
+    /// tip.
+    const FIRST_ROWS_PER_CHECK: u64 = 16;
+    /// Number of those first batches.
+    const FIRST_BATCHES: u32 = 64;
+    /// After this many batches the attempt has paid off, even if the burst ends then.
+    const WORTHWHILE_BATCHES: u32 = 16;
 
-    pub(crate) fn is_on(&self) -> bool {
-        self.runs.is_some()
+    /// Whether the reader should read batches.
+    pub(crate) fn is_active(&self) -> bool {
+        self.batches.is_some()
     }
 
-    /// So many rows were found at the tip.
+    /// Counts rows that a poll found in the tip.
     #[inline(always)]
     pub(crate) fn found(&mut self, rows: usize) {
-        self.heat = (self.heat + Self::ROW * rows as u32).min(self.threshold);
-        if self.heat == self.threshold {
-            self.runs = Some(0);
+        self.score = (self.score + Self::POINTS_PER_ROW * rows as u32).min(self.threshold);
+        if self.score == self.threshold {
+            self.batches = Some(0);
         }
     }
 
-    /// No row was there.
+    /// Counts a poll that found no row.
     #[inline(always)]
     pub(crate) fn found_none(&mut self) {
-        self.heat = self.heat.saturating_sub(1);
+        self.score = self.score.saturating_sub(1);
     }
 
-    /// Whether `run` rows come; `comes` says whether so many and one more have come.
-    pub(crate) fn await_run(&mut self, run: u64, comes: impl Fn(u64) -> bool) -> bool {
-        let runs = self.runs.unwrap_or(0);
-        let part = if runs < Self::FIRST_RUNS { Self::FIRST_PART } else { Self::PART };
-        let mut looks = 0;
-        while !comes(run) {
-            looks += 1;
-            if looks % Self::PATIENCE == 0 && !comes((looks / Self::PATIENCE * part).min(run)) {
-                // Who waited in vain tries more rarely.
-                *self = Self { heat: 0, threshold: (4 * self.threshold).min(Self::HIGHEST), runs: None };
+    /// Spins until more than `batch` rows have arrived; `false` if they arrive too slowly.
+    ///
+    /// `arrived(n)` says whether more than `n` rows have arrived.
+    pub(crate) fn await_batch(&mut self, batch: u64, arrived: impl Fn(u64) -> bool) -> bool {
+        let batches = self.batches.unwrap_or(0);
+        let rows_per_check =
+            if batches < Self::FIRST_BATCHES { Self::FIRST_ROWS_PER_CHECK } else { Self::ROWS_PER_CHECK };
+        let mut polls = 0;
+        while !arrived(batch) {
+            polls += 1;
+            let checks = polls / Self::POLLS_PER_CHECK;
+            if polls % Self::POLLS_PER_CHECK == 0 && !arrived((checks * rows_per_check).min(batch)) {
+                // Each failed attempt makes the next one rarer.
+                *self = Self { score: 0, threshold: (4 * self.threshold).min(Self::MAX_THRESHOLD), batches: None };
                 return false;
             }
             std::hint::spin_loop();
         }
-        if runs == Self::WORTH {
-            self.threshold = Self::THRESHOLD;
+        if batches == Self::WORTHWHILE_BATCHES {
+            self.threshold = Self::MIN_THRESHOLD;
         }
-        self.runs = Some(runs.saturating_add(1));
+        self.batches = Some(batches.saturating_add(1));
         true
     }
 }
@@ -85,68 +97,70 @@ impl Stream {
 mod tests {
     use super::*;
 
-    fn hot(stream: &mut Stream) {
-        for _ in 0..Stream::HIGHEST / Stream::ROW {
-            if stream.is_on() {
+    fn activate(detector: &mut BurstDetector) {
+        for _ in 0..BurstDetector::MAX_THRESHOLD / BurstDetector::POINTS_PER_ROW {
+            if detector.is_active() {
                 return;
             }
-            stream.found(1);
+            detector.found(1);
         }
-        panic!("never tried");
+        panic!("batches are never tried");
     }
 
-    /// A bar now and then is never waited for.
+    /// The reader never waits for a batch when rows arrive one at a time.
     #[test]
-    fn single_bars_are_no_stream() {
-        let mut stream = Stream::default();
+    fn single_rows_are_not_a_burst() {
+        let mut detector = BurstDetector::default();
         for _ in 0..100_000 {
-            stream.found(1);
-            (0..Stream::ROW).for_each(|_| stream.found_none());
+            detector.found(1);
+            (0..BurstDetector::POINTS_PER_ROW).for_each(|_| detector.found_none());
         }
-        assert!(!stream.is_on());
+        assert!(!detector.is_active());
     }
 
     #[test]
-    fn a_stream_is_read_by_runs_until_it_ends() {
-        let mut stream = Stream::default();
-        hot(&mut stream);
+    fn a_burst_is_read_in_batches_until_it_ends() {
+        let mut detector = BurstDetector::default();
+        activate(&mut detector);
         for _ in 0..1_000 {
-            assert!(stream.await_run(Stream::RUN, |_| true) && stream.is_on());
+            assert!(detector.await_batch(BurstDetector::BATCH_ROWS, |_| true) && detector.is_active());
         }
-        // Its last rows: they are looked for in one stretch, and then one by one.
-        let looks = std::cell::Cell::new(0);
-        assert!(!stream.await_run(Stream::RUN, |rows| {
-            looks.set(looks.get() + 1);
+        // The last rows of the burst: one wait for a batch fails, then they are read one by one.
+        let polls = std::cell::Cell::new(0);
+        assert!(!detector.await_batch(BurstDetector::BATCH_ROWS, |rows| {
+            polls.set(polls.get() + 1);
             rows < 10
         }));
-        assert!(!stream.is_on());
-        assert_eq!(looks.get(), Stream::PATIENCE + 1);
-        hot(&mut stream);
+        assert!(!detector.is_active());
+        assert_eq!(polls.get(), BurstDetector::POLLS_PER_CHECK + 1);
+        activate(&mut detector);
     }
 
-    /// A minute's bars come in a burst, again and again: each is a stream.
+    /// The bars of each minute arrive as one burst.
     #[test]
-    fn a_burst_that_ends_does_not_count_against_the_next() {
-        let mut stream = Stream::default();
-        let mut tries = 0;
+    fn a_burst_that_ends_does_not_delay_the_next() {
+        let mut detector = BurstDetector::default();
+        let mut attempts = 0;
         for _ in 0..100 {
-            hot(&mut stream);
-            tries += u32::from(stream.threshold == Stream::THRESHOLD);
-            assert!((0..2 * Stream::WORTH).all(|_| stream.await_run(Stream::RUN, |_| true)));
-            assert!(!stream.await_run(Stream::RUN, |rows| rows < 10));
-            assert!(stream.threshold <= 4 * Stream::THRESHOLD);
+            activate(&mut detector);
+            attempts += u32::from(detector.threshold == BurstDetector::MIN_THRESHOLD);
+            assert!(
+                (0..2 * BurstDetector::WORTHWHILE_BATCHES)
+                    .all(|_| detector.await_batch(BurstDetector::BATCH_ROWS, |_| true))
+            );
+            assert!(!detector.await_batch(BurstDetector::BATCH_ROWS, |rows| rows < 10));
+            assert!(detector.threshold <= 4 * BurstDetector::MIN_THRESHOLD);
         }
-        assert_eq!(tries, 1);
+        assert_eq!(attempts, 1);
     }
 
-    /// What is too slow for runs is found out more and more rarely.
     #[test]
-    fn who_waits_in_vain_tries_more_rarely() {
-        let mut stream = Stream::default();
-        let tries = (0..1_000_000).filter(|_| {
-            stream.found(1);
-            stream.is_on() && !stream.await_run(Stream::RUN, |_| false)
+    fn failed_attempts_become_rarer() {
+        let mut detector = BurstDetector::default();
+        let attempts = (0..1_000_000).filter(|_| {
+            detector.found(1);
+            detector.is_active() && !detector.await_batch(BurstDetector::BATCH_ROWS, |_| false)
         });
-        assert!((2..20).contains(&tries.count()));
+        assert!((2..20).contains(&attempts.count()));
     }
 }

@@ -1,4 +1,4 @@
-//! Rows in a slot's columns: put by the writer, copied out by readers.
+//! Rows in a slot's columns: stored there by the writer, copied out by readers.
 
 use barbus_shm::{Load, Memory, Store, WriterMemory};
 
@@ -6,28 +6,29 @@ use crate::layout::*;
 use crate::tip::TipSlot;
 use crate::{MAX_OPTIONAL, Price, Ring, Row, SymbolId};
 
-// Places of the columns in the schema; the optional ones lie between volume and seq.
+// Numbers of the columns in the schema. The optional columns lie between volume and seq.
 pub(crate) const SYMBOL: usize = 0;
 pub(crate) const FRAME: usize = 1;
 const OPEN: usize = 2;
 const VOLUME: usize = 6;
 pub(crate) const FIRST_OPTIONAL: usize = 7;
-/// Rows whose columns are written together where they come one by one: a cache line of a column.
-pub(crate) const RUN: usize = 8;
-/// Rows that are copied together: with their columns they stay in the nearest cache, in which the columns share places.
+/// Rows whose columns are stored as a group: one cache line of an 8-byte column.
+pub(crate) const GROUP: usize = 8;
+/// Rows that are copied at a time. With their columns they fit the first-level cache, although
+/// columns that are a multiple of 4096 bytes apart share its sets.
 const CHUNK: usize = 32;
 
 impl<M: Memory> Ring<M> {
-    /// Appends the rows `from..to` of `slot` to `rows`. They must be committed; whether they are still those of the block that
-    /// was meant is for [`Ring::still`] to say afterwards.
+    /// Appends the committed rows `from..to` of `slot` to `rows`.
+    ///
+    /// The caller then checks with [`Ring::is_current`] that they belong to the block it meant.
     pub(crate) fn copy_rows(&self, slot: usize, from: u32, to: u32, rows: &mut Vec<Row>) {
         let (mut from, to) = (from as usize, to as usize);
         rows.reserve(to.saturating_sub(from));
         while from < to {
-            // As many as stay in the nearest cache meanwhile.
             let (start, count) = (rows.len(), CHUNK.min(to - from));
-            rows.extend(self.first_columns(slot, from, count));
-            self.other_columns(slot, from, &mut rows[start..]);
+            rows.extend(self.load_first_columns(slot, from, count));
+            self.load_other_columns(slot, from, &mut rows[start..]);
             from += count;
         }
     }
@@ -35,15 +36,18 @@ impl<M: Memory> Ring<M> {
     /// One row, as [`Ring::copy_rows`] copies many.
     pub(crate) fn copy_row(&self, slot: usize, row: u32) -> Row {
         let mut rows = [Row::default()];
-        rows.iter_mut().zip(self.first_columns(slot, row as usize, 1)).for_each(|(row, found)| *row = found);
-        self.other_columns(slot, row as usize, &mut rows);
+        rows.iter_mut().zip(self.load_first_columns(slot, row as usize, 1)).for_each(|(row, found)| *row = found);
+        self.load_other_columns(slot, row as usize, &mut rows);
         let [row] = rows;
         row
     }
 
-    /// `count` rows with what every row has, whatever the ring's columns are. To begin with all of it is less work than to begin with nothing.
+    /// `count` rows with the columns whose type is the same in every ring, and defaults for the
+    /// rest.
+    ///
+    /// Four columns at once cost fewer instructions than default rows filled column by column.
     #[inline(always)]
-    fn first_columns(&self, slot: usize, from: usize, count: usize) -> impl Iterator<Item = Row> {
+    fn load_first_columns(&self, slot: usize, from: usize, count: usize) -> impl Iterator<Item = Row> {
         let (at, columns) = (self.geometry.slot(slot), self.geometry.columns.as_slice());
         let words = |column: usize| self.map.words64(at + columns[column].values + 8 * from, count);
         let symbols = self.map.words32(at + columns[SYMBOL].values + 4 * from, count);
@@ -57,58 +61,34 @@ impl<M: Memory> Ring<M> {
         })
     }
 
-    /// The rest of such rows, column after column.
-    fn other_columns(&self, slot: usize, from: usize, rows: &mut [Row]) {
+    /// Fills the remaining columns of such rows, one column after the other.
+    fn load_other_columns(&self, slot: usize, from: usize, rows: &mut [Row]) {
         let at = self.geometry.slot(slot);
         let (columns, count) = (self.geometry.columns.as_slice(), rows.len());
         let words = |column: usize| self.map.words64(at + columns[column].values + 8 * from, count);
         let words32 = |column: usize| self.map.words32(at + columns[column].values + 4 * from, count);
         match self.geometry.price {
             Price::Float64 => {
-                take(words(OPEN), rows, |row, value| row.open = f64::from_bits(value));
-                take(words(OPEN + 1), rows, |row, value| row.high = f64::from_bits(value));
-                take(words(OPEN + 2), rows, |row, value| row.low = f64::from_bits(value));
-                take(words(OPEN + 3), rows, |row, value| row.close = f64::from_bits(value));
+                load(words(OPEN), rows, |row, value| row.open = f64::from_bits(value));
+                load(words(OPEN + 1), rows, |row, value| row.high = f64::from_bits(value));
+                load(words(OPEN + 2), rows, |row, value| row.low = f64::from_bits(value));
+                load(words(OPEN + 3), rows, |row, value| row.close = f64::from_bits(value));
             }
             Price::Float32 => {
-                take(words32(OPEN), rows, |row, value| row.open = f32::from_bits(value).into());
-                take(words32(OPEN + 1), rows, |row, value| row.high = f32::from_bits(value).into());
-                take(words32(OPEN + 2), rows, |row, value| row.low = f32::from_bits(value).into());
-                take(words32(OPEN + 3), rows, |row, value| row.close = f32::from_bits(value).into());
+                load(words32(OPEN), rows, |row, value| row.open = f32::from_bits(value).into());
+                load(words32(OPEN + 1), rows, |row, value| row.high = f32::from_bits(value).into());
+                load(words32(OPEN + 2), rows, |row, value| row.low = f32::from_bits(value).into());
+                load(words32(OPEN + 3), rows, |row, value| row.close = f32::from_bits(value).into());
             }
         }
-        take(words(VOLUME), rows, |row, value| row.volume = f64::from_bits(value));
+        load(words(VOLUME), rows, |row, value| row.volume = f64::from_bits(value));
         for k in 0..self.geometry.optional {
-            let values = words(FIRST_OPTIONAL + k);
             let bitmap =
                 self.map.words64(at + columns[FIRST_OPTIONAL + k].validity, self.geometry.rows_per_block as usize / 64);
-            let mut done = 0;
-            while done < count {
-                // A word of the bitmap at a time: nearly always it says the same of all of them.
-                let bit = (from + done) % 64;
-                let end = (done + 64 - bit).min(count);
-                let mask = u64::MAX >> (64 - (end - done));
-                let bits = bitmap[(from + done) / 64].get() >> bit & mask;
-                let (values, rows) = (&values[done..end], &mut rows[done..end]);
-                if bits == mask {
-                    take(values, rows, |row, value| {
-                        row.present |= 1 << k;
-                        row.optional[k] = f64::from_bits(value);
-                    });
-                } else {
-                    for (i, (row, value)) in rows.iter_mut().zip(values).enumerate() {
-                        if bits >> i & 1 == 0 {
-                            continue;
-                        }
-                        row.present |= 1 << k;
-                        row.optional[k] = f64::from_bits(value.get());
-                    }
-                }
-                done = end;
-            }
+            load_optional(words(FIRST_OPTIONAL + k), bitmap, from, k, rows);
         }
         let revisions = self.map.words8(at + columns[columns.len() - 1].values + from, count);
-        take(revisions, rows, |row, value| row.revision = value);
+        load(revisions, rows, |row, value| row.revision = value);
     }
 
     /// Appends the frames (end of bar, UTC ms) of the rows `from..to` of `slot` to `frames`.
@@ -118,7 +98,8 @@ impl<M: Memory> Ring<M> {
         frames.extend(words.iter().map(|word| word.get() as i64));
     }
 
-    /// Raises each symbol's frame in `last_ms` to the highest that it has in the first `rows` rows of `slot`.
+    /// Raises each symbol's frame in `last_ms` to its highest frame in the first `rows` rows of
+    /// `slot`.
     pub(crate) fn raise_last_frames(&self, slot: usize, rows: u32, last_ms: &mut [i64]) {
         let at = self.geometry.slot(slot);
         let frames = self.map.words64(at + self.geometry.columns[FRAME].values, rows as usize);
@@ -130,7 +111,7 @@ impl<M: Memory> Ring<M> {
         }
     }
 
-    /// Rows below `rows` without a value, for each optional column.
+    /// For each optional column, the number of those of the first `rows` rows that have no value.
     pub(crate) fn null_counts(&self, slot: usize, rows: u32) -> [u32; MAX_OPTIONAL] {
         let mut nulls = [0; MAX_OPTIONAL];
         for (k, nulls) in nulls.iter_mut().enumerate().take(self.geometry.optional) {
@@ -143,10 +124,12 @@ impl<M: Memory> Ring<M> {
 }
 
 impl<M: WriterMemory> Ring<M> {
-    /// Writes the columns of `count` rows, from the tip, where they are the rows `seq` and following, to row `first` of `slot` and following;
-    /// counts those without a value into `nulls`, for each optional column. Nothing says that they are there until the cursor does.
+    /// Copies `count` rows from the tip, from row `seq` on, to the columns of `slot`, from its row
+    /// `first` on. Adds to `nulls`, for each optional column, the rows that have no value.
+    ///
+    /// The rows are not committed by this: the caller moves the cursor afterwards.
     #[inline]
-    pub(crate) fn put_columns(
+    pub(crate) fn store_columns(
         &self,
         slot: usize,
         first: usize,
@@ -157,33 +140,35 @@ impl<M: WriterMemory> Ring<M> {
         let at = self.geometry.slot(slot);
         let mut done = 0;
         while done < count {
-            let (row, from) = (first + done, self.geometry.tip_slot(seq.wrapping_add(done as u64)));
-            // A cache line of most columns, and a byte of a bitmap.
-            let run = row % RUN == 0 && count - done >= RUN && from + RUN <= self.geometry.tip_rows as usize;
-            if run {
-                let rows = self.tip_slots(from, RUN).first_chunk::<RUN>().expect("as many");
-                self.put_run(at, row, rows, nulls);
-                done += RUN;
+            let (row, from) = (first + done, self.geometry.tip_index(seq.wrapping_add(done as u64)));
+            // A full group fills one cache line of most columns, and one byte of a bitmap.
+            let group = row % GROUP == 0 && count - done >= GROUP && from + GROUP <= self.geometry.tip_rows as usize;
+            if group {
+                let rows = self.tip_slots(from, GROUP).first_chunk::<GROUP>().expect("as many");
+                self.store_group(at, row, rows, nulls);
+                done += GROUP;
             } else {
                 let rows = self.tip_slots(from, 1).first_chunk::<1>().expect("as many");
-                self.put_run(at, row, rows, nulls);
+                self.store_group(at, row, rows, nulls);
                 done += 1;
             }
         }
     }
 
+    /// Stores the rows' words at `field` of their tip slots to the 8-byte column at `at`.
     #[inline(always)]
-    fn put64<const N: usize>(&self, at: usize, rows: &[TipSlot<M::W64>; N], field: usize) {
-        put(self.map.words64(at, N), rows, |row| row[field / 8].get());
-        if N == RUN {
-            // The line of the run after the next one is on its way here before it comes: there are more of them than a processor expects.
-            self.map.prefetch_for_stores(at + 2 * 8 * RUN);
+    fn store64<const N: usize>(&self, at: usize, rows: &[TipSlot<M::W64>; N], field: usize) {
+        store(self.map.words64(at, N), rows, |row| row[field / 8].get());
+        if N == GROUP {
+            // The column's cache line of the next group but one. There are more columns than a
+            // processor's own prefetcher follows.
+            self.map.prefetch_for_stores(at + 2 * 8 * GROUP);
         }
     }
 
-    /// Writes `N` rows, 1 or [`RUN`], which lie in one line of each column.
+    /// Stores the columns of `N` rows, 1 or [`GROUP`], which lie in one cache line of each column.
     #[inline(always)]
-    fn put_run<const N: usize>(
+    fn store_group<const N: usize>(
         &self,
         at: usize,
         first: usize,
@@ -191,70 +176,101 @@ impl<M: WriterMemory> Ring<M> {
         nulls: &mut [u32; MAX_OPTIONAL],
     ) {
         let columns = self.geometry.columns.as_slice();
-        let put64 = |column: usize, field: usize| self.put64(at + columns[column].values + 8 * first, rows, field);
+        let store64 = |column: usize, field: usize| self.store64(at + columns[column].values + 8 * first, rows, field);
         let symbols = self.map.words32(at + columns[SYMBOL].values + 4 * first, N);
-        put(symbols, rows, |row| row[TIP_SYMBOL / 8].get() as u32);
-        put64(FRAME, TIP_FRAME);
+        store(symbols, rows, |row| row[TIP_SYMBOL / 8].get() as u32);
+        store64(FRAME, TIP_FRAME);
         match self.geometry.price {
             Price::Float64 => {
-                put64(OPEN, TIP_OPEN);
-                put64(OPEN + 1, TIP_HIGH);
-                put64(OPEN + 2, TIP_LOW);
-                put64(OPEN + 3, TIP_CLOSE);
+                store64(OPEN, TIP_OPEN);
+                store64(OPEN + 1, TIP_HIGH);
+                store64(OPEN + 2, TIP_LOW);
+                store64(OPEN + 3, TIP_CLOSE);
             }
             Price::Float32 => {
                 for (column, field) in (OPEN..).zip([TIP_OPEN, TIP_HIGH, TIP_LOW, TIP_CLOSE]) {
                     let words = self.map.words32(at + columns[column].values + 4 * first, N);
-                    put(words, rows, |row| (f64::from_bits(row[field / 8].get()) as f32).to_bits());
+                    store(words, rows, |row| (f64::from_bits(row[field / 8].get()) as f32).to_bits());
                 }
             }
         }
-        put64(VOLUME, TIP_VOLUME);
-        // A byte for each row, of which bit k is for optional column k.
+        store64(VOLUME, TIP_VOLUME);
+        // Byte i is row i's; its bit k says whether optional column k has a value.
         let present = (0..N).fold(0, |all, i| all | (rows[i][TIP_SYMBOL / 8].get() >> 40 & 0xff) << (8 * i));
-        // A byte for each optional column, of which bit i is for row i.
-        let present = transposed(present);
+        // Byte k is optional column k's; its bit i says whether row i has a value.
+        let present = transpose_8x8(present);
         let (word, bit, mask) = (first / 64, first % 64, u64::MAX >> (64 - N));
         for (k, nulls) in nulls.iter_mut().enumerate().take(self.geometry.optional) {
-            put64(FIRST_OPTIONAL + k, TIP_OPTIONAL + 8 * k);
+            store64(FIRST_OPTIONAL + k, TIP_OPTIONAL + 8 * k);
             let bits = present >> (8 * k) & mask;
             *nulls += N as u32 - bits.count_ones();
             let word = &self.map.words64(at + columns[FIRST_OPTIONAL + k].validity + 8 * word, 1)[0];
             word.set(word.get() & !(mask << bit) | bits << bit);
         }
         let seqs = self.map.words64(at + columns[columns.len() - 3].values + 8 * first, N);
-        put(seqs, rows, |row| row[TIP_STAMP / 8].get().wrapping_sub(1));
-        put64(columns.len() - 2, TIP_RECEIVED);
+        store(seqs, rows, |row| row[TIP_STAMP / 8].get().wrapping_sub(1));
+        store64(columns.len() - 2, TIP_RECEIVED);
         let revisions = self.map.words8(at + columns[columns.len() - 1].values + first, N);
-        put(revisions, rows, |row| (row[TIP_SYMBOL / 8].get() >> 32) as u8);
+        store(revisions, rows, |row| (row[TIP_SYMBOL / 8].get() >> 32) as u8);
     }
 }
 
-/// Hands each row its word, eight at a time, as [`put`] does.
+/// Passes each row its word, eight words at a time.
 #[inline(always)]
-fn take<W: Load>(words: &[W], rows: &mut [Row], take: impl Fn(&mut Row, W::Value)) {
-    let (word_runs, mut row_runs) = (words.chunks_exact(8), rows.chunks_exact_mut(8));
-    let rest = word_runs.remainder();
-    for (words, rows) in word_runs.zip(&mut row_runs) {
-        for i in 0..8 {
-            take(&mut rows[i], words[i].get());
+fn load<W: Load>(words: &[W], rows: &mut [Row], set: impl Fn(&mut Row, W::Value)) {
+    let (word_groups, mut row_groups) = (words.chunks_exact(GROUP), rows.chunks_exact_mut(GROUP));
+    let rest = word_groups.remainder();
+    for (words, rows) in word_groups.zip(&mut row_groups) {
+        for i in 0..GROUP {
+            set(&mut rows[i], words[i].get());
         }
     }
-    for (word, row) in rest.iter().zip(row_runs.into_remainder()) {
-        take(row, word.get());
+    for (word, row) in rest.iter().zip(row_groups.into_remainder()) {
+        set(row, word.get());
+    }
+}
+
+/// Fills optional column `k` of `rows` from its values and its validity bitmap, in which the first
+/// row has bit `from`.
+#[inline(always)]
+fn load_optional<W: Load<Value = u64>>(values: &[W], bitmap: &[W], from: usize, k: usize, rows: &mut [Row]) {
+    let count = rows.len();
+    let mut done = 0;
+    while done < count {
+        // One word of the bitmap at a time: usually all its rows have a value.
+        let bit = (from + done) % 64;
+        let end = (done + 64 - bit).min(count);
+        let mask = u64::MAX >> (64 - (end - done));
+        let bits = bitmap[(from + done) / 64].get() >> bit & mask;
+        let (values, rows) = (&values[done..end], &mut rows[done..end]);
+        if bits == mask {
+            load(values, rows, |row, value| {
+                row.present |= 1 << k;
+                row.optional[k] = f64::from_bits(value);
+            });
+        } else {
+            for (i, (row, value)) in rows.iter_mut().zip(values).enumerate() {
+                if bits >> i & 1 == 0 {
+                    continue;
+                }
+                row.present |= 1 << k;
+                row.optional[k] = f64::from_bits(value.get());
+            }
+        }
+        done = end;
     }
 }
 
 /// Stores a value of each row.
 #[inline(always)]
-fn put<W: Store, R>(words: &[W], rows: &[R], value: impl Fn(&R) -> W::Value) {
+fn store<W: Store, R>(words: &[W], rows: &[R], value: impl Fn(&R) -> W::Value) {
     for (word, row) in words.iter().zip(rows) {
         word.set(value(row));
     }
 }
 
-/// The 8 x 8 bits of `bits`, a byte a row, with rows and columns exchanged.
-fn transposed(bits: u64) -> u64 {
+/// Transposes a matrix of 8 x 8 bits, one byte a row.
+fn transpose_8x8(bits: u64) -> u64 {
     let swap = |bits: u64, mask: u64, by: u32| {
         let changed = (bits ^ bits >> by) & mask;
         bits ^ changed ^ changed << by
@@ -266,13 +282,13 @@ fn transposed(bits: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::transposed;
+    use super::transpose_8x8;
 
     #[test]
-    fn rows_of_bits_become_columns() {
+    fn transposing_exchanges_rows_and_columns() {
         for row in 0..8 {
             for column in 0..8 {
-                assert_eq!(transposed(1 << (8 * row + column)), 1 << (8 * column + row));
+                assert_eq!(transpose_8x8(1 << (8 * row + column)), 1 << (8 * column + row));
             }
         }
     }

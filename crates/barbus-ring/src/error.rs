@@ -1,3 +1,5 @@
+//! The errors of this crate: files that are not usable as a ring, and capacities that are used up.
+
 use std::path::PathBuf;
 
 use barbus_shm::ShmError;
@@ -13,7 +15,7 @@ pub enum RingError {
     NotARing {
         /// The file.
         path: PathBuf,
-        /// What is not as it must be.
+        /// The first thing in it that a ring does not have.
         why: &'static str,
     },
     /// The file has another version of the format.
@@ -31,9 +33,9 @@ pub enum RingError {
     Truncated {
         /// The file.
         path: PathBuf,
-        /// Bytes there.
+        /// Its length, bytes.
         found: u64,
-        /// Bytes that there must be.
+        /// The length that its superblock says, bytes.
         expected: u64,
     },
     /// A part of the file contradicts another.
@@ -44,25 +46,26 @@ pub enum RingError {
         /// The contradiction.
         what: String,
     },
-    /// A ring cannot be laid out as asked.
+    /// A [`crate::Spec`] exceeds the limits of the format.
     #[error("ring: {what}")]
     Spec {
-        /// The limit that was passed.
+        /// The value and its limit.
         what: String,
     },
 }
 
-/// No slot is free: what a block in the ring holds is not archived yet, or readers have pinned it.
+/// No slot is free: every block is not archived yet, is kept for recovery, or is pinned by a
+/// reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the ring is full: of its {blocks} blocks {pinned} are archived, and readers hold those")]
+#[error("the ring is full: of its {blocks} blocks {pinned} are archived, but pinned by readers")]
 pub struct RingFull {
-    /// Number of blocks of the ring.
+    /// Number of blocks in the ring.
     pub blocks: u32,
-    /// Blocks that are archived and could be used again, were they not pinned.
+    /// Archived blocks that could be reused if readers did not pin them.
     pub pinned: u32,
 }
 
-/// The dictionary has no room for another symbol.
+/// The dictionary has no capacity left for another symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the symbol table is full: {symbols} symbols, {bytes} bytes")]
 pub struct DictionaryFull {

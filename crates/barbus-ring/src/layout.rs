@@ -1,27 +1,31 @@
-//! Where every byte of a ring of format version 1 is: a picture, named offsets, and asserts that hold at compile time.
+//! The layout of a ring of format version 1: a picture, named offsets, and compile-time asserts.
 //!
 //! ```text
 //! 0         "ARROW1\0\0"
 //! 8         Schema message, metadata padded up to the first message after it
 //! 4096        SUPERBLOCK, in that padding
-//! 8192        DIRECTORY, in that padding: one u64 a slot, the number of the block in it
-//! ...       DictionaryBatch message for `symbol`: metadata in one page, body: offsets, bytes, at full capacity
-//! ...       SLOT 0, SLOT 1, ...: RecordBatch messages, metadata in one page, body page-aligned, buffers at full capacity
+//! 8192        DIRECTORY, in that padding: for each slot a u64, the number of its block
+//! ...       DictionaryBatch message for `symbol`: metadata in one page,
+//!             body: offsets and text, at full capacity
+//! ...       SLOT 0, SLOT 1, ...: RecordBatch messages, metadata in one page,
+//!             body page-aligned, buffers at full capacity
 //!   +2048     BLOCK HEADER, in the padding of the slot's metadata
 //! ...       end-of-stream marker, in a page of its own
-//! ...       TIP: the last rows again, one stamped 128-byte slot each
+//! ...       TIP: the newest rows once more, each in a stamped slot of 128 bytes
 //! ...       Footer, footer length, "ARROW1"
 //! ```
 //!
-//! All integers are little-endian. `docs/FORMAT.md` is normative; a test compares its tables with [`FIELDS`].
+//! All integers are little-endian. `docs/FORMAT.md` is normative; a test compares its tables with
+//! [`FIELDS`].
 //!
 //! # The tip
-//! Row `seq` is in tip slot `seq % tip_rows`. Its stamp is `seq + 1` when the row is whole; it is written over once [`SB_TIP_CLAIMED`] is above
-//! `seq + tip_rows`.
+//! The tip is a write-through cache of the newest rows. Row `seq` is in tip slot `seq % tip_rows`,
+//! whose stamp is `seq + 1` once the row is complete. The slot may be overwritten as soon as
+//! [`SB_TIP_CLAIMED`] is above `seq + tip_rows`.
 
 /// First bytes of the file, and (first six of them) its last.
 pub const ARROW_MAGIC: [u8; 8] = *b"ARROW1\0\0";
-/// Page size that the layout is aligned to, bytes.
+/// Page size of the layout, bytes.
 pub const PAGE: usize = 4096;
 /// Offset of the Schema message.
 pub const SCHEMA_MESSAGE: usize = 8;
@@ -45,11 +49,12 @@ pub const SB_FIXED_CRC: usize = SUPERBLOCK + 12;
 pub const SB_FIXED: usize = SUPERBLOCK + 16;
 /// u64: length of the file, bytes.
 pub const SB_FILE_BYTES: usize = SUPERBLOCK + 16;
-/// u64: a random number that names the line of sequence numbers; carried on when a ring is replaced.
+/// u64: random number that identifies the line of sequence numbers; a ring that replaces another
+/// has the same.
 pub const SB_LINEAGE: usize = SUPERBLOCK + 24;
 /// u64: the sequence number of the first row ever written to this file.
 pub const SB_FIRST_SEQ: usize = SUPERBLOCK + 32;
-/// u32: CRC-32C of the Schema message's flatbuffer: the schema's fingerprint.
+/// u32: CRC-32C of the Schema message's flatbuffer.
 pub const SB_SCHEMA_CRC: usize = SUPERBLOCK + 40;
 /// u32: length of the Schema message's flatbuffer, bytes.
 pub const SB_SCHEMA_BYTES: usize = SUPERBLOCK + 44;
@@ -87,25 +92,27 @@ pub const SB_OPTIONAL: usize = SUPERBLOCK + 132;
 pub const SB_COLUMNS: usize = SUPERBLOCK + 136;
 /// u64: time of creation, nanoseconds since 1970-01-01 UTC.
 pub const SB_CREATED_NS: usize = SUPERBLOCK + 144;
-/// [`COLUMN_ENTRY_BYTES`] for each column, in schema order: u32 offset of the values and u32 offset of the validity bitmap (0: none), both
-/// from the slot's start; u32 width of a value, bytes; u32 zero.
+/// [`COLUMN_ENTRY_BYTES`] for each column, in schema order: u32 offset of the values and u32 offset
+/// of the validity bitmap (0: none), both from the slot's start; u32 width of a value, bytes; u32
+/// zero.
 pub const SB_COLUMN_TABLE: usize = SUPERBLOCK + 160;
 /// Bytes of an entry of the column table.
 pub const COLUMN_ENTRY_BYTES: usize = 16;
-/// Columns that the column table has room for.
+/// The most columns that the column table can describe.
 pub const MAX_COLUMNS: usize = 16;
 /// End of the part that never changes.
 pub const SB_FIXED_END: usize = SUPERBLOCK + 512;
 
-/// u64: the cursor, `block << 32 | rows`: rows committed in the newest block. 0 before the first block.
+/// u64: the cursor, `block << 32 | rows`: the newest block and its committed rows. 0 before the
+/// first block.
 pub const SB_CURSOR: usize = SUPERBLOCK + 512;
-/// u32: counts commits and day closes; the futex that readers wait on.
+/// u32: count of commits and day closes, wrapping; the futex that readers sleep on.
 pub const SB_COMMITS: usize = SUPERBLOCK + 520;
-/// u64: counts the writers that have opened the ring.
+/// u64: number of writers that have opened the ring so far.
 pub const SB_WRITER_EPOCH: usize = SUPERBLOCK + 640;
-/// u64: when the writer last said that it lives, nanoseconds since 1970-01-01 UTC; 0 after a clean end.
+/// u64: the writer's last heartbeat, nanoseconds since 1970-01-01 UTC; 0 after a clean shutdown.
 pub const SB_HEARTBEAT_NS: usize = SUPERBLOCK + 648;
-/// 16 bytes: the boot (`/proc/sys/kernel/random/boot_id`) that the last writer ran in.
+/// 16 bytes: the boot (`/proc/sys/kernel/random/boot_id`) in which the last writer ran.
 pub const SB_BOOT_ID: usize = SUPERBLOCK + 656;
 /// u32: process number of the last writer.
 pub const SB_WRITER_PID: usize = SUPERBLOCK + 672;
@@ -115,14 +122,14 @@ pub const SB_SYMBOL_COUNT: usize = SUPERBLOCK + 768;
 pub const SB_DURABLE_CURSOR: usize = SUPERBLOCK + 896;
 /// u32: symbols in the dictionary that are on disk.
 pub const SB_DURABLE_SYMBOLS: usize = SUPERBLOCK + 904;
-/// u64: the durable cursor that is certain to be on disk, while a newer one may be on its way there.
+/// u64: the durable cursor that is certainly on disk, while a newer one is being written there.
 pub const SB_DURABLE_BEFORE: usize = SUPERBLOCK + 912;
-/// u64: the cursor that will be the durable one once everything below it is on disk.
+/// u64: the cursor that becomes the durable one when everything below it is on disk.
 pub const SB_DURABLE_NEXT: usize = SUPERBLOCK + 920;
 /// u64: 1 when another file has taken this one's place at its path.
 pub const SB_SUPERSEDED: usize = SUPERBLOCK + 1024;
-/// u64: rows below it may be in the tip, or on their way there: what a tip slot says of row `seq` holds while this is at most
-/// `seq + tip_rows`.
+/// u64: rows below it may be in the tip or are being stored there. A tip slot's content of row
+/// `seq` is valid while this is at most `seq + tip_rows`.
 pub const SB_TIP_CLAIMED: usize = SUPERBLOCK + 1152;
 /// End of the superblock.
 pub const SB_END: usize = SUPERBLOCK + 1280;
@@ -132,43 +139,46 @@ pub const DIRECTORY: usize = 8192;
 
 /// Offset of the block header in a slot.
 pub const BLOCK_HEADER: usize = 2048;
-/// u64: the number of the block in the slot, from 1; 0: never used; [`RECYCLING`] while it is prepared for another.
+/// u64: number of the block in the slot, from 1; 0 if the slot was never used; [`RECYCLING`] while
+/// it is prepared for another block.
 pub const BH_BLOCK: usize = BLOCK_HEADER;
 /// u64: sequence number of the block's first row.
 pub const BH_FIRST_SEQ: usize = BLOCK_HEADER + 8;
-/// i64: the trading day that was open, days since 1970-01-01; [`NO_DAY`] where none was.
+/// i64: the trading day that was open when the block was, days since 1970-01-01, or [`NO_DAY`].
 pub const BH_DAY: usize = BLOCK_HEADER + 16;
-/// u64: 0 while the block is open; [`STATE_SEALED`] | [`STATE_LAST_OF_DAY`] | rows when it is sealed.
+/// u64: 0 while the block is open; when it is sealed, [`STATE_SEALED`], perhaps
+/// [`STATE_LAST_OF_DAY`], and the number of rows.
 pub const BH_STATE: usize = BLOCK_HEADER + 128;
-/// u64: `1 << 32 | CRC-32C` of the sealed block's columns, 0 while it is not computed.
+/// u64: `1 << 32 | CRC-32C` of the sealed block's columns; 0 until it is computed.
 pub const BH_CRC: usize = BLOCK_HEADER + 256;
-/// u64: 1 when every row of the block is archived and the slot may be used again.
+/// u64: 1 when every row of the block is archived and the slot may be reused.
 pub const BH_PERSISTED: usize = BLOCK_HEADER + 264;
-/// u64: `1 << 32 | CRC-32C` of the sealed block's [`BH_FIRST_SEQ`], [`BH_DAY`] and [`BH_STATE`], 0 while it is not computed.
+/// u64: `1 << 32 | CRC-32C` of the sealed block's [`BH_FIRST_SEQ`], [`BH_DAY`] and [`BH_STATE`]; 0
+/// until it is computed.
 pub const BH_HEADER_CRC: usize = BLOCK_HEADER + 272;
 /// End of the block header.
 pub const BH_END: usize = BLOCK_HEADER + 384;
 /// Offset of a slot's body.
 pub const SLOT_BODY: usize = PAGE;
 
-/// [`BH_BLOCK`] while a slot is prepared for another block.
+/// Value of [`BH_BLOCK`] while a slot is prepared for another block.
 pub const RECYCLING: u64 = u64::MAX;
-/// [`BH_DAY`] where no trading day was open.
+/// Value of [`BH_DAY`] if no trading day was open.
 pub const NO_DAY: i64 = i64::MIN;
-/// Bit of [`BH_STATE`]: the block will get no more rows.
+/// Bit of [`BH_STATE`]: the block gets no more rows.
 pub const STATE_SEALED: u64 = 1 << 63;
 /// Bit of [`BH_STATE`]: the trading day closed at the end of this block.
 pub const STATE_LAST_OF_DAY: u64 = 1 << 62;
 /// Bits of [`BH_STATE`]: rows of the sealed block.
 pub const STATE_ROWS: u64 = 0xffff_ffff;
-/// Bit of [`BH_CRC`]: the checksum is there.
+/// Bit of [`BH_CRC`] and [`BH_HEADER_CRC`]: the checksum was computed.
 pub const CRC_VALID: u64 = 1 << 32;
 
 /// Bytes of a tip slot.
 pub const TIP_ROW: usize = 128;
-/// u64: `seq + 1`; 0: never written.
+/// u64: `seq + 1`; 0 if the slot was never written.
 pub const TIP_STAMP: usize = 0;
-/// u64: `block << 32 | row`: where the row is in the columns.
+/// u64: `block << 32 | row`: the row's position in the columns.
 pub const TIP_POSITION: usize = 8;
 /// u64: symbol | revision << 32 | present << 40 (bit i: optional column i has a value).
 pub const TIP_SYMBOL: usize = 16;
@@ -186,21 +196,22 @@ pub const TIP_CLOSE: usize = 56;
 pub const TIP_VOLUME: usize = 64;
 /// i64: when the bar was received, nanoseconds since 1970-01-01 UTC.
 pub const TIP_RECEIVED: usize = 72;
-/// f64 for each optional column; 0 where it has no value.
+/// f64 for each optional column; 0 if it has no value.
 pub const TIP_OPTIONAL: usize = 80;
-/// Sequence numbers stay below it.
+/// Sequence numbers are below it.
 pub const SEQ_LIMIT: u64 = 1 << 63;
 
-/// A named field of the layout: where it is from the start of its part, and how many bytes it has.
+/// A named field of the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     /// `superblock`, `block header` or `tip row`.
     pub part: &'static str,
-    /// Offset from the start of the file (superblock), of the slot (block header) or of the tip slot (tip row), bytes.
+    /// Offset from the start of the file (superblock), of the slot (block header) or of the tip
+    /// slot (tip row), bytes.
     pub offset: usize,
     /// Length, bytes.
     pub bytes: usize,
-    /// Name in `docs/FORMAT.md`.
+    /// The field's name in `docs/FORMAT.md`.
     pub name: &'static str,
 }
 
@@ -212,7 +223,7 @@ const S: &str = "superblock";
 const B: &str = "block header";
 const T: &str = "tip row";
 
-/// Every field, in order; `docs/FORMAT.md` has the same, which a test compares.
+/// Every field, in the order of `docs/FORMAT.md`; a test compares the two.
 pub const FIELDS: &[Field] = &[
     field(S, SB_MAGIC, 8, "magic"),
     field(S, SB_VERSION, 4, "version"),
@@ -273,7 +284,7 @@ pub const FIELDS: &[Field] = &[
     field(T, TIP_OPTIONAL, 8 * crate::MAX_OPTIONAL, "optional"),
 ];
 
-// Every field is aligned to its word, follows the one before it, and stays inside of its part.
+// Every field is aligned to its word, follows the one before it, and lies inside its part.
 const _: () = {
     let mut i = 0;
     while i < FIELDS.len() {
@@ -287,7 +298,8 @@ const _: () = {
     }
     assert!(SB_COLUMN_TABLE + COLUMN_ENTRY_BYTES * MAX_COLUMNS <= SB_FIXED_END);
     assert!(SB_FIXED_END <= SB_CURSOR && SB_TIP_CLAIMED + 8 <= SB_END && SB_END <= DIRECTORY);
-    // What one side polls and the other writes lies on lines (pairs of 64 bytes) of their own.
+    // A word that one side polls and the other stores to has a pair of cache lines (128 bytes) of
+    // its own: processors fetch lines in pairs.
     assert!(
         SB_CURSOR.is_multiple_of(128) && SB_WRITER_EPOCH.is_multiple_of(128) && SB_SYMBOL_COUNT.is_multiple_of(128)
     );

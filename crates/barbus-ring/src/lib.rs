@@ -1,16 +1,19 @@
-//! The barbus ring: a live Arrow IPC file of bars that one writer fills and any number of processes follow.
+//! The barbus ring: a live Arrow IPC file of bars with one writer and any number of readers.
 //!
-//! - [`create`] lays a ring out (`docs/FORMAT.md` describes every byte, [`layout`] names every offset).
-//! - [`RingWriter`] appends rows: the columns of an Arrow record batch, and the [`tip`](layout#the-tip), the last few thousand rows again in
-//!   stamped slots that stay in the cache.
-//! - [`Ring`] attaches to a file and checks it; a [`RingReader`] is a position in it and reads rows by validated copy.
-//! - [`RingMaintenance`] hands the rows that are not yet archived to whoever persists them, and marks blocks reusable.
+//! - [`create`] makes a ring. `docs/FORMAT.md` describes every byte; [`layout`] names every offset.
+//! - [`RingWriter`] appends rows. Each row is stored twice: in the columns of an Arrow record
+//!   batch, and in the [tip](layout#the-tip), a write-through cache of the newest rows.
+//! - [`Ring`] attaches to a file and checks it. A [`RingReader`] is a position in a ring; it copies
+//!   rows and validates each copy.
+//! - [`RingMaintenance`] reads the rows that are not archived yet, syncs the file to disk and marks
+//!   blocks reusable.
 //!
-//! Falling behind is a value, [`Polled::Lapped`], with the exact number of rows missed. A ring without a free block is a value too,
-//! [`RingFull`]: nothing is overwritten that is not archived. There is no clock and no socket here; times come from the caller.
+//! Falling behind is a value, [`Polled::Lapped`], with the exact number of missed rows. A ring
+//! without a free block is a value too, [`RingFull`]: the writer never overwrites a row that is not
+//! archived. This crate has no clock and opens no socket; the caller passes the times.
 //!
 //! ```
-//! use barbus_ring::{create, RingReader, Polled, Ring, RingWriter, Row, Spec, RingStart};
+//! use barbus_ring::{create, Polled, Ring, RingReader, RingStart, RingWriter, Row, Spec};
 //! let path = tempfile::tempdir().unwrap().keep().join("bars.ring");
 //! create(&path, &Spec { blocks: 4, ..Spec::default() })?;
 //! let mut writer = RingWriter::open(&path)?;
@@ -30,8 +33,11 @@
 
 mod arrow_messages;
 mod burst;
+mod checksum;
 mod columns;
+mod crc;
 mod create;
+mod durable;
 mod error;
 mod geometry;
 pub mod layout;
@@ -40,10 +46,14 @@ mod lookup;
 mod loom;
 mod maintenance;
 mod pin;
+mod pinned_blocks;
 mod reader;
 mod ring;
 mod row;
 mod spec;
+mod start;
+mod superblock;
+mod symbols;
 mod tip;
 mod verify;
 mod writer;
@@ -53,10 +63,13 @@ pub use error::{DictionaryFull, RingError, RingFull};
 pub use geometry::Geometry;
 pub use lookup::RowLocation;
 pub use maintenance::{BlockRows, RingMaintenance};
-pub use pin::{Bits, PinnedBlocks, PinnedRows, SymbolBuffers, Validity};
-pub use reader::{Polled, Position, RingReader, RingStart, StartError};
+pub use pin::{Bits, PinnedRows, Validity};
+pub use pinned_blocks::PinnedBlocks;
+pub use reader::{Polled, Position, RingReader};
 pub use ring::{Ring, RingStatus};
 pub use row::{MAX_OPTIONAL, Row, SymbolId};
 pub use spec::{Price, Spec};
+pub use start::{RingStart, StartError};
+pub use symbols::SymbolBuffers;
 pub use verify::RingReport;
 pub use writer::{Recovery, RingWriter};

@@ -1,14 +1,27 @@
+//! [`Ring`]: an attached ring file, and the words that every reader and the writer load from it.
+//!
+//! `impl Ring` lies in several files, one for each part of the protocol:
+//!
+//! - `ring.rs`: attaching, the superblock's words, block headers, the number of committed rows.
+//! - `tip.rs`: reading and storing rows of the tip.
+//! - `columns.rs`: copying rows out of a slot's columns, and storing them there.
+//! - `symbols.rs`: the dictionary of symbols.
+//! - `lookup.rs`: single rows at known locations.
+//! - `checksum.rs`: the checksums of blocks and their headers.
+//! - `pin.rs`: holding a block in place.
+//! - `verify.rs`: a check of the whole file.
+
 use std::path::Path;
 
 use barbus_shm::{Load, Memory, ReadMap};
 
 use crate::layout::*;
-use crate::{Geometry, RingError, Row, SymbolId};
+use crate::{Geometry, RingError};
 
 /// An attached ring: a map whose superblock was checked, and its geometry.
 ///
-/// Attaching never trusts the file: whatever its bytes are, the result is an error or a ring whose offsets all lie inside of it. A clone is the same
-/// map again.
+/// Attaching does not trust the file. Whatever bytes it holds, the result is an error, or a ring
+/// whose offsets all lie inside the file. A clone shares the map.
 #[derive(Debug, Clone)]
 pub struct Ring<M = ReadMap> {
     pub(crate) map: M,
@@ -20,7 +33,7 @@ pub struct Ring<M = ReadMap> {
 pub struct RingStatus {
     /// Number of the newest block; 0 before the first.
     pub block: u64,
-    /// Sequence number that the next row will get.
+    /// Sequence number of the next row.
     pub next_seq: u64,
     /// Sequence number of the oldest row that can still be read.
     pub oldest_seq: u64,
@@ -30,30 +43,18 @@ pub struct RingStatus {
     pub blocks_persisted: u32,
     /// The trading day of the newest block, days since 1970-01-01.
     pub day: Option<i64>,
-    /// True when that day has been closed.
+    /// True if that day is closed.
     pub day_closed: bool,
     /// Symbols in the dictionary.
     pub symbols: u32,
     /// Process number of the last writer.
     pub writer_pid: u32,
-    /// When the writer last said that it lives, nanoseconds since 1970-01-01 UTC; 0 after a clean end.
+    /// The writer's last heartbeat, nanoseconds since 1970-01-01 UTC; 0 after a clean shutdown.
     pub heartbeat_ns: u64,
-    /// Counts the writers that have opened the ring.
+    /// Number of writers that have opened the ring so far.
     pub writer_epoch: u64,
-    /// True when another file has taken this one's place.
+    /// True if another file has taken this one's place.
     pub superseded: bool,
-}
-
-impl Ring<ReadMap> {
-    /// Maps `path` read-only and checks its superblock.
-    pub fn attach(path: &Path) -> Result<Self, RingError> {
-        Self::new(ReadMap::open(path)?, path)
-    }
-
-    /// Sleeps until a commit or a day close may have happened since [`Ring::commits`] returned `seen`, or `timeout` is over.
-    pub fn wait(&self, seen: u32, timeout: std::time::Duration) {
-        self.map.wait(SB_COMMITS, seen, timeout);
-    }
 }
 
 /// A block's header, read at one moment.
@@ -77,9 +78,39 @@ impl Header {
     }
 }
 
+impl Ring<ReadMap> {
+    /// Maps `path` read-only and checks its superblock.
+    pub fn attach(path: &Path) -> Result<Self, RingError> {
+        Self::new(ReadMap::open(path)?, path)
+    }
+
+    /// Sleeps until [`Ring::commits`] differs from `seen`, or until `timeout` has passed.
+    ///
+    /// It may return early; the caller polls again in any case.
+    pub fn wait(&self, seen: u32, timeout: std::time::Duration) {
+        self.map.wait(SB_COMMITS, seen, timeout);
+    }
+
+    /// Whether the path that the ring was attached by still leads to this very file.
+    pub fn is_at_its_path(&self) -> bool {
+        self.map.is_at_its_path()
+    }
+
+    /// Checks that the file is not shorter than its superblock says.
+    ///
+    /// After somebody has truncated the file, a load from one of its missing pages is a `SIGBUS`.
+    pub fn check_length(&self) -> Result<(), RingError> {
+        let (found, expected) = (self.map.file_len()?, self.geometry.file_bytes);
+        match found >= expected {
+            true => Ok(()),
+            false => Err(RingError::Truncated { path: self.map.path().to_owned(), found, expected }),
+        }
+    }
+}
+
 impl<M: Memory> Ring<M> {
     pub(crate) fn new(map: M, path: &Path) -> Result<Self, RingError> {
-        let geometry = Geometry::read(&map, path)?;
+        let geometry = crate::superblock::read_geometry(&map, path)?;
         Ok(Self { map, geometry })
     }
 
@@ -102,77 +133,42 @@ impl<M: Memory> Ring<M> {
         self.schema_flatbuffer() == crate::arrow_messages::schema_flatbuffer(&spec.schema())
     }
 
-    /// Counts commits and day closes, wrapping: to be read before looking for rows, and passed to [`Ring::wait`].
+    /// The count of commits and day closes, wrapping. Load it before polling, and pass it to
+    /// [`Ring::wait`] if the poll finds nothing.
     pub fn commits(&self) -> u32 {
         let commits = self.u32(SB_COMMITS);
-        // SYNC POINT: pairs with the release store in `RingWriter::count_commit`: who saw this count finds the rows that it counted, so
-        // nobody sleeps on a count that is newer than what he looked at.
+        // SYNC POINT: pairs with `writer/mod.rs`::`count_commit`. A poll after this load finds the
+        // rows that are counted; otherwise a reader could sleep although it has not read them.
         self.map.fence_acquire();
         commits
     }
 
-    /// Symbols in the dictionary.
-    pub fn symbol_count(&self) -> u32 {
-        let count = self.u32(SB_SYMBOL_COUNT).min(self.geometry.symbols);
-        self.map.fence_acquire();
-        count
-    }
-
-    /// The text of a symbol; `None` for an id that is not in the dictionary, or where the file's bytes are not a symbol.
-    pub fn symbol(&self, id: SymbolId) -> Option<String> {
-        if id.0 >= self.symbol_count() {
-            return None;
-        }
-        let offsets = self.map.words32(self.geometry.dictionary_offsets + 4 * id.0 as usize, 2);
-        let (start, end) = (offsets[0].get(), offsets[1].get());
-        if start > end || end > self.geometry.symbol_bytes {
-            return None;
-        }
-        let text = self.map.words8(self.geometry.dictionary_text + start as usize, (end - start) as usize);
-        String::from_utf8(text.iter().map(Load::get).collect()).ok()
-    }
-
-    /// Whether the last writer ran since the machine was started. Of a ring of another boot only what was synced can be trusted: a writer must
-    /// take it over first.
+    /// Whether the last writer ran in the current boot of the machine.
+    ///
+    /// After a reboot only the synced part of the file can be trusted: a writer must take it over
+    /// first.
     pub fn is_of_this_boot(&self) -> bool {
         let boot = barbus_shm::boot_id();
         let stored = [self.u64(SB_BOOT_ID).to_le_bytes(), self.u64(SB_BOOT_ID + 8).to_le_bytes()].concat();
         self.u64(SB_WRITER_EPOCH) == 0 || stored == boot
     }
 
-    /// True when another file has taken this one's place at its path: what is committed here is all there will be.
+    /// True if another file has taken this one's place at its path, or is about to.
     ///
-    /// Who sees it finds every row of this file; the other one may come to the path a moment later.
+    /// This ring gets no more rows. A poll after this call finds every row that it has; the other
+    /// file may appear at the path a moment later.
     #[inline]
     pub fn superseded(&self) -> bool {
         let superseded = self.u64(SB_SUPERSEDED) != 0;
-        // SYNC POINT: pairs with the release store in `RingWriter::supersede`.
+        // SYNC POINT: pairs with `writer/replace.rs`::`set_superseded`. A poll after this load
+        // finds the last row of this ring.
         self.map.fence_acquire();
         superseded
     }
 
-    /// When the writer last said that it lives, nanoseconds since 1970-01-01 UTC; 0 after a clean end.
+    /// The writer's last heartbeat, nanoseconds since 1970-01-01 UTC; 0 after a clean shutdown.
     pub fn heartbeat_ns(&self) -> u64 {
         self.u64(SB_HEARTBEAT_NS)
-    }
-
-    /// The newest row; `None` before the first one of this file.
-    pub fn newest_row(&self) -> Option<Row> {
-        let (block, rows) = self.cursor();
-        let header = self.header(self.slot_of(block)?).filter(|header| header.block == block)?;
-        let counted = header.first_seq.wrapping_add(rows.into());
-        let newest = |seq: u64| {
-            let mut row = Row::default();
-            matches!(self.tip(seq, &mut row), crate::tip::Tip::Row(_)).then_some(row)
-        };
-        // The tip is ahead of the cursor by a few rows; at most by all of its own.
-        let ahead = (0..u64::from(self.geometry.tip_rows)).map_while(|i| newest(counted.wrapping_add(i))).last();
-        let last = counted.checked_sub(1)?;
-        ahead.or_else(|| newest(last)).or_else(|| {
-            let mut found = Vec::new();
-            crate::RingReader::new(self, crate::RingStart::Seq(last)).ok()?.poll(self, &mut found, 1);
-            found.first().copied().filter(|row| row.seq == last)
-        })
     }
 
     /// The numbers of the blocks that are in the ring, each with its slot.
@@ -180,7 +176,7 @@ impl<M: Memory> Ring<M> {
         (0..self.geometry.slots).filter_map(|slot| Some((self.block_in(slot as usize)?, slot)))
     }
 
-    /// What the superblock says now. Fields are read one after another, not at one instant.
+    /// The present state of the ring. Its fields are loaded one after another, not at one instant.
     pub fn status(&self) -> RingStatus {
         let cursor = self.cursor();
         let mut status = RingStatus {
@@ -222,25 +218,28 @@ impl<M: Memory> Ring<M> {
         self.map.words32(offset, 1)[0].get()
     }
 
-    /// The newest block and the rows committed in it. What those rows hold may be read after it.
+    /// The newest block and the number of rows committed in it.
     #[inline]
     pub(crate) fn cursor(&self) -> (u64, u32) {
         let cursor = self.u64(SB_CURSOR);
-        // SYNC POINT: pairs with the release store of the cursor in `RingWriter`.
+        // SYNC POINT: pairs with `writer/append.rs`::`commit`, `writer/blocks.rs`::`open_block`,
+        // `writer/recover.rs`::`complete_from_tip`. After this load, the columns of every counted
+        // row and the seals of all earlier blocks can be read.
         self.map.fence_acquire();
         (cursor >> 32, (cursor as u32).min(self.geometry.rows_per_block))
     }
 
-    /// The number of the block in `slot`; `None` while the slot holds none. What the header holds may be read after it.
+    /// The number of the block in `slot`; `None` while the slot holds none.
     #[inline]
     pub(crate) fn block_in(&self, slot: usize) -> Option<u64> {
         let block = self.u64(self.geometry.slot(slot) + BH_BLOCK);
-        // SYNC POINT: pairs with the release store of the block number in `RingWriter::open_block`.
+        // SYNC POINT: pairs with `writer/blocks.rs`::`open_block`. After this load, the block's
+        // other header words can be read.
         self.map.fence_acquire();
         (block != 0 && block != RECYCLING).then_some(block)
     }
 
-    /// A slot's header, read whole: `None` while the slot holds no block.
+    /// The header in `slot`, read as a whole; `None` while the slot holds no block.
     pub(crate) fn header(&self, slot: usize) -> Option<Header> {
         let at = self.geometry.slot(slot);
         let block = self.block_in(slot)?;
@@ -250,40 +249,45 @@ impl<M: Memory> Ring<M> {
             day: self.u64(at + BH_DAY) as i64,
             state: self.u64(at + BH_STATE),
         };
-        self.still(slot, block).then_some(header)
+        self.is_current(slot, block).then_some(header)
     }
 
-    /// True when `slot` still holds `block`: what was read from the slot before was not overwritten meanwhile.
+    /// Whether `slot` still holds `block`. If so, nothing that was loaded from the slot before this
+    /// call belongs to a later block.
     #[inline]
-    pub(crate) fn still(&self, slot: usize, block: u64) -> bool {
-        // SYNC POINT: pairs with the fence after RECYCLING is stored in `RingWriter::open_block`: who has read any of the new block's
-        // bytes sees the changed number here.
+    pub(crate) fn is_current(&self, slot: usize, block: u64) -> bool {
+        // SYNC POINT: pairs with `writer/blocks.rs`::`claim_slot`. A reader that has loaded any
+        // word of a later block finds a changed number below.
         self.map.fence_acquire();
         self.u64(self.geometry.slot(slot) + BH_BLOCK) == block
     }
 
-    /// The slot that holds `block`, by the directory.
+    /// The slot that holds `block`, found in the directory and confirmed by the block's header.
     pub(crate) fn slot_of(&self, block: u64) -> Option<usize> {
         let directory = self.map.words64(DIRECTORY, self.geometry.slots as usize);
         let slot = directory.iter().position(|word| word.get() == block)?;
         (self.block_in(slot) == Some(block)).then_some(slot)
     }
 
-    /// The same where it is the slot behind `slot`, as it is until the ring has passed one over.
+    /// The slot after `slot`, if it holds `block`. It usually does: the writer fills slots in order
+    /// and skips only pinned ones.
     #[inline]
-    pub(crate) fn slot_behind(&self, slot: usize, block: u64) -> Option<usize> {
+    pub(crate) fn next_slot(&self, slot: usize, block: u64) -> Option<usize> {
         let next = Some(slot + 1).filter(|&next| next < self.geometry.slots as usize).unwrap_or(0);
         (self.u64(DIRECTORY + 8 * next) == block && self.block_in(next) == Some(block)).then_some(next)
     }
 
-    /// Rows of a sealed block, or the cursor's where it is the newest.
-    pub(crate) fn committed(&self, slot: usize, block: u64) -> u32 {
+    /// The number of committed rows of `block` in `slot`: the cursor's if it is the newest block,
+    /// otherwise that of its seal.
+    pub(crate) fn committed_rows(&self, slot: usize, block: u64) -> u32 {
         let (newest, rows) = self.cursor();
         match block == newest {
             true => rows,
             false if block > newest => 0,
             false => {
-                // Sealed before the cursor went on to another block.
+                // This load needs no fence of its own. The block was sealed before the cursor named
+                // a later one, so the fence after the cursor's load orders its seal and its rows.
+                // If the slot was recycled since, `is_current` tells the caller.
                 let state = self.u64(self.geometry.slot(slot) + BH_STATE);
                 ((state & STATE_ROWS) as u32).min(self.geometry.rows_per_block)
             }

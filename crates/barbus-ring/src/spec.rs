@@ -1,3 +1,5 @@
+//! [`Spec`]: what a new ring is laid out for, within the limits of the format.
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
@@ -10,11 +12,11 @@ pub enum Price {
     /// 8 bytes.
     #[default]
     Float64,
-    /// 4 bytes; a price is rounded when it is written, in the columns and in the tip.
+    /// 4 bytes. A price is rounded when it is stored, in the columns and in the tip.
     Float32,
 }
 
-/// What a new ring is to be.
+/// The sizes, columns and identity of a new ring.
 #[derive(Debug, Clone)]
 pub struct Spec {
     /// IANA name of the zone that `frame` is shown in.
@@ -25,17 +27,18 @@ pub struct Spec {
     pub optional: Vec<String>,
     /// Blocks in the ring, 2 to 65,536.
     pub blocks: u32,
-    /// Rows of a block, a multiple of 64, at most 1,048,576.
+    /// Rows of a block: a multiple of 64, from 64 to 1,048,576.
     pub rows_per_block: u32,
-    /// Symbols that the dictionary has room for, 1 to 1,048,576.
+    /// Capacity of the dictionary, 1 to 1,048,576 symbols.
     pub symbols: u32,
-    /// Bytes of symbol text that the dictionary has room for.
+    /// Capacity of the dictionary, 1 to 268,435,456 bytes of text.
     pub symbol_bytes: u32,
-    /// Rows of the tip, a power of two, 64 to 1,048,576.
+    /// Rows of the tip: a power of two from 64 to 1,048,576.
     pub tip_rows: u32,
-    /// Interval of a bar, milliseconds.
+    /// Interval of a bar, milliseconds, not 0.
     pub interval_ms: u32,
-    /// Names the line of sequence numbers; a random number for a new bus, the old ring's where one is replaced.
+    /// Identifies the line of sequence numbers: a random number for a new bus, the old ring's
+    /// number for a ring that replaces one.
     pub lineage: u64,
     /// Sequence number of the first row.
     pub first_seq: u64,
@@ -63,41 +66,46 @@ impl Default for Spec {
 }
 
 impl Spec {
+    /// Checks every number against its limits.
     pub(crate) fn check(&self) -> Result<(), RingError> {
         let wrong = |what: String| Err(RingError::Spec { what });
         if self.optional.len() > MAX_OPTIONAL {
-            return wrong(format!("{} optional columns, at most {MAX_OPTIONAL}", self.optional.len()));
+            return wrong(format!("{} optional columns: at most {MAX_OPTIONAL}", self.optional.len()));
         }
         if !(2..=65_536).contains(&self.blocks) {
-            return wrong(format!("{} blocks, must be 2 to 65536", self.blocks));
+            return wrong(format!("{} blocks: must be 2 to 65536", self.blocks));
         }
         if self.rows_per_block == 0 || !self.rows_per_block.is_multiple_of(64) || self.rows_per_block > 1 << 20 {
-            return wrong(format!("{} rows a block, must be a multiple of 64 up to 1048576", self.rows_per_block));
+            return wrong(format!("{} rows a block: must be a multiple of 64 from 64 to 1048576", self.rows_per_block));
         }
         if !(1..=1 << 20).contains(&self.symbols) || self.symbol_bytes == 0 || self.symbol_bytes > 1 << 28 {
-            return wrong(format!("{} symbols in {} bytes, at most 1048576", self.symbols, self.symbol_bytes));
+            return wrong(format!(
+                "{} symbols in {} bytes: must be 1 to 1048576 in 1 to 268435456",
+                self.symbols, self.symbol_bytes
+            ));
         }
         if !self.tip_rows.is_power_of_two() || !(64..=1 << 20).contains(&self.tip_rows) {
-            return wrong(format!("{} rows in the tip, must be a power of two from 64 to 1048576", self.tip_rows));
+            return wrong(format!("{} rows in the tip: must be a power of two from 64 to 1048576", self.tip_rows));
         }
         if self.interval_ms == 0 {
-            return wrong("an interval of 0 ms".into());
+            return wrong("an interval of 0 ms: must be at least 1".into());
         }
-        // Far below where a stamp's mark is: no ring will ever get there.
+        // Half of `SEQ_LIMIT`: no ring ever writes that many rows.
         if self.first_seq >= 1 << 62 {
-            return wrong(format!("{} as the first sequence number, must be below 2^62", self.first_seq));
+            return wrong(format!("first sequence number {}: must be below 2^62", self.first_seq));
         }
         Ok(())
     }
 
-    /// As many blocks as fit into a file of about `bytes`, at least 4.
+    /// The same with as many blocks as fit into a file of about `bytes`, at least 4.
     pub fn with_file_bytes(mut self, bytes: u64) -> Self {
         let slot = crate::Geometry::compute(&self, 0, 0).slot_bytes as u64;
         self.blocks = (bytes / slot).clamp(4, 65_536) as u32;
         self
     }
 
-    /// The Arrow schema of the ring: `symbol`, `frame`, four prices, `volume`, the optional columns, `seq`, `received`, `revision`.
+    /// The Arrow schema of the ring: `symbol`, `frame`, four prices, `volume`, the optional
+    /// columns, `seq`, `received`, `revision`.
     pub fn schema(&self) -> Schema {
         let price = match self.price {
             Price::Float64 => DataType::Float64,

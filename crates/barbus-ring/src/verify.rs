@@ -1,11 +1,14 @@
+//! Verification of a whole ring: whether its parts agree with each other and with their checksums.
+
 use barbus_shm::{Load, Memory};
 
 use crate::arrow_messages::{Message, slot_message};
 use crate::columns::FIRST_OPTIONAL;
 use crate::layout::*;
+use crate::ring::Header;
 use crate::{Ring, SymbolId};
 
-/// What a look at every part of a ring found.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RingReport {
     /// Blocks that hold rows.
@@ -14,26 +17,36 @@ pub struct RingReport {
     pub rows: u64,
     /// Sealed blocks whose checksum was compared.
     pub checksums: u32,
-    /// One line for everything that is not as it must be.
+    /// One line for each contradiction or damage found.
     pub problems: Vec<String>,
 }
 
-/// Looks at a slot with problems.
-const LOOKS: usize = 3;
+/// How often a slot with problems is checked before they are reported. The writer may have changed
+/// the slot during one check; it does not do so during each of them.
+const MAX_CHECKS: usize = 3;
 
-/// What a look at a slot found.
+/// The result of checking one slot.
 #[derive(Default)]
-struct Look {
+struct SlotReport {
     problems: Vec<String>,
-    /// The block in it: its number, first row, rows and seal.
-    span: Option<(u64, u64, u32, bool)>,
-    /// Checksums that were compared.
+    span: Option<BlockSpan>,
     checksums: u32,
 }
 
+/// The rows of a block. Spans are sorted by block.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct BlockSpan {
+    block: u64,
+    first_seq: u64,
+    rows: u32,
+    sealed: bool,
+}
+
 impl<M: Memory> Ring<M> {
-    /// Checks that the directory, the block headers, the cursor, the dictionary, the sequence numbers and the checksums of sealed
-    /// blocks fit each other. It may run while the bus is written: a block that is reused meanwhile is passed over.
+    /// Checks that the directory, the block headers, the cursor, the dictionary, the sequence
+    /// numbers and the checksums of sealed blocks agree.
+    ///
+    /// The writer may run meanwhile. A block that it recycles during the check is skipped.
     pub fn verify(&self) -> RingReport {
         let mut report = RingReport::default();
         let symbols = self.symbol_count();
@@ -45,105 +58,113 @@ impl<M: Memory> Ring<M> {
         let message = slot_message(&self.geometry);
         let mut spans = Vec::new();
         for slot in 0..self.geometry.slots as usize {
-            let mut looked = self.look_at(slot, &message);
-            // The writer may have been in the middle of something, as it is not again and again.
-            for _ in 1..LOOKS {
-                if looked.problems.is_empty() {
+            let mut checked = self.check_slot(slot, &message);
+            for _ in 1..MAX_CHECKS {
+                if checked.problems.is_empty() {
                     break;
                 }
                 std::thread::yield_now();
-                looked = self.look_at(slot, &message);
+                checked = self.check_slot(slot, &message);
             }
-            report.problems.append(&mut looked.problems);
-            report.checksums += looked.checksums;
-            if let Some(span) = looked.span {
+            report.problems.append(&mut checked.problems);
+            report.checksums += checked.checksums;
+            if let Some(span) = checked.span {
                 report.blocks += 1;
-                report.rows += u64::from(span.2);
+                report.rows += u64::from(span.rows);
                 spans.push(span);
             }
         }
-        spans.sort_unstable();
-        for pair in spans.windows(2) {
-            let [(block, first, rows, sealed), (next, next_first, ..)] = pair else { continue };
-            if next.wrapping_sub(*block) == 1 && *sealed && next_first.wrapping_sub(*first) != u64::from(*rows) {
-                report
-                    .problems
-                    .push(format!("block {next} begins at {next_first}, block {block} has {rows} rows from {first}"));
-            }
-        }
+        report.problems.append(&mut gaps(spans));
         report
     }
 
-    fn look_at(&self, slot: usize, message: &Message) -> Look {
+    fn check_slot(&self, slot: usize, message: &Message) -> SlotReport {
         let (newest, _) = self.cursor();
-        let Some(header) = self.header(slot) else {
-            let named = self.u64(DIRECTORY + 8 * slot);
-            let unused = self.u64(self.geometry.slot(slot) + BH_BLOCK) == 0 && named != 0;
-            let problem = || format!("block {named} in slot {slot}: its header says that the slot is unused");
-            return Look { problems: unused.then(problem).into_iter().collect(), ..Look::default() };
-        };
-        let mut problems = Vec::new();
-        let named = format!("block {} in slot {slot}", header.block);
-        let rows = self.committed(slot, header.block);
-        if (header.state & STATE_ROWS) > u64::from(self.geometry.rows_per_block) {
-            problems.push(format!("{named}: sealed with more rows than fit"));
-        }
-        // It may have been begun meanwhile.
-        let (now, _) = self.cursor();
-        if header.block > now {
-            problems.push(format!("{named}: newer than the cursor, which is in block {now}"));
-        } else if header.block < newest && !header.sealed() {
-            problems.push(format!("{named}: not sealed, but not the newest"));
-        }
-        if self.map.words64(DIRECTORY + 8 * slot, 1)[0].get() != header.block {
-            problems.push(format!("{named}: the directory names another block"));
-        }
-        let mut copied = Vec::with_capacity(rows as usize);
-        self.copy_rows(slot, 0, rows, &mut copied);
-        if let Some(row) =
-            (0u64..).zip(&copied).find(|(i, row)| row.seq != header.first_seq.wrapping_add(*i)).map(|(i, _)| i)
-        {
-            problems.push(format!("{named}: row {row} does not have its sequence number"));
-        }
-        let symbols = self.symbol_count();
-        if let Some(row) = copied.iter().position(|row| row.symbol.0 >= symbols) {
-            problems.push(format!("{named}: row {row} has a symbol that is not in the dictionary"));
-        }
-        let crc = self.u64(self.geometry.slot(slot) + BH_CRC);
-        let header_crc = self.u64(self.geometry.slot(slot) + BH_HEADER_CRC);
-        let mut checksums = 0;
-        if header.sealed() && crc != 0 {
-            checksums = 1;
-            if crc != CRC_VALID | u64::from(self.block_crc(slot, rows)) {
-                problems.push(format!("{named}: its {rows} rows do not fit their checksum"));
-            }
-            // The header's is stored a moment later.
-            if header_crc != 0 && header_crc != CRC_VALID | u64::from(self.header_crc(slot)) {
-                problems.push(format!("{named}: its header does not fit its checksum"));
-            }
-        }
-        // It may have been sealed meanwhile.
-        let open = self.u64(self.geometry.slot(slot) + BH_STATE) & STATE_SEALED == 0;
-        if open && (crc != 0 || header_crc != 0) {
-            problems.push(format!("{named}: it has a checksum, but is not sealed"));
-        }
+        let Some(header) = self.header(slot) else { return self.check_empty_slot(slot) };
+        let rows = self.committed_rows(slot, header.block);
+        let mut found = Vec::new();
+        self.check_header(slot, &header, newest, &mut found);
+        self.check_rows(slot, &header, rows, &mut found);
+        let checksums = self.check_checksums(slot, &header, rows, &mut found);
         if self.u64(self.geometry.slot(slot) + BH_PERSISTED) > 1 {
-            problems.push(format!("{named}: its mark of being archived is neither 0 nor 1"));
+            found.push("its `persisted` is neither 0 nor 1".to_owned());
         }
         if header.sealed()
             && let Some(byte) = self.first_wrong_byte(slot, message, rows)
         {
-            problems.push(format!("{named}: byte {byte} of its metadata is not what it must be"));
+            found.push(format!("byte {byte} of its metadata is wrong"));
         }
-        if !self.still(slot, header.block) {
-            return Look::default();
+        if !self.is_current(slot, header.block) {
+            return SlotReport::default();
         }
-        let span = Some((header.block, header.first_seq, rows, header.sealed()));
-        Look { problems, span, checksums }
+        let name = format!("block {} in slot {slot}", header.block);
+        let problems = found.into_iter().map(|what| format!("{name}: {what}")).collect();
+        let span = BlockSpan { block: header.block, first_seq: header.first_seq, rows, sealed: header.sealed() };
+        SlotReport { problems, span: Some(span), checksums }
     }
 
-    /// The first byte of a sealed block's page of metadata that differs: the Arrow message with the lengths of its rows, and zeros; the header's
-    /// words have checks of their own.
+    fn check_empty_slot(&self, slot: usize) -> SlotReport {
+        let listed = self.u64(DIRECTORY + 8 * slot);
+        let unused = self.u64(self.geometry.slot(slot) + BH_BLOCK) == 0 && listed != 0;
+        let problem = || format!("block {listed} in slot {slot}: its header says that the slot is unused");
+        SlotReport { problems: unused.then(problem).into_iter().collect(), ..SlotReport::default() }
+    }
+
+    /// `newest` is the cursor's block, loaded before the header.
+    fn check_header(&self, slot: usize, header: &Header, newest: u64, found: &mut Vec<String>) {
+        if (header.state & STATE_ROWS) > u64::from(self.geometry.rows_per_block) {
+            found.push("sealed with more rows than a slot holds".to_owned());
+        }
+        // The writer may have opened the block after `newest` was loaded.
+        let (newest_now, _) = self.cursor();
+        if header.block > newest_now {
+            found.push(format!("newer than the cursor, which is in block {newest_now}"));
+        } else if header.block < newest && !header.sealed() {
+            found.push("not sealed, but not the newest".to_owned());
+        }
+        if self.u64(DIRECTORY + 8 * slot) != header.block {
+            found.push("the directory lists another block".to_owned());
+        }
+    }
+
+    fn check_rows(&self, slot: usize, header: &Header, rows: u32, found: &mut Vec<String>) {
+        let mut copied = Vec::with_capacity(rows as usize);
+        self.copy_rows(slot, 0, rows, &mut copied);
+        let mut numbered = (0u64..).zip(&copied);
+        if let Some((row, _)) = numbered.find(|(i, row)| row.seq != header.first_seq.wrapping_add(*i)) {
+            found.push(format!("row {row} has a wrong sequence number"));
+        }
+        let symbols = self.symbol_count();
+        if let Some(row) = copied.iter().position(|row| row.symbol.0 >= symbols) {
+            found.push(format!("row {row} has a symbol that is not in the dictionary"));
+        }
+    }
+
+    /// Returns the number of blocks whose checksum was compared, 0 or 1.
+    fn check_checksums(&self, slot: usize, header: &Header, rows: u32, found: &mut Vec<String>) -> u32 {
+        let at = self.geometry.slot(slot);
+        let (crc, header_crc) = (self.u64(at + BH_CRC), self.u64(at + BH_HEADER_CRC));
+        let mut compared = 0;
+        if header.sealed() && crc != 0 {
+            compared = 1;
+            if crc != CRC_VALID | u64::from(self.block_crc(slot, rows)) {
+                found.push(format!("its {rows} rows do not match their checksum"));
+            }
+            // The header's checksum is stored a moment after that of the rows.
+            if header_crc != 0 && header_crc != CRC_VALID | u64::from(self.header_crc(slot)) {
+                found.push("its header does not match its checksum".to_owned());
+            }
+        }
+        // The block may have been sealed after the header was read: load the state again.
+        let open = self.u64(at + BH_STATE) & STATE_SEALED == 0;
+        if open && (crc != 0 || header_crc != 0) {
+            found.push("it has a checksum, but is not sealed".to_owned());
+        }
+        compared
+    }
+
+    /// The first wrong byte in the metadata page of a sealed block: the Arrow message with the
+    /// lengths of its rows, then zeros. The header's fields are checked elsewhere.
     fn first_wrong_byte(&self, slot: usize, message: &Message, rows: u32) -> Option<usize> {
         let mut page = [0u8; SLOT_BODY];
         page[..message.bytes.len()].copy_from_slice(&message.bytes);
@@ -156,11 +177,27 @@ impl<M: Memory> Ring<M> {
         }
         set(message.length, rows.into());
         let found = self.map.words8(self.geometry.slot(slot), SLOT_BODY);
-        // The marks in the header change while this looks.
-        let changing = |at: usize| {
+        let in_header = |at: usize| {
             let mut fields = FIELDS.iter().filter(|field| field.part == "block header");
             fields.any(|field| (field.offset..field.offset + field.bytes).contains(&at))
         };
-        (0..SLOT_BODY).find(|&at| found[at].get() != page[at] && !changing(at))
+        (0..SLOT_BODY).find(|&at| found[at].get() != page[at] && !in_header(at))
     }
+}
+
+/// Where a block does not begin at the row after the last one of the block before it.
+fn gaps(mut spans: Vec<BlockSpan>) -> Vec<String> {
+    spans.sort_unstable();
+    let mut problems = Vec::new();
+    for pair in spans.windows(2) {
+        let [before, next] = pair else { continue };
+        let adjacent = next.block.wrapping_sub(before.block) == 1 && before.sealed;
+        if adjacent && next.first_seq.wrapping_sub(before.first_seq) != u64::from(before.rows) {
+            problems.push(format!(
+                "block {} begins at {}, but block {} has {} rows from {}",
+                next.block, next.first_seq, before.block, before.rows, before.first_seq
+            ));
+        }
+    }
+    problems
 }

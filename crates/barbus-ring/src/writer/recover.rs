@@ -1,150 +1,174 @@
-//! Taking a ring over: what the last writer left is checked, completed or cut off.
+//! Taking over a ring: what the last writer has left is checked, completed or rolled back.
 
 use std::path::Path;
 
 use barbus_shm::{Load, Store, WriterMemory, boot_id};
 
+use super::{OpenBlock, Recovery, RingWriter};
 use crate::layout::*;
-use crate::tip::Tip;
-use crate::writer::Open;
-use crate::{MAX_OPTIONAL, RingError, RingWriter, Row};
-
-/// What was found when a ring was opened for writing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// Rows that were stamped in the tip and had to be completed in the columns.
-    pub completed_rows: u64,
-    /// True when the last writer ran in another boot: the durable cursor was gone back to.
-    pub other_boot: bool,
-    /// Rows behind the durable cursor that were dropped, as far as the cursor or the tip that came to the disk tell of them.
-    pub dropped_rows: u64,
-    /// Lowest and highest frame (end of bar, UTC ms) of those dropped rows that could still be read in the tip.
-    pub dropped_frames_ms: Option<(i64, i64)>,
-    /// Blocks that were dropped because their rows do not fit their checksum: another boot's writer had begun to use their slots again,
-    /// and not all of that came to the disk. They were archived.
-    pub torn_blocks: u32,
-}
+use crate::tip::TipRead;
+use crate::{MAX_OPTIONAL, RingError, Row};
 
 impl<M: WriterMemory> RingWriter<M> {
-    /// In the same boot the cursor and the tip are the truth. In another only what was synced is: the durable cursor.
-    pub(crate) fn recover(&mut self, path: &Path) -> Result<Recovery, RingError> {
+    /// Restores the writer's state from the file.
+    ///
+    /// In the boot of the last writer, the cursor and the tip are right: the page cache has every
+    /// store. In another boot only what was synced is certain: the ring is rolled back to its
+    /// durable cursor.
+    pub(super) fn recover(&mut self, path: &Path) -> Result<Recovery, RingError> {
         let corrupt = |what: String| RingError::Corrupt { path: path.to_owned(), what };
-        let map = &self.ring.map;
-        let set = |offset: usize, value: u64| map.words64(offset, 1)[0].set(value);
-        let mut recovery = Recovery::default();
-
         let boot = boot_id();
-        let [low, high] = [0, 8].map(|i| u64::from_le_bytes(boot[i..i + 8].try_into().expect("8 bytes")));
+        let boot = [0, 8].map(|i| u64::from_le_bytes(boot[i..i + 8].try_into().expect("8 bytes")));
         let epoch = self.ring.u64(SB_WRITER_EPOCH);
-        let mut cursor = self.ring.u64(SB_CURSOR);
-        let mut symbols = self.ring.u32(SB_SYMBOL_COUNT);
-        recovery.other_boot = epoch != 0 && (self.ring.u64(SB_BOOT_ID), self.ring.u64(SB_BOOT_ID + 8)) != (low, high);
+        let mut recovery = Recovery {
+            other_boot: epoch != 0 && [SB_BOOT_ID, SB_BOOT_ID + 8].map(|word| self.ring.u64(word)) != boot,
+            ..Recovery::default()
+        };
         if recovery.other_boot {
-            let durable = self.ring.u64(SB_DURABLE_CURSOR);
-            let seq_at = |cursor: u64| {
-                let slot = self.ring.slot_of(cursor >> 32)?;
-                Some(self.ring.header(slot)?.first_seq.wrapping_add((cursor as u32).into()))
-            };
-            let kept = seq_at(durable).unwrap_or(self.ring.geometry.first_seq);
-            let mut seen = seq_at(cursor).unwrap_or(kept);
-            for row in self.ring.tip_from(kept) {
-                seen = seen.max(row.seq + 1);
-                let (low, high) = recovery.dropped_frames_ms.unwrap_or((row.frame_ms, row.frame_ms));
-                recovery.dropped_frames_ms = Some((low.min(row.frame_ms), high.max(row.frame_ms)));
-            }
-            recovery.dropped_rows = seen.saturating_sub(kept);
-            cursor = durable;
-            symbols = self.ring.u32(SB_DURABLE_SYMBOLS);
-            set(SB_CURSOR, cursor);
-            set(SB_DURABLE_BEFORE, durable);
+            self.roll_back_cursor(&mut recovery);
         }
-        // Nobody is in the middle of a sync.
-        set(SB_DURABLE_NEXT, 0);
+        // No sync is under way.
+        self.set(SB_DURABLE_NEXT, 0);
+
+        let cursor = self.ring.u64(SB_CURSOR);
         let (block, rows) = (cursor >> 32, cursor as u32);
         if rows > self.ring.geometry.rows_per_block {
             return Err(corrupt(format!("the cursor counts {rows} rows in block {block}")));
         }
-        if symbols > self.ring.geometry.symbols {
-            return Err(corrupt(format!(
-                "{symbols} symbols, the dictionary has room for {}",
-                self.ring.geometry.symbols
-            )));
+        let symbols = self.ring.u32(if recovery.other_boot { SB_DURABLE_SYMBOLS } else { SB_SYMBOL_COUNT });
+        let capacity = self.ring.geometry.symbols;
+        if symbols > capacity {
+            return Err(corrupt(format!("{symbols} symbols in a dictionary of at most {capacity}")));
         }
 
-        // Slots that were being prepared, or opened but never named by the cursor, are free again.
-        for slot in 0..self.ring.geometry.slots as usize {
-            let at = self.ring.geometry.slot(slot);
-            let found = self.ring.u64(at + BH_BLOCK);
-            let torn = recovery.other_boot && found != RECYCLING && found < block && !self.ring.checksum_fits(slot);
-            recovery.torn_blocks += u32::from(torn);
-            if found == RECYCLING || found > block || torn {
-                self.patch(slot, 0, [0; MAX_OPTIONAL]);
-                set(at + BH_BLOCK, 0);
-                set(DIRECTORY + 8 * slot, 0);
-            } else {
-                set(DIRECTORY + 8 * slot, found);
-            }
-        }
-
+        recovery.torn_blocks = self.clear_unnamed_slots(block, recovery.other_boot);
         self.newest = block;
         self.next_seq = self.ring.geometry.first_seq;
         if block > 0 {
-            let slot = self.ring.slot_of(block).ok_or_else(|| corrupt(format!("block {block} is in no slot")))?;
-            let at = self.ring.geometry.slot(slot);
-            let header = self.ring.header(slot).ok_or_else(|| corrupt(format!("block {block} has no header")))?;
-            let mut open = Open { block, slot, rows };
-            let mut sealed = header.sealed();
-            if recovery.other_boot && sealed && (header.state & STATE_ROWS) as u32 != rows {
-                // Sealed after the durable cursor: the rows behind it are gone, and with them the seal.
-                set(at + BH_STATE, 0);
-                set(at + BH_CRC, 0);
-                set(at + BH_PERSISTED, 0);
-                set(at + BH_HEADER_CRC, 0);
-                sealed = false;
-            }
-            self.next_seq = header.first_seq.wrapping_add(rows.into());
-            if self.next_seq >= SEQ_LIMIT - (1 << 32) || self.next_seq < self.ring.geometry.first_seq {
-                return Err(corrupt(format!("block {block} begins with row {}", header.first_seq)));
-            }
-            // In another boot the tip's stamps say nothing about what is on disk.
-            let done = sealed || recovery.other_boot;
-            let mut row = Row::default();
-            while let (false, Tip::Row(position)) = (done, self.ring.tip(self.next_seq, &mut row)) {
-                if position != block << 32 | u64::from(open.rows) || open.rows == self.ring.geometry.rows_per_block {
-                    break;
-                }
-                // The null counts are taken anew by who opens the ring.
-                self.ring.put_columns(slot, open.rows as usize, self.next_seq, 1, &mut [0; MAX_OPTIONAL]);
-                open.rows += 1;
-                self.next_seq += 1;
-                recovery.completed_rows += 1;
-                map.words64(SB_CURSOR, 1)[0].set_release(block << 32 | u64::from(open.rows));
-            }
-            let last = sealed && header.last_of_day();
-            self.day = (header.day != NO_DAY && !last).then_some(header.day);
-            self.open = (!sealed).then_some(open);
+            self.reopen_block(block, rows, &mut recovery).map_err(corrupt)?;
         }
-
         if recovery.other_boot {
             self.ring.clear_tip(self.next_seq);
         }
+        self.restore_dictionary(symbols).map_err(corrupt)?;
 
-        self.symbols = symbols;
-        map.words32(SB_SYMBOL_COUNT, 1)[0].set(symbols);
-        self.text_bytes = map.words32(self.ring.geometry.dictionary_offsets + 4 * symbols as usize, 1)[0].get();
-        if self.text_bytes > self.ring.geometry.symbol_bytes {
-            return Err(corrupt("the dictionary's text leaves its room".into()));
-        }
-
-        set(SB_BOOT_ID, low);
-        set(SB_BOOT_ID + 8, high);
-        map.words32(SB_WRITER_PID, 1)[0].set(std::process::id());
-        set(SB_WRITER_EPOCH, epoch.wrapping_add(1));
+        self.set(SB_BOOT_ID, boot[0]);
+        self.set(SB_BOOT_ID + 8, boot[1]);
+        self.ring.map.words32(SB_WRITER_PID, 1)[0].set(std::process::id());
+        self.set(SB_WRITER_EPOCH, epoch.wrapping_add(1));
         if epoch == 0 || recovery.other_boot {
-            // Before the first row: neither a superblock that says that nobody ever wrote here, nor what another boot left behind the
-            // durable cursor may be found on the disk beside rows of this one.
-            map.sync()?;
+            // Rows of this writer must not reach the disk before this superblock: one that says
+            // that no writer has been here, or that still names rows behind the durable cursor,
+            // would be wrong.
+            self.ring.map.sync()?;
         }
         Ok(recovery)
+    }
+
+    fn set(&self, offset: usize, value: u64) {
+        self.ring.map.words64(offset, 1)[0].set(value);
+    }
+
+    /// Moves the cursor back to the durable cursor and counts the rows that are dropped by it.
+    fn roll_back_cursor(&self, recovery: &mut Recovery) {
+        let durable = self.ring.u64(SB_DURABLE_CURSOR);
+        let seq_at = |cursor: u64| {
+            let slot = self.ring.slot_of(cursor >> 32)?;
+            Some(self.ring.header(slot)?.first_seq.wrapping_add((cursor as u32).into()))
+        };
+        let kept = seq_at(durable).unwrap_or(self.ring.geometry.first_seq);
+        let mut end = seq_at(self.ring.u64(SB_CURSOR)).unwrap_or(kept);
+        for row in self.ring.tip_rows_from(kept) {
+            end = end.max(row.seq + 1);
+            let (low, high) = recovery.dropped_frames_ms.unwrap_or((row.frame_ms, row.frame_ms));
+            recovery.dropped_frames_ms = Some((low.min(row.frame_ms), high.max(row.frame_ms)));
+        }
+        recovery.dropped_rows = end.saturating_sub(kept);
+        self.set(SB_CURSOR, durable);
+        self.set(SB_DURABLE_BEFORE, durable);
+    }
+
+    /// Frees the slots that were being recycled, or opened but never named by the cursor, and after
+    /// a reboot those whose rows do not match their checksum. Returns the number of the latter.
+    ///
+    /// The directory is stored again from the headers.
+    fn clear_unnamed_slots(&self, newest: u64, other_boot: bool) -> u32 {
+        let mut torn_blocks = 0;
+        for slot in 0..self.ring.geometry.slots as usize {
+            let at = self.ring.geometry.slot(slot);
+            let block = self.ring.u64(at + BH_BLOCK);
+            let torn = other_boot && block != RECYCLING && block < newest && !self.ring.matches_checksum(slot);
+            torn_blocks += u32::from(torn);
+            if block == RECYCLING || block > newest || torn {
+                self.patch_lengths(slot, 0, [0; MAX_OPTIONAL]);
+                self.set(at + BH_BLOCK, 0);
+                self.set(DIRECTORY + 8 * slot, 0);
+            } else {
+                self.set(DIRECTORY + 8 * slot, block);
+            }
+        }
+        torn_blocks
+    }
+
+    /// Restores the writer's state from the newest block, of which the cursor counts `rows` rows.
+    fn reopen_block(&mut self, block: u64, rows: u32, recovery: &mut Recovery) -> Result<(), String> {
+        let slot = self.ring.slot_of(block).ok_or_else(|| format!("block {block} is in no slot"))?;
+        let header = self.ring.header(slot).ok_or_else(|| format!("block {block} has no header"))?;
+        let mut sealed = header.sealed();
+        if recovery.other_boot && sealed && (header.state & STATE_ROWS) as u32 != rows {
+            // The seal came after the durable cursor: the rows behind that are gone, and the seal
+            // with them.
+            let at = self.ring.geometry.slot(slot);
+            for word in [BH_STATE, BH_CRC, BH_PERSISTED, BH_HEADER_CRC] {
+                self.set(at + word, 0);
+            }
+            sealed = false;
+        }
+        self.next_seq = header.first_seq.wrapping_add(rows.into());
+        if self.next_seq >= SEQ_LIMIT - (1 << 32) || self.next_seq < self.ring.geometry.first_seq {
+            return Err(format!("block {block} begins with row {}", header.first_seq));
+        }
+        let mut open = OpenBlock { block, slot, rows };
+        // After a reboot the stamps of the tip say nothing about what is on disk.
+        if !sealed && !recovery.other_boot {
+            recovery.completed_rows = self.complete_from_tip(&mut open);
+        }
+        let closed = sealed && header.last_of_day();
+        self.day = (header.day != NO_DAY && !closed).then_some(header.day);
+        self.open = (!sealed).then_some(open);
+        Ok(())
+    }
+
+    /// Stores the columns of the rows that the last writer has published in the tip only. Readers
+    /// may have seen them. Returns their number.
+    fn complete_from_tip(&mut self, open: &mut OpenBlock) -> u64 {
+        let mut completed = 0;
+        let mut row = Row::default();
+        while let TipRead::Row(position) = self.ring.read_tip(self.next_seq, &mut row) {
+            let expected = open.block << 32 | u64::from(open.rows);
+            if position != expected || open.rows == self.ring.geometry.rows_per_block {
+                break;
+            }
+            // These null counts are not used: `from_map` counts the nulls of the whole block.
+            self.ring.store_columns(open.slot, open.rows as usize, self.next_seq, 1, &mut [0; MAX_OPTIONAL]);
+            open.rows += 1;
+            self.next_seq += 1;
+            completed += 1;
+            // SYNC POINT: pairs with `ring.rs`::`cursor`. A reader that finds this cursor also
+            // finds the columns of every row that it counts.
+            self.ring.map.words64(SB_CURSOR, 1)[0].set_release(open.block << 32 | u64::from(open.rows));
+        }
+        completed
+    }
+
+    fn restore_dictionary(&mut self, symbols: u32) -> Result<(), String> {
+        let (map, geometry) = (&self.ring.map, &self.ring.geometry);
+        self.symbols = symbols;
+        map.words32(SB_SYMBOL_COUNT, 1)[0].set(symbols);
+        self.text_bytes = map.words32(geometry.dictionary_offsets + 4 * symbols as usize, 1)[0].get();
+        if self.text_bytes > geometry.symbol_bytes {
+            return Err("the dictionary's text is longer than its space".into());
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,140 @@
+//! Blocks: opening one in a free slot, and sealing it.
+
+use barbus_shm::{Store, WriterMemory};
+
+use super::{OpenBlock, RingWriter};
+use crate::layout::*;
+use crate::{MAX_OPTIONAL, RingFull};
+
+impl<M: WriterMemory> RingWriter<M> {
+    /// Whether the next row needs another block.
+    #[inline]
+    pub fn block_is_full(&self) -> bool {
+        self.open.is_none_or(|open| open.rows == self.ring.geometry.rows_per_block)
+    }
+
+    /// Seals the open block: it gets no more rows and can be archived.
+    pub fn seal_block(&mut self) {
+        self.seal(0);
+    }
+
+    /// Seals the open block if it is full.
+    pub fn seal_full_block(&mut self) {
+        if self.block_is_full() {
+            self.seal(0);
+        }
+    }
+
+    /// Seals the open block, if there is one, with `flags` in its state.
+    pub(super) fn seal(&mut self, flags: u64) {
+        let Some(open) = self.open else { return };
+        self.write_back();
+        let state = STATE_SEALED | flags | u64::from(open.rows);
+        // SYNC POINT: pairs with `reader.rs`::`copy_committed`. A reader that finds the seal also
+        // finds every row. The release fence is that of `write_back`, which ran after the last row.
+        self.ring.map.words64(self.ring.geometry.slot(open.slot) + BH_STATE, 1)[0].set(state);
+        self.open = None;
+    }
+
+    /// Seals the open block and opens the next one in a free slot.
+    #[cold]
+    pub(super) fn open_block(&mut self) -> Result<OpenBlock, RingFull> {
+        let slot = self.claim_slot()?;
+        self.seal(0);
+        let block = self.newest + 1;
+        let at = self.ring.geometry.slot(slot);
+        let map = &self.ring.map;
+        let set = |offset: usize, value: u64| map.words64(at + offset, 1)[0].set(value);
+        let directory = &map.words64(DIRECTORY + 8 * slot, 1)[0];
+        directory.set(0);
+        self.patch_lengths(slot, 0, [0; MAX_OPTIONAL]);
+        set(BH_STATE, 0);
+        set(BH_CRC, 0);
+        set(BH_HEADER_CRC, 0);
+        set(BH_PERSISTED, 0);
+        set(BH_FIRST_SEQ, self.next_seq);
+        set(BH_DAY, self.day.unwrap_or(NO_DAY) as u64);
+        // SYNC POINT: pairs with `ring.rs`::`block_in`. A reader that finds this number also finds
+        // the header words above.
+        map.words64(at + BH_BLOCK, 1)[0].set_release(block);
+        directory.set(block);
+        // SYNC POINT: pairs with `ring.rs`::`cursor`. A reader that finds this cursor also finds
+        // the seal of the block before.
+        map.words64(SB_CURSOR, 1)[0].set_release(block << 32);
+        // One system call for all pages of the slot; otherwise each page faults while its rows
+        // arrive.
+        map.prefault(at, self.ring.geometry.slot_bytes);
+        self.newest = block;
+        self.null_counts = [0; MAX_OPTIONAL];
+        self.column_rows = 0;
+        self.arrow_rows = 0;
+        let open = OpenBlock { block, slot, rows: 0 };
+        self.open = Some(open);
+        Ok(open)
+    }
+
+    /// Claims a slot for the next block and marks it as RECYCLING: a slot that was never used,
+    /// otherwise the one with the oldest block that is archived, not kept and not pinned.
+    fn claim_slot(&mut self) -> Result<usize, RingFull> {
+        let map = &self.ring.map;
+        let recycle = |slot: usize| {
+            map.words64(self.ring.geometry.slot(slot) + BH_BLOCK, 1)[0].set(RECYCLING);
+            // SYNC POINT: pairs with `ring.rs`::`is_current`. A reader that has loaded any word of
+            // the new block also finds the mark, or the new number.
+            map.fence_release();
+        };
+        let kept = self.kept_blocks();
+        let mut pinned = 0;
+        let found = self.slots.iter().position(|&(block, slot)| {
+            let at = self.ring.geometry.slot(slot);
+            if block == 0 {
+                recycle(slot);
+                return true;
+            }
+            if self.ring.u64(at + BH_PERSISTED) != 1 || kept.contains(&block) {
+                return false;
+            }
+            // SYNC POINT: pairs with `maintenance.rs`::`mark_persisted`. The rows were read for the
+            // archive before they are overwritten. (Loads before a store: loom cannot show it.)
+            map.fence_acquire();
+            let claimed = map.claim(at);
+            if claimed {
+                // SYNC POINT: pairs with `pin.rs`::`pin_slot`, by the slot's lock. A reader that
+                // pins the slot after `unclaim` finds the mark.
+                recycle(slot);
+                map.unclaim(at);
+            } else {
+                pinned += 1;
+            }
+            claimed
+        });
+        let index = found.ok_or(RingFull { blocks: self.ring.geometry.slots, pinned })?;
+        let (_, slot) = self.slots.remove(index).expect("position found it");
+        self.slots.push_back((self.newest + 1, slot));
+        Ok(slot)
+    }
+
+    /// Blocks whose slots are not reused even if they are archived.
+    ///
+    /// The newest is kept because the cursor names it until the next block is open. The others are
+    /// kept because a durable cursor on disk may name them: after a power loss such a block is the
+    /// newest. During a sync that can be any of three.
+    fn kept_blocks(&self) -> [u64; 4] {
+        // SYNC POINT: pairs with `durable.rs`::`announce_sync`. If a sync has loaded the cursor
+        // before it entered the newest block, its announcement is found below.
+        self.ring.map.fence_full();
+        let block = |cursor: usize| self.ring.u64(cursor) >> 32;
+        // A sync moves its cursor from the first of these words to the second and the third, and
+        // always stores it in the next word before it overwrites the one before. Loaded in this
+        // order, no cursor is missed.
+        let next = block(SB_DURABLE_NEXT);
+        // SYNC POINT: pairs with `durable.rs`::`announce_sync`. After the announcement, the loads
+        // below find what the previous sync has stored.
+        self.ring.map.fence_acquire();
+        let durable = block(SB_DURABLE_CURSOR);
+        // SYNC POINT: pairs with `durable.rs`::`sync_announced`. After the durable cursor, the load
+        // below finds the one before it. (As there, no scenario fails without it.)
+        self.ring.map.fence_acquire();
+        [self.newest, next, durable, block(SB_DURABLE_BEFORE)]
+    }
+}

@@ -1,0 +1,69 @@
+//! Replacing a ring by a new file at the same path, for example of another size.
+
+use std::path::Path;
+use std::sync::PoisonError;
+
+use barbus_shm::{Store, WriteMap, WriterMemory};
+
+use super::RingWriter;
+use crate::layout::*;
+use crate::{RingError, Spec, SymbolId};
+
+impl RingWriter {
+    /// Creates another ring at `path`, in the place of this one, and becomes its writer.
+    ///
+    /// Sequence numbers and the open day continue; the symbols keep their ids if they fit. Every
+    /// row of this ring must be archived ([`RingWriter::all_persisted`]): the new ring has none of
+    /// them. Readers first return what they have not read of the old ring, then go on in the new
+    /// one; rows that they have pinned stay. After an error the writer goes on in this ring.
+    pub fn replace(&mut self, path: &Path, spec: &Spec) -> Result<(), RingError> {
+        let spec = Spec { lineage: self.ring.geometry.lineage, first_seq: self.next_seq, ..spec.clone() };
+        let building = crate::create::build(path, &spec)?;
+        let switched = self.build_successor(&building, path).and_then(|new| {
+            // The flag comes before the rename. A writer that dies between the two leaves the old
+            // ring at the path, and the next writer clears the flag. In the other order nobody
+            // could set the flag any more, and readers would stay in the old ring.
+            self.set_superseded(true);
+            crate::create::rename(&building, path)?;
+            Ok(new)
+        });
+        match switched {
+            Ok(new) => {
+                // Readers that sleep on the old ring find the flag.
+                self.wake();
+                *self = new;
+                // The next sync syncs the new file's name before it calls a row durable.
+                self.sync_state.lock().unwrap_or_else(PoisonError::into_inner).unsynced_name = Some(path.to_owned());
+                Ok(())
+            }
+            Err(error) => {
+                self.set_superseded(false);
+                crate::create::remove_unfinished(path);
+                Err(error)
+            }
+        }
+    }
+
+    /// The writer of the ring at `building`, which will be at `path`, with the state of this
+    /// writer.
+    fn build_successor(&self, building: &Path, path: &Path) -> Result<Self, RingError> {
+        let mut new = Self::from_map(WriteMap::open(building)?.renamed(path), path)?;
+        if self.symbols <= new.ring.geometry.symbols && self.text_bytes <= new.ring.geometry.symbol_bytes {
+            for id in 0..self.symbols {
+                let symbol = self.ring.symbol(SymbolId(id)).unwrap_or_default();
+                new.intern(&symbol).expect("the sizes were compared");
+            }
+        }
+        new.day = self.day;
+        Ok(new)
+    }
+}
+
+impl<M: WriterMemory> RingWriter<M> {
+    /// Tells readers that another file takes this one's place, or takes that back.
+    pub(crate) fn set_superseded(&self, superseded: bool) {
+        // SYNC POINT: pairs with `ring.rs`::`superseded`. A reader that finds the flag also finds
+        // every row of this ring.
+        self.ring.map.words64(SB_SUPERSEDED, 1)[0].set_release(superseded.into());
+    }
+}
