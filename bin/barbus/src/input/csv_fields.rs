@@ -25,7 +25,8 @@ impl CsvFields {
         CsvFields { parser, delimiter, text: Vec::new(), spans: Vec::new() }
     }
 
-    /// Splits `line`, which has no line feed; `false` when a quoted field does not end in it.
+    /// Splits `line`, which is not empty and has no line feed; `false` when a quoted field does not
+    /// end in it.
     pub(super) fn split(&mut self, line: &[u8]) -> bool {
         self.spans.clear();
         // A text is never longer than its field; the parser needs room for one more byte.
@@ -106,6 +107,8 @@ impl CsvFields {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The fields of a line; `None` where a quoted field does not end in it.
@@ -147,6 +150,23 @@ mod tests {
             assert!(!fields.split(open.as_bytes()), "{open:?}");
             assert!(fields.split(b"x;\"y\""));
             assert_eq!(texts(&fields), ["x", "y"]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_without_quotes_is_split_at_its_delimiters(line in "[a-c, \\t\\r\\x00\u{e9}]{1,40}") {
+            let expected: Vec<&str> = line.split(',').map(str::trim_ascii).collect();
+            prop_assert_eq!(split(&line).unwrap(), expected);
+        }
+
+        #[test]
+        fn no_line_affects_the_next(line in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'"'), Just(b',')], 0..40)) {
+            let line: Vec<u8> = line.into_iter().filter(|byte| *byte != b'\n').collect();
+            let mut fields = CsvFields::new(b',');
+            fields.split(&line);
+            prop_assert!(fields.split(b"x,\"y\",\"1\"2"));
+            prop_assert_eq!(texts(&fields), ["x", "y", "\"1\"2"]);
         }
     }
 }

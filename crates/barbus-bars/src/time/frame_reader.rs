@@ -60,7 +60,7 @@ impl FrameReader {
         if self.last.0 == text {
             return Ok(self.last.1);
         }
-        if let Some((frame, _)) = self.read_prefix(text.as_bytes()).filter(|(_, length)| *length == text.len()) {
+        if let Some(frame) = self.read_same_date(text.as_bytes()) {
             return Ok(frame);
         }
         let parsed = parse(text);
@@ -72,14 +72,11 @@ impl FrameReader {
         Ok(frame)
     }
 
-    /// The end of the bar whose time `bytes` begin with, and the length of that time in bytes.
-    ///
-    /// `None` where the date is not the one of an earlier text, or is written differently. The
-    /// caller checks what follows: it may belong to the time.
+    /// The end of the bar if `text` has the date of an earlier text, written in the same way.
     #[inline]
-    pub fn read_prefix(&mut self, bytes: &[u8]) -> Option<(i64, usize)> {
-        let (moment, length) = self.date.as_ref()?.moment(bytes)?;
-        Some((self.frame_of(moment)?, length))
+    fn read_same_date(&mut self, text: &[u8]) -> Option<i64> {
+        let (moment, length) = self.date.as_ref()?.moment(text)?;
+        if length == text.len() { self.frame_of(moment) } else { None }
     }
 
     /// The end of the bar of a time that was parsed; `text` makes the text that a fault shows.
