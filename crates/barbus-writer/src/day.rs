@@ -13,8 +13,8 @@ impl Writer {
         self.ring.day().map(date_from_epoch_days)
     }
 
-    /// Prepares for rows of `day`: publishes the staged rows, closes the open day if `day` is a later
-    /// one, and makes the index of `day` the current one.
+    /// Prepares for rows of `day`: publishes the staged rows, closes the open day if `day` is a
+    /// later one, and makes the index of `day` the current one.
     #[cold]
     pub(crate) fn switch_to_day(&mut self, day: i64) -> Result<()> {
         self.publish_staged();

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use barbus_shm::now_ns;
-
 use barbus::internal::Monitor;
+use barbus_shm::now_ns;
 
 /// The interval between two heartbeats.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);

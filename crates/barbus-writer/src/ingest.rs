@@ -105,12 +105,14 @@ impl Writer {
         }
     }
 
-    /// A normalizer of batches for [`Writer::ingest`]: one for each producer, also in another thread.
+    /// A normalizer of batches for [`Writer::ingest`]: one for each producer, also in another
+    /// thread.
     pub fn normalizer(&self) -> BatchNormalizer {
         self.normalizer.clone()
     }
 
-    /// Publishes the rows of a batch from `from` on, as many as the ring has room for. It never waits.
+    /// Publishes the rows of a batch from `from` on, as many as the ring has room for. It never
+    /// waits.
     ///
     /// Every row counted in the acknowledgement is committed or quarantined. If `next` is less than
     /// the number of rows, the ring is full: call again with it after a moment.

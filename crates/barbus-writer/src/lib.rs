@@ -1,15 +1,15 @@
 //! The writer of a barbus bus: it validates and deduplicates bars, appends them to the ring, and
 //! archives closed days.
 //!
-//! [`Writer`] is the entry point. The daemon is a [`Writer`] behind a Unix socket; a feed handler in
-//! Rust can embed one itself. A lock admits one writer to a bus at a time. A program that only reads
-//! needs the crate `barbus` alone.
+//! [`Writer`] is the entry point. The daemon is a [`Writer`] behind a Unix socket; a feed handler
+//! in Rust can embed one itself. A lock admits one writer to a bus at a time. A program that only
+//! reads needs the crate `barbus` alone.
 //!
 //! - An invalid row is quarantined with the reason; it is never dropped and never published.
 //! - A duplicate is ignored. Other values for a known symbol and frame are published as a revision.
 //! - The first bar of a later day closes the open day.
-//! - Three threads run beside the writer: the flusher archives closed days, the syncer puts the ring
-//!   on disk, and the heartbeat shows readers that the writer lives.
+//! - Three threads run beside the writer: the flusher archives closed days, the syncer puts the
+//!   ring on disk, and the heartbeat shows readers that the writer lives.
 //! - The threads log through `tracing`: a failure once, its end, and what they did.
 #![forbid(unsafe_code)]
 

@@ -16,7 +16,7 @@ use crate::counters::Counters;
 use crate::current_ring::CurrentRing;
 use crate::day_state::DayState;
 use crate::dedup::{DedupIndex, load_day};
-use crate::flusher::{Flusher, Job};
+use crate::flusher::{DayArchiver, Flusher, Worker};
 use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
 use crate::quarantine::Quarantine;
@@ -66,8 +66,9 @@ impl Writer {
         if let Some(day) = ring.day() {
             dedup.switch_to(day, || load_day(&mut ring, bus, &mut symbols, day))?;
         }
-        let job = Job::new(ring.maintenance(), archive, settings, volatile.then_some(settings.spill));
-        let flusher = Flusher::start(job, day_state.closed_through.saturating_add(1), spilled);
+        let archiver = DayArchiver::new(ring.maintenance(), archive, settings);
+        let worker = Worker::new(archiver, settings, volatile.then_some(settings.spill));
+        let flusher = Flusher::start(worker, day_state.closed_through.saturating_add(1), spilled);
         let current_ring = CurrentRing::new(ring.maintenance());
         let beating = current_ring.clone();
         Ok(Self {

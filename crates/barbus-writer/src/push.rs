@@ -16,7 +16,8 @@ pub enum Pushed {
     Accepted(u64),
     /// The bus has the same bar already; it was not published again.
     Duplicate,
-    /// Other values for a known symbol and frame, published as a revision with this sequence number.
+    /// Other values for a known symbol and frame, published as a revision with this sequence
+    /// number.
     Revised(u64),
     /// An invalid bar; it is in the quarantine with this reason.
     Quarantined(Fault),
@@ -57,8 +58,8 @@ impl Writer {
         if let Some(fault) = self.fault(row) {
             return self.reject(row, fault);
         }
-        // Rows are staged only while a batch is ingested, so the staging area is empty. The room that
-        // was reserved for a batch may be gone.
+        // Rows are staged only while a batch is ingested, so the staging area is empty. The room
+        // that was reserved for a batch may be gone.
         self.staging.set_room(0);
         while self.staging.day() != Some(self.trading_days.day(row.frame_ms)) || self.ring.block_is_full() {
             if !self.reserve_row(row.frame_ms)? {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use barbus::internal::{Backoff, Monitor};
+
 use crate::failure::{Failure, FailureLog};
 use crate::heartbeat::HEARTBEAT;
-use barbus::internal::Backoff;
-use barbus::internal::Monitor;
 
 /// Pauses after a failed sync that a thread waits for.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

@@ -48,8 +48,8 @@ use crate::trading_day::TradingDayCache;
 /// ```
 #[derive(Debug)]
 pub struct Writer {
-    // Fields are dropped in this order. The flusher and the syncer end before the heartbeat, because
-    // their last work may take long; all threads end before the lock is released.
+    // Fields are dropped in this order. The flusher and the syncer end before the heartbeat,
+    // because their last work may take long; all threads end before the lock is released.
     pub(crate) flusher: Flusher,
     pub(crate) syncer: Syncer,
     pub(crate) _heartbeat: Heartbeat,

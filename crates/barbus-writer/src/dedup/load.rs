@@ -52,7 +52,8 @@ pub(crate) fn load_day(ring: &mut RingWriter, bus: &Bus, symbols: &mut SymbolIds
     Ok(DayIndex::loading(last_ms, move || source.load_into(index)))
 }
 
-/// Inserts the archived bars of `day`. Returns the sequence number below which the file is complete.
+/// Inserts the archived bars of `day`. Returns the sequence number below which the file is
+/// complete.
 fn load_archive(index: &mut DayIndex, ring: &mut RingWriter, bus: &Bus, symbols: &mut SymbolIds, day: i64) -> u64 {
     let schema = &bus.settings().schema;
     let archive = Archive::open_existing(bus.archive(), schema.clone(), bus.settings().calendar.name());

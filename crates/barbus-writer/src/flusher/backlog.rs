@@ -127,8 +127,8 @@ impl Backlog {
         }
     }
 
-    /// The days with rows that are not archived. Days before `closed_before` are closed; days before
-    /// `flushed_before` were closed at the last flush.
+    /// The days with rows that are not archived. Days before `closed_before` are closed; days
+    /// before `flushed_before` were closed at the last flush.
     pub(crate) fn days(&self, closed_before: i64, flushed_before: i64) -> Days {
         let mut days = Days::default();
         for day in self.waiting() {
@@ -157,8 +157,8 @@ impl Backlog {
         block.ranges.last().map(|range| range.day)
     }
 
-    /// Computes missing checksums of sealed blocks, `limit` at most. From then on `verify` detects a
-    /// flipped bit in them, also while they wait for the close of their day.
+    /// Computes missing checksums of sealed blocks, `limit` at most. From then on `verify` detects
+    /// a flipped bit in them, also while they wait for the close of their day.
     pub(crate) fn checksum(&mut self, maintenance: &RingMaintenance, limit: usize) {
         let missing = self.blocks.iter_mut().filter(|(_, block)| block.sealed && !block.checksummed);
         for (&number, block) in missing.take(limit) {

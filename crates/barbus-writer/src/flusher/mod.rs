@@ -3,8 +3,8 @@
 //! It assigns every row of the ring to its trading day.
 //! - A closed day is archived as soon as it closes.
 //! - Late bars of a closed day are gathered for `archive.late`; then the day's file is rewritten.
-//! - The rows of an open day are spilled to a part when the ring has no free block. If the ring does
-//!   not survive a reboot, they are also spilled at an interval.
+//! - The rows of an open day are spilled to a part when the ring has no free block. If the ring
+//!   does not survive a reboot, they are also spilled at an interval.
 //!
 //! A failure is shown and retried with back-off; the ring keeps the rows meanwhile.
 
@@ -13,22 +13,24 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use barbus::internal::Monitor;
 use barbus::{Error, Result};
 use barbus_bars::date_from_epoch_days;
 use barbus_ring::RingMaintenance;
 
 use crate::failure::{Failure, FailureLog};
-use barbus::internal::Monitor;
 
 mod backlog;
 mod columns;
+mod day_archiver;
 mod shared;
 mod status;
 mod worker;
 
+pub(crate) use day_archiver::DayArchiver;
 use shared::State;
 pub use status::FlushStatus;
-pub(crate) use worker::Job;
+pub(crate) use worker::Worker;
 
 /// The writer's handle of the flusher's thread; dropping it flushes once more and ends the thread.
 #[derive(Debug)]
@@ -40,10 +42,10 @@ pub(crate) struct Flusher {
 
 impl Flusher {
     /// Starts the thread. Days before `closed_before` are closed; those of `spilled` have parts.
-    pub(crate) fn start(job: Job, closed_before: i64, spilled: BTreeSet<i64>) -> Self {
+    pub(crate) fn start(worker: Worker, closed_before: i64, spilled: BTreeSet<i64>) -> Self {
         let shared = Arc::new(Monitor::new(State { closed_before, spilled, ..State::default() }));
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("barbus-flusher".into()).spawn(move || job.run(theirs));
+        let thread = std::thread::Builder::new().name("barbus-flusher".into()).spawn(move || worker.run(theirs));
         Self {
             shared,
             replace_log: FailureLog::new("ring not replaced yet: retrying", "ring can be replaced again"),

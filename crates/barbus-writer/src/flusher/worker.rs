@@ -1,22 +1,17 @@
-//! The work of the flusher's thread: when to archive which day, and which blocks to release.
+//! The schedule of the flusher's thread: which day is archived or spilled at what time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{panic, thread};
 
 use arrow::array::RecordBatch;
-use barbus::{Result, Settings};
-use barbus_archive::Archive;
-use barbus_bars::{BarSchema, date_from_epoch_days};
-use barbus_ring::{RingMaintenance, SymbolId};
+use barbus::Settings;
+use barbus::internal::{Backoff, Monitor};
+use barbus_bars::date_from_epoch_days;
 
 use crate::failure::{Failure, FailureLog};
-use crate::flusher::backlog::Backlog;
-use crate::flusher::columns::DayColumns;
+use crate::flusher::day_archiver::DayArchiver;
 use crate::flusher::shared::{DayError, State};
-use barbus::internal::Backoff;
-use barbus::internal::Monitor;
 
 /// Bounds of the interval at which the ring is polled for late rows.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -26,8 +21,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Checksums that one poll computes: a start with a full ring must not read it all at once.
 const CHECKSUMS_PER_POLL: usize = 8;
-/// Rows that are turned into columns at a time: few enough to stay in the L2 cache.
-const ROWS_AT_ONCE: u32 = 2_048;
 
 /// The reasons for one run, as they stood when it began.
 #[derive(Debug, Clone, Copy)]
@@ -46,46 +39,31 @@ struct Request {
     spill: bool,
 }
 
-/// What the flusher needs to archive the rows of a bus.
-pub(crate) struct Job {
-    maintenance: RingMaintenance,
-    archive: Archive,
-    schema: BarSchema,
-    /// How long late rows are gathered before their day's file is rewritten.
+/// The flusher's thread.
+pub(crate) struct Worker {
+    archiver: DayArchiver,
+    /// How long late rows are gathered before the file of their day is rewritten.
     late: Duration,
     /// The interval at which the rows of open days are spilled; `None` if the ring survives a
     /// reboot.
     spill_interval: Option<Duration>,
     spilled_at: Instant,
-    backlog: Backlog,
-    /// The text of each symbol of the ring.
-    symbols: Vec<String>,
     /// Days before this one were closed at the last flush: their rows come late.
     flushed_before: i64,
-    /// The receipt of the oldest late row that is not archived.
+    /// When the oldest late row that is not archived was found.
     late_since: Option<Instant>,
     backoff: Backoff,
     log: FailureLog,
 }
 
-impl Job {
-    /// Nobody may append to the ring until this returns. With `spill_interval` the rows of open days
-    /// are put on disk at that interval.
-    pub(crate) fn new(
-        maintenance: RingMaintenance,
-        archive: Archive,
-        settings: &Settings,
-        spill_interval: Option<Duration>,
-    ) -> Self {
+impl Worker {
+    /// With `spill_interval` the rows of open days are put on disk at that interval.
+    pub(crate) fn new(archiver: DayArchiver, settings: &Settings, spill_interval: Option<Duration>) -> Self {
         Self {
-            backlog: Backlog::new(&maintenance, settings.calendar.clone()),
-            maintenance,
-            archive,
-            schema: settings.schema.clone(),
+            archiver,
             late: settings.late,
             spill_interval,
             spilled_at: Instant::now(),
-            symbols: Vec::new(),
             flushed_before: i64::MIN,
             late_since: None,
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
@@ -110,7 +88,7 @@ impl Job {
     fn wait(&mut self, shared: &Monitor<State>) -> Request {
         let poll_at = Instant::now() + self.late.clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL);
         let mut state = shared.lock();
-        loop {
+        let urgent = loop {
             let urgent = state.requested > state.finished || state.stop;
             let wanted = state.needs_space || state.closed_before > self.flushed_before;
             let now = Instant::now();
@@ -118,12 +96,12 @@ impl Job {
             // Only a flush that a thread waits for ends the pause after a failure.
             let paused = self.backoff.remaining(now);
             if urgent || (paused.is_none() && (wanted || rest.is_zero())) {
-                break;
+                break urgent;
             }
             (state, _) = shared.wait_for(state, paused.unwrap_or(rest));
-        }
+        };
         if let Some(ring) = state.next_ring.take() {
-            self.switch_to(ring);
+            self.archiver.switch_to(ring);
         }
         let (stop, spill_all) = (state.stop, std::mem::take(&mut state.spill_all));
         let spill_due = |interval| stop || self.spilled_at.elapsed() >= interval;
@@ -133,7 +111,7 @@ impl Job {
             needs_space: state.needs_space,
             spill_all,
             stop,
-            urgent: state.requested > state.finished || stop,
+            urgent,
             spill: spill_all || self.spill_interval.is_some_and(spill_due),
         }
     }
@@ -141,18 +119,17 @@ impl Job {
     /// Shows the result of a run to the threads that wait.
     fn finish(&mut self, request: &Request, result: Result<(), DayError>, shared: &Monitor<State>) {
         let mut state = shared.lock();
-        state.needs_space &= !request.needs_space;
         state.finished = state.finished.max(request.number);
         match result {
             Ok(()) => {
                 self.backoff.reset();
+                state.needs_space &= !request.needs_space;
                 state.outcome = None;
                 state.status.last_failure = None;
             }
             Err((day, error)) => {
                 self.backoff.fail(Instant::now());
-                // The request is served after the pause.
-                state.needs_space |= request.needs_space;
+                // The request stays, and is served after the pause.
                 state.spill_all |= request.spill_all;
                 let error = error.to_string();
                 state.outcome = Some((day, error.clone()));
@@ -166,27 +143,16 @@ impl Job {
         self.log.update(failure);
     }
 
-    /// Continues with the ring that replaced the current one. If the replacement failed, it is the
-    /// same ring.
-    fn switch_to(&mut self, ring: RingMaintenance) {
-        if !ring.is_same_ring(&self.maintenance) {
-            self.maintenance = ring;
-            self.backlog.switch_ring();
-            self.symbols.clear();
-        }
-    }
-
     /// Scans the ring and archives what is due.
     fn run_once(&mut self, request: &Request, shared: &Monitor<State>) -> Result<(), DayError> {
-        self.backlog.scan(&self.maintenance, self.maintenance.unpersisted());
-        self.read_symbols();
-        self.backlog.checksum(&self.maintenance, if request.urgent { usize::MAX } else { CHECKSUMS_PER_POLL });
-        let days = self.backlog.days(request.closed_before, self.flushed_before);
-        let waited = self.late_since.is_some_and(|since| since.elapsed() >= self.late);
-        let late_due = request.urgent || request.needs_space || waited;
+        self.archiver.scan();
+        self.archiver.checksum(if request.urgent { usize::MAX } else { CHECKSUMS_PER_POLL });
+        let days = self.archiver.backlog().days(request.closed_before, self.flushed_before);
+        let gathered = self.late_since.is_some_and(|since| since.elapsed() >= self.late);
+        let late_is_due = request.urgent || request.needs_space || gathered;
         self.late_since = self.late_since.or_else(|| Some(Instant::now())).filter(|_| !days.late.is_empty());
         let mut due = days.closed;
-        if late_due {
+        if late_is_due {
             due.extend(days.late);
         }
         due.extend(shared.lock().spilled.range(..request.closed_before));
@@ -196,12 +162,12 @@ impl Job {
         let archived = self.archive_days(&due, rows, shared);
         if archived.is_ok() {
             self.flushed_before = request.closed_before;
-            if late_due {
+            if late_is_due {
                 self.late_since = None;
             }
         }
         self.release(shared);
-        if request.spill || (archived.is_ok() && request.needs_space && self.ring_is_full()) {
+        if request.spill || (archived.is_ok() && request.needs_space && self.archiver.ring_is_full()) {
             let spilled = self.spill_days(&days.open, shared);
             self.release(shared);
             return archived.and(spilled);
@@ -209,8 +175,8 @@ impl Job {
         archived
     }
 
-    /// Syncs the ring if a day is to be archived or a block waits for its checksum. Returns the rows
-    /// of the first day of `due`, which are gathered meanwhile.
+    /// Syncs the ring if a day is to be archived or a block waits for its checksum. Returns the
+    /// rows of the first day of `due`, which are gathered meanwhile.
     ///
     /// A file must not have rows that the ring can lose: after a loss of power their sequence
     /// numbers would be given out again. A block must not be released while its checksum is not on
@@ -222,10 +188,11 @@ impl Job {
         request: &Request,
     ) -> Result<Option<RecordBatch>, DayError> {
         let spilled = open.first().filter(|_| request.needs_space || request.spill);
-        let Some(day) = due.first().or(spilled).copied().or_else(|| self.backlog.day_without_checksum()) else {
+        let unreleased = || self.archiver.backlog().day_without_checksum();
+        let Some(day) = due.first().or(spilled).copied().or_else(unreleased) else {
             return Ok(None);
         };
-        self.sync(due.first().copied()).map_err(|error| (date_from_epoch_days(day), error))
+        self.archiver.sync(due.first().copied()).map_err(|error| (date_from_epoch_days(day), error))
     }
 
     /// Archives the days `due`. `rows` are those of the first day, if they were gathered before.
@@ -237,9 +204,9 @@ impl Job {
     ) -> Result<(), DayError> {
         let (mut result, mut files) = (Ok(()), 0);
         for &day in due {
-            let rows = rows.take().unwrap_or_else(|| self.gather(day, false));
+            let rows = rows.take().unwrap_or_else(|| self.archiver.gather(day));
             // After a failure the other days are archived all the same.
-            match self.write_file(day, &rows) {
+            match self.archiver.write_file(day, &rows) {
                 Ok(written) => {
                     files += u64::from(written);
                     let mut state = shared.lock();
@@ -261,8 +228,7 @@ impl Job {
     fn spill_days(&mut self, open: &BTreeSet<i64>, shared: &Monitor<State>) -> Result<(), DayError> {
         let (mut result, mut parts) = (Ok(()), 0);
         for &day in open {
-            let rows = self.gather(day, true);
-            match self.write_part(day, &rows) {
+            match self.archiver.spill(day) {
                 Ok(written) => {
                     parts += u64::from(written);
                     let mut state = shared.lock();
@@ -281,122 +247,20 @@ impl Job {
         result
     }
 
-    /// Puts the ring on disk, with the checksums of all sealed blocks. Meanwhile it gathers the rows
-    /// of `day`.
-    fn sync(&mut self, day: Option<i64>) -> Result<Option<RecordBatch>> {
-        self.backlog.checksum(&self.maintenance, usize::MAX);
-        let (synced, rows) = thread::scope(|scope| {
-            let gather = || day.map(|day| self.gather(day, false));
-            let gathering = day.and_then(|_| thread::Builder::new().spawn_scoped(scope, gather).ok());
-            let synced = self.maintenance.sync();
-            let rows = gathering.map(|thread| thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
-            (synced, rows.flatten())
-        });
-        synced?;
-        self.backlog.mark_synced();
-        Ok(rows)
-    }
-
-    /// The scanned rows of `day`; with `unarchived`, only those that are in no part yet.
-    fn gather(&self, day: i64, unarchived: bool) -> RecordBatch {
-        let rows = self.backlog.rows_of(day, unarchived);
-        let symbols = self.maintenance.ring().geometry().symbols;
-        let mut columns = DayColumns::new(rows.count(), self.schema.optional().len(), symbols);
-        rows.copy(&self.maintenance, ROWS_AT_ONCE, |rows| columns.add(rows));
-        columns.into_batch(&self.symbols, &self.schema)
-    }
-
-    /// Writes the file of `day` from `rows`, which are all of its scanned rows. Returns whether the
-    /// file changed.
-    fn write_file(&mut self, day: i64, rows: &RecordBatch) -> Result<bool> {
-        let lineage = self.maintenance.ring().geometry().lineage;
-        let written = self.archive.write(date_from_epoch_days(day), rows, lineage, self.backlog.scanned())?;
-        self.backlog.mark_archived(day);
-        Ok(written.changed)
-    }
-
-    /// Writes a part of `day` from `rows`. Returns whether there was a row to write.
-    fn write_part(&mut self, day: i64, rows: &RecordBatch) -> Result<bool> {
-        let lineage = self.maintenance.ring().geometry().lineage;
-        let spilled = self.archive.spill(date_from_epoch_days(day), rows, lineage, self.backlog.scanned())?;
-        self.backlog.mark_archived(day);
-        Ok(spilled.path.is_some())
-    }
-
-    /// Whether the archived days alone may not free a block. Two archived blocks may have to stay:
-    /// the newest, and the one that the durable cursor names.
-    fn ring_is_full(&self) -> bool {
-        self.backlog.blocks() + 2 >= self.maintenance.ring().geometry().slots
-    }
-
-    /// Releases the blocks whose rows are all archived.
+    /// Releases the archived blocks, and wakes a writer that waits for one.
     fn release(&mut self, shared: &Monitor<State>) {
-        let released = self.backlog.take_releasable();
-        if released.is_empty() {
-            return;
+        if self.archiver.release() {
+            shared.lock().released += 1;
+            shared.notify_all();
         }
-        for block in released {
-            self.maintenance.mark_persisted(block);
-        }
-        shared.lock().released += 1;
-        shared.notify_all();
     }
 
     /// Shows which closed days wait, as far as the ring was scanned.
     fn show_waiting(&self, shared: &Monitor<State>) {
+        let backlog = self.archiver.backlog();
         let mut state = shared.lock();
-        let waiting = self.backlog.closed_days(state.closed_before);
+        let waiting = backlog.closed_days(state.closed_before);
         state.status.days_waiting = waiting.into_iter().map(date_from_epoch_days).collect();
-        state.expected.retain(|_, seq| *seq > self.backlog.scanned());
-    }
-
-    /// Reads the symbols that were added to the ring. The symbol of a scanned row is always there.
-    fn read_symbols(&mut self) {
-        let ring = self.maintenance.ring();
-        while (self.symbols.len() as u32) < ring.symbol_count() {
-            let id = SymbolId(self.symbols.len() as u32);
-            self.symbols.push(ring.symbol(id).unwrap_or_default());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use barbus_ring::{RingWriter, Row, Spec, create};
-
-    /// Promise 3, after a loss of power: a block is released only after a sync that covered its
-    /// checksum, even if all of its rows were archived before it was sealed.
-    #[test]
-    fn a_block_is_not_released_before_its_checksum_is_on_disk() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("bars.ring");
-        create(&path, &Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, ..Spec::default() }).unwrap();
-        let mut writer = RingWriter::open(&path).unwrap();
-        let symbol = writer.intern("A").unwrap();
-        let archive = Archive::open(dir.path().join("archive"), BarSchema::in_zone("UTC").unwrap(), "24x7").unwrap();
-        let settings = Settings::parse("calendar = \"24x7\"\n", "bus.toml".as_ref()).unwrap();
-        let mut job = Job::new(writer.maintenance(), archive, &settings, None);
-        writer.begin_day(0);
-        for minute in 1..=70 {
-            writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();
-        }
-        let shared = Monitor::default();
-        let waiting = |job: &Job| job.maintenance.unpersisted().iter().map(|block| block.block).collect::<Vec<_>>();
-        let scan = |job: &mut Job| job.backlog.scan(&job.maintenance, job.maintenance.unpersisted());
-        scan(&mut job);
-        job.sync(None).unwrap();
-        // The first block was sealed before that sync, the second is sealed after it.
-        writer.close_day();
-        scan(&mut job);
-        job.read_symbols();
-        let rows = job.gather(0, false);
-        job.write_file(0, &rows).unwrap();
-        job.release(&shared);
-        assert_eq!(waiting(&job), [2]);
-        assert_eq!(job.backlog.day_without_checksum(), Some(0));
-        job.sync(None).unwrap();
-        job.release(&shared);
-        assert_eq!(waiting(&job), [0; 0]);
+        state.expected.retain(|_, seq| *seq > backlog.scanned());
     }
 }

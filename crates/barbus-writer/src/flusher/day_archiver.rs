@@ -1,0 +1,167 @@
+//! Moves the rows of one day from the ring to the archive, and releases the blocks of the ring.
+
+use std::{panic, thread};
+
+use arrow::array::RecordBatch;
+use barbus::{Result, Settings};
+use barbus_archive::Archive;
+use barbus_bars::{BarSchema, date_from_epoch_days};
+use barbus_ring::{RingMaintenance, SymbolId};
+
+use crate::flusher::backlog::Backlog;
+use crate::flusher::columns::DayColumns;
+
+/// Rows that are turned into columns at a time: few enough to stay in the L2 cache.
+const ROWS_AT_ONCE: u32 = 2_048;
+
+/// The ring, the archive, and which rows of the ring are not archived yet.
+pub(crate) struct DayArchiver {
+    maintenance: RingMaintenance,
+    backlog: Backlog,
+    archive: Archive,
+    schema: BarSchema,
+    /// The text of each symbol of the ring.
+    symbols: Vec<String>,
+}
+
+impl DayArchiver {
+    /// Nobody may append to the ring until this returns.
+    pub(crate) fn new(maintenance: RingMaintenance, archive: Archive, settings: &Settings) -> Self {
+        Self {
+            backlog: Backlog::new(&maintenance, settings.calendar.clone()),
+            maintenance,
+            archive,
+            schema: settings.schema.clone(),
+            symbols: Vec::new(),
+        }
+    }
+
+    pub(crate) fn backlog(&self) -> &Backlog {
+        &self.backlog
+    }
+
+    /// Continues with the ring that replaced the current one. If the replacement failed, it is the
+    /// same ring.
+    pub(crate) fn switch_to(&mut self, ring: RingMaintenance) {
+        if !ring.is_same_ring(&self.maintenance) {
+            self.maintenance = ring;
+            self.backlog.switch_ring();
+            self.symbols.clear();
+        }
+    }
+
+    /// Adds the rows and symbols that came since the last scan to the backlog.
+    pub(crate) fn scan(&mut self) {
+        self.backlog.scan(&self.maintenance, self.maintenance.unpersisted());
+        // The symbols are read after the rows: those of scanned rows are all there.
+        let ring = self.maintenance.ring();
+        while (self.symbols.len() as u32) < ring.symbol_count() {
+            let id = SymbolId(self.symbols.len() as u32);
+            self.symbols.push(ring.symbol(id).unwrap_or_default());
+        }
+    }
+
+    /// Computes missing checksums of sealed blocks, `limit` at most.
+    pub(crate) fn checksum(&mut self, limit: usize) {
+        self.backlog.checksum(&self.maintenance, limit);
+    }
+
+    /// Puts the ring on disk, with the checksums of all sealed blocks. Meanwhile it gathers the
+    /// rows of `day`.
+    pub(crate) fn sync(&mut self, day: Option<i64>) -> Result<Option<RecordBatch>> {
+        self.checksum(usize::MAX);
+        let (synced, rows) = thread::scope(|scope| {
+            let gather = || day.map(|day| self.gather(day));
+            let gathering = day.and_then(|_| thread::Builder::new().spawn_scoped(scope, gather).ok());
+            let synced = self.maintenance.sync();
+            let rows = gathering.map(|thread| thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic)));
+            (synced, rows.flatten())
+        });
+        synced?;
+        self.backlog.mark_synced();
+        Ok(rows)
+    }
+
+    /// All scanned rows of `day`.
+    pub(crate) fn gather(&self, day: i64) -> RecordBatch {
+        self.columns(day, false)
+    }
+
+    /// Writes the file of `day` from `rows`, which are all of its scanned rows. Returns whether the
+    /// file changed.
+    pub(crate) fn write_file(&mut self, day: i64, rows: &RecordBatch) -> Result<bool> {
+        let lineage = self.maintenance.ring().geometry().lineage;
+        let written = self.archive.write(date_from_epoch_days(day), rows, lineage, self.backlog.scanned())?;
+        self.backlog.mark_archived(day);
+        Ok(written.changed)
+    }
+
+    /// Spills the scanned rows of `day` that are in no part yet. Returns whether there was one.
+    pub(crate) fn spill(&mut self, day: i64) -> Result<bool> {
+        let rows = self.columns(day, true);
+        let lineage = self.maintenance.ring().geometry().lineage;
+        let spilled = self.archive.spill(date_from_epoch_days(day), &rows, lineage, self.backlog.scanned())?;
+        self.backlog.mark_archived(day);
+        Ok(spilled.path.is_some())
+    }
+
+    /// Releases the blocks whose rows are all archived. Returns whether there was one.
+    pub(crate) fn release(&mut self) -> bool {
+        let released = self.backlog.take_releasable();
+        released.iter().for_each(|&block| self.maintenance.mark_persisted(block));
+        !released.is_empty()
+    }
+
+    /// Whether the ring stays full although every closed day is archived. Two archived blocks may
+    /// have to stay: the newest, and the one that the durable cursor names.
+    pub(crate) fn ring_is_full(&self) -> bool {
+        self.backlog.blocks() + 2 >= self.maintenance.ring().geometry().slots
+    }
+
+    fn columns(&self, day: i64, unarchived: bool) -> RecordBatch {
+        let rows = self.backlog.rows_of(day, unarchived);
+        let symbols = self.maintenance.ring().geometry().symbols;
+        let mut columns = DayColumns::new(rows.count(), self.schema.optional().len(), symbols);
+        rows.copy(&self.maintenance, ROWS_AT_ONCE, |rows| columns.add(rows));
+        columns.into_batch(&self.symbols, &self.schema)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use barbus_ring::{RingWriter, Row, Spec, create};
+
+    /// Promise 3, after a loss of power: a block is released only after a sync that covered its
+    /// checksum, even if all of its rows were archived before it was sealed.
+    #[test]
+    fn a_block_is_not_released_before_its_checksum_is_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bars.ring");
+        create(&path, &Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, ..Spec::default() }).unwrap();
+        let mut writer = RingWriter::open(&path).unwrap();
+        let symbol = writer.intern("A").unwrap();
+        let archive = Archive::open(dir.path().join("archive"), BarSchema::in_zone("UTC").unwrap(), "24x7").unwrap();
+        let settings = Settings::parse("calendar = \"24x7\"\n", "bus.toml".as_ref()).unwrap();
+        let mut archiver = DayArchiver::new(writer.maintenance(), archive, &settings);
+        writer.begin_day(0);
+        for minute in 1..=70 {
+            writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();
+        }
+        let maintenance = writer.maintenance();
+        let unpersisted = || maintenance.unpersisted().iter().map(|block| block.block).collect::<Vec<_>>();
+        archiver.scan();
+        archiver.sync(None).unwrap();
+        // The first block was sealed before that sync, the second is sealed after it.
+        writer.close_day();
+        archiver.scan();
+        let rows = archiver.gather(0);
+        archiver.write_file(0, &rows).unwrap();
+        archiver.release();
+        assert_eq!(unpersisted(), [2]);
+        assert_eq!(archiver.backlog.day_without_checksum(), Some(0), "all rows of block 2 are archived");
+        archiver.sync(None).unwrap();
+        archiver.release();
+        assert_eq!(unpersisted(), [0; 0]);
+    }
+}
