@@ -1,9 +1,10 @@
-//! A feed handler that writes a bus itself, with no daemon between: simulated bars, a reader, the close of the day, its file.
+//! A feed handler that embeds the writer, without a daemon: it publishes simulated bars, reads
+//! them, closes the day and archives it.
 //!
 //! ```text
 //! cargo run -p barbus-writer --example embedded_writer
 //! ```
-//! The bus is a temporary one; it is kept, so that its files can be looked at.
+//! The bus is in a temporary directory, which is kept for inspection.
 #![forbid(unsafe_code)]
 
 use std::f64::consts::TAU;
@@ -17,12 +18,12 @@ const OPEN_MS: i64 = 1_720_056_600_000;
 const SYMBOLS: [&str; 4] = ["000001.XSHE", "300750.XSHE", "600000.XSHG", "688001.XSHG"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // What `barbus init` does, with a smaller ring.
+    // The same as `barbus init`, with a smaller ring.
     let path = tempfile::Builder::new().prefix("barbus-embedded-").tempdir()?.keep();
     std::fs::write(path.join("bus.toml"), "calendar = \"XSHG\"\n[ring]\nsize = \"16MB\"\n")?;
     let bus = Bus::open(&path)?;
 
-    // There is one writer at a time: a second one, the daemon included, is refused while this lives.
+    // A bus has one writer at a time: while this one lives, another one or a daemon is refused.
     let mut writer = Writer::open(&bus)?;
     for minute in 1..=120 {
         for (which, name) in SYMBOLS.iter().enumerate() {
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    // Any process may read meanwhile; this one is a reader of its own bus as well.
+    // Any process may read meanwhile, and so may this one.
     let mut reader = Reader::open(&path)?.start_at(Start::Today)?;
     let mut seen = 0;
     while let Some(event) = reader.poll()? {
@@ -46,11 +47,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     writer.flush()?;
     println!("{seen} bars of {day} read from the ring");
     println!("{}", bus.archive().join(format!("{day}.parquet")).display());
-    println!("the bus is kept: {}", path.display());
+    println!("bus: {}", path.display());
     Ok(())
 }
 
-/// A bar that ends `minute` minutes after the open, with a price that goes up and down once an hour.
+/// A bar that ends `minute` minutes after the open, with a price that is a sine of one hour.
 fn simulated(symbol: barbus::SymbolId, which: usize, minute: i64) -> Row {
     let price = |minute: i64| 10.0 * (which + 1) as f64 + (minute as f64 * TAU / 60.0 + which as f64).sin();
     let (open, close) = (price(minute - 1), price(minute));

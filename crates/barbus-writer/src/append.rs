@@ -81,7 +81,7 @@ impl Writer {
         self.note_appended(last_frame_ms);
     }
 
-    /// Keeps the account of rows of the staging day that were appended to the ring.
+    /// Records that rows of the staging day were appended; the last one ends at `last_frame_ms`.
     #[inline]
     pub(crate) fn note_appended(&mut self, last_frame_ms: i64) {
         self.counters.set_last_frame(last_frame_ms);

@@ -105,7 +105,7 @@ fn bad_settings(bus: &Bus, what: String) -> Error {
 }
 
 /// Opens the ring of `bus`, or creates it. If `bus.toml` asks for other sizes, the ring is replaced
-/// as soon as nothing in it is needed any longer.
+/// as soon as all of it is archived.
 fn open_ring(bus: &Bus) -> Result<RingWriter> {
     let spec = ring_spec(bus);
     let path: &Path = &bus.ring();

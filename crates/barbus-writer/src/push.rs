@@ -58,8 +58,8 @@ impl Writer {
         if let Some(fault) = self.fault(row) {
             return self.reject(row, fault);
         }
-        // Rows are staged only while a batch is ingested, so the staging area is empty. The room
-        // that was reserved for a batch may be gone.
+        // The staging area is empty, because rows stay in it only while a batch is ingested. This
+        // row does not go through it, so the room that it has left is not counted down: give it up.
         self.staging.set_room(0);
         while self.staging.day() != Some(self.trading_days.day(row.frame_ms)) || self.ring.block_is_full() {
             if !self.reserve_row(row.frame_ms)? {

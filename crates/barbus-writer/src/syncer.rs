@@ -1,7 +1,7 @@
 //! The syncer: a thread that puts the ring on disk, at the configured interval and on request.
 //!
 //! One sync serves every request made before it began; the next one serves the requests made
-//! meanwhile. Nobody holds the writer while waiting for a sync.
+//! meanwhile. No thread holds the writer while it waits for a sync.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -1,11 +1,13 @@
-//! Every call on a file that a writer makes fails, or is the last before it dies: the real calls, of a real process, under strace.
+//! Crash and disk-error tests: each system call of a writer on a file fails, or is its last one.
 //!
-//! A child process (this test program, started anew) opens a bus, publishes, spills, closes a day, merges, rewrites a day for late bars,
-//! and changes to a ring of another size. Its calls are listed in a clean run; then each of them in turn is refused, pretended, or
-//! replaced by the death of the process: dead before call N is dead after the call before it. Stores to the ring's map are no calls:
-//! `crates/barbus-ring/tests` has the deaths among them.
+//! They disturb the real calls of a real process, by strace. A child process (this test program,
+//! started again) opens a bus, publishes, spills, closes a day, merges, rewrites a day for late
+//! bars, and switches to a ring of another size. A clean run lists its calls. Then each call in
+//! turn fails, reports a success that did not happen, or kills the process before it is made. A
+//! store to the mapped ring is not a call: `crates/barbus-ring/tests` covers a crash between two
+//! stores.
 //!
-//! `BARBUS_CRASH_STEPS=all` adds a second error to every call; without it each call has the death and one error.
+//! Each call is tested with the kill and one error; `BARBUS_CRASH_STEPS=all` adds a second error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,13 +23,13 @@ use barbus::{Bus, Event, InitOptions, Reader, Row, Start};
 use barbus_archive::Archive;
 use barbus_writer::{Pushed, Writer};
 
-/// The bus and the phase of the child.
+/// The phase and the bus of the child.
 const CHILD: &str = "BARBUS_TEST_CRASH_STEPS";
-/// Calls that change a file or a directory, or put it on disk. `openat` is there for the files that it makes.
+/// Calls that change a file or a directory, or put it on disk. `openat` creates files.
 const CALLS: &str =
     "openat,write,pwrite64,fallocate,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat";
-const NAME: &str = "no_call_is_a_bad_one_to_fail_or_die_at";
-/// Of the child: the bus could not be opened, which is what a refused call may lead to.
+const NAME: &str = "any_file_call_may_fail_or_be_the_last";
+/// The exit code of a child that ended with an error because of a failed call.
 const REFUSED: i32 = 3;
 
 const MINUTE: i64 = 60_000;
@@ -35,18 +37,18 @@ const MINUTE: i64 = 60_000;
 const MIDNIGHT: i64 = 1_709_510_400_000;
 const SYMBOLS: [&str; 4] = ["A", "B", "C", "D"];
 
-/// A part of the life of a bus: the bars that come in it, the ring's size, and whether the day is closed at its end.
+/// A part of the life of a bus: its bars, the size of its ring, and whether it closes the day.
 struct Phase {
     name: &'static str,
     bars: std::ops::Range<usize>,
     ring: &'static str,
     closes: bool,
-    /// A reader pins every block meanwhile: the ring is replaced in the middle of the day.
+    /// A reader pins every block, so the ring is replaced in the middle of the day.
     pins: bool,
 }
 
 const PHASES: [Phase; 5] = [
-    Phase { name: "the ring and the archive are made", bars: 0..10, ring: "64KB", closes: false, pins: false },
+    Phase { name: "the ring and the archive are created", bars: 0..10, ring: "64KB", closes: false, pins: false },
     Phase { name: "a day larger than the ring", bars: 10..710, ring: "64KB", closes: true, pins: false },
     Phase { name: "late bars and revisions", bars: 710..718, ring: "64KB", closes: true, pins: false },
     Phase { name: "a ring of another size", bars: 718..730, ring: "160KB", closes: true, pins: false },
@@ -63,7 +65,7 @@ fn bars() -> Vec<(&'static str, i64, f64)> {
     bars
 }
 
-/// What the archive must have after the first `count` bars.
+/// The bars that the archive must have after the first `count` bars.
 fn expected(count: usize) -> BTreeMap<(&'static str, i64), f64> {
     bars()[..count].iter().map(|&(symbol, frame_ms, close)| ((symbol, frame_ms), close)).collect()
 }
@@ -81,7 +83,8 @@ fn configure(bus: &Path, ring: &str) {
     fs::write(bus.join("bus.toml"), text).unwrap();
 }
 
-/// How many bars were acknowledged: the length of a file, because the call that sets it is none of those that are disturbed.
+/// A file whose length is the number of acknowledged bars: the call that sets the length is not
+/// among the disturbed ones.
 fn progress(bus: &Path) -> PathBuf {
     bus.with_file_name("acknowledged")
 }
@@ -90,7 +93,7 @@ fn acknowledged(bus: &Path) -> usize {
     fs::metadata(progress(bus)).map_or(0, |found| found.len() as usize)
 }
 
-/// Goes on with `phase` behind the bars that were acknowledged.
+/// Continues `phase` after the bars that were acknowledged.
 fn live(bus: &Path, phase: &Phase) -> Result<(), barbus::Error> {
     let mut writer = Writer::open(&Bus::open(bus)?)?;
     let done = fs::OpenOptions::new().append(true).open(progress(bus)).unwrap();
@@ -102,14 +105,14 @@ fn live(bus: &Path, phase: &Phase) -> Result<(), barbus::Error> {
         if let Some(reader) = &mut reader {
             match reader.pin()? {
                 Some(view) => held.push(view),
-                // Behind the end of a ring that was replaced, and perhaps a day's close.
+                // The end of a ring that was replaced, and perhaps the close of a day.
                 None => _ = reader.poll()?,
             }
         }
     }
     if phase.closes {
         writer.close_day();
-        // One refusal is met; the second try finds a disk that is well again.
+        // Only one call fails: the second attempt succeeds.
         if writer.flush().is_err() {
             writer.flush().unwrap();
         }
@@ -120,27 +123,27 @@ fn live(bus: &Path, phase: &Phase) -> Result<(), barbus::Error> {
 fn main() {
     match std::env::var(CHILD) {
         Ok(asked) => child(&asked),
-        // What `cargo test` passes on is a filter by names, or asks for a list of them.
+        // `cargo test` passes a filter by name, or asks for the list of tests.
         Err(_) if std::env::args().any(|argument| argument == "--list") => println!("{NAME}: test"),
         Err(_) if std::env::args().skip(1).any(|filter| !filter.starts_with('-') && !NAME.contains(&filter)) => {}
         Err(_) => {
-            no_call_is_a_bad_one_to_fail_or_die_at();
+            any_file_call_may_fail_or_be_the_last();
             println!("test {NAME} ... ok");
         }
     }
 }
 
-/// The process that is disturbed.
+/// The process whose calls are disturbed.
 fn child(asked: &str) {
     let (phase, bus) = asked.split_once(' ').unwrap();
     if let Err(error) = live(Path::new(bus), &PHASES[phase.parse::<usize>().unwrap()]) {
-        // The call that says so may be disturbed itself.
+        // This write may be the disturbed call itself.
         let _ = writeln!(std::io::stderr(), "{error}");
         std::process::exit(REFUSED);
     }
 }
 
-/// Held by whoever has a writer in this process.
+/// Held for reading while this process has a writer.
 static WRITING: RwLock<()> = RwLock::new(());
 
 fn run_child(bus: &Path, phase: usize, log: &Path, inject: Option<&str>) -> Output {
@@ -154,15 +157,16 @@ fn run_child(bus: &Path, phase: usize, log: &Path, inject: Option<&str>) -> Outp
         .env(CHILD, format!("{phase} {}", bus.display()))
         .env_remove("RUST_BACKTRACE");
     strace.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // Until it has become another program a new process has this one's descriptors, the writer's lock among them.
+    // Until `exec` a new process has the descriptors of this one, and with them the lock of a
+    // writer.
     let process = {
-        let _nobody_writes = WRITING.write();
+        let _no_writer = WRITING.write();
         strace.spawn().unwrap()
     };
     process.wait_with_output().unwrap()
 }
 
-/// Whether processes can be traced here. Where the checks of a change are run (`CI` is set), strace has to be there.
+/// Whether strace works here. In the checks of a change, where `CI` is set, it is required.
 fn may_trace() -> bool {
     match Command::new("strace").args(["-o", "/dev/null", "true"]).output() {
         Ok(output) if !output.status.success() => {
@@ -178,7 +182,8 @@ fn may_trace() -> bool {
     }
 }
 
-/// The calls of a clean run on files of the bus: name, and how many calls of that name its thread had made with it. Strace counts so.
+/// The calls of a clean run on files of the bus: the name, and the number of the call among those
+/// of this name in its thread. Strace counts calls in the same way.
 fn calls(log: &Path, bus: &Path) -> BTreeSet<(String, usize)> {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut calls = BTreeSet::new();
@@ -232,17 +237,17 @@ fn archived(bus: &Bus) -> BTreeMap<(&'static str, i64), f64> {
         for row in 0..batch.num_rows() {
             let symbol = SYMBOLS.into_iter().find(|&symbol| symbol == symbols.value(row)).expect("one of ours");
             let again = found.insert((symbol, frames.value(row)), closes.value(row));
-            assert_eq!(again, None, "a bar is there twice");
+            assert_eq!(again, None, "a bar is archived twice");
         }
     }
     found
 }
 
-/// The next writer finds what is there, and finishes: what was acknowledged before is not sent again.
+/// The next writer recovers and finishes the phase. Bars that were acknowledged are not sent again.
 fn check(path: &Path, phase: &Phase, what: &str) {
     let _writing = WRITING.read();
     let bus = Bus::open(path).unwrap();
-    // Whoever reads the archive meanwhile sees days and nothing else.
+    // The archive's folder has whole days and nothing else.
     for name in bus.archive().exists().then(|| names(&bus.archive())).into_iter().flatten() {
         let days = ["2024-03-04.parquet", "2024-03-05.parquet", "2024-03-06.parquet"];
         assert!(days.contains(&name.as_str()), "{what}: {name} among the days");
@@ -265,7 +270,7 @@ fn check(path: &Path, phase: &Phase, what: &str) {
     let expected = expected(end);
     assert_eq!(archived(&bus), expected, "{what}");
 
-    // Again: everything is known, nothing changes, and nothing is left over.
+    // The same bars again are duplicates: no file changes, and nothing is left over.
     let before = files(&bus);
     for (number, &bar) in bars()[..end].iter().enumerate() {
         let revised = expected[&(bar.0, bar.1)] != bar.2;
@@ -284,15 +289,16 @@ fn check(path: &Path, phase: &Phase, what: &str) {
     assert_eq!(beside, [""; 0], "{what}: left over");
 }
 
-/// Promise 7: whatever call of a flush, a spill, a merge, a rewrite, a sync, or of making or replacing a ring fails or is the last one, every bar
-/// is in its day's file exactly once, nothing is left over, and doing it again changes nothing.
-/// Promise 6: what was acknowledged before need not be sent again.
-fn no_call_is_a_bad_one_to_fail_or_die_at() {
+/// Promise 7: any call of a flush, a spill, a merge, a rewrite, a sync, or of the creation or
+/// replacement of a ring may fail or be the last one. Then every bar is in its day's file exactly
+/// once, nothing is left over, and a second run changes nothing.
+/// Promise 6: an acknowledged bar need not be sent again.
+fn any_file_call_may_fail_or_be_the_last() {
     if !may_trace() {
         return;
     }
     let all = std::env::var_os("BARBUS_CRASH_STEPS").is_some_and(|steps| steps == "all");
-    // In memory where that can be: what a sync does for the disk is not what is looked at here.
+    // In memory if possible: the effect of a sync on the disk is not tested here.
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let start = dir.path().join("start/bus");
     fs::create_dir(start.parent().unwrap()).unwrap();
@@ -309,7 +315,8 @@ fn no_call_is_a_bad_one_to_fail_or_die_at() {
         let log = dir.path().join(format!("clean-{number}.log"));
         let output = run_child(&clean, number, &log, None);
         assert!(output.status.success(), "{}: {}", phase.name, String::from_utf8_lossy(&output.stdout));
-        // Promise 6: whoever takes a ring over sees to its name, too: the writer before may have died between the rename and this.
+        // Promise 6: recovery syncs the directory, because the last writer may have died between
+        // the rename of its ring and that sync.
         let trace = fs::read_to_string(&log).unwrap();
         let synced = |line: &str| line.contains("fsync(") && line.contains(&format!("<{}>)", clean.display()));
         assert!(trace.lines().any(synced), "{}: the bus's directory is not synced", phase.name);
@@ -320,7 +327,7 @@ fn no_call_is_a_bad_one_to_fail_or_die_at() {
                 effects.push(if count % 2 == 0 { "error=ENOSPC" } else { "error=EIO" });
             }
             if call == "write" {
-                // It says that it wrote one byte, and wrote nothing.
+                // The call reports one written byte, and writes nothing.
                 effects.push("retval=1");
             }
             cases
@@ -328,7 +335,7 @@ fn no_call_is_a_bad_one_to_fail_or_die_at() {
         }
         before = clean;
     }
-    // The phases do what they are made for.
+    // The phases make the calls that they are made for.
     for (call, least) in
         [("fallocate", 4), ("fdatasync", 8), ("fsync", 10), ("write", 6), ("rename", 5), ("unlink", 2), ("openat", 8)]
     {
@@ -336,10 +343,10 @@ fn no_call_is_a_bad_one_to_fail_or_die_at() {
     }
 
     let total = cases.len();
-    let (queue, died, refused, met) = (Mutex::new(cases), Mutex::new(0), Mutex::new(0), Mutex::new(0));
+    let (queue, died, refused, survived) = (Mutex::new(cases), Mutex::new(0), Mutex::new(0), Mutex::new(0));
     std::thread::scope(|scope| {
         for worker in 0..std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8) {
-            let (queue, died, refused, met, dir) = (&queue, &died, &refused, &met, dir.path());
+            let (queue, died, refused, survived, dir) = (&queue, &died, &refused, &survived, dir.path());
             scope.spawn(move || {
                 loop {
                     let Some((number, before, inject)) = queue.lock().unwrap().pop() else { return };
@@ -353,8 +360,9 @@ fn no_call_is_a_bad_one_to_fail_or_die_at() {
                     match (output.status.code(), output.status.signal()) {
                         (None, Some(9)) if inject.contains("KILL") => *died.lock().unwrap() += 1,
                         (Some(REFUSED), _) if !inject.contains("KILL") => *refused.lock().unwrap() += 1,
-                        // The call is repeated, or of no consequence; or the threads shared the calls out in another way than in the clean run.
-                        (Some(0), _) => *met.lock().unwrap() += 1,
+                        // The call was retried or had no consequence, or the threads made their
+                        // calls in another order than in the clean run.
+                        (Some(0), _) => *survived.lock().unwrap() += 1,
                         other => panic!("{what}: {other:?}: {said}{}", String::from_utf8_lossy(&output.stderr)),
                     }
                     check(&bus, phase, &what);
@@ -363,8 +371,10 @@ fn no_call_is_a_bad_one_to_fail_or_die_at() {
             });
         }
     });
-    let (died, refused, met) = (died.into_inner().unwrap(), refused.into_inner().unwrap(), met.into_inner().unwrap());
-    println!("{total} cases of {kinds:?}: {died} deaths, {refused} refusals that ended it, {met} that were met");
+    let [died, refused, survived] = [died, refused, survived].map(|count| count.into_inner().unwrap());
+    println!(
+        "{total} cases of {kinds:?}: {died} kills, {refused} errors that ended the writer, {survived} that it survived"
+    );
     let deaths = kinds.values().sum::<usize>();
-    assert!(died * 10 >= deaths * 9, "{died} of {deaths} deaths came");
+    assert!(died * 10 >= deaths * 9, "only {died} of {deaths} kills happened");
 }

@@ -1,4 +1,4 @@
-//! A writer embedded in a program and readers beside it: rules, revisions, days, archive.
+//! A writer embedded in a program, with readers: rules, revisions, days and the archive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn bar(writer: &mut Writer, symbol: &str, frame_ms: i64, close: f64) -> Row {
 /// Symbol, frame, close and revision.
 type Seen = (String, i64, f64, u8);
 
-/// Everything that is there, and a line for each event.
+/// All bars that the reader gets, and a line for each other event.
 fn drain(reader: &mut Reader) -> (Vec<Seen>, Vec<String>) {
     let (mut bars, mut events) = (Vec::new(), Vec::new());
     while let Some(event) = reader.poll().unwrap() {
@@ -55,7 +55,8 @@ fn closes(bus: &Bus, day: &str) -> Vec<f64> {
     batch["close"].as_any().downcast_ref::<Float64Array>().unwrap().values().to_vec()
 }
 
-/// Promises 7 and 8: duplicates are not published, revisions are, the archive has the last of them, exactly once.
+/// Promises 7 and 8: duplicates are not published and revisions are; the archive has the last
+/// revision of each bar, exactly once.
 #[test]
 fn a_day_goes_from_the_writer_to_readers_and_into_its_file() {
     let (_dir, bus) = bus();
@@ -69,7 +70,7 @@ fn a_day_goes_from_the_writer_to_readers_and_into_its_file() {
     let revised = Row { close: 8.5, ..first };
     assert_eq!(writer.push(&revised).unwrap(), Pushed::Revised(2));
     assert_eq!(writer.push(&revised).unwrap(), Pushed::Duplicate);
-    assert_eq!(writer.push(&first).unwrap(), Pushed::Revised(3), "back again is a revision too");
+    assert_eq!(writer.push(&first).unwrap(), Pushed::Revised(3), "the old values again are a revision too");
     let bad = Row { high: 1.0, frame_ms: OPEN + 2 * MINUTE, ..first };
     assert!(matches!(writer.push(&bad).unwrap(), Pushed::Quarantined(_)));
     // The next day's first bar closes the day; a late bar comes after it.
@@ -95,7 +96,7 @@ fn a_day_goes_from_the_writer_to_readers_and_into_its_file() {
 }
 
 #[test]
-fn the_latest_and_the_window_of_a_symbol_have_its_last_revisions_by_frame() {
+fn latest_and_window_have_the_last_revisions_by_frame() {
     let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
     for minute in [1, 2, 4, 3] {
@@ -118,7 +119,7 @@ fn the_latest_and_the_window_of_a_symbol_have_its_last_revisions_by_frame() {
     assert!(message.contains("did you mean \"600000.XSHG\"?"), "{message}");
 }
 
-/// Promises 6 and 8 over a restart: the books are built again from the ring and the archive.
+/// Promises 6 and 8 over a restart: the index is loaded from the ring and the archive.
 #[test]
 fn the_next_writer_knows_what_the_last_one_published() {
     let (_dir, bus) = bus();
@@ -140,7 +141,7 @@ fn the_next_writer_knows_what_the_last_one_published() {
     assert_eq!(drain(&mut reader).0.len(), 200);
 }
 
-/// Promise 7: the ring's size does not limit a day. Some 50 blocks through a ring of few.
+/// Promise 7: the size of the ring does not limit a day. Some 50 blocks go through a ring of few.
 #[test]
 fn a_day_larger_than_the_ring_is_archived_whole() {
     let (_dir, bus) = bus();
@@ -174,7 +175,7 @@ fn a_day_larger_than_the_ring_is_archived_whole() {
         }
     }
     let total = symbols.len() as u64 * 100;
-    assert!(total > blocks * 64 * 2, "{total} bars in {blocks} blocks is no test");
+    assert!(total > blocks * 64 * 2, "{total} bars are too few for {blocks} blocks");
     assert_eq!(seen + missed, total);
     writer.close_day().unwrap();
     writer.flush().unwrap();
@@ -185,7 +186,8 @@ fn a_day_larger_than_the_ring_is_archived_whole() {
     assert_eq!(report.ring.unwrap().problems, [] as [String; 0]);
 }
 
-/// Promise 7 while the flusher works beside the writer: many small blocks, many days, and rows that come late for each of them.
+/// Promise 7 while the flusher runs beside the writer: many small blocks, many days, and late rows
+/// for each of them.
 #[test]
 fn nothing_is_missing_when_days_close_in_quick_succession() {
     let (_dir, bus) = bus();
@@ -200,7 +202,7 @@ fn nothing_is_missing_when_days_close_in_quick_succession() {
                 let frame_ms = OPEN + minute * MINUTE + (day - if late { 2 } else { 0 }) * DAY;
                 let close = if late { 7.0 } else { 8.0 };
                 let row = bar(&mut writer, &format!("{symbol:06}.XSHE"), frame_ms, close);
-                // A late bar replaces the one that came in time.
+                // A late bar replaces the one that was in time.
                 match writer.push(&row).unwrap() {
                     Pushed::Accepted(_) => pushed += 1,
                     Pushed::Revised(_) => assert!(late),
@@ -226,7 +228,7 @@ fn nothing_is_missing_when_days_close_in_quick_succession() {
     assert_eq!(barbus::verify(&bus).unwrap().ring.unwrap().problems, [] as [String; 0]);
 }
 
-/// The bus, whose settings ask for a larger ring now.
+/// The bus, with settings that ask for a larger ring.
 fn with_room_for_more_symbols(bus: &Bus) -> Bus {
     let file = bus.path().join("bus.toml");
     let text = std::fs::read_to_string(&file).unwrap().replace("# symbols = 8192", "symbols = 20000");
@@ -234,7 +236,8 @@ fn with_room_for_more_symbols(bus: &Bus) -> Bus {
     Bus::open(bus.path()).unwrap()
 }
 
-/// Other sizes in `bus.toml` give another ring once everything is archived; readers go on in it, and so do the sequence numbers.
+/// New sizes in `bus.toml` take effect once everything is archived. Readers continue in the new
+/// ring, and so do the sequence numbers.
 #[test]
 fn readers_follow_into_a_ring_of_another_size() {
     let (_dir, bus) = bus();
@@ -258,7 +261,7 @@ fn readers_follow_into_a_ring_of_another_size() {
     let next = bar(&mut writer, "000001.XSHE", OPEN + DAY, 9.0);
     assert_eq!(writer.push(&next).unwrap(), Pushed::Accepted(1));
     let mut seen = (Vec::new(), Vec::new());
-    // One look finds that the ring was replaced, the next ones are in the new one.
+    // One poll finds that the ring was replaced; the next ones read the new ring.
     for _ in 0..3 {
         let (bars, events) = drain(&mut reader);
         seen.0.extend(bars.into_iter().map(|(symbol, ..)| symbol));
@@ -269,7 +272,8 @@ fn readers_follow_into_a_ring_of_another_size() {
     assert_eq!(reader.latest("000001.XSHE").unwrap().unwrap().close, 9.0);
 }
 
-/// Promise 4: a ring of another line of numbers, laid out where the one that followed on had been, is not gone on in as if it were that.
+/// Promise 4: a reader does not continue in a ring of another lineage that has taken the path of
+/// its own.
 #[test]
 fn readers_do_not_follow_into_a_ring_of_another_lineage() {
     let (_dir, bus) = bus();
@@ -294,7 +298,7 @@ fn readers_do_not_follow_into_a_ring_of_another_lineage() {
     drain_until_error(&mut reader);
 }
 
-/// Symbols of the bars that come before an error.
+/// The symbols of the bars before an error, and the error.
 fn drain_until_error(reader: &mut Reader) -> (Vec<String>, Error) {
     let mut symbols = Vec::new();
     for _ in 0..10 {
@@ -304,7 +308,7 @@ fn drain_until_error(reader: &mut Reader) -> (Vec<String>, Error) {
             Err(error) => return (symbols, error),
         }
     }
-    panic!("no error behind {symbols:?}");
+    panic!("no error after {symbols:?}");
 }
 
 /// A sleeping reader is woken by a commit and by a day close.
@@ -330,7 +334,8 @@ fn a_waiting_reader_is_woken() {
     thread.join().unwrap();
 }
 
-/// Promise 6: a program that holds the writer learns when its rows are on disk, without waiting for `ring.sync`.
+/// Promise 6: a program that embeds the writer learns when its rows are on disk, without waiting
+/// for `ring.sync`.
 #[test]
 fn an_embedded_writer_waits_for_the_disk() {
     let (_dir, bus) = bus();
@@ -348,14 +353,14 @@ fn an_embedded_writer_waits_for_the_disk() {
         assert!(waiter.wait(writer.next_seq(), long));
         assert_eq!((waiter.durable_seq(), waiter.last_failure()), (writer.next_seq(), None));
     }
-    // A row that is yet to come: who waits for it is served by its commit.
+    // A wait for a row that is not pushed yet ends after its commit.
     assert!(!waiter.wait(4, Duration::from_millis(1)));
     let other = waiter.clone();
     let waiting = std::thread::spawn(move || other.wait(4, long));
     let row = bar(&mut writer, "600000.XSHG", OPEN + 4 * MINUTE, 8.0);
     writer.push(&row).unwrap();
     assert!(waiting.join().unwrap());
-    // The writer ends with everything on disk; what never came is not waited for.
+    // The writer ends with every row on disk; a wait for a row that never came ends with it.
     let row = bar(&mut writer, "600000.XSHG", OPEN + 5 * MINUTE, 8.0);
     writer.push(&row).unwrap();
     drop(writer);

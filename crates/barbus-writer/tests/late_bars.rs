@@ -1,4 +1,4 @@
-//! Bars that come for a day that is closed.
+//! Late bars: bars of a day that is closed.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ const MINUTE: i64 = 60_000;
 const OPEN: i64 = 1_720_056_600_000;
 const DAY: i64 = 86_400_000;
 
-/// Promise 7: a late bar ends in its own day's file by itself, after the time that `archive.late` says; nobody has to ask for it.
+/// Promise 7: a late bar gets into the file of its day after `archive.late`, without a request.
 #[test]
-fn late_bars_are_archived_without_being_asked_for() {
+fn late_bars_are_archived_without_a_request() {
     let dir = tempfile::tempdir().unwrap();
     let settings = "calendar = \"XSHG\"\n[ring]\nsize = \"2MB\"\nrows_per_block = 64\n[archive]\nlate = \"500ms\"\n";
     std::fs::write(dir.path().join("bus.toml"), settings).unwrap();

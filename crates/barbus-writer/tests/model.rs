@@ -1,10 +1,12 @@
-//! The whole bus against a model of it: what readers see and what the archive has after any sequence of bars, closes, restarts and kills.
+//! The whole bus against a model: what readers see and what the archive has after any sequence of
+//! bars, closes, restarts and kills.
 //!
-//! The model is a list of rows and a table of days, below under [`Model`]; it shares nothing with the bus but its words. The writer is
-//! a process of its own, this test program started again, so that a kill is a kill. The ring has four to six blocks of 64 rows: readers
-//! are lapped, days are spilled, and blocks go round all the time.
+//! The model, see [`Model`], is a list of rows and a table of days; it shares no code with the bus.
+//! The writer is a process of its own (this test program, started again), so that it can be killed.
+//! The ring has four to six blocks of 64 rows, so readers are often lapped, days are spilled, and
+//! blocks are reused.
 //!
-//! `PROPTEST_CASES=5000` makes it the long run; 64 cases are the usual one.
+//! It runs 64 cases; `PROPTEST_CASES=5000` makes a long run.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -31,7 +33,7 @@ const SYMBOLS: [&str; 5] = ["600000.XSHG", "000001.XSHE", "AAPL", "A", "BTCUSDT"
 /// Bytes of a slot of 64 rows.
 const SLOT_BYTES: u64 = 12_288;
 
-// ---- what may happen ----
+// ---- the steps of a case ----
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fault {
@@ -40,13 +42,13 @@ enum Fault {
     OffInterval,
 }
 
-/// A bar as a test makes it: everything follows from a few small numbers, so that they often meet.
+/// A bar of a test, made of a few small numbers, so that equal bars are frequent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Bar {
     symbol: usize,
     /// Days before the test's newest day.
     late: i64,
-    /// The minute of the day, from 1; 0: the bar that ends exactly at the end of the day.
+    /// The minute of the day, from 1; 0 is the bar that ends exactly at the end of the day.
     minute: i64,
     value: u8,
     fault: Option<Fault>,
@@ -56,21 +58,21 @@ struct Bar {
 enum Step {
     Publish(Vec<Bar>),
     Push(Bar),
-    /// All symbols, so many minutes of the newest day, all with one value.
+    /// This number of minutes of the newest day, for all symbols, all with one value.
     Sweep(i64, u8),
-    /// What was last published or pushed comes again as it was.
+    /// The bars that were last published or pushed, again.
     Resend,
     CloseDay,
-    /// The next bars are so many days later.
+    /// The next bars are this number of days later.
     NextDay(i64),
     Flush,
     Restart,
     Kill,
-    /// The writer is killed while it takes these; then they are sent again.
+    /// The writer is killed while it publishes these bars; then they are sent again.
     KillDuring(Vec<Bar>),
-    /// One of the two readers polls so often.
+    /// One of the two readers polls this number of times.
     Read(bool, usize),
-    /// Every start, and the questions about one symbol.
+    /// Readers with every kind of start, and queries for one symbol.
     Ask(usize, usize),
 }
 
@@ -130,7 +132,7 @@ fn case() -> impl Strategy<Value = Case> {
 /// Open, high, low, close, volume and money of a bar.
 type Values = ([u64; 5], Option<u64>);
 
-/// A bar with its time and its numbers.
+/// A bar with its time and its values.
 #[derive(Debug, Clone, PartialEq)]
 struct Sent {
     symbol: &'static str,
@@ -151,27 +153,27 @@ struct Published {
     symbol: &'static str,
     frame_ms: i64,
     values: Values,
-    /// Exact, or after a restart the highest that it may be: see [`Model::restart`].
+    /// The exact number, or after a restart the highest possible one, see [`Model::restart`].
     revision: u8,
     exact: bool,
 }
 
 impl Published {
-    /// Whether a reader may be given `found` for this row.
-    fn is(&self, symbol: &str, found: &Row) -> bool {
+    /// Whether a reader may get `found` for this row.
+    fn matches(&self, symbol: &str, found: &Row) -> bool {
         let numbers = [found.open, found.high, found.low, found.close, found.volume].map(f64::to_bits);
         let money = found.optional(0).map(f64::to_bits);
         let revision = match self.exact {
             true => found.revision == self.revision,
             false => (1..=self.revision).contains(&found.revision),
         };
-        // Nobody sends a factor.
+        // No bar has a factor.
         let numbers = (numbers, money, found.optional(1)) == (self.values.0, self.values.1, None);
         (symbol, found.frame_ms) == (self.symbol, self.frame_ms) && numbers && revision
     }
 }
 
-/// The last values of a bar, the number of their revision, and whether that is exact.
+/// The last values of a bar, the number of their revision, and whether that number is exact.
 type Known = (Values, u8, bool);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,15 +184,15 @@ enum Outcome {
     Quarantined,
 }
 
-/// What the bus promises, in a few dozen lines.
+/// The promises of the bus, in a few dozen lines.
 #[derive(Debug, Default)]
 struct Model {
     shanghai: bool,
-    /// Every row ever published; its place is its sequence number.
+    /// Every row ever published; its index is its sequence number.
     rows: Vec<Published>,
     /// Day closes, by the number of rows before them.
     closes: BTreeMap<u64, i64>,
-    /// What is known of each bar, by day.
+    /// The known bars by day.
     days: BTreeMap<i64, BTreeMap<(&'static str, i64), Known>>,
     open: Option<i64>,
     closed_through: Option<i64>,
@@ -198,7 +200,7 @@ struct Model {
 }
 
 impl Model {
-    /// A day ends at midnight of the market, and with it the bar that ends then.
+    /// A day ends at midnight of the market; the bar that ends at that moment belongs to it.
     fn day_of(&self, frame_ms: i64) -> i64 {
         let east = if self.shanghai { 8 * 60 * MINUTE } else { 0 };
         (frame_ms + east - 1).div_euclid(DAY)
@@ -227,8 +229,8 @@ impl Model {
         outcome
     }
 
-    /// A writer that starts finds the revisions in the ring. The archive has the values alone: of a bar that has left the ring, the next
-    /// revision may be counted from 1 again.
+    /// A writer that starts finds the numbers of revisions in the ring, but not in the archive. For
+    /// a bar that has left the ring, it may count the next revision from 1 again.
     fn restart(&mut self) {
         for (_, revision, exact) in self.days.values_mut().flat_map(BTreeMap::values_mut) {
             *exact &= *revision == 0;
@@ -243,11 +245,11 @@ impl Model {
     }
 }
 
-// ---- the writer, a process ----
+// ---- the writer's process ----
 
 const BUS: &str = "BARBUS_TEST_MODEL_BUS";
 
-/// What the writer's process does; nothing where this is an ordinary run of the tests.
+/// The main function of the writer's process. In an ordinary run of the tests it does nothing.
 #[test]
 fn writer_process() {
     let Some(path) = std::env::var_os(BUS) else { return };
@@ -322,7 +324,7 @@ fn pushed_row(writer: &mut Writer, line: &str) -> Row {
     Row { symbol, frame_ms, open, high, low, close, volume, present, optional, ..Row::default() }
 }
 
-/// The parent's handle of it.
+/// The parent's handle of the writer's process.
 struct Process {
     child: Child,
     stdin: ChildStdin,
@@ -364,7 +366,7 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Lets it end as it wants to.
+    /// Ends it cleanly.
     fn end(mut self) {
         drop(self.stdin);
         assert!(self.child.wait().unwrap().success());
@@ -382,24 +384,25 @@ fn text(bars: &[Sent]) -> String {
 
 // ---- readers ----
 
-/// A reader, and where it must be by the model.
+/// A reader, and its position according to the model.
 struct Follower {
     reader: Reader,
     at: u64,
-    /// The close at `at` was seen, or may have been missed: the reader came here over a gap.
+    /// The close at `at` was seen, or the reader may miss it: it has just skipped rows.
     excused: bool,
     missed: u64,
 }
 
 impl Follower {
-    /// A reader at the oldest row that there is.
+    /// A reader that starts at the oldest row.
     fn new(bus: &Bus) -> Self {
         let reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
         Self { at: reader.position(), reader, excused: true, missed: 0 }
     }
 
-    /// A close is told at the end of the day's last block, or once that is gone by the day of the next one. Who has not come upon the header of the block
-    /// that is gone is told no more.
+    /// Whether a reader that starts at `seq` is lapped. A reader learns of a close at the end of
+    /// the day's last block. If that block is gone before the reader has read its header, it may
+    /// miss the close.
     fn is_gone(&self, seq: u64) -> bool {
         let mut reader = Reader::open(self.reader.bus().path()).unwrap().start_at(Start::Seq(seq)).unwrap();
         matches!(reader.poll().unwrap(), Some(Event::Lapped { .. }))
@@ -410,7 +413,8 @@ impl Follower {
         assert!(self.excused || close.is_none() || self.is_gone(self.at - 1), "the close of day {close:?} is missing");
     }
 
-    /// Polls at most so often, and compares what comes; true when there was nothing more. The sequence numbers seen go to `seen`.
+    /// Polls at most `polls` times and compares the events with the model. Appends the sequence
+    /// numbers of the bars to `seen`. Returns whether it reached the end.
     fn read(&mut self, model: &Model, polls: usize, seen: &mut Vec<u64>) -> bool {
         for _ in 0..polls {
             match self.reader.poll().unwrap() {
@@ -439,7 +443,7 @@ impl Follower {
                         self.excused = false;
                         assert_eq!(bar.seq, self.at);
                         let expected = &model.rows[self.at as usize];
-                        assert!(expected.is(bar.symbol, &bar), "row {}: {bar:?} is not {expected:?}", self.at);
+                        assert!(expected.matches(bar.symbol, &bar), "row {}: {bar:?} is not {expected:?}", self.at);
                         seen.push(self.at);
                         self.at += 1;
                     }
@@ -457,7 +461,7 @@ fn date_of(day: Date) -> i64 {
     i64::from(day.since((jiff::Unit::Day, Date::constant(1970, 1, 1))).unwrap().get_days())
 }
 
-// ---- the bus and the model side by side ----
+// ---- the bus beside the model ----
 
 struct Test {
     _dir: tempfile::TempDir,
@@ -465,7 +469,8 @@ struct Test {
     model: Model,
     writer: Option<Process>,
     readers: [Follower; 2],
-    /// A reader that is only asked questions, after every step, and the places that it knows of each symbol.
+    /// A reader that only answers queries, after every step, and the rows that it may know of each
+    /// symbol.
     asked: Reader,
     places: BTreeMap<&'static str, BTreeMap<i64, u64>>,
     entered: u64,
@@ -475,7 +480,7 @@ struct Test {
 
 impl Test {
     fn new(case: &Case) -> Self {
-        // In memory where there is such a place: a test that waits for disks tries less.
+        // In memory if possible: a test that waits for a disk tries fewer cases.
         let shm = Path::new("/dev/shm");
         let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.unwrap();
         let text = format!(
@@ -515,7 +520,7 @@ impl Test {
         Sent { symbol: SYMBOLS[bar.symbol], frame_ms, numbers, money, faulty: bar.fault.is_some() }
     }
 
-    /// Has the model take the bars: the acknowledgement that is due.
+    /// Publishes the bars in the model, and returns the expected acknowledgement.
     fn due(&mut self, bars: &[Sent]) -> String {
         let mut counts = [0; 4];
         for bar in bars {
@@ -587,17 +592,18 @@ impl Test {
             Step::Read(slow, polls) => {
                 let _ = self.readers[usize::from(*slow)].read(&self.model, *polls, &mut Vec::new());
             }
-            Step::Ask(symbol, count) => self.compare_questions(SYMBOLS[*symbol], *count),
+            Step::Ask(symbol, count) => self.compare_queries(SYMBOLS[*symbol], *count),
         }
-        self.ask_the_old_reader(step);
+        self.query_the_old_reader(step);
     }
 
-    /// The writer was killed while it took `bars`: what is in the ring of them is where the model goes on.
+    /// After a kill during the publication of `bars`: publishes in the model those that the ring
+    /// has.
     fn learn(&mut self, bars: &[Sent]) {
         let next = self.asked.stat().bars;
         for bar in bars {
             if self.model.rows.len() as u64 == next {
-                // The day may have been closed for a row that did not come any more.
+                // The writer may have closed the day for a row that it did not append.
                 let day = self.model.day_of(bar.frame_ms);
                 let mut live = Reader::open(self.bus.path()).unwrap();
                 if self.model.open.is_some_and(|open| day > open) && live.day().is_none() {
@@ -608,10 +614,10 @@ impl Test {
             }
             self.model.take(bar);
         }
-        assert_eq!(self.model.rows.len() as u64, next, "the ring has rows that nobody sent");
+        assert_eq!(self.model.rows.len() as u64, next, "the ring has rows that were never sent");
     }
 
-    /// The rows that the ring holds, by a reader that comes now, which sees each of them.
+    /// The sequence numbers of the rows in the ring, as a new reader sees them.
     fn in_ring(&self) -> Vec<u64> {
         let mut seen = Vec::new();
         let mut reader = Follower::new(&self.bus);
@@ -619,11 +625,15 @@ impl Test {
         seen
     }
 
-    fn compare_questions(&mut self, symbol: &'static str, count: usize) {
+    fn compare_queries(&mut self, symbol: &'static str, count: usize) {
         let there = self.in_ring();
         let next = self.model.rows.len() as u64;
-        assert_eq!(Reader::open(self.bus.path()).unwrap().position(), next, "live is behind everything");
-        // From a row that is there, and from one that is not.
+        assert_eq!(
+            Reader::open(self.bus.path()).unwrap().position(),
+            next,
+            "a live reader starts after the newest row"
+        );
+        // From rows in the ring, and from one that may have left it.
         for seq in [there.first().copied(), there.get(there.len() / 2).copied(), there.last().copied(), Some(0)] {
             let Some(seq) = seq.filter(|&seq| seq < next) else { continue };
             let mut reader = Reader::open(self.bus.path()).unwrap().start_at(Start::Seq(seq)).unwrap();
@@ -650,14 +660,17 @@ impl Test {
         let due = newest.values().skip(newest.len().saturating_sub(count));
         assert!(window.iter().map(|row| row.seq).eq(due.copied()), "the last {count} of {symbol}");
         for row in window.iter().chain(&latest) {
-            assert!(self.model.rows[row.seq as usize].is(symbol, row), "{row:?}");
+            assert!(self.model.rows[row.seq as usize].matches(symbol, row), "{row:?}");
         }
     }
 
-    /// The reader that was there from the beginning and is asked after each step. A row that was gone before it looked it cannot know, and may
-    /// then answer with an older revision that the ring still has; it must know each bar whose last revision is there. It may know one that has
-    /// left the ring since: a writer that is killed while it begins a block leaves nothing that would tell.
-    fn ask_the_old_reader(&mut self, step: &Step) {
+    /// Queries the reader that was opened at the beginning.
+    ///
+    /// It must know each bar whose last revision is in the ring. A row that left the ring between
+    /// two queries is unknown to it; then it may answer with an older revision that the ring still
+    /// has. It may also answer with a row that has left the ring: a writer that is killed while it
+    /// begins a block leaves no trace that the block was reused.
+    fn query_the_old_reader(&mut self, step: &Step) {
         let before = std::mem::replace(&mut self.entered, self.model.rows.len() as u64);
         if self.entered == before && !matches!(step, Step::Ask(..)) {
             return;
@@ -694,14 +707,15 @@ impl Test {
         }
     }
 
-    /// Promise 7: every closed day is in its file, each bar once, with its last values, by symbol and frame; and nothing else is.
+    /// Promise 7: the file of each closed day has every bar once, with its last values, by symbol
+    /// and frame; and it has no other row.
     fn compare_archive(&self) {
         let settings = self.bus.settings();
         let archive = Archive::open_existing(self.bus.archive(), settings.schema.clone(), settings.calendar.name());
         let closed = self.model.days.iter().filter(|(day, _)| Some(**day) != self.model.open);
         let due: Vec<i64> = closed.clone().map(|(day, _)| *day).collect();
         let days = archive.days().unwrap();
-        assert_eq!(days.iter().copied().map(date_of).collect::<Vec<_>>(), due, "the days that are archived");
+        assert_eq!(days.iter().copied().map(date_of).collect::<Vec<_>>(), due, "the archived days");
         for (day, (_, bars)) in days.into_iter().zip(closed) {
             let (_, rows) = archive.read(day).unwrap().expect("the day");
             let found: Vec<_> = (0..rows.num_rows()).map(|row| archived(&rows, row)).collect();
@@ -710,7 +724,7 @@ impl Test {
         }
         let files = std::fs::read_dir(self.bus.quarantine()).into_iter().flatten();
         let lines = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap().lines().count());
-        assert_eq!(lines.sum::<usize>(), self.model.quarantined, "each faulty bar is in the quarantine");
+        assert_eq!(lines.sum::<usize>(), self.model.quarantined, "every invalid bar is in the quarantine");
     }
 
     fn finish(mut self) -> u64 {
@@ -746,14 +760,14 @@ fn archived(rows: &RecordBatch, row: usize) -> (&str, i64, Values) {
     (rows["symbol"].as_string::<i32>().value(row), frame_ms, (numbers, number("money")))
 }
 
-/// Runs a case to its end: the number of rows that its readers missed.
+/// Runs a case and returns the number of rows that its readers missed.
 fn run(case: &Case) -> u64 {
     let mut test = Test::new(case);
     case.steps.iter().for_each(|step| test.step(step));
     test.finish()
 }
 
-/// Promises 3, 4, 6, 7 and 8, whatever happens in whatever order.
+/// Promises 3, 4, 6, 7 and 8, for any steps in any order.
 #[test]
 fn the_bus_does_what_the_model_does() {
     if std::env::var_os(BUS).is_some() {
@@ -769,18 +783,19 @@ fn the_bus_does_what_the_model_does() {
     if let Err(error) = outcome {
         panic!("{error}");
     }
-    assert!(missed.get() > 0, "in all of {cases} cases no reader was ever left behind");
+    assert!(missed.get() > 0, "no reader was lapped in {cases} cases");
 }
 
-// ---- what was found once ----
+// ---- regressions ----
 
 fn good(symbol: usize, minute: i64, value: u8) -> Bar {
     Bar { symbol, late: 0, minute, value, fault: None }
 }
 
-/// Promise 9: a batch whose first row finds the ring full is taken by several calls; its faulty rows are kept by one of them.
+/// Promise 9: several calls ingest a batch whose first row finds the ring full; only one of them
+/// quarantines its invalid rows.
 #[test]
-fn the_faulty_rows_of_a_batch_are_kept_once_however_full_the_ring_is() {
+fn invalid_rows_are_quarantined_once_even_if_the_ring_is_full() {
     let case = Case { calendar: "24x7", blocks: 4, steps: Vec::new() };
     let mut test = Test::new(&case);
     test.writer.take().expect("a writer").end();
@@ -789,13 +804,13 @@ fn the_faulty_rows_of_a_batch_are_kept_once_however_full_the_ring_is() {
     for minute in 1.. {
         let faulty = Bar { fault: Some(Fault::HighLow), ..good(1, minute, 1) };
         let bars: Vec<Sent> = [good(0, minute, 1), faulty].iter().map(|bar| test.sent(bar)).collect();
-        let incoming = writer.normalizer().normalize(batch(&text(&bars)), "test", 0).unwrap();
+        let batch = writer.normalizer().normalize(batch(&text(&bars)), "test", 0).unwrap();
         sent += 1;
         let mut next = 0;
         while next < 2 {
-            let taken = writer.ingest(&incoming, next).unwrap();
-            full += u64::from(taken.next == 0);
-            (next, kept) = (taken.next, kept + taken.ack.quarantined);
+            let ingested = writer.ingest(&batch, next).unwrap();
+            full += u64::from(ingested.next == 0);
+            (next, kept) = (ingested.next, kept + ingested.ack.quarantined);
         }
         if full > 0 {
             break;
@@ -805,7 +820,8 @@ fn the_faulty_rows_of_a_batch_are_kept_once_however_full_the_ring_is() {
     assert_eq!(kept, sent);
 }
 
-/// A window has as many bars as were asked for, also when the newest of them, which came early, has left the ring.
+/// A window has the requested number of bars even if the newest of them, which came early, has left
+/// the ring.
 #[test]
 fn a_window_has_no_gaps_where_late_bars_came() {
     let others = |value| (1..40).flat_map(move |minute| (1..5).map(move |symbol| good(symbol, minute, value)));
@@ -815,15 +831,16 @@ fn a_window_has_no_gaps_where_late_bars_came() {
     run(&Case { calendar: "24x7", blocks: 4, steps });
 }
 
-/// Promise 8: a late bar that is revised before and after a restart has the next number, though the archive knows none.
+/// Promise 8: a late bar that is revised before and after a restart gets consecutive numbers,
+/// although the archive stores none.
 #[test]
-fn revisions_are_counted_on_over_a_restart() {
+fn the_count_of_revisions_continues_after_a_restart() {
     let case = Case { calendar: "24x7", blocks: 4, steps: Vec::new() };
     let mut test = Test::new(&case);
     for step in [Step::Sweep(1, 0), Step::CloseDay, Step::Sweep(1, 2), Step::Flush, Step::Restart] {
         test.step(&step);
     }
-    // What the model does not ask of every restart.
+    // Unlike in the other cases, the exact number is required.
     for known in test.model.days.values_mut().flat_map(BTreeMap::values_mut) {
         known.2 = true;
     }

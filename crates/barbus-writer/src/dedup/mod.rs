@@ -27,7 +27,7 @@ pub(crate) struct DedupIndex {
 }
 
 impl DedupIndex {
-    /// Waits until no index is being loaded from the ring any longer.
+    /// Waits until every index is loaded completely.
     pub(crate) fn finish_loading(&mut self) {
         let current = self.current.iter_mut().map(|(_, index)| index);
         let others = self.others.values_mut().map(|(_, index)| index);

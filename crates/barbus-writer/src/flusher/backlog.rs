@@ -63,7 +63,7 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// The backlog of a ring that nobody appends to at this moment.
+    /// The backlog of a ring to which no row is appended at this moment.
     pub(crate) fn new(maintenance: &RingMaintenance, calendar: Calendar) -> Self {
         Self {
             days: TradingDayCache::new(calendar),

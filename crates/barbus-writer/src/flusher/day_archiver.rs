@@ -25,7 +25,7 @@ pub(crate) struct DayArchiver {
 }
 
 impl DayArchiver {
-    /// Nobody may append to the ring until this returns.
+    /// The writer must not append to the ring until this returns.
     pub(crate) fn new(maintenance: RingMaintenance, archive: Archive, settings: &Settings) -> Self {
         Self {
             backlog: Backlog::new(&maintenance, settings.calendar.clone()),

@@ -35,8 +35,8 @@ pub(crate) struct State {
     /// Closed days that the writer announced. Each is shown as waiting until the flusher has
     /// scanned the ring up to this sequence number and knows the day's rows itself.
     pub(crate) expected: BTreeMap<i64, u64>,
-    /// Days that have parts. Each becomes a file at its close, even if the ring has none of its
-    /// rows any longer.
+    /// Days that have parts. Each becomes a file at its close, even if all of its rows have left
+    /// the ring.
     pub(crate) spilled: BTreeSet<i64>,
     /// Counts the releases of blocks.
     pub(crate) released: u64,

@@ -33,7 +33,7 @@ struct Request {
     /// All rows are to be archived, so that the ring can be replaced.
     spill_all: bool,
     stop: bool,
-    /// A thread waits for the result: late rows are not gathered any longer.
+    /// A thread waits for the result: late rows are archived at once.
     urgent: bool,
     /// The rows of open days are to be put on disk.
     spill: bool,
