@@ -72,8 +72,7 @@ impl<M: WriterMemory> RingMaintenance<M> {
         // harm; durable rows without their symbols would be unreadable.
         map.words32(SB_DURABLE_SYMBOLS, 1)[0].set(symbols);
         // SYNC POINT: pairs with `writer/blocks.rs`::`kept_blocks`. A writer that finds this cursor
-        // also finds the one before it. (The memory model requires this; no scenario fails without
-        // it.)
+        // also finds the one before it.
         word(SB_DURABLE_CURSOR).set_release(cursor);
         to_disk()?;
         word(SB_DURABLE_BEFORE).set(cursor);

@@ -1,4 +1,6 @@
 //! [`RingMaintenance`]: what the archiving side does with a ring while the writer appends to it.
+//!
+//! `impl RingMaintenance` lies in two files; `durable.rs` has the sync.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,7 @@
 //! [`RingReader`]: a position in a ring, and the poll that copies new rows from there.
+//!
+//! `impl RingReader` lies in several files: `start.rs` finds the first position, `lookup.rs` reads
+//! symbols alone, and `pinned_blocks.rs` reads rows in place.
 
 use barbus_shm::Memory;
 

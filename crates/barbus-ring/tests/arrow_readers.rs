@@ -1,4 +1,5 @@
-//! Promise 1: the ring is an Arrow IPC file at every moment. Here for arrow-rs; pyarrow and polars are asked end to end.
+//! Promise 1: the ring is an Arrow IPC file at every moment. This tests arrow-rs; the end-to-end
+//! tests test pyarrow and polars.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -18,7 +19,7 @@ fn batches(path: &std::path::Path) -> [Vec<RecordBatch>; 2] {
 }
 
 #[test]
-fn arrow_rs_reads_it_as_a_file_and_as_a_stream_at_every_moment() {
+fn arrow_rs_reads_a_ring_as_a_file_and_as_a_stream_at_every_moment() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bars.ring");
     let spec = Spec { blocks: 3, rows_per_block: 64, tip_rows: 64, ..Spec::default() };
@@ -68,9 +69,10 @@ fn arrow_rs_reads_it_as_a_file_and_as_a_stream_at_every_moment() {
     }
 }
 
-/// Promise 9: whatever the bytes are, attaching gives an error or a ring that can be read without a panic.
+/// Promise 9: whatever bytes the file holds, attaching returns an error, or a ring that can be read
+/// without a panic.
 #[test]
-fn any_byte_of_the_head_may_be_wrong() {
+fn any_wrong_byte_of_the_head_is_handled() {
     use barbus_ring::{Polled, Ring, RingReader, RingStart};
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bars.ring");
@@ -100,7 +102,8 @@ fn any_byte_of_the_head_may_be_wrong() {
                 ring.symbol(symbol);
                 let mut rows = Vec::new();
                 for start in [RingStart::Live, RingStart::Oldest, RingStart::Today, RingStart::Seq(50)] {
-                    // Starting looks again while the writer recycles; a file at rest must not make it look for ever.
+                    // Starting retries while the writer recycles blocks. In a file at rest it must
+                    // not retry for ever.
                     let Ok(mut reader) = RingReader::new(&ring, start) else { continue };
                     for _ in 0..10 {
                         if reader.poll(&ring, &mut rows, 1000) == Polled::Empty {

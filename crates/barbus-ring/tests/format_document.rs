@@ -1,4 +1,5 @@
-//! `docs/FORMAT.md` is normative: its tables and the layout's named offsets are compared both ways, and its worked example with the golden files.
+//! `docs/FORMAT.md` is normative: its tables are compared with the layout, its worked example with
+//! the golden files, and its flatbuffer fields with Arrow's.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,7 +10,8 @@ use barbus_ring::layout::*;
 
 const DOCUMENT: &str = include_str!("../../../docs/FORMAT.md");
 
-/// The cells of every row below the table head `head`, with the heading (without its #) that each table stands under.
+/// The cells of every row of the tables with the head `head`, each with the heading above its
+/// table.
 fn rows(head: &str) -> Vec<(String, Vec<String>)> {
     let (mut rows, mut heading, mut inside) = (Vec::new(), "", false);
     for line in DOCUMENT.lines() {
@@ -36,7 +38,7 @@ fn number(text: &str) -> u64 {
 }
 
 #[test]
-fn every_field_is_in_the_document_and_the_other_way_round() {
+fn the_document_and_the_layout_have_the_same_fields() {
     let documented: Vec<_> = rows("| offset | bytes | name | meaning |")
         .into_iter()
         .map(|(part, cells)| {
@@ -59,7 +61,7 @@ fn every_field_is_in_the_document_and_the_other_way_round() {
 }
 
 #[test]
-fn the_constants_are_the_same() {
+fn the_document_and_the_layout_have_the_same_constants() {
     let coded: BTreeMap<&str, u64> = BTreeMap::from([
         ("MAGIC", MAGIC),
         ("VERSION", VERSION.into()),
@@ -106,7 +108,7 @@ fn word(bytes: &[u8], offset: usize, width: usize) -> u64 {
 }
 
 #[test]
-fn the_worked_example_is_what_the_golden_files_hold() {
+fn the_worked_example_matches_the_golden_files() {
     let rings = [golden("v1.ring.gz"), golden("v1-float32.ring.gz")];
     for (_, cells) in rows("| field | v1 | v1-float32 |") {
         let field = FIELDS.iter().find(|field| field.part == "superblock" && field.name == cells[0]).unwrap();
@@ -128,4 +130,27 @@ fn the_worked_example_is_what_the_golden_files_hold() {
         let header = [BH_BLOCK, BH_FIRST_SEQ, BH_STATE, BH_CRC].map(|field| word(ring, at + field, 8));
         assert_eq!(header.to_vec(), cells[1..].iter().map(|cell| number(cell)).collect::<Vec<_>>(), "slot {i}");
     }
+}
+
+/// The field numbers by which a reader without an Arrow library finds the column names and the
+/// zone.
+#[test]
+fn the_flatbuffer_fields_are_those_of_arrow() {
+    use arrow_ipc::{Field, Message, Schema, Timestamp};
+    let vtable_entry = |table: &str, name: &str| match (table, name) {
+        ("Message", "header") => Message::VT_HEADER,
+        ("Schema", "fields") => Schema::VT_FIELDS,
+        ("Field", "name") => Field::VT_NAME,
+        ("Field", "type_type") => Field::VT_TYPE_TYPE,
+        ("Field", "type") => Field::VT_TYPE_,
+        ("Timestamp", "timezone") => Timestamp::VT_TIMEZONE,
+        _ => panic!("{table}.{name} is not tested"),
+    };
+    let fields = rows("| table | field | number | type |");
+    assert_eq!(fields.len(), 6);
+    for (_, cells) in fields {
+        let entry = vtable_entry(&cells[0], &cells[1]);
+        assert_eq!(u64::from(entry), 4 + 2 * number(&cells[2]), "{}.{}", cells[0], cells[1]);
+    }
+    assert_eq!((arrow_ipc::MessageHeader::Schema.0, arrow_ipc::Type::Timestamp.0), (1, 10));
 }

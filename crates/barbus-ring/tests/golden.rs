@@ -1,13 +1,16 @@
-//! Rings of every version of the format, kept for ever: today's code has to read what it once wrote.
+//! Rings of every version of the format, kept for ever: this code must read what earlier code
+//! wrote.
 //!
-//! `tests/golden/NAME.ring.gz` is a ring, `NAME.csv` beside it says in plain text what a reader finds there that begins at its first sequence
-//! number: the symbols, then rows, lapses and day closes in order. When the version of the format goes up, files of the new version are written by
+//! `tests/golden/NAME.ring.gz` is a ring. `NAME.csv` beside it lists in plain text what a reader
+//! finds that starts at the first sequence number: the symbols, then rows, laps and day closes in
+//! order. When the version of the format is raised, this writes files of the new version:
 //!
 //! ```text
 //! cargo test -p barbus-ring --test golden -- --ignored write_golden_files
 //! ```
 //!
-//! It never writes over a file, and those of earlier versions stay, with a test that says what today's code makes of them.
+//! It never overwrites a file. Files of earlier versions stay, with a test of what this code reads
+//! in them.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -34,7 +37,7 @@ fn unpacked(name: &str) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// What a reader finds, one after another.
+/// One thing that a reader finds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Found {
     Row(Row),
@@ -187,7 +190,8 @@ fn check(name: &str) -> (Ring, PathBuf, tempfile::TempDir) {
     (ring, path, dir)
 }
 
-/// Promise 1 and the format's: every row, event and symbol of a file that was written when version 1 was new.
+/// Promise 1, and the format: every row, event and symbol of a file that the first code of version
+/// 1 wrote.
 #[test]
 fn version_1_with_float64_prices() {
     let (ring, path, _dir) = check("v1");
@@ -204,7 +208,8 @@ fn version_1_with_float64_prices() {
         assert_eq!(RingReader::new(&ring, start).unwrap().position().seq, seq);
     }
 
-    // Promise 6: today's writer takes it over, in another boot than the one that it was written in.
+    // Promise 6: a writer takes the file over, in another boot than the one in which it was
+    // written.
     let mut writer = RingWriter::open(&path).unwrap();
     assert!(writer.recovery().other_boot);
     assert_eq!((writer.recovery().dropped_rows, writer.next_seq(), writer.day()), (10, 1_291, Some(19_902)));
@@ -222,7 +227,7 @@ fn version_1_with_float32_prices() {
     assert_eq!((report.blocks, report.checksums, report.problems), (2, 0, vec![]));
 }
 
-// ---- how they were written ----
+// ---- how the files were written ----
 
 fn row(seq: u64, symbols: u32) -> Row {
     let x = 10.0 + (seq * 37 % 101) as f64 / 100.0;
@@ -253,7 +258,7 @@ fn write_golden(name: &str, spec: &Spec, fill: impl FnOnce(&mut RingWriter)) {
     writer.write_back();
     writer.heartbeat(1_720_000_003_000_000_000);
     drop(writer);
-    // What differs from run to run is made the same.
+    // Fields that differ from run to run get fixed values.
     let file = File::options().write(true).open(&path).unwrap();
     file.write_all_at(&std::array::from_fn::<u8, 16, _>(|i| i as u8 + 1), SB_BOOT_ID as u64).unwrap();
     file.write_all_at(&4_242u32.to_le_bytes(), SB_WRITER_PID as u64).unwrap();
@@ -295,7 +300,7 @@ fn write_golden_files() {
                 writer.push(&row(writer.next_seq(), symbols)).unwrap();
             });
         };
-        // Blocks 1 and 2, which the ring does not hold any more in the end.
+        // Blocks 1 and 2, whose slots are reused below.
         writer.begin_day(19_900);
         push(writer, 100, 3);
         writer.close_day();
@@ -308,7 +313,8 @@ fn write_golden_files() {
         writer.close_day();
         (3..=5).for_each(|block| maintenance.seal_checksum(block));
         maintenance.mark_persisted(3);
-        // Block 6, in slot 0, of which 60 rows were synced, and block 7, in slot 1, open, with a symbol that came last.
+        // Block 6, in slot 0, with 60 synced rows; block 7, in slot 1, open, with the newest
+        // symbol.
         writer.begin_day(19_902);
         push(writer, 60, 3);
         maintenance.sync().unwrap();

@@ -1,6 +1,8 @@
-//! Files that are no rings, or no longer: whoever attaches gets an error or rows, never a panic, an endless loop, or a byte from outside.
+//! Damaged files: attaching and reading return an error or rows, never a panic, an endless loop or
+//! a byte from outside the file.
 //!
-//! Work is bounded, not time: every loop here has a number of turns, and one that does not end is a test that does not end.
+//! The work is bounded, not the time: every loop has a fixed number of turns, and an endless loop
+//! in the ring makes the test hang.
 
 use std::io::Write;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -13,7 +15,7 @@ use barbus_ring::{
 };
 use barbus_shm::{Memory, ShmError, Store, WriteMap};
 
-/// The body of the fuzz target: any list of changes to a sound ring.
+/// The body of the fuzz target: it takes any list of changes to a sound ring.
 #[path = "../../../tests/fuzz/src/attach.rs"]
 #[allow(unreachable_pub)]
 mod attach;
@@ -22,7 +24,7 @@ fn spec() -> Spec {
     Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, symbols: 16, symbol_bytes: 128, ..Spec::default() }
 }
 
-/// A ring with `rows` rows, every slot of it used once there are enough.
+/// A ring with `rows` rows. With enough of them every slot is used.
 fn ring(rows: i64) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bars.ring");
@@ -38,7 +40,7 @@ fn ring(rows: i64) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// The same numbers every time.
+/// A random number generator with a fixed seed.
 struct Dice(u64);
 
 impl Dice {
@@ -54,9 +56,10 @@ impl Dice {
     }
 }
 
-/// Promise 9: any bytes may have been changed before a ring is attached, and between what its readers do.
+/// Promise 9: any bytes may be wrong before a ring is attached, and may change between the steps of
+/// its readers.
 #[test]
-fn any_bytes_may_be_wrong() {
+fn any_wrong_bytes_are_handled() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for _ in 0..400 {
         let input: Vec<u8> = (0..1 + dice.below(60)).map(|_| dice.roll() as u8).collect();
@@ -64,9 +67,10 @@ fn any_bytes_may_be_wrong() {
     }
 }
 
-/// Promises 2 and 9: somebody stores whatever he likes into the ring's own words while readers look at them.
+/// Promises 2 and 9: another process may store anything into the ring's words while readers load
+/// them.
 #[test]
-fn words_may_change_while_the_ring_is_read() {
+fn any_change_of_words_during_reads_is_handled() {
     const ROUNDS: usize = 300;
     let (_dir, path) = ring(250);
     let good = std::fs::read(&path).unwrap();
@@ -97,7 +101,7 @@ fn words_may_change_while_the_ring_is_read() {
         }
     };
     let (mut rows_seen, mut refused) = (0, 0);
-    // The ring that stays attached, before a word is wrong, and those that are attached to what is there just then.
+    // One ring is attached before any word is wrong and stays attached; others are attached later.
     let attached = Ring::attach(&path).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(scribble);
@@ -133,7 +137,7 @@ fn words_may_change_while_the_ring_is_read() {
                     ring.row(RowLocation { seq, block, slot: round as u32 % 8, row });
                 }
             }
-            // On a machine with one core to spare the other thread must get its turn.
+            // On a machine with one core the other thread must get its turn.
             while stored.load(Ordering::Relaxed) == before {
                 std::thread::yield_now();
             }
@@ -143,7 +147,8 @@ fn words_may_change_while_the_ring_is_read() {
     assert!(rows_seen > 0 && refused > 0, "{rows_seen} rows, {refused} times refused: this tried nothing");
 }
 
-/// Promise 9: a file of any other length than its own is refused, by name and with both lengths.
+/// Promise 9: a file whose length differs from its superblock's is refused; the message has the
+/// name and both lengths.
 #[test]
 fn every_other_length_is_refused() {
     let (_dir, path) = ring(100);
@@ -173,9 +178,10 @@ fn every_other_length_is_refused() {
     Ring::attach(&path).unwrap();
 }
 
-/// Promise 9: what is no regular file is refused at once; opening a FIFO that nobody writes to does not wait for him.
+/// Promise 9: a path that is not a regular file is refused at once. Opening a FIFO does not wait
+/// for its writer.
 #[test]
-fn what_is_no_file_is_refused_at_once() {
+fn a_path_that_is_not_a_regular_file_is_refused_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -199,7 +205,7 @@ fn what_is_no_file_is_refused_at_once() {
     RingWriter::open(&text).unwrap_err();
 }
 
-/// A file that may not be read says so.
+/// The error for a file without read permission says so.
 #[test]
 fn a_file_without_permission_is_refused() {
     let (_dir, path) = ring(1);
@@ -212,9 +218,10 @@ fn a_file_without_permission_is_refused() {
     assert!(error.contains("ermission denied"), "{error}");
 }
 
-/// Promise 9: a ring that was cut off is known by asking for its length, before anything of it is touched, and by attaching again.
+/// Promise 9: a truncated ring is detected by its length before any page is touched, and by
+/// attaching again.
 #[test]
-fn a_ring_that_is_cut_off_is_known_by_its_length() {
+fn a_truncated_ring_is_detected_by_its_length() {
     let (_dir, path) = ring(100);
     let attached = Ring::attach(&path).unwrap();
     attached.check_length().unwrap();
@@ -226,7 +233,7 @@ fn a_ring_that_is_cut_off_is_known_by_its_length() {
         for error in [attached.check_length().unwrap_err(), Ring::attach(&path).unwrap_err()] {
             assert!(matches!(error, RingError::Truncated { found, .. } if found == length), "{error}");
         }
-        // Waiting is done by the kernel, which finds no page and says so.
+        // The kernel waits; it finds that the page is missing and returns an error.
         attached.wait(1, std::time::Duration::from_secs(600));
     }
 }

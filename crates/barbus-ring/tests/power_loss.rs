@@ -1,12 +1,14 @@
-//! The power goes at a random moment: images of the disk are put together page by page from what was synced last and from any
-//! version of each page that came after it, and taken over as in another boot.
+//! Power losses at random moments: a writer takes over images of what the disk may hold then.
 //!
-//! What a disk may hold then: `fdatasync` promises that what was stored before it is there when it returns. Whatever was stored later may
-//! have come, page by page, in any order, or not. Pages come whole. So every version that a page had since the last sync that returned
-//! is kept, and an image takes one of them for each page. A sync is not one instant either: the writer goes on while it runs,
-//! and the power may go in its middle, before or after the durable cursor is stored.
+//! `fdatasync` promises that everything stored before the call is on disk when it returns. Pages
+//! stored later may have reached the disk or not, one by one and in any order; each page is written
+//! as a whole. So the test keeps every version of a page since the last completed sync, and an
+//! image takes one version of each page. The writer continues during a sync, and the power may go
+//! in the middle of one, before or after the durable cursor is stored. The image is taken over as
+//! after a reboot.
 //!
-//! `BARBUS_POWER_LOSS_IMAGES` says how many images (200 by default), `BARBUS_POWER_LOSS_SEED` gives the first seed.
+//! `BARBUS_POWER_LOSS_IMAGES` sets the number of images (200 by default), `BARBUS_POWER_LOSS_SEED`
+//! the first seed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::unix::fs::FileExt;
@@ -41,7 +43,7 @@ fn mix(mut z: u64) -> u64 {
     z ^ z >> 31
 }
 
-/// The row `seq` as it is written in boot `boot`: after a loss of power the same number is given to other values.
+/// Row `seq` as it is written in boot `boot`: after a power loss the same number gets other values.
 fn row(seq: u64, boot: u64, symbols: u64) -> Row {
     let value = |n: u64| (mix(seq << 12 | boot << 4 | n) >> 12) as f64;
     let present = mix(seq ^ boot << 40) as u8 & 3;
@@ -67,10 +69,11 @@ fn row(seq: u64, boot: u64, symbols: u64) -> Row {
 
 type Page = Box<[u8]>;
 
-/// What the disk holds for certain, and every version of each page since then.
+/// What the disk certainly holds, and every later version of each page.
 struct Disk {
     versions: Vec<Vec<Page>>,
-    /// Offset and length of the slots: the page at the start of each has the block header.
+    /// Offset of the slots, bytes of a slot, number of slots. A slot's first page has the block
+    /// header.
     slots: (usize, usize, usize),
 }
 
@@ -81,8 +84,9 @@ impl Disk {
         Self { versions: bytes.chunks(PAGE).map(|page| vec![page.into()]).collect(), slots }
     }
 
-    /// Notes what the pages are now, and the versions between that no picture shows: of words that are changed one after another.
-    fn look(&mut self, bytes: &[u8]) {
+    /// Records the present pages, and the versions in between: those of words that change one after
+    /// another.
+    fn record(&mut self, bytes: &[u8]) {
         let (slots, slot_bytes, count) = self.slots;
         for (number, (page, versions)) in bytes.chunks(PAGE).zip(&mut self.versions).enumerate() {
             let last = versions.last().unwrap();
@@ -101,7 +105,7 @@ impl Disk {
                 }
             }
             if offset == SUPERBLOCK {
-                // The durable symbols are stored before the cursor that needs them.
+                // The writer stores the durable symbols before the cursor that needs them.
                 let mut symbols_first: Page = page.into();
                 let cursor = SB_DURABLE_CURSOR - SUPERBLOCK;
                 symbols_first[cursor..cursor + 8].copy_from_slice(&last[cursor..cursor + 8]);
@@ -112,12 +116,12 @@ impl Disk {
         }
     }
 
-    /// How far each page has come.
+    /// The newest version of each page.
     fn mark(&self) -> Vec<usize> {
         self.versions.iter().map(|versions| versions.len() - 1).collect()
     }
 
-    /// A sync that began at `mark` has returned: nothing older is on the disk any more.
+    /// A sync that began at `mark` has returned: the disk holds nothing older.
     fn synced(&mut self, mark: &[usize]) {
         for (versions, &from) in self.versions.iter_mut().zip(mark) {
             versions.drain(..from);
@@ -125,7 +129,7 @@ impl Disk {
     }
 
     fn image(&self, random: &mut Random) -> Vec<u8> {
-        // Some images have nothing of what came later, or everything, or everything but little.
+        // Some images have no later version, some have all of them, some lack only a few.
         let how = random.below(8);
         let mut image = Vec::new();
         for versions in &self.versions {
@@ -147,7 +151,7 @@ impl Disk {
     }
 }
 
-/// What a writer has done, and what of it must be found again.
+/// What a writer has published.
 #[derive(Clone, Default)]
 struct Known {
     rows: Vec<Row>,
@@ -156,7 +160,7 @@ struct Known {
     closes: Vec<(i64, u64)>,
 }
 
-/// A durable cursor: what was there when its sync began.
+/// What was published when the sync of a durable cursor began.
 #[derive(Clone, Copy, Default, Debug)]
 struct Durable {
     rows: usize,
@@ -169,22 +173,22 @@ struct Bus {
     maintenance: RingMaintenance,
     disk: Disk,
     known: Known,
-    /// Numbers of the rows that the archive has.
+    /// Sequence numbers of the archived rows.
     archived: BTreeSet<u64>,
-    /// Blocks that are archived, their checksums on disk, and may be let go.
+    /// Archived blocks with their checksums on disk, which may be marked persisted.
     to_mark: VecDeque<u64>,
-    /// On disk for certain; and what may be there besides.
+    /// What is certainly on disk, and what may be there as well.
     durable: Durable,
     underway: Option<Durable>,
     boot: u64,
     day: i64,
 }
 
-/// The power goes.
-struct Dark;
+/// The power has gone.
+struct PowerLoss;
 
 impl Bus {
-    /// Becomes the writer; that what it found there is taken over is on disk before its first row.
+    /// Becomes the writer. Its takeover is on disk before its first row.
     fn open(path: &Path, known: Known, archived: BTreeSet<u64>, boot: u64, day: i64) -> Result<Self, RingError> {
         let writer = RingWriter::open(path)?;
         let durable = Durable { rows: known.rows.len(), closes: known.closes.len() };
@@ -203,11 +207,11 @@ impl Bus {
         })
     }
 
-    fn look(&mut self) {
-        self.disk.look(&std::fs::read(&self.path).unwrap());
+    fn record_pages(&mut self) {
+        self.disk.record(&std::fs::read(&self.path).unwrap());
     }
 
-    /// Rows one by one, until the ring is full.
+    /// Pushes rows one by one; stops when the ring is full.
     fn push(&mut self, count: u64, random: &mut Random) -> bool {
         for _ in 0..count {
             let seq = self.known.rows.len() as u64;
@@ -216,11 +220,11 @@ impl Bus {
             assert_eq!(given, seq);
             self.known.rows.push(row);
             if random.one_in(5) || seq % 64 < 2 {
-                self.look();
+                self.record_pages();
             }
         }
         self.writer.write_back();
-        self.look();
+        self.record_pages();
         true
     }
 
@@ -229,7 +233,7 @@ impl Bus {
         if self.writer.intern(&name).is_ok() {
             self.known.symbols.push(name);
         }
-        self.look();
+        self.record_pages();
     }
 
     fn close_day(&mut self) {
@@ -237,16 +241,17 @@ impl Bus {
         if self.writer.close_day() {
             self.known.closes.push((day.unwrap(), self.known.rows.len() as u64));
         }
-        self.look();
+        self.record_pages();
     }
 
     fn begin_day(&mut self) {
         self.day += 1;
         self.writer.begin_day(self.day);
-        self.look();
+        self.record_pages();
     }
 
-    /// What the writer does, also while a sync is under way; the flusher cannot sync then, and so has nothing new to let go.
+    /// The writer's work, also during a sync. The flusher cannot sync at that time, so it marks
+    /// nothing new.
     fn write(&mut self, random: &mut Random) -> bool {
         match random.below(12) {
             0 => self.close_day(),
@@ -263,24 +268,24 @@ impl Bus {
         true
     }
 
-    /// Lets some of the blocks go that may be let go.
+    /// Marks some of the blocks that may be marked as persisted.
     fn mark(&mut self, random: &mut Random) {
         for _ in 0..random.below(4) {
             if let Some(block) = self.to_mark.pop_front() {
                 self.maintenance.mark_persisted(block);
-                self.look();
+                self.record_pages();
             }
         }
     }
 
-    /// A sync, with the writer at work beside it; the power may go in each of its halves.
-    fn sync(&mut self, random: &mut Random, dies: bool) -> Result<(), Dark> {
+    /// A sync while the writer works. The power may go in each of its halves.
+    fn sync(&mut self, random: &mut Random, dies: bool) -> Result<(), PowerLoss> {
         let durable = Durable { rows: self.known.rows.len(), closes: self.known.closes.len() };
         let maintenance = self.maintenance.clone();
         let dark_at = if dies { random.below(2) } else { 2 };
         let mut half = 0;
         let outcome = maintenance.sync_by(|| {
-            self.look();
+            self.record_pages();
             let mark = self.disk.mark();
             if half == 1 {
                 self.underway = Some(durable);
@@ -297,22 +302,23 @@ impl Bus {
             half += 1;
             Ok(())
         });
-        self.look();
+        self.record_pages();
         if outcome.is_err() {
-            return Err(Dark);
+            return Err(PowerLoss);
         }
         self.durable = durable;
         self.underway = None;
         Ok(())
     }
 
-    /// As the flusher does: looks, computes checksums, syncs, archives what it saw, and lets blocks go.
-    fn flush(&mut self, random: &mut Random, dies: bool) -> Result<(), Dark> {
+    /// The flusher's work: it lists the blocks, computes checksums, syncs, archives the rows that
+    /// it saw, and marks blocks as persisted.
+    fn flush(&mut self, random: &mut Random, dies: bool) -> Result<(), PowerLoss> {
         let mut found: Vec<BlockRows> = self.maintenance.unpersisted();
         found.retain(|block| !self.to_mark.contains(&block.block));
         for block in found.iter().filter(|block| block.sealed) {
             self.maintenance.seal_checksum(block.block);
-            self.look();
+            self.record_pages();
         }
         self.sync(random, dies)?;
         for block in found {
@@ -363,7 +369,8 @@ impl Bus {
     }
 }
 
-/// Everything that a reader finds from the oldest row on: rows, and day closes with the number of the next row.
+/// Everything that a reader finds from the oldest row on: rows, and day closes, each with the
+/// number of the next row.
 fn read_all(ring: &Ring, max: usize) -> (Vec<Row>, Vec<(i64, u64)>) {
     let mut reader = RingReader::new(ring, RingStart::Oldest).unwrap();
     let (mut rows, mut closes) = (Vec::new(), Vec::new());
@@ -377,11 +384,12 @@ fn read_all(ring: &Ring, max: usize) -> (Vec<Row>, Vec<(i64, u64)>) {
     }
 }
 
-/// Promise 6, after a loss of power: every row below the durable cursor is there with its values or archived, nothing behind it is shown.
-/// Promise 3: no torn row, whatever mixture of old and new pages is on the disk.
-/// Promise 7: the archive has no number that is given out again, and whoever archives finds every row that it does not have.
+/// Promise 6, after a power loss: every row below the durable cursor is in the ring with its
+/// values, or archived; no later row is shown. Promise 3: no row is torn, whatever mixture of old
+/// and new pages is on the disk. Promise 7: no archived row's number is assigned again, and
+/// maintenance finds every row that is not archived.
 fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what: &str) -> Bus {
-    // In place, so that the disk need not allocate it again.
+    // Written in place, so that the file need not be allocated again.
     let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     let load = |image: &[u8]| {
         file.write_all_at(image, 0).unwrap();
@@ -389,10 +397,10 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
     };
     load(image);
     if random.one_in(4) {
-        // The power goes in the middle of taking over.
+        // The power goes in the middle of the takeover.
         let mut disk = Disk::new(&std::fs::read(path).unwrap());
         drop(RingWriter::open(path).unwrap_or_else(|error| panic!("{what}: {error}")));
-        disk.look(&std::fs::read(path).unwrap());
+        disk.record(&std::fs::read(path).unwrap());
         load(&disk.image(random));
     }
     let bus = Bus::open(path, before.known.clone(), before.archived.clone(), before.boot + 1, before.day);
@@ -404,7 +412,7 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
     let durable = candidates.into_iter().flatten().find(|durable| durable.rows == next);
     let durable = durable.unwrap_or_else(|| panic!("{what}: goes on at {next}, synced was {candidates:?}"));
 
-    // It says what was dropped, and no more than that.
+    // The recovery report counts dropped rows only.
     let lost = &before.known.rows[next..];
     assert!(recovery.dropped_rows <= lost.len() as u64, "{what}: {recovery:?} of {}", lost.len());
     if let Some((low, high)) = recovery.dropped_frames_ms {
@@ -428,7 +436,7 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
         for row in &rows {
             assert_eq!(Some(row), known.rows[..next].get(row.seq as usize), "{what}");
             assert_eq!(ring.symbol(row.symbol).as_ref(), Some(&known.symbols[row.symbol.0 as usize]), "{what}");
-            // What is missing was archived: nothing else may be dropped.
+            // Missing rows must be archived.
             assert!((expected..row.seq).all(|seq| before.archived.contains(&seq)), "{what}: {expected} to {}", row.seq);
             expected = row.seq + 1;
         }
@@ -441,7 +449,7 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
         }
     }
 
-    // Whoever archives finds what the archive does not have.
+    // Maintenance finds every row that is not archived.
     let mut waiting = BTreeMap::new();
     for block in bus.maintenance.unpersisted() {
         let mut rows = Vec::new();
@@ -455,10 +463,10 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
         assert!(waiting.contains_key(&seq) || before.archived.contains(&seq), "{what}: row {seq} is in no archive");
     }
 
-    // The writer goes on, and who follows sees just that.
+    // The writer continues, and a live reader finds exactly its rows.
     bus.known.rows.truncate(next);
     bus.known.symbols.truncate(bus.writer.ring().symbol_count() as usize);
-    // A close that came after the sync may have come to the disk or not.
+    // A close after the sync may have reached the disk or not.
     let (_, found) = read_all(&ring, 1_000);
     bus.known.closes = known.closes[..durable.closes].to_vec();
     bus.known.closes.extend(known.closes[durable.closes..].iter().filter(|close| found.contains(close)));
@@ -477,11 +485,11 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
 }
 
 #[test]
-fn every_image_is_taken_over_exactly_up_to_the_durable_cursor() {
+fn every_image_is_taken_over_up_to_the_durable_cursor() {
     let number = |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().expect(name));
     let images = number("BARBUS_POWER_LOSS_IMAGES", 200);
     let seed = number("BARBUS_POWER_LOSS_SEED", 1);
-    // In memory where that can be: the disk is made up here.
+    // On a tmpfs if there is one: the test simulates the disk.
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = dir.path().join("bars.ring");
     let (mut made, mut lives, mut torn, mut dropped, mut frames, mut halfway) = (0, seed, 0, 0, 0, 0);
@@ -498,7 +506,7 @@ fn every_image_is_taken_over_exactly_up_to_the_durable_cursor() {
         let _ = std::fs::remove_file(&path);
         create(&path, &spec).unwrap();
         let mut bus = Bus::open(&path, Known::default(), BTreeSet::new(), 1, 10).unwrap();
-        // The power goes again and again, the next time with what the last one left.
+        // Several power losses in a row, each with what the one before has left.
         for loss in 0..1 + random.below(4) {
             bus.run(&mut random);
             let image = bus.disk.image(&mut random);
@@ -514,9 +522,9 @@ fn every_image_is_taken_over_exactly_up_to_the_durable_cursor() {
         lives += 1;
     }
     println!(
-        "{made} images, seeds {seed} to {}: {torn} torn blocks dropped, {dropped} rows known to be dropped, their frames told {frames} times",
+        "{made} images, seeds {seed} to {}: {torn} torn blocks dropped, {dropped} rows known to be dropped, their frames reported {frames} times",
         lives - 1
     );
-    // The images show what they are made for.
+    // The images contain the cases that this test is for.
     assert!(images < 100 || torn > 0 && dropped > 0 && frames > 0 && halfway > 0);
 }

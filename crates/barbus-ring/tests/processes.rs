@@ -1,8 +1,11 @@
-//! The protocol between processes: one writes, others follow, one of them slowly, and writers die.
+//! The protocol between processes: one writes, others read, one of them slowly, and writers are
+//! killed.
 //!
-//! The test program starts itself again as a writer or a reader. Every field of a row is computed from its sequence number, so that a
-//! reader sees at once when a row was torn, mixed with another, or given out twice. Nobody sleeps to let another come first: a process says
-//! "ready" through its pipe, and what has to be far behind waits until the ring says that it is. Every process gives up after [`DEADLINE`].
+//! The test program starts itself as a writer or a reader. Every field of a row is computed from
+//! its sequence number, so that a reader notices a row that is torn, mixed with another, or
+//! returned twice. No process sleeps to let another go first: it reports "ready" through its pipe,
+//! and a reader that must be far behind waits until the ring shows that it is. Every process gives
+//! up after [`DEADLINE`].
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +15,7 @@ use std::time::{Duration, Instant};
 use barbus_ring::{Polled, Ring, RingReader, RingStart, RingWriter, Row, Spec, SymbolId, create};
 
 const ROWS: u64 = 100_000;
-/// Rows that a writer writes for each "go".
+/// Rows that a writer pushes for each "go".
 const ROWS_PER_GO: u64 = 5_000;
 const ROWS_PER_DAY: u64 = 1_000;
 const FIRST_DAY: i64 = 20_000;
@@ -28,7 +31,7 @@ fn day(seq: u64) -> i64 {
     FIRST_DAY + (seq / ROWS_PER_DAY) as i64
 }
 
-/// Symbols come one by one while the others are in use.
+/// New symbols are added one by one while the others are in use.
 fn symbol(seq: u64) -> u32 {
     (seq % (seq / 400 + 1).min(100)) as u32
 }
@@ -60,7 +63,7 @@ fn row(seq: u64) -> Row {
 
 // ---- the processes ----
 
-/// What a child process does; nothing where this is an ordinary run of the tests.
+/// The body of a child process. It does nothing in an ordinary run of the tests.
 #[test]
 fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
@@ -71,8 +74,9 @@ fn child() {
     }
 }
 
-/// Tells the parent something: a line that begins with @, on its own whatever the test harness has printed before.
-fn tell(what: std::fmt::Arguments<'_>) {
+/// Reports a line to the parent. It begins with @ and on a line of its own, whatever the test
+/// harness has printed before.
+fn report(what: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("\n@{what}\n").as_bytes()).unwrap();
     out.flush().unwrap();
@@ -81,7 +85,7 @@ fn tell(what: std::fmt::Arguments<'_>) {
 fn write(path: &Path) {
     let mut writer = RingWriter::open(path).unwrap();
     let maintenance = writer.maintenance();
-    tell(format_args!("opened {}", writer.next_seq()));
+    report(format_args!("opened {}", writer.next_seq()));
     let mut until = writer.next_seq();
     let started = Instant::now();
     std::thread::scope(|scope| {
@@ -89,7 +93,7 @@ fn write(path: &Path) {
         while writer.next_seq() < ROWS {
             let seq = writer.next_seq();
             if seq == until {
-                // A closed pipe says "go" to everything.
+                // A closed pipe means "go" for all remaining rows.
                 std::io::stdin().read_line(&mut String::new()).unwrap();
                 until += ROWS_PER_GO;
             }
@@ -108,16 +112,17 @@ fn write(path: &Path) {
             if seq % 50 == 49 {
                 writer.write_back();
                 writer.wake();
-                tell(format_args!("acknowledged {}", seq + 1));
+                report(format_args!("acknowledged {}", seq + 1));
             }
         }
         assert!(writer.close_day());
         writer.wake();
     });
-    tell(format_args!("done"));
+    report(format_args!("done"));
 }
 
-/// Promise 7, the ring's part: every row comes to the maintenance whole and in order before its block is used again.
+/// Promise 7, the ring's part: maintenance reads every row whole and in order before its block is
+/// reused.
 fn archive(maintenance: &barbus_ring::RingMaintenance) {
     let started = Instant::now();
     let mut next = None;
@@ -144,7 +149,7 @@ fn read(path: &Path, pace: &str) {
     let mut names = [false; 100];
     let (mut seq, mut count, mut missed, mut laps, mut closes) = (0, 0, 0, 0, 0);
     let mut rows = Vec::new();
-    tell(format_args!("ready"));
+    report(format_args!("ready"));
     loop {
         assert!(started.elapsed() < DEADLINE, "{pace}: at row {seq}: {:?}", ring.status());
         rows.clear();
@@ -187,10 +192,11 @@ fn read(path: &Path, pace: &str) {
         assert_eq!(reader.position().seq, seq);
     }
     assert!(missed > 0 || closes == ROWS / ROWS_PER_DAY, "who missed nothing saw every day close");
-    tell(format_args!("{count} {missed} {laps}"));
+    report(format_args!("{count} {missed} {laps}"));
 }
 
-/// Promise 2: what this process has of the ring is mapped without write permission, and no descriptor of it could be used to write.
+/// Promise 2: this process maps the ring without write permission, and none of its descriptors
+/// could be used to write.
 fn check_read_only(path: &Path) {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let maps: Vec<_> = maps.lines().filter(|line| line.ends_with(path.to_str().unwrap())).collect();
@@ -230,8 +236,8 @@ impl Process {
         Self { child, stdin, lines }
     }
 
-    /// The next thing that the child tells; `None` when it has ended.
-    fn told(&mut self) -> Option<String> {
+    /// The next report of the child; `None` when it has ended.
+    fn next_report(&mut self) -> Option<String> {
         let mut lines = self.lines.by_ref().map_while(Result::ok);
         lines.find_map(|line| line.strip_prefix('@').map(str::to_owned))
     }
@@ -240,11 +246,11 @@ impl Process {
         self.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
     }
 
-    /// Reads what a reader found at its end: rows, rows missed, laps.
+    /// The last report of a reader: rows, missed rows, laps.
     fn result(mut self) -> [u64; 3] {
-        let told = self.told().expect("the reader failed, see above");
+        let report = self.next_report().expect("the reader failed, see above");
         assert!(self.child.wait().unwrap().success());
-        let numbers: Vec<_> = told.split(' ').map(|number| number.parse().unwrap()).collect();
+        let numbers: Vec<_> = report.split(' ').map(|number| number.parse().unwrap()).collect();
         numbers.try_into().unwrap()
     }
 }
@@ -273,20 +279,21 @@ fn ring() -> (tempfile::TempDir, PathBuf) {
 
 fn readers(path: &Path, paces: &[&str]) -> Vec<Process> {
     let mut readers: Vec<_> = paces.iter().map(|pace| Process::start(pace, path)).collect();
-    readers.iter_mut().for_each(|reader| assert_eq!(reader.told().as_deref(), Some("ready")));
+    readers.iter_mut().for_each(|reader| assert_eq!(reader.next_report().as_deref(), Some("ready")));
     readers
 }
 
-/// Promise 3: no row is torn. Promise 4: rows read and rows missed make up all rows exactly. Promise 2: a reader that is laps behind holds nobody up.
-/// Promise 5, of waiting: who sleeps on the futex misses no commit for longer than his timeout.
+/// Promise 3: no row is torn. Promise 4: rows read plus rows missed are all rows. Promise 2: a
+/// reader that is laps behind delays no other process. Promise 5, for waiting: a reader that sleeps
+/// on the futex misses no commit for longer than its timeout.
 #[test]
-fn three_processes_follow_a_fourth() {
+fn three_processes_read_what_a_fourth_writes() {
     let (_dir, path) = ring();
     let readers = readers(&path, &["spinning", "waiting", "slow"]);
     let mut writer = Process::start("writer", &path);
-    assert_eq!(writer.told().as_deref(), Some("opened 0"));
+    assert_eq!(writer.next_report().as_deref(), Some("opened 0"));
     writer.stdin = None;
-    while writer.told().expect("the writer failed, see above") != "done" {}
+    while writer.next_report().expect("the writer failed, see above") != "done" {}
     assert!(writer.child.wait().unwrap().success());
     for (i, reader) in readers.into_iter().enumerate() {
         let [rows, missed, laps] = reader.result();
@@ -294,7 +301,7 @@ fn three_processes_follow_a_fourth() {
         assert!(i != 2 || laps > 20, "the slow one was lapped {laps} times only");
     }
 
-    // What is left in the ring is whole, by its checksums and for a stock reader (promise 1).
+    // The rest of the ring is intact, by its checksums and for an Arrow reader (promise 1).
     let ring = Ring::attach(&path).unwrap();
     let report = ring.verify();
     assert_eq!((report.checksums, report.problems), (BLOCKS, vec![]));
@@ -310,8 +317,8 @@ fn three_processes_follow_a_fourth() {
     assert!(seqs.len() as u32 > (BLOCKS - 2) * ROWS_PER_BLOCK);
 }
 
-/// Promise 6: a row that was acknowledged, and one that a reader has seen, is there when the writer is killed, wherever it was; readers go on
-/// behind the next writer and notice nothing.
+/// Promise 6: rows that were acknowledged or read survive when the writer is killed at any point.
+/// Readers continue with the next writer and notice nothing.
 #[test]
 fn readers_outlive_writers_that_are_killed() {
     let (_dir, path) = ring();
@@ -319,25 +326,25 @@ fn readers_outlive_writers_that_are_killed() {
     let mut acknowledged = 0;
     for round in 0..=KILLS {
         let mut writer = Process::start("writer", &path);
-        let opened = writer.told().expect("the writer failed, see above");
+        let opened = writer.next_report().expect("the writer failed, see above");
         let next: u64 = opened.strip_prefix("opened ").unwrap().parse().unwrap();
         assert!(next >= acknowledged, "{acknowledged} rows were acknowledged, {next} are there");
         writer.go();
         if round == KILLS {
             writer.stdin = None;
-            while writer.told().expect("the writer failed, see above") != "done" {}
+            while writer.next_report().expect("the writer failed, see above") != "done" {}
             break;
         }
-        let mut told = 0;
-        while let Some(line) = writer.told() {
+        let mut reports = 0;
+        while let Some(line) = writer.next_report() {
             acknowledged = line.strip_prefix("acknowledged ").unwrap().parse().unwrap();
-            told += 1;
-            if told == 20 + 3 * round {
-                // SIGKILL: it lands wherever the writer is by now.
+            reports += 1;
+            if reports == 20 + 3 * round {
+                // SIGKILL hits the writer at any point of its work.
                 writer.child.kill().unwrap();
             }
         }
-        assert!(told >= 20 + 3 * round, "the writer failed, see above");
+        assert!(reports >= 20 + 3 * round, "the writer failed, see above");
     }
     for reader in readers {
         let [rows, missed, _] = reader.result();

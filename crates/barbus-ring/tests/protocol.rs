@@ -1,4 +1,4 @@
-//! The ring's protocol in one process: what a reader is given, and in which order.
+//! The ring's protocol in one process: what a reader returns, and in which order.
 
 use barbus_ring::{Polled, Price, Ring, RingReader, RingStart, RingWriter, Row, Spec, StartError, SymbolId, create};
 
@@ -44,7 +44,7 @@ trait Normal {
     fn normal(self) -> Self;
 }
 impl Normal for Row {
-    /// A value that is not present is zero.
+    /// Sets values that are not present to zero.
     fn normal(mut self) -> Self {
         for k in 0..6 {
             if self.present >> k & 1 == 0 {
@@ -55,7 +55,7 @@ impl Normal for Row {
     }
 }
 
-/// Polls until nothing is new.
+/// Polls until there is nothing new.
 fn drain(reader: &mut RingReader, ring: &Ring, max: usize) -> (Vec<Row>, Vec<Polled>) {
     let (mut rows, mut events) = (Vec::new(), Vec::new());
     loop {
@@ -78,7 +78,7 @@ fn rows_come_back_as_they_were_from_the_tip_and_from_the_columns() {
         assert_eq!(live.poll(&f.ring, &mut rows, 10), Polled::Rows(1));
         assert_eq!(rows, [row(i)]);
     }
-    // 200 rows behind, the tip holds 64: the first come from the columns.
+    // The tip holds 64 rows: a reader that is 200 rows behind gets the first ones from the columns.
     for max in [1, 7, 1000] {
         let mut late = RingReader::new(&f.ring, RingStart::Oldest).unwrap();
         let (rows, events) = drain(&mut late, &f.ring, max);
@@ -87,9 +87,9 @@ fn rows_come_back_as_they_were_from_the_tip_and_from_the_columns() {
     }
 }
 
-/// The close lies between the days' rows for those who read along, and for those who come late.
+/// A close is reported between the rows of two days, to a live reader and to a late one.
 #[test]
-fn a_day_close_is_an_event_between_its_rows_and_the_next_days() {
+fn a_day_close_is_reported_between_its_rows_and_those_of_the_next_day() {
     let mut f = fixture(small());
     let mut live = RingReader::new(&f.ring, RingStart::Live).unwrap();
     f.writer.begin_day(10);
@@ -131,9 +131,10 @@ fn a_day_that_ends_with_a_full_block_closes_once() {
     }
 }
 
-/// Promise 4: falling behind is a value with the exact count. Promise 7: what is not archived is never overwritten.
+/// Promise 4: falling behind is a value with the exact count. Promise 7: rows that are not archived
+/// are never overwritten.
 #[test]
-fn a_lapped_follower_is_told_exactly_how_many_rows_it_missed() {
+fn a_lapped_reader_gets_the_exact_number_of_missed_rows() {
     let mut f = fixture(small());
     f.writer.begin_day(10);
     let maintenance = f.writer.maintenance();
@@ -191,9 +192,10 @@ fn starts() {
     }
 }
 
-/// Promise 4: who has read all rows of a day, one by one or many, and is overtaken before he looks again, has missed no row and is told the close.
+/// Promise 4: a reader that has read all rows of a day, and is lapped before its next poll, has
+/// missed no row and gets the close.
 #[test]
-fn the_close_of_a_day_whose_blocks_are_gone_is_told() {
+fn the_close_of_a_day_whose_blocks_are_gone_is_reported() {
     for (last, empty_block) in [(40, false), (64, false), (64, true)] {
         let mut f = fixture(small());
         let maintenance = f.writer.maintenance();
@@ -224,9 +226,9 @@ fn the_close_of_a_day_whose_blocks_are_gone_is_told() {
     }
 }
 
-/// Rows that come between two days ride in a block of no day, which closes nothing.
+/// Rows that arrive between two days lie in a block without a day, which closes nothing.
 #[test]
-fn late_rows_between_two_days_close_nothing() {
+fn late_rows_between_two_days_close_no_day() {
     let mut f = fixture(small());
     let mut live = RingReader::new(&f.ring, RingStart::Live).unwrap();
     f.writer.begin_day(10);
@@ -261,7 +263,7 @@ fn float32_prices_are_the_same_in_the_tip_and_in_the_columns() {
 }
 
 #[test]
-fn the_dictionary_grows_and_says_when_it_is_full() {
+fn the_dictionary_grows_until_it_is_full() {
     let mut f = fixture(small());
     for i in 1..16 {
         assert_eq!(f.writer.intern(&format!("S{i}")).unwrap(), SymbolId(i));
@@ -272,9 +274,9 @@ fn the_dictionary_grows_and_says_when_it_is_full() {
     assert_eq!(f.ring.symbol(SymbolId(16)), None);
 }
 
-/// Promise 6, the part of one boot: the next writer goes on where the last one was.
+/// Promise 6, within one boot: the next writer continues where the last one stopped.
 #[test]
-fn the_next_writer_goes_on_and_readers_do_not_notice() {
+fn readers_do_not_notice_a_change_of_writer() {
     let mut f = fixture(small());
     f.writer.begin_day(10);
     let mut live = RingReader::new(&f.ring, RingStart::Live).unwrap();
@@ -284,7 +286,7 @@ fn the_next_writer_goes_on_and_readers_do_not_notice() {
             let path = f._dir.path().join("bars.ring");
             f.writer = RingWriter::open(&path).unwrap();
             assert_eq!((f.writer.next_seq(), f.writer.day()), (i + 1, Some(10)));
-            // Those whose columns were not yet written.
+            // The rows whose columns were not stored yet.
             let completed = (i + 1) % 64 % 8;
             assert_eq!(f.writer.recovery().completed_rows, completed, "after row {i}");
         }
@@ -296,7 +298,8 @@ fn the_next_writer_goes_on_and_readers_do_not_notice() {
     assert_eq!(f.ring.symbol(SymbolId(0)).unwrap(), "000001.XSHE");
 }
 
-/// Promise 9: a flipped bit in a sealed block's page of metadata (the Arrow message, the header, the padding) is found, and the slot is named.
+/// Promise 9: a flipped bit in a sealed block's metadata page (Arrow message, header, padding) is
+/// found, and the report names the slot.
 #[test]
 fn every_byte_of_a_sealed_blocks_metadata_is_guarded() {
     use barbus_ring::layout::{BH_BLOCK, BH_PERSISTED, SLOT_BODY};
@@ -319,7 +322,7 @@ fn every_byte_of_a_sealed_blocks_metadata_is_guarded() {
     assert_eq!(ring.verify().problems, Vec::<String>::new());
     assert_eq!(ring.verify().checksums, 2);
 
-    // Slots lie behind one another, each begins with the same bytes as the next.
+    // Slots are adjacent, and each begins with the same bytes.
     let bytes = std::fs::read(&path).unwrap();
     let number_at = |block: u64| {
         let mut at = (0..bytes.len()).step_by(4096);
@@ -331,7 +334,7 @@ fn every_byte_of_a_sealed_blocks_metadata_is_guarded() {
         let slot = number_at(block);
         for offset in 0..SLOT_BODY {
             let bit = 1u8 << (offset % 8);
-            // A block may be archived or not: that word alone has two values that are right.
+            // `persisted` alone has two correct values.
             if (offset, bit) == (BH_PERSISTED, 1) {
                 continue;
             }
@@ -348,9 +351,9 @@ fn every_byte_of_a_sealed_blocks_metadata_is_guarded() {
     assert_eq!(ring.verify().problems, Vec::<String>::new());
 }
 
-/// Promise 9: sequence numbers that would run into the stamps' mark are refused, at creation and when a file has them.
+/// Promise 9: sequence numbers near the limit are refused, at creation and in a file.
 #[test]
-fn a_first_sequence_number_near_the_end_is_refused() {
+fn a_first_sequence_number_near_the_limit_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bars.ring");
     let spec = |first_seq| Spec { blocks: 2, rows_per_block: 64, tip_rows: 64, first_seq, ..Spec::default() };
@@ -362,9 +365,10 @@ fn a_first_sequence_number_near_the_end_is_refused() {
     assert_eq!(RingWriter::open(&path).unwrap().next_seq(), (1 << 62) - 1);
 }
 
-/// Promise 9: damage is found in a ring that is written, and nothing else: blocks that open, are sealed and go round, and days that close, are none.
+/// Promise 9: verification of a ring that is being written reports no problem: blocks that open,
+/// are sealed and are recycled, and days that close, are not damage.
 #[test]
-fn a_ring_that_is_written_has_no_problems() {
+fn a_ring_that_is_being_written_has_no_problems() {
     let Fixture { _dir, mut writer, ring } = fixture(small());
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -1,8 +1,8 @@
 //! Every fence and release store of this crate has a `SYNC POINT` comment that names its partner.
 //!
-//! The form is fixed: ``// SYNC POINT: pairs with `file.rs`::`function`. Why.`` with paths from `src/`.
-//! Several partners are separated by commas. Where the partner is another program the comment says
-//! `pairs with an Arrow reader`.
+//! The form is fixed: ``// SYNC POINT: pairs with `file.rs`::`function`. Why.`` with paths from
+//! `src/`. Several partners are separated by commas. Where the partner is another program the
+//! comment says `pairs with an Arrow reader`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,8 @@ fn comment(line: &str) -> Option<&str> {
     line.trim_start().strip_prefix("// ")
 }
 
-/// The partners in the text of a comment, which begins with [`FORM`]; `None` if it has another form.
+/// The partners in the text of a comment, which begins with [`FORM`]; `None` if it has another
+/// form.
 fn partners(text: &str) -> Option<Vec<Function>> {
     let mut rest = text.strip_prefix(FORM)?;
     if rest.starts_with(OTHER_PROGRAM) {

@@ -1,6 +1,7 @@
-//! What a writer finds that takes a ring over, and what readers of that ring are then given.
+//! What a writer finds when it takes a ring over, and what readers of that ring then return.
 //!
-//! Bytes are changed in the file itself where a crash would have left them so: a write to the file is seen by every map of it.
+//! The tests write to the file what a crash would have left there. Every map of the file sees such
+//! a write.
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -42,9 +43,9 @@ fn read(ring: &Ring, start: RingStart, max: usize) -> Vec<u64> {
     rows.iter().map(|row| row.seq).collect()
 }
 
-/// Promise 6, the part of another boot: what was synced is there, and readers find it at once.
+/// Promise 6, after a reboot: readers find every synced row at once.
 #[test]
-fn after_another_boot_every_durable_row_can_be_read() {
+fn after_a_reboot_every_durable_row_can_be_read() {
     for (durable, rows) in [(100, 130), (128, 130), (63, 200), (64, 65)] {
         let (_dir, path) = ring(&small());
         let mut writer = RingWriter::open(&path).unwrap();
@@ -74,16 +75,18 @@ fn after_another_boot_every_durable_row_can_be_read() {
     }
 }
 
-/// Promise 6: a row that a reader has seen is kept, also one that only its stamp says is there; and who saw it may go on behind it.
+/// Promise 6: a published row is kept even if only the tip has it, and a reader may resume after
+/// it.
 #[test]
-fn a_stamped_row_is_completed_and_can_be_resumed_behind() {
+fn a_row_in_the_tip_is_completed_and_a_reader_can_resume_after_it() {
     let (_dir, path) = ring(&small());
     let mut writer = RingWriter::open(&path).unwrap();
     writer.intern("A").unwrap();
     writer.begin_day(10);
     for rows in 1..150u64 {
         push(&mut writer, rows - 1..rows);
-        // As if the writer had died between the stamp and the cursor; where the row is the first of its block, the block is named already.
+        // As if the writer had died between the stamp and the cursor. If the row is the first of
+        // its block, the cursor names the block already.
         let cursor =
             std::fs::read(&path).unwrap()[SB_CURSOR..SB_CURSOR + 8].try_into().map(u64::from_le_bytes).unwrap();
         set(&path, SB_CURSOR, cursor - 1);
@@ -97,9 +100,10 @@ fn a_stamped_row_is_completed_and_can_be_resumed_behind() {
     assert_eq!(read(&Ring::attach(&path).unwrap(), RingStart::Oldest, 1000), (0..149).collect::<Vec<_>>());
 }
 
-/// The slot of the newest block is never the next one's: the cursor would name a block that is in no slot, for readers as after a crash.
+/// The slot of the newest block is never reused for the next block. Otherwise the cursor would name
+/// a block that is in no slot.
 #[test]
-fn the_newest_block_stays_until_the_next_is_there() {
+fn the_newest_block_is_kept_until_the_next_is_open() {
     let (_dir, path) = ring(&Spec { blocks: 2, ..small() });
     let mut writer = RingWriter::open(&path).unwrap();
     writer.intern("A").unwrap();
@@ -114,9 +118,10 @@ fn the_newest_block_stays_until_the_next_is_there() {
     assert_eq!(read(&Ring::attach(&path).unwrap(), RingStart::Oldest, 1000), (64..71).collect::<Vec<_>>());
 }
 
-/// Promise 6: after a loss of power the durable cursor names a block that is there, also when the ring has gone round since the last sync.
+/// Promise 6: after a power loss the ring holds the durable cursor's block, even if the writer has
+/// wrapped around since the last sync.
 #[test]
-fn the_durable_block_stays_until_another_is() {
+fn the_durable_block_is_kept_until_another_is_durable() {
     let (_dir, path) = ring(&small());
     let mut writer = RingWriter::open(&path).unwrap();
     writer.intern("A").unwrap();
@@ -136,7 +141,8 @@ fn the_durable_block_stays_until_another_is() {
     assert_eq!(read(&Ring::attach(&path).unwrap(), RingStart::Oldest, 1_000), (64..70).collect::<Vec<_>>());
 }
 
-/// A writer in a ring of four blocks with two of them archived, the second of them the newest and its day closed, and the first durable.
+/// A writer in a ring of four blocks. Two of them are archived: the first is durable; the second is
+/// the newest, and its day is closed.
 fn archived(path: &Path) -> RingWriter {
     let mut writer = RingWriter::open(path).unwrap();
     let maintenance = writer.maintenance();
@@ -151,7 +157,7 @@ fn archived(path: &Path) -> RingWriter {
     writer
 }
 
-/// Rows until the ring is full.
+/// Pushes rows until the ring is full.
 fn fill(writer: &mut RingWriter) {
     while writer.push(&row(writer.next_seq())).is_ok() {}
 }
@@ -161,9 +167,10 @@ fn found_after_another_boot(path: &Path) -> u64 {
     RingWriter::open(path).unwrap().next_seq()
 }
 
-/// Promise 6: the block that a sync is about to name as the durable one stays, though it is archived and the ring goes round meanwhile.
+/// Promise 6: the block that a sync is about to make durable is kept, although it is archived and
+/// the writer wraps around meanwhile.
 #[test]
-fn the_block_that_will_be_durable_stays_while_it_is_synced() {
+fn the_block_that_is_being_synced_is_kept() {
     let (_dir, path) = ring(&small());
     let mut writer = archived(&path);
     let mut halves = 0;
@@ -180,10 +187,10 @@ fn the_block_that_will_be_durable_stays_while_it_is_synced() {
     assert_eq!(found_after_another_boot(&path), 70);
 }
 
-/// Promise 6: the block of the durable cursor stays until the next durable cursor is on the disk, also when another writer takes over
-/// while it is on its way.
+/// Promise 6: the block of the durable cursor is kept until the next durable cursor is on disk,
+/// even if another writer takes over during that sync.
 #[test]
-fn the_block_that_was_durable_stays_until_another_is_on_disk() {
+fn the_old_durable_block_is_kept_until_the_new_one_is_on_disk() {
     for again in [false, true] {
         let (_dir, path) = ring(&small());
         let mut writer = archived(&path);
@@ -205,15 +212,16 @@ fn the_block_that_was_durable_stays_until_another_is_on_disk() {
         }
         fill(&mut writer);
         drop(writer);
-        // The superblock of before is what the disk has.
+        // The disk has the earlier superblock.
         set(&path, SB_DURABLE_CURSOR, durable);
         assert_eq!(found_after_another_boot(&path), 64);
     }
 }
 
-/// Promise 7: a file of the archive relies on the cursor that was synced before it, so a slower sync must not take that back.
+/// Promise 7: an archive file relies on the cursor that was synced before it, so a slower sync must
+/// not move that back.
 #[test]
-fn the_durable_cursor_never_goes_back() {
+fn the_durable_cursor_never_moves_back() {
     let (_dir, path) = ring(&small());
     let mut writer = RingWriter::open(&path).unwrap();
     writer.intern("A").unwrap();
@@ -229,7 +237,7 @@ fn the_durable_cursor_never_goes_back() {
                 maintenance.sync().unwrap();
                 let _ = done.send(());
             }));
-            // Time to overtake, if it can.
+            // Time for the other sync to overtake this one, if it could.
             let _ = finished.recv_timeout(std::time::Duration::from_millis(100));
         }
         Ok(())
@@ -240,9 +248,9 @@ fn the_durable_cursor_never_goes_back() {
     assert_eq!(found_after_another_boot(&path), 20);
 }
 
-/// Promise 6: what was dropped is told, with the frames of it.
+/// Promise 6: the recovery report counts the dropped rows and has their frames.
 #[test]
-fn what_was_dropped_is_told() {
+fn recovery_reports_the_dropped_rows() {
     let (_dir, path) = ring(&small());
     let mut writer = RingWriter::open(&path).unwrap();
     writer.intern("A").unwrap();
@@ -252,7 +260,7 @@ fn what_was_dropped_is_told() {
     push(&mut writer, 10..30);
     drop(writer);
     set(&path, SB_BOOT_ID, 1);
-    // The cursor did not come to the disk.
+    // The cursor did not reach the disk.
     set(&path, SB_CURSOR, 1 << 32 | 10);
     let writer = RingWriter::open(&path).unwrap();
     assert_eq!((writer.recovery().dropped_rows, writer.recovery().dropped_frames_ms), (20, Some((10, 29))));
@@ -261,10 +269,10 @@ fn what_was_dropped_is_told() {
     assert_eq!(*again.recovery(), Default::default());
 }
 
-/// Promise 6: a slot that was being used again when the power went is not read as the block that its header, which came to the disk
-/// earlier, still names.
+/// Promise 6: a slot that was being reused at the power loss is not read as the block that its
+/// header on disk still names.
 #[test]
-fn a_block_that_does_not_fit_its_checksum_is_dropped_after_another_boot() {
+fn a_block_that_does_not_match_its_checksum_is_dropped_after_a_reboot() {
     let (_dir, path) = ring(&small());
     let mut writer = RingWriter::open(&path).unwrap();
     writer.intern("A").unwrap();
@@ -292,9 +300,9 @@ fn a_block_that_does_not_fit_its_checksum_is_dropped_after_another_boot() {
     push(&mut writer, 200..300);
 }
 
-/// Promise 4: rows of the file that this one replaced are counted as missed, also where nothing was written to this one yet.
+/// Promise 4: rows of a replaced file are counted as missed, even if the new file has no row yet.
 #[test]
-fn rows_before_the_first_of_the_file_are_counted_as_missed() {
+fn rows_of_a_replaced_file_are_counted_as_missed() {
     let (_dir, path) = ring(&Spec { first_seq: 500, ..small() });
     let ring = Ring::attach(&path).unwrap();
     let mut behind = RingReader::new(&ring, RingStart::Seq(380)).unwrap();
@@ -311,9 +319,10 @@ fn rows_before_the_first_of_the_file_are_counted_as_missed() {
     assert_eq!(next.poll(&ring, &mut rows, 9), Polled::Rows(3));
 }
 
-/// Promise 9: whatever a block header, the directory, the cursor or a stamp says, readers and the next writer give a value or an error.
+/// Promise 9: whatever a block header, the directory, the cursor or a stamp holds, readers and the
+/// next writer return a value or an error.
 #[test]
-fn any_word_that_changes_may_be_wrong() {
+fn any_wrong_word_is_handled() {
     let (dir, path) = ring(&small());
     let mut writer = RingWriter::open(&path).unwrap();
     writer.intern("A").unwrap();

@@ -112,20 +112,14 @@ fn notices(index: usize, sabotage: &str) -> bool {
     noticed
 }
 
-/// Whether the comment at a place says that this model cannot show why it is needed.
-///
-/// loom performs the loads of a thread in their order, so no scenario fails if a load is overtaken
-/// by another thread's later store. The comment then says "loom cannot show" or "no scenario
-/// fails".
+/// Whether the comment at a place says "loom cannot show": loom performs the loads of a thread in
+/// their order, so no scenario fails if a load is overtaken by another thread's later store.
 fn is_beyond_model(place: &str) -> bool {
     let Some((file, line)) = place.split_once(':') else { return false };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
     let text = std::fs::read_to_string(path).expect("a source file of this crate");
     let line: usize = line.parse().expect("a line");
-    text.lines()
-        .take(line)
-        .skip(line.saturating_sub(4))
-        .any(|line| line.contains("loom cannot show") || line.contains("no scenario fails"))
+    text.lines().take(line).skip(line.saturating_sub(4)).any(|line| line.contains("loom cannot show"))
 }
 
 /// Promise 3: every fence, release store and order of steps is needed. Without it a scenario fails.

@@ -133,7 +133,7 @@ impl<M: WriterMemory> RingWriter<M> {
         self.ring.map.fence_acquire();
         let durable = block(SB_DURABLE_CURSOR);
         // SYNC POINT: pairs with `durable.rs`::`sync_announced`. After the durable cursor, the load
-        // below finds the one before it. (As there, no scenario fails without it.)
+        // below finds the one before it.
         self.ring.map.fence_acquire();
         [self.newest, next, durable, block(SB_DURABLE_BEFORE)]
     }
