@@ -28,8 +28,6 @@ pub struct FrameReader {
     shift_ms: i64,
     /// The last text and its frame: a feed sends many symbols with the same minute.
     last: (String, i64),
-    /// The date of an earlier text: the next one mostly has the same.
-    date: Option<DatePrefix>,
 }
 
 impl FrameReader {
@@ -42,7 +40,6 @@ impl FrameReader {
             clock: WallClock::new(zone),
             shift_ms: options.label.shift_ms(options.interval_ms),
             last: (String::new(), 0),
-            date: None,
         }
     }
 
@@ -60,23 +57,11 @@ impl FrameReader {
         if self.last.0 == text {
             return Ok(self.last.1);
         }
-        if let Some(frame) = self.read_same_date(text.as_bytes()) {
-            return Ok(frame);
-        }
-        let parsed = parse(text);
-        let frame = self.resolve(parsed, || shortened(text))?;
-        self.date = parsed.and_then(|time| DatePrefix::of(text, time.moment)).or(self.date);
+        let frame = self.resolve(parse(text), || shortened(text))?;
         self.last.0.clear();
         self.last.0.push_str(text);
         self.last.1 = frame;
         Ok(frame)
-    }
-
-    /// The end of the bar if `text` has the date of an earlier text, written in the same way.
-    #[inline]
-    fn read_same_date(&mut self, text: &[u8]) -> Option<i64> {
-        let (moment, length) = self.date.as_ref()?.moment(text)?;
-        if length == text.len() { self.frame_of(moment) } else { None }
     }
 
     /// The end of the bar of a time that was parsed; `text` makes the text that a fault shows.
@@ -90,7 +75,6 @@ impl FrameReader {
 
     /// The end of the bar; `None` where a change of offset skips the time, or the end is out of
     /// range.
-    #[inline]
     fn frame_of(&mut self, moment: Moment) -> Option<i64> {
         let instant = match moment {
             Moment::Instant(ms) => ms,
@@ -98,68 +82,6 @@ impl FrameReader {
         };
         instant.checked_add(self.shift_ms).filter(|frame| is_valid_frame(*frame))
     }
-}
-
-/// `YYYY-MM-DD` and the byte before the time, as an earlier text had them.
-///
-/// While the date stays the same, only hours, minutes and seconds are parsed: most of the rows of a
-/// text file.
-#[derive(Debug, Clone, Copy)]
-struct DatePrefix {
-    prefix: [u8; PREFIX_BYTES],
-    /// Midnight of the date, milliseconds on the text's own clock.
-    midnight_ms: i64,
-}
-
-const PREFIX_BYTES: usize = "2024-03-01T".len();
-
-impl DatePrefix {
-    /// The date of `text`, if it is written with separators and two digits for each part.
-    fn of(text: &str, moment: Moment) -> Option<DatePrefix> {
-        let prefix = *text.as_bytes().first_chunk::<PREFIX_BYTES>()?;
-        let [_, _, _, _, first, _, _, second, _, _, third] = prefix;
-        let (_, _, length) = time_ms(&text.as_bytes()[PREFIX_BYTES..])?;
-        if text.len() != PREFIX_BYTES + length {
-            return None;
-        }
-        if first != second || !b"-/".contains(&first) || !b"Tt ".contains(&third) {
-            return None;
-        }
-        let (Moment::WallClock(ms) | Moment::Instant(ms)) = moment;
-        Some(DatePrefix { prefix, midnight_ms: ms - ms.rem_euclid(86_400_000) })
-    }
-
-    /// The time that `bytes` begin with, as [`parse`] reads it, and its length; `None` for another
-    /// date.
-    #[inline]
-    fn moment(&self, bytes: &[u8]) -> Option<(Moment, usize)> {
-        let (prefix, time) = bytes.split_first_chunk()?;
-        if *prefix != self.prefix {
-            return None;
-        }
-        let (ms, is_utc, length) = time_ms(time)?;
-        let ms = self.midnight_ms + ms;
-        let moment = if is_utc { Moment::Instant(ms) } else { Moment::WallClock(ms) };
-        Some((moment, PREFIX_BYTES + length))
-    }
-}
-
-/// `HH:MM`, `HH:MM:SS` or `HH:MM:SSZ`: milliseconds since midnight, whether it is UTC, and its
-/// length in bytes.
-#[inline]
-fn time_ms(text: &[u8]) -> Option<(i64, bool, usize)> {
-    let two = |tens: u8, ones: u8, less_than: i64| {
-        let number = i64::from(tens.wrapping_sub(b'0')) * 10 + i64::from(ones.wrapping_sub(b'0'));
-        (tens.is_ascii_digit() && ones.is_ascii_digit() && number < less_than).then_some(number)
-    };
-    let [a, b, b':', c, d, rest @ ..] = text else { return None };
-    let minutes = two(*a, *b, 24)? * 60 + two(*c, *d, 60)?;
-    let (seconds, is_utc, length) = match rest {
-        [b':', e, f, b'Z', ..] => (two(*e, *f, 60)?, true, 9),
-        [b':', e, f, ..] => (two(*e, *f, 60)?, false, 8),
-        _ => (0, false, 5),
-    };
-    Some(((minutes * 60 + seconds) * 1000, is_utc, length))
 }
 
 #[cfg(test)]
@@ -212,7 +134,7 @@ mod tests {
         }
     }
 
-    /// The remembered date and text change no result.
+    /// The remembered text and offset change no result.
     #[test]
     fn agrees_with_a_fresh_reader() {
         let dates = [
