@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 
 use super::shared::stdout::stdout;
 use super::shared::terminal::terminal_columns;
-use crate::output::table::{Cell, Layout, Sheet};
+use crate::output::cell::Cell;
+use crate::output::table::{Layout, Sheet};
 use crate::output::{colour_wanted, format};
 
 /// List the readers of the bus, the one furthest behind first.

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::shared::errors::{AlreadyPrinted, print_error};
 use super::shared::report_format::ReportFormat;
 use super::shared::stdout::{StandardOutput, stdout};
+use crate::output::cell::Cell;
 use crate::output::colour_wanted;
-use crate::output::table::{Cell, Layout, Sheet};
+use crate::output::table::{Layout, Sheet};
 
 /// Check the ring and every archived day; the exit code is 1 if there is a problem.
 #[derive(Debug, Args)]

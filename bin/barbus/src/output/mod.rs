@@ -3,6 +3,7 @@
 //! The caller decides about colour, for a terminal with [`colour_wanted`].
 
 pub(crate) mod candles;
+pub(crate) mod cell;
 pub(crate) mod format;
 pub(crate) mod table;
 

@@ -15,9 +15,10 @@ use super::reader::{Findings, Role};
 use super::readers::{ReaderResult, name};
 use crate::commands::shared::terminal::terminal_columns;
 use crate::output::candles::Picture;
+use crate::output::cell::Cell;
 use crate::output::colour_wanted;
 use crate::output::format::{age, bytes, count, frame};
-use crate::output::table::{Cell, Layout, Sheet};
+use crate::output::table::{Layout, Sheet};
 
 const PICTURE_LINES: usize = 14;
 /// A wider picture of 240 bars shows nothing more.

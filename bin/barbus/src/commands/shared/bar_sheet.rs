@@ -11,7 +11,8 @@ use jiff::Timestamp;
 
 use super::stdout::{StandardOutput, stdout};
 use super::terminal::terminal_columns;
-use crate::output::table::{Cell, Layout, Sheet};
+use crate::output::cell::Cell;
+use crate::output::table::{Layout, Sheet};
 
 const SEQ: &str = "seq";
 const RECEIVED: &str = "received";

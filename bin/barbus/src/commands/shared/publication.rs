@@ -13,7 +13,8 @@ use super::errors::{AlreadyPrinted, print_error};
 use super::meter::Meter;
 use super::report_format::ReportFormat;
 use super::stdout::stdout;
-use crate::output::table::{Cell, Layout, Sheet};
+use crate::output::cell::Cell;
+use crate::output::table::{Layout, Sheet};
 use crate::output::{colour_wanted, format};
 use crate::publish::{Batch, Sent, send};
 
