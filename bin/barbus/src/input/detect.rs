@@ -56,10 +56,11 @@ pub(super) fn detect(
 ) -> Result<DetectedFormat, InputError> {
     let binary = by_first_bytes(head);
     // A text of a format that the user gave may begin with any bytes.
-    if wanted.is_none() && binary.is_none() {
-        if let Some((_, reason)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)) {
-            return Err(InputError::format(input, reason));
-        }
+    if wanted.is_none()
+        && binary.is_none()
+        && let Some((_, reason)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic))
+    {
+        return Err(InputError::format(input, reason));
     }
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
     let named = if binary.is_some() { None } else { by_ending(name) };
