@@ -1,4 +1,4 @@
-//! Acknowledgements: when rows are acknowledged, and the counts that an acknowledgement carries.
+//! Acknowledgements: when rows are acknowledged, and what became of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AckMode {
-    /// When they are committed: they survive the daemon's death, and a loss of power costs at most `ring.sync`.
+    /// After the commit to the ring: the rows survive a crash of the daemon. A loss of power may
+    /// lose the rows of the last `ring.sync` interval.
     #[default]
     Commit,
-    /// When they are on disk: they survive a loss of power.
+    /// After the sync to disk: the rows survive a loss of power.
     Durable,
 }
 
 impl AckMode {
-    /// As it stands in `bus.toml` and in a schema's metadata.
+    /// The name in `bus.toml` and in the metadata of a schema.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Commit => "commit",
@@ -34,23 +35,23 @@ impl std::str::FromStr for AckMode {
     }
 }
 
-/// What became of rows: `rows` is the sum of the four kinds.
+/// What became of a producer's rows. `rows` is the sum of the four kinds.
 ///
-/// The daemon sends one after each batch, cumulative for the connection. Every row counted in it is committed, or kept in the quarantine; with
-/// [`AckMode::Durable`] it is on disk.
+/// The daemon sends one after each batch, with the counts since the start of the connection. Each
+/// counted row is in the ring or in the quarantine; with [`AckMode::Durable`] it is also on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// Rows handled.
     pub rows: u64,
     /// New bars.
     pub accepted: u64,
-    /// Bars that were there already with the same values; not published again.
+    /// Bars that the bus had already with the same values: ignored.
     pub duplicate: u64,
-    /// Bars that were there with other values; published as revisions.
+    /// Bars that the bus had with other values: published as revisions.
     pub revised: u64,
-    /// Bars put aside with a reason.
+    /// Invalid rows, kept in the quarantine with the reason.
     pub quarantined: u64,
-    /// Sequence number of the last row published.
+    /// Sequence number of the last published row.
     pub seq: Option<u64>,
 }
 

@@ -54,7 +54,8 @@ impl ArchivedRows {
         self.frames.values()
     }
 
-    /// The values of row `i`. The archive has no `symbol` id, `seq`, `received_ns` and `revision`: they are 0.
+    /// The values of row `i`. The archive has no `symbol` id, `seq`, `received_ns` and `revision`:
+    /// they are 0.
     pub(crate) fn row(&self, i: usize) -> Row {
         let [open, high, low, close] = match &self.prices {
             Prices::Float64(columns) => columns.each_ref().map(|column| column.value(i)),
@@ -71,8 +72,8 @@ impl ArchivedRows {
         row
     }
 
-    /// The symbol and the values of each row, in the archive's order. The archive has no `symbol` id, `seq`,
-    /// `received_ns` and `revision`: they are 0.
+    /// The symbol and the values of each row, in the archive's order. The archive has no `symbol`
+    /// id, `seq`, `received_ns` and `revision`: they are 0.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Row)> {
         (0..self.len()).map(|i| (self.symbol(i), self.row(i)))
     }

@@ -1,13 +1,15 @@
+//! `Bus`: the directory of a bus, with its settings and the paths in it.
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use barbus_shm::is_on_tmpfs;
 
-use crate::internal::{create_folder, create_readers_folder};
+use crate::error::{Error, Result};
+use crate::folders::{create_folder, create_readers_folder};
 use crate::settings::{InitOptions, Settings, template};
-use crate::{Error, Result};
 
-/// A bus: a directory with `bus.toml` in it. Opening one reads the settings and touches nothing else.
+/// A bus: a directory with a `bus.toml`. Opening one reads the settings and nothing else.
 #[derive(Debug, Clone)]
 pub struct Bus {
     path: PathBuf,
@@ -15,16 +17,20 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Makes a new bus at `path`: the directory and its folders (mode 0750, `readers` 3770, whatever the umask), and a `bus.toml` that shows every setting.
+    /// Creates a bus at `path`: the directory, its folders, and a `bus.toml` that shows every
+    /// setting with its default. The folders have mode 0750, and `readers` 3770, whatever the umask
+    /// is.
     ///
-    /// Fails where `path` has a `bus.toml` already.
+    /// # Errors
+    /// [`Error::Settings`] if `path` has a `bus.toml` already, or if the options are invalid: then
+    /// nothing is created. [`Error::Io`] if the system refuses a file or a folder.
     pub fn init(path: &Path, options: &InitOptions) -> Result<Self> {
         let file = path.join("bus.toml");
         if file.exists() {
-            return Err(Error::Settings { path: file, what: "there already: this is a bus".into() });
+            return Err(Error::Settings { path: file, what: "it exists already: this directory is a bus".into() });
         }
         let text = template(options);
-        // What is refused is refused before anything is made.
+        // Invalid options are rejected before anything is created.
         Settings::parse(&text, &file)?;
         for folder in [path.to_owned(), path.join("archive/1m"), path.join("quarantine")] {
             create_folder(&folder).map_err(|e| Error::io(&folder, "create", e))?;
@@ -36,22 +42,26 @@ impl Bus {
         Self::open(path)
     }
 
-    /// The bus at `path`.
+    /// Opens the bus at `path`.
+    ///
+    /// # Errors
+    /// [`Error::NotABus`] if there is no such directory, or no `bus.toml` in it.
+    /// [`Error::Settings`] for invalid settings.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let not = |why: String| Error::NotABus { path: path.to_owned(), why };
-        let init = format!("make one with: barbus init {} --calendar XSHG", path.display());
+        let not_a_bus = |why: String| Error::NotABus { path: path.to_owned(), why };
+        let init = format!("create a bus with: barbus init {} --calendar XSHG", path.display());
         if !path.exists() {
-            return Err(not(format!("there is no such directory: {init}")));
+            return Err(not_a_bus(format!("there is no such directory: {init}")));
         }
         if !path.is_dir() {
-            return Err(not("it is not a directory".into()));
+            return Err(not_a_bus("it is not a directory".into()));
         }
         let file = path.join("bus.toml");
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(not(format!("it has no bus.toml: {init}")));
+                return Err(not_a_bus(format!("it has no bus.toml: {init}")));
             }
             Err(e) => return Err(Error::io(&file, "read", e)),
         };
@@ -63,7 +73,7 @@ impl Bus {
         &self.path
     }
 
-    /// Its settings.
+    /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -73,17 +83,17 @@ impl Bus {
         self.path.join(&self.settings.ring_path)
     }
 
-    /// Whether the ring is, or would be, on a file system in memory, such as tmpfs: it does not survive a loss of power.
+    /// Whether the ring is on a tmpfs, or will be: its content does not survive a reboot.
     ///
     /// # Errors
-    /// [`Error::Io`] where the system does not say.
+    /// [`Error::Io`] if the system does not tell, for example because the directory is missing.
     pub fn ring_is_volatile(&self) -> Result<bool> {
         let ring = self.ring();
         let folder = ring.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        is_on_tmpfs(folder).map_err(|error| Error::io(folder, "look at the file system of", error))
+        is_on_tmpfs(folder).map_err(|error| Error::io(folder, "find the file system of", error))
     }
 
-    /// The socket that producers connect to.
+    /// The socket on which the daemon listens for producers.
     pub fn socket(&self) -> PathBuf {
         self.path.join(&self.settings.socket)
     }
@@ -93,17 +103,17 @@ impl Bus {
         self.path.join(&self.settings.archive_path)
     }
 
-    /// The directory of what was not taken.
+    /// The directory of quarantined rows.
     pub fn quarantine(&self) -> PathBuf {
         self.path.join("quarantine")
     }
 
-    /// The directory in which readers keep their positions.
+    /// The directory of the readers' position files.
     pub fn readers(&self) -> PathBuf {
         self.path.join("readers")
     }
 
-    /// The writer's lock.
+    /// The file that the writer locks.
     pub fn lock(&self) -> PathBuf {
         self.path.join("lock")
     }

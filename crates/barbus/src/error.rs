@@ -1,8 +1,15 @@
+//! The errors of this crate.
+
 use std::path::{Path, PathBuf};
 
 use barbus_bars::Date;
 
-/// Why something could not be done with a bus. Messages read well behind `barbus: `.
+use crate::suggestion::did_you_mean;
+
+/// Why an operation on a bus failed.
+///
+/// A message names the file or directory first, and ends with the next step if there is one. The
+/// programs print it after `barbus: `.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -11,7 +18,7 @@ pub enum Error {
     NotABus {
         /// The directory.
         path: PathBuf,
-        /// What is missing, and what to do.
+        /// What is missing, and the next step.
         why: String,
     },
     /// `bus.toml` cannot be used.
@@ -22,26 +29,30 @@ pub enum Error {
         /// What is wrong in it.
         what: String,
     },
-    /// The system refused something.
+    /// A call to the operating system failed.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What was tried, as a verb phrase.
+        /// What was attempted, as a verb phrase.
         action: &'static str,
-        /// What the system answered.
+        /// The system's answer.
         source: std::io::Error,
     },
     /// The bus has no ring yet.
-    #[error("{}: there is no ring yet: start the daemon with: barbusd {}", ring.display(), bus.display())]
+    #[error("{}: no ring yet: start the daemon with: barbusd {}", ring.display(), bus.display())]
     NoRing {
-        /// Where it would be.
+        /// Where the ring will be.
         ring: PathBuf,
         /// The bus.
         bus: PathBuf,
     },
-    /// The machine was started again and no writer has taken the ring over yet.
-    #[error("{}: written before the machine was started again: start the daemon first with: barbusd {}", ring.display(), bus.display())]
+    /// The machine was rebooted, and no writer has recovered the ring since.
+    #[error(
+        "{}: last written before the machine was rebooted: start the daemon with: barbusd {}",
+        ring.display(),
+        bus.display()
+    )]
     OtherBoot {
         /// The ring.
         ring: PathBuf,
@@ -51,26 +62,28 @@ pub enum Error {
     /// The ring cannot be used.
     #[error(transparent)]
     Ring(#[from] barbus_ring::RingError),
-    /// The archive refused.
+    /// The archive cannot be used.
+    #[cfg(feature = "archive")]
     #[error(transparent)]
     Archive(#[from] barbus_archive::Error),
-    /// Another process writes this bus.
-    #[error("{}: the bus has a writer already: process {pid}", bus.display())]
+    /// Another process is the bus's writer.
+    #[error("{}: the bus has a writer already, process {pid}: stop it first", bus.display())]
     Busy {
         /// The bus.
         bus: PathBuf,
-        /// The process that holds the lock.
+        /// The process that holds the writer's lock.
         pid: u32,
     },
-    /// The ring does not have what a reader was to start from, or the archive what was to be replayed.
+    /// The requested start of a reader is not in the ring, or the requested days of a replay are
+    /// not in the archive.
     #[error("{}: {what}", bus.display())]
     Start {
         /// The bus.
         bus: PathBuf,
-        /// What is not there.
+        /// What is missing.
         what: String,
     },
-    /// Nobody listens on the bus's socket.
+    /// No daemon listens on the bus's socket.
     #[error("{}: no daemon is running: start one with: barbusd {}", socket.display(), bus.display())]
     NoDaemon {
         /// The socket.
@@ -78,15 +91,15 @@ pub enum Error {
         /// The bus.
         bus: PathBuf,
     },
-    /// The daemon refused what it was sent.
+    /// The daemon rejected a request or a stream.
     #[error("{}: the daemon refused: {why}", bus.display())]
     Refused {
         /// The bus.
         bus: PathBuf,
-        /// Its reason.
+        /// The daemon's reason.
         why: String,
     },
-    /// The daemon answered something that makes no sense, or hung up.
+    /// The daemon closed the connection, or its answer cannot be understood.
     #[error("{}: {what}", bus.display())]
     Protocol {
         /// The bus.
@@ -94,10 +107,10 @@ pub enum Error {
         /// What happened.
         what: String,
     },
-    /// The batch cannot be understood as bars.
+    /// The columns of a batch cannot be cast to bars.
     #[error(transparent)]
     Cast(#[from] barbus_bars::CastError),
-    /// A stream's metadata says something that makes no sense.
+    /// The metadata of a stream's schema has an invalid value.
     #[error("schema metadata {key}: {why}")]
     Metadata {
         /// The key.
@@ -105,41 +118,33 @@ pub enum Error {
         /// What is wrong with its value.
         why: String,
     },
-    /// A closed day could not be archived; it stays in the ring and is tried again.
+    /// A closed day is not in the archive yet. Its bars stay in the ring, and the flush is retried.
     #[error("{day}: not archived yet: {why}")]
     Flush {
         /// The day.
         day: Date,
-        /// What the last try said.
+        /// Why the last attempt failed.
         why: String,
     },
-    /// The symbol was never on the bus.
-    #[error("{}: no symbol {symbol:?} on the bus{}", bus.display(), nearest.as_ref().map_or(String::new(), |n| format!(": did you mean {n:?}?")))]
+    /// The symbol never occurred on the bus.
+    #[error("{}: no symbol {symbol:?} on the bus{}", bus.display(), did_you_mean(suggestion.as_deref()))]
     UnknownSymbol {
         /// The bus.
         bus: PathBuf,
-        /// The symbol asked for.
+        /// The requested symbol.
         symbol: String,
-        /// One that looks like it.
-        nearest: Option<String>,
+        /// The most similar symbol on the bus.
+        suggestion: Option<String>,
     },
 }
 
-/// What this crate's operations return.
+/// The result of this crate's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An [`Error::Io`] about `path`; `action` is a verb phrase: "create", "read".
+    /// An [`Error::Io`] about `path`; `action` is a verb phrase such as "create" or "read".
+    #[doc(hidden)]
     pub fn io(path: &Path, action: &'static str, source: std::io::Error) -> Self {
         Self::Io { path: path.to_owned(), action, source }
     }
-}
-
-/// The known word that looks most like `word`, if one does.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    known
-        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + word.chars().count() / 3)
-        .map(|(_, candidate)| candidate.to_owned())
 }

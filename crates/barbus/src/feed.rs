@@ -1,20 +1,26 @@
+//! `Feed`: what a live reader and a replay of archived days have in common.
+
 use std::time::Duration;
 
 use barbus_bars::Date;
 use barbus_ring::{Row, SymbolId};
 
-use crate::{Event, Reader, Replay, Result};
+use crate::error::Result;
+use crate::event::Event;
+use crate::reader::Reader;
+#[cfg(feature = "archive")]
+use crate::replay::Replay;
 
-/// Where a strategy's bars come from: a [`Reader`] live, or a [`Replay`] of archived days. Written against it, a strategy's code does
-/// not know the difference.
+/// A source of bars: a live [`Reader`], or a `Replay` of archived days. A strategy that is generic
+/// over `Feed` runs on both.
 ///
-/// Every method is also one of the two types themselves, where it is explained.
+/// Each method does what the method of the same name does on these types.
 ///
 /// ```
 /// use std::time::Duration;
 /// use barbus::{Event, Feed};
 ///
-/// /// Counts how often a bar closes above the one before it.
+/// /// Counts how often a bar closes above the bar before it.
 /// fn strategy(feed: &mut impl Feed, symbol: &str) -> barbus::Result<usize> {
 ///     let mut rises = 0;
 ///     while !feed.ended() {
@@ -32,36 +38,37 @@ use crate::{Event, Reader, Replay, Result};
 /// }
 /// ```
 pub trait Feed {
-    /// What comes next, if it is there, without waiting.
+    /// The next event, without waiting; `None` if there is none yet.
     fn poll(&mut self) -> Result<Option<Event<'_>>>;
 
-    /// What comes next, waiting for it at most `timeout`.
+    /// The next event; waits for it for at most `timeout`.
     fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>>;
 
-    /// Whether nothing will ever come: false of a reader, true of a replay whose last day was given out.
+    /// True after the last event: after the last day of a replay, never for a reader.
     fn ended(&self) -> bool;
 
-    /// The newest bar of a symbol.
+    /// The newest bar of a symbol; `None` if the feed no longer holds one.
     fn latest(&mut self, symbol: &str) -> Result<Option<Row>>;
 
     /// The last `count` bars of a symbol, oldest first.
     fn window(&mut self, symbol: &str, count: usize) -> Result<Vec<Row>>;
 
-    /// Every symbol that has occurred, by id.
+    /// The texts of all symbols that have occurred, by id.
     fn symbol_names(&mut self) -> &[String];
 
     /// The text of a symbol's id.
     fn symbol_name(&mut self, id: SymbolId) -> Option<&str>;
 
-    /// Sequence number of the next bar.
+    /// Sequence number of the next bar to be delivered.
     fn position(&self) -> u64;
 
-    /// The trading day of the last bars, where one is known.
+    /// The trading day of the last bars, if one is known.
     fn day(&mut self) -> Option<Date>;
 }
 
-macro_rules! feed {
-    ($type:ty, |$own:ident| $ended:expr) => {
+/// Implements [`Feed`] for a type by its own methods of the same names.
+macro_rules! implement_feed {
+    ($type:ty, |$feed:ident| $ended:expr) => {
         impl Feed for $type {
             #[inline]
             fn poll(&mut self) -> Result<Option<Event<'_>>> {
@@ -73,7 +80,7 @@ macro_rules! feed {
             }
 
             fn ended(&self) -> bool {
-                let $own = self;
+                let $feed = self;
                 $ended
             }
 
@@ -104,5 +111,6 @@ macro_rules! feed {
     };
 }
 
-feed!(Reader, |_reader| false);
-feed!(Replay, |replay| replay.ended());
+implement_feed!(Reader, |_reader| false);
+#[cfg(feature = "archive")]
+implement_feed!(Replay, |replay| replay.ended());

@@ -1,20 +1,27 @@
 //! The client library of barbus, a shared-memory bus for 1-minute bars.
 //!
-//! A bus is a directory. One process writes it, the daemon `barbusd` or a `barbus_writer::Writer` in a program of your own; any number of
-//! processes read it with a [`Reader`]. Bars lie in a file that every reader maps into its memory, read-only: reading is
-//! looking, and no reader can disturb the bus. Each trading day ends as a Parquet file.
+//! A bus is a directory. One process writes it: the daemon `barbusd`, or a program that embeds a
+//! `barbus_writer::Writer`. Any number of processes read it, each with a [`Reader`]. The bars lie
+//! in a file of fixed size, the ring, that every reader maps read-only. So reading makes no system
+//! call and no copy through the kernel, and no reader can disturb the bus. Each trading day ends as
+//! a Parquet file.
 //!
-//! What may surprise:
-//! - A bar's `frame` is its **end**, in milliseconds UTC. A producer that labels the start says so and is shifted.
-//! - A reader that is too slow is not waited for. It is told [`Event::Lapped`] with the exact number of bars it missed.
-//! - A correction of a bar is published as another bar of the same symbol and frame, with `revision` above 0.
-//! - Bars come in the order in which they were written, which is not always that of their frames.
-//! - A new bus has no ring until its writer has been started once: [`Error::NoRing`] says so.
+//! What you should know first:
+//! - The `frame` of a bar is its **end**, in milliseconds UTC. The daemon shifts the frames of a
+//!   producer that labels bars by their start and says so.
+//! - The writer does not wait for readers. A reader that is too slow gets [`Event::Lapped`] with
+//!   the exact number of bars it missed.
+//! - A correction of a bar is another bar with the same symbol and frame, and a `revision` above 0.
+//! - Bars come in the order in which they were written. This is not always the order of their
+//!   frames.
+//! - A new bus has no ring until its writer is started for the first time: [`Error::NoRing`].
+//! - Linux only.
 //!
-//! # From nothing to a strategy
+//! # Quick start
 //!
-//! On the command line: `barbus init BUS --calendar XSHG`, then `barbusd BUS`, then `barbus publish BUS FILE…`. Or all of it
-//! here, in one program, with the writer embedded instead of the daemon:
+//! On the command line: `barbus init BUS --calendar XSHG`, then `barbusd BUS`, then `barbus publish
+//! BUS FILE…`. Here everything is in one program, which embeds the writer instead of running the
+//! daemon:
 //!
 //! ```
 //! use barbus::{Bus, Event, InitOptions, Reader, Row, Start};
@@ -23,10 +30,10 @@
 //!
 //! # let dir = tempfile::tempdir().unwrap();
 //! # let path = dir.path().join("ashare");
-//! // A directory with a bus.toml in which every setting stands with its default.
+//! // A directory with a bus.toml that shows every setting with its default.
 //! let bus = Bus::init(&path, &InitOptions { calendar: "XSHG".into(), ..Default::default() })?;
 //!
-//! // The one writer: it makes the ring, and takes a lock, so that a second one is refused.
+//! // The writer creates the ring. It takes a lock, so there is only one.
 //! let mut writer = Writer::open(&bus)?;
 //! let symbol = writer.symbol("600000.XSHG").unwrap();
 //! let open_ms = 1_720_056_600_000; // 2024-07-04 09:30 in Shanghai
@@ -37,7 +44,7 @@
 //!     writer.push(&Row { symbol, frame_ms, open, high, low, close, volume: 100.0, ..Default::default() })?;
 //! }
 //!
-//! // The strategy, in this process or in any other: the day from its first bar on, then what comes.
+//! // A strategy, in this or in another process. It reads the day from its first bar, then follows it.
 //! let mut reader = Reader::open(&path)?.start_at(Start::Today)?;
 //! let mut closes = Vec::new();
 //! while let Some(event) = reader.next(Duration::from_millis(10))? {
@@ -50,12 +57,12 @@
 //! let mean = |n: usize| closes.iter().rev().take(n).sum::<f64>() / n as f64;
 //! assert!(mean(5) > mean(20), "prices rise");
 //!
-//! // Questions about one symbol need no bookkeeping of your own.
+//! // Questions about one symbol need no bookkeeping in the strategy.
 //! let last = reader.latest("600000.XSHG")?.expect("it is in the ring");
 //! assert_eq!(last.close, 8.3);
 //! assert_eq!(reader.window("600000.XSHG", 20)?.len(), 20);
 //!
-//! // The end of the day: readers are told, and its file is written.
+//! // The end of the day: readers get an event, and the day is written as a Parquet file.
 //! let day = writer.close_day().expect("a day was open");
 //! writer.flush()?;
 //! assert_eq!(reader.next(Duration::from_secs(1))?, Some(Event::DayClosed(day)));
@@ -63,24 +70,29 @@
 //! # Ok::<(), barbus::Error>(())
 //! ```
 //!
-//! # Where a reader begins, and how it waits
+//! # Where a reader starts, and how it waits
 //!
-//! [`Start::Live`] is behind the newest bar, [`Start::Today`] at the first bar of the newest trading day, [`Start::Oldest`] at the
-//! oldest bar in the ring, [`Start::Day`] and [`Start::Seq`] where they say. There is no seam between the past and the
-//! present: one loop reads both.
+//! [`Reader::start_at`] takes a [`Start`]: [`Start::Live`] (the default) is after the newest bar,
+//! [`Start::Today`] at the first bar of the newest trading day, [`Start::Oldest`] at the oldest bar
+//! in the ring. [`Start::Day`] and [`Start::Seq`] start at a day or at a sequence number. Past and
+//! present have no seam: the same loop reads both.
 //!
-//! [`Reader::poll`] never waits and makes no system call. [`Reader::next`] waits in the way chosen with [`Reader::wait_strategy`]:
-//! [`WaitStrategy::Futex`] sleeps, [`WaitStrategy::Spin`] is the quickest and takes a core, [`WaitStrategy::SpinThenYield`] is between them. A process that
-//! has a loop of its own polls.
+//! [`Reader::poll`] never waits. [`Reader::next`] waits as [`Reader::wait_strategy`] says:
+//! [`WaitStrategy::Futex`] (the default) sleeps in the kernel; [`WaitStrategy::Spin`] has the
+//! lowest latency and uses a whole core; [`WaitStrategy::SpinThenYield`] is between them. A program
+//! with an event loop of its own polls.
 //!
-//! A reader is [`Send`]: it may be made in one thread and used in another. Each thread that reads has one of its own; they cost next to nothing.
+//! Each thread that reads has a reader of its own. Readers are cheap, and may be moved between
+//! threads.
 //!
-//! # Batches, single bars, some symbols
+//! # Batches, bars, and symbols
 //!
-//! [`Event::Bars`] is a batch: [`Bars::rows`] is a slice to compute with, and iterating gives one [`Bar`] after the other, with its symbol's text. At
-//! the tip a batch is what came since the last look, often one bar; a reader that is behind gets a thousand at a time.
+//! [`Event::Bars`] is a batch. [`Bars::rows`] gives a slice to compute with; iterating gives one
+//! [`Bar`] after the other, with the text of its symbol. A reader that is behind gets up to a
+//! thousand bars at a time. A reader at the newest bar gets what has come since the last poll,
+//! often a single bar.
 //!
-//! [`Reader::symbols`] leaves out the bars of other symbols:
+//! [`Reader::symbols`] filters by symbol:
 //!
 //! ```no_run
 //! # use barbus::{Event, Reader, Start};
@@ -98,15 +110,18 @@
 //!
 //! # The last bars of a symbol
 //!
-//! [`Reader::latest`] and [`Reader::window`] answer from all that the ring holds, wherever the reader is. The first question reads the ring;
-//! after that an answer takes 30 to 100 ns, and 240 bars a microsecond or two with [`Reader::window_into`].
+//! [`Reader::latest`] and [`Reader::window`] answer from all that the ring holds, independent of
+//! the reader's position. The first question reads the whole ring. After that an answer takes 30 to
+//! 100 ns, and 240 bars take one or two microseconds with [`Reader::window_into`].
 //!
-//! # The same strategy on yesterday
+//! # A strategy on past days
 //!
-//! [`Bus::replay`] gives archived days through the same events. What a strategy needs of its feed is the trait [`Feed`], which [`Reader`] and
-//! [`Replay`] have; it does not know which of them it runs on:
+//! [`Bus::replay`] delivers archived days through the same events. [`Reader`] and [`Replay`]
+//! implement the trait [`Feed`], so a strategy that is generic over it runs on both:
 //!
 //! ```no_run
+//! # #[cfg(feature = "archive")]
+//! # fn main() -> barbus::Result<()> {
 //! use barbus::{Bus, Date, Event, Feed, Pace, Reader, Result};
 //! use std::time::Duration;
 //!
@@ -114,7 +129,7 @@
 //!     while !feed.ended() {
 //!         match feed.next(Duration::from_secs(1))? {
 //!             Some(Event::Bars(bars)) => println!("{} bars", bars.len()),
-//!             Some(Event::DayClosed(day)) => println!("{day} is over"),
+//!             Some(Event::DayClosed(day)) => println!("{day} is closed"),
 //!             Some(Event::Lapped { missed }) => println!("{missed} bars missed"),
 //!             None => {}
 //!         }
@@ -123,81 +138,111 @@
 //! }
 //!
 //! let bus = Bus::open("BUS")?;
-//! strategy(&mut bus.replay(Date::constant(2024, 7, 1), Date::constant(2024, 7, 5))?.pace(Pace::Times(60.0)))?;
+//! let (from, to) = (Date::constant(2024, 7, 1), Date::constant(2024, 7, 5));
+//! strategy(&mut bus.replay(from, to)?.pace(Pace::Times(60.0)))?;
 //! strategy(&mut Reader::open("BUS")?)?;
-//! # Ok::<(), barbus::Error>(())
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "archive"))]
+//! # fn main() {}
 //! ```
 //!
-//! A replay knows what the archive knows: [`Replay`] says what that is not. On the command line `barbus replay` publishes archived days to another
-//! bus, for strategies in other processes and other languages.
+//! [`Replay`] says how a replay differs from the live day. The command `barbus replay` publishes
+//! archived days to another bus, for strategies in other processes and other languages.
 //!
-//! # Stale data, and who falls behind
+//! # Stale data and slow readers
 //!
-//! [`Reader::writer_alive`] and [`Reader::newest_age`] tell whether there is anything to trade on. How far each reader is, and what it holds, is
-//! seen by [`readers`] and `barbus readers BUS`; the daemon warns before one is overtaken. [`Reader::name`] gives it a name there.
+//! [`Reader::writer_alive`] and [`Reader::newest_age`] show whether there are fresh bars to trade
+//! on. [`readers`](readers()) and `barbus readers BUS` list the readers of a bus, with their lag
+//! and what they hold; the daemon warns before it overtakes one. [`Reader::name`] gives a reader
+//! its name in this list.
 //!
-//! # Many bars at once, where they lie
+//! # Many bars without a copy
 //!
-//! [`Reader::pin`] gives a [`View`]: all that is committed of a block, as columns or an Arrow record batch that lie in the ring itself. Nothing is
-//! copied, and nothing of it changes while it is held. [`Reader::views`] gives one after the other, for all that there is in the ring.
-//!
-//! # Asynchronous programs
-//!
-//! With the feature `stream` a reader or a replay becomes an `EventStream`, a `futures_core::Stream` for any executor: a thread of its own waits, the executor
-//! does not.
+//! [`Reader::pin`] gives a [`View`]: the committed bars of a block as columns, or as an Arrow
+//! record batch, in the memory of the ring. They are not copied, and they do not change while the
+//! view is held. [`Reader::views`] iterates over views of all bars in the ring.
 //!
 //! # Producers
 //!
-//! With a daemon, a producer in Rust is a [`Publisher`]: it sends Arrow batches with whatever columns and types can be understood
-//! as bars, and learns what became of each row. Any other language connects to the socket and writes an Arrow stream; see
-//! [`protocol`] and the project's `docs/OPERATING.md`.
+//! [`Publisher`] sends Arrow batches to the daemon. They may have any columns that can be cast to
+//! bars. An acknowledgement says what became of the rows: invalid rows are quarantined with the
+//! reason, and duplicates are ignored. A program in any other language connects to the daemon's
+//! socket and writes an Arrow stream: see [`protocol`] and `docs/OPERATING.md`.
 //!
-//! What is sent twice is not published twice; what cannot be a bar is kept in the quarantine with the reason, and counted.
+//! # Features
+//!
+//! - `archive` (default): [`Bus::replay`], and [`verify`](verify()) of archived days. Without it
+//!   the crate follows a bus, answers questions and publishes, and depends neither on `parquet` nor
+//!   on `zstd`.
+//! - `stream`: a reader or a replay becomes an `EventStream`, a `futures_core::Stream` for any
+//!   executor.
 //!
 //! # Examples
 //!
-//! `strategy`, `late_joiner`, `recorder`, `producer` and `embedded_writer`, in `examples/`; the last one needs nothing but itself:
-//! `cargo run -p barbus-writer --example embedded_writer`.
+//! `examples/` has `strategy`, `late_joiner`, `recorder` and `producer`. The example
+//! `embedded_writer` of barbus-writer needs no daemon: `cargo run -p barbus-writer --example
+//! embedded_writer`.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "archive"), allow(rustdoc::broken_intra_doc_links))]
 
 mod ack;
+mod archived_days;
+#[cfg(feature = "archive")]
 mod archived_rows;
+mod attach;
+mod backoff;
 mod bus;
 mod error;
+mod event;
+#[cfg(feature = "stream")]
+mod event_stream;
 mod feed;
-mod filter;
+mod folders;
+mod ingest_stream;
 #[doc(hidden)]
 pub mod internal;
-mod position;
+mod liveness;
+mod monitor;
+#[cfg(feature = "stream")]
+mod owned_event;
+mod positions;
 pub mod protocol;
 mod publisher;
 mod reader;
-mod readers;
+#[cfg(feature = "archive")]
 mod replay;
+mod requests;
 mod settings;
+mod socket;
 mod stat;
-#[cfg(feature = "stream")]
-mod stream;
-mod symbols;
+mod suggestion;
+mod symbol_filter;
+mod symbol_table;
 mod verify;
 
-/// The Arrow crate that batches and views are of.
+/// The Arrow crate of the batches and views.
 #[doc(no_inline)]
 pub use arrow;
 pub use barbus_bars::{Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;
 pub use error::{Error, Result};
+pub use event::{Bar, Bars, BarsIter, Event};
+#[cfg(feature = "stream")]
+pub use event_stream::EventStream;
 pub use feed::Feed;
-/// Where `Stream` is from.
+/// The crate of the `Stream` trait.
 #[cfg(feature = "stream")]
 #[doc(no_inline)]
 pub use futures_core;
-pub use publisher::{Publisher, request_close_day, stat};
-pub use reader::{Bar, Bars, BarsIter, Event, Reader, Start, View, Views, WaitStrategy};
-pub use readers::{ReaderStat, ReaderState, readers};
-pub use replay::{Pace, Replay, Schedule};
-pub use settings::{Account, InitOptions, Settings};
 #[cfg(feature = "stream")]
-pub use stream::{EventStream, OwnedBars, OwnedEvent};
+pub use owned_event::{OwnedBars, OwnedEvent};
+pub use positions::{ReaderStat, ReaderState, readers};
+pub use publisher::Publisher;
+pub use reader::{Reader, Start, View, Views, WaitStrategy};
+#[cfg(feature = "archive")]
+pub use replay::{Pace, Replay, Schedule};
+pub use requests::{request_close_day, stat};
+pub use settings::{Account, InitOptions, Settings};
 pub use verify::{VerifyReport, verify};

@@ -1,7 +1,12 @@
-//! What goes over the ingest socket besides Arrow: acknowledgements, requests and their answers, one line of JSON each.
+//! The protocol of the ingest socket, for producers in other languages and for the daemon.
 //!
-//! A connection whose first byte is `{` speaks requests; any other one is an Arrow IPC stream of bars. The schema's metadata may say
-//! [`LABEL`], [`ZONE`], [`SOURCE`] and [`ACK`]; with [`REJECTS`] the stream carries rows that the producer could not read.
+//! A connection is one of two kinds:
+//! - If its first byte is `{`, it sends [`Request`]s and gets answers.
+//! - Any other connection is an Arrow IPC stream of bars. The daemon answers with [`Answer`]s. The
+//!   metadata of the stream's schema may have the keys [`LABEL`], [`ZONE`], [`SOURCE`] and [`ACK`].
+//!   With [`REJECTS`] the stream carries rows that the producer itself rejected.
+//!
+//! Requests and answers are one line of JSON each.
 
 use barbus_bars::Date;
 use serde::{Deserialize, Serialize};
@@ -9,23 +14,23 @@ use serde::{Deserialize, Serialize};
 pub use crate::ack::{Ack, AckMode};
 pub use crate::stat::Stat;
 
-/// Metadata of a stream's schema: what its frames mark, `start` or `end`.
+/// Schema metadata: what the frames of the stream mark, the `start` or the `end` of a bar.
 pub const LABEL: &str = "barbus.label";
-/// Metadata of a stream's schema: IANA zone of times that carry none.
+/// Schema metadata: the IANA zone of times without a zone.
 pub const ZONE: &str = "barbus.zone";
-/// Metadata of a stream's schema: a name for the source, kept with quarantined rows.
+/// Schema metadata: a name for the source, kept with quarantined rows.
 pub const SOURCE: &str = "barbus.source";
-/// Metadata of a stream's schema: `1` says that it carries rows the producer could not read, with columns `row`, `source`, `reason`.
+/// Schema metadata: with `1`, the stream carries rows that the producer rejected, in the columns
+/// `row`, `source` and `reason`.
 pub const REJECTS: &str = "barbus.rejects";
-
-/// Metadata of a stream's schema: when it is acknowledged, `commit` or `durable`.
+/// Schema metadata: when rows are acknowledged, `commit` or `durable`.
 pub const ACK: &str = "barbus.ack";
 
-/// A line from the daemon on a stream of bars.
+/// A line from the daemon to a producer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// The daemon gave up on the connection.
+    /// The daemon closes the connection.
     Error {
         /// Why.
         error: String,
@@ -38,22 +43,22 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// How is the bus? Answered with a [`Stat`].
+    /// Asks for the state of the bus. The answer is a [`Stat`].
     Stat {},
-    /// Close the trading day and archive it. Answered with a [`DayClose`].
+    /// Closes the trading day and archives it. The answer is a [`DayClose`].
     CloseDay {
-        /// The day that must be the open one; whichever is open where it is not given.
+        /// The day to close, which must be the open one or a closed one; without it, the open day.
         #[serde(default)]
         date: Option<Date>,
     },
 }
 
-/// What became of a request to close the day.
+/// The answer to a request to close the day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayClose {
-    /// The day that was closed; `None` where none was open.
+    /// The day that was closed; `None` if none was open.
     pub closed: Option<Date>,
-    /// The days whose files were waited for and are there now.
+    /// Whether all files that the request waits for are written.
     pub archived: bool,
     /// The archive's file of the closed day.
     pub path: Option<String>,
@@ -64,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_as_documented() {
+    fn lines_have_the_documented_form() {
         let ack = Ack { rows: 3, accepted: 2, duplicate: 1, seq: Some(7), ..Ack::default() };
         let line = serde_json::to_string(&Answer::Ack(ack)).unwrap();
         assert_eq!(line, r#"{"rows":3,"accepted":2,"duplicate":1,"revised":0,"quarantined":0,"seq":7}"#);

@@ -32,7 +32,7 @@ impl ReplaySource {
         let archive = replay.bus().archive();
         let path = |day| -> PathBuf { archive.join(format!("{day}.parquet")) };
         let size = |day| path(day).to_str().and_then(file_size).unwrap_or(0);
-        let mut sizes: Vec<u64> = replay.days_to_come().map(size).collect();
+        let mut sizes: Vec<u64> = replay.remaining_days().map(size).collect();
         sizes.reverse();
         let progress = Progress::default();
         progress.expect(Some(sizes.iter().sum()));
@@ -81,7 +81,7 @@ impl Iterator for ReplaySource {
                     self.failure = Some(error);
                 }
             }
-            while self.sizes.len() > self.replay.days_to_come().len() {
+            while self.sizes.len() > self.replay.remaining_days().len() {
                 self.progress.add(self.sizes.pop().unwrap_or(0));
             }
         }

@@ -1,117 +1,80 @@
-//! Where the bars of each symbol are: built by the first question, kept up by the later ones.
+//! The index of each symbol's bars, for questions about one symbol. The first question builds it,
+//! later ones keep it up to date.
 //!
-//! Of every bar in the ring there are 4 bytes: how far before it its symbol's previous bar is. To build them only the symbols and the frames are
-//! read. Of the symbols that were asked for there are also copies of their last bars, as many as were asked for, side by side: in the ring they
-//! lie a minute apart.
+//! Each bar in the ring costs 4 bytes: the distance to the previous bar of its symbol. Building the
+//! index reads only the columns of symbols and frames. For a symbol that was asked about, the index
+//! also keeps copies of its last bars side by side: in the ring there are the bars of all other
+//! symbols between them.
 
 use std::collections::VecDeque;
 
 use barbus_ring::{Polled, Ring, RingReader, Row, RowLocation, SymbolId};
 
-/// Rows that a symbol's copies may outgrow what was asked for, before the oldest are given up.
-const SLACK: usize = 16;
+use crate::reader::recent_bars::RecentBars;
 
-/// Rows whose symbols are read together: they stay in the caches until they are entered.
+/// Rows that are read at a time: few enough to stay in the cache until they are indexed.
 const RUN: usize = 8_192;
 
-/// The previous bar is farther away than 32 bits can say, or not known.
-const FAR: u32 = u32::MAX;
+/// The previous bar is unknown, or too far away for 32 bits.
+const UNKNOWN: u32 = u32::MAX;
 
-/// Walks that the writer may spoil by a new block, one after the other.
-const WALKS: usize = 8;
+/// Attempts to copy the bars of a symbol. The writer may overwrite one of them during each attempt.
+const ATTEMPTS: usize = 8;
 
-/// The rows of a block.
+/// The indexed rows of a block.
 #[derive(Debug)]
-struct Block {
+struct IndexedBlock {
     number: u64,
+    /// Its slot in the ring; `None` until the next [`SymbolIndex::check_blocks`].
     slot: Option<u32>,
     first_seq: u64,
-    /// The highest frame in this block and in those before it.
-    through_ms: i64,
-    /// For each row how many rows before it its symbol's previous one is; 0 where there is none.
-    back: Vec<u32>,
+    /// The highest frame in this block and all older ones.
+    max_frame_ms: i64,
+    /// For each row, how many rows before it the previous row of its symbol is; 0 if there is none.
+    distances: Vec<u32>,
 }
 
-/// The last bars of a symbol that was asked for.
-#[derive(Debug, Default)]
-// One cache line, however many symbols there are.
-#[repr(align(64))]
-struct Bars {
-    /// Ascending by frame, the last revision of each, without a gap up to the newest.
-    copies: Vec<Row>,
-    /// Most bars that were asked for; 0: none.
-    wanted: usize,
-    /// Whether `copies` are all that there are in the ring.
-    all: bool,
-    /// The newest block when it was last looked which of them are still there.
-    checked: u64,
-}
-
-/// For each symbol its bars.
+/// The bars of each symbol.
 #[derive(Debug)]
-pub(crate) struct Index {
+pub(super) struct SymbolIndex {
     ring_reader: RingReader,
-    /// For each symbol behind which sequence number its newest bar is; 0 where there is none.
+    /// For each symbol, the sequence number after its newest bar; 0 if it has none.
     heads: Vec<u64>,
-    /// Ascending by number, those that were in the ring when it was last looked, and newer ones.
-    blocks: VecDeque<Block>,
-    asked: Vec<Bars>,
-    /// The newest block that was seen: if an older one is gone a newer one than this will tell.
-    newest: u64,
-    /// The newest block when it was last looked which ones are still there.
-    renewed: u64,
-    /// From this row on `blocks` have no gap.
-    whole_from: u64,
+    /// Ascending by number. Blocks that the writer has reused are removed by
+    /// [`SymbolIndex::check_blocks`].
+    blocks: VecDeque<IndexedBlock>,
+    /// The last bars of the symbols that were asked about, by id.
+    recent: Vec<RecentBars>,
+    /// The newest known block. The writer reuses an old block only when it starts a new one.
+    newest_block: u64,
+    /// The newest block when `blocks` was last checked.
+    blocks_checked_at: u64,
+    /// From this row on, `blocks` has no gap.
+    contiguous_from: u64,
     rows: Vec<Row>,
 }
 
-/// Where the bars of a symbol are.
-struct Found {
-    /// With their frames, ascending, the last revision of each.
-    places: Vec<(i64, RowLocation)>,
-    /// Whether there are no others.
-    all: bool,
-    /// Whether one was overwritten while it was looked at.
-    gone: bool,
+/// The bars of a symbol in the ring.
+struct FoundBars {
+    /// Frame and location of each, ascending by frame, the last revision of each frame.
+    locations: Vec<(i64, RowLocation)>,
+    /// Whether the ring holds no others.
+    complete: bool,
+    /// Whether the writer overwrote one meanwhile.
+    overwritten: bool,
 }
 
-impl Bars {
-    fn enter(&mut self, row: &Row) {
-        if self.wanted == 0 {
-            return;
-        }
-        let newer = match self.copies.last() {
-            Some(last) => last.frame_ms < row.frame_ms,
-            None => self.all,
-        };
-        if newer {
-            self.copies.push(*row);
-        } else {
-            match self.copies.binary_search_by_key(&row.frame_ms, |row| row.frame_ms) {
-                Ok(found) => self.copies[found] = *row,
-                // Of what is before the copies nothing is known.
-                Err(0) if !self.all => {}
-                Err(found) => self.copies.insert(found, *row),
-            }
-        }
-        if self.copies.len() > self.wanted.saturating_mul(2).saturating_add(SLACK) {
-            self.copies.drain(..self.copies.len() - self.wanted);
-            self.all = false;
-        }
-    }
-}
-
-impl Index {
-    /// Enters what is in the ring from the ring reader's position on; `None` where the ring is corrupt.
-    pub(crate) fn build(ring: &Ring, ring_reader: RingReader) -> Option<Self> {
+impl SymbolIndex {
+    /// Indexes the ring from the position of `ring_reader` on; `None` if the ring is corrupt.
+    pub(super) fn build(ring: &Ring, ring_reader: RingReader) -> Option<Self> {
         let mut index = Self {
             ring_reader,
             heads: vec![0; ring.geometry().symbols as usize],
             blocks: VecDeque::new(),
-            asked: Vec::new(),
-            newest: 0,
-            renewed: 0,
-            whole_from: 0,
+            recent: Vec::new(),
+            newest_block: 0,
+            blocks_checked_at: 0,
+            contiguous_from: 0,
             rows: Vec::new(),
         };
         let mut symbols = Vec::with_capacity(RUN);
@@ -127,66 +90,70 @@ impl Index {
         }
     }
 
-    /// Enters what came since the last time; false where the ring is corrupt.
+    /// Indexes the rows that are new since the last call; false if the ring is corrupt.
     #[inline]
-    pub(crate) fn catch_up(&mut self, ring: &Ring) -> bool {
+    pub(super) fn catch_up(&mut self, ring: &Ring) -> bool {
         loop {
             self.rows.clear();
             match self.ring_reader.poll(ring, &mut self.rows, RUN) {
                 Polled::Empty => return true,
                 Polled::Corrupt => return false,
                 Polled::DayClosed(_) | Polled::Lapped { .. } => continue,
-                Polled::Rows(_) => self.enter(ring),
+                Polled::Rows(_) => self.add_rows(ring),
             }
         }
     }
 
-    fn enter(&mut self, ring: &Ring) {
+    fn add_rows(&mut self, ring: &Ring) {
         let rows = std::mem::take(&mut self.rows);
         let last_ms = rows.iter().map(|row| row.frame_ms).max().unwrap_or(i64::MIN);
         self.link(ring, rows.iter().map(|row| row.symbol), last_ms);
         for row in &rows {
-            if let Some(bars) = self.asked.get_mut(row.symbol.0 as usize) {
-                bars.enter(row);
+            if let Some(bars) = self.recent.get_mut(row.symbol.0 as usize) {
+                bars.insert(row);
             }
         }
         self.rows = rows;
     }
 
-    /// Enters the rows just before the ring reader's position, which are of one block, `last_ms` the highest of their frames.
+    /// Links the rows just before the ring reader's position to the previous rows of their
+    /// `symbols`. They are rows of one block; `last_ms` is the highest of their frames.
     fn link(&mut self, ring: &Ring, symbols: impl ExactSizeIterator<Item = SymbolId>, last_ms: i64) {
         let (position, count) = (self.ring_reader.position(), symbols.len() as u32);
         let first_row = position.row.wrapping_sub(count);
         let first_seq = position.seq.wrapping_sub(position.row.into());
-        self.newest = position.block;
+        self.newest_block = position.block;
         let before = match self.blocks.back() {
-            Some(last) if last.number == position.block && last.back.len() == first_row as usize => None,
-            last => Some(last.map_or(i64::MIN, |last| last.through_ms)),
+            Some(last) if last.number == position.block && last.distances.len() == first_row as usize => None,
+            last => Some(last.map_or(i64::MIN, |last| last.max_frame_ms)),
         };
-        if let Some(through_ms) = before {
-            let mut back = Vec::with_capacity(ring.geometry().rows_per_block as usize);
-            // Rows that were not seen: who comes upon one looks for himself.
-            back.resize(first_row.min(ring.geometry().rows_per_block) as usize, FAR);
-            self.blocks.push_back(Block { number: position.block, slot: None, first_seq, through_ms, back });
-            // Its slot is looked up with the next renewal, of which there was one already where the block had begun before it had a row.
-            self.renewed = 0;
+        if let Some(max_frame_ms) = before {
+            let mut distances = Vec::with_capacity(ring.geometry().rows_per_block as usize);
+            // Rows before the reader's start were not read: a lookup that reaches one scans the
+            // block.
+            distances.resize(first_row.min(ring.geometry().rows_per_block) as usize, UNKNOWN);
+            let number = position.block;
+            self.blocks.push_back(IndexedBlock { number, slot: None, first_seq, max_frame_ms, distances });
+            // The next check finds its slot. If the block was known before it had a row, that check
+            // is not due otherwise.
+            self.blocks_checked_at = 0;
         }
-        let block = self.blocks.back_mut().expect("pushed where none was");
-        block.through_ms = block.through_ms.max(last_ms);
+        let block = self.blocks.back_mut().expect("pushed above if there was none");
+        block.max_frame_ms = block.max_frame_ms.max(last_ms);
         let first = position.seq.wrapping_sub(count.into());
-        block.back.extend(symbols.zip(0..).map(|(symbol, i)| {
-            // An id that no dictionary of this ring can have: nobody can ask for it.
+        block.distances.extend(symbols.zip(0..).map(|(symbol, i)| {
+            // Only a corrupt ring has an id above its dictionary. Nobody can ask about it.
             let Some(head) = self.heads.get_mut(symbol.0 as usize) else { return 0 };
-            let behind = first.wrapping_add(i).wrapping_add(1);
-            match std::mem::replace(head, behind) {
+            let after = first.wrapping_add(i).wrapping_add(1);
+            match std::mem::replace(head, after) {
                 0 => 0,
-                before => u32::try_from(behind.wrapping_sub(before)).unwrap_or(FAR),
+                previous => u32::try_from(after.wrapping_sub(previous)).unwrap_or(UNKNOWN),
             }
         }));
     }
 
-    /// Forgets the blocks that are gone, where a newer one was begun since: only then can one be.
-    fn renew(&mut self, ring: &Ring) {
+    /// Removes the blocks that the writer has reused, and finds the slots of the others.
+    fn check_blocks(&mut self, ring: &Ring) {
         self.blocks.iter_mut().for_each(|block| block.slot = None);
         for (number, slot) in ring.blocks() {
             if let Ok(found) = self.blocks.binary_search_by_key(&number, |block| block.number) {
@@ -194,148 +161,161 @@ impl Index {
             }
         }
         self.blocks.retain(|block| block.slot.is_some());
-        self.renewed = self.newest;
-        // Blocks that are kept longer than others leave gaps.
+        self.blocks_checked_at = self.newest_block;
+        // A pinned block outlives its neighbours and leaves a gap behind it.
         let pairs = (1..self.blocks.len()).rev().map(|i| (&self.blocks[i - 1], &self.blocks[i]));
-        let gap = pairs.take_while(|(before, block)| before.number.wrapping_add(1) == block.number).count();
-        let oldest_whole = self.blocks.len().checked_sub(1 + gap).map(|i| self.blocks[i].first_seq);
-        self.whole_from = oldest_whole.unwrap_or(u64::MAX);
+        let adjacent = pairs.take_while(|(before, block)| before.number.wrapping_add(1) == block.number).count();
+        let first_contiguous = self.blocks.len().checked_sub(1 + adjacent).map(|i| self.blocks[i].first_seq);
+        self.contiguous_from = first_contiguous.unwrap_or(u64::MAX);
     }
 
-    /// Whether the row is in the ring, by what was found there last.
+    /// Whether the ring held the row at the last check of the blocks.
     fn holds(&self, seq: u64) -> bool {
-        if seq >= self.whole_from {
+        if seq >= self.contiguous_from {
             return true;
         }
         let i = self.blocks.partition_point(|block| block.first_seq <= seq);
-        i > 0 && seq - self.blocks[i - 1].first_seq < self.blocks[i - 1].back.len() as u64
+        i > 0 && seq - self.blocks[i - 1].first_seq < self.blocks[i - 1].distances.len() as u64
     }
 
-    /// The last `count` bars of a symbol that are in the ring.
+    /// The last `count` bars of a symbol in the ring.
     #[inline]
-    pub(crate) fn last(&mut self, ring: &Ring, symbol: SymbolId, count: usize) -> &[Row] {
-        // A block without a row may have been begun: an older one is gone for it.
-        self.newest = self.newest.max(self.ring_reader.block().unwrap_or_default());
-        let known = self.asked.get(symbol.0 as usize);
-        let ready = |bars: &Bars| bars.checked == self.newest && (bars.copies.len() >= count || bars.all);
-        if !known.is_some_and(ready) {
-            self.look(ring, symbol, count);
+    pub(super) fn last(&mut self, ring: &Ring, symbol: SymbolId, count: usize) -> &[Row] {
+        // The newest block may have no row yet, and still have replaced an old one.
+        self.newest_block = self.newest_block.max(self.ring_reader.block().unwrap_or_default());
+        let recent = self.recent.get(symbol.0 as usize);
+        let ready = |bars: &RecentBars| {
+            bars.checked_at_block == self.newest_block && (bars.rows.len() >= count || bars.complete)
+        };
+        if !recent.is_some_and(ready) {
+            self.refresh(ring, symbol, count);
         }
-        let copies = self.asked.get(symbol.0 as usize).map_or(&[][..], |bars| &bars.copies);
-        &copies[copies.len().saturating_sub(count)..]
+        let rows = self.recent.get(symbol.0 as usize).map_or(&[][..], |bars| &bars.rows);
+        &rows[rows.len().saturating_sub(count)..]
     }
 
-    /// Sees to a symbol's copies.
+    /// Updates the copies of a symbol's last bars, at least `count` if the ring has as many.
     #[cold]
-    fn look(&mut self, ring: &Ring, symbol: SymbolId, count: usize) {
-        self.look_while(ring, symbol, count, || ());
+    fn refresh(&mut self, ring: &Ring, symbol: SymbolId, count: usize) {
+        self.refresh_while(ring, symbol, count, || ());
     }
 
-    /// The same; what the writer does between the finding and the copying of bars is a test's.
-    fn look_while(&mut self, ring: &Ring, symbol: SymbolId, count: usize, mut meanwhile: impl FnMut()) {
+    /// As [`SymbolIndex::refresh`]. A test writes to the ring in `meanwhile`, between the search
+    /// and the copying.
+    fn refresh_while(&mut self, ring: &Ring, symbol: SymbolId, count: usize, mut meanwhile: impl FnMut()) {
         let id = symbol.0 as usize;
-        if id >= self.asked.len() {
-            self.asked.resize_with(id + 1, Bars::default);
+        if id >= self.recent.len() {
+            self.recent.resize_with(id + 1, RecentBars::default);
         }
-        if self.renewed != self.newest {
-            self.renew(ring);
+        if self.blocks_checked_at != self.newest_block {
+            self.check_blocks(ring);
         }
-        let mut bars = std::mem::take(&mut self.asked[id]);
-        if bars.checked != self.newest {
-            bars.checked = self.newest;
-            // Late bars leave gaps, so it may be any.
-            bars.copies.retain(|row| self.holds(row.seq));
+        let mut bars = std::mem::take(&mut self.recent[id]);
+        if bars.checked_at_block != self.newest_block {
+            bars.checked_at_block = self.newest_block;
+            // Late bars lie in newer blocks than their neighbours, so any of the copies may be
+            // gone.
+            bars.rows.retain(|row| self.holds(row.seq));
         }
-        if bars.copies.len() < count && !bars.all {
-            // Who asks for more and more is not read for anew each time.
+        if bars.rows.len() < count && !bars.complete {
+            // Doubling limits the number of searches of a caller that requests more each time.
             bars.wanted = count.max(bars.wanted.saturating_mul(2));
-            for walk in 0..WALKS {
-                // While it was looked for the writer took the place of a bar: newer ones are there. They come before the walk, as what comes behind the last
-                // one would be in no copy.
-                if walk > 0 {
+            for attempt in 0..ATTEMPTS {
+                // The writer has overwritten a bar, so there are newer bars. They are indexed
+                // before the next search: this symbol has no copies to which they could be added
+                // later.
+                if attempt > 0 {
                     self.catch_up(ring);
-                    self.newest = self.newest.max(self.ring_reader.block().unwrap_or_default());
-                    self.renew(ring);
-                    bars.checked = self.newest;
+                    self.newest_block = self.newest_block.max(self.ring_reader.block().unwrap_or_default());
+                    self.check_blocks(ring);
+                    bars.checked_at_block = self.newest_block;
                 }
                 if self.copy(ring, symbol, &mut bars, &mut meanwhile) {
                     break;
                 }
             }
         }
-        self.asked[id] = bars;
+        self.recent[id] = bars;
     }
 
-    /// Copies a symbol's bars anew, as many as are wanted; false where one was overwritten meanwhile.
-    fn copy(&self, ring: &Ring, symbol: SymbolId, bars: &mut Bars, meanwhile: &mut impl FnMut()) -> bool {
-        let Found { places, all, gone } = self.find(ring, symbol, bars.wanted);
+    /// Copies a symbol's last bars, as many as are wanted; false if one was overwritten meanwhile.
+    fn copy(&self, ring: &Ring, symbol: SymbolId, bars: &mut RecentBars, meanwhile: &mut impl FnMut()) -> bool {
+        let FoundBars { locations, complete, overwritten } = self.find(ring, symbol, bars.wanted);
         meanwhile();
-        let from = places.len().saturating_sub(bars.wanted);
-        bars.all = all && from == 0;
-        // No more than there is: what is kept of a symbol is at most twice as much.
-        bars.wanted = bars.wanted.min(places.len().max(1));
-        bars.copies.clear();
-        bars.copies.extend(places[from..].iter().filter_map(|(_, place)| ring.row(*place)));
-        !gone && bars.copies.len() == places.len() - from
+        let from = locations.len().saturating_sub(bars.wanted);
+        bars.complete = complete && from == 0;
+        // Copies may grow to twice what is wanted: so that is at most twice what the ring holds.
+        bars.wanted = bars.wanted.min(locations.len().max(1));
+        bars.rows.clear();
+        bars.rows.extend(locations[from..].iter().filter_map(|(_, location)| ring.row(*location)));
+        !overwritten && bars.rows.len() == locations.len() - from
     }
 
-    /// At least the last `count` bars of a symbol.
-    fn find(&self, ring: &Ring, symbol: SymbolId, count: usize) -> Found {
-        let (mut found, mut gone): (Vec<(i64, RowLocation)>, bool) = (Vec::new(), false);
-        // Whether each bar's frame was before that of the bar after it.
+    /// Finds at least the last `count` bars of a symbol, if the ring has as many.
+    ///
+    /// It follows the symbol's rows backwards, from each to the previous one. If it cannot (see
+    /// `UNKNOWN`, or because the block of the next row was reused), it scans the older blocks for
+    /// the symbol.
+    fn find(&self, ring: &Ring, symbol: SymbolId, count: usize) -> FoundBars {
+        let (mut found, mut overwritten): (Vec<(i64, RowLocation)>, bool) = (Vec::new(), false);
+        // Whether the frames descend from row to row so far.
         let mut ordered = true;
         let mut next = self.heads.get(symbol.0 as usize).and_then(|head| head.checked_sub(1));
-        let mut all = next.is_none();
-        // False where a block is gone through which the way to the older ones led: those are searched.
+        let mut complete = next.is_none();
         let mut linked = true;
         for block in self.blocks.iter().rev() {
-            if all || ordered && count > 0 && found.len() >= count && found[count - 1].0 >= block.through_ms {
-                // No older bar can be among the last ones.
+            let enough = ordered && count > 0 && found.len() >= count && found[count - 1].0 >= block.max_frame_ms;
+            if complete || enough {
+                // No older block has a bar that is among the last ones.
                 break;
             }
             let Some(slot) = block.slot else { continue };
-            let mut enter = |row: u32| {
-                let place =
+            let mut add = |row: u32| {
+                let location =
                     RowLocation { seq: block.first_seq.wrapping_add(row.into()), block: block.number, slot, row };
-                let Some(frame_ms) = ring.frame_ms(place) else { return gone = true };
+                let Some(frame_ms) = ring.frame_ms(location) else { return overwritten = true };
                 ordered &= found.last().is_none_or(|(after, _)| *after > frame_ms);
-                found.push((frame_ms, place));
+                found.push((frame_ms, location));
             };
-            let mut to = block.back.len() as u32;
+            let mut end = block.distances.len() as u32;
             while linked {
                 let Some(seq) = next.filter(|seq| *seq >= block.first_seq) else { break };
                 let row = seq - block.first_seq;
-                if row >= to.into() {
+                if row >= end.into() {
                     linked = false;
                     break;
                 }
-                to = row as u32;
-                enter(to);
-                match block.back[to as usize] {
-                    0 => (next, all) = (None, true),
-                    FAR => linked = false,
-                    back => next = seq.checked_sub(back.into()),
+                end = row as u32;
+                add(end);
+                match block.distances[end as usize] {
+                    0 => (next, complete) = (None, true),
+                    UNKNOWN => linked = false,
+                    distance => next = seq.checked_sub(distance.into()),
                 }
             }
             if !linked {
-                ring.rows_of(symbol, block.number, slot, to).into_iter().rev().for_each(&mut enter);
+                ring.rows_of(symbol, block.number, slot, end).into_iter().rev().for_each(&mut add);
             }
         }
-        let all = all || !ordered || found.len() < count;
+        let complete = complete || !ordered || found.len() < count;
         found.reverse();
         if !ordered {
-            found.sort_by_key(|(frame_ms, _)| *frame_ms);
-            // The later revision of two.
-            found.dedup_by(|later, kept| {
-                let same = later.0 == kept.0;
-                if same {
-                    *kept = *later;
-                }
-                same
-            });
+            sort_revisions(&mut found);
         }
-        Found { places: found, all, gone }
+        FoundBars { locations: found, complete, overwritten }
     }
+}
+
+/// Sorts rows by frame; of two rows with the same frame it keeps the later one, the newer revision.
+fn sort_revisions(found: &mut Vec<(i64, RowLocation)>) {
+    found.sort_by_key(|(frame_ms, _)| *frame_ms);
+    found.dedup_by(|later, kept| {
+        let same_frame = later.0 == kept.0;
+        if same_frame {
+            *kept = *later;
+        }
+        same_frame
+    });
 }
 
 #[cfg(test)]
@@ -344,9 +324,10 @@ mod tests {
 
     use super::*;
 
-    /// Promise 4: a writer that takes the place of a bar during every walk costs the oldest bars, and none of those that came meanwhile.
+    /// Promise 4: if the writer overwrites a bar during every attempt, the oldest bars are lost,
+    /// and none of the bars that it writes meanwhile.
     #[test]
-    fn a_writer_that_spoils_every_walk_leaves_no_gap() {
+    fn a_writer_that_disturbs_every_attempt_leaves_no_gap() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bars.ring");
         let spec =
@@ -368,11 +349,11 @@ mod tests {
         for _ in 0..4 {
             push_block();
         }
-        let mut index = Index::build(&ring, RingReader::new(&ring, RingStart::Oldest).unwrap()).unwrap();
+        let mut index = SymbolIndex::build(&ring, RingReader::new(&ring, RingStart::Oldest).unwrap()).unwrap();
         assert!(index.catch_up(&ring));
-        let (mut walks, mut next) = (0, 0);
-        index.look_while(&ring, symbol, 1_000, || (walks, next) = (walks + 1, push_block()));
-        assert_eq!(walks, WALKS);
+        let (mut attempts, mut next) = (0, 0);
+        index.refresh_while(&ring, symbol, 1_000, || (attempts, next) = (attempts + 1, push_block()));
+        assert_eq!(attempts, ATTEMPTS);
         assert!(index.catch_up(&ring));
         for count in [1, 100, 256] {
             let found: Vec<u64> = index.last(&ring, symbol, count).iter().map(|row| row.seq).collect();

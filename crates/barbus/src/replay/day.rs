@@ -1,4 +1,4 @@
-//! An archived day in the order of a feed.
+//! An archived day, delivered by frame instead of by symbol.
 
 use std::ops::Range;
 
@@ -7,40 +7,41 @@ use barbus_bars::{BarSchema, Date};
 use barbus_ring::{Row, SymbolId};
 
 use crate::archived_rows::ArchivedRows;
-use crate::symbols::Symbols;
+use crate::symbol_table::SymbolTable;
 
-/// A day's bars, of which the first `released` in feed order (by frame, then by the bytes of the symbol) were given out.
+/// The bars of a day. They are delivered by frame, then by the bytes of the symbol.
 #[derive(Debug)]
-pub(crate) struct Day {
-    pub(crate) date: Date,
-    /// As the archive has them: by symbol, then by frame.
+pub(super) struct ReplayDay {
+    pub(super) date: Date,
+    /// In the archive's order: by symbol, then by frame.
     rows: ArchivedRows,
-    /// Row numbers in feed order.
+    /// Row numbers in the order of delivery.
     order: Vec<u32>,
-    /// The inverse of `order`.
-    place: Vec<u32>,
-    /// Of each row the number of its symbol among those of the day.
+    /// The inverse of `order`: where each row is in the order of delivery.
+    rank: Vec<u32>,
+    /// For each row, the number of its symbol among those of the day.
     symbol: Vec<u32>,
-    /// Where the rows of each of the day's symbols begin.
+    /// The first row of each of the day's symbols.
     starts: Vec<u32>,
-    /// The ids of those that have occurred.
+    /// The replay's id for each of the day's symbols; `None` before its first bar is delivered.
     ids: Vec<Option<SymbolId>>,
-    released: usize,
+    /// Number of bars that were delivered.
+    delivered: usize,
     /// Sequence number of the day's first bar.
     first_seq: u64,
 }
 
-impl Day {
-    pub(crate) fn new(date: Date, batch: &RecordBatch, schema: &BarSchema, first_seq: u64) -> Self {
+impl ReplayDay {
+    pub(super) fn new(date: Date, batch: &RecordBatch, schema: &BarSchema, first_seq: u64) -> Self {
         let rows = ArchivedRows::new(batch, schema);
         let count = rows.len() as u32;
         let frames = rows.frames_ms();
         let mut order: Vec<u32> = (0..count).collect();
-        // Stable, and the rows of one frame lie in the order of their symbols.
+        // The sort is stable, so rows of one frame keep the order of their symbols.
         order.sort_by_key(|row| frames[*row as usize]);
-        let mut place = vec![0; order.len()];
+        let mut rank = vec![0; order.len()];
         for (at, row) in order.iter().enumerate() {
-            place[*row as usize] = at as u32;
+            rank[*row as usize] = at as u32;
         }
         let (mut symbol, mut starts) = (Vec::with_capacity(order.len()), Vec::new());
         for row in 0..count {
@@ -50,23 +51,30 @@ impl Day {
             symbol.push(starts.len() as u32 - 1);
         }
         let ids = vec![None; starts.len()];
-        Self { date, rows, order, place, symbol, starts, ids, released: 0, first_seq }
+        Self { date, rows, order, rank, symbol, starts, ids, delivered: 0, first_seq }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Number of bars.
+    pub(super) fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// The frame of the next bar; `None` when the day is over.
-    pub(crate) fn next_frame_ms(&self) -> Option<i64> {
-        let row = *self.order.get(self.released)?;
+    /// The frame of the next bar, milliseconds UTC; `None` at the end of the day.
+    pub(super) fn next_frame_ms(&self) -> Option<i64> {
+        let row = *self.order.get(self.delivered)?;
         Some(self.rows.frames_ms()[row as usize])
     }
 
-    /// Gives out the next bars, at most `max`, and only those of frame `frame_ms` where it is given.
-    pub(crate) fn release(&mut self, max: usize, frame_ms: Option<i64>, symbols: &mut Symbols, rows: &mut Vec<Row>) {
+    /// Appends the next bars to `rows`, at most `max`; with `frame_ms`, only those of this frame.
+    pub(super) fn deliver(
+        &mut self,
+        max: usize,
+        frame_ms: Option<i64>,
+        symbols: &mut SymbolTable,
+        rows: &mut Vec<Row>,
+    ) {
         let frames = self.rows.frames_ms();
-        for row in self.order[self.released..].iter().take(max).map(|row| *row as usize) {
+        for row in self.order[self.delivered..].iter().take(max).map(|row| *row as usize) {
             if frame_ms.is_some_and(|frame| frames[row] != frame) {
                 break;
             }
@@ -74,26 +82,26 @@ impl Day {
                 let name = self.rows.symbol(row);
                 symbols.find(name).unwrap_or_else(|| symbols.push(name.to_owned()))
             });
-            rows.push(Row { seq: self.first_seq + self.released as u64, symbol: *id, ..self.rows.row(row) });
-            self.released += 1;
+            rows.push(Row { seq: self.first_seq + self.delivered as u64, symbol: *id, ..self.rows.row(row) });
+            self.delivered += 1;
         }
     }
 
-    /// Appends the last `count` of a symbol's bars that were given out, newest first.
-    pub(crate) fn last(&self, name: &str, count: usize, rows: &mut Vec<Row>) {
+    /// Appends the last `count` delivered bars of a symbol, newest first.
+    pub(super) fn last(&self, name: &str, count: usize, rows: &mut Vec<Row>) {
         let Some((symbol, range)) = self.rows_of(name) else { return };
         let Some(id) = self.ids[symbol] else { return };
-        // Within a symbol frames ascend, and so do the places.
-        let given = self.place[range.clone()].partition_point(|place| (*place as usize) < self.released);
-        let newest_first = (range.start..range.start + given).rev().take(count);
+        // The frames of a symbol ascend, and so do the ranks of its rows.
+        let delivered = self.rank[range.clone()].partition_point(|rank| (*rank as usize) < self.delivered);
+        let newest_first = (range.start..range.start + delivered).rev().take(count);
         rows.extend(newest_first.map(|row| Row {
-            seq: self.first_seq + u64::from(self.place[row]),
+            seq: self.first_seq + u64::from(self.rank[row]),
             symbol: id,
             ..self.rows.row(row)
         }));
     }
 
-    /// The rows of a symbol, and its number among those of the day.
+    /// The number of a symbol among those of the day, and its rows.
     fn rows_of(&self, name: &str) -> Option<(usize, Range<usize>)> {
         let symbol = self.starts.binary_search_by(|start| self.rows.symbol(*start as usize).cmp(name)).ok()?;
         let end = self.starts.get(symbol + 1).map_or(self.len(), |end| *end as usize);

@@ -1,4 +1,4 @@
-//! Archived days given out again, through the events of live reading.
+//! `Replay`: archived days, delivered through the events of live reading.
 
 mod day;
 mod pace;
@@ -10,27 +10,36 @@ use barbus_archive::Archive;
 use barbus_bars::Date;
 use barbus_ring::{Row, SymbolId};
 
-use crate::filter::Filter;
-use crate::symbols::Symbols;
-use crate::{Bars, Bus, Error, Event, Result};
+use crate::bus::Bus;
+use crate::error::{Error, Result};
+use crate::event::{Bars, Event};
+use crate::replay::day::ReplayDay;
+use crate::symbol_filter::SymbolFilter;
+use crate::symbol_table::SymbolTable;
 
-use day::Day;
 pub use pace::{Pace, Schedule};
 
-/// Bars of one [`Event::Bars`] at most.
+/// Most bars of one [`Event::Bars`].
 const BATCH: usize = 1_024;
-/// Bars of days that are over, kept for [`Replay::latest`] and [`Replay::window`]: about what a ring of the default size holds.
+/// Most bars of past days that are kept for [`Replay::latest`] and [`Replay::window`]: about as
+/// many as a ring of the default size holds.
 const HISTORY_ROWS: usize = 2_900_000;
+/// The interval of the bars, milliseconds.
 const INTERVAL_MS: i64 = 60_000;
 
-/// Archived days, given out through the same events as live reading: [`Event::Bars`] in feed order, and [`Event::DayClosed`] after each
-/// day. A strategy that is written against [`Feed`](crate::Feed) takes it in the place of a [`Reader`](crate::Reader).
+/// Archived days, delivered through the same events as live reading: [`Event::Bars`], and
+/// [`Event::DayClosed`] after each day. A strategy that is generic over [`Feed`](crate::Feed) runs
+/// on a replay as on a [`Reader`](crate::Reader).
 ///
-/// What differs from the live day, because the archive does not have it:
-/// - Bars come by frame, and within a minute by the bytes of their symbol; live, a minute's bars come as the producers sent them.
-/// - Of a bar that was revised there is the last revision only, in its frame's place; so `revision` is always 0.
-/// - A bar that came late is in its place too. Nothing is ever [`Event::Lapped`].
-/// - Sequence numbers and ids of symbols count from 0 in the replay, not as they did in the ring. `received_ns` is 0.
+/// A replay differs from the live day in what the archive does not keep:
+/// - Bars come by frame, and within a minute by the bytes of their symbol. Live, they come in the
+///   order in which the producers sent them.
+/// - A revised bar comes once, with its last values and in the place of its frame. `revision` is
+///   always 0.
+/// - A late bar comes in the place of its frame too.
+/// - Sequence numbers and ids of symbols count from 0. `received_ns` is 0.
+///
+/// There is no [`Event::Lapped`].
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -42,7 +51,7 @@ const INTERVAL_MS: i64 = 60_000;
 /// while !replay.ended() {
 ///     match replay.next(Duration::from_secs(1))? {
 ///         Some(Event::Bars(bars)) => bars.iter().for_each(|bar| println!("{} {}", bar.frame_ms, bar.close)),
-///         Some(Event::DayClosed(day)) => println!("{day} is over"),
+///         Some(Event::DayClosed(day)) => println!("{day} is closed"),
 ///         _ => {}
 ///     }
 /// }
@@ -52,30 +61,31 @@ const INTERVAL_MS: i64 = 60_000;
 pub struct Replay {
     bus: Bus,
     archive: Archive,
-    to_come: VecDeque<Date>,
-    current: Option<Day>,
-    /// Days that are over, the newest last.
-    past: VecDeque<Day>,
-    symbols: Symbols,
-    filter: Option<Filter>,
+    remaining: VecDeque<Date>,
+    current: Option<ReplayDay>,
+    /// Days that were delivered, the newest last.
+    past: VecDeque<ReplayDay>,
+    symbols: SymbolTable,
+    filter: Option<SymbolFilter>,
     rows: Vec<Row>,
     next_seq: u64,
     schedule: Schedule,
-    /// When the first bar was given out.
-    begun: Option<Instant>,
+    /// When the first bar was due.
+    started: Option<Instant>,
 }
 
-/// What a step came to; the bars of an event are in `rows`.
-enum Step {
+/// The next event; the bars of an event are in `rows`.
+enum ReplayStep {
     Bars,
-    Closed(Date),
-    /// The next bars are due so long after the beginning.
+    DayClosed(Date),
+    /// The next bars are due this long after the start.
     Due(Duration),
     Ended,
 }
 
 impl Bus {
-    /// The archived days from `from` to `to`, both included, to be given out again; days that the archive does not have are passed over.
+    /// Replays the archived days from `from` to `to`, both included. Days that are not archived are
+    /// skipped.
     ///
     /// ```no_run
     /// # let bus = barbus::Bus::open("BUS")?;
@@ -85,7 +95,8 @@ impl Bus {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Start`] where the span is empty: it ends before it begins, or the archive has no day in it.
+    /// [`Error::Start`] if `from` is after `to`, or if none of these days is archived.
+    /// [`Error::Archive`] if the archive's directory cannot be read.
     pub fn replay(&self, from: Date, to: Date) -> Result<Replay> {
         let empty = |what: String| Error::Start { bus: self.path().to_owned(), what };
         if from > to {
@@ -94,8 +105,8 @@ impl Bus {
         let settings = self.settings();
         let archive = Archive::open_existing(self.archive(), settings.schema.clone(), settings.calendar.name());
         let days = archive.days()?;
-        let to_come: VecDeque<Date> = days.iter().copied().filter(|day| (from..=to).contains(day)).collect();
-        if to_come.is_empty() {
+        let remaining: VecDeque<Date> = days.iter().copied().filter(|day| (from..=to).contains(day)).collect();
+        if remaining.is_empty() {
             let has = match (days.first(), days.last()) {
                 (Some(first), Some(last)) => format!("it has {} days, {first} to {last}", days.len()),
                 _ => format!("{} has no day yet", self.archive().display()),
@@ -105,52 +116,54 @@ impl Bus {
         Ok(Replay {
             bus: self.clone(),
             archive,
-            to_come,
+            remaining,
             current: None,
             past: VecDeque::new(),
-            symbols: Symbols::default(),
+            symbols: SymbolTable::default(),
             filter: None,
             rows: Vec::new(),
             next_seq: 0,
             schedule: Pace::Max.schedule(INTERVAL_MS),
-            begun: None,
+            started: None,
         })
     }
 }
 
 impl Replay {
-    /// At another pace than [`Pace::Max`]. Time runs from the first poll on.
+    /// Sets the pace; without it, [`Pace::Max`]. Time runs from the first poll.
     pub fn pace(mut self, pace: Pace) -> Self {
         self.schedule = pace.schedule(INTERVAL_MS);
         self
     }
 
-    /// Only bars of these symbols, as [`Reader::symbols`](crate::Reader::symbols).
+    /// Delivers only bars of these symbols, as [`Reader::symbols`](crate::Reader::symbols).
     pub fn symbols<S: Into<String>>(mut self, symbols: impl IntoIterator<Item = S>) -> Self {
-        self.filter = Some(Filter::new(symbols));
+        self.filter = Some(SymbolFilter::new(symbols));
         self
     }
 
-    /// The bus whose days are replayed.
+    /// The bus.
     pub fn bus(&self) -> &Bus {
         &self.bus
     }
 
-    /// The days that are still to be read, ascending: those that were archived when the replay was made.
-    pub fn days_to_come(&self) -> impl ExactSizeIterator<Item = Date> {
-        self.to_come.iter().copied()
+    /// The days that are not read yet, ascending. A day that is archived after the replay was
+    /// created is not among them.
+    pub fn remaining_days(&self) -> impl ExactSizeIterator<Item = Date> {
+        self.remaining.iter().copied()
     }
 
-    /// What comes next, if it is due: it does not wait, but for a day's file to be read.
+    /// The next event; `None` if none is due yet. It does not wait, but it reads a day's file when
+    /// it reaches the day.
     ///
     /// # Errors
-    /// [`Error::Archive`] where a day's file is damaged, with its name; the replay does not go on behind it.
+    /// [`Error::Archive`] if the file of a day is damaged. The replay cannot skip this day.
     pub fn poll(&mut self) -> Result<Option<Event<'_>>> {
         let step = self.step()?;
         Ok(self.event(step))
     }
 
-    /// What comes next, waiting until it is due, at most `timeout`.
+    /// The next event; waits until it is due, for at most `timeout`.
     ///
     /// # Errors
     /// As [`Replay::poll`].
@@ -158,36 +171,37 @@ impl Replay {
         let end = Instant::now().checked_add(timeout);
         let step = loop {
             let due = match self.step()? {
-                Step::Due(due) => due,
+                ReplayStep::Due(due) => due,
                 other => break other,
             };
             let wait = due.saturating_sub(self.elapsed());
             let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
             std::thread::sleep(wait.min(left));
             if left <= wait {
-                break Step::Due(due);
+                break ReplayStep::Due(due);
             }
         };
         Ok(self.event(step))
     }
 
-    /// Whether every day was given out, and its close.
+    /// True after the close of the last day was delivered.
     pub fn ended(&self) -> bool {
-        self.current.is_none() && self.to_come.is_empty()
+        self.current.is_none() && self.remaining.is_empty()
     }
 
-    /// The newest bar of a symbol that was given out, whether it was filtered or not.
+    /// The newest bar of a symbol up to the replay's position, whether it was filtered out or not.
     ///
     /// # Errors
-    /// [`Error::UnknownSymbol`] where it has not occurred yet.
+    /// [`Error::UnknownSymbol`] if the symbol has not occurred yet.
     pub fn latest(&mut self, symbol: &str) -> Result<Option<Row>> {
         Ok(self.window(symbol, 1)?.pop())
     }
 
-    /// The last `count` bars of a symbol that were given out, oldest first. It goes back over some days, as far as a ring would.
+    /// The last `count` bars of a symbol up to the replay's position, oldest first. They go back
+    /// over earlier days, about as far as a ring of the default size does.
     ///
     /// # Errors
-    /// [`Error::UnknownSymbol`] where it has not occurred yet.
+    /// As [`Replay::latest`].
     pub fn window(&mut self, symbol: &str, count: usize) -> Result<Vec<Row>> {
         self.symbols.id(symbol, self.bus.path())?;
         let mut rows = Vec::with_capacity(count.min(1 << 16));
@@ -198,7 +212,7 @@ impl Replay {
         Ok(rows)
     }
 
-    /// Every symbol that has occurred, by id.
+    /// The texts of all symbols that have occurred, by id.
     pub fn symbol_names(&mut self) -> &[String] {
         self.symbols.names()
     }
@@ -208,76 +222,76 @@ impl Replay {
         self.symbols.get(id)
     }
 
-    /// How many bars were given out, filtered ones included.
+    /// The number of bars up to here, with those that were filtered out.
     pub fn position(&self) -> u64 {
         self.next_seq
     }
 
-    /// The trading day of the last bars.
+    /// The trading day of the last bars; `None` before the first ones.
     pub fn day(&mut self) -> Option<Date> {
         self.current.as_ref().or(self.past.back()).map(|day| day.date)
     }
 
     fn elapsed(&self) -> Duration {
-        self.begun.map_or(Duration::ZERO, |begun| begun.elapsed())
+        self.started.map_or(Duration::ZERO, |started| started.elapsed())
     }
 
-    fn event(&self, step: Step) -> Option<Event<'_>> {
+    fn event(&self, step: ReplayStep) -> Option<Event<'_>> {
         match step {
-            Step::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.names()))),
-            Step::Closed(day) => Some(Event::DayClosed(day)),
-            Step::Due(_) | Step::Ended => None,
+            ReplayStep::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.names()))),
+            ReplayStep::DayClosed(day) => Some(Event::DayClosed(day)),
+            ReplayStep::Due(_) | ReplayStep::Ended => None,
         }
     }
 
-    fn step(&mut self) -> Result<Step> {
+    fn step(&mut self) -> Result<ReplayStep> {
         loop {
             let Some(day) = &mut self.current else {
-                if !self.load()? {
-                    return Ok(Step::Ended);
+                if !self.load_next_day()? {
+                    return Ok(ReplayStep::Ended);
                 }
                 continue;
             };
             let Some(frame_ms) = day.next_frame_ms() else {
                 let date = day.date;
-                self.close();
-                return Ok(Step::Closed(date));
+                self.close_day();
+                return Ok(ReplayStep::DayClosed(date));
             };
-            let mut only = None;
+            let mut only_frame = None;
             if self.schedule.pace() != Pace::Max {
                 let due = self.schedule.due(frame_ms);
-                if self.begun.get_or_insert_with(Instant::now).elapsed() < due {
-                    return Ok(Step::Due(due));
+                if self.started.get_or_insert_with(Instant::now).elapsed() < due {
+                    return Ok(ReplayStep::Due(due));
                 }
-                only = Some(frame_ms);
+                only_frame = Some(frame_ms);
             }
             self.rows.clear();
-            day.release(BATCH, only, &mut self.symbols, &mut self.rows);
+            day.deliver(BATCH, only_frame, &mut self.symbols, &mut self.rows);
             self.next_seq += self.rows.len() as u64;
             if let Some(filter) = &mut self.filter {
-                filter.keep(&mut self.rows, self.symbols.names());
+                filter.retain(&mut self.rows, self.symbols.names());
             }
             if !self.rows.is_empty() {
-                return Ok(Step::Bars);
+                return Ok(ReplayStep::Bars);
             }
         }
     }
 
-    /// Reads the next day; false where there is none.
-    fn load(&mut self) -> Result<bool> {
-        let Some(date) = self.to_come.front().copied() else { return Ok(false) };
-        // A file that was taken away meanwhile is a day that the archive does not have.
+    /// Reads the next day; false if there is none.
+    fn load_next_day(&mut self) -> Result<bool> {
+        let Some(date) = self.remaining.front().copied() else { return Ok(false) };
+        // A file that was removed meanwhile is a day that is not archived.
         if let Some((_, batch)) = self.archive.read(date)? {
-            self.current = Some(Day::new(date, &batch, &self.bus.settings().schema, self.next_seq));
+            self.current = Some(ReplayDay::new(date, &batch, &self.bus.settings().schema, self.next_seq));
         }
-        self.to_come.pop_front();
+        self.remaining.pop_front();
         Ok(true)
     }
 
-    /// The current day is over.
-    fn close(&mut self) {
+    /// Moves the current day to the past ones, and drops the oldest of these.
+    fn close_day(&mut self) {
         self.past.extend(self.current.take());
-        let mut kept: usize = self.past.iter().map(Day::len).sum();
+        let mut kept: usize = self.past.iter().map(ReplayDay::len).sum();
         while kept > HISTORY_ROWS && self.past.len() > 1 {
             kept -= self.past.pop_front().map_or(0, |day| day.len());
         }

@@ -1,30 +1,33 @@
+//! What a feed delivers: bars, closes of trading days, and counts of missed bars.
+
 use std::ops::Deref;
 
 use barbus_bars::Date;
 use barbus_ring::Row;
 
-/// What a reader is given, in the order in which it happened.
+/// What a feed delivers, in the order in which it happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event<'a> {
     /// New bars, at least one.
     Bars(Bars<'a>),
-    /// The trading day was closed; every bar that came before was given out.
+    /// The trading day has closed. All its bars up to here were delivered.
     DayClosed(Date),
-    /// The reader fell behind the ring: exactly so many bars were missed, and the next ones follow.
+    /// The reader was too slow: the writer has overwritten bars before they were read. The
+    /// following bars come next.
     Lapped {
-        /// Bars missed.
+        /// The exact number of missed bars.
         missed: u64,
     },
 }
 
-/// Some bars, in the order of their sequence numbers.
+/// A batch of bars, in the order of their sequence numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bars<'a> {
     rows: &'a [Row],
-    symbols: &'a [String],
+    symbol_names: &'a [String],
 }
 
-/// A bar with its symbol's text; its values are those of the [`Row`] it derefs to.
+/// A bar with the text of its symbol. It derefs to its [`Row`], which has the values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bar<'a> {
     /// The symbol.
@@ -41,8 +44,8 @@ impl Deref for Bar<'_> {
 }
 
 impl<'a> Bars<'a> {
-    pub(crate) fn new(rows: &'a [Row], symbols: &'a [String]) -> Self {
-        Self { rows, symbols }
+    pub(crate) fn new(rows: &'a [Row], symbol_names: &'a [String]) -> Self {
+        Self { rows, symbol_names }
     }
 
     /// Number of bars.
@@ -55,20 +58,20 @@ impl<'a> Bars<'a> {
         self.rows.is_empty()
     }
 
-    /// The bars without their symbols' texts.
+    /// The bars as a slice, with the ids of their symbols only.
     pub fn rows(&self) -> &'a [Row] {
         self.rows
     }
 
     /// The texts of all symbols, by id.
     #[cfg(feature = "stream")]
-    pub(crate) fn symbols(&self) -> &'a [String] {
-        self.symbols
+    pub(crate) fn symbol_names(&self) -> &'a [String] {
+        self.symbol_names
     }
 
-    /// One bar after the other.
+    /// Iterates over the bars, each with the text of its symbol.
     pub fn iter(&self) -> BarsIter<'a> {
-        BarsIter { rows: self.rows.iter(), symbols: self.symbols }
+        BarsIter { rows: self.rows.iter(), symbol_names: self.symbol_names }
     }
 }
 
@@ -81,11 +84,11 @@ impl<'a> IntoIterator for Bars<'a> {
     }
 }
 
-/// One bar after the other, of [`Bars`].
+/// The iterator over [`Bars`].
 #[derive(Debug, Clone)]
 pub struct BarsIter<'a> {
     rows: std::slice::Iter<'a, Row>,
-    symbols: &'a [String],
+    symbol_names: &'a [String],
 }
 
 impl<'a> Iterator for BarsIter<'a> {
@@ -93,7 +96,7 @@ impl<'a> Iterator for BarsIter<'a> {
 
     fn next(&mut self) -> Option<Bar<'a>> {
         let row = self.rows.next()?;
-        Some(Bar { symbol: self.symbols.get(row.symbol.0 as usize).map_or("", String::as_str), row })
+        Some(Bar { symbol: self.symbol_names.get(row.symbol.0 as usize).map_or("", String::as_str), row })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

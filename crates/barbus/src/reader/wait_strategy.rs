@@ -1,26 +1,33 @@
+//! How a reader waits for the next event.
+
 use std::time::{Duration, Instant};
 
 use barbus_ring::{Ring, RingError};
 
-/// How a reader waits.
+/// How a reader waits for the next event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum WaitStrategy {
-    /// Looks again and again: the quickest, and it takes a whole core. No system call.
+    /// Polls without a pause, and without a system call. It has the lowest latency and uses a whole
+    /// core.
     Spin,
-    /// Looks some thousand times, then gives its core away between looks.
+    /// Polls some thousand times, then yields its core to other processes between polls.
     SpinThenYield,
     /// Sleeps in the kernel until the writer commits.
     #[default]
     Futex,
 }
 
-/// Looks before another process is let to the core, or the kernel is asked to wake this one.
+/// Polls before the first yield or sleep: a bar that arrives soon is read without a system call.
 const SPINS: u32 = 2_000;
-/// Longest sleep without a look: what no commit announces (another ring in this one's place) is seen after it.
+/// Longest sleep between two polls. Not every event is a commit that wakes the reader: a new ring
+/// in the place of the old one is noticed after this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// Waits in the way of `wait` until `ready`, at most `timeout`; whether it is. Who has slept looks whether the file is still whole.
-pub(crate) fn until(
+/// Waits until `ready`, for at most `timeout`; returns whether it is.
+///
+/// # Errors
+/// The ring's file was truncated: this is checked after each sleep, before anything is read.
+pub(super) fn wait_until(
     ring: &Ring,
     wait: WaitStrategy,
     timeout: Duration,
@@ -33,7 +40,8 @@ pub(crate) fn until(
     let left = || end.map_or(LONGEST_SLEEP, |end| end.saturating_duration_since(Instant::now()));
     let mut spins = 0u32;
     loop {
-        // The count is read before the look: a commit after the look changes it, and the sleep ends at once.
+        // The count is read before the check. A commit between the check and the sleep changes it,
+        // and the sleep then ends at once: no commit is slept through.
         let seen = ring.commits();
         if ready() {
             return Ok(true);

@@ -1,3 +1,5 @@
+//! The table of symbols: texts by id, and ids by text.
+
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -5,22 +7,22 @@ use std::path::Path;
 
 use barbus_ring::SymbolId;
 
-use crate::error::nearest;
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+use crate::suggestion::most_similar;
 
 /// The texts of symbols by id, and their ids by text.
 #[derive(Debug, Default)]
-pub(crate) struct Symbols {
+pub(crate) struct SymbolTable {
     names: Vec<String>,
-    /// Of the first of `names`: the others are entered when a text is asked for.
+    /// The ids of the first `indexed` names. The others are added before the next lookup by text.
     ids: HashMap<Text, SymbolId, ahash::RandomState>,
-    entered: usize,
+    indexed: usize,
 }
 
-/// Bytes of a text that lies in the table itself: who looks for one of thousands waits for one place in memory less.
+/// Longest text that is stored in the hash table itself, bytes: comparing it saves one cache miss.
 const SHORT: usize = 22;
 
-/// A text as a key of the table.
+/// A text as a key of the hash table.
 #[derive(Debug)]
 enum Text {
     Short { len: u8, bytes: [u8; SHORT] },
@@ -65,22 +67,25 @@ impl PartialEq for Text {
 
 impl Eq for Text {}
 
-impl Symbols {
+impl SymbolTable {
+    /// The texts of all symbols, by id.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
     }
 
+    /// The text of an id.
     pub(crate) fn get(&self, id: SymbolId) -> Option<&str> {
         self.names.get(id.0 as usize).map(String::as_str)
     }
 
-    /// Adds a text, with the next id.
+    /// Adds a text under the next id.
     pub(crate) fn push(&mut self, name: String) -> SymbolId {
         let id = SymbolId(self.names.len() as u32);
         self.names.push(name);
         id
     }
 
+    /// Removes all symbols: another ring has another dictionary.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -88,13 +93,13 @@ impl Symbols {
     /// The id of a text.
     #[inline]
     pub(crate) fn find(&mut self, name: &str) -> Option<SymbolId> {
-        if self.entered < self.names.len() {
-            self.enter();
+        if self.indexed < self.names.len() {
+            self.index();
         }
         self.ids.get(name.as_bytes()).copied()
     }
 
-    /// The id of a text, or an error with the one that looks most like it.
+    /// The id of a text, or an error with the most similar symbol.
     #[inline]
     pub(crate) fn id(&mut self, name: &str, bus: &Path) -> Result<SymbolId> {
         match self.find(name) {
@@ -102,18 +107,18 @@ impl Symbols {
             None => Err(Error::UnknownSymbol {
                 bus: bus.to_owned(),
                 symbol: name.to_owned(),
-                nearest: nearest(name, self.names.iter().map(String::as_str)),
+                suggestion: most_similar(name, self.names.iter().map(String::as_str)),
             }),
         }
     }
 
     #[cold]
-    fn enter(&mut self) {
-        for (id, name) in self.names.iter().enumerate().skip(self.entered) {
-            // The first id counts; only a file that lies has a text twice.
+    fn index(&mut self) {
+        for (id, name) in self.names.iter().enumerate().skip(self.indexed) {
+            // The first id counts. Only a corrupt ring has a text twice.
             self.ids.entry(Text::new(name)).or_insert(SymbolId(id as u32));
         }
-        self.entered = self.names.len();
+        self.indexed = self.names.len();
     }
 }
 
@@ -124,7 +129,7 @@ mod tests {
     #[test]
     fn texts_of_every_length_are_found() {
         let texts: Vec<String> = (0..64).map(|len| "\u{0}".repeat(len)).chain(["a".into(), "é".repeat(11)]).collect();
-        let mut symbols = Symbols::default();
+        let mut symbols = SymbolTable::default();
         for text in &texts {
             assert_eq!(symbols.find(text), None);
             symbols.push(text.clone());

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 /// State that threads share, and wait on until it has changed.
 ///
-/// A panic of a thread that held the lock does not poison it: the other threads go on with the state as it is. A thread
-/// that holds the lock must therefore leave the state consistent before it calls anything that may panic.
+/// A panic of a thread that held the lock does not poison it: the other threads go on with the
+/// state as it is. A thread that holds the lock must therefore leave the state consistent before it
+/// calls anything that may panic.
 #[derive(Debug, Default)]
 pub struct Monitor<T> {
     state: Mutex<T>,
@@ -43,7 +44,8 @@ impl<T> Monitor<T> {
         self.changed.wait_while(guard, condition).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`Monitor::wait_while`], for at most `timeout`. The caller checks the state: it says whether time ran out.
+    /// As [`Monitor::wait_while`], for at most `timeout`. The caller checks the state: it says
+    /// whether time ran out.
     pub fn wait_while_for<'a>(
         &'a self,
         guard: MutexGuard<'a, T>,
@@ -53,7 +55,8 @@ impl<T> Monitor<T> {
         self.changed.wait_timeout_while(guard, timeout, condition).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Releases the lock and sleeps until a notification, or for at most `timeout`; it may also wake without either.
+    /// Releases the lock and sleeps until a notification, or for at most `timeout`; it may also
+    /// wake without either.
     ///
     /// The flag is true if the whole `timeout` passed.
     pub fn wait_for<'a>(&'a self, guard: MutexGuard<'a, T>, timeout: Duration) -> (MutexGuard<'a, T>, bool) {

@@ -1,43 +1,45 @@
+//! The filter of the symbols that a feed delivers.
+
 use std::collections::HashSet;
 
 use barbus_ring::{Row, SymbolId};
 
-/// Some symbols, and which ids they have as far as that is known.
+/// The wanted symbols, and which ids they have as far as those are known.
 #[derive(Debug)]
-pub(crate) struct Filter {
+pub(crate) struct SymbolFilter {
     wanted: HashSet<String, ahash::RandomState>,
-    /// Bit i of word i / 64: the symbol of id i is wanted.
+    /// Bit i of word i / 64: the symbol with id i is wanted.
     bits: Vec<u64>,
-    /// Ids that were looked at.
+    /// Number of ids that `bits` covers.
     known: usize,
 }
 
-impl Filter {
+impl SymbolFilter {
     pub(crate) fn new<S: Into<String>>(symbols: impl IntoIterator<Item = S>) -> Self {
         Self { wanted: symbols.into_iter().map(Into::into).collect(), bits: Vec::new(), known: 0 }
     }
 
-    /// The ids begin anew: another dictionary.
-    pub(crate) fn forget(&mut self) {
+    /// Forgets the ids: another ring has another dictionary.
+    pub(crate) fn forget_ids(&mut self) {
         self.bits.clear();
         self.known = 0;
     }
 
     /// Keeps the rows of the wanted symbols; `names` are the texts of all ids that occur.
-    pub(crate) fn keep(&mut self, rows: &mut Vec<Row>, names: &[String]) {
+    pub(crate) fn retain(&mut self, rows: &mut Vec<Row>, names: &[String]) {
         if self.known < names.len() {
-            self.learn(names);
+            self.learn_ids(names);
         }
-        rows.retain(|row| self.has(row.symbol));
+        rows.retain(|row| self.contains(row.symbol));
     }
 
     #[inline]
-    fn has(&self, SymbolId(id): SymbolId) -> bool {
+    fn contains(&self, SymbolId(id): SymbolId) -> bool {
         self.bits.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 
     #[cold]
-    fn learn(&mut self, names: &[String]) {
+    fn learn_ids(&mut self, names: &[String]) {
         self.bits.resize(names.len().div_ceil(64), 0);
         for (id, name) in names.iter().enumerate().skip(self.known) {
             self.bits[id / 64] |= u64::from(self.wanted.contains(name)) << (id % 64);
@@ -51,21 +53,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_symbol_that_comes_later_is_learned() {
+    fn a_symbol_that_appears_later_passes() {
         let mut names: Vec<String> = (0..70).map(|i| i.to_string()).collect();
         let rows = |ids: &[u32]| -> Vec<Row> {
             ids.iter().map(|id| Row { symbol: SymbolId(*id), ..Row::default() }).collect()
         };
-        let mut filter = Filter::new(["3", "69", "100"]);
+        let mut filter = SymbolFilter::new(["3", "69", "100"]);
         let mut kept = |ids: &[u32], names: &[String]| -> Vec<u32> {
             let mut rows = rows(ids);
-            filter.keep(&mut rows, names);
+            filter.retain(&mut rows, names);
             rows.iter().map(|row| row.symbol.0).collect()
         };
         assert_eq!(kept(&[0, 3, 64, 69, 3], &names), [3, 69, 3]);
         names.extend((70..130).map(|i| i.to_string()));
         assert_eq!(kept(&[100, 129, 69], &names), [100, 69]);
-        // An id that no dictionary has: of a ring that lies.
+        // A corrupt ring has ids that no dictionary has.
         assert_eq!(kept(&[u32::MAX, 3], &names), [3]);
     }
 }

@@ -1,6 +1,7 @@
-//! The small file in which a reader keeps its position, for whoever looks after the bus. `docs/FORMAT.md` describes it.
+//! The position file: its layout, how a reader writes it, and how others read it. `docs/FORMAT.md`
+//! describes it.
 //!
-//! It is the reader's own: nobody waits for it, and the ring knows nothing of it.
+//! A reader writes only its own file, and no other process waits for it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,72 +10,73 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use barbus_ring::Ring;
-use barbus_shm::{MarkFile, Memory, PinWatch, ShmError, Store};
-
-use barbus_shm::now_ns;
+use barbus_shm::{MarkFile, Memory, PinWatch, ShmError, Store, now_ns};
 
 /// Length of the file, bytes.
 pub(crate) const BYTES: usize = 4096;
 /// "BARBUSRD".
-pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"BARBUSRD");
-pub(crate) const VERSION: u32 = 1;
+const MAGIC: u64 = u64::from_le_bytes(*b"BARBUSRD");
+const VERSION: u32 = 1;
 
 /// u64: [`MAGIC`].
-pub(crate) const PF_MAGIC: usize = 0;
-/// u32: [`VERSION`], stored last.
-pub(crate) const PF_VERSION: usize = 8;
+const PF_MAGIC: usize = 0;
+/// u32: [`VERSION`], stored last: the other fields are complete when it is there.
+const PF_VERSION: usize = 8;
 /// u32: process number.
-pub(crate) const PF_PID: usize = 12;
-/// i64: when it began, nanoseconds since 1970-01-01 UTC.
-pub(crate) const PF_STARTED_NS: usize = 16;
-/// u64: lineage of the ring that is read.
-pub(crate) const PF_LINEAGE: usize = 24;
-/// u64: `created_ns` of the ring that is read.
-pub(crate) const PF_RING: usize = 32;
-/// u32: 1 when the reader is gone and only what it pinned is still held.
-pub(crate) const PF_CLOSED: usize = 40;
-/// Bytes of text, UTF-8, zeros behind it.
-pub(crate) const PF_NAME: usize = 64;
-pub(crate) const NAME_BYTES: usize = 64;
-/// u64: the next row to be read; on a line of its own.
-pub(crate) const PF_POSITION: usize = 128;
-/// u32: blocks held.
-pub(crate) const PF_PINS: usize = 256;
-/// i64: since when the one is held that is held longest, nanoseconds since 1970-01-01 UTC; 0 where none is.
-pub(crate) const PF_PINS_SINCE_NS: usize = 264;
+const PF_PID: usize = 12;
+/// i64: when the reader started, nanoseconds since 1970-01-01 UTC.
+const PF_STARTED_NS: usize = 16;
+/// u64: lineage of the reader's ring.
+const PF_LINEAGE: usize = 24;
+/// u64: `created_ns` of the reader's ring.
+const PF_RING: usize = 32;
+/// u32: 1 if the reader is closed and only its pins are still held.
+const PF_CLOSED: usize = 40;
+/// UTF-8 text, padded with zeros.
+const PF_NAME: usize = 64;
+const NAME_BYTES: usize = 64;
+/// u64: sequence number of the next row to be read; in a cache line of its own.
+const PF_POSITION: usize = 128;
+/// u32: number of pinned blocks.
+const PF_PINS: usize = 256;
+/// i64: when the block that is pinned longest was pinned, nanoseconds since 1970-01-01 UTC; 0
+/// without a pin.
+const PF_PINS_SINCE_NS: usize = 264;
 
-/// Names tried, where somebody who looks at the directory comes between.
-const TRIES: usize = 8;
+/// Attempts to create a file: a process that lists the readers may remove a new one before it is
+/// locked.
+const ATTEMPTS: usize = 8;
 
-/// A reader's position file, there while the reader lives or something that it pinned.
+/// A reader's position file. It exists until the reader and everything that it pinned are dropped.
 #[derive(Debug)]
 pub(crate) struct PositionFile {
     file: MarkFile,
-    held: Mutex<Held>,
+    pins: Mutex<Pins>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
-    next: u64,
-    /// Since when how many blocks are held, by ticket.
-    since: BTreeMap<u64, Since>,
-    pins: u32,
+struct Pins {
+    next_ticket: u64,
+    /// The groups of blocks that were pinned together, by ticket.
+    groups: BTreeMap<u64, PinGroup>,
+    /// Blocks of all groups.
+    blocks: u32,
 }
 
 #[derive(Debug)]
-struct Since {
-    ns: i64,
-    pins: u32,
+struct PinGroup {
+    pinned_ns: i64,
+    blocks: u32,
 }
 
 impl PositionFile {
-    /// Makes one in `folder`, for a reader of `ring` at `seq`.
+    /// Creates the file in `folder`, for a reader of `ring` at `seq`.
     pub(crate) fn create(folder: &Path, name: &str, ring: &Ring, seq: u64) -> Result<Self, ShmError> {
         let pid = std::process::id();
         let random = || RandomState::new().hash_one(pid) as u32;
         let create = || MarkFile::create(&folder.join(format!("{pid}-{:08x}", random())), BYTES as u64);
-        let file = (1..TRIES).find_map(|_| create().ok()).map_or_else(create, Ok)?;
-        let file = Self { file, held: Mutex::default() };
+        let file = (1..ATTEMPTS).find_map(|_| create().ok()).map_or_else(create, Ok)?;
+        let file = Self { file, pins: Mutex::default() };
         let map = file.file.map();
         let word = |at: usize, value: u64| map.words64(at, 1)[0].set(value);
         word(PF_MAGIC, MAGIC);
@@ -84,74 +86,75 @@ impl PositionFile {
         for (cell, byte) in map.words8(PF_NAME, NAME_BYTES).iter().zip(name[..end].bytes()) {
             cell.set(byte);
         }
-        file.turn_to(ring, seq);
+        file.set_ring(ring, seq);
         map.words32(PF_VERSION, 1)[0].set_release(VERSION);
         Ok(file)
     }
 
-    /// The reader goes on in another ring.
-    pub(crate) fn turn_to(&self, ring: &Ring, seq: u64) {
+    /// The reader reads `ring`, at `seq`.
+    pub(crate) fn set_ring(&self, ring: &Ring, seq: u64) {
         let map = self.file.map();
         map.words64(PF_LINEAGE, 1)[0].set(ring.geometry().lineage);
         map.words64(PF_RING, 1)[0].set(ring.geometry().created_ns as u64);
-        self.moved(seq);
+        self.set_position(seq);
     }
 
-    /// The next row to be read: one store.
+    /// Sets the sequence number of the next row to be read: one store.
     #[inline]
-    pub(crate) fn moved(&self, seq: u64) {
+    pub(crate) fn set_position(&self, seq: u64) {
         self.file.map().words64(PF_POSITION, 1)[0].set(seq);
     }
 
-    /// The reader is gone; what it pinned may still be held.
+    /// The reader is closed; its pins may still be held.
     pub(crate) fn close(&self) {
-        // A forked child drops its copy of a reader that goes on in the parent.
+        // A forked child drops its copy of the reader, which is still open in the parent.
         if !self.file.is_owner() {
             return;
         }
         self.file.map().words32(PF_CLOSED, 1)[0].set(1);
     }
 
-    fn with_held<T>(&self, change: impl FnOnce(&mut Held) -> T) -> T {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = change(&mut held);
-        // Ascending tickets are ascending times.
-        let oldest = held.since.values().next().map(|since| since.ns);
+    fn update_pins<T>(&self, update: impl FnOnce(&mut Pins) -> T) -> T {
+        let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        let updated = update(&mut pins);
+        // Tickets ascend with time, so the first group is the oldest.
+        let oldest = pins.groups.values().next().map(|group| group.pinned_ns);
         self.file.map().words64(PF_PINS_SINCE_NS, 1)[0].set(oldest.unwrap_or(0) as u64);
-        self.file.map().words32(PF_PINS, 1)[0].set_release(held.pins);
-        changed
+        self.file.map().words32(PF_PINS, 1)[0].set_release(pins.blocks);
+        updated
     }
 }
 
 impl PinWatch for PositionFile {
     fn held(&self, pieces: usize) -> u64 {
-        self.with_held(|held| {
-            held.next += 1;
-            held.pins += pieces as u32;
-            held.since.insert(held.next, Since { ns: now_ns(), pins: pieces as u32 });
-            held.next
+        self.update_pins(|pins| {
+            let blocks = pieces as u32;
+            pins.next_ticket += 1;
+            pins.blocks += blocks;
+            pins.groups.insert(pins.next_ticket, PinGroup { pinned_ns: now_ns(), blocks });
+            pins.next_ticket
         })
     }
 
     fn released(&self, tickets: &[u64]) {
-        self.with_held(|held| {
+        self.update_pins(|pins| {
             for ticket in tickets {
-                let Entry::Occupied(mut since) = held.since.entry(*ticket) else { continue };
-                held.pins -= 1;
-                since.get_mut().pins -= 1;
-                if since.get().pins == 0 {
-                    since.remove();
+                let Entry::Occupied(mut group) = pins.groups.entry(*ticket) else { continue };
+                pins.blocks -= 1;
+                group.get_mut().blocks -= 1;
+                if group.get().blocks == 0 {
+                    group.remove();
                 }
             }
         });
     }
 }
 
-/// What a position file says, checked.
+/// The content of a position file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct PositionRecord {
     pub(crate) pid: u32,
-    /// Nothing in it moves a cursor or changes colours.
+    /// Without control characters: it is safe to print.
     pub(crate) name: String,
     pub(crate) started_ns: i64,
     pub(crate) lineage: u64,
@@ -162,9 +165,9 @@ pub(crate) struct Told {
     pub(crate) pins_since_ns: i64,
 }
 
-impl Told {
-    /// What `bytes` say; `None` where they are no position file of this version.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+impl PositionRecord {
+    /// Parses the bytes of a file; `None` if they are not a position file of this version.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != BYTES {
             return None;
         }
@@ -189,7 +192,7 @@ impl Told {
     }
 }
 
-/// Control characters as escapes.
+/// Replaces control characters by escapes.
 fn printable(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -205,10 +208,9 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The table in the document, and the offsets here.
     #[test]
-    fn the_document_has_every_field() {
-        let document = include_str!("../../../docs/FORMAT.md");
+    fn the_format_document_lists_every_field() {
+        let document = include_str!("../../../../docs/FORMAT.md");
         let fields = [
             (PF_MAGIC, 8, "magic"),
             (PF_VERSION, 4, "version"),
@@ -231,18 +233,18 @@ mod tests {
         }
     }
 
-    /// Promise 2: whatever is in such a file is no position, or harmless text.
+    /// Promise 2: hostile bytes are rejected or parsed into harmless text.
     #[test]
-    fn hostile_bytes_are_nothing_or_harmless() {
-        assert_eq!(Told::read(&[]), None);
-        assert_eq!(Told::read(&[0; BYTES]), None);
+    fn hostile_bytes_are_rejected_or_harmless() {
+        assert_eq!(PositionRecord::parse(&[]), None);
+        assert_eq!(PositionRecord::parse(&[0; BYTES]), None);
         let mut bytes = [0xff; BYTES];
         bytes[..8].copy_from_slice(&MAGIC.to_le_bytes());
-        assert_eq!(Told::read(&bytes), None, "another version");
+        assert_eq!(PositionRecord::parse(&bytes), None, "another version");
         bytes[PF_VERSION..PF_VERSION + 4].copy_from_slice(&VERSION.to_le_bytes());
-        let told = Told::read(&bytes).unwrap();
-        assert_eq!((told.pid, told.position, told.name.chars().count()), (u32::MAX, u64::MAX, 64));
+        let record = PositionRecord::parse(&bytes).unwrap();
+        assert_eq!((record.pid, record.position, record.name.chars().count()), (u32::MAX, u64::MAX, 64));
         bytes[PF_NAME..PF_NAME + 8].copy_from_slice(b"\x1b[31mx\n\0");
-        assert_eq!(Told::read(&bytes).unwrap().name, "\\u{1b}[31mx\\n");
+        assert_eq!(PositionRecord::parse(&bytes).unwrap().name, "\\u{1b}[31mx\\n");
     }
 }

@@ -8,14 +8,15 @@ use std::path::Path;
 /// The bus's group may read; nobody else may look.
 const MODE: u32 = 0o750;
 
-/// In the readers' folder each member of the bus's group may create a position file, and nobody else may remove it
-/// (sticky); the files belong to the group (set-group-id).
+/// In the readers' folder each member of the bus's group may create a position file, and nobody
+/// else may remove it (sticky); the files belong to the group (set-group-id).
 const READERS_MODE: u32 = 0o3770;
 
 /// The same without the set-group-id bit, which some containers forbid.
 const READERS_MODE_WITHOUT_GROUP: u32 = 0o1770;
 
-/// Creates a folder of a bus, and its missing parents, with mode 0750. An existing folder is not changed.
+/// Creates a folder of a bus, and its missing parents, with mode 0750. An existing folder is not
+/// changed.
 pub fn create_folder(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());

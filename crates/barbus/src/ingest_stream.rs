@@ -1,0 +1,95 @@
+//! One Arrow stream to the daemon, and the acknowledgements on it.
+
+use std::fmt::Display;
+use std::io::{BufRead, BufReader, BufWriter};
+use std::os::unix::net::UnixStream;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::ipc::writer::StreamWriter;
+
+use crate::ack::AckMode;
+use crate::bus::Bus;
+use crate::error::Error;
+use crate::protocol::{ACK, Answer, SOURCE};
+use crate::socket::connect;
+
+/// Why a stream ended.
+pub(crate) enum StreamError {
+    /// The connection broke: another stream may succeed.
+    Disconnected(String),
+    /// The daemon rejected the stream or a batch: a retry would be rejected too.
+    Rejected(Error),
+}
+
+/// An open stream. All its batches have one schema.
+pub(crate) struct IngestStream {
+    schema: SchemaRef,
+    writer: StreamWriter<BufWriter<UnixStream>>,
+    answers: BufReader<UnixStream>,
+    /// Batches that were sent on this stream and are not acknowledged.
+    pub(crate) in_flight: usize,
+    /// Rows of the batches that were acknowledged on this stream.
+    pub(crate) acked_rows: u64,
+}
+
+impl std::fmt::Debug for IngestStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IngestStream")
+            .field("schema", &self.schema)
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+impl IngestStream {
+    /// Connects to the daemon and sends the schema.
+    pub(crate) fn open(
+        bus: &Bus,
+        schema: SchemaRef,
+        source: Option<&str>,
+        ack_mode: Option<AckMode>,
+    ) -> Result<Self, StreamError> {
+        let disconnected = |error: &dyn Display| StreamError::Disconnected(error.to_string());
+        let socket = connect(bus).map_err(|error| disconnected(&error))?;
+        let answers = BufReader::new(socket.try_clone().map_err(|error| disconnected(&error))?);
+        let mut metadata = schema.metadata().clone();
+        if let Some(source) = source {
+            metadata.insert(SOURCE.to_owned(), source.to_owned());
+        }
+        if let Some(mode) = ack_mode {
+            metadata.insert(ACK.to_owned(), mode.as_str().to_owned());
+        }
+        let with_metadata = Schema::new_with_metadata(schema.fields().clone(), metadata);
+        let writer = StreamWriter::try_new_buffered(socket, &with_metadata).map_err(|error| disconnected(&error))?;
+        Ok(Self { schema, writer, answers, in_flight: 0, acked_rows: 0 })
+    }
+
+    /// Whether batches of `schema` can be sent on this stream.
+    pub(crate) fn accepts(&self, schema: &SchemaRef) -> bool {
+        self.schema == *schema
+    }
+
+    /// Sends a batch.
+    pub(crate) fn send(&mut self, batch: &RecordBatch) -> Result<(), String> {
+        self.writer.write(batch).and_then(|()| self.writer.flush()).map_err(|error| error.to_string())?;
+        self.in_flight += 1;
+        Ok(())
+    }
+
+    /// Reads the daemon's next answer.
+    pub(crate) fn answer(&mut self) -> Result<Answer, String> {
+        let mut line = String::new();
+        match self.answers.read_line(&mut line) {
+            Ok(0) => Err("it hung up".into()),
+            Ok(_) => serde_json::from_str(&line).map_err(|error| format!("it answered {:?}: {error}", line.trim_end())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Writes the end marker of the stream.
+    pub(crate) fn finish(&mut self) {
+        // All batches are acknowledged: the daemon needs no marker, so a failure does no harm.
+        let _ = self.writer.finish();
+    }
+}

@@ -1,0 +1,71 @@
+//! Events that own their bars, and can be kept or moved to another task.
+
+use std::sync::Arc;
+
+use barbus_bars::Date;
+use barbus_ring::Row;
+
+use crate::event::{Bar, Bars, BarsIter, Event};
+
+/// An [`Event`] that owns its bars.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OwnedEvent {
+    /// New bars, at least one.
+    Bars(OwnedBars),
+    /// The trading day has closed. All its bars up to here were delivered.
+    DayClosed(Date),
+    /// The reader was too slow: the writer has overwritten bars before they were read. The
+    /// following bars come next.
+    Lapped {
+        /// The exact number of missed bars.
+        missed: u64,
+    },
+}
+
+impl OwnedEvent {
+    /// The same event, borrowed.
+    pub fn as_event(&self) -> Event<'_> {
+        match self {
+            Self::Bars(bars) => Event::Bars(bars.bars()),
+            Self::DayClosed(day) => Event::DayClosed(*day),
+            Self::Lapped { missed } => Event::Lapped { missed: *missed },
+        }
+    }
+}
+
+/// [`Bars`] that own their rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnedBars {
+    rows: Vec<Row>,
+    /// The texts of all symbols, by id. All events share them until a new symbol appears.
+    symbol_names: Arc<[String]>,
+}
+
+impl OwnedBars {
+    /// Copies `bars`. `symbol_names` are the texts of the event before; they are shared if they
+    /// still hold.
+    pub(crate) fn new(bars: Bars<'_>, symbol_names: &mut Arc<[String]>) -> Self {
+        let (rows, names) = (bars.rows(), bars.symbol_names());
+        // After a change of the ring, as many symbols may have other ids: equal lengths do not
+        // suffice.
+        let same = |row: &Row| symbol_names.get(row.symbol.0 as usize) == names.get(row.symbol.0 as usize);
+        if symbol_names.len() != names.len() || !rows.iter().all(same) {
+            *symbol_names = names.into();
+        }
+        Self { rows: rows.to_vec(), symbol_names: Arc::clone(symbol_names) }
+    }
+
+    /// The bars.
+    pub fn bars(&self) -> Bars<'_> {
+        Bars::new(&self.rows, &self.symbol_names)
+    }
+}
+
+impl<'a> IntoIterator for &'a OwnedBars {
+    type Item = Bar<'a>;
+    type IntoIter = BarsIter<'a>;
+
+    fn into_iter(self) -> BarsIter<'a> {
+        self.bars().iter()
+    }
+}

@@ -1,0 +1,96 @@
+//! Requests to the daemon: its state, and closing the day.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+use barbus_bars::Date;
+use serde::de::DeserializeOwned;
+
+use crate::bus::Bus;
+use crate::error::{Error, Result};
+use crate::protocol::{Answer, DayClose, Request};
+use crate::reader::Reader;
+use crate::socket::connect;
+use crate::stat::Stat;
+
+/// The state of the bus: the daemon's answer, or without a daemon what the bus's files show.
+///
+/// # Errors
+/// The daemon does not answer, or without a daemon the errors of [`Reader::open`].
+///
+/// ```no_run
+/// let stat = barbus::stat(&barbus::Bus::open("BUS")?)?;
+/// println!("{} bars, {} symbols", stat.bars, stat.symbols);
+/// # Ok::<(), barbus::Error>(())
+/// ```
+pub fn stat(bus: &Bus) -> Result<Stat> {
+    match request(bus, &Request::Stat {}) {
+        Err(Error::NoDaemon { .. }) => Ok(Reader::open(bus.path())?.stat()),
+        other => other,
+    }
+}
+
+/// Lets the daemon close the trading day and archive it. With `date`, that day must be the open one
+/// or a closed one; without it, the open day is closed.
+///
+/// # Errors
+/// [`Error::NoDaemon`] without a daemon, [`Error::Refused`] if the day cannot be closed or
+/// archived.
+pub fn request_close_day(bus: &Bus, date: Option<Date>) -> Result<DayClose> {
+    request(bus, &Request::CloseDay { date })
+}
+
+fn request<T: DeserializeOwned>(bus: &Bus, request: &Request) -> Result<T> {
+    send_request(connect(bus)?, bus, request)
+}
+
+fn send_request<T: DeserializeOwned>(mut socket: UnixStream, bus: &Bus, request: &Request) -> Result<T> {
+    let protocol = |what: String| Error::Protocol { bus: bus.path().to_owned(), what };
+    let mut line = serde_json::to_vec(request).map_err(|error| protocol(error.to_string()))?;
+    line.push(b'\n');
+    // The daemon may reject the connection and hang up before it reads the request. The write then
+    // fails, and the reason is there to be read.
+    let written = socket.write_all(&line);
+    let mut reply = String::new();
+    let read = BufReader::new(socket).read_line(&mut reply);
+    if reply.is_empty() {
+        written.map_err(|error| Error::io(&bus.socket(), "write", error))?;
+        read.map_err(|error| Error::io(&bus.socket(), "read", error))?;
+        return Err(protocol("the daemon hung up without an answer: see its log".into()));
+    }
+    if let Ok(Answer::Error { error }) = serde_json::from_str(&reply) {
+        return Err(Error::Refused { bus: bus.path().to_owned(), why: error });
+    }
+    serde_json::from_str(&reply)
+        .map_err(|error| protocol(format!("the daemon answered {:?}: {error}", reply.trim_end())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+    use crate::settings::InitOptions;
+
+    /// A daemon that rejects a connection does not wait for the request.
+    #[test]
+    fn the_daemons_reason_is_reported_even_if_the_request_could_not_be_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let bus =
+            Bus::init(&folder.path().join("bus"), &InitOptions { calendar: "24x7".into(), preset: None }).unwrap();
+        let rejected = |answer: &[u8]| {
+            let (own, mut theirs) = UnixStream::pair().unwrap();
+            theirs.write_all(answer).unwrap();
+            drop(theirs);
+            send_request::<Stat>(own, &bus, &Request::Stat {}).unwrap_err()
+        };
+        match rejected(b"{\"error\":\"too many connections\"}\n") {
+            Error::Refused { why, .. } => assert_eq!(why, "too many connections"),
+            other => panic!("{other:?}"),
+        }
+        match rejected(b"") {
+            Error::Io { action, source, .. } => assert_eq!((action, source.kind()), ("write", ErrorKind::BrokenPipe)),
+            other => panic!("{other:?}"),
+        }
+    }
+}

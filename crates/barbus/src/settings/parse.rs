@@ -1,0 +1,258 @@
+//! Parsing a `bus.toml`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use barbus_bars::{BarSchema, Calendar, CalendarSpec, Label, PriceType, Rules};
+use serde::Deserialize;
+
+use crate::ack::AckMode;
+use crate::error::{Error, Result};
+use crate::settings::table::{SECTIONS, SETTINGS};
+use crate::settings::values::{Account, Settings};
+use crate::suggestion::{did_you_mean, most_similar};
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+struct Raw {
+    calendar: toml::Value,
+    #[serde(default)]
+    bars: RawBars,
+    #[serde(default)]
+    days: RawDays,
+    #[serde(default)]
+    ring: RawRing,
+    #[serde(default)]
+    ingest: RawIngest,
+    #[serde(default)]
+    archive: RawArchive,
+    #[serde(default)]
+    readers: RawReaders,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawBars {
+    preset: Option<String>,
+    price: Option<PriceType>,
+    optional: Option<Vec<String>>,
+    zone: Option<String>,
+    label: Option<Label>,
+    high_low: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawDays {
+    grace: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawRing {
+    path: Option<PathBuf>,
+    size: Option<String>,
+    rows_per_block: Option<u32>,
+    symbols: Option<u32>,
+    tip_rows: Option<u32>,
+    sync: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawIngest {
+    socket: Option<PathBuf>,
+    max_message: Option<String>,
+    ack: Option<AckMode>,
+    #[serde(default)]
+    allow_users: Vec<Account>,
+    #[serde(default)]
+    allow_groups: Vec<Account>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawArchive {
+    path: Option<PathBuf>,
+    late: Option<String>,
+    spill: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawReaders {
+    positions: Option<bool>,
+    warn_lag: Option<String>,
+    warn_pins: Option<String>,
+}
+
+impl Settings {
+    /// Parses the text of a `bus.toml`; `path` is for the messages.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] says what is wrong, and on which line if the text is not TOML.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        parse(text).map_err(|what| Error::Settings { path: path.to_owned(), what })
+    }
+}
+
+fn parse(text: &str) -> Result<Settings, String> {
+    let table: toml::Table = text.parse().map_err(|error| with_line(text, &error))?;
+    check_keys(&table)?;
+    if !table.contains_key("calendar") {
+        return Err("no calendar: name one, such as calendar = \"XSHG\"".into());
+    }
+    let raw: Raw = toml::from_str(text).map_err(|error| with_line(text, &error))?;
+    let calendar = calendar(raw.calendar)?;
+    let (bars, days, ring, ingest, archive, readers) =
+        (raw.bars, raw.days, raw.ring, raw.ingest, raw.archive, raw.readers);
+    Ok(Settings {
+        schema: schema(&bars, &calendar)?,
+        calendar,
+        label: bars.label.unwrap_or_default(),
+        rules: Rules { high_low: bars.high_low.unwrap_or(true) },
+        grace: duration("days.grace", days.grace, "5m")?,
+        ring_path: ring.path.unwrap_or_else(|| "bars.ring".into()),
+        ring_bytes: size("ring.size", ring.size, "256MB")?,
+        rows_per_block: ring.rows_per_block.unwrap_or(16_384),
+        symbols: ring.symbols.unwrap_or(8_192),
+        tip_rows: ring.tip_rows.unwrap_or(8_192),
+        sync: duration("ring.sync", ring.sync, "1s")?,
+        socket: ingest.socket.unwrap_or_else(|| "ingest.sock".into()),
+        max_message_bytes: size("ingest.max_message", ingest.max_message, "256MB")?,
+        ack: ingest.ack.unwrap_or_default(),
+        allow_users: ingest.allow_users,
+        allow_groups: ingest.allow_groups,
+        archive_path: archive.path.unwrap_or_else(|| "archive/1m".into()),
+        late: duration("archive.late", archive.late, "5s")?,
+        spill: duration("archive.spill", archive.spill, "1m")?,
+        positions: readers.positions.unwrap_or(true),
+        warn_lag: share("readers.warn_lag", readers.warn_lag, "75%")?,
+        warn_pins: duration("readers.warn_pins", readers.warn_pins, "5m")?,
+    })
+}
+
+/// A calendar, by the name of a preset or spelled out as a table.
+fn calendar(value: toml::Value) -> Result<Calendar, String> {
+    let calendar = match value {
+        toml::Value::String(name) => Calendar::preset(&name),
+        table => {
+            let spec: CalendarSpec =
+                table.try_into().map_err(|error: toml::de::Error| format!("calendar: {}", error.message()))?;
+            Calendar::from_spec(spec)
+        }
+    };
+    calendar.map_err(|error| error.to_string())
+}
+
+fn duration(key: &str, text: Option<String>, default: &str) -> Result<Duration, String> {
+    let text = text.as_deref().unwrap_or(default);
+    let parsed: Option<jiff::SignedDuration> = text.parse().ok();
+    let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| format!("{key}: {text:?} is not a duration such as \"5s\" or \"2m\""))
+}
+
+/// A size in bytes.
+fn size(key: &str, text: Option<String>, default: &str) -> Result<u64, String> {
+    let text = text.as_deref().unwrap_or(default);
+    let size = text.parse::<bytesize::ByteSize>().map(|size| size.0);
+    size.map_err(|_| format!("{key}: {text:?} is not a size such as \"256MB\""))
+}
+
+/// A part of the whole, in percent: above `0%` and at most `100%`. The result is above 0 and at
+/// most 1.
+fn share(key: &str, text: Option<String>, default: &str) -> Result<f64, String> {
+    let text = text.as_deref().unwrap_or(default);
+    let percent: Option<f64> = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
+    let share = percent.filter(|percent| *percent > 0.0 && *percent <= 100.0).map(|percent| percent / 100.0);
+    share.ok_or_else(|| format!("{key}: {text:?} is not a percentage such as \"75%\""))
+}
+
+fn schema(bars: &RawBars, calendar: &Calendar) -> Result<BarSchema, String> {
+    let preset = match bars.preset.as_deref().unwrap_or("default") {
+        "default" => BarSchema::in_zone(calendar.zone_name()).map_err(|e| e.to_string())?,
+        "zillionare" => BarSchema::zillionare(),
+        other => {
+            return Err(format!("bars.preset: unknown preset {other:?}: use \"default\" or \"zillionare\""));
+        }
+    };
+    let zone = bars.zone.as_deref().filter(|zone| !zone.is_empty()).unwrap_or(preset.zone());
+    let price = bars.price.unwrap_or(preset.price());
+    let optional = bars.optional.as_deref().unwrap_or(preset.optional());
+    BarSchema::new(zone, price, optional.iter().cloned()).map_err(|e| format!("bars: {e}"))
+}
+
+/// Reports the first unknown key, with the most similar known one.
+fn check_keys(table: &toml::Table) -> Result<(), String> {
+    let unknown = |key: &str, place: &str, suggestion: Option<String>| {
+        Err(format!("unknown key {key:?}{place}{}", did_you_mean(suggestion.as_deref())))
+    };
+    for (key, value) in table {
+        if key == "calendar" {
+            continue;
+        }
+        let sections = SECTIONS.iter().map(|(name, _)| *name);
+        if !SECTIONS.iter().any(|(name, _)| name == key) {
+            return unknown(key, "", most_similar(key, sections.chain(["calendar"])));
+        }
+        let Some(section) = value.as_table() else { return Err(format!("{key} must be a table: [{key}]")) };
+        for inner in section.keys() {
+            let known = || SETTINGS.iter().filter(|setting| setting.section == key).map(|setting| setting.key);
+            if !known().any(|name| name == inner) {
+                return unknown(inner, &format!(" in [{key}]"), most_similar(inner, known()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The message of the parser, with the number of the line.
+fn with_line(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    line.map_or(message.clone(), |line| format!("line {line}: {message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::template::{InitOptions, template};
+
+    fn parse(text: &str) -> Result<Settings> {
+        Settings::parse(text, Path::new("bus.toml"))
+    }
+
+    #[test]
+    fn the_template_shows_the_defaults() {
+        let text = template(&InitOptions { calendar: "XSHG".into(), preset: None });
+        let plain = parse(&text).unwrap();
+        let uncommented: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if SETTINGS.iter().any(|s| rest.starts_with(&format!("{} = ", s.key))) => rest,
+                _ => line,
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_ne!(text, uncommented);
+        assert_eq!(format!("{plain:?}"), format!("{:?}", parse(&uncommented).unwrap()));
+    }
+
+    #[test]
+    fn a_message_names_the_key_and_the_most_similar_known_one() {
+        let message = |text: &str| parse(text).unwrap_err().to_string();
+        assert_eq!(message("calender = \"XSHG\""), "bus.toml: unknown key \"calender\": did you mean \"calendar\"?");
+        let text = "calendar = \"XSHG\"\n[ring]\nsise = \"1MB\"";
+        assert_eq!(message(text), "bus.toml: unknown key \"sise\" in [ring]: did you mean \"size\"?");
+        assert!(message("calendar = \"XSHH\"").contains("XSHG"));
+        assert!(message("").contains("no calendar"));
+        assert!(message("calendar = \"24x7\"\n[ring]\nsize = \"big\"").contains("ring.size: \"big\""));
+        assert!(message("calendar = \"24x7\"\n[days]\ngrace = \"soon\"").contains("days.grace: \"soon\""));
+        for share in ["0%", "75", "101%", "NaN%", "much"] {
+            let wrong = message(&format!("calendar = \"24x7\"\n[readers]\nwarn_lag = {share:?}"));
+            assert!(wrong.contains(&format!("readers.warn_lag: {share:?}")), "{wrong}");
+        }
+        assert!(message("calendar = \"24x7\"\n[ring]\nsymbols = \"many\"").starts_with("bus.toml: line 3: "));
+        assert!(message("calendar = ").starts_with("bus.toml: line 1: "));
+    }
+
+    #[test]
+    fn zillionare_is_float32_in_shanghai() {
+        let settings = parse("calendar = \"24x7\"\n[bars]\npreset = \"zillionare\"").unwrap();
+        assert_eq!(settings.schema, BarSchema::zillionare());
+    }
+}

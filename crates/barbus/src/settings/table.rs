@@ -1,0 +1,123 @@
+//! The table of all settings, as a new `bus.toml` shows them.
+
+/// A setting in a new `bus.toml`: commented out, with its default.
+pub(super) struct Setting {
+    pub(super) section: &'static str,
+    pub(super) key: &'static str,
+    pub(super) default: &'static str,
+    pub(super) doc: &'static [&'static str],
+}
+
+const fn setting(
+    section: &'static str,
+    key: &'static str,
+    default: &'static str,
+    doc: &'static [&'static str],
+) -> Setting {
+    Setting { section, key, default, doc }
+}
+
+/// The sections in the order of the file, each with its comment.
+pub(super) const SECTIONS: &[(&str, &str)] = &[
+    ("bars", "The columns of a bar, and which bars are valid."),
+    ("days", "Trading days."),
+    ("ring", "The shared-memory ring. Sizes take effect when a ring is created."),
+    ("ingest", "What producers send."),
+    ("archive", "Closed days as Parquet files."),
+    ("readers", "The list of readers, and the daemon's warnings about them."),
+];
+
+/// All settings, by section.
+pub(super) const SETTINGS: &[Setting] = &[
+    setting(
+        "bars",
+        "preset",
+        "\"default\"",
+        &["A set of columns: \"default\", or \"zillionare\" (float32 prices, money and factor, Asia/Shanghai)."],
+    ),
+    setting("bars", "price", "\"float64\"", &["Type of open, high, low and close: \"float64\" or \"float32\"."]),
+    setting("bars", "optional", "[\"money\", \"factor\"]", &["Optional float64 columns, at most six."]),
+    setting("bars", "zone", "\"\"", &["IANA zone in which frames are shown; empty: the calendar's."]),
+    setting(
+        "bars",
+        "label",
+        "\"end\"",
+        &["What a producer's frames mark, unless it says so itself: the \"start\" or the \"end\" of the bar."],
+    ),
+    setting("bars", "high_low", "true", &["Quarantine bars with high < max(open, close) or low > min(open, close)."]),
+    setting(
+        "days",
+        "grace",
+        "\"5m\"",
+        &[
+            "A trading day closes by itself this long after the end of its last session,",
+            "and not earlier than this long after its last bar.",
+        ],
+    ),
+    setting(
+        "ring",
+        "path",
+        "\"bars.ring\"",
+        &["The ring file. On a tmpfs, such as /dev/shm, it does not survive a reboot."],
+    ),
+    setting("ring", "size", "\"256MB\"", &["Size of the ring file."]),
+    setting("ring", "rows_per_block", "16384", &["Rows per block, a multiple of 64."]),
+    setting("ring", "symbols", "8192", &["Most symbols."]),
+    setting("ring", "tip_rows", "8192", &["Rows in the tip, the cache of the newest rows; a power of two."]),
+    setting(
+        "ring",
+        "sync",
+        "\"1s\"",
+        &["How often the ring is synced to disk. A loss of power may lose the bars of this time."],
+    ),
+    setting("ingest", "socket", "\"ingest.sock\"", &["The socket on which the daemon listens for producers."]),
+    setting("ingest", "max_message", "\"256MB\"", &["Longest message of a producer."]),
+    setting(
+        "ingest",
+        "ack",
+        "\"commit\"",
+        &[
+            "When rows are acknowledged, unless the producer says so itself: after the \"commit\" to the ring,",
+            "or when they are \"durable\", synced to disk.",
+        ],
+    ),
+    setting(
+        "ingest",
+        "allow_users",
+        "[]",
+        &[
+            "Users that may use the socket, by name or number; groups below. If both are empty, the mode of the",
+            "socket decides. The daemon's own user and root always may.",
+        ],
+    ),
+    setting("ingest", "allow_groups", "[]", &["Groups whose members may use the socket."]),
+    setting("archive", "path", "\"archive/1m\"", &["The directory of the Parquet files, one per trading day."]),
+    setting(
+        "archive",
+        "late",
+        "\"5s\"",
+        &["How long late bars of a closed day are collected before its file is rewritten."],
+    ),
+    setting(
+        "archive",
+        "spill",
+        "\"1m\"",
+        &[
+            "For a ring on a tmpfs: how often the bars of the open day are written to disk.",
+            "A reboot may lose the bars of this time.",
+        ],
+    ),
+    setting(
+        "readers",
+        "positions",
+        "true",
+        &["Whether readers report their positions in readers/, for `barbus readers` and the daemon."],
+    ),
+    setting(
+        "readers",
+        "warn_lag",
+        "\"75%\"",
+        &["The daemon warns if this part of the ring lies between a reader and the newest bar."],
+    ),
+    setting("readers", "warn_pins", "\"5m\"", &["The daemon warns if a reader has held a block for this long."]),
+];

@@ -1,0 +1,71 @@
+//! The values of a bus's settings.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use barbus_bars::{BarSchema, Calendar, Label, Rules};
+use serde::Deserialize;
+
+use crate::ack::AckMode;
+
+/// A user or a group in `bus.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Account {
+    /// By its number.
+    Id(u32),
+    /// By its name.
+    Name(String),
+}
+
+/// The settings of a bus.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The market's calendar: which trading day a bar belongs to.
+    pub calendar: Calendar,
+    /// The columns of a bar.
+    pub schema: BarSchema,
+    /// What the frames of a producer mark, unless it says so itself.
+    pub label: Label,
+    /// The rules that a bar must satisfy.
+    pub rules: Rules,
+    /// How long after the end of its last session, and after its last bar, a day closes by itself.
+    pub grace: Duration,
+    /// The ring file, relative to the bus.
+    pub ring_path: PathBuf,
+    /// Size of a new ring file, bytes.
+    pub ring_bytes: u64,
+    /// Rows per block of a new ring.
+    pub rows_per_block: u32,
+    /// Most symbols of a new ring.
+    pub symbols: u32,
+    /// Rows in the tip of a new ring.
+    pub tip_rows: u32,
+    /// How often the ring is synced to disk.
+    pub sync: Duration,
+    /// The daemon's socket, relative to the bus.
+    pub socket: PathBuf,
+    /// Longest message of a producer, bytes.
+    pub max_message_bytes: u64,
+    /// When rows are acknowledged, unless the producer says so itself.
+    pub ack: AckMode,
+    /// Users that may use the socket. If `allow_groups` is empty too, the socket's mode alone
+    /// decides.
+    pub allow_users: Vec<Account>,
+    /// Groups whose members may use the socket.
+    pub allow_groups: Vec<Account>,
+    /// The directory of the archive, relative to the bus.
+    pub archive_path: PathBuf,
+    /// How long late bars of a closed day are collected before its file is rewritten.
+    pub late: Duration,
+    /// How often the bars of the open day are written to disk if the ring is on a tmpfs.
+    pub spill: Duration,
+    /// Whether readers report their positions.
+    pub positions: bool,
+    /// The daemon warns if at least this part of the ring, from 0 to 1, lies between a reader and
+    /// the newest bar.
+    pub warn_lag: f64,
+    /// The daemon warns if a reader has held a block for this long.
+    pub warn_pins: Duration,
+}
