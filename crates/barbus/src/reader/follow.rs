@@ -276,7 +276,7 @@ impl Reader {
         }
         let ring = attach(&self.bus)?;
         if ring.geometry().lineage != self.ring.geometry().lineage {
-            let what = "the ring was replaced by one with other sequence numbers: open a new reader".into();
+            let what = "another ring with other sequence numbers has replaced this one: open a new reader".into();
             return Err(Error::Start { bus: self.bus.path().to_owned(), what });
         }
         let seq = self.position();
