@@ -74,7 +74,7 @@ fn child() {
     }
 }
 
-/// Reports a line to the parent. It begins with @ and on a line of its own, whatever the test
+/// Reports a line to the parent. It begins with @, on a line of its own, whatever the test
 /// harness has printed before.
 fn report(what: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
