@@ -140,8 +140,8 @@ impl SharedWriter {
 
     /// Works with the writer; `None` where the daemon is shutting down.
     fn with<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> Option<T> {
-        // A poisoned lock is a bug in another thread: its writer may be inconsistent, so nobody uses
-        // it. The server learns of the panic and ends the daemon.
+        // A poisoned lock is a bug in another thread. The writer may be inconsistent, so nobody may
+        // use it; the server learns of the panic and ends the daemon.
         self.writer.lock().ok()?.as_mut().map(work)
     }
 }
