@@ -1,9 +1,9 @@
-//! A process that comes late: reads the trading day from its first bar, then goes on live without a seam.
+//! A process that starts late: it reads the trading day from its first bar, then follows it live.
 //!
 //! ```text
 //! cargo run -p barbus --example late_joiner -- BUS
 //! ```
-//! It ends when the day is closed.
+//! It ends when the day closes.
 #![forbid(unsafe_code)]
 
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut symbols = HashSet::new();
     let (mut bars_seen, mut live) = (0, false);
     loop {
-        // The past is there already: it is polled without waiting. When nothing is left, this is live.
+        // Bars of the past are polled without waiting. When none is left, the reader is live.
         let timeout = if live { Duration::from_secs(60) } else { Duration::ZERO };
         match reader.next(timeout)? {
             Some(Event::Bars(bars)) => {

@@ -1,9 +1,10 @@
-//! A producer: Arrow batches to the daemon, one for each minute, and what became of them.
+//! A producer: sends one Arrow batch per minute to the daemon, and prints what became of the rows.
 //!
 //! ```text
 //! cargo run -p barbus --example producer -- BUS
 //! ```
-//! It sends simulated bars of the last half hour, twice: the second time all of them are duplicates.
+//! It sends simulated bars of the last half hour, twice: the second time all of them are
+//! duplicates.
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
@@ -23,11 +24,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bus = Bus::open(std::env::args().nth(1).ok_or("usage: producer BUS")?)?;
     let this_minute = Timestamp::now().as_millisecond() / MINUTE_MS;
 
-    // A daemon that is restarted is waited for; what it had not acknowledged is sent again.
+    // If the daemon restarts, the publisher reconnects and sends unacknowledged batches again.
     let mut publisher = Publisher::connect(&bus)?.source("example").reconnect_for(Duration::from_secs(30));
     for what in ["first", "again"] {
         for minute in this_minute - 30..this_minute {
-            // `send` waits for the acknowledgement; `queue` is up to eight batches ahead of it.
+            // `send` waits for the acknowledgement; `queue` sends up to eight batches ahead of it.
             publisher.queue(&batch(minute)?)?;
         }
         let last = publisher.send(&batch(this_minute - 1)?)?;
@@ -37,7 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A bar of each symbol that begins at `minute` (minutes since 1970): columns by the vendor's names and in his order.
+/// A bar of each symbol that starts at `minute` (minutes since 1970). Names and order of the
+/// columns are those of a vendor.
 fn batch(minute: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
     let price = |minute: i64| (minute as f64 * TAU / 20.0).sin() + 10.0;
     let column = |value: f64| Arc::new(Float64Array::from(vec![value; CODES.len()])) as ArrayRef;
@@ -52,7 +54,7 @@ fn batch(minute: i64) -> Result<RecordBatch, arrow::error::ArrowError> {
         ("close", column(close)),
         ("vol", column(1_000.0)),
     ])?;
-    // This vendor's times are the start of the bar; the bus's are the end.
+    // This vendor labels a bar by its start. The bus labels it by its end.
     let schema = batch.schema().as_ref().clone().with_metadata(HashMap::from([(LABEL.into(), "start".into())]));
     batch.with_schema(Arc::new(schema))
 }

@@ -1,10 +1,11 @@
-//! A recorder: writes every bar that comes on the bus to a CSV file, in the order of the bus, and goes on where it stopped.
+//! A recorder: appends each bar of the bus to a CSV file, in the order of the bus, and continues
+//! where it stopped.
 //!
 //! ```text
 //! cargo run -p barbus --example recorder -- BUS FILE.csv
 //! ```
-//! The file says itself where to go on: behind the `seq` of its last whole line. What was missed meanwhile, because the ring no longer had it,
-//! is told with its exact count; closed days are in the archive. It ends when a day is closed.
+//! It continues after the `seq` of the file's last complete line. It prints the exact number of
+//! bars that left the ring meanwhile; closed days are in the archive. It ends when a day closes.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -20,9 +21,9 @@ use barbus::{Date, Event, Reader, Start};
 pub(crate) struct Recorded {
     /// Bars written.
     pub(crate) bars: u64,
-    /// Bars that the ring no longer had.
+    /// Bars that had left the ring.
     pub(crate) missed: u64,
-    /// The day whose close ended it.
+    /// The day whose close ended the recording.
     pub(crate) closed: Option<Date>,
 }
 
@@ -35,7 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A reader behind the last whole line of `file`, or at the oldest bar where there is no file. A line that was cut off is taken back.
+/// A reader after the last complete line of `file`, or at the oldest bar if there is no file. An
+/// incomplete line is removed.
 pub(crate) fn open(bus: &Path, file: &Path) -> Result<Reader, Box<dyn Error>> {
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(file)?;
     let (mut whole, mut next) = (0, None);
@@ -59,7 +61,7 @@ pub(crate) fn open(bus: &Path, file: &Path) -> Result<Reader, Box<dyn Error>> {
     Ok(reader)
 }
 
-/// Appends what comes to `file` until a day is closed, or nothing came for `patience`.
+/// Appends bars to `file` until a day closes, or until no bar has come for `patience`.
 pub(crate) fn record(reader: &mut Reader, file: &Path, patience: Duration) -> Result<Recorded, Box<dyn Error>> {
     let optional = reader.bus().settings().schema.optional().len();
     let mut out = BufWriter::new(File::options().append(true).open(file)?);
@@ -80,11 +82,11 @@ pub(crate) fn record(reader: &mut Reader, file: &Path, patience: Duration) -> Re
                     writeln!(out, ",{},{}", bar.received_ns, bar.revision)?;
                 }
                 recorded.bars += bars.len() as u64;
-                // What is in the file is what will not be asked for again.
+                // The next run continues after the last line in the file.
                 out.flush()?;
             }
             Event::Lapped { missed } => {
-                eprintln!("{missed} bars missed: the ring no longer has them");
+                eprintln!("{missed} bars missed: they have left the ring");
                 recorded.missed += missed;
             }
             Event::DayClosed(day) => {

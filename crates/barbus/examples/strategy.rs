@@ -1,11 +1,11 @@
-//! A strategy: says when the short moving average of a symbol crosses the long one.
+//! A strategy: prints when the short moving average of a symbol crosses the long one.
 //!
 //! ```text
 //! cargo run -p barbus --example strategy -- BUS [SHORT LONG]
 //! cargo run -p barbus --example strategy -- BUS SHORT LONG FROM TO      # over the archived days from FROM to TO
 //! ```
-//! Live it begins at the first bar of the trading day, so the averages are warm when it comes to what is live. Over archived days the same
-//! code runs.
+//! Live it starts at the first bar of the trading day, so the averages are warm when it reaches the
+//! newest bar. The same code runs on archived days.
 #![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,14 +17,14 @@ use jiff::{Timestamp, tz::TimeZone};
 /// The last closes of a symbol, and on which side of the long average the short one was.
 #[derive(Default)]
 struct Averages {
-    /// By frame: a revision takes the place of the bar that it corrects.
+    /// By frame: a revision replaces the bar that it corrects.
     closes: BTreeMap<i64, f64>,
     above: Option<bool>,
 }
 
 impl Averages {
-    /// Enters a close; the new side where the averages have crossed.
-    fn enter(&mut self, frame_ms: i64, close: f64, short: usize, long: usize) -> Option<bool> {
+    /// Adds a close; returns the new side if the averages have crossed.
+    fn add(&mut self, frame_ms: i64, close: f64, short: usize, long: usize) -> Option<bool> {
         self.closes.insert(frame_ms, close);
         while self.closes.len() > long {
             self.closes.pop_first();
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let zone = TimeZone::get(bus.settings().schema.zone())?;
     match days {
         Some((from, to)) => run(&mut bus.replay(from, to)?, &zone, short, long),
-        // Sleeping costs some microseconds at each bar; `WaitStrategy::Spin` costs a core.
+        // Sleeping costs some microseconds per bar; `WaitStrategy::Spin` costs a core.
         None => run(
             &mut Reader::open(bus.path())?.start_at(Start::Today)?.wait_strategy(WaitStrategy::Futex),
             &zone,
@@ -64,16 +64,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// The strategy. It does not know whether it is live.
+/// The strategy, for live bars and for archived ones.
 fn run(feed: &mut impl Feed, zone: &TimeZone, short: usize, long: usize) -> Result<(), Box<dyn std::error::Error>> {
     let mut symbols: HashMap<SymbolId, Averages> = HashMap::new();
     while !feed.ended() {
         match feed.next(Duration::from_secs(1))? {
             Some(Event::Bars(bars)) => {
                 for bar in bars {
-                    // `bar.symbol` is the text; the row beneath it has the id, which is cheaper to look up.
+                    // `bar.symbol` is the text. The row has the id, which is cheaper to look up.
                     let averages = symbols.entry((*bar).symbol).or_default();
-                    if let Some(up) = averages.enter(bar.frame_ms, bar.close, short, long) {
+                    if let Some(up) = averages.add(bar.frame_ms, bar.close, short, long) {
                         let time = Timestamp::from_millisecond(bar.frame_ms)?.to_zoned(zone.clone());
                         let side = if up { "above" } else { "below" };
                         println!("{} {} {}: {short} {side} {long}", time.strftime("%F %H:%M"), bar.symbol, bar.close);
@@ -84,9 +84,9 @@ fn run(feed: &mut impl Feed, zone: &TimeZone, short: usize, long: usize) -> Resu
                 println!("{day} is closed");
                 symbols.clear();
             }
-            // Some bars were never seen: averages over a gap would lie.
+            // Averages over a gap would be wrong.
             Some(Event::Lapped { missed }) => {
-                eprintln!("too slow: {missed} bars missed, beginning anew");
+                eprintln!("too slow: {missed} bars missed, starting again");
                 symbols.clear();
             }
             None => {}

@@ -1,4 +1,4 @@
-//! A reader of a bus whose ring is not what it should be, and a writer that does not make it so.
+//! Readers of a damaged ring, and a writer that never damages one.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ fn push(writer: &mut Writer, day: i64, minutes: std::ops::RangeInclusive<i64>) {
     }
 }
 
-/// This test program once more, in a role of its own.
+/// This test program as a child process, in a role of its own.
 fn again(program: &str, arguments: &[&str], role: &str, bus: &Bus) -> Command {
     let mut command = Command::new(program);
     command.args(arguments);
@@ -56,7 +56,7 @@ fn exe() -> String {
     std::env::current_exe().unwrap().to_str().expect("a path in UTF-8").to_owned()
 }
 
-/// What such a process does; nothing where this is an ordinary run of the tests.
+/// Not a test: what the child process does in its role.
 #[test]
 fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
@@ -81,7 +81,7 @@ fn tell(what: &str) {
     out.flush().unwrap();
 }
 
-/// Days that close, spill and come late, a restart, and a ring that another one takes the place of.
+/// Closes, spills, late bars, a restart, and a ring that is replaced.
 fn write(path: &Path) {
     let mut writer = Writer::open(&Bus::open(path).unwrap()).unwrap();
     push(&mut writer, 0, 1..=1_000);
@@ -101,7 +101,8 @@ fn write(path: &Path) {
     push(&mut writer, 2, 1..=100);
 }
 
-/// Promise 9: nothing that barbus does makes a file shorter or takes bytes out of it, but for the lock, which nobody maps.
+/// Promise 9: barbus shortens no file and removes no bytes from one, except for the lock, which no
+/// process maps.
 #[test]
 fn the_writer_never_shrinks_a_file() {
     let (_dir, bus) = bus();
@@ -118,10 +119,10 @@ fn the_writer_never_shrinks_a_file() {
     let log = std::fs::read_to_string(log).unwrap();
     let of = |call: &str| log.lines().filter(|line| line.contains(call)).map(str::to_owned).collect::<Vec<_>>();
     let rings = of("fallocate(");
-    assert_eq!(rings.len(), 2, "the ring, and the one in its place: {rings:?}");
+    assert_eq!(rings.len(), 2, "the ring and its replacement: {rings:?}");
     assert!(
         rings.iter().all(|line| line.contains(">, 0, 0, ")),
-        "allocated from its beginning, nothing else: {rings:?}"
+        "allocated from the beginning, and nothing else: {rings:?}"
     );
     let shrunk = of("truncate(");
     assert!(shrunk.len() >= 3 && shrunk.iter().all(|line| line.contains("/lock>, 0)")), "{shrunk:?}");
@@ -129,9 +130,10 @@ fn the_writer_never_shrinks_a_file() {
     assert!(!opened.is_empty() && opened.iter().all(|line| !line.contains("O_TRUNC")), "{opened:?}");
 }
 
-/// Promise 9: a reader that sleeps while somebody cuts the ring off is told so, and so is who attaches then.
+/// Promise 9: a sleeping reader gets an error if its ring is truncated, and so does a reader that
+/// attaches then.
 #[test]
-fn a_sleeping_reader_is_told_that_the_ring_was_cut_off() {
+fn a_sleeping_reader_notices_a_truncated_ring() {
     for length in [0, 4_096, 12_288] {
         let (_dir, bus) = bus();
         let mut writer = Writer::open(&bus).unwrap();
@@ -143,15 +145,16 @@ fn a_sleeping_reader_is_told_that_the_ring_was_cut_off() {
         assert_eq!(answer().as_deref(), Some("ready"));
         wait_until_asleep(child.id());
         std::fs::OpenOptions::new().write(true).open(bus.ring()).unwrap().set_len(length).unwrap();
-        let told = answer().expect("the reader lives");
-        assert!(told.contains(&format!("truncated ring: {length} bytes of ")), "{told}");
+        let error = answer().expect("the reader lives");
+        assert!(error.contains(&format!("truncated ring: {length} bytes of ")), "{error}");
         assert!(child.wait().unwrap().success());
         let error = Reader::open(bus.path()).unwrap_err().to_string();
         assert!(error.contains("truncated ring: "), "{error}");
     }
 }
 
-/// Until the thread that reads sleeps, twice in a row: it wakes for microseconds, once a second.
+/// Waits until two checks in a row find the reading thread asleep: it wakes for microseconds, once
+/// a second.
 fn wait_until_asleep(process: u32) {
     let asleep = || {
         let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
@@ -159,17 +162,18 @@ fn wait_until_asleep(process: u32) {
         stats.into_iter().any(|stat| stat.contains("(sleeper) S"))
     };
     let begun = Instant::now();
-    let mut looks = 0;
-    while looks < 2 {
-        looks = if asleep() { looks + 1 } else { 0 };
+    let mut times_asleep = 0;
+    while times_asleep < 2 {
+        times_asleep = if asleep() { times_asleep + 1 } else { 0 };
         assert!(begun.elapsed() < PATIENCE, "the reader does not sleep");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Promises 2 and 9: whatever is stored into the ring's words, every question gets an answer or an error.
+/// Promises 2 and 9: whatever is stored into the ring's words, each question gets an answer or an
+/// error.
 #[test]
-fn questions_are_answered_while_somebody_scribbles() {
+fn questions_get_an_answer_or_an_error_from_a_ring_that_is_overwritten() {
     let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 0, 1..=300);
@@ -193,7 +197,7 @@ fn questions_are_answered_while_somebody_scribbles() {
                     0 => [SB_CURSOR, SB_SYMBOL_COUNT & !7, SB_DURABLE_CURSOR, SB_SUPERSEDED][pick % 4],
                     1 => DIRECTORY + 8 * slot,
                     2 => slots + slot * slot_bytes + [BH_BLOCK, BH_FIRST_SEQ, BH_DAY, BH_STATE][pick % 4],
-                    // Columns too: a row may have a symbol that is in no dictionary.
+                    // Columns too: a row may have the id of no symbol.
                     3 => slots + slot * slot_bytes + SLOT_BODY + 8 * (pick % 128),
                     _ => tip + pick % 64 * TIP_ROW + [TIP_STAMP, TIP_POSITION, TIP_SYMBOL, TIP_FRAME][slot],
                 };

@@ -1,5 +1,5 @@
-//! A program that only follows, asks and publishes stays light: it compiles no Parquet, and has no code
-//! that writes a ring.
+//! A program that only follows, asks and publishes stays light: it compiles no Parquet, and has no
+//! code that writes a ring.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -35,7 +35,8 @@ fn without_default_features_there_is_no_parquet_and_no_writer() {
     assert!(!all.contains("barbus-writer"), "{all:?}");
 }
 
-/// The crate of the ring has a reader and a writer. The linker leaves out what a program does not use.
+/// The crate of the ring has a reader and a writer. The linker leaves out what a program does not
+/// use.
 #[test]
 fn a_program_that_only_reads_contains_no_function_that_writes_a_ring() {
     // In both manglings, a function of the module `barbus_ring::writer`.

@@ -1,4 +1,4 @@
-//! Views of the ring's memory: what is held does not change, and nobody waits for it.
+//! Views of the ring's memory: a pinned block does not change, and no process waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,8 @@ fn bus(blocks: u64) -> (tempfile::TempDir, Bus) {
     (dir, Bus::open(bus.path()).unwrap())
 }
 
-/// The `number`-th bar of the test, its values computed from it: one bar a minute and symbol, five symbols.
+/// The `number`-th bar of the test, with values computed from `number`. There are five symbols,
+/// with one bar each per minute.
 fn bar(writer: &mut Writer, number: u64) -> Row {
     let symbol = writer.symbol(&format!("S{}", number % 5)).unwrap();
     let x = number as f64 + 0.25;
@@ -55,7 +56,7 @@ fn push(writer: &mut Writer, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// Every value of `batch` is that of the bar with its sequence number.
+/// Asserts that each value of `batch` is that of the bar with its sequence number.
 fn check(batch: &RecordBatch) {
     use arrow::array::Array;
     use arrow::array::AsArray;
@@ -75,12 +76,12 @@ fn check(batch: &RecordBatch) {
     }
 }
 
-/// The views of everything that is there to be read.
+/// The views of all bars that the reader has not read.
 fn views(reader: &mut Reader) -> Vec<View> {
     std::iter::from_fn(|| reader.pin().unwrap()).collect()
 }
 
-/// Promise 3: a view lies in the map itself, read-only, and has the committed rows of its block.
+/// Promise 3: a view lies in the read-only map itself, and has the committed rows of its block.
 #[test]
 fn a_view_is_the_rings_own_memory() {
     let (_dir, bus) = bus(8);
@@ -116,7 +117,8 @@ fn a_view_is_the_rings_own_memory() {
     }
     assert!(views[0].column::<Float64Type>("symbol").is_none() && views[0].column::<Float64Type>("no").is_none());
 
-    // The view of the open block keeps its rows; what came later is in the next one. Bits of nullable columns share bytes with later rows'.
+    // The view of the open block keeps its rows, and the next view has the later ones. In the
+    // bitmap of a nullable column they share bytes.
     push(&mut writer, 150..170);
     assert_eq!(views[2].num_rows(), 22);
     check(views[2].batch().unwrap());
@@ -127,10 +129,11 @@ fn a_view_is_the_rings_own_memory() {
     assert_eq!(reader.poll().unwrap(), None);
 }
 
-/// Promise 3: views that are held, in threads, of a reader that is gone, across a hundred rounds of the ring, stay what they are.
-/// Promises 2 and 7: the writer goes on meanwhile, and every bar is in its day's file.
+/// Promise 3: views do not change while the writer fills the ring a hundred times, in other threads
+/// and after their reader was dropped. Promises 2 and 7: the writer goes on meanwhile, and every
+/// bar is in its day's file.
 #[test]
-fn what_is_held_stays_while_the_ring_goes_round() {
+fn a_pinned_block_stays_while_the_writer_reuses_the_others() {
     let (_dir, bus) = bus(6);
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 0..100);
@@ -164,7 +167,7 @@ fn what_is_held_stays_while_the_ring_goes_round() {
     assert_archived(&bus, total);
 }
 
-/// Every bar below `total` is in the archive once.
+/// Asserts that the archive has each bar below `total` once.
 fn assert_archived(bus: &Bus, total: u64) {
     use arrow::array::AsArray;
     let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), "24x7");
@@ -183,10 +186,11 @@ fn assert_archived(bus: &Bus, total: u64) {
     assert_eq!(found, total);
 }
 
-/// Promises 2, 4 and 7: a ring of four blocks carries a day of two hundred. One reader holds everything that it has seen: the ring goes on in
-/// new files, a reader that follows sees every bar once and in order, and the day's file has all of them.
+/// Promises 2, 4 and 7: a ring of four blocks carries a day of two hundred. One reader pins
+/// everything that it has read, so the ring continues in new files. A reader that follows sees each
+/// bar once and in order, and the day's file has all of them.
 #[test]
-fn a_ring_whose_every_block_is_held_is_replaced() {
+fn a_ring_whose_blocks_are_all_pinned_is_replaced() {
     let (_dir, bus) = bus(4);
     let total = 200 * ROWS;
     assert!(total < 5 * 1440 * 9, "within the test's days");
@@ -197,7 +201,7 @@ fn a_ring_whose_every_block_is_held_is_replaced() {
     let mut next = 0;
     let mut closed = Vec::new();
     let mut catch_up = |follower: &mut Reader| {
-        // An empty look may be the one that goes over to a new file.
+        // A poll that finds nothing may be the one that switches to a new file.
         let mut empty = 0;
         while empty < 2 {
             match follower.poll().unwrap() {
@@ -221,7 +225,7 @@ fn a_ring_whose_every_block_is_held_is_replaced() {
         loop {
             held.extend(views(&mut holder));
             match holder.poll().unwrap() {
-                Some(Event::Bars(bars)) => panic!("{} bars that could not be held", bars.len()),
+                Some(Event::Bars(bars)) => panic!("{} bars that could not be pinned", bars.len()),
                 Some(Event::Lapped { missed }) => panic!("{missed} missed"),
                 Some(Event::DayClosed(_)) => {}
                 None => {}
@@ -242,7 +246,7 @@ fn a_ring_whose_every_block_is_held_is_replaced() {
     assert_eq!(closed.len() as u64, total / 5 / 1440 + 1, "{closed:?}");
     assert_archived(&bus, total);
 
-    // With nothing held the ring is enough again, and the numbers go on.
+    // With nothing pinned the ring has room again, and the sequence numbers continue.
     drop(held);
     let before = writer.flush_waiter().status().rings_replaced;
     let row = bar(&mut writer, total + 5 * 1440);
@@ -251,8 +255,8 @@ fn a_ring_whose_every_block_is_held_is_replaced() {
     assert!(follower.next(Duration::from_secs(60)).unwrap().is_some());
 }
 
-/// Promise 4: a day that closes when its rows are all in the file before, and none in the ring's new one, closes for readers all the same: for who
-/// has read along, and for who comes later. It is the same after a restart.
+/// Promise 4: a day may close when all its rows are in the replaced ring and none in the new one.
+/// Its close reaches a reader that followed and a reader that comes later, also after a restart.
 #[test]
 fn a_day_without_a_row_in_the_new_file_closes() {
     for restart in [false, true] {
@@ -264,7 +268,7 @@ fn a_day_without_a_row_in_the_new_file_closes() {
         assert_eq!(held.len(), 4);
         let mut last = Reader::open(bus.path()).unwrap().start_at(Start::Seq(4 * ROWS - 1)).unwrap();
         assert!(matches!(last.poll().unwrap(), Some(Event::Bars(_))));
-        // One more, which finds the ring full until it is replaced, and is not sent again.
+        // One more bar: the ring is full until it is replaced. The bar is not sent again.
         let more = bar(&mut writer, 4 * ROWS);
         let batch = RecordBatch::try_from_iter([
             ("symbol", Arc::new(StringArray::from(vec!["S0"])) as ArrayRef),
@@ -291,15 +295,15 @@ fn a_day_without_a_row_in_the_new_file_closes() {
         assert_eq!(closed(&mut reader), Some(true), "{restart}");
         let mut later = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
         assert_eq!(closed(&mut later), Some(true), "{restart}");
-        assert_eq!(Reader::open(bus.path()).unwrap().poll().unwrap(), None, "it is no news");
+        assert_eq!(Reader::open(bus.path()).unwrap().poll().unwrap(), None, "a new reader at the end gets no close");
         writer.flush().unwrap();
         assert_archived(&bus, 4 * ROWS);
-        // Once.
+        // The day closes once.
         assert_eq!(writer.close_day(), None);
         assert_eq!(reader.poll().unwrap(), None);
         let next = bar(&mut writer, 5 * 1440);
         assert_eq!(writer.push(&next).unwrap(), Pushed::Accepted(4 * ROWS));
-        // One that looks only now.
+        // A reader that polls only now.
         assert_eq!(closed(&mut last), Some(true), "{restart}");
         for reader in [&mut reader, &mut later, &mut last] {
             let Some(Event::Bars(bars)) = reader.poll().unwrap() else { panic!("the next day's bar") };
@@ -322,8 +326,9 @@ fn pins(bus: &Bus) -> u32 {
     barbus::readers(bus).unwrap().iter().map(|reader| reader.pins).sum()
 }
 
-/// Promises 2 to 4: what an iterator over views has locked ahead is there when it comes to it, however often the ring has gone round; it is an
-/// eighth of the ring and no more, and what comes behind it is counted as missed.
+/// Promises 2 to 4: an iterator over views pins a run of blocks ahead. It finds them unchanged,
+/// however often the writer has filled the ring. A run is an eighth of the ring and no more, and
+/// the rows after it are counted as missed.
 #[test]
 fn views_come_in_runs_that_stay() {
     const BLOCKS: u64 = 32;
@@ -340,7 +345,7 @@ fn views_come_in_runs_that_stay() {
     drop(all);
     assert_eq!(pins(&bus), 0);
 
-    // From the middle of a block on.
+    // From the middle of a block.
     reader = reader.start_at(Start::Seq(ROWS + 3)).unwrap();
     let mut views = reader.views();
     let first = views.next().unwrap().unwrap();
@@ -379,10 +384,10 @@ fn views_come_in_runs_that_stay() {
     assert_eq!(seen, total);
 }
 
-/// Set for a process that holds what a test asks for.
+/// Set for a child process that pins blocks for a test.
 const HOLDER: &str = "BARBUS_TEST_HOLDER";
 
-/// Not a test: the other process of the next one.
+/// Not a test: the child process of the next test.
 #[test]
 fn holder() {
     let Ok(path) = std::env::var(HOLDER) else { return };
@@ -397,10 +402,10 @@ fn holder() {
     told();
 }
 
-/// Promises 2 and 3 between processes: the blocks of a run are not used again, those that are held are not when the run is let go, and all of
-/// them are when the process is killed.
+/// Promises 2 and 3 between processes: the writer reuses no block of a run. After the run is
+/// released it does not reuse those that views hold, and after the process is killed it reuses all.
 #[test]
-fn the_run_of_a_killed_process_is_given_back() {
+fn the_pins_of_a_killed_process_are_released() {
     use std::io::{BufRead, BufReader, Write};
     const BLOCKS: u64 = 32;
     let (_dir, bus) = bus(BLOCKS);

@@ -1,4 +1,4 @@
-//! Position files: when a reader has one, what it says, and that reading never depends on it.
+//! Position files: when a reader has one, what it contains, and that reading does not depend on it.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn files(bus: &Bus) -> usize {
     std::fs::read_dir(bus.readers()).unwrap().count()
 }
 
-/// Reads to the end.
+/// Reads all bars; returns their number.
 fn drain(reader: &mut Reader) -> u64 {
     let mut bars = 0;
     while let Some(event) = reader.poll().unwrap() {
@@ -44,12 +44,12 @@ fn drain(reader: &mut Reader) -> u64 {
 }
 
 #[test]
-fn a_reader_is_seen_from_its_first_look_to_its_end() {
+fn a_reader_is_listed_from_its_first_poll_to_its_end() {
     let (_dir, bus) = bus("");
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 1..=100);
     let mut reader = Reader::open(bus.path()).unwrap().name(&"é".repeat(40)).start_at(Start::Oldest).unwrap();
-    // Questions are not reading.
+    // Questions do not list the reader.
     assert!(reader.latest("A").unwrap().is_some() && reader.window("A", 5).unwrap().len() == 5);
     assert_eq!((readers(&bus).unwrap(), files(&bus)), (vec![], 0));
 
@@ -64,7 +64,7 @@ fn a_reader_is_seen_from_its_first_look_to_its_end() {
     reader.pin().unwrap().unwrap();
     assert_eq!(readers(&bus).unwrap()[0].position, 64, "the end of the first block");
 
-    // Another one in the same process, under the process's name.
+    // Another reader in the same process, under the name of the process.
     let mut other = Reader::open(bus.path()).unwrap();
     assert!(!other.wait(Duration::ZERO).unwrap());
     let comm = std::fs::read_to_string("/proc/self/comm").unwrap();
@@ -73,9 +73,10 @@ fn a_reader_is_seen_from_its_first_look_to_its_end() {
     assert_eq!((readers(&bus).unwrap(), files(&bus)), (vec![], 0));
 }
 
-/// Promise 4 for those who look after the bus: who has been overtaken is seen so, also while somebody holds an older block than he would read.
+/// Promise 4 for operators: a reader that was overtaken is listed as lapped, also while another
+/// reader has pinned a block that is older than its position.
 #[test]
-fn a_reader_in_a_gap_is_seen_as_lapped() {
+fn a_reader_in_a_gap_is_listed_as_lapped() {
     let (_dir, bus) = bus("");
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 1..=100);
@@ -94,9 +95,9 @@ fn a_reader_in_a_gap_is_seen_as_lapped() {
     drop(held);
 }
 
-/// Promise 2, its other side: a reader depends on nothing that is only for others to see.
+/// The other side of promise 2: a reader does not depend on its position file.
 #[test]
-fn who_cannot_or_will_not_be_seen_reads_all_the_same() {
+fn a_reader_without_a_position_file_reads() {
     let (_dir, quiet) = bus("[readers]\npositions = false");
     let mut writer = Writer::open(&quiet).unwrap();
     push(&mut writer, 1..=10);
@@ -120,9 +121,9 @@ fn who_cannot_or_will_not_be_seen_reads_all_the_same() {
     assert_eq!(reader.stat().readers, None);
 }
 
-/// A reader that goes over to the ring that replaced its own is seen in both.
+/// A reader is listed before and after it switches to a new ring.
 #[test]
-fn a_reader_is_seen_across_a_replaced_ring() {
+fn a_reader_is_listed_across_a_replaced_ring() {
     let (_dir, bus) = bus("");
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 1..=100);

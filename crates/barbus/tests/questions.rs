@@ -1,6 +1,7 @@
-//! What a reader answers about a symbol, against a list of the bars that are in the ring.
+//! A reader's answers about a symbol, compared with a list of the bars in the ring.
 //!
-//! Bars come late and are revised, days are closed, blocks go round, and views hold some of them longer than others.
+//! Bars come late and are revised, days close, the writer reuses blocks, and views hold some blocks
+//! longer than others.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -36,12 +37,13 @@ fn name(symbol: usize) -> String {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// Bars of a symbol: the minute of the first, how many, days before the newest one, and a value.
+    /// Pushes bars of a symbol: the first minute, the number, the days before the newest one, a
+    /// value.
     Push(usize, i64, i64, i64, u8),
-    /// A minute of all symbols but the first two, so often.
+    /// Pushes this many minutes of all symbols but the first two.
     Sweep(i64),
     NextDay,
-    /// Holds what is in the ring, from the n-th block on, or lets go of what was held.
+    /// Pins the ring from its n-th block on, or releases what is pinned.
     Hold(usize),
     LetGo,
     /// Asks for the last bars of a symbol.
@@ -63,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The bars of a symbol that a new reader finds, its last revisions by frame.
+/// The bars of a symbol that a new reader finds, the last revision of each frame.
 fn held(bus: &Bus, symbol: &str) -> BTreeMap<i64, Row> {
     let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
     let mut bars = BTreeMap::new();
@@ -78,7 +80,7 @@ fn held(bus: &Bus, symbol: &str) -> BTreeMap<i64, Row> {
 struct Test {
     bus: Bus,
     writer: Writer,
-    /// Readers that were asked before, and are asked again: by the step at which they were opened.
+    /// Readers that answer several questions, by the step at which they were opened.
     old: Vec<Reader>,
     views: Vec<View>,
     day: i64,
@@ -124,7 +126,7 @@ impl Test {
                         }
                     }
                 });
-                // At most one block of four: the others go round.
+                // At most one block of four: the writer reuses the others.
                 self.views = view.skip(block).take(1).collect();
             }
             Step::LetGo => self.views.clear(),
@@ -139,7 +141,7 @@ impl Test {
         if fresh.symbol_names().iter().all(|known| known != symbol) {
             return;
         }
-        // Asked at once, and after smaller questions.
+        // A new reader answers the question first, and then after smaller ones.
         let window = fresh.window(symbol, count).unwrap();
         assert!(window.iter().eq(due.iter().copied()), "the last {count} of {symbol}: {window:?}");
         let mut other = Reader::open(self.bus.path()).unwrap();
@@ -150,7 +152,8 @@ impl Test {
         }
         for reader in &mut self.old {
             let window = reader.window(symbol, count).unwrap();
-            // Where a revision has left the ring before what it revised, who has seen it does not give out the older one.
+            // A reader that has seen a revision does not return the older bar, even if the revision
+            // left the ring first.
             let mut due = due.iter().copied().peekable();
             for row in &window {
                 assert_eq!(held.get(&row.frame_ms), Some(row), "{symbol}");
@@ -165,7 +168,8 @@ impl Test {
     }
 }
 
-/// Promises 3 and 8 for what is asked: each answer is what the ring holds, whenever the reader began and whatever it was asked before.
+/// Promises 3 and 8 for questions: each answer is what the ring holds, whenever the reader was
+/// opened and whatever it was asked before.
 #[test]
 fn answers_are_what_the_ring_holds() {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 48 };
@@ -179,7 +183,7 @@ fn answers_are_what_the_ring_holds() {
         let mut test = Test { bus, writer, old, views: Vec::new(), day: 0, minute: 0, pushed: 0 };
         for step in &steps {
             test.step(step);
-            // What is held longer than the ring is long: there is a gap behind it.
+            // A block that was pinned for longer than the ring is long has a gap after it.
             let gap = test.views.iter().any(|view| view.first_seq() + 5 * 64 < test.pushed);
             gaps.set(gaps.get() + u64::from(gap));
         }
@@ -195,9 +199,10 @@ fn answers_are_what_the_ring_holds() {
     assert!(laps.get() > 20 && gaps.get() > 20, "{} laps, {} gaps", laps.get(), gaps.get());
 }
 
-/// Promise 3: whoever asks while the ring goes round gets bars that were whole, in order, and none older than what was there before.
+/// Promise 3: while the writer reuses blocks, an answer has complete bars, in order, and none that
+/// is older than those of the answer before.
 #[test]
-fn questions_while_the_ring_goes_round() {
+fn answers_are_consistent_while_the_writer_reuses_blocks() {
     const BARS: i64 = 12_000;
     let (_dir, bus) = bus(4);
     let mut writer = Writer::open(&bus).unwrap();
@@ -225,9 +230,10 @@ fn questions_while_the_ring_goes_round() {
             for reader in [&mut fresh, &mut old] {
                 let window = reader.window(&name(symbol), count).unwrap();
                 let minutes: Vec<i64> = window.iter().map(|row| (row.frame_ms - MIDNIGHT) / MINUTE).collect();
-                // The ring holds 3 blocks of 16 minutes whole, less what was overwritten since.
+                // The ring holds 3 complete blocks of 16 minutes, without what was overwritten
+                // since.
                 let last = *minutes.last().expect("a bar is there");
-                assert!(last >= before, "minute {last} where {before} was there");
+                assert!(last >= before, "minute {last} after minute {before}");
                 assert!(minutes.windows(2).all(|pair| pair[0] + 1 == pair[1]), "a gap: {minutes:?}");
                 for (row, minute) in window.iter().zip(&minutes) {
                     let x = value(symbol, *minute);
@@ -240,9 +246,10 @@ fn questions_while_the_ring_goes_round() {
     });
 }
 
-/// A reader that only asks never reads the old ring to its end: it answers from the new one all the same, also from the one after that.
+/// A reader that only answers questions never reads a replaced ring to its end. It answers from the
+/// new ring all the same, and from the one after that.
 #[test]
-fn questions_are_answered_from_the_ring_that_is_there() {
+fn answers_come_from_the_newest_ring() {
     let (_dir, bus) = bus(5);
     let mut writer = Writer::open(&bus).unwrap();
     let mut asked = Reader::open(bus.path()).unwrap();
@@ -254,7 +261,7 @@ fn questions_are_answered_from_the_ring_that_is_there() {
         minute += 1;
         let symbol = writer.symbol(&name(minute as usize % 3)).unwrap();
         writer.push(&Row { symbol, frame_ms: MIDNIGHT + minute * MINUTE, ..Row::default() }).unwrap();
-        // Whatever is there is held: no block can be used again.
+        // All blocks are pinned: the writer can reuse none.
         let mut reader = Reader::open(bus.path()).unwrap().anonymous().start_at(Start::Today).unwrap();
         views.extend(std::iter::from_fn(|| reader.pin().unwrap()));
         let found = asked.latest(&name(minute as usize % 3)).unwrap().expect("just pushed");
@@ -266,9 +273,9 @@ fn questions_are_answered_from_the_ring_that_is_there() {
     }
 }
 
-/// A question between a block's beginning and its first row: the rows that come then are found all the same.
+/// A question between the start of a block and its first row: the rows that follow are found.
 #[test]
-fn a_block_that_begins_while_it_is_asked_is_not_left_out() {
+fn a_block_that_is_empty_at_the_question_is_indexed_later() {
     let (_dir, bus) = bus(4);
     drop(Writer::open(&bus).unwrap());
     let mut writer = barbus_ring::RingWriter::open(&bus.ring()).unwrap();
@@ -285,7 +292,7 @@ fn a_block_that_begins_while_it_is_asked_is_not_left_out() {
     assert_eq!(reader.latest(&name(0)).unwrap().unwrap().seq, 62);
     push(&mut writer, 64);
     push(&mut writer, 65);
-    // One that was asked for before, and one that was not.
+    // A symbol that was asked about before, and one that was not.
     for symbol in [0, 1] {
         let window = reader.window(&name(symbol), 40).unwrap();
         let due: Vec<u64> = (0..66).filter(|n| n % 2 == symbol as u64).collect();

@@ -1,4 +1,5 @@
-//! The example `recorder`: every bar once and in order, over an end in the middle of a line.
+//! The example `recorder` writes each bar once and in order, even if it stops in the middle of a
+//! line.
 
 #[allow(dead_code, reason = "its main is that of the example")]
 #[path = "../examples/recorder.rs"]
@@ -26,14 +27,14 @@ fn publish(writer: &mut Writer, minutes: std::ops::RangeInclusive<i64>) {
     }
 }
 
-/// Opens the recorder's file again and takes all that is there.
+/// Opens the recorder's file again and records all new bars.
 fn run(bus: &Path, file: &Path) -> Recorded {
     let mut reader = open(bus, file).unwrap();
     record(&mut reader, file, Duration::ZERO).unwrap()
 }
 
 #[test]
-fn a_recorder_goes_on_where_its_file_ends() {
+fn a_recorder_continues_where_its_file_ends() {
     let dir = tempfile::tempdir().unwrap();
     let (path, file) = (dir.path().join("bus"), dir.path().join("bars.csv"));
     Bus::init(&path, &InitOptions { calendar: "XSHG".into(), ..InitOptions::default() }).unwrap();
@@ -44,7 +45,7 @@ fn a_recorder_goes_on_where_its_file_ends() {
 
     publish(&mut writer, 1..=60);
     assert_eq!(run(&path, &file), Recorded { bars: 60, ..Recorded::default() });
-    // Ended in the middle of its last line: that bar is written again.
+    // The file ends in the middle of its last line: that bar is written again.
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, &text[..text.len() - 7]).unwrap();
     publish(&mut writer, 61..=100);

@@ -1,4 +1,4 @@
-//! Archived days given out again: one strategy, live and over its replay.
+//! Replays of archived days: one strategy, live and on the replay.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use barbus::{Bus, Date, Event, Feed, InitOptions, Pace, Reader, Row, Start};
 use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
-/// 2024-07-04 09:30 in Shanghai, a Thursday; the trading day after the next one is Monday.
+/// 2024-07-04 09:30 in Shanghai, a Thursday. The second trading day after it is a Monday.
 const OPEN: i64 = 1_720_056_600_000;
 const DAY: i64 = 86_400_000;
 const DAYS: [i64; 3] = [OPEN, OPEN + DAY, OPEN + 4 * DAY];
 const MINUTES: i64 = 60;
-/// In the order of their bytes: that of a minute in a replay.
+/// In the order of their bytes, which is their order within a minute of a replay.
 const SYMBOLS: [&str; 4] = ["000001.XSHE", "300750.XSHE", "600000.XSHG", "688001.XSHG"];
 
 fn bus() -> (tempfile::TempDir, Bus) {
@@ -29,7 +29,8 @@ fn bus() -> (tempfile::TempDir, Bus) {
     (dir, bus)
 }
 
-/// The bar of a symbol that ends at `frame_ms`; the last symbol has its first bar in the middle of the first day.
+/// The bar of a symbol that ends at `frame_ms`. The last symbol starts in the middle of the first
+/// day.
 fn bar(writer: &mut Writer, which: usize, frame_ms: i64) -> Option<Row> {
     if which == 3 && frame_ms < OPEN + MINUTES / 2 * MINUTE {
         return None;
@@ -52,7 +53,7 @@ fn publish_minute(writer: &mut Writer, frame_ms: i64) {
     }
 }
 
-/// A strategy, and each of its decisions with all that they were made from.
+/// A strategy. It records each decision with everything that it was made from.
 #[derive(Default)]
 struct Strategy {
     closes: HashMap<String, VecDeque<f64>>,
@@ -60,7 +61,8 @@ struct Strategy {
 }
 
 impl Strategy {
-    /// Takes all that has come: buys when the last five closes are above the last twenty, and looks back at the end of a day.
+    /// Handles all events: buys if the mean of five closes is above that of twenty, and records
+    /// windows at the end of a day.
     fn take(&mut self, feed: &mut impl Feed) {
         loop {
             match feed.poll().unwrap() {
@@ -90,7 +92,7 @@ impl Strategy {
     }
 }
 
-/// All of a bar but when it was received, which no archive knows.
+/// A bar without the time when it was received, which the archive does not keep.
 fn values(row: Row) -> Row {
     Row { received_ns: 0, ..row }
 }
@@ -116,9 +118,10 @@ fn date(day: i8) -> Date {
     Date::constant(2024, 7, day)
 }
 
-/// A strategy's code does not know whether it is live: every bar, window, position, symbol and close is the same in a replay.
+/// A strategy sees no difference: each bar, window, position, symbol and close is the same in a
+/// replay.
 #[test]
-fn one_strategy_comes_to_the_same_live_and_on_replay() {
+fn one_strategy_decides_the_same_live_and_on_a_replay() {
     let (_dir, bus) = bus();
     let live = live(&bus);
     assert_eq!(live.decisions.iter().filter(|line| line.contains("closed at")).count(), DAYS.len());
@@ -133,11 +136,11 @@ fn one_strategy_comes_to_the_same_live_and_on_replay() {
 }
 
 #[test]
-fn days_come_at_their_pace_and_missing_ones_are_passed_over() {
+fn days_come_at_their_pace_and_missing_ones_are_skipped() {
     let (_dir, bus) = bus();
     live(&bus);
     std::fs::remove_file(bus.archive().join("2024-07-05.parquet")).unwrap();
-    // Twenty thousand minutes a minute: a minute of the market takes 3 ms, the weekend as much.
+    // At 20,000 times the speed of the market a minute takes 3 ms, and so does a weekend.
     let begun = Instant::now();
     let mut replay = bus.replay(date(4), date(8)).unwrap().pace(Pace::Times(20_000.0)).symbols([SYMBOLS[3]]);
     let (mut frames, mut closed) = (Vec::new(), Vec::new());
@@ -157,17 +160,17 @@ fn days_come_at_their_pace_and_missing_ones_are_passed_over() {
     assert_eq!(frames, first.chain(last).collect::<Vec<_>>());
     let least = Duration::from_secs_f64((2 * MINUTES - 1) as f64 * 60.0 / 20_000.0);
     assert!(begun.elapsed() >= least, "{:?} for {least:?}", begun.elapsed());
-    // What is not due is not given out, and nothing is waited for longer than was asked.
+    // No bar comes before it is due, and no call waits for longer than its timeout.
     let mut slow = bus.replay(date(4), date(4)).unwrap().pace(Pace::Times(0.001));
     assert!(matches!(slow.poll().unwrap(), Some(Event::Bars(bars)) if bars.len() == 3));
     assert_eq!(slow.poll().unwrap(), None);
     assert_eq!(slow.next(Duration::from_millis(1)).unwrap(), None);
     assert!(!slow.ended());
-    assert_eq!(slow.window(SYMBOLS[0], 5).unwrap().len(), 1, "what is to come is not shown");
+    assert_eq!(slow.window(SYMBOLS[0], 5).unwrap().len(), 1, "future bars are not visible");
     assert!(slow.latest(SYMBOLS[3]).unwrap_err().to_string().contains("no symbol"));
 }
 
-/// Promise 9: what cannot be replayed is an error that says what it is.
+/// Promise 9: an error says why nothing can be replayed.
 #[test]
 fn empty_spans_and_damaged_files_are_errors() {
     let (_dir, bus) = bus();
@@ -197,12 +200,13 @@ fn empty_spans_and_damaged_files_are_errors() {
     };
     assert!(error.contains("2024-07-05.parquet"), "{error}");
     assert_eq!((days, bars), (1, 4 * MINUTES as usize - (MINUTES as usize / 2 - 1)));
-    assert!(replay.poll().is_err() && !replay.ended(), "it does not go on behind it");
+    assert!(replay.poll().is_err() && !replay.ended(), "a damaged day is not skipped");
 }
 
-/// A filter gives out the wanted symbols' bars, also those that the dictionary learns later, and nothing else changes.
+/// A filter passes the bars of the wanted symbols, also of those that appear later. Nothing else
+/// changes.
 #[test]
-fn a_reader_of_some_symbols_is_told_closes_and_counts_all_that_it_missed() {
+fn a_filtered_reader_gets_closes_and_counts_all_missed_bars() {
     let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
     let wanted = [SYMBOLS[1], SYMBOLS[3]];
@@ -232,7 +236,7 @@ fn a_reader_of_some_symbols_is_told_closes_and_counts_all_that_it_missed() {
     assert_eq!((of_some.len(), closes + 1), (of_all.len(), 3));
     assert_eq!(of_some, of_all);
 
-    // Until the ring, of some 40,000 rows, has gone round over the days.
+    // Until the writer has filled the ring, of some 40,000 rows, more than once.
     let written = all.position();
     let mut minute = 0;
     while all.position() < 3 * written + 50_000 {
@@ -246,14 +250,14 @@ fn a_reader_of_some_symbols_is_told_closes_and_counts_all_that_it_missed() {
     let mut missed = 0;
     while let Some(event) = late.poll().unwrap() {
         match event {
-            Event::Bars(bars) => panic!("{} bars of nobody", bars.len()),
+            Event::Bars(bars) => panic!("{} bars of no symbol", bars.len()),
             Event::Lapped { missed: more } => missed += more,
             Event::DayClosed(_) => {}
         }
     }
     assert!(missed > written, "{missed} of {}", late.position());
     assert_eq!(late.position(), all.position());
-    // All that comes is filtered out: the wait goes on to its end, and not longer.
+    // All bars are filtered out: the call waits until its timeout, and not longer.
     publish_minute(&mut writer, DAYS[2] + 7 * DAY + (minute + 1) * MINUTE);
     assert_eq!(late.next(Duration::from_millis(5)).unwrap(), None);
     assert_eq!(late.position(), all.position() + 4);

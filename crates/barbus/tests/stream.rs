@@ -13,7 +13,7 @@ const MINUTE: i64 = 60_000;
 /// 2024-07-04 09:30 in Shanghai.
 const OPEN: i64 = 1_720_056_600_000;
 const SYMBOLS: [&str; 3] = ["000001.XSHE", "300750.XSHE", "600000.XSHG"];
-/// No sound run comes near it.
+/// Far more than a correct run needs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn bus() -> (tempfile::TempDir, Bus) {
@@ -43,7 +43,7 @@ async fn next(events: &mut EventStream) -> Option<Result<OwnedEvent>> {
     tokio::time::timeout(LIMIT, poll_fn(|context| Pin::new(&mut *events).poll_next(context))).await.unwrap()
 }
 
-/// Symbol and close of all bars up to the close of the day, and that day.
+/// The symbol and close of each bar up to the close of the day, and the day.
 async fn day(events: &mut EventStream) -> (Vec<(String, f64)>, Date) {
     let mut seen = Vec::new();
     loop {
@@ -55,7 +55,8 @@ async fn day(events: &mut EventStream) -> (Vec<(String, f64)>, Date) {
     }
 }
 
-/// One thread runs everything: a stream that blocked it would stop the task that counts, and the publishing itself.
+/// One thread runs everything: a stream that blocked it would stop the publishing and the task that
+/// counts.
 #[tokio::test(flavor = "current_thread")]
 async fn a_reader_waits_without_blocking_its_executor() {
     static TICKS: AtomicU32 = AtomicU32::new(0);
@@ -70,7 +71,7 @@ async fn a_reader_waits_without_blocking_its_executor() {
         }
     });
     let publishing = tokio::spawn(async move {
-        // The reader waits for its first bar while the others run.
+        // The reader waits for its first bar while the other tasks run.
         while TICKS.load(Ordering::Relaxed) < 20 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -89,16 +90,16 @@ async fn a_reader_waits_without_blocking_its_executor() {
     assert_eq!(seen, expected);
     ticking.await.unwrap();
 
-    // The same day over its replay, which has an end.
+    // A replay of the same day, which ends.
     publishing.await.unwrap().flush().unwrap();
     let mut events = bus.replay(closed, closed).unwrap().into_stream().unwrap();
     assert_eq!(day(&mut events).await, (expected, closed));
     assert!(next(&mut events).await.is_none() && next(&mut events).await.is_none());
 }
 
-/// Promise 4: who does not take the events is lapped, whatever was read ahead; the count is exact.
+/// Promise 4: a task that does not take the events is lapped, with an exact count.
 #[tokio::test]
-async fn a_stream_that_is_not_taken_from_is_lapped() {
+async fn a_stream_whose_task_is_too_slow_is_lapped() {
     let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
     let mut events = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap().into_stream().unwrap();

@@ -1,4 +1,4 @@
-//! Every bit of a sealed block that holds a row is guarded: `verify` finds one that was flipped, and says in which block.
+//! `verify` finds a flipped bit in any value of a sealed block, and names the block.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ const MINUTE: i64 = 60_000;
 /// 2024-07-04 09:30 in Shanghai.
 const OPEN: i64 = 1_720_056_600_000;
 
-/// Promise 9: damage is found and named. The rows' places are those that an Arrow reader goes by.
+/// Promise 9: damage is found and named. The test finds the values as an Arrow reader does.
 #[test]
 fn a_flipped_bit_in_a_sealed_block_is_found() {
     let dir = tempfile::tempdir().unwrap();
@@ -31,13 +31,13 @@ fn a_flipped_bit_in_a_sealed_block_is_found() {
         assert!(matches!(writer.push(&row).unwrap(), Pushed::Accepted(_)));
     };
     (1..=64 + 17).for_each(&mut push);
-    // A full block that waits for its day's close gets its checksum all the same.
+    // A full block gets its checksum before its day closes.
     let begun = Instant::now();
     while Ring::attach(&bus.ring()).unwrap().verify().checksums == 0 {
         assert!(begun.elapsed() < Duration::from_secs(240), "no checksum");
         std::thread::sleep(Duration::from_millis(5));
     }
-    // The second block is sealed with 24 rows by the day's close.
+    // The close of the day seals the second block with 24 rows.
     (64 + 18..=64 + 24).for_each(&mut push);
     writer.close_day().unwrap();
     writer.flush().unwrap();
@@ -50,7 +50,7 @@ fn a_flipped_bit_in_a_sealed_block_is_found() {
     for (block, rows) in [(0, 64), (1, 24)] {
         let mut bytes = 0;
         for (start, length) in buffers(&file, block) {
-            // Every value has its part of the buffer, whatever its width; of a bitmap whole bytes are used here.
+            // The rows fill their part of each buffer; of a bitmap they fill whole bytes here.
             for at in start..start + length * rows / 64 {
                 let mut byte = [0];
                 file.read_exact_at(&mut byte, at).unwrap();
@@ -62,14 +62,14 @@ fn a_flipped_bit_in_a_sealed_block_is_found() {
                 bytes += 1;
             }
         }
-        // symbol, 9 columns of 64 bits besides the bitmaps of two, revision.
+        // Symbol, 9 columns of 64 bits, and revision; the bitmaps of two columns come on top.
         assert!(bytes >= rows * (4 + 9 * 8 + 1), "{bytes} bytes of {rows} rows");
     }
     assert_eq!(ring.verify().problems, [] as [String; 0]);
     assert!(barbus::verify(&bus).unwrap().archive.iter().all(|file| file.outcome.is_ok()));
 }
 
-/// Where the buffers of a record batch are in the file, by its footer: offset and length, of 64 rows.
+/// Offset and length in the file of each buffer of a record batch of 64 rows, by the footer.
 fn buffers(file: &File, batch: usize) -> Vec<(u64, u64)> {
     let read = |at: u64, length: u64| {
         let mut bytes = vec![0; length as usize];
