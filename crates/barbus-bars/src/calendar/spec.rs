@@ -82,7 +82,10 @@ pub(super) mod dates {
             toml::Value::String(text) => text.clone(),
             toml::Value::Datetime(date) => date.to_string(),
             other => {
-                return Err(E::custom(format_args!("expected a date such as 2026-01-01, found {other}")));
+                let found = other.type_str();
+                return Err(E::custom(format_args!(
+                    "expected a date such as 2026-01-01, found a value of type {found}"
+                )));
             }
         };
         // jiff also accepts the date in a longer text, which is more likely a mistake here.
