@@ -90,9 +90,9 @@ impl Writer {
         }
     }
 
-    /// Completes the commit of the appended rows and wakes the readers that sleep.
+    /// Writes the appended rows back to their columns and wakes the readers that sleep.
     #[inline]
-    pub(crate) fn commit(&mut self, received_ns: i64) {
+    pub(crate) fn after_commit(&mut self, received_ns: i64) {
         self.ring.write_back();
         if self.wakes {
             self.ring.wake();

@@ -90,6 +90,31 @@ impl Writer {
     ///
     /// # Errors
     /// Returns an error if the batch cannot be cast, or as [`Writer::ingest`] does.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use barbus::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+    /// use barbus::arrow::array::TimestampMillisecondArray;
+    /// # use barbus::{Bus, InitOptions};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let options = InitOptions { calendar: "XSHG".into(), ..Default::default() };
+    /// # let bus = Bus::init(&dir.path().join("bus"), &options)?;
+    /// # let mut writer = barbus_writer::Writer::open(&bus)?;
+    /// let number = |value: f64| Arc::new(Float64Array::from(vec![value])) as ArrayRef;
+    /// let frame = TimestampMillisecondArray::from(vec![1_720_056_660_000]).with_timezone("UTC");
+    /// let batch = RecordBatch::try_from_iter([
+    ///     ("symbol", Arc::new(StringArray::from(vec!["600000.XSHG"])) as ArrayRef),
+    ///     ("frame", Arc::new(frame)),
+    ///     ("open", number(8.0)),
+    ///     ("high", number(8.2)),
+    ///     ("low", number(7.9)),
+    ///     ("close", number(8.1)),
+    ///     ("volume", number(12_300.0)),
+    /// ]);
+    /// let ack = writer.publish(batch.unwrap())?;
+    /// assert_eq!((ack.accepted, ack.quarantined), (1, 0));
+    /// # Ok::<(), barbus::Error>(())
+    /// ```
     pub fn publish(&mut self, batch: RecordBatch) -> Result<Ack> {
         let batch = self.normalizer.normalize(batch, "writer", 0)?;
         let mut ack = Ack::default();
@@ -156,7 +181,7 @@ impl Writer {
             self.stage_rows(bars, &Columns::new(bars, received_ns), from, first_fault)?;
         if ack.accepted + ack.revised > 0 {
             self.publish_staged();
-            self.commit(received_ns);
+            self.after_commit(received_ns);
             ack.seq = Some(self.ring.next_seq() - 1);
         }
         // Only the faults up to `next`: if the ring was full, another call handles the others.

@@ -77,7 +77,7 @@ impl Writer {
         // The bar is inserted after its publication, so that readers do not wait for it.
         self.dedup.current().insert(row.symbol, row.frame_ms, fingerprint(row), revision);
         self.note_appended(row.frame_ms);
-        self.commit(received_ns);
+        self.after_commit(received_ns);
         Ok(if status == BarStatus::New { Pushed::Accepted(seq) } else { Pushed::Revised(seq) })
     }
 
