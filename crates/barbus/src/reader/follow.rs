@@ -1,78 +1,19 @@
-//! `Reader`: how it is set up, and how it follows the bus.
+//! Following the bus: polling, waiting, and switching to a new ring.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use barbus_bars::{Date, date_from_epoch_days};
-use barbus_ring::{Polled, Ring, RingReader, Row, SymbolId};
+use barbus_ring::{Polled, SymbolId};
 
 use crate::attach::attach;
-use crate::bus::Bus;
 use crate::error::{Error, Result};
 use crate::event::{Bars, Event};
-use crate::positions::PositionReporter;
-use crate::reader::index::SymbolIndex;
+use crate::reader::open::Reader;
 use crate::reader::start::{Start, corrupt, ring_reader_at};
-use crate::reader::view::ViewFactory;
-use crate::reader::wait_strategy::{WaitStrategy, wait_until};
-use crate::symbol_filter::SymbolFilter;
-use crate::symbol_table::SymbolTable;
+use crate::reader::wait_strategy::wait_until;
 
 /// Most bars of one [`Event::Bars`].
 const BATCH: usize = 1_024;
-
-/// A reader of a bus: a private position in the shared ring.
-///
-/// Any number of processes may have readers, and none can disturb the bus. Following makes no
-/// system call, because the ring is mapped into this process. A reader continues by itself after a
-/// restart of the daemon, and after the ring was replaced by a new file.
-///
-/// A reader may move to another thread, but it cannot be shared: each thread that reads has one of
-/// its own.
-///
-/// ```no_run
-/// use std::time::Duration;
-/// use barbus::{Event, Reader, Start};
-///
-/// let mut reader = Reader::open("/var/lib/barbus/ashare")?.start_at(Start::Today)?;
-/// loop {
-///     match reader.next(Duration::from_secs(1))? {
-///         Some(Event::Bars(bars)) => {
-///             for bar in bars {
-///                 println!("{} {} {}", bar.symbol, bar.frame_ms, bar.close);
-///             }
-///         }
-///         Some(Event::DayClosed(day)) => println!("{day} is closed"),
-///         Some(Event::Lapped { missed }) => println!("too slow: {missed} bars missed"),
-///         None => {}
-///     }
-/// }
-/// # #[allow(unreachable_code)]
-/// # Ok::<(), barbus::Error>(())
-/// ```
-#[derive(Debug)]
-pub struct Reader {
-    pub(super) bus: Bus,
-    pub(super) ring: Ring,
-    pub(super) ring_reader: RingReader,
-    rows: Vec<Row>,
-    pub(super) symbols: SymbolTable,
-    filter: Option<SymbolFilter>,
-    /// For questions about one symbol; built by the first one.
-    pub(super) index: Option<SymbolIndex>,
-    /// A reader of the new ring. It answers questions while this reader has not read all of a
-    /// replaced ring.
-    pub(super) successor: Option<Box<Reader>>,
-    pub(super) view_factory: Option<ViewFactory>,
-    wait: WaitStrategy,
-    pub(super) reporter: PositionReporter,
-}
-
-// A reader may move to another thread.
-const _: () = {
-    const fn is_send<T: Send>() {}
-    is_send::<Reader>();
-};
 
 /// The result of a poll; the bars of an event are in `rows`.
 enum Step {
@@ -83,87 +24,6 @@ enum Step {
 }
 
 impl Reader {
-    /// Attaches to the bus at `path`, at [`Start::Live`].
-    ///
-    /// # Errors
-    /// [`Error::NotABus`] or [`Error::Settings`] for an invalid directory, [`Error::NoRing`] before
-    /// the bus's writer has been started for the first time, [`Error::OtherBoot`] before it has
-    /// been started after a reboot, [`Error::Ring`] for a ring that cannot be read.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let bus = Bus::open(path)?;
-        let ring = attach(&bus)?;
-        let ring_reader = ring_reader_at(&bus, &ring, Start::Live)?;
-        Ok(Self {
-            bus,
-            ring,
-            ring_reader,
-            rows: Vec::new(),
-            symbols: SymbolTable::default(),
-            filter: None,
-            index: None,
-            successor: None,
-            view_factory: None,
-            wait: WaitStrategy::default(),
-            reporter: PositionReporter::Pending(None),
-        })
-    }
-
-    /// Moves the reader to `start`.
-    ///
-    /// # Errors
-    /// [`Error::Start`] if the ring holds no bar of that day or a later one, or if the sequence
-    /// number is in the future.
-    pub fn start_at(mut self, start: Start) -> Result<Self> {
-        self.ring_reader = ring_reader_at(&self.bus, &self.ring, start)?;
-        self.reporter.set_position(self.position());
-        Ok(self)
-    }
-
-    /// Names the reader in the list of readers ([`readers`](crate::readers()), `barbus readers`);
-    /// without it, the list has the name of the process. At most 64 bytes are kept.
-    ///
-    /// The list shows a reader from its first poll, wait, pin or view until it is dropped or its
-    /// process ends. The reader reports its position in a small file of its own in the bus's
-    /// `readers/`: one store to its memory for each call that finds something. If the file cannot
-    /// be created, the reader works without it. A reader that only asks questions
-    /// ([`Reader::latest`], [`Reader::window`]) is not listed.
-    ///
-    /// A forked child that goes on with its parent's reader would move the position that the parent
-    /// reports. Let it open a reader of its own.
-    pub fn name(mut self, name: &str) -> Self {
-        self.reporter = PositionReporter::Pending(Some(name.to_owned()));
-        self
-    }
-
-    /// Hides the reader from the list of readers: nobody sees its position, and the daemon does not
-    /// warn when it falls behind. `readers.positions = false` in `bus.toml` does this for all
-    /// readers of a bus.
-    pub fn anonymous(mut self) -> Self {
-        self.reporter = PositionReporter::Off;
-        self
-    }
-
-    /// Sets how [`Reader::wait`] and [`Reader::next`] wait; without it, [`WaitStrategy::Futex`].
-    pub fn wait_strategy(mut self, wait: WaitStrategy) -> Self {
-        self.wait = wait;
-        self
-    }
-
-    /// Delivers only bars of these symbols. A symbol may be new to the bus later.
-    ///
-    /// This filters what [`Reader::poll`] and [`Reader::next`] deliver. Closes of days are
-    /// delivered as ever, and [`Event::Lapped`] counts missed bars of all symbols. [`Reader::pin`]
-    /// shows all bars, and [`Reader::latest`] and [`Reader::window`] answer for every symbol.
-    ///
-    /// ```no_run
-    /// let mut reader = barbus::Reader::open("BUS")?.symbols(["600000.XSHG", "000001.XSHE"]);
-    /// # Ok::<(), barbus::Error>(())
-    /// ```
-    pub fn symbols<S: Into<String>>(mut self, symbols: impl IntoIterator<Item = S>) -> Self {
-        self.filter = Some(SymbolFilter::new(symbols));
-        self
-    }
-
     /// The next event; `None` if there is none yet. It does not wait.
     ///
     /// A reader that is behind gets up to a thousand bars at a time; at the newest bar it gets what

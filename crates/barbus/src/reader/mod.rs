@@ -2,6 +2,7 @@
 
 mod follow;
 mod index;
+mod open;
 mod pinned;
 mod questions;
 mod recent_bars;
@@ -11,7 +12,7 @@ mod status;
 mod view;
 mod wait_strategy;
 
-pub use follow::Reader;
+pub use open::Reader;
 pub use pinned::Views;
 pub use start::Start;
 pub use view::View;

@@ -5,7 +5,7 @@ use barbus_ring::PinnedBlocks;
 use crate::bus::Bus;
 use crate::error::Result;
 use crate::positions::PositionReporter;
-use crate::reader::follow::Reader;
+use crate::reader::open::Reader;
 use crate::reader::view::{View, ViewFactory};
 
 impl Reader {

@@ -3,8 +3,8 @@
 use barbus_ring::Row;
 
 use crate::error::Result;
-use crate::reader::follow::Reader;
 use crate::reader::index::SymbolIndex;
+use crate::reader::open::Reader;
 use crate::reader::start::{Start, corrupt, ring_reader_at};
 
 impl Reader {

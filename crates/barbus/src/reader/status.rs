@@ -10,7 +10,7 @@ use crate::attach::attach;
 use crate::bus::Bus;
 use crate::liveness::{newest_age, writer_alive};
 use crate::positions::readers_of;
-use crate::reader::follow::Reader;
+use crate::reader::open::Reader;
 use crate::stat::Stat;
 
 impl Reader {
