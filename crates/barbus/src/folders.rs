@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Result};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-/// The bus's group may read; nobody else may look.
+/// The bus's group may read; others have no access.
 const MODE: u32 = 0o750;
 
 /// In the readers' folder each member of the bus's group may create a position file, and nobody

@@ -141,8 +141,9 @@ impl Reader {
     /// Delivers only bars of these symbols. A symbol may be new to the bus later.
     ///
     /// This filters what [`Reader::poll`] and [`Reader::next`] deliver. Closes of days are
-    /// delivered as ever, and [`Event::Lapped`] counts missed bars of all symbols. [`Reader::pin`]
-    /// shows all bars, and [`Reader::latest`] and [`Reader::window`] answer for every symbol.
+    /// delivered as ever, and [`Event::Lapped`](crate::Event::Lapped) counts missed bars of all
+    /// symbols. [`Reader::pin`] shows all bars, and [`Reader::latest`] and [`Reader::window`]
+    /// answer for every symbol.
     ///
     /// ```no_run
     /// let mut reader = barbus::Reader::open("BUS")?.symbols(["600000.XSHG", "000001.XSHE"]);
