@@ -4,7 +4,6 @@
 //! their values call for: a dictionary where values repeat, else the encoding that makes a sample
 //! of them smallest. One price decides for all four.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -139,12 +138,16 @@ fn middle(rows: &SortedRows<'_>, i: usize, count: usize) -> Result<ArrayRef, Par
 
 /// How many values differ in their bits.
 fn distinct(numbers: &ArrayRef) -> usize {
-    match numbers.data_type() {
+    let mut bits: Vec<u64> = match numbers.data_type() {
         DataType::Float32 => {
-            numbers.as_primitive::<Float32Type>().iter().flatten().map(f32::to_bits).collect::<HashSet<_>>().len()
+            let values = numbers.as_primitive::<Float32Type>().iter().flatten();
+            values.map(|value| u64::from(value.to_bits())).collect()
         }
-        _ => numbers.as_primitive::<Float64Type>().iter().flatten().map(f64::to_bits).collect::<HashSet<_>>().len(),
-    }
+        _ => numbers.as_primitive::<Float64Type>().iter().flatten().map(f64::to_bits).collect(),
+    };
+    bits.sort_unstable();
+    bits.dedup();
+    bits.len()
 }
 
 /// The size of a file that has only this column.

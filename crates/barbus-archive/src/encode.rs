@@ -21,6 +21,9 @@ const MIN_GROUP_ROWS: usize = 65_536;
 /// Larger ones cost readers memory.
 const MAX_GROUP_ROWS: usize = 262_144;
 
+/// About what a row takes in a file; memory that is not written to costs nothing.
+const ROW_BYTES: usize = 32;
+
 /// A file in memory, and the checksum of its values.
 pub(crate) struct Encoded {
     pub(crate) file: Vec<u8>,
@@ -39,7 +42,8 @@ pub(crate) fn encode_with(
 ) -> Result<Encoded, ParquetError> {
     let schema = rows.schema();
     let properties = column_settings::properties(rows)?;
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
+    let file = Vec::with_capacity(rows.len() * ROW_BYTES);
+    let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
     writer.write_all(&file_checksum::placeholder())?;
     let (mut writer, factory) = writer.into_serialized_writer()?;
 

@@ -80,8 +80,8 @@ fn is_column(rows: &SortedRows<'_>, i: usize, range: Range<usize>, found: &Array
     let symbols: Vec<&str> = rows.symbols().iter().flatten().collect();
     let key_of = |name: Option<&str>| symbols.binary_search(&name?).ok().map(|key| key as i32);
     let keys: Vec<Option<i32>> = found.values().as_string::<i32>().iter().map(key_of).collect();
-    let meant = rows.symbol_keys(range);
-    Ok(found.keys().iter().zip(meant.iter()).all(|(found, meant)| found.and_then(|key| keys[key as usize]) == meant))
+    let same = |(found, meant): (Option<i32>, &i32)| found.and_then(|key| keys[key as usize]) == Some(*meant);
+    Ok(found.keys().iter().zip(rows.symbol_keys(range)).all(same))
 }
 
 /// As `schema`, but symbols are a dictionary: no text is made for each row.

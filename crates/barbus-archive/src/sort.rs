@@ -1,10 +1,11 @@
 //! The sorted rows of a day: by (symbol, frame), and of equal bars the last revision.
 //!
-//! Symbols are ordered by their bytes. What is sorted are row numbers, not rows: the values stay
-//! where they are and are gathered when they are encoded, and again when the file is verified. So
-//! a flush does not need memory for a second copy of the day.
+//! Symbols are ordered by their bytes. What is sorted are row numbers, not rows: numbers stay where
+//! they are and are gathered when they are encoded, and again when the file is verified. So a flush
+//! does not need memory for a second copy of the day.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray, TimestampMillisecondArray,
     UInt32Array,
 };
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::{cast, interleave, take};
 use arrow::datatypes::{DataType, Int32Type, SchemaRef, TimestampMillisecondType};
 use arrow::error::ArrowError;
@@ -27,22 +29,16 @@ pub(crate) struct SortInput<'a> {
 }
 
 /// One row of the inputs, with what it is sorted by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Row {
     /// Place of the symbol among all symbols, ascending.
-    rank: u32,
+    key: i32,
     /// Number of the row, counted through all inputs.
     number: u32,
     frame_ms: i64,
 }
 
-impl Row {
-    fn key(&self) -> (u32, i64) {
-        (self.rank, self.frame_ms)
-    }
-}
-
-/// Rows in the order of the file, their values still in the inputs.
+/// Rows in the order of the file. Symbols and frames are at hand, other values still in the inputs.
 pub(crate) struct SortedRows<'a> {
     schema: &'a SchemaRef,
     /// The columns of each input.
@@ -51,7 +47,11 @@ pub(crate) struct SortedRows<'a> {
     starts: Vec<u32>,
     /// Every symbol, ascending.
     symbols: StringArray,
-    rows: Vec<Row>,
+    /// For each row the place of its symbol among all symbols.
+    keys: ScalarBuffer<i32>,
+    frames_ms: ScalarBuffer<i64>,
+    /// For each row its number, counted through all inputs.
+    numbers: ScalarBuffer<u32>,
 }
 
 impl<'a> SortedRows<'a> {
@@ -61,48 +61,44 @@ impl<'a> SortedRows<'a> {
     /// # Errors
     /// [`Misuse::TooManyRows`] beyond what 32-bit row numbers and string offsets can hold.
     pub(crate) fn new(inputs: Vec<SortInput<'a>>, schema: &'a SchemaRef) -> Result<Self> {
-        let mut sorted = Self::unsorted(inputs, schema)?;
-        sort(&mut sorted.rows);
-        sorted.rows.dedup_by(|later, kept| {
-            let same = later.key() == kept.key();
-            if same {
-                *kept = *later;
-            }
-            same
-        });
-        Ok(sorted)
+        Self::with_order(inputs, schema, |inputs| {
+            let mut rows = sort(inputs);
+            rows.dedup_by(|later, kept| {
+                let same = (later.key, later.frame_ms) == (kept.key, kept.frame_ms);
+                if same {
+                    *kept = *later;
+                }
+                same
+            });
+            rows
+        })
     }
 
-    /// The rows of `inputs` in the order they come in.
-    pub(crate) fn unsorted(inputs: Vec<SortInput<'a>>, schema: &'a SchemaRef) -> Result<Self> {
+    fn with_order(
+        inputs: Vec<SortInput<'a>>,
+        schema: &'a SchemaRef,
+        order: impl FnOnce(&KeyedInputs<'_>) -> Vec<Row>,
+    ) -> Result<Self> {
         let given: usize = inputs.iter().map(|input| input.columns[0].len()).sum();
         let too_many = || Misuse::TooManyRows { rows: given as u64 };
         u32::try_from(given).map_err(|_| too_many())?;
         // A dictionary has no more entries than rows: its keys suffice for any input.
-        let symbols = inputs.iter().map(|input| dictionary(&input.columns[0])).collect::<Result<Vec<_>, _>>();
-        let symbols = symbols.map_err(|_| too_many())?;
-        let names: BTreeSet<&str> = symbols.iter().flat_map(entries).collect();
-        let names: Vec<&str> = names.into_iter().collect();
-
-        let taken = |input: &SortInput<'_>| input.rows.as_ref().map_or(input.columns[0].len(), Vec::len);
-        let mut rows = Vec::with_capacity(inputs.iter().map(taken).sum());
-        let (mut starts, mut start) = (Vec::new(), 0);
-        for (input, symbols) in inputs.iter().zip(&symbols) {
-            let ranks: Vec<u32> = entries(symbols).map(|name| rank(&names, name)).collect();
-            let keys = symbols.keys().values();
-            let frames = input.columns[1].as_primitive::<TimestampMillisecondType>().values();
-            let row = |i: usize| Row { rank: ranks[keys[i] as usize], number: start + i as u32, frame_ms: frames[i] };
-            match &input.rows {
-                Some(taken) => rows.extend(taken.iter().map(|&i| row(i as usize))),
-                None => rows.extend((0..keys.len()).map(row)),
-            }
-            starts.push(start);
-            start += keys.len() as u32;
-        }
-        let text_bytes: usize = rows.iter().map(|row: &Row| names[row.rank as usize].len()).sum();
+        let dictionaries = inputs.iter().map(|input| dictionary(&input.columns[0])).collect::<Result<Vec<_>, _>>();
+        let dictionaries = dictionaries.map_err(|_| too_many())?;
+        let keyed = KeyedInputs::new(&inputs, &dictionaries);
+        let rows = order(&keyed);
+        let text_bytes: usize = rows.iter().map(|row| keyed.symbols[row.key as usize].len()).sum();
         i32::try_from(text_bytes).map_err(|_| too_many())?;
-        let inputs = inputs.into_iter().map(|input| input.columns).collect();
-        Ok(Self { schema, inputs, starts, symbols: StringArray::from(names), rows })
+        let (symbols, starts) = (StringArray::from(keyed.symbols), keyed.starts);
+        Ok(Self {
+            schema,
+            inputs: inputs.iter().map(|input| input.columns).collect(),
+            starts,
+            symbols,
+            keys: rows.iter().map(|row| row.key).collect(),
+            frames_ms: rows.iter().map(|row| row.frame_ms).collect(),
+            numbers: rows.iter().map(|row| row.number).collect(),
+        })
     }
 
     pub(crate) fn schema(&self) -> &'a SchemaRef {
@@ -110,7 +106,7 @@ impl<'a> SortedRows<'a> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.numbers.len()
     }
 
     /// Every symbol, ascending.
@@ -119,28 +115,28 @@ impl<'a> SortedRows<'a> {
     }
 
     /// For each of some rows the place of its symbol among [`SortedRows::symbols`].
-    pub(crate) fn symbol_keys(&self, range: Range<usize>) -> Int32Array {
-        self.rows[range].iter().map(|row| Some(row.rank as i32)).collect()
+    pub(crate) fn symbol_keys(&self, range: Range<usize>) -> &[i32] {
+        &self.keys[range]
     }
 
     /// Some rows of column `i`; the symbols, column 0, as a dictionary.
     pub(crate) fn column(&self, i: usize, range: Range<usize>) -> Result<ArrayRef, ArrowError> {
-        let rows = &self.rows[range.clone()];
+        let (start, len) = (range.start, range.len());
         match i {
             0 => {
-                let symbols = Arc::new(self.symbols.clone());
-                Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(self.symbol_keys(range), symbols)?))
+                let keys = Int32Array::new(self.keys.slice(start, len), None);
+                Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(self.symbols.clone()))?))
             }
             1 => {
                 // The inputs may name different zones, which does not change the instants.
-                let frames = TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.frame_ms));
+                let frames = TimestampMillisecondArray::new(self.frames_ms.slice(start, len), None);
                 Ok(Arc::new(frames.with_data_type(self.schema.field(1).data_type().clone())))
             }
             _ => match self.inputs.as_slice() {
-                [input] => take(&input[i], &UInt32Array::from_iter_values(rows.iter().map(|row| row.number)), None),
+                [input] => take(&input[i], &UInt32Array::new(self.numbers.slice(start, len), None), None),
                 inputs => {
                     let arrays: Vec<&dyn Array> = inputs.iter().map(|input| &*input[i]).collect();
-                    let places: Vec<(usize, usize)> = rows.iter().map(|row| self.place(row.number)).collect();
+                    let places: Vec<_> = self.numbers[range].iter().map(|&number| self.place(number)).collect();
                     interleave(&arrays, &places)
                 }
             },
@@ -166,20 +162,88 @@ impl<'a> SortedRows<'a> {
     /// Whether each row is after the one before it in (symbol, frame), as a file must have them.
     pub(crate) fn is_ascending(&self) -> bool {
         let symbols = (1..self.symbols.len()).all(|i| self.symbols.value(i - 1) < self.symbols.value(i));
-        symbols && self.rows.is_sorted_by(|a, b| a.key() < b.key())
+        symbols && self.keys.iter().zip(&self.frames_ms).is_sorted_by(|a, b| a < b)
     }
 }
 
-/// Sorts by symbol and frame; rows with the same keep their order. Parts of a long day are sorted
-/// on all processors: the sort that follows only merges them.
-fn sort(rows: &mut [Row]) {
-    if rows.is_sorted_by_key(Row::key) {
-        return;
+/// The inputs with the places of their symbols among all symbols.
+struct KeyedInputs<'a> {
+    /// Every symbol, ascending.
+    symbols: Vec<&'a str>,
+    inputs: Vec<KeyedInput<'a>>,
+    /// For each input the number of its first row.
+    starts: Vec<u32>,
+}
+
+struct KeyedInput<'a> {
+    /// The rows to take; `None` takes all.
+    rows: Option<&'a [u32]>,
+    /// For each row its symbol in the dictionary of the input.
+    keys: &'a [i32],
+    /// For each entry of that dictionary its place among all symbols.
+    places: Vec<i32>,
+    frames_ms: &'a [i64],
+}
+
+impl<'a> KeyedInputs<'a> {
+    fn new(inputs: &'a [SortInput<'_>], dictionaries: &'a [DictionaryArray<Int32Type>]) -> Self {
+        let symbols: BTreeSet<&str> = dictionaries.iter().flat_map(entries).collect();
+        let symbols: Vec<&str> = symbols.into_iter().collect();
+        let place = |name: &str| symbols.binary_search(&name).expect("every name is among them") as i32;
+        let keyed = inputs.iter().zip(dictionaries).map(|(input, dictionary)| KeyedInput {
+            rows: input.rows.as_deref(),
+            keys: dictionary.keys().values(),
+            places: entries(dictionary).map(place).collect(),
+            frames_ms: input.columns[1].as_primitive::<TimestampMillisecondType>().values(),
+        });
+        let keyed: Vec<_> = keyed.collect();
+        let starts = keyed.iter().scan(0, |next, input| Some(mem::replace(next, *next + input.keys.len() as u32)));
+        Self { starts: starts.collect(), symbols, inputs: keyed }
     }
-    let part = rows.len().div_ceil(workers::threads(rows.len())).max(1);
-    let len = rows.len();
-    workers::map(rows.chunks_mut(part).collect(), len, |part: &mut [Row]| part.sort_by_key(Row::key));
-    rows.sort_by_key(Row::key);
+
+    /// Visits the rows to take, in the order they come in.
+    fn for_each(&self, mut visit: impl FnMut(Row)) {
+        for (input, start) in self.inputs.iter().zip(&self.starts) {
+            let row = |i: usize| Row {
+                key: input.places[input.keys[i] as usize],
+                number: start + i as u32,
+                frame_ms: input.frames_ms[i],
+            };
+            match input.rows {
+                Some(rows) => rows.iter().for_each(|&i| visit(row(i as usize))),
+                None => (0..input.keys.len()).for_each(|i| visit(row(i))),
+            }
+        }
+    }
+}
+
+/// The rows by symbol and frame; rows with the same symbol and frame keep their order.
+///
+/// A feed brings the rows of each symbol in the order of their frames already. So rows are counted
+/// and placed by symbol, and only a symbol whose frames do not ascend is sorted by comparison.
+fn sort(inputs: &KeyedInputs<'_>) -> Vec<Row> {
+    let mut ends = vec![0; inputs.symbols.len()];
+    inputs.for_each(|row| ends[row.key as usize] += 1);
+    let mut total = 0;
+    for end in &mut ends {
+        // The place of the symbol's next row: the end of all of them at last.
+        total += mem::replace(end, total);
+    }
+    let mut sorted = vec![Row::default(); total];
+    inputs.for_each(|row| {
+        let next = &mut ends[row.key as usize];
+        sorted[*next] = row;
+        *next += 1;
+    });
+    let mut start = 0;
+    for end in ends {
+        let of_symbol = &mut sorted[start..end];
+        if !of_symbol.is_sorted_by_key(|row| row.frame_ms) {
+            of_symbol.sort_by_key(|row| row.frame_ms);
+        }
+        start = end;
+    }
+    sorted
 }
 
 /// A column of symbols as a dictionary.
@@ -193,8 +257,16 @@ fn entries(symbols: &DictionaryArray<Int32Type>) -> impl Iterator<Item = &str> {
     symbols.values().as_string::<i32>().iter().map(Option::unwrap_or_default)
 }
 
-fn rank(names: &[&str], name: &str) -> u32 {
-    names.binary_search(&name).expect("every name is among them") as u32
+#[cfg(test)]
+impl<'a> SortedRows<'a> {
+    /// The rows of `inputs` in the order they come in.
+    pub(crate) fn unsorted(inputs: Vec<SortInput<'a>>, schema: &'a SchemaRef) -> Result<Self> {
+        Self::with_order(inputs, schema, |inputs| {
+            let mut rows = Vec::new();
+            inputs.for_each(|row| rows.push(row));
+            rows
+        })
+    }
 }
 
 #[cfg(test)]
@@ -228,7 +300,7 @@ mod tests {
         (0..batch.num_rows()).map(row).collect()
     }
 
-    /// Promise 7, on one processor and on all: long inputs are sorted in parts.
+    /// Promise 7, for inputs in order, out of order, and of several revisions.
     #[test]
     fn every_bar_is_there_once_in_order_with_its_last_revision() {
         let schema = BarSchema::new("UTC", PriceType::Float64, Vec::<String>::new()).unwrap().archive_schema();
