@@ -308,7 +308,7 @@ fn pins_are_shown_and_warned_about() {
     writeln!(tell).expect("a pipe");
     wait::until("the column's end", || holder.output_has("nothing left").then_some(()));
     assert_eq!(named(&bus, "holder"), None);
-    wait::until("the all-clear", || bus.log().contains("reader that was warned about has ended").then_some(()));
+    wait::until("the all-clear", || bus.log().contains("reader with a warning has ended").then_some(()));
     assert_eq!(bus.log().matches("holds blocks").count(), 1, "told once\n{}", bus.log());
 }
 

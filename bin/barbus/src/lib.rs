@@ -1,7 +1,7 @@
 //! The `barbus` command line as a library, so that a program can run it and read inputs as it does.
 //!
 //! Exit codes: 0 success, 1 failure, 2 wrong usage.
-//! When the reader of standard output goes away, the program ends quietly with 0.
+//! When the reader of standard output closes the pipe, the program ends with 0 and no message.
 #![forbid(unsafe_code)]
 
 mod commands;

@@ -44,7 +44,7 @@ impl Access {
     /// It asks the user database of the system, which may take a while.
     ///
     /// # Errors
-    /// The answer to a peer that may not.
+    /// The answer to a peer that may not use it.
     pub(crate) fn check(&self, uid: Option<u32>, gid: Option<u32>) -> Result<(), String> {
         let Some(lists) = &self.lists else { return Ok(()) };
         let Some(uid) = uid else {

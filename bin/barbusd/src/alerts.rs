@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// How often the position files of the readers are read.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// A reader has recovered when its lag is at most this share of the lag that is warned about.
+/// A reader has recovered when its lag is at most this share of the lag that raises a warning.
 /// Without the margin a reader near the threshold would be logged again and again.
 const RECOVERED: f64 = 0.5;
 
@@ -75,7 +75,7 @@ fn report(alert: Alert, reader: &ReaderStat, now: Timestamp) {
             );
         }
         Alert::Released => tracing::info!(?name, pid, "reader has released its blocks"),
-        Alert::Ended => tracing::info!(?name, pid, "reader that was warned about has ended"),
+        Alert::Ended => tracing::info!(?name, pid, "reader with a warning has ended"),
     }
 }
 
@@ -101,7 +101,7 @@ impl ReaderAlerts {
         Self { warn_lag, warn_pins, warned: HashMap::new() }
     }
 
-    /// Takes the present readers and returns what has changed. It repeats no alert of a reader
+    /// Takes the current readers and returns the changes. It repeats no alert of a reader
     /// before that reader has recovered.
     fn update(&mut self, readers: Vec<ReaderStat>, now: Timestamp) -> Vec<(Alert, ReaderStat)> {
         let mut alerts = Vec::new();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn each_state_is_reported_once_until_it_ends() {
+    fn each_state_is_reported_once_until_the_reader_recovers() {
         let mut alerts = ReaderAlerts::new(0.75, Duration::from_secs(60));
         let now = Timestamp::from_second(1_000).unwrap();
         let mut update = |readers: &[ReaderStat]| {

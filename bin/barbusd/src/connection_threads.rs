@@ -1,7 +1,7 @@
 //! The threads of the connections, one each: how many may run, and how they end.
 //!
 //! A thread that blocks in `recv` wakes with the bytes in its buffer.
-//! With an event loop, the wait for readiness and the switch to the task come first, and cost a
+//! With an event loop, the wait for readiness and the switch to the task precede that, and cost a
 //! fifth of the time from a producer's socket to a reader.
 
 use std::any::Any;

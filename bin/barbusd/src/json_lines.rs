@@ -1,4 +1,4 @@
-//! JSON lines on a connection: requests that come in, answers that go out.
+//! JSON lines on a connection: requests from the peer, and answers to it.
 
 use std::io::{BufRead, Read, Write};
 

@@ -27,7 +27,7 @@ pub use logs::LogFormat;
 /// The arguments of both entry points.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DaemonOptions {
-    /// The bus: a directory made by `barbus init`
+    /// The bus: a directory created by `barbus init`
     #[arg(value_name = "BUS")]
     pub bus: PathBuf,
     /// Format of the log on standard error

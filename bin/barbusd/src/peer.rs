@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How long a rejected peer has to read the reason while the daemon discards what it still sends.
 pub(crate) const REJECT_GRACE: Duration = Duration::from_secs(2);
 
-/// How often a thread that waits for a peer or for the disk checks whether to go on waiting.
+/// How often a thread that waits for a peer or for the disk checks whether to continue waiting.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The buffered bytes of one peer.

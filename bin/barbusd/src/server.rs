@@ -128,7 +128,7 @@ impl Signals {
     }
 }
 
-/// Logs what the writer found in the ring, and what it lost.
+/// Logs the rows that the writer recovered from the ring, and the lost ones.
 fn report_recovery(writer: &Writer) {
     let recovery = writer.recovery();
     if recovery.dropped_rows > 0 {
@@ -143,7 +143,7 @@ fn report_recovery(writer: &Writer) {
     } else if recovery.other_boot {
         tracing::info!(
             torn_blocks = recovery.torn_blocks,
-            "the machine was restarted: the ring is as of its last sync; later rows did not reach the disk"
+            "the machine was restarted: the ring has the state of its last sync; later rows did not reach the disk"
         );
     }
     if writer.ring_is_outdated() {

@@ -66,7 +66,8 @@ impl SharedWriter {
         self.bus.settings().max_message_bytes
     }
 
-    /// When rows are acknowledged: as the stream's metadata asks, otherwise as `bus.toml` says.
+    /// When rows are acknowledged: as the stream's metadata requests, otherwise as `bus.toml`
+    /// states.
     ///
     /// # Errors
     /// No such mode, or the ring cannot be durable. The text is an answer to the producer.
@@ -140,8 +141,8 @@ impl SharedWriter {
 
     /// Works with the writer; `None` where the daemon is shutting down.
     fn with<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> Option<T> {
-        // A poisoned lock is a bug in another thread. The writer may be inconsistent, so nobody may
-        // use it; the server learns of the panic and ends the daemon.
+        // A poisoned lock is a bug in another thread. The writer may be inconsistent, so no thread
+        // may use it; the server learns of the panic and ends the daemon.
         self.writer.lock().ok()?.as_mut().map(work)
     }
 }

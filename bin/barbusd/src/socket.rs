@@ -17,7 +17,8 @@ pub(crate) struct Socket {
 impl Socket {
     /// Binds `path` with mode 0660, and replaces the socket of a dead daemon.
     ///
-    /// Only the holder of the writer's lock may call it: any other socket there is then a dead one.
+    /// Only the holder of the writer's lock may call it: any other socket at the path then belongs
+    /// to a dead daemon.
     pub(crate) fn bind(path: &Path) -> Result<Self> {
         let failed = |action| move |source| Error::Io { path: path.to_owned(), action, source };
         match std::fs::symlink_metadata(path) {

@@ -27,7 +27,7 @@ fn asking(bus: &Bus) -> (UnixStream, String) {
 }
 
 #[test]
-fn one_connection_too_many_is_rejected_and_the_others_go_on() {
+fn one_connection_too_many_is_rejected_and_the_others_continue() {
     let bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG"], 240);
     let whole = stream(&[day.slice(0, 100), day.slice(100, 140)]);
@@ -83,7 +83,7 @@ fn a_peer_rejected_during_a_write_reads_the_reason() {
     assert!(answer.contains("not an Arrow IPC stream"), "{answer:?}");
 }
 
-/// A signal ends the daemon whatever its peers are doing, and acknowledged bars are kept.
+/// A signal ends the daemon in every state of its peers, and acknowledged bars are kept.
 #[test]
 fn the_shutdown_waits_for_no_peer() {
     let mut bus = Bus::running();

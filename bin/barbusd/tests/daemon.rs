@@ -31,7 +31,7 @@ fn batches_are_acknowledged_and_archived_at_the_close() {
     let day = bars(DAY, &["600000.XSHG", "600001.XSHG"], 240);
     let whole = stream(&[day.slice(0, 300), day.slice(0, 0), day.slice(300, 180)]);
     let mut producer = Connection::to(&bus);
-    // The end marker is not sent yet: each batch is acknowledged by itself, the empty one too.
+    // The end marker is not sent yet: each batch is acknowledged separately, the empty one too.
     producer.send(&whole[..whole.len() - 8]);
     assert_eq!(producer.ack(), accepted(300));
     assert_eq!(producer.ack(), accepted(300));
@@ -42,7 +42,7 @@ fn batches_are_acknowledged_and_archived_at_the_close() {
     producer.send(&whole[whole.len() - 8..]);
     assert_eq!(producer.ack(), accepted(480));
     assert_eq!(producer.line(), None);
-    until("the producer to be gone", || (bus.stat().producers == Some(0)).then_some(()));
+    until("the producer to disconnect", || (bus.stat().producers == Some(0)).then_some(()));
 
     bus.close_day();
     bus.assert_archived(DAY, &day);
@@ -131,7 +131,7 @@ fn growing_dictionaries_and_compressed_bodies_are_decoded() {
 
 /// Promise 9: bad input gets a clear error and does no harm to the bus.
 #[test]
-fn bytes_that_are_no_stream_are_rejected_and_the_bus_goes_on() {
+fn bytes_that_are_no_stream_are_rejected_and_the_bus_continues() {
     let bus = Bus::running();
     let refusal = |bytes: &[u8]| {
         let mut connection = Connection::to(&bus);
@@ -266,7 +266,7 @@ fn batches_without_bars_are_rejected_or_quarantined() {
 }
 
 /// Promise 9: nulls in a column that the schema declares non-nullable reject the stream, and the
-/// error says what to do. Under a correct schema only the rows with nulls are quarantined.
+/// error names the remedy. Under a correct schema only the rows with nulls are quarantined.
 #[test]
 fn nulls_in_a_non_nullable_column_are_explained() {
     let bus = Bus::running();
@@ -375,7 +375,7 @@ fn a_second_daemon_is_refused() {
 }
 
 #[test]
-fn a_failed_start_says_why() {
+fn a_failed_start_reports_the_reason() {
     let bus = Bus::new("calender = \"XSHG\"\n");
     let (code, message) = bus.refused(&[]);
     assert_eq!(code, Some(1));

@@ -31,7 +31,8 @@ fn bus(ingest: &str) -> Bus {
     bus
 }
 
-/// The cursor and the durable cursor of a ring with one block, in rows, read as FORMAT.md says.
+/// The cursor and the durable cursor of a ring with one block, in rows, read as FORMAT.md
+/// describes.
 fn cursors(bus: &Bus) -> (u64, u64) {
     let ring = std::fs::File::open(bus.path().join("bars.ring")).unwrap();
     let word = |offset| {

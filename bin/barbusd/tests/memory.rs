@@ -108,7 +108,7 @@ fn a_day_of_parts_alone_gets_its_file_at_the_close() {
             }
             close(&memory);
             memory.bus.assert_archived(DAY, &day);
-            until("the parts to be gone", || (memory.spilled() == 0).then_some(()));
+            until("the parts to be removed", || (memory.spilled() == 0).then_some(()));
             until("nothing to wait for", || memory.bus.stat().days_waiting.is_empty().then_some(()));
             assert_eq!(publish(&memory.bus, &[day]).duplicate, 720, "{name}, {reboots} reboots");
         }

@@ -1,4 +1,4 @@
-//! The identity of the present boot.
+//! The identity of the current boot.
 
 /// The kernel's random id of this boot (`/proc/sys/kernel/random/boot_id`); zero if unreadable.
 ///

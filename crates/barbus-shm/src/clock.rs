@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Nanoseconds since 1970-01-01 UTC, now.
+/// The current time, nanoseconds since 1970-01-01 UTC.
 #[inline]
 pub fn now_ns() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -10,7 +10,7 @@ pub enum ShmError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried, as a verb phrase.
+        /// The operation, as a verb phrase.
         action: &'static str,
         /// The system's answer.
         source: std::io::Error,
@@ -20,7 +20,7 @@ pub enum ShmError {
     Held {
         /// The lock file.
         path: PathBuf,
-        /// The process number in the lock file; 0 where it cannot be read.
+        /// The process ID in the lock file; 0 if it cannot be read.
         pid: u32,
     },
 }

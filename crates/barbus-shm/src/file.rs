@@ -1,4 +1,4 @@
-//! Files: allocating them in full, opening none but regular ones, syncing.
+//! Allocates files in full, opens only regular files, and syncs them.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{Error, Result};
@@ -11,10 +11,10 @@ use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use crate::error::ShmError;
 use crate::huge_pages::fill_with_huge_pages;
 
-/// Creates `path` (mode 0640, whatever the umask) with `len` bytes of zeros, fully allocated.
+/// Creates `path` (mode 0640 for every umask) with `len` bytes of zeros, fully allocated.
 ///
-/// A sparse file on a full disk would be a `SIGBUS` at the first store to a page; here a full disk
-/// is an error. On a tmpfs the file has huge pages, where the system gives them.
+/// On a full disk, the first store to a page of a sparse file would raise `SIGBUS`; here a full
+/// disk is an error. On a tmpfs the file has huge pages if the system provides them.
 ///
 /// # Errors
 /// The file exists, or it cannot be allocated in full; it is then removed again.
@@ -48,10 +48,10 @@ pub fn sync(file: &File, path: &Path) -> std::result::Result<(), ShmError> {
     file.sync_data().map_err(|e| ShmError::io(path, "sync", e))
 }
 
-/// Whether `path`, a file or a directory, lies on a tmpfs: what is there does not survive a reboot.
+/// Whether `path`, a file or a directory, is on a tmpfs, whose files do not survive a reboot.
 ///
 /// # Errors
-/// The system's answer where it does not tell.
+/// The system cannot report the file system of `path`.
 pub fn is_on_tmpfs(path: &Path) -> Result<bool> {
     Ok(statfs(path)?.filesystem_type() == TMPFS_MAGIC)
 }

@@ -1,7 +1,7 @@
-//! Tells a process from its forked children without a system call.
+//! Distinguishes a process from its forked children without a system call.
 //!
 //! A handler that the C library runs in every child of `fork` counts generations of processes. A
-//! child made by a bare `clone` system call, which runs no handler, is not told from its parent.
+//! bare `clone` system call runs no handler, so its child is not distinguished from its parent.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// registered.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// Remembers the process that made it.
+/// Remembers the process that created it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ForkGuard {
     generation: u32,
@@ -24,10 +24,10 @@ impl ForkGuard {
         Self { generation }
     }
 
-    /// True in a forked child of the process that made the guard, and in the child's children.
+    /// True in a forked child of the process that created the guard, and in the child's children.
     ///
-    /// Memory passes from parent to child alone, and the count only grows on that way: two
-    /// processes that can see the same guard never have the same count.
+    /// Only a child inherits memory, and each fork increases its count: two processes that can
+    /// see the same guard never have the same count.
     #[inline]
     pub(crate) fn is_forked(self) -> bool {
         GENERATION.load(Ordering::Relaxed) != self.generation
@@ -42,8 +42,9 @@ fn register() -> u32 {
     // lock.
     let error = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
     assert_eq!(error, 0, "no memory for a fork handler");
-    // Not a `Once`: in a child that is forked while a thread of its parent is in here, it would
-    // wait forever. Two threads may both register; each fork then counts twice, which does no harm.
+    // Not a `Once`: in a child that is forked while a thread of its parent runs this function,
+    // it would wait forever. Two threads may both register; each fork then counts twice, which does
+    // no harm.
     match GENERATION.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => 1,
         Err(generation) => generation,
@@ -58,11 +59,11 @@ extern "C" fn count_fork() {
 mod tests {
     use super::*;
 
-    /// Runs `check` in a forked child; whether it returned true there.
+    /// Runs `check` in a forked child and returns whether it was true there.
     ///
     /// `check` must do nothing but loads, stores and system calls: no lock, no allocation.
     fn holds_in_child(check: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child keeps to the rule above and ends without a destructor. The parent only
+        // SAFETY: the child follows the rule above and ends without a destructor. The parent only
         // waits.
         unsafe {
             let child = libc::fork();
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fork_and_a_fork_of_it_are_told_from_the_process_that_made_the_guard() {
+    fn children_and_grandchildren_are_distinguished_from_the_guards_process() {
         let guard = ForkGuard::new();
         assert!(!guard.is_forked());
         assert!(holds_in_child(|| {
@@ -87,7 +88,7 @@ mod tests {
         assert!(!ForkGuard::new().is_forked());
     }
 
-    /// Guards made by threads that start together are all valid, whichever of them registered.
+    /// Guards of threads that start together are all valid, for every order of registration.
     #[test]
     fn threads_that_register_together_agree() {
         let guards = std::thread::scope(|scope| {

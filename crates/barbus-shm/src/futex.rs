@@ -1,4 +1,4 @@
-//! Waiting on a 32-bit word of a shared map, and waking those that wait (futex).
+//! Waits on a 32-bit word of a shared map, and wakes the waiting processes (futex).
 //!
 //! The futex is shared (not `FUTEX_PRIVATE_FLAG`): it joins processes that map the same file.
 //! Waiting works on a read-only map.
@@ -22,9 +22,9 @@ pub(crate) fn wake_all(word: *const u32) {
     futex(word, FUTEX_WAKE, c_int::MAX as u32, null());
 }
 
-/// Ignores the result: a caller has nothing to do about an error but to check again.
+/// Ignores the result: after an error, too, the caller can only check again.
 fn futex(word: *const u32, operation: c_int, value: u32, timeout: *const timespec) {
-    // SAFETY: of the process's memory these two operations read the word and the timeout, in the
-    // kernel, and write nothing. A bad address is an error (`EFAULT`), not an access.
+    // SAFETY: in these two operations the kernel reads the word and the timeout from the process's
+    // memory and writes nothing. A bad address is an error (`EFAULT`), not an access.
     let _ = unsafe { libc::syscall(SYS_futex, word, operation, value, timeout) };
 }

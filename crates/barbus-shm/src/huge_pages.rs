@@ -10,7 +10,7 @@ use memmap2::{MmapOptions, MmapRaw};
 const HUGE_PAGE: usize = 2 << 20;
 /// The smallest page of the systems that barbus runs on.
 const PAGE: usize = 4096;
-/// Attempts to move a map to an aligned address. Narrow gaps and other threads cost rounds.
+/// Attempts to move a map to an aligned address. Narrow gaps and other threads cost attempts.
 const ROUNDS: usize = 16;
 
 /// Maps all of `file` `PROT_READ`, as [`map_read_write`] does.
@@ -35,8 +35,8 @@ pub(crate) fn map_read_write(file: &File) -> Result<MmapRaw> {
 /// into another gap, where it would move nothing.
 fn map_aligned(file: &File, map: impl Fn(&File) -> Result<MmapRaw>) -> Result<MmapRaw> {
     let mut mapped = map(file)?;
-    // What was mapped in gaps that are too narrow for placeholder and file. It stays until the end,
-    // so that the next round finds another gap.
+    // Maps in gaps that are too narrow for placeholder and file. They stay until the end, so that
+    // the next attempt finds another gap.
     let mut rejected = Vec::new();
     for round in 0..ROUNDS {
         if mapped.len() < HUGE_PAGE || is_aligned(&mapped) {
@@ -57,7 +57,7 @@ fn map_aligned(file: &File, map: impl Fn(&File) -> Result<MmapRaw>) -> Result<Mm
     Ok(mapped)
 }
 
-/// Whether huge pages of the file can be mapped in it.
+/// Whether the kernel can map huge pages of the file in it.
 fn is_aligned(map: &MmapRaw) -> bool {
     map.as_ptr().addr().is_multiple_of(HUGE_PAGE)
 }
@@ -66,7 +66,7 @@ fn is_aligned(map: &MmapRaw) -> bool {
 ///
 /// The kernel fills a huge page at once and maps it with one entry. A reader that scans the whole
 /// ring then does not fault on each small page, and the writer's many columns share fewer entries.
-/// Without the mount option `huge=` a tmpfs gives huge pages only on such a request. Where the
+/// Without the mount option `huge=` a tmpfs gives huge pages only on such a request. If the
 /// system refuses (before Linux 6.1, by its settings, for lack of memory), the file gets small
 /// pages when it is allocated.
 pub(crate) fn fill_with_huge_pages(file: &File, len: u64) -> usize {
@@ -77,7 +77,7 @@ pub(crate) fn fill_with_huge_pages(file: &File, len: u64) -> usize {
     let starts = (0..).step_by(HUGE_PAGE).take(map.len() / HUGE_PAGE);
     // The kernel collapses only where the file has a page already.
     let made = |&start: &usize| file.write_all_at(&[0], start as u64).is_ok() && collapse(&map, start);
-    // After the first refusal the next ones would only take time.
+    // After the first refusal, further requests would only cost time.
     starts.take_while(made).count()
 }
 
@@ -108,7 +108,7 @@ mod tests {
         file
     }
 
-    /// A directory of the disk's file system and one on a tmpfs, where there is one.
+    /// A directory of the disk's file system, and one on a tmpfs if the system has one.
     fn directories() -> Vec<tempfile::TempDir> {
         let dirs = [tempfile::tempdir(), tempfile::tempdir_in("/dev/shm")];
         dirs.into_iter().filter_map(Result::ok).collect()
@@ -178,7 +178,7 @@ mod tests {
         assert!(aligned > ROUNDS * 9 / 10, "{aligned} of {ROUNDS} are aligned");
     }
 
-    /// The kernel's own account, where it gives huge pages at all.
+    /// The kernel reports its huge pages in `smaps`. Skipped if it provides none.
     #[test]
     fn a_file_in_huge_pages_is_mapped_by_them() {
         let Ok(dir) = tempfile::tempdir_in("/dev/shm") else { return eprintln!("skipped: no /dev/shm") };
@@ -187,7 +187,7 @@ mod tests {
         let len = 4 * HUGE_PAGE + 4096;
         let huge = fill_with_huge_pages(&made, len as u64);
         if huge == 0 {
-            return eprintln!("skipped: this system gives no huge pages");
+            return eprintln!("skipped: this system provides no huge pages");
         }
         let map = map_read_only(&File::open(&path).unwrap()).unwrap();
         for offset in (0..len).step_by(4096) {

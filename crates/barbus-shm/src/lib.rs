@@ -1,7 +1,7 @@
 //! Shared memory for barbus: fully allocated files, mapped for one writer and many readers, and
 //! accessed as atomic words.
 //!
-//! This is the only crate of the workspace with `unsafe` code, and it knows nothing of bars. The
+//! This is the only crate of the workspace with `unsafe` code, and it knows nothing about bars. The
 //! crates above use the [`Memory`] trait (words at offsets), so that the same protocol code runs
 //! over a mapped file and over a model.
 //!

@@ -1,9 +1,8 @@
 //! Maps of whole files: [`ReadMap`] from a read-only descriptor, [`WriteMap`] for the one writer.
 //!
 //! The assumption about other processes, stated once: they may store to the same file at any time.
-//! Therefore this module hands out atomics, for which concurrent change is defined. A `&[u8]` over
-//! mapped bytes leaves it only for bytes that the file's format keeps from being written
-//! ([`crate::PinnedBytes`]).
+//! Therefore this module returns atomics, for which concurrent change is defined. It returns a
+//! `&[u8]` only for bytes that the file's format keeps from being written ([`crate::PinnedBytes`]).
 //! Concurrent accesses of different sizes to the same bytes are avoided by the layer above: each
 //! byte of the layout has one word size.
 
@@ -65,12 +64,12 @@ pub struct WriteMap {
     map: MmapRaw,
     file: File,
     path: PathBuf,
-    /// Where the ranges begin that are ready for stores; on a tmpfs, where they then stay ready.
+    /// On a tmpfs, the starts of the ranges that are ready for stores: there they stay ready.
     ready: Option<Mutex<BTreeSet<usize>>>,
 }
 
 impl ReadMap {
-    /// Maps the whole of `path`, as long as the file is at this moment.
+    /// Maps the whole file at `path`; its current length is the length of the map.
     ///
     /// # Errors
     /// `path` is not a regular file, or cannot be opened or mapped.
@@ -98,14 +97,14 @@ impl ReadMap {
         (mine.dev(), mine.ino()) == (there.dev(), there.ino())
     }
 
-    /// Present length of the file, bytes.
+    /// Current length of the file, bytes.
     ///
     /// It is less than [`Memory::len`] after a truncation; the last pages must then not be touched.
     pub fn file_len(&self) -> Result<u64, ShmError> {
         self.file().metadata().map(|found| found.len()).map_err(|e| ShmError::io(self.path(), "read the length of", e))
     }
 
-    /// Reports to `watch` each range that this map and its clones pin from now on.
+    /// Reports to `watch` each range that this map and its clones pin after this call.
     pub fn watch_pins(&self, watch: Arc<dyn PinWatch>) {
         self.mapped.pins.watch(watch);
     }
@@ -119,7 +118,7 @@ impl ReadMap {
 
     /// The bytes `offset..offset + len`, which nothing may store to while the slice lives.
     ///
-    /// For [`crate::Pin`] and [`crate::PinnedBytes`] alone, whose contract says why this holds.
+    /// Only for [`crate::Pin`] and [`crate::PinnedBytes`], whose contract states why this holds.
     pub(crate) fn unchanging_bytes(&self, offset: usize, len: usize) -> &[u8] {
         check::<AtomicU8>(self.len, offset, len);
         // SAFETY: `check` proves that the range is inside the mapping, which lives as long as
@@ -134,7 +133,7 @@ impl ReadMap {
 }
 
 impl WriteMap {
-    /// Maps the whole of `path`, as long as the file is at this moment.
+    /// Maps the whole file at `path`; its current length is the length of the map.
     ///
     /// The caller makes sure that it is the only writer, by a [`crate::WriterLock`].
     ///
@@ -241,7 +240,7 @@ fn check<W>(len: usize, offset: usize, count: usize) {
     }
 }
 
-/// A function of its own, so that callers do not contain the code that makes the message.
+/// A separate function, so that callers do not contain the code that formats the message.
 #[cold]
 #[inline(never)]
 fn out_of_bounds(len: usize, offset: usize, count: usize) -> ! {

@@ -1,7 +1,7 @@
-//! A small file that a process maps for writing, which tells others what it does and that it lives.
+//! A small file that a process maps for writing: it shows others its state and that it lives.
 //!
-//! The owner holds an `flock` on it, which the kernel releases when the process ends, however it
-//! ends: the file of a dead process has a free lock.
+//! The owner holds an `flock` on it, which the kernel releases when the process ends for any
+//! reason: the file of a dead process has a free lock.
 //! Others read it by copy, never by a map: its owner may truncate it at any moment, and would then
 //! harm only itself.
 
@@ -14,7 +14,7 @@ use crate::file::{allocate, open_regular};
 use crate::fork_guard::ForkGuard;
 use crate::map::WriteMap;
 
-/// A file that this process made for itself.
+/// A file that this process has created and locked.
 ///
 /// It is removed when the value is dropped, but not when a forked child drops its copy.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl MarkFile {
         made.inspect_err(|_| drop(std::fs::remove_file(&path)))
     }
 
-    /// False in a forked child of the process that made it.
+    /// False in a forked child of the process that created it.
     pub fn is_owner(&self) -> bool {
         !self.owner.is_forked()
     }
@@ -56,7 +56,8 @@ fn lock(file: &File, path: &Path) -> Result<(), ShmError> {
     // The standard library's lock is an `flock`. Unlike that of `nix` it has no guard that unlocks
     // on drop: in a forked child it would remove the lock of the parent.
     file.try_lock().map_err(|e| refused(e.into()))?;
-    // A reader that came before the lock took the file for a dead process's and removed it.
+    // `read_if_alive`, called before the lock was taken, removes the file as that of a dead
+    // process.
     match file.metadata().map_err(refused)?.nlink() {
         0 => Err(refused(std::io::ErrorKind::NotFound.into())),
         _ => Ok(()),
@@ -82,8 +83,8 @@ pub struct Snapshot {
 
 /// Copies the mark file at `path`, of exactly `len` bytes, if its process lives.
 ///
-/// `None` for anything else. The file of a dead process is removed. It never waits, whatever is at
-/// `path`.
+/// `None` for anything else. The file of a dead process is removed. It never waits, for any kind of
+/// file at `path`.
 pub fn read_if_alive(path: &Path, len: u64) -> Option<Snapshot> {
     // A symbolic link could lead to a file that is not ours to remove.
     let file = open_regular(OpenOptions::new().read(true), libc::O_NOFOLLOW, path).ok()?;
@@ -116,7 +117,7 @@ mod tests {
         assert_eq!(read_if_alive(&path, 64), None, "another length");
         assert!(path.exists());
         MarkFile::create(&path, 4096).unwrap_err();
-        assert!(path.exists(), "a refused one does not remove it");
+        assert!(path.exists(), "a refused second owner does not remove it");
         drop(own);
         assert!(!path.exists());
     }

@@ -1,4 +1,4 @@
-//! What the protocol above needs of memory: words at offsets, and what a writer and a reader add.
+//! The memory traits of the protocol above: words at offsets, and what writer and reader add.
 
 use std::sync::atomic::{Ordering, fence};
 
@@ -10,8 +10,8 @@ use crate::word::{Load, Store};
 ///
 /// Offsets are bytes from the start.
 /// A range that lies outside the map, or is not aligned to the word, panics.
-/// Fences and release stores know their caller, so that a model can leave out a single one of them
-/// and check that a test then fails.
+/// Fences and release stores know their caller, so that a model can omit a single one of them and
+/// check that a test then fails.
 pub trait Memory {
     /// A 64-bit word.
     type W64: Load<Value = u64>;
@@ -72,7 +72,7 @@ pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
     fn unclaim(&self, offset: usize);
     /// Writes every store so far to the disk.
     ///
-    /// After an error it may be called again: it then writes again what the disk did not take.
+    /// After an error it may be called again: it then writes the failed pages again.
     fn sync(&self) -> Result<(), ShmError>;
     /// Wakes every process that waits on the 32-bit word at `offset`.
     fn wake_all(&self, offset: usize);

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use crate::map::ReadMap;
 use crate::pin::Pin;
 
-/// Bytes of a read-only map that no longer change: a plain slice, valid as long as the value lives.
+/// Bytes of a read-only map that do not change: a plain slice, valid as long as the value lives.
 ///
 /// It keeps the file mapped and the bytes pinned, even when the reader is dropped.
 ///
 /// # The file's contract
-/// A `&[u8]` over shared memory is sound only while nothing stores to those bytes. By making a
+/// A `&[u8]` over shared memory is sound only while nothing stores to those bytes. By creating a
 /// value of this type the caller asserts it, from the rules of the file's format: the bytes have
 /// been written, and their writer stores to them again only after it has claimed the range under
-/// `pin` ([`crate::WriterMemory::claim`]), or never where there is no pin. Rust cannot prove
+/// `pin` ([`crate::WriterMemory::claim`]), or never if no pin exists. Rust cannot prove
 /// anything about a file whose writer breaks that rule, as with every map of a file.
 #[derive(Clone)]
 pub struct PinnedBytes {

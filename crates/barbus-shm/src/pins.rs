@@ -55,7 +55,7 @@ impl Pins {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reports each range that is pinned from now on to `watch`.
+    /// Reports each range that is pinned after this call to `watch`.
     pub(crate) fn watch(&self, watch: Arc<dyn PinWatch>) {
         if !self.opener.is_forked() {
             self.table().watch = Some(watch);

@@ -1,7 +1,7 @@
 //! Locks on byte ranges of a file that belong to its open file description (`F_OFD_SETLK`).
 //!
 //! They work on a read-only descriptor. The kernel releases them when the last copy of the
-//! descriptor is closed, so also when the process dies, however it dies. A forked child has such a
+//! descriptor is closed, so also when the process dies for any reason. A forked child has such a
 //! copy: the locks of its parent stay until the child ends as well. Locks of one description merge:
 //! one unlock removes a range that was locked twice. [`crate::pins`] therefore counts.
 
@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 /// Byte ranges of equal length that follow one another in a file.
 ///
-/// Each one is pinned or claimed by itself; one system call locks all of them.
+/// Each one is pinned or claimed separately; one system call locks all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteRanges {
     /// First byte of the first range.
@@ -36,12 +36,12 @@ impl ByteRanges {
     }
 }
 
-/// Locks `bytes` against exclusive locks of others; false where there is one. It never waits.
+/// Locks `bytes` against exclusive locks of others; false if one exists. It never waits.
 pub(crate) fn lock_shared(file: &File, bytes: Range<usize>) -> Result<bool, Errno> {
     set_lock(file, bytes, libc::F_RDLCK)
 }
 
-/// Locks `bytes` against all locks of others; false where there is one. It never waits.
+/// Locks `bytes` against all locks of others; false if one exists. It never waits.
 pub(crate) fn lock_exclusive(file: &File, bytes: Range<usize>) -> Result<bool, Errno> {
     set_lock(file, bytes, libc::F_WRLCK)
 }

@@ -5,8 +5,8 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-/// A word that can be loaded. The load is relaxed: order comes from
-/// [`crate::Memory::fence_acquire`].
+/// A word that can be loaded. The load is relaxed;
+/// [`crate::Memory::fence_acquire`] gives the order.
 ///
 /// `std` allows nothing stronger on read-only memory: "all atomic accesses on read-only memory are
 /// undefined behavior in general", except relaxed loads of at most the pointer's size
@@ -22,8 +22,8 @@ pub trait Load {
 pub trait Store: Load {
     /// Stores, relaxed.
     fn set(&self, value: Self::Value);
-    /// Stores, release: a thread that loads the value and then fences sees all that this thread did
-    /// before.
+    /// Stores, release: a thread that loads the value and then fences sees all earlier stores of
+    /// this thread.
     #[track_caller]
     fn set_release(&self, value: Self::Value);
 }

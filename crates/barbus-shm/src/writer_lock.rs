@@ -12,8 +12,8 @@ const MODE: u32 = 0o600;
 
 /// The lock of the one writer, held while the value lives.
 ///
-/// The kernel releases it when the process dies, however it dies. The file has the process number
-/// of its last holder, for the message to the next one. Its mode is 0600.
+/// The kernel releases it when the process dies for any reason. The file has the process ID of its
+/// last holder, for the message to the next one. Its mode is 0600.
 #[derive(Debug)]
 pub struct WriterLock {
     _file: File,

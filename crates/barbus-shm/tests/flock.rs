@@ -1,4 +1,4 @@
-//! The locks are `flock`s, as docs/FORMAT.md says: programs in other languages rely on it.
+//! The locks are `flock`s, as docs/FORMAT.md states: programs in other languages rely on it.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

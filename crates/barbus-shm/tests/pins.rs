@@ -35,8 +35,8 @@ fn locks(map: &ReadMap) -> Vec<(u64, u64)> {
     found
 }
 
-/// Promise 3: each range of a run stays pinned until its last pin is dropped, and no longer,
-/// whichever pins covered it.
+/// Promise 3: each range of a run stays pinned exactly until its last pin is dropped,
+/// for any combination of pins.
 #[test]
 fn a_run_is_locked_by_one_call_and_each_of_its_ranges_is_counted() {
     let (_dir, writer, reader) = maps();
@@ -53,7 +53,7 @@ fn a_run_is_locked_by_one_call_and_each_of_its_ranges_is_counted() {
     drop(run);
     assert_eq!(claimable(), [0, 1, 2, 4, 7]);
     assert_eq!(locks(&reader), [(3 * 1024, 4 * 1024 - 1), (5 * 1024, 7 * 1024 - 1)]);
-    // One claimed range keeps the whole run from being pinned, and no lock of it stays.
+    // While one range is claimed, the whole run cannot be pinned, and no lock of it stays.
     assert!(writer.claim(4 * 1024));
     assert!(Pin::take(&reader, ranges(2 * 1024, 6)).unwrap().is_none());
     writer.unclaim(4 * 1024);
@@ -93,13 +93,13 @@ fn a_watch_learns_of_each_range_once() {
     assert_eq!(held(), [0, 0]);
 }
 
-/// A child's copies of its parent's pins take none of them away, and it can pin nothing through its
-/// parent's map.
+/// A child that drops its copies of its parent's pins releases none of them, and it can pin nothing
+/// through its parent's map.
 #[test]
 fn a_forked_child_leaves_its_parents_pins_alone() {
     let (_dir, writer, reader) = maps();
     let run = Pin::take(&reader, ranges(0, 4)).unwrap().unwrap();
-    // SAFETY: the child makes nothing but loads and system calls: it touches no mutex and frees
+    // SAFETY: the child makes only loads and system calls: it touches no mutex and frees
     // nothing. The parent only waits.
     unsafe {
         let child = libc::fork();
@@ -117,7 +117,7 @@ fn a_forked_child_leaves_its_parents_pins_alone() {
     assert!(writer.claim(0) && writer.claim(3 * 1024));
 }
 
-/// Promise 3: a pinned range cannot be claimed, however many pins it has and in whatever order they
+/// Promise 3: a pinned range cannot be claimed, for any number of pins and any order in which they
 /// are dropped.
 #[test]
 fn a_pinned_byte_cannot_be_claimed_until_the_last_pin_is_gone() {

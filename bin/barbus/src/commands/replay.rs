@@ -17,8 +17,8 @@ use crate::publish::ReplaySource;
 /// Publish archived days to another bus.
 ///
 /// Bars are sent by time, and within a minute by symbol; days without an archive are skipped. The
-/// other bus may have other columns and another calendar: it takes the bars like those of any
-/// producer, closes its days by itself, and ignores bars that it already has.
+/// other bus may have other columns and another calendar: it treats the bars like those of
+/// any producer, closes its own days, and ignores bars that it already has.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     /// The bus whose archive is read; it needs no daemon.
@@ -51,7 +51,7 @@ impl ReplayArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let (bus, into) = (Bus::open(&self.bus)?, Bus::open(&self.into)?);
         if is_same(bus.path(), into.path()) || is_same(&bus.archive(), &into.archive()) {
-            bail!("{}: cannot replay a bus into itself: make another one with: barbus init", into.path().display());
+            bail!("{}: cannot replay a bus into itself: create another one with: barbus init", into.path().display());
         }
         let mut replay = bus.replay(self.from, self.to)?;
         if !self.symbols.is_empty() {

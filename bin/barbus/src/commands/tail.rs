@@ -92,7 +92,7 @@ impl TailArgs {
                     }
                 }
                 Some(Event::Lapped { missed }) => {
-                    let text = format!("{} bars missed: they are no longer in the ring", format::count(missed));
+                    let text = format!("{} bars missed: they have left the ring", format::count(missed));
                     self.print_event(&text, &json!({"event": "lapped", "missed": missed}), colour)?;
                 }
             }

@@ -1,9 +1,10 @@
 //! CSV: a header line, then one bar a line.
 //!
-//! The delimiter is the one of comma, tab, semicolon and vertical bar that the header has most of.
+//! The delimiter is a comma, tab, semicolon or vertical bar: the most frequent one in the header.
 //! Blank lines are skipped.
 //! A line with a wrong number of fields or with a value that cannot be read is rejected.
-//! A header without a required column is an error before any row; a header alone has no rows.
+//! A header without a required column is an error before any row; a file of only a header has no
+//! rows.
 
 use std::borrow::Cow;
 use std::io::BufRead;
@@ -85,7 +86,7 @@ impl LineParser for CsvParser {
 
 fn most_frequent(header: &[u8]) -> u8 {
     let count = |delimiter: &u8| header.iter().filter(|byte| *byte == delimiter).count();
-    // max_by_key returns the last of equals, which has to be the comma.
+    // max_by_key returns the last of several equal ones, which must be the comma.
     let best = DELIMITERS.iter().rev().max_by_key(|delimiter| count(delimiter));
     *best.unwrap_or(&b',')
 }
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn vendor_names_delimiters_quotes_marks_and_line_ends() {
+    fn vendor_names_delimiters_quotes_marks_and_line_ends_are_read() {
         let row = |d: &str| ["\"a\"\"b\"", " \"2022-03-01 09:31\" ", "1", "2", "0.5", "1.5", "10"].join(d);
         let header = |d: &str| ["\"Code\"", "datetime", "o", "h", "l", "c", "vol"].join(d);
         let contents = [
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_alone_is_no_rows() {
+    fn a_header_without_lines_has_no_rows() {
         let found = read("a.csv", HEADER, &options()).unwrap();
         assert!(found.bars.is_empty() && found.rejects.is_empty() && found.error.is_none());
     }

@@ -1,6 +1,6 @@
 //! Splits one line of CSV into its fields.
 //!
-//! `csv-core` parses the fields. This module adds what that parser does not do:
+//! `csv-core` parses the fields. This module adds three rules:
 //! a quoted field ends on its own line, so that one stray quote costs one line and not the rest of
 //! the file; blanks around a quoted field are not part of it; a field with text behind its closing
 //! quote is kept as it is written, so that `"1"2` is not read as 12.

@@ -1,6 +1,6 @@
 //! Detects the format of an input by its name and its first bytes.
 //!
-//! The first bytes of Parquet and Arrow decide by themselves.
+//! If the first bytes are those of Parquet or Arrow, they decide.
 //! Otherwise the ending of the name decides: `.csv`, `.tsv`, `.psv`, `.txt`, `.ndjson`, `.jsonl`,
 //! `.json`, `.parquet`, `.pq`, `.arrow`, `.arrows`, `.feather` or `.ipc`, each also with `.gz`.
 //! Without such an ending a text that begins with `{` is NDJSON and any other text is CSV.

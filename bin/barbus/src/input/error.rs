@@ -97,7 +97,7 @@ impl InputError {
         }
     }
 
-    /// The input lacks the columns of a bar; `names_in` says where the columns are named.
+    /// The input lacks the columns of a bar; `names_in` is where the columns are named.
     pub(super) fn columns(input: &str, names_in: &str, error: CastError) -> InputError {
         let reason = match error {
             CastError::MissingColumn { column, found, nearest } => {

@@ -3,8 +3,8 @@
 //! A line ends with a line feed or CR LF; the last line may lack its end.
 //! A byte order mark before the first line is skipped.
 //! A line longer than [`MAX_LINE_BYTES`] is cut there and marked.
-//! When reading fails, the complete lines before the failure come first, then the beginning of the
-//! line that the failure interrupted, marked as truncated, then the failure.
+//! When reading fails, the complete lines before the failure are returned first, then the beginning
+//! of the line that the failure interrupted, marked as truncated, then the failure.
 
 use std::io::{self, BufRead, Read};
 
@@ -13,7 +13,7 @@ pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// How much of a line is there.
+/// How much of a line is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
     /// All of it.
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_comes_after_the_lines_before_it() {
+    fn a_failure_is_returned_after_the_lines_before_it() {
         let mut lines = Lines::new(BufReader::new((&b"one\n12"[..]).chain(Failing)));
         assert_eq!(lines.advance().unwrap(), Some(Line::Complete));
         assert_eq!(lines.advance().unwrap(), Some(Line::Truncated));

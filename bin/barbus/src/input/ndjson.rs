@@ -3,7 +3,7 @@
 //! Keys are columns and are matched like the names of a CSV header.
 //! Lines may differ in their keys and their order.
 //! Numbers may be JSON numbers or strings; both are parsed from their text, so no digit is lost.
-//! `null` is no value.
+//! `null` is a missing value.
 //! Blank lines are skipped; any other line that is not such an object is rejected.
 
 use std::borrow::Cow;

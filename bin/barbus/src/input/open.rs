@@ -1,6 +1,6 @@
 //! Opens an input: detects its format and returns its rows.
 //!
-//! gzip is detected by its first bytes, whatever the name; several members are one text.
+//! gzip is detected by its first bytes, not by the name; several members are one text.
 //! Parquet and Arrow files have their index at the end, so from standard input or gzip they are
 //! read into memory first.
 

@@ -1,4 +1,4 @@
-//! How the bars of an input are to be read.
+//! Settings for reading the bars of an input.
 
 use barbus_bars::{BarSchema, CastOptions, ColumnMap, Label, Rules};
 use clap::ValueEnum;

@@ -18,9 +18,9 @@ pub(super) struct ReadAhead<R> {
     consumed: usize,
 }
 
-/// Where the next block comes from.
+/// The source of the next block.
 enum Blocks<R> {
-    /// The calling thread reads it; so far it has read this many bytes.
+    /// The calling thread reads it; it has read this many bytes.
     Inline(R, usize),
     /// A thread, which also takes used blocks back. An empty block is the end.
     Thread(Receiver<io::Result<Vec<u8>>>, Sender<Vec<u8>>),
@@ -129,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn all_bytes_come_in_order() {
+    fn all_bytes_arrive_in_order() {
         for count in [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 20 * BLOCK_BYTES + 7] {
             let (head, rest) = (bytes(count.min(16)), bytes(count).split_off(count.min(16)));
             let mut ahead = ReadAhead::new(Cursor::new(head).chain(Cursor::new(rest)));
             let mut read = Vec::new();
             ahead.read_to_end(&mut read).unwrap();
             assert!(read == bytes(count), "{count} bytes");
-            assert!(ahead.fill_buf().unwrap().is_empty(), "the end stays the end");
+            assert!(ahead.fill_buf().unwrap().is_empty(), "the end is reported again");
         }
     }
 
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_comes_once_and_after_the_bytes_before_it() {
+    fn a_failure_is_returned_once_after_the_bytes_before_it() {
         for count in [100, 3 * BLOCK_BYTES] {
             let mut ahead = ReadAhead::new(Cursor::new(bytes(count)).chain(Failing(false)));
             let mut read = Vec::new();

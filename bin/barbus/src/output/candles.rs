@@ -329,7 +329,7 @@ vol │▃▆█
     }
 
     #[test]
-    fn colour_is_only_used_when_asked_for() {
+    fn colour_is_only_used_on_request() {
         let bars = [candle(0, 1.0, 2.0, 1.0, 2.0), candle(1, 2.0, 2.0, 1.0, 1.0)];
         assert!(!picture(40, 8).draw("X", &bars).contains('\u{1b}'));
         let coloured = Picture { colour: true, ..picture(40, 8) };

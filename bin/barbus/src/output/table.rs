@@ -3,7 +3,7 @@
 //! A table holds rows back until [`Sheet::flush`], so that their columns are aligned.
 //! A later row that needs more room widens its column from there on.
 //! JSON and CSV rows are written at once.
-//! Without any row, a table and CSV have the header alone, and JSON is empty.
+//! Without any row, a table and CSV have only the header, and JSON is empty.
 
 use std::io::{self, Write};
 
@@ -99,7 +99,7 @@ impl<W: Write> Sheet<W> {
         self.out.flush()
     }
 
-    /// Writes the remaining rows, or the header alone without any row, and returns the writer.
+    /// Writes the remaining rows, or only the header if there are none, and returns the writer.
     ///
     /// # Errors
     /// The error of the writer.
@@ -284,7 +284,7 @@ symbol,frame,close,volume
     }
 
     #[test]
-    fn a_table_goes_on_after_a_flush() {
+    fn a_table_continues_after_a_flush() {
         let mut sheet = Sheet::new(Vec::new(), Layout::Table, ["a", "b"], TimeZone::UTC);
         sheet.row(["x".into(), Cell::Count(1)]).unwrap();
         sheet.flush().unwrap();

@@ -6,7 +6,7 @@
 //! As-is, batches follow the files.
 //! When an input fails half-way, its rows before the failure are still delivered, and so are the
 //! other inputs.
-//! The error comes in the place of the missing rows (as-is) or after the last batch (feed order).
+//! The error takes the place of the missing rows (as-is) or follows the last batch (feed order).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn feed_order_goes_across_files_and_is_stable() {
+    fn feed_order_is_stable_across_files() {
         let first = format!("{HEADER}{}{}{}", row("A", 2, 0), row("A", 1, 1), row("A", 1, 2));
         let second = format!("{HEADER}{}{}", row("B", 1, 3), row("B", 0, 4));
         let (_a, first) = file("a.csv", first);
@@ -243,9 +243,10 @@ mod tests {
         assert_eq!(sorted, as_is);
     }
 
-    /// Promise 9: rejects come in both orders, and a failing file does not stop the others.
+    /// Promise 9: rejects are delivered in both orders, and a failing file does not stop the
+    /// others.
     #[test]
-    fn rejects_and_failures_come_after_good_rows() {
+    fn rejects_and_failures_follow_good_rows() {
         let whole = gzip(grouped(&["A"], 800));
         let (_a, truncated) = file("a.csv.gz", &whole[..whole.len() - 20]);
         let (_b, bad) = file("b.csv", format!("{HEADER}x\n{}y\n", row("B", 0, 0)));

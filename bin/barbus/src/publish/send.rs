@@ -81,7 +81,7 @@ mod tests {
 
     /// The times of an input are already shifted to the ends of the bars.
     #[test]
-    fn batches_say_that_their_frames_are_ends() {
+    fn batches_state_that_their_frames_are_ends() {
         let schema = barbus_bars::BarSchema::in_zone("UTC").unwrap().wire_schema();
         let batch = EndLabelled::default().label(RecordBatch::new_empty(schema));
         assert_eq!(batch.schema().metadata()["barbus.label"], "end");

@@ -161,7 +161,7 @@ impl Drop for AckSender {
     }
 }
 
-/// Acknowledgements for a sender thread, and what the thread tells about itself.
+/// Acknowledgements for a sender thread, and the thread's outcome.
 #[derive(Debug, Default)]
 struct AckQueue {
     /// Oldest first, each with the sequence number below which every row must be on disk.

@@ -41,7 +41,7 @@ impl<R: Read> BatchReader<R> {
         })
     }
 
-    /// As [`BatchReader::next_batch`], and tells a rejected stream from a lost connection.
+    /// As [`BatchReader::next_batch`], and distinguishes a rejected stream from a lost connection.
     pub(crate) fn read_batch(&mut self) -> Result<Option<RecordBatch>, End> {
         while let Some(message) = read_message(&mut self.reader, self.max_message_bytes)? {
             if let Some(batch) = self.decoder.decode(message).map_err(End::Rejected)? {

@@ -15,7 +15,7 @@ use crate::peer::End;
 pub(crate) const MARKER: [u8; 4] = [0xff; 4];
 /// Longest metadata of a message, bytes.
 const MAX_METADATA_BYTES: i32 = 16 * 1024 * 1024;
-/// The length of a buffer before compression is its first word; this value says "not compressed".
+/// The length of a buffer before compression is its first word; this value means "not compressed".
 const NOT_COMPRESSED: i64 = -1;
 
 /// An encoded message, without its marker.
@@ -61,7 +61,8 @@ pub(crate) fn read_message(reader: &mut impl Read, max_bytes: u64) -> Result<Opt
         Ok(length) => return rejected(format!("a message of {length} bytes: max_message is {max_bytes}")),
         Err(_) => return rejected(format!("a message of {} bytes", message.bodyLength())),
     };
-    // The system maps zeroed pages when bytes arrive: a large length alone takes no memory.
+    // The system maps zeroed pages when bytes arrive: a large length without its bytes takes no
+    // memory.
     let mut body = vec![0; body_length];
     fill(reader, &mut body)?;
     let batch = match message.header_type() {
@@ -101,7 +102,7 @@ fn truncated() -> End {
     End::Rejected("half a message: the producer closed the connection in the middle of it".to_owned())
 }
 
-/// Says what the first bytes are, where they are not a message.
+/// Describes first bytes that do not begin a message.
 fn not_a_message(bytes: [u8; 4]) -> String {
     match &bytes {
         b"ARRO" => "an Arrow IPC file: send the stream format".to_owned(),

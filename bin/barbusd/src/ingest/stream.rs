@@ -55,7 +55,7 @@ pub(crate) fn ingest(
     }
 }
 
-/// A stream of bars, and what became of its rows so far.
+/// A stream of bars, and the counts of its processed rows.
 struct ProducerStream<'a> {
     writer: &'a SharedWriter,
     /// Names the producer in the quarantine.

@@ -13,7 +13,7 @@ use crate::output::candles::Candle;
 /// The columns of numbers in the order of a digest.
 const NUMBERS: [&str; 5] = [OPEN, HIGH, LOW, CLOSE, VOLUME];
 
-/// The least price range, in yuan, whose picture is more than a few steps of one tick.
+/// A smaller price range, in yuan, would give a picture of only a few steps of one tick.
 const VISIBLE_RANGE: f64 = 0.5;
 
 /// The bars of the file of one day.

@@ -135,7 +135,7 @@ impl DemoArgs {
     }
 }
 
-/// Prints a text. A closed standard output does not end the demo: its exit code still counts.
+/// Prints a text. A closed standard output does not end the demo, whose exit code still matters.
 fn print(text: &str) {
     let mut out = stdout();
     let _ = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
@@ -163,7 +163,7 @@ fn make_bus(folder: &Path) -> anyhow::Result<Bus> {
 fn close_day(bus: &Bus) -> anyhow::Result<()> {
     let start = Instant::now();
     let DayClose { closed, mut archived, .. } = barbus::request_close_day(bus, Some(DAY))?;
-    ensure!(closed == Some(DAY), "{DAY} was to be closed, and the daemon closed {closed:?}");
+    ensure!(closed == Some(DAY), "the daemon closed {closed:?} instead of {DAY}");
     while !archived {
         let stat = barbus::stat(bus)?;
         archived = stat.days_archived > 0 && stat.days_waiting.is_empty();

@@ -51,7 +51,7 @@ impl Summary<'_> {
         self.ack.rows == self.bars() && self.ack.accepted == self.bars()
     }
 
-    /// One text for each deviation.
+    /// A message for each deviation.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if !self.all_accepted() {

@@ -95,7 +95,7 @@ impl BarSheet {
         self.sheet.flush()
     }
 
-    /// Writes the remaining rows, or the header alone when there was no bar.
+    /// Writes the remaining rows, or only the header if there was no bar.
     pub(in crate::commands) fn finish(self) -> io::Result<()> {
         self.sheet.finish().map(drop)
     }

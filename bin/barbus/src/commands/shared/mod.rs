@@ -1,4 +1,4 @@
-//! What several commands use.
+//! The parts that several commands share.
 
 pub(super) mod bar_sheet;
 pub(super) mod errors;

@@ -18,7 +18,7 @@ use crate::output::table::{Layout, Sheet};
 use crate::output::{colour_wanted, format};
 use crate::publish::{Batch, Sent, send};
 
-/// How long a publisher tries to reconnect when the daemon has gone away.
+/// How long a publisher tries to reconnect after the daemon has ended.
 pub(in crate::commands) const RECONNECT_FOR: Duration = Duration::from_secs(30);
 
 /// Sends all `batches` to the daemon of `bus` and prints the outcome.
@@ -31,7 +31,7 @@ pub(in crate::commands) fn publish<E: Display>(
     bus: &Bus,
 ) -> anyhow::Result<()> {
     let start = Instant::now();
-    // What is shown or paced is acknowledged batch by batch.
+    // The display and the pace need the acknowledgement of each batch before the next one.
     let each = pace != Pace::Max || meter.is_shown();
     let sent = send(batches, publisher, each, |ack| meter.acked(ack));
     meter.end();

@@ -1,4 +1,5 @@
-//! Buffered standard output that tells a closed pipe (`barbus tail … | head`) from other failures.
+//! Buffered standard output that distinguishes a closed pipe (`barbus tail … | head`) from
+//! failures.
 
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 
