@@ -57,7 +57,7 @@ fn the_group_reads_and_cannot_write() {
         let run = write(user);
         assert!(!run.status.success() && run.stderr.contains("Permission denied"), "{run}");
     }
-    assert!(head() == before, "somebody wrote to the ring");
+    assert!(head() == before, "the head of the ring has changed");
 
     for verb in ["tail", "stat", "latest", "publish"] {
         let arguments: &[&OsStr] = match verb {
@@ -71,7 +71,7 @@ fn the_group_reads_and_cannot_write() {
 }
 
 /// The group sees every reader with the name of its user.
-/// A reader that cannot create its position file reads all the same and prints nothing.
+/// A reader that cannot create its position file still reads and prints no message.
 #[test]
 fn members_of_the_group_are_seen_reading() {
     let Some(mut stage) = Stage::set("r") else { return };
@@ -147,7 +147,7 @@ fn the_lists_restrict_the_socket() {
             // Reading does not ask the daemon.
             stage.barbus(user, "tail", &["--from", "oldest", "--until-close"].map(OsStr::new)).ok();
         }
-        // The daemon's own user and root may use the socket whatever the lists say.
+        // The lists do not restrict the daemon's own user and root.
         stage.barbus(&stage.keeper, "publish", &[csv.as_os_str()]).ok();
         stage.barbus("root", "publish", &[csv.as_os_str()]).ok();
         stage.barbus(&stage.keeper, "close-day", &[]).ok();
@@ -192,7 +192,7 @@ impl Stage {
             }
         }
         if !nix::unistd::getuid().is_root() {
-            println!("skipped: making users takes root");
+            println!("skipped: creating users needs root");
             return None;
         }
         // The user database has one lock.
@@ -211,7 +211,7 @@ impl Stage {
             root,
         };
         let add = |command: &mut Command| {
-            let output = command.output().expect("it was there a moment ago");
+            let output = command.output().expect("it was found above");
             if !output.status.success() {
                 println!("skipped: {command:?}: {}", String::from_utf8_lossy(&output.stderr));
             }
@@ -311,7 +311,8 @@ impl Stage {
         let mut daemon = shell(format!("{} daemon {}", program.display(), bus.display()));
         self.configure(lists);
         let log = fs::File::options().create(true).append(true).open(self.root.path().join("log")).expect("ours");
-        let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("setpriv is there");
+        let daemon =
+            daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("setpriv is installed");
         self.daemon = Some(daemon);
         wait::until("the daemon", || {
             let ended = self.daemon.as_mut().expect("just started").try_wait().expect("can be waited for");
@@ -357,7 +358,7 @@ fn group_id(user: &str) -> u32 {
 }
 
 fn id(which: &str, user: &str) -> u32 {
-    let output = Command::new("id").args([which, user]).output().expect("id is everywhere");
+    let output = Command::new("id").args([which, user]).output().expect("every system has id");
     let text = String::from_utf8(output.stdout).expect("a number");
     text.trim().parse().unwrap_or_else(|error| panic!("{user}: {error}"))
 }

@@ -1,4 +1,4 @@
-//! The archive as other tools see it, and what late bars and a failing disk do to it.
+//! The archive as other tools see it, with late bars and with a failing disk.
 
 use std::fs;
 
@@ -62,7 +62,7 @@ fn a_late_bar_ends_in_its_own_day() {
     oracle::assert_archive(&bus, &Published::XSHG, &files);
 }
 
-/// Promise 7: exactly once, however often the flush ran.
+/// Promise 7: exactly once, for any number of flushes.
 #[test]
 fn closing_a_day_twice_changes_nothing() {
     let bus = Bus::running("XSHG");
@@ -102,7 +102,7 @@ fn a_failing_flush_is_shown_and_retried() {
     oracle::assert_archive(&bus, &Published::XSHG, &[monday, tuesday]);
 }
 
-/// Promise 7 is checked by a program that must be correct itself.
+/// The program that checks promise 7 must itself detect every difference.
 #[test]
 fn the_oracle_sees_every_kind_of_difference() {
     let bus = Bus::running("XSHG");

@@ -37,7 +37,7 @@ fn a_path_that_is_no_bus() {
             command::run(arguments).fails(1, &[path, "bus"]);
         }
     }
-    assert_eq!(fs::read_dir(folder.path()).expect("can be read").count(), 0, "something was made there");
+    assert_eq!(fs::read_dir(folder.path()).expect("can be read").count(), 0, "the command created a file");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_file_that_is_not_a_ring() {
 }
 
 #[test]
-fn a_socket_nobody_listens_on() {
+fn a_socket_without_a_listener() {
     let mut bus = Bus::init("XSHG");
     let csv = bus.write("bars.csv", format!("{HEADER}\n{GOOD}\n"));
     bus.barbus("publish", [&csv]).fails(1, &["barbusd"]);
@@ -101,7 +101,7 @@ fn a_socket_nobody_listens_on() {
 }
 
 #[test]
-fn a_csv_file_that_cannot_be_understood_as_a_whole() {
+fn a_csv_file_that_cannot_be_read_at_all() {
     let bus = Bus::running("XSHG");
     let missing = bus.write("missing.csv", "symbol,frame,open,high,low,volume\nA,2024-03-04T01:31:00Z,1,1,1,1\n");
     bus.barbus("publish", [&missing]).fails(1, &["missing.csv", "close"]);
@@ -179,7 +179,7 @@ fn each_bad_row_is_quarantined_with_its_reason_and_the_good_ones_pass() {
 }
 
 #[test]
-fn a_producers_words_in_number_columns_are_quarantined_row_by_row() {
+fn text_in_number_columns_is_quarantined_row_by_row() {
     let bus = Bus::running("XSHG");
     let bars = market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 4);
     let closes = StringArray::from(vec![Some(bars[0].close.to_string()), Some("ten".to_owned()), None, None]);
@@ -212,7 +212,7 @@ fn half_a_message_loses_nothing() {
     half.send(&whole[..whole.len() * 3 / 4]);
     assert_eq!(half.answer()["accepted"], 100);
     half.finish();
-    assert_still_there(&bus, &bars[..100], &bars[100..]);
+    assert_bars(&bus, &bars[..100], &bars[100..]);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn bytes_that_are_not_a_stream() {
         assert!(last["error"].is_string(), "{last}");
     }
     let bars = market::xshg_day(&["600000.XSHG"], "2024-03-04");
-    assert_still_there(&bus, &[], &bars);
+    assert_bars(&bus, &[], &bars);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_batch_with_a_column_of_a_wrong_type_is_refused() {
     let answer = producer.answer();
     let error = answer["error"].as_str().unwrap_or_else(|| panic!("no error in {answer}"));
     assert!(error.contains("close") && error.contains("Boolean"), "{error}");
-    assert_still_there(&bus, &[], &bars);
+    assert_bars(&bus, &[], &bars);
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_batch_without_a_column_is_quarantined_row_by_row() {
         assert_eq!((&entry["code"], &entry["row"]["close"]), (&json!("missing-column"), &json!(bar.close)), "{entry}");
         assert!(entry["reason"].as_str().is_some_and(|reason| reason.contains("volume")), "{entry}");
     }
-    assert_still_there(&bus, &[], &bars);
+    assert_bars(&bus, &[], &bars);
 }
 
 #[test]
@@ -318,13 +318,13 @@ fn frame_of(row: &str) -> String {
     frame.in_tz("Asia/Shanghai").expect("a known zone").strftime("%H:%M:%S").to_string()
 }
 
-/// Asserts that the bus has exactly the bars `there`, and that it accepts `more`.
+/// Asserts that the bus has exactly the bars `present`, and that it accepts `more`.
 #[track_caller]
-fn assert_still_there(bus: &Bus, there: &[Bar], more: &[Bar]) {
-    assert_eq!(bus.stat()["bars"], there.len());
-    let whole: Vec<Bar> = there.iter().chain(more).cloned().collect();
+fn assert_bars(bus: &Bus, present: &[Bar], more: &[Bar]) {
+    assert_eq!(bus.stat()["bars"], present.len());
+    let whole: Vec<Bar> = present.iter().chain(more).cloned().collect();
     let csv = bus.write("whole.csv", market::csv(&whole));
-    let (rows, duplicate) = (whole.len() as u64, there.len() as u64);
+    let (rows, duplicate) = (whole.len() as u64, present.len() as u64);
     let counts = Counts { rows, accepted: rows - duplicate, duplicate, ..Counts::default() };
     assert_eq!(bus.publish(&csv, &[]), counts);
     bus.close_day();

@@ -13,7 +13,7 @@ fn replay(target: &str, run: fn(&[u8])) {
     let mut inputs: Vec<_> =
         std::fs::read_dir(corpus).expect("a corpus").map(|entry| entry.expect("a file").path()).collect();
     inputs.sort();
-    assert!(inputs.len() > 3, "{target}: {} inputs are no corpus", inputs.len());
+    assert!(inputs.len() > 3, "{target}: only {} inputs", inputs.len());
     for input in inputs {
         let bytes = std::fs::read(&input).expect("an input");
         let outcome = std::panic::catch_unwind(|| run(&bytes));

@@ -31,7 +31,7 @@ fn the_end_of_a_day_belongs_to_it() {
 }
 
 #[test]
-fn extended_hours_follow_new_york_through_both_changes_of_the_clock() {
+fn extended_hours_follow_both_clock_changes_of_new_york() {
     // 19:59 in New York is 00:59 UTC of the next date in winter and 23:59 UTC in summer.
     let winter = ["2024-03-08T09:01:00Z", "2024-03-09T00:59:00Z"];
     assert_eq!(days("XNYS", &winter), ["2024-03-08"]);

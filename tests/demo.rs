@@ -1,4 +1,4 @@
-//! `barbus demo`: its report is true, its advice works, and it leaves no process behind.
+//! `barbus demo`: its report is true, its suggestions work, and it leaves no process behind.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ fn the_suggested_commands_work() {
     let root = tempfile::tempdir().expect("a temporary directory");
     let options = ["--symbols", "20", "--minutes", "30", "--seconds", "0.3"];
     let text = command::finish(&mut demo(&root, &options), None).ok();
-    let (_, next) = text.split_once("Try next\n").expect("it says what to try");
+    let (_, next) = text.split_once("Try next\n").expect("the demo suggests commands");
     let commands: Vec<&str> = next.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
     for verb in [" window ", " tail ", " stat ", " verify ", " publish ", " daemon ", "rm -r "] {
         assert!(commands.iter().any(|line| line.contains(verb)), "no {verb}in {next}");

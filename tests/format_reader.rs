@@ -1,4 +1,4 @@
-//! docs/FORMAT.md is sufficient: `follow_ring.py`, written from it alone, follows rings.
+//! docs/FORMAT.md is sufficient: `follow_ring.py`, written only from it, follows rings.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -61,7 +61,7 @@ fn a_day_is_the_same_live_and_late() {
     let mut received_before = 0;
     for (number, (row, bar)) in given.iter().zip(&bars).enumerate() {
         let received = row["received_ns"].as_i64().expect("a time");
-        assert!(received >= received_before, "{row} came before the one in front of it");
+        assert!(received >= received_before, "{row} was received before its predecessor");
         received_before = received;
         let revision = u8::from(number == bars.len() - 1);
         assert_eq!(*row, as_printed(bar, number, received, revision));
@@ -81,7 +81,7 @@ fn a_day_is_the_same_live_and_late() {
 /// Promise 4: falling behind is an exact count.
 /// Promise 2: the writer does not wait for a stopped reader.
 #[test]
-fn a_paused_reader_is_told_exactly_what_it_missed() {
+fn a_paused_reader_reports_exactly_the_bars_that_it_missed() {
     let mut bus = Bus::init("24x7");
     bus.configure_small_ring();
     bus.start();

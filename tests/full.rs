@@ -106,7 +106,7 @@ fn a_ring_that_does_not_fit_on_its_disk() {
     bus.configure("# path = \"bars.ring\"", &format!("path = {ring:?}"));
     let Some(disk) = Disk::mount(bus.beside("shm"), "4m") else { return };
     bus.barbus("daemon", [] as [&str; 0]).fails(1, &["bars.ring", "No space left"]);
-    assert_eq!(fs::read_dir(&disk.path).expect("can be read").count(), 0, "something of the ring was left");
+    assert_eq!(fs::read_dir(&disk.path).expect("can be read").count(), 0, "a part of the ring was left");
     bus.configure_ring("1MB", 64);
     bus.start();
     let csv = bus.write("bars.csv", market::csv(&day(&symbols(0, 2), "2024-03-04")));

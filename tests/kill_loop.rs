@@ -34,7 +34,7 @@ struct Run {
     acknowledged: AtomicU64,
     /// Bars that each reader has seen.
     seen: [AtomicU64; 3],
-    /// Tells the producers to stop.
+    /// True when the producers must stop.
     over: AtomicBool,
     /// Total number of bars; known when the producers have stopped.
     total: AtomicU64,
@@ -79,7 +79,7 @@ fn date(day: i64) -> Date {
 /// Promises 3 and 4: readers that never reopen the bus see every bar once, in order and untorn,
 /// and every close.
 #[test]
-fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
+fn no_acknowledged_bar_is_lost_when_the_daemon_is_killed_repeatedly() {
     let kills = random::setting("BARBUS_KILLS", 20);
     let mut random = Random::seeded(random::seed("BARBUS_KILL_SEED"));
     let mut bus = Bus::init("24x7");
@@ -130,9 +130,10 @@ fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
             bus.start();
         }
         run.over.store(true, Ordering::Relaxed);
-        let sent: Vec<Bar> = producers.into_iter().flat_map(|thread| thread.join().expect("it says why")).collect();
+        let sent: Vec<Bar> =
+            producers.into_iter().flat_map(|thread| thread.join().expect("it prints the reason")).collect();
         run.total.store(sent.len() as u64, Ordering::Relaxed);
-        let seen: Vec<_> = readers.into_iter().map(|thread| thread.join().expect("it says why")).collect();
+        let seen: Vec<_> = readers.into_iter().map(|thread| thread.join().expect("it prints the reason")).collect();
         (sent, seen)
     });
 
@@ -142,7 +143,7 @@ fn nothing_acknowledged_is_lost_however_often_the_daemon_is_killed() {
     let days = compare(&bus, &directory, &sent);
     assert_eq!(names(&bus.path().join("archive/1m.work")), [""; 0], "left over");
     bus.barbus("verify", [] as [&str; 0]).ok();
-    assert!(sent.len() as u64 > room, "the ring never went round: {} bars", sent.len());
+    assert!(sent.len() as u64 > room, "the ring never wrapped: {} bars", sent.len());
     println!("{kills} kills, {} bars, {days} days, ring of {room} bars, {:.1?}", sent.len(), began.elapsed());
 }
 
@@ -170,12 +171,12 @@ fn publish(bus: &BusDirectory, symbols: &[&str], run: &Run, room: u64, seed: u64
         let batch = producer::batch(&sent[from..]);
         // Either with a full window of batches, or one at a time.
         let outcome = if random.below(2) == 0 { publisher.queue(&batch) } else { publisher.send(&batch).map(drop) };
-        outcome.expect("the daemon comes back");
+        outcome.expect("the daemon restarts");
         let now = publisher.acked().rows;
         run.acknowledged.fetch_add(now - acknowledged, Ordering::Relaxed);
         acknowledged = now;
     }
-    let ack = publisher.finish().expect("the daemon comes back");
+    let ack = publisher.finish().expect("the daemon restarts");
     run.acknowledged.fetch_add(ack.rows - acknowledged, Ordering::Relaxed);
     assert_eq!((ack.rows, ack.accepted + ack.duplicate), (sent.len() as u64, sent.len() as u64), "{ack:?}");
     sent
@@ -200,7 +201,7 @@ fn follow(mut reader: Reader, run: &Run, number: usize) -> Seen {
         match reader.next(Duration::from_millis(20)).expect("a ring that can be read") {
             Some(Event::Bars(bars)) => {
                 for bar in bars.iter() {
-                    assert_eq!(bar.seq, next, "a bar is missing or comes twice");
+                    assert_eq!(bar.seq, next, "a bar is missing or delivered twice");
                     next += 1;
                     let frame = Timestamp::from_millisecond(bar.frame_ms).expect("in range");
                     let expected = market::bar(bar.symbol, frame);
@@ -237,7 +238,7 @@ fn follow(mut reader: Reader, run: &Run, number: usize) -> Seen {
                 if run.failed() || total > 0 && next >= total {
                     return seen;
                 }
-                assert!(last.elapsed() < wait::PATIENCE, "nothing comes any more after {next} bars");
+                assert!(last.elapsed() < wait::PATIENCE, "no further bar after {next}");
                 continue;
             }
         }
@@ -258,7 +259,7 @@ fn compare(bus: &Bus, directory: &BusDirectory, sent: &[Bar]) -> usize {
     assert_eq!(bus.archived_days(), expected);
     let archive = Archive::open_existing(bus.archive(), directory.settings().schema.clone(), "24x7");
     for (&day, bars) in &days {
-        let (_, batch) = archive.read(date(day)).expect("it can be read").expect("it is there");
+        let (_, batch) = archive.read(date(day)).expect("it can be read").expect("the day has a file");
         assert_eq!(batch.num_rows(), bars.len(), "{}", date(day));
         for (row, bar) in bars.values().enumerate() {
             assert_eq!(archived(&batch, row), **bar);

@@ -40,43 +40,43 @@ fn child() {
     set_pdeathsig(Signal::SIGKILL).expect("a process may wish to die");
     let role = std::env::var(CHILD_ROLE).expect("a role");
     let reader = Reader::open(bus).expect("a bus").name(&std::env::var(CHILD_NAME).expect("a name"));
-    let say = |word: &str| {
+    let report = |word: &str| {
         println!("{word}");
         std::io::stdout().flush().expect("a pipe");
     };
-    let mut told = std::io::stdin().lock().lines();
-    let mut told = || told.next().map(|line| line.expect("a pipe"));
+    let mut lines = std::io::stdin().lock().lines();
+    let mut wait_for_line = || lines.next().map(|line| line.expect("a pipe"));
     match role.split_once(' ').unwrap_or((&role, "")) {
         ("follow", _) => {
             let mut reader = reader.start_at(Start::Oldest).expect("a start");
             while reader.next(Duration::ZERO).expect("a ring").is_some() {}
-            say("at work");
-            told();
+            report("at work");
+            wait_for_line();
         }
         ("stay", seq) => {
             let mut reader = reader.start_at(Start::Seq(seq.parse().expect("a number"))).expect("a start");
             assert!(reader.wait(Duration::ZERO).expect("a ring"));
-            say("at work");
-            told();
+            report("at work");
+            wait_for_line();
         }
         ("hide", _) => {
             let mut reader = reader.anonymous().start_at(Start::Oldest).expect("a start");
             assert!(matches!(reader.poll().expect("a ring"), Some(Event::Bars(_))));
-            say("at work");
-            told();
+            report("at work");
+            wait_for_line();
         }
         ("hold", _) => {
             let mut reader = reader.start_at(Start::Oldest).expect("a start");
             let views: Vec<_> = std::iter::from_fn(|| reader.pin().expect("a ring")).collect();
-            say("at work");
-            told();
+            report("at work");
+            wait_for_line();
             let column = views[0].batch().expect("bars").column(2).slice(0, 1);
             drop((views, reader));
-            say("one column left");
-            told();
+            report("one column left");
+            wait_for_line();
             drop(column);
-            say("nothing left");
-            told();
+            report("nothing left");
+            wait_for_line();
         }
         other => panic!("{other:?}?"),
     }
@@ -190,13 +190,13 @@ fn hostile_position_files_do_no_harm() {
     .into_iter()
     .map(|(name, bytes)| {
         let file = fs::File::create(folder.join(name)).expect("ours");
-        file.try_lock().expect("nobody has it");
+        file.try_lock().expect("a new file is not locked");
         file.write_all_at(&bytes, 0).expect("ours");
         file
     })
     .collect();
     let long = fs::File::create(folder.join("7-00000007")).expect("ours");
-    long.try_lock().expect("nobody has it");
+    long.try_lock().expect("a new file is not locked");
     long.set_len(1 << 40).expect("a hole");
     fs::create_dir(folder.join("8-00000008")).expect("ours");
     std::os::unix::fs::symlink("/dev/zero", folder.join("9-00000009")).expect("ours");
@@ -217,7 +217,7 @@ fn hostile_position_files_do_no_harm() {
     let table = bus.barbus("readers", [] as [&str; 0]).ok();
     assert_eq!(table.lines().count(), 4, "{table}");
     assert!(!table.contains(['\u{1b}', '\u{7}']), "{table:?}");
-    assert_eq!(names(&folder).len(), before - 1, "the dead one's file alone was removed");
+    assert_eq!(names(&folder).len(), before - 1, "only the dead reader's file was removed");
     assert_eq!(bus.stat()["readers"], 2);
     // The bus continues.
     bus.publish(&bus.write("2.csv", market::csv(&market::minutes(&SYMBOLS, "2024-03-04T00:03:00Z", 2))), &[]);
@@ -284,7 +284,7 @@ fn the_daemon_warns_before_a_stopped_reader_is_overtaken() {
 
 /// A process that pins blocks is listed as long as it pins them, and the daemon warns about it.
 #[test]
-fn pins_are_shown_and_warned_about() {
+fn pins_are_listed_and_long_ones_raise_a_warning() {
     let mut bus = Bus::init("24x7");
     bus.configure_ring("1MB", 64);
     bus.configure("# symbols = 8192", "symbols = 256");
@@ -300,26 +300,26 @@ fn pins_are_shown_and_warned_about() {
     let table = bus.barbus("readers", [] as [&str; 0]).ok();
     assert!(table.contains(" 3 for "), "{table}");
 
-    let mut tell = holder.child.stdin.take().expect("stdin is piped");
-    writeln!(tell).expect("a pipe");
+    let mut input = holder.child.stdin.take().expect("stdin is piped");
+    writeln!(input).expect("a pipe");
     wait::until("the reader's end", || holder.output_has("one column left").then_some(()));
     let listed = named(&bus, "holder").expect("a column of it lives");
     assert_eq!((&listed["pins"], &listed["state"], &listed["lag_bars"]), (&1.into(), &"closed".into(), &Value::Null));
-    writeln!(tell).expect("a pipe");
+    writeln!(input).expect("a pipe");
     wait::until("the column's end", || holder.output_has("nothing left").then_some(()));
     assert_eq!(named(&bus, "holder"), None);
     wait::until("the all-clear", || bus.log().contains("reader with a warning has ended").then_some(()));
     assert_eq!(bus.log().matches("holds blocks").count(), 1, "told once\n{}", bus.log());
 }
 
-/// A strategy sees that the writer is dead, however it died, and how old the newest bar is.
+/// A strategy sees that the writer has died or stopped, and how old the newest bar is.
 #[test]
 fn a_dead_writer_is_seen() {
     let mut bus = Bus::running("24x7");
     let reader = Reader::open(bus.path()).expect("a bus");
     assert_eq!((reader.writer_alive(), reader.newest_age()), (true, None));
     bus.publish(&bus.write("1.csv", market::csv(&market::minutes(&SYMBOLS, "2024-03-04T00:01:00Z", 1))), &[]);
-    let age = reader.newest_age().expect("a bar came");
+    let age = reader.newest_age().expect("a bar was published");
     wait::until("the newest bar to age", || reader.newest_age().filter(|now| *now > age));
 
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {

@@ -8,19 +8,19 @@
 //! - `commands`: every verb with its tables, JSON, CSV and exit codes
 //! - `corpora`: the kept inputs of the fuzz targets
 //! - `days`: the trading day of a bar, and the close of a day
-//! - `demo`: the first command of the README matches, leaves no process, and its advice works
-//! - `format_reader`: a Python reader that was written from docs/FORMAT.md alone
+//! - `demo`: the first command of the README matches, leaves no process, and its suggestions work
+//! - `format_reader`: a Python reader that was written only from docs/FORMAT.md
 //! - `full`: days larger than the ring and full disks: producers wait, nothing is lost
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
 //! - `lag`: the list of readers, their lag and pins, the daemon's warnings, the writer's liveness
 //! - `publish`: every format and vendors' names; exact counts; the same archive for each
-//! - `python_package`: the wheel, installed alone, and its own tests with real daemons
+//! - `python_package`: the wheel, installed without other packages, and its tests with real daemons
 //! - `readers`: reader processes: no system call, equal sequences, exact counts of missed bars
 //! - `reading`: every Python block of docs/READING.md, against a bus that is written
 //! - `real_bars`: years of real bars against an oracle
 //! - `replay`: archived days onto another bus
 //! - `restart`: SIGTERM, `kill -9`, a second daemon; nothing acknowledged is lost
-//! - `soak`: many days with readers that come and die: memory and descriptors stay constant
+//! - `soak`: many days with readers that start and die: memory and descriptors stay constant
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
 //!
 //! The promises and the modules that guard them; the crates have further tests:

@@ -1,4 +1,4 @@
-//! The Python package: its wheel is built, installed alone, and tested by pytest with real daemons.
+//! The Python package: its wheel is built, installed without other packages, and tested by pytest.
 
 use std::fs;
 use std::path::{Path, PathBuf};

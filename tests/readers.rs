@@ -1,4 +1,4 @@
-//! Readers as processes: what they see, what they cost, and that they cannot disturb the bus.
+//! Readers as processes: their events, their system calls, and that they cannot disturb the bus.
 
 use std::fs;
 use std::io::Write;
@@ -69,7 +69,7 @@ fn reading_makes_no_system_call() {
 
     let log = calls();
     let lines: Vec<&str> = log.lines().collect();
-    let at = |rows: usize| lines.iter().position(|line| line.contains(&mark(rows))).expect("the child says so");
+    let at = |rows: usize| lines.iter().position(|line| line.contains(&mark(rows))).expect("the child reports it");
     for window in MARKS.windows(2) {
         let between = &lines[at(window[0]) + 1..at(window[1])];
         assert!(between.is_empty(), "while bars {} to {} were read:\n{}", window[0], window[1], between.join("\n"));
@@ -228,13 +228,13 @@ fn a_stopped_reader_stalls_nothing_and_learns_what_it_missed() {
     let run = tail.finish();
 
     let seqs: Vec<u64> = run.stdout.lines().map(|line| json(line)["seq"].as_u64().expect("a number")).collect();
-    let told: Vec<Value> = run.stderr.lines().map(json).filter(|event| event["event"] == "lapped").collect();
-    let missed: u64 = told.iter().map(|event| event["missed"].as_u64().expect("a count")).sum();
+    let reported: Vec<Value> = run.stderr.lines().map(json).filter(|event| event["event"] == "lapped").collect();
+    let missed: u64 = reported.iter().map(|event| event["missed"].as_u64().expect("a count")).sum();
     let jumped: u64 = seqs.windows(2).map(|pair| pair[1] - pair[0] - 1).sum();
-    assert_eq!(jumped, missed, "what was missed, and what it was told");
+    assert_eq!(jumped, missed, "the gaps differ from the reported counts");
     assert!(missed > 0, "it was never behind");
     assert_eq!(seqs.len() as u64 + missed, bars.len() as u64 + 1);
-    assert!(seqs.is_sorted_by(|a, b| a < b), "a bar was given twice, or late");
+    assert!(seqs.is_sorted_by(|a, b| a < b), "a bar was delivered twice or late");
 }
 
 fn json(line: &str) -> Value {

@@ -1,4 +1,4 @@
-//! docs/READING.md: every Python block works as the page says, on an idle bus and a busy one.
+//! docs/READING.md: every Python block works as the page describes, on an idle bus and a busy one.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -70,7 +70,7 @@ fn the_page_reads_the_ring_and_pins_rows_in_place() {
     bus.close_day();
     let stat = bus.stat();
     let (rows, blocks) = (stat["bars"].as_u64().expect("bars"), stat["blocks"].as_u64().expect("blocks"));
-    assert!(rows > 2 * blocks * 256, "the ring of {blocks} blocks has not gone round: {rows} rows");
+    assert!(rows > 2 * blocks * 256, "the ring of {blocks} blocks has not wrapped: {rows} rows");
     run.child.stdin.take().expect("it is piped").write_all(b"\n").expect("it reads");
 
     let lines = run.finish().json_lines();
@@ -96,7 +96,7 @@ fn the_page_reads_the_ring_and_pins_rows_in_place() {
 
 /// Promise 1: the page works while a minute arrives every few milliseconds.
 /// Blocks that fail are retried, as the page advises.
-/// Later days come more slowly, for machines on which the page starts slowly.
+/// Later days are published more slowly, for machines on which the page starts slowly.
 #[test]
 fn the_page_reads_a_bus_that_is_being_written() {
     let (bus, mut published) = bus();

@@ -1,7 +1,7 @@
 //! A bus over many days: its memory and its descriptors do not grow.
 //!
 //! One cycle is one trading day, published at full speed into a ring that is smaller than the day.
-//! Producers and readers come and go with it.
+//! Producers and readers start and end with it.
 //! `BARBUS_SOAK_MINUTES` sets the duration; without it the test runs 40 days.
 
 use std::io::Write;
@@ -52,7 +52,7 @@ struct Sample {
 impl Sample {
     fn of(pid: u32) -> Sample {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux reports it");
         let memory_kb = line.trim().trim_end_matches(" kB").parse().expect("a number");
         let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count() as u64;
         Sample { memory_kb, descriptors }
@@ -86,7 +86,7 @@ fn reader(bus: &Bus, kind: &str) -> Running {
     running
 }
 
-/// Promise 2: readers that come, die and pin cost the bus nothing.
+/// Promise 2: readers that start, die and pin cost the bus nothing.
 /// Promise 7: every day is whole, although the ring wraps in each.
 #[test]
 fn memory_and_descriptors_stay_constant() {
@@ -125,7 +125,7 @@ fn memory_and_descriptors_stay_constant() {
             1 if others.len() < 3 => others.push(reader(&bus, ["passing", "pinning"][random.below(2) as usize])),
             _ if !others.is_empty() => {
                 let mut one = others.swap_remove(random.below(others.len() as u64) as usize);
-                assert!(matches!(one.child.try_wait(), Ok(None)), "a reader has ended by itself: {}", one.finish());
+                assert!(matches!(one.child.try_wait(), Ok(None)), "a reader has ended unexpectedly: {}", one.finish());
                 one.child.kill().expect("it runs");
                 one.child.wait().expect("it was killed");
                 killed += 1;
@@ -137,12 +137,12 @@ fn memory_and_descriptors_stay_constant() {
             let file = bus.archive().join(format!("{old}.parquet"));
             wait::until("a day's file", || file.exists().then_some(()));
             if random.below(8) == 0 {
-                let (_, rows) = archive.read(old).expect("it can be read").expect("it is there");
+                let (_, rows) = archive.read(old).expect("it can be read").expect("the day has a file");
                 assert_eq!(rows.num_rows(), ROWS_PER_DAY, "{old}");
             }
-            std::fs::remove_file(&file).expect("it is there");
+            std::fs::remove_file(&file).expect("it can be removed");
         }
-        assert!(matches!(lasting.child.try_wait(), Ok(None)), "the reader has ended by itself");
+        assert!(matches!(lasting.child.try_wait(), Ok(None)), "the reader has ended unexpectedly");
         of_daemon.push(Sample::of(bus.pid()));
         of_reader.push(Sample::of(lasting.child.id()));
     }
@@ -153,7 +153,7 @@ fn memory_and_descriptors_stay_constant() {
     assert_eq!(names(&bus.path().join("archive/1m.work")), [""; 0], "left over");
     lasting.child.kill().expect("it runs");
     println!(
-        "{days} days, {} bars, the ring went round {} times, {killed} readers killed",
+        "{days} days, {} bars, the ring wrapped {} times, {killed} readers killed",
         days * ROWS_PER_DAY,
         days * ROWS_PER_DAY / room
     );

@@ -39,7 +39,7 @@ fn pyarrow_and_polars_follow_a_ring_that_is_being_written() {
 }
 
 /// The bars in files of twenty minutes each, with the number of bars up to the end of each file.
-/// Readers see a file's bars before the next one is published, however slow they are.
+/// Readers see a file's bars before the next one is published, even if they are slow.
 fn parts(bus: &Bus, bars: &[Bar]) -> Vec<(std::path::PathBuf, usize)> {
     const PART: usize = 400;
     let parts = bars.chunks(PART).enumerate();
@@ -54,7 +54,7 @@ fn publish(bus: &Bus, csv: &std::path::Path) -> Running {
 }
 
 /// A read at any moment returns committed rows from the first one on.
-/// A read that races with a commit may fail, as the format says, but never returns other rows.
+/// A read that races with a commit may fail, as the format describes, but never returns other rows.
 #[test]
 fn arrow_rs_follows_a_ring_that_is_being_written() {
     let mut bus = Bus::init("XSHG");

@@ -1,9 +1,10 @@
-"""Write a CSV file of bars in the other formats that `barbus publish` reads, with pyarrow and the standard library.
+"""Write a CSV file of bars in the other formats that `barbus publish` reads.
 
     convert.py BARS.csv FOLDER
 
-makes bars.csv.gz, bars.ndjson, bars.parquet, bars.arrow (an Arrow file) and bars.arrows (an Arrow stream) in FOLDER. The types
-vary on purpose: large strings, dictionary symbols, microseconds, numbers as decimals where they are exact.
+creates bars.csv.gz, bars.ndjson, bars.parquet, bars.arrow (an Arrow file) and bars.arrows (an Arrow
+stream) in FOLDER. The types vary on purpose: large strings, dictionary symbols, microseconds, and
+decimals for numbers that they represent exactly.
 """
 
 import csv

@@ -1,17 +1,18 @@
-"""Follow a barbus ring in plain Python, without barbus: an example written from docs/FORMAT.md alone.
+"""Follow a barbus ring in plain Python, without barbus: an example written only from docs/FORMAT.md.
 
     follow_ring.py RING [--from live|oldest|today|SEQ] [--until-close N] [--bars N] [--once]
 
-Prints one JSON object per line. A bar has its columns, `frame_ms` and `received_ns` in milliseconds and nanoseconds since
-1970; an optional column without a value is null. Everything else has an `event`:
+Prints one JSON object per line. A bar has its columns, with `frame_ms` in milliseconds and
+`received_ns` in nanoseconds since 1970; an optional column without a value is null.
+All other lines have an `event`:
 
     {"event": "attached", "next_seq": 1000}         the first line: where reading begins
     {"event": "day_closed", "day": "2024-03-04"}
     {"event": "lapped", "missed": 100}              the writer overtook the reader: exactly this many bars were missed
     {"event": "replaced"}                           another file replaced the ring; reading continues there
 
-Ends after N day closes, after N bars, or (--once) when there is nothing new; otherwise never. The script only
-reads the ring: the daemon does not know of it, and the script cannot delay it.
+Ends after N day closes, after N bars, or (--once) at the newest bar; otherwise it does not end.
+The script only reads the ring: it cannot delay the daemon.
 """
 
 import argparse
@@ -75,7 +76,7 @@ LIMITS = {
     "price_bytes": (4, 8),
     "optional": range(0, MAX_OPTIONAL + 1),
 }
-# And what changes: offsets of words in the superblock, in a slot.
+# Offsets of the words that change, in the superblock and in a slot.
 CURSOR, WRITER_EPOCH, BOOT_ID, SYMBOL_COUNT, SUPERSEDED, TIP_CLAIMED = 4608, 4736, 4752, 4864, 5120, 5248
 BLOCK, FIRST_SEQ, DAY, STATE = 2048, 2056, 2064, 2176
 
@@ -85,7 +86,7 @@ POLL_SECONDS = 0.001
 
 
 class Refused(Exception):
-    """The file is no ring that this program can read, or what is asked for is not in it."""
+    """The file is no ring that this program can read, or the ring lacks the requested bar."""
 
 
 def require(condition, message):
@@ -107,14 +108,14 @@ def crc32c(data):
 
 
 class Ring:
-    """A ring file, mapped and checked: afterwards no offset computed from `self` leaves it."""
+    """A ring file, mapped and checked: no offset computed from `self` is outside of it."""
 
     def __init__(self, path):
         with open(path, "rb") as file:
             length = os.fstat(file.fileno()).st_size
             require(length >= SUPERBLOCK_PAGES_END, "too short for a ring")
             self.bytes = memoryview(mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ))
-        # Whatever the writer may change meanwhile is loaded as one word of its size, never byte by byte.
+        # A word that the writer may change is loaded at once in its size, never byte by byte.
         self._words = self.bytes[: length // 8 * 8].cast("Q")
         self._halves = self.bytes[: length // 4 * 4].cast("I")
 
@@ -122,13 +123,13 @@ class Ring:
         version = self.u32(4104)
         require(version != 0, "its creation was not finished")
         require(version == VERSION, f"version {version}; this program reads version {VERSION}")
-        require(crc32c(self.bytes[SB_FIXED:SB_FIXED_END]) == self.u32(4108), "the superblock's checksum does not fit")
+        require(crc32c(self.bytes[SB_FIXED:SB_FIXED_END]) == self.u32(4108), "the superblock's checksum is wrong")
         for name, (offset, size) in FIXED.items():
             setattr(self, name, self.u64(offset) if size == 8 else self.u32(offset))
         require(self.file_bytes == length, f"{length} bytes long and should be {self.file_bytes}")
         for name, allowed in LIMITS.items():
             require(getattr(self, name) in allowed, f"{name} {getattr(self, name)} is out of range")
-        require(self.columns == 10 + self.optional, "the number of columns does not fit")
+        require(self.columns == 10 + self.optional, "the number of columns is wrong")
         self._check_places()
         self.schema = self._read_schema()
         self._symbols = []
@@ -143,7 +144,7 @@ class Ring:
         return self._halves[offset // 4]
 
     def _check_places(self):
-        """Compute again where everything is, and refuse a file that says otherwise."""
+        """Compute every offset again, and refuse a file with other offsets."""
         widths = [4, 8] + [self.price_bytes] * 4 + [8] + [8] * self.optional + [8, 8, 1]
         optional = range(7, 7 + self.optional)
         self.table = []  # (values, validity or 0, width) of each column
@@ -155,7 +156,7 @@ class Ring:
             values, end = end, up(end + self.rows_per_block * width, 64)
             self.table.append((values, validity, width))
             entry = struct.unpack_from("<4I", self.bytes, COLUMN_TABLE + column * COLUMN_ENTRY_BYTES)
-            require(entry == (values, validity, width, 0), f"column {column} lies elsewhere")
+            require(entry == (values, validity, width, 0), f"column {column} has a wrong offset or width")
 
         places = {"slot_bytes": up(end, PAGE), "directory_offset": DIRECTORY}
         places["dictionary_offset"] = up(DIRECTORY + 8 * self.slots, PAGE)
@@ -165,12 +166,12 @@ class Ring:
         places["tip_offset"] = places["slots_offset"] + self.slots * places["slot_bytes"] + PAGE
         for name, place in places.items():
             require(getattr(self, name) == place, f"{name} is {getattr(self, name)} and should be {place}")
-        require(self.tip_offset + TIP_ROW * self.tip_rows <= self.file_bytes, "the tip leaves the file")
+        require(self.tip_offset + TIP_ROW * self.tip_rows <= self.file_bytes, "the tip ends outside the file")
 
     def _read_schema(self):
         require(SCHEMA_FLATBUFFER + self.schema_bytes <= PAGE, "the schema is too long")
         flatbuffer = self.bytes[SCHEMA_FLATBUFFER : SCHEMA_FLATBUFFER + self.schema_bytes]
-        require(crc32c(flatbuffer) == self.schema_crc, "the schema's checksum does not fit")
+        require(crc32c(flatbuffer) == self.schema_crc, "the schema's checksum is wrong")
         schema = pa.ipc.read_schema(pa.py_buffer(bytes(self.bytes[8 : self.dictionary_offset])))
         require(len(schema) == self.columns, "the schema has other columns than the superblock")
         return schema
@@ -180,7 +181,7 @@ class Ring:
         return self.schema.names[7 : 7 + self.optional]
 
     def symbol(self, number):
-        """The text of a symbol. The dictionary only grows, so it is read again only for a number that is new."""
+        """The text of a symbol. The dictionary only grows, so only an unknown number reads it again."""
         if number >= len(self._symbols):
             count = min(self.u32(SYMBOL_COUNT), self.symbols)
             ends = [self.u32(self.dictionary_offsets + 4 * index) for index in range(len(self._symbols), count + 1)]
@@ -201,7 +202,7 @@ class Ring:
 
     def slot_of(self, block):
         """The offset of the slot that holds a block, or None."""
-        if block == 0:  # the mark of a slot that was never used
+        if block == 0:  # the number of a slot that was never used
             return None
         for index in range(self.slots):
             if self.u64(DIRECTORY + 8 * index) == block:
@@ -210,7 +211,7 @@ class Ring:
         return None
 
     def header(self, slot):
-        """The header of a slot as (block, first_seq, day, state), or None while it has none."""
+        """The header of a slot as (block, first_seq, day, state), or None if the slot has none."""
         block = self.u64(slot + BLOCK)
         if block in (0, RECYCLING):
             return None
@@ -222,7 +223,7 @@ class Ring:
         return sorted(filter(None, (self.header(self.slot_offset(index)) for index in range(self.slots))))
 
     def tip(self, seq):
-        """Row `seq` at the tip as its 128 bytes, None when it is not written yet, False when the tip has gone on."""
+        """The 128 bytes of row `seq` in the tip, None if it is not written yet, False if overwritten."""
         offset = self.tip_offset + TIP_ROW * (seq % self.tip_rows)
         stamp = self.u64(offset)
         if stamp == seq + 1:
@@ -231,7 +232,7 @@ class Ring:
         return False if stamp > seq + 1 or self.u64(TIP_CLAIMED) > seq + self.tip_rows else None
 
     def copy(self, slot, start, end):
-        """Rows `start` to `end` of every column, with None for nulls: a copy, to be validated by the caller."""
+        """A copy of rows `start` to `end` of every column, None for nulls; the caller validates it."""
         columns = []
         for (values, validity, width), field in zip(self.table, self.schema):
             code = "<%d" + {"symbol": "I", "revision": "B", "seq": "Q"}.get(field.name, "q")
@@ -251,18 +252,18 @@ class Ring:
         return self.u64(SUPERSEDED) == 1
 
     def of_this_boot(self):
-        """Whether the last writer ran since the machine was started; else what was not synced may be damaged."""
+        """Whether the last writer ran in this boot; otherwise rows that were not synced may be damaged."""
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", "")
         return self.u64(WRITER_EPOCH) == 0 or bytes.fromhex(boot) == bytes(self.bytes[BOOT_ID : BOOT_ID + 16])
 
 
 class Follower:
-    """A position in a ring, and everything that comes behind it."""
+    """A position in a ring; reads all bars and events from there on."""
 
     def __init__(self, ring, start):
         self.ring = ring
         self.seq, self.block, self.row = self._start(start)
-        self._slot = None  # where `block` is, once it was found
+        self._slot = None  # the slot of `block`, once it was found
         self._attempts = 0
 
     def _start(self, start):
@@ -272,13 +273,13 @@ class Follower:
             if newest == 0:
                 if isinstance(start, int) and start < ring.first_seq:
                     return start, 0, 0
-                require(start in ("live", "oldest", "today", ring.first_seq), f"bar {start} is still to come")
+                require(start in ("live", "oldest", "today", ring.first_seq), f"bar {start} is in the future")
                 return ring.first_seq, 1, 0
             slot = ring.slot_of(newest)
             header = slot is not None and ring.header(slot)
             headers = ring.headers()
             if header and header[0] == newest and headers:
-                break  # else the writer has gone on meanwhile: again
+                break  # otherwise the writer has moved on: try again
         else:
             raise Refused("the newest block is not in the ring")
         next_seq = header[1] + rows
@@ -293,7 +294,8 @@ class Follower:
                     return first_seq, block, 0
             return next_seq, newest, rows
         if start == "live" and header[3] & STATE_LAST_OF_DAY:
-            # A close is no news to who comes after it. The seal counts all rows, the cursor was loaded before it.
+            # A live reader does not report an earlier close. The seal counts all rows, while the
+            # cursor was loaded before it.
             return header[1] + (header[3] & STATE_ROWS), newest + 1, 0
         if start in ("live", next_seq):
             return next_seq, newest, rows
@@ -302,23 +304,23 @@ class Follower:
                 count = state & STATE_ROWS if state & STATE_SEALED else rows if block == newest else 0
                 if first_seq <= start < first_seq + count:
                     return start, block, start - first_seq
-            return start, 0, 0  # it is gone: there is no block 0, so that reading begins with how many were missed
+            return start, 0, 0  # it has left the ring: no slot has block 0, so reading first counts the missed bars
         before = ring.tip(start - 1)
-        require(before, f"bar {start} is still to come: the next one is {next_seq}")
+        require(before, f"bar {start} is in the future: the next one is {next_seq}")
         position = struct.unpack_from("<Q", before, 8)[0]
         return start, position >> 32, (position & 0xFFFF_FFFF) + 1
 
     def read(self):
-        """Yield everything that is new, bars and events as they are printed; end when there is nothing new."""
+        """Yield all new bars and events in the form of the output."""
         while (yield from self._from_tip()):
             if not (yield from self._from_columns()):
                 return
 
     def _from_tip(self):
-        """Yield the bars that the tip has for us. True: the columns know more."""
+        """Yield the bars in the tip. Returns True if the columns must be read next."""
         while True:
             row = self.ring.tip(self.seq)
-            if row is None:  # nothing at the tip, so nothing new, unless the block has ended
+            if row is None:  # the tip has no new row; only an ended block can have more
                 if self._slot is None or self.ring.u64(self._slot + STATE) & STATE_SEALED:
                     return True
                 return self.ring.u64(self._slot + BLOCK) != self.block
@@ -336,7 +338,7 @@ class Follower:
             yield bar
 
     def _from_columns(self):
-        """Yield what the columns have for us, at most to the end of the block. False: nothing is new."""
+        """Yield the bars in the columns, at most to the end of the block. Returns False without any."""
         ring = self.ring
         newest, cursor_rows = ring.cursor()
         slot = self._slot
@@ -347,19 +349,23 @@ class Follower:
                 return False
             return (yield from self._lapped())
 
-        # The state comes before the number of rows: when it says sealed, the rows are all of them.
+        # The state is loaded before the number of rows: the rows of a sealed block are complete.
         state = ring.u64(slot + STATE)
         if state & STATE_SEALED:
             committed = state & STATE_ROWS
         else:
-            now, rows = ring.cursor()
-            # Behind the cursor the block was sealed since; above it, it is only just being opened.
-            committed = rows if self.block == now else ring.u64(slot + STATE) & STATE_ROWS if self.block < now else 0
+            newest2, rows2 = ring.cursor()
+            if self.block == newest2:
+                committed = rows2
+            elif self.block < newest2:  # it was sealed meanwhile
+                committed = ring.u64(slot + STATE) & STATE_ROWS
+            else:  # it is being opened
+                committed = 0
         committed = min(committed, ring.rows_per_block)
         start = self.row
         columns = ring.copy(slot, start, committed) if start < committed else []
         day = ring.i64(slot + DAY)
-        if ring.u64(slot + BLOCK) != self.block:  # used again while we copied: the copies are worth nothing
+        if ring.u64(slot + BLOCK) != self.block:  # reused during the copy: discard the copies
             return (yield from self._lapped())
 
         if columns:
@@ -376,9 +382,9 @@ class Follower:
         return bool(columns)
 
     def _lapped(self):
-        """Go on at the first block that is still there, and say how many bars were missed."""
+        """Continue at the first block in the ring that follows, and count the missed bars."""
         self._attempts += 1
-        require(self._attempts < ATTEMPTS, "the ring does not come to rest")
+        require(self._attempts < ATTEMPTS, "the ring changes too fast to find a block")
         for block, first_seq, _, _ in self.ring.headers():
             if block >= self.block and first_seq >= self.seq:
                 missed = first_seq - self.seq
@@ -411,14 +417,14 @@ def iso_date(day):
 
 
 def follow(path, start, once):
-    """Every bar and event of the ring at `path`, for ever, or with `once` until there is nothing new."""
+    """Yield every bar and event of the ring at `path`, with `once` only up to the newest bar."""
     ring = Ring(path)
     if not ring.of_this_boot():
-        print("follow_ring: no daemon has run since the machine was started: the last bars may be damaged", file=sys.stderr)
+        print("follow_ring: no daemon has run since the machine booted: the last bars may be damaged", file=sys.stderr)
     follower = Follower(ring, start)
     yield {"event": "attached", "next_seq": follower.seq}
     while True:
-        superseded = follower.ring.superseded()  # before the last look at the old file: then that reads it to its end
+        superseded = follower.ring.superseded()  # loaded before the poll, so that the poll reads the old file to its end
         found = False
         for item in follower.read():
             found = True
@@ -427,7 +433,7 @@ def follow(path, start, once):
             continue
         if superseded:
             ring = Ring(path)
-            require(ring.lineage == follower.ring.lineage, "another bus has taken the place of this one")
+            require(ring.lineage == follower.ring.lineage, "the file at the path belongs to another bus")
             follower = Follower(ring, follower.seq)
             yield {"event": "replaced"}
         elif once:
@@ -451,7 +457,7 @@ def main():
     parser.add_argument("--from", dest="start", type=start_of, default="live", metavar="live|oldest|today|SEQ")
     parser.add_argument("--until-close", type=int, metavar="N", help="end after N day closes")
     parser.add_argument("--bars", type=int, metavar="N", help="end after N bars")
-    parser.add_argument("--once", action="store_true", help="end when there is nothing new")
+    parser.add_argument("--once", action="store_true", help="end at the newest bar")
     arguments = parser.parse_args()
 
     bars = closes = 0

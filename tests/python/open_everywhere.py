@@ -1,9 +1,10 @@
-"""Open archive files with pyarrow, polars and DuckDB, and assert the same columns, types and values in each.
+"""Open archive files with pyarrow, polars and DuckDB, and assert equal columns, types and values.
 
     open_everywhere.py FILE... --zone Asia/Shanghai [--price double|float] [--columns symbol,frame,open,...]
 
-A frame must come out as an instant with its zone and its minute: a `date64` column would open everywhere too, and lose
-the minute. Prints one line for each file; an assertion says which reader differs, where and how.
+A frame must be read as an instant with its zone and its minute: every reader also opens a `date64`
+column, but loses the minute. Prints one line for each file; an assertion names the reader, the row
+and the values that differ.
 """
 
 import argparse
@@ -20,7 +21,7 @@ MINUTE_MS = 60_000
 
 
 def exact(values):
-    """Floats as their eight bytes, so that -0.0, NaN and the last bit count."""
+    """Floats as their eight bytes, so that -0.0, NaN and the last bit are compared."""
     return [struct.pack("<d", value) if isinstance(value, float) else value for value in values]
 
 

@@ -1,19 +1,21 @@
 """Compare a bus's archive with the published CSV files, by an independent rule for trading days.
 
-This script uses no barbus code: gzip and csv read the input, zoneinfo gives the trading day, and pyarrow
-reads the archive. It states the rules again, so that a shared mistake cannot hide:
+This script uses no barbus code: gzip and csv read the input, zoneinfo gives the trading day, and
+pyarrow reads the archive. It implements the rules again, so that a shared mistake cannot hide:
 
 * a frame labelled `start` is moved to the end of its minute, +60 s;
-* a bar ends on the civil date of the market's zone, except that a bar ending at exactly 00:00 belongs to the day before;
-* rows are taken in feed order (stable by frame); of several rows of one (symbol, frame) the last wins: the same values
-  again are a duplicate, other values a revision;
-* a row is quarantined when a number is missing, not a number or infinite, its volume is negative, its frame is not on
-  the minute, or high < max(open, close) or low > min(open, close).
+* a bar belongs to the civil date of its end in the market's zone; a bar that ends at exactly 00:00
+  belongs to the day before;
+* rows are read in feed order (stable by frame); of several rows of one (symbol, frame) the last one
+  counts: the same values again are a duplicate, other values are a revision;
+* a row is quarantined if a required number is missing, a number is NaN or infinite, the volume is
+  negative, the frame is not on the minute, or high < max(open, close) or low > min(open, close).
 
     oracle.py ARCHIVE --market XNYS --label start --files FILE...   compares; exits 1 with the first ten differences
     oracle.py --market XNYS --label start --files FILE...           only describes the input
 
-Both end with a JSON object: the counts publishing must have had, and what each file holds.
+Both print a JSON object at the end: the counts that publishing must have reported, and those of
+each file.
 """
 
 import argparse
@@ -44,7 +46,7 @@ COLUMNS = ("symbol", "frame", *VALUES)
 
 
 def epoch_ms(instant):
-    """Whole milliseconds since 1970, exactly (no float on the way)."""
+    """Whole milliseconds since 1970, computed without a float."""
     return (instant - EPOCH) // dt.timedelta(milliseconds=1)
 
 
@@ -61,7 +63,7 @@ def number(text):
 
 
 def fault(row, frame):
-    """Why this row must be quarantined, or None."""
+    """The code with which this row must be quarantined, or None."""
     values = {}
     for name in VALUES:
         try:
@@ -95,7 +97,7 @@ def trading_day(end, zone):
 
 
 class Expected:
-    """What the archive has to hold after every file was published, and what was counted on the way."""
+    """The bars that the archive must have after all files were published, and the counts."""
 
     def __init__(self, zone, price):
         self.zone = zone
@@ -160,7 +162,7 @@ class Expected:
 
 
 def check_metadata(file, date, market):
-    """What the file's key-value metadata says wrongly about it."""
+    """Yield the wrong values in the file's key-value metadata."""
     found = {key.decode(): value.decode() for key, value in (file.metadata.metadata or {}).items()}
     wanted = {"barbus.day": date.isoformat(), "barbus.calendar": market, "barbus.rows": str(file.metadata.num_rows)}
     for key, value in wanted.items():
@@ -190,7 +192,7 @@ def compare_day(path, date, keys, expected, market, differences):
     for before, after in zip(found, found[1:]):
         # Python compares str by code point, which is the order of the UTF-8 bytes.
         if not before < after:
-            differences.append(f"{name}: {after} comes after {before}: not sorted, or twice")
+            differences.append(f"{name}: {after} follows {before}: not sorted, or twice")
             break
     columns = [table.column(value).to_pylist() for value in VALUES]
     for row, key in enumerate(found):

@@ -3,7 +3,7 @@
     run_page.py PAGE.md BUS [SECTION...]
 
 It runs the named sections, by default all of them.
-The blocks of a section share their names, as for a user who types them.
+The blocks of a section share their variables, as for a user who types them.
 For each block it prints a line of JSON with the section.
 If the block left `bars` or `close`, the line has the number of rows and the sum of the prices.
 For `bars` it also has the first and the last `seq`.

@@ -1,16 +1,17 @@
-"""Read a ring file with stock pyarrow and polars while the daemon writes to it, with no code of barbus.
+"""Read a ring file with stock pyarrow and polars, without barbus, while the daemon writes to it.
 
     stock_ring.py RING [--until-rows N] [--expect FILE.csv] [--seen FILE] [--deadline SECONDS]
 
-Reads it in turn as an Arrow file (pyarrow over a memory map, polars) and as an Arrow stream from offset 8, until each way
-has seen N rows (once each without N). Every reading must hold committed rows only: sequence numbers without a gap
-from the first, every symbol in the dictionary, no zeroed frame or price, and never fewer rows than the reading before.
-With --seen, FILE has the number of rows that every way has seen. At the end every way must show the same rows.
-If FILE.csv is given, these are its rows in its order, with frames that mark the end.
+Reads it in turn as an Arrow file (pyarrow over a memory map, polars) and as an Arrow stream from
+offset 8, until each way has read N rows (once each without N). Every reading must have only
+committed rows: sequence numbers without a gap from the first, every symbol in the dictionary, no
+zeroed frame or price, and never fewer rows than the reading before. With --seen, the script writes
+the number of rows that every way has read to FILE. At the end every way must return the same rows.
+With --expect, these must be the rows of FILE.csv in its order; its frames mark the end of the bar.
 
-A reading may be retried, a bounded number of times, for two reasons the format documents: a row count is patched in several fields, so
-a reader between two of them refuses the batch; and blocks are read one after the other, so a later block may have
-grown past an earlier one.
+A reading is retried, up to a limit, for two reasons that the format documents: a row count is
+updated in several fields, and a reader between two of them refuses the batch; and blocks are read
+in turn, so a later block may have grown past an earlier one.
 """
 
 import argparse
@@ -63,7 +64,7 @@ WAYS = {"pyarrow file": pyarrow_file, "pyarrow stream": pyarrow_stream, "polars 
 
 
 def columns_of(batch):
-    """One batch as plain Python lists, frames in milliseconds."""
+    """The columns of one batch as Python lists, frames in milliseconds."""
     symbols = batch.column("symbol")
     found = {"symbol": symbols.to_pylist(), "frame": batch.column("frame").cast(pa.int64()).to_pylist()}
     for name in (*VALUES, "seq"):
@@ -73,14 +74,14 @@ def columns_of(batch):
 
 
 def runs(columns):
-    """Cut one batch into runs of rising sequence numbers (polars may hand several blocks out as one)."""
+    """Cut a batch into runs of consecutive sequence numbers: polars may return several blocks as one."""
     seqs = columns["seq"]
     cuts = [0] + [row for row in range(1, len(seqs)) if seqs[row] != seqs[row - 1] + 1] + [len(seqs)]
     return [(a, b) for a, b in zip(cuts, cuts[1:]) if b > a]
 
 
 def reading(way, path):
-    """All rows in order of their sequence number, as a list of columns; raises Retry when a documented race was met."""
+    """All columns with the rows in order of `seq`; raises Retry after a documented race."""
     try:
         batches = [columns_of(batch) for batch in WAYS[way](path)]
     except (pa.ArrowInvalid, pl.exceptions.ComputeError, OSError) as error:
@@ -124,7 +125,7 @@ def expect(rows, path):
     assert len(rows["seq"]) == len(wanted), f"{len(rows['seq'])} rows in the ring, {len(wanted)} published"
     for index, row in enumerate(wanted):
         frame = (dt.datetime.fromisoformat(row["frame"].replace("Z", "+00:00")) - EPOCH) // MILLISECOND
-        assert (rows["symbol"][index], rows["frame"][index]) == (row["symbol"], frame), f"row {index} is another bar"
+        assert (rows["symbol"][index], rows["frame"][index]) == (row["symbol"], frame), f"row {index} is not the published bar"
         for name in VALUES:
             value = float(row[name]) if row[name] else None
             assert bits(rows[name][index]) == bits(value), f"row {index}: {name} {rows[name][index]!r} for {value!r}"
@@ -160,7 +161,7 @@ def main():
     first = None
     for way in WAYS:
         rows = persist(way, arguments.ring, retries)
-        assert first is None or rows == first, f"{way} shows other rows than pyarrow file"
+        assert first is None or rows == first, f"{way} returned other rows than pyarrow file"
         first = rows
     if arguments.expect:
         expect(first, arguments.expect)

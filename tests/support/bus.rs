@@ -162,7 +162,7 @@ impl Bus {
         self.wait_for_end()
     }
 
-    /// Waits until the daemon has ended by itself.
+    /// Waits until the daemon has ended without a signal from the test.
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         let mut child = self.daemon.take().expect("the daemon is running");
         wait::until("the daemon to end", || child.try_wait().expect("can be waited for"))

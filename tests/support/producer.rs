@@ -78,7 +78,7 @@ pub(crate) fn batch(bars: &[Bar]) -> RecordBatch {
     let frames: TimestampMillisecondArray = bars.iter().map(|bar| Some(bar.frame.as_millisecond())).collect();
     let numbers =
         |value: fn(&Bar) -> Option<f64>| -> ArrayRef { Arc::new(bars.iter().map(value).collect::<Float64Array>()) };
-    // The last argument tells whether a column may have nulls.
+    // The last argument is whether a column may have nulls.
     RecordBatch::try_from_iter_with_nullable([
         ("symbol", Arc::new(symbols) as ArrayRef, false),
         ("frame", Arc::new(frames.with_timezone("UTC")), false),

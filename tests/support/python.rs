@@ -62,7 +62,7 @@ pub(crate) fn environment(requirements: &Path) -> PathBuf {
     environment
 }
 
-/// One step of the creation; returns its output, or panics with a message that says what to do.
+/// One step of the creation; returns its output, or panics with a message that names the remedy.
 pub(crate) fn step(command: &mut Command) -> String {
     let line = format!("{command:?}");
     let output = command.output().unwrap_or_else(|error| {

@@ -9,11 +9,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Polls until `look` returns a value; panics with `what` after [`PATIENCE`].
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Polls until `poll` returns a value; panics with `what` after [`PATIENCE`].
+pub(crate) fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
         assert!(Instant::now() < end, "waited {PATIENCE:?} for {what}");

@@ -167,7 +167,7 @@ fn check_ring(ring: &Ring, first: u64, wanted: impl Fn(usize) -> Row) -> anyhow:
         ensure!(matches!(polled, Polled::Rows(_)), "{polled:?} instead of bar {next}");
         for found in &rows {
             let wanted = Row { seq: first + next as u64, received_ns: found.received_ns, ..wanted(next) };
-            ensure!(*found == wanted, "bar {next} came as {found:?}");
+            ensure!(*found == wanted, "bar {next} arrived as {found:?}");
             next += 1;
         }
     }
@@ -198,6 +198,6 @@ fn check_bar(i: usize, row: &Row) -> anyhow::Result<()> {
     let found = [row.open, row.high, row.low, row.close, row.volume, row.optional[0], row.optional[1]];
     let frame_ms = OPEN_MS + 86_400_000 * LAST_DAY + 60_000 * minute as i64;
     let same = (row.symbol.0 as usize, row.frame_ms, row.present, found) == (symbol, frame_ms, 3, numbers);
-    ensure!(same, "bar {i} came as {row:?}");
+    ensure!(same, "bar {i} arrived as {row:?}");
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! Reads a year of real bars from gzip CSV into memory and onto the bus; the decompressor alone is
-//! the baseline.
+//! Reads a year of real bars from gzip CSV into memory and onto the bus; the decompressor is the
+//! baseline.
 //!
 //! `barbus publish` decompresses on a thread of its own.
-//! Parsing the decompressed text is therefore also measured by itself: the slower of the two stages
-//! limits the speed.
+//! Parsing the decompressed text is therefore also measured separately: the slower of the two
+//! stages limits the speed.
 
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;

@@ -74,7 +74,7 @@ enum Command {
     /// Removes the files of a process after its end.
     #[command(hide = true)]
     Sweep {
-        /// Its process number.
+        /// Its process ID.
         pid: u32,
     },
     /// Helper process that fills a bus or flushes it.

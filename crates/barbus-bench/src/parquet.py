@@ -1,10 +1,12 @@
-"""What pyarrow, polars and DuckDB do with a day of bars: one command a line on standard input, one answer a line.
+"""Handle a day of bars with pyarrow, polars and DuckDB.
 
-    csv IN OUT         real bars as an Arrow file, rows in the order of a feed, numbered
-    load IN            the rows of an Arrow file, sorted by (symbol, frame), last bar counting, in memory
-    write SYSTEM OUT   those rows as Parquet: seconds
-    check FILE         the rows of a Parquet file are those in memory
-    read FILE SYMBOL   one symbol of a Parquet file, checked against those in memory: seconds
+Reads one command a line from standard input and prints one answer a line:
+
+    csv IN OUT         convert a CSV file to an Arrow file in feed order with row numbers: rows
+    load IN            load an Arrow file, sorted by (symbol, frame), the last revision of each: rows
+    write SYSTEM OUT   write the loaded rows as Parquet with this system: seconds
+    check FILE         check that a Parquet file has the loaded rows: rows
+    read FILE SYMBOL   read one symbol of a Parquet file and check it: seconds
 """
 
 import sys
@@ -65,7 +67,7 @@ def check(source):
     fields = [pa.field(own.name, own.type) for own in table.schema]
     rows = rows.cast(pa.schema(fields)).combine_chunks()
     if not rows.equals(table.cast(pa.schema(fields))):
-        raise ValueError(f"{source}: other rows than were to be written")
+        raise ValueError(f"{source}: not the rows that were loaded")
     return len(rows)
 
 
@@ -75,7 +77,7 @@ def read(source, symbol):
     seconds = time.perf_counter() - begun
     own = table.filter(pc.equal(table["symbol"], symbol))
     if len(rows) == 0 or rows["close"].to_pylist() != own["close"].to_pylist():
-        raise ValueError(f"{source}: other rows of {symbol}")
+        raise ValueError(f"{source}: not the loaded rows of {symbol}")
     return seconds
 
 

@@ -1,8 +1,10 @@
-//! A day as Parquet: barbus, which sorts, writes, syncs and verifies, beside what pyarrow, polars and DuckDB write of the same rows.
+//! Writes days as Parquet with barbus, and the same rows with pyarrow, polars and DuckDB.
 //!
-//! The others get the rows in memory, sorted already, and neither sync nor verify; pyarrow writes with one thread, barbus with one for each
-//! processor. All files are read back by pyarrow and compared. On a tmpfs, where a sync costs nothing, all do it once more: that is encoding
-//! and verifying beside encoding alone.
+//! barbus sorts, writes, syncs and verifies, with one thread for each processor.
+//! The others get sorted rows in memory and neither sync nor verify; pyarrow uses one thread.
+//! pyarrow reads every file back and compares it.
+//! Each set is also written on a tmpfs, where a sync costs nothing: this compares encoding and
+//! verifying with encoding.
 
 use std::fs;
 use std::fs::File;
@@ -26,10 +28,10 @@ use crate::python::Script;
 use crate::report::Report;
 use crate::syncs::TimedSyncs;
 
-/// The day that sets of many days are written as.
+/// Every set is written as this day, also one of many days.
 const DAY: Date = Date::constant(2024, 7, 4);
 const SYNTHETIC: &str = "day of 1.2 M";
-/// Each is written as one file.
+/// Sets of real bars; each is written as one file.
 const REAL: [&str; 6] = [
     "us_sp500_2024_a",
     "lean_us_equity",
@@ -39,17 +41,17 @@ const REAL: [&str; 6] = [
     "ashare_688001_tdx",
 ];
 const PYARROW: &str = "pyarrow, defaults";
-/// A tmpfs on all systems that have one.
+/// A tmpfs, on systems that mount one here.
 const MEMORY: &str = "/dev/shm";
-/// Symbols that are read back, spread over the set.
+/// Number of symbols that are read back, spread over the set.
 const READ: usize = 5;
 
-/// What the process does that only flushes, and the one that fills its bus before.
+/// Roles of the processes that measure a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Role {
-    /// Publishes a day and dies.
+    /// Publishes a day and ends as if killed.
     Fill,
-    /// Closes the day and has it archived.
+    /// Closes and archives the day, and prints the time and the peak memory.
     Flush,
 }
 
@@ -62,12 +64,12 @@ pub(crate) fn play(role: Role, bus: &Path) -> anyhow::Result<()> {
         for batch in batches {
             writer.publish(batch)?;
         }
-        // As if killed: the day stays open.
+        // The day stays open.
         std::mem::forget(writer);
         return Ok(());
     }
-    // A bar that is there: the book of the day is whole then, and the ring's pages are in memory.
-    ensure!(writer.publish(batches[0].slice(0, 1))?.duplicate == 1, "the day is not there");
+    // A duplicate completes the day's index and brings the ring's pages into memory.
+    ensure!(writer.publish(batches[0].slice(0, 1))?.duplicate == 1, "the bus does not have the day");
     drop((market, batches));
     fs::write("/proc/self/clear_refs", "5")?;
     let before = status_bytes("VmRSS")?;
@@ -82,7 +84,7 @@ pub(crate) fn play(role: Role, bus: &Path) -> anyhow::Result<()> {
 fn status_bytes(key: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-    let kib: u64 = line.and_then(|line| line.split_whitespace().next()).context("the system tells it")?.parse()?;
+    let kib: u64 = line.and_then(|line| line.split_whitespace().next()).context("the kernel reports it")?.parse()?;
     Ok(kib * 1024)
 }
 
@@ -94,7 +96,7 @@ fn run(role: Role, bus: &Bus) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Rows in the order of a feed, in memory and as an Arrow file.
+/// Rows in feed order, in memory and as an Arrow file.
 struct Set {
     name: &'static str,
     zone: &'static str,
@@ -102,7 +104,7 @@ struct Set {
     file: PathBuf,
 }
 
-/// One round; what was skipped, and why.
+/// One round; returns the skipped measures with the reasons.
 pub(crate) fn round(report: &mut Report, data: Option<&Path>) -> anyhow::Result<Vec<String>> {
     unpin();
     let mut skipped = Vec::new();
@@ -123,7 +125,7 @@ pub(crate) fn round(report: &mut Report, data: Option<&Path>) -> anyhow::Result<
     drop(synthetic);
 
     let (Some(data), Some(others)) = (data, others.as_mut()) else {
-        skipped.push("real bars as Parquet: they need BARBUS_DATA, and pyarrow to read them".into());
+        skipped.push("real bars as Parquet: BARBUS_DATA or pyarrow is missing".into());
         return Ok(skipped);
     };
     for name in REAL {
@@ -149,7 +151,8 @@ fn measure(report: &mut Report, set: &Set, directory: &Path, others: Option<&mut
         write(report, set, Place::Memory(memory.path()), others.as_deref_mut())?;
     }
     let Some(others) = others else { return Ok(()) };
-    // Read by pyarrow from each, in turn; the first time, in which files and code come into memory, does not count.
+    // pyarrow reads each symbol from both files in turn. The first turn loads files and code into
+    // memory and is not counted.
     let symbols = symbols(&set.rows)?;
     let mut seconds = [0.0; 2];
     for (turn, symbol) in std::iter::once(&symbols[0]).chain(&symbols).enumerate() {
@@ -165,14 +168,14 @@ fn measure(report: &mut Report, set: &Set, directory: &Path, others: Option<&mut
     Ok(())
 }
 
-/// Where the systems write: the first place is a disk.
+/// Where the systems write.
 #[derive(Clone, Copy)]
 enum Place<'a> {
     Disk(&'a Path),
     Memory(&'a Path),
 }
 
-/// Each system writes the set; where barbus's file is, and pyarrow's.
+/// Lets each system write the set; returns the paths of barbus's and of pyarrow's file.
 fn write(
     report: &mut Report,
     set: &Set,
@@ -200,7 +203,7 @@ fn write(
     };
     weigh(report, "barbus", written.bytes);
     if matches!(place, Place::Disk(_)) {
-        report.add(time, "barbus, its syncs alone", limit, "ms", ms(syncs.taken() - before));
+        report.add(time, "barbus, only its syncs", limit, "ms", ms(syncs.taken() - before));
     }
     let theirs = directory.join("pyarrow.parquet");
     let Some(others) = others else { return Ok((written.path, theirs)) };
@@ -220,7 +223,7 @@ fn write(
     Ok((written.path, theirs))
 }
 
-/// Some symbols of a set.
+/// [`READ`] symbols of a set, or all if it has fewer.
 fn symbols(rows: &RecordBatch) -> anyhow::Result<Vec<String>> {
     use arrow::array::AsArray;
     let symbols = rows.column(0).as_dictionary::<arrow::datatypes::Int32Type>();
@@ -233,12 +236,14 @@ fn symbols(rows: &RecordBatch) -> anyhow::Result<Vec<String>> {
     Ok((0..count).map(|i| names[(2 * i + 1) * names.len() / (2 * count)].to_owned()).collect())
 }
 
-/// As the daemon does it: from the day's close to the verified file, from the ring, in a process that does only that.
+/// Measures a flush from the ring, from the close of the day to the verified file.
+///
+/// A separate process flushes, so that its peak memory is that of the flush.
 fn flush(report: &mut Report, directory: &Path, others: Option<&mut Script>) -> anyhow::Result<()> {
     let bus = Bus::init(&directory.join("bus"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
     run(Role::Fill, &bus)?;
-    let said = run(Role::Flush, &bus)?;
-    let (ms, peak) = said.trim().split_once(' ').context("two numbers")?;
+    let output = run(Role::Flush, &bus)?;
+    let (ms, peak) = output.trim().split_once(' ').context("two numbers")?;
     let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), "XSHG");
     let (_, rows) = archive.read(DAY)?.context("it was flushed")?;
     let bytes = rows.columns().iter().map(|column| column.to_data().get_slice_memory_size());

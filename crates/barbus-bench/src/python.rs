@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 const REQUIREMENTS: &str = include_str!("../../../tests/python/requirements.txt");
 const VARIABLE: &str = "BARBUS_BENCH_PYTHON";
 
-/// The interpreter, or an error that says why there is none.
+/// The interpreter, or an error with the reason why none is available.
 fn interpreter() -> anyhow::Result<PathBuf> {
     if let Some(named) = std::env::var_os(VARIABLE) {
         return Ok(named.into());
@@ -49,7 +49,7 @@ impl Script {
     pub(crate) fn start(text: &str) -> anyhow::Result<(Self, String)> {
         let mut command = Command::new(interpreter()?);
         let mut child = command.args(["-c", text]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let answers = BufReader::new(child.stdout.take().context("it was asked for")?);
+        let answers = BufReader::new(child.stdout.take().context("it is piped")?);
         let mut script = Self { questions: child.stdin.take(), child, answers };
         let greeting = script.answer()?;
         Ok((script, greeting))

@@ -64,7 +64,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     report.add("window(240), asked first", "Reader::window_into", None, "µs", first);
 
     // The limits: a plain copy of as many rows, from an array of the same size.
-    let plain: Vec<Row> = vec![last.expect("looked at above"); BARS];
+    let plain: Vec<Row> = vec![last.expect("read above"); BARS];
     for (symbols, latest, window) in [
         (WATCHED, "latest of 16 symbols", "window(240) of 16 symbols"),
         (SYMBOLS, "latest of 5,000 symbols", "window(240) of 5,000 symbols"),

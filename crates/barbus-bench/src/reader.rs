@@ -82,7 +82,7 @@ fn stay(bus: &Path, bars: u64) -> anyhow::Result<()> {
         if let Some(Event::Bars(rows)) = reader.poll()? {
             for (row, n) in rows.rows().iter().zip(read..) {
                 let (symbol, minute) = (n % restart::SYMBOLS as u64, n / restart::SYMBOLS as u64);
-                ensure!(row.seq == n && row.open == (symbol + minute) as f64 + 1.25, "bar {n} came as {row:?}");
+                ensure!(row.seq == n && row.open == (symbol + minute) as f64 + 1.25, "bar {n} arrived as {row:?}");
             }
             read += rows.len() as u64;
         }

@@ -46,7 +46,7 @@ impl<P: Attach> Followed<P> {
         Ok(Self { library, sender, positions, readers: Readers::default(), next: 0, directory })
     }
 
-    /// Replaces the current readers by `readers` that follow from here on.
+    /// Replaces the current readers by `readers` that follow the ring from its newest bar.
     fn attach(&mut self, readers: usize, wait: Wait) -> anyhow::Result<()> {
         self.readers = Readers::default();
         let directory = self.directory.path();

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Figures of several rounds, in the order in which they first came.
+/// Figures of several rounds, in the order of their first appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     measures: Vec<Measure>,

@@ -268,7 +268,7 @@ impl Watched {
         let price = n as f64 + 0.5;
         let found = (u64::from(row.symbol.0), row.frame_ms, row.open, row.high, row.low, row.close);
         let sent = (n % SYMBOLS, frame_ms(n), price, price + 1.0, price - 1.0, price);
-        ensure!(found == sent && (row.volume, row.optional[0]) == (n as f64, price), "bar {n} came as {row:?}");
+        ensure!(found == sent && (row.volume, row.optional[0]) == (n as f64, price), "bar {n} arrived as {row:?}");
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ fn text(bytes: &[u8]) -> &str {
 
 /// The benchmark contains the daemon and the command line that it measures.
 #[test]
-fn the_command_line_is_in_it() {
+fn the_benchmark_contains_the_command_line() {
     let version = concat!("barbus ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(text(&bench(&["barbus", "--version"]).stdout), version);
     assert_eq!(bench(&["barbus", "stat", "/nowhere"]).status.code(), Some(1));
@@ -20,7 +20,7 @@ fn the_command_line_is_in_it() {
 }
 
 #[test]
-fn what_fails_is_named_at_the_end_and_takes_nothing_with_it() {
+fn a_failure_is_reported_at_the_end_and_does_not_stop_the_others() {
     let folder = tempfile::tempdir().unwrap();
     let (data, json) = (folder.path().to_str().unwrap(), folder.path().join("all.json"));
     let arguments = ["all", "--rounds", "2", "--only", "csv,ingest", "--data", data, "--json", json.to_str().unwrap()];
@@ -34,7 +34,7 @@ fn what_fails_is_named_at_the_end_and_takes_nothing_with_it() {
 }
 
 #[test]
-fn what_is_not_there_is_skipped_with_a_word() {
+fn a_missing_input_is_skipped_with_the_reason() {
     let output = bench(&["all", "--only", "csv,ingest", "--rounds", "1"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("skipped: csv, ingest: BARBUS_DATA is not set"));
@@ -42,7 +42,7 @@ fn what_is_not_there_is_skipped_with_a_word() {
 
 /// Another process removes the files of an interrupted benchmark.
 #[test]
-fn what_an_ended_process_left_is_removed() {
+fn the_files_of_an_ended_process_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let own = std::process::id();
     let left = ["in", "memory"].map(|what| match what {
@@ -58,7 +58,7 @@ fn what_an_ended_process_left_is_removed() {
         .spawn()
         .unwrap();
     std::thread::sleep(std::time::Duration::from_millis(50));
-    assert!(left[0].exists(), "it has not ended yet");
+    assert!(left[0].exists(), "removed before the process ended");
     drop(sweeper.stdin.take());
     assert!(sweeper.wait().unwrap().success());
     assert_eq!(left.map(|path| path.exists()), [false; 2]);
@@ -67,7 +67,7 @@ fn what_an_ended_process_left_is_removed() {
 
 /// The command fails before it measures anything.
 #[test]
-fn a_report_that_cannot_be_written_is_told_at_once() {
+fn an_unwritable_report_fails_at_once() {
     let output = bench(&["all", "--json", "/nowhere/all.json"]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
     assert!(text(&output.stderr).starts_with("Error: /nowhere/all.json"), "{}", text(&output.stderr));

@@ -8,7 +8,7 @@ use barbus_bars::{BarBatch, BarSchema, CastOptions};
 use barbus_writer::BatchNormalizer;
 use barbusd::BatchReader;
 
-/// Longest message in bytes: small, so that a stated length alone costs no time.
+/// Longest message in bytes: small, so that a stated length costs no time.
 const MAX_MESSAGE_BYTES: u64 = 1 << 20;
 /// Maximum number of batches of one input: each uses at least a message's bytes of it.
 const MAX_BATCHES: usize = 1_000;

@@ -25,7 +25,7 @@ pub fn run(data: &[u8]) {
         });
         let header = usize::from(format == InputFormat::Csv);
         let rows = content.bars.num_rows() + content.rejects.num_rows();
-        // The line of the header, if there is one, is neither a bar nor a reject.
+        // The header line, if the text has one, is neither a bar nor a reject.
         match content.failure {
             None => assert_eq!(rows + header, lines.count()),
             Some(_) => assert!(rows <= lines.count()),

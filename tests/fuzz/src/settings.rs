@@ -19,7 +19,7 @@ pub fn run(data: &[u8]) {
         }
         Err(error) => {
             let message = error.to_string();
-            assert!(message.starts_with("bus.toml"), "{message:?} does not say which file");
+            assert!(message.starts_with("bus.toml"), "{message:?} does not name the file");
         }
     }
 }

@@ -65,7 +65,7 @@ impl Bar {
     #[cold]
     #[inline(never)]
     fn is_not(&self, n: u64) -> anyhow::Result<()> {
-        bail!("bar {n} came as {self:?}")
+        bail!("bar {n} arrived as {self:?}")
     }
 
     /// As nine words.

@@ -145,16 +145,16 @@ pub(crate) fn read<P: Peer>(peer: &P, job: &Job, control: &Control) -> anyhow::R
     control.meet(1)?;
     let (counted, warm) = stream(peer, job);
     let stride = STRIDE.min(window(peer) / 8).max(1);
-    let (mut next, mut told) = (0, 0);
+    let (mut next, mut reported) = (0, 0);
     while next < warm + counted {
         match receiver.receive(next)? {
             // Polling each line while it is written slows every peer down, some tenfold.
             0 => (0..PAUSES).for_each(|_| std::hint::spin_loop()),
             count => {
                 next += count;
-                if next - told >= stride || next == warm || next == warm + counted {
+                if next - reported >= stride || next == warm || next == warm + counted {
                     control.set_position(next);
-                    told = next;
+                    reported = next;
                 }
             }
         }

@@ -80,7 +80,7 @@ pub trait Peer {
 
     /// Bars that the peer holds before it overwrites unread ones.
     ///
-    /// `None` if its sender waits by itself.
+    /// `None` if its sender waits for the reader.
     ///
     /// The driver keeps the sender at most half of that ahead of the reader.
     fn capacity(&self) -> Option<u64> {
@@ -116,7 +116,7 @@ pub trait Sender {
 pub trait Receiver {
     /// Receives available bars, verifies them from number `next` on, and counts them.
     ///
-    /// A spinning receiver returns 0 if there is nothing; a sleeping one may wait for a while.
+    /// A spinning receiver returns 0 if no bar is available; a sleeping one may wait for a while.
     fn receive(&mut self, next: u64) -> anyhow::Result<u64>;
 }
 

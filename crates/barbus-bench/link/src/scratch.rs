@@ -1,4 +1,4 @@
-//! Temporary directories of a benchmark, in shared memory if there is room.
+//! Temporary directories of a benchmark, in shared memory if it has room.
 
 use std::fs;
 use std::path::PathBuf;

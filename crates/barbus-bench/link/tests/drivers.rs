@@ -83,7 +83,7 @@ fn run(socket: Socket, measure: Measure) -> (anyhow::Result<Option<Figures>>, an
 }
 
 #[test]
-fn what_comes_as_it_was_sent_is_measured() {
+fn unchanged_bars_are_measured() {
     let (first, second) = run(Socket::default(), Measure::OneWay);
     assert!(matches!(first.unwrap(), Some(Figures::OneWay(times)) if 0.0 < times.p50 && times.p50 <= times.max));
     assert_eq!(second.unwrap(), None);
@@ -95,13 +95,13 @@ fn what_comes_as_it_was_sent_is_measured() {
 #[test]
 fn a_bar_that_was_changed_fails_the_measure() {
     let (first, second) = run(Socket { changed: Some(500), lost: None }, Measure::OneByOne);
-    assert!(second.unwrap_err().to_string().starts_with("bar 500 came as"));
+    assert!(second.unwrap_err().to_string().starts_with("bar 500 arrived as"));
     first.unwrap_err();
 }
 
 #[test]
 fn a_bar_that_was_lost_fails_the_measure() {
     let (first, second) = run(Socket { changed: None, lost: Some(500) }, Measure::OneByOne);
-    assert!(second.unwrap_err().to_string().starts_with("bar 500 came as"));
+    assert!(second.unwrap_err().to_string().starts_with("bar 500 arrived as"));
     first.unwrap_err();
 }

@@ -38,7 +38,7 @@ pub(super) fn round(plot: &mut Plot, round: usize) -> anyhow::Result<()> {
     if round == 0 { memory(plot) } else { Ok(()) }
 }
 
-/// The ring alone.
+/// The ring without a bus.
 fn alone(plot: &mut Plot) -> anyhow::Result<()> {
     let directory = scratch()?;
     let path = directory.path().join("ring");

@@ -23,7 +23,7 @@ pub(super) fn plot() -> Plot {
         x: "size of the ring file, bytes",
         ticks: SIZES.iter().map(|&(size, label)| (size as f64, label)).collect(),
         panels: vec![
-            Panel::new("a bar published, going round", "ns", false),
+            Panel::new("a bar published, wrapping", "ns", false),
             Panel::new("attach", "µs", true),
             Panel::new("first answer, restart", "ms", true),
         ],
@@ -38,7 +38,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The ring alone; every page has been written before.
+/// The ring without a bus; every page has been written before.
 fn going_round(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     let directory = scratch()?;
     let path = directory.path().join("ring");
@@ -123,7 +123,7 @@ fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     ensure!(pushed == Pushed::Accepted(bars), "{pushed:?} behind {bars} bars");
     let start = Instant::now();
     let pushed = writer.push(&last)?;
-    plot.add(2, "then a bar that is there", x, start.elapsed().as_secs_f64() * 1e3);
+    plot.add(2, "then a duplicate", x, start.elapsed().as_secs_f64() * 1e3);
     ensure!(pushed == Pushed::Duplicate, "{pushed:?}");
     Ok(())
 }

@@ -98,7 +98,7 @@ impl Receiver for LibraryReceiver {
                     };
                     bar.check(n)?;
                     if (found.seq, found.present, found.revision) != (n, 3, 0) {
-                        bail!("bar {n} came as {found:?}");
+                        bail!("bar {n} arrived as {found:?}");
                     }
                 }
                 Ok(bars.len() as u64)

@@ -199,5 +199,5 @@ fn words(row: &Row) -> [u64; 15] {
 #[cold]
 #[inline(never)]
 fn is_not(found: &Row, n: u64) -> anyhow::Result<()> {
-    bail!("bar {n} came as {found:?}")
+    bail!("bar {n} arrived as {found:?}")
 }

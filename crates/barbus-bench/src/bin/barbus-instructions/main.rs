@@ -73,9 +73,9 @@ fn compare(file: &Path, now: &Record) -> anyhow::Result<ExitCode> {
         eprintln!("FAILED: {failure}");
     }
     if !failures.is_empty() {
-        eprintln!("Where that is meant to be so, renew the record: {}", record::RENEW);
+        eprintln!("If the increase is intended, renew the record: {}", record::RENEW);
         return Ok(ExitCode::FAILURE);
     }
-    println!("no path is dearer than recorded");
+    println!("no path exceeds its record");
     Ok(ExitCode::SUCCESS)
 }

@@ -39,15 +39,15 @@ impl Record {
     pub(crate) fn to_toml(&self) -> String {
         let Toolchain { architecture, rustc, libc, valgrind } = &self.toolchain;
         let mut text = format!(
-            "# Instructions for one operation of each hot path (for a row, where the path takes many at once), as callgrind counts them.\n\
-             # .ci/run fails where one is dearer by more than {TOLERANCE} % ({TOLERANCE_ELSEWHERE} % with another toolchain). Renewed by\n\
+            "# Instructions of one operation of each hot path (of one row for batches), counted by callgrind.\n\
+             # .ci/run fails if a path needs over {TOLERANCE} % more ({TOLERANCE_ELSEWHERE} % with another toolchain). To renew:\n\
              # {RENEW}\n\n\
              [toolchain]\narchitecture = {architecture:?}\nrustc = {rustc:?}\nlibc = {libc:?}\nvalgrind = {valgrind:?}\n\n[instructions]\n"
         );
         let width = self.instructions.iter().map(|(name, _)| name.len() + 2).max().unwrap_or(0);
         for (name, instructions) in &self.instructions {
             let name = format!("{name:?}");
-            writeln!(text, "{name:<width$} = {instructions:.1}").expect("a string takes all");
+            writeln!(text, "{name:<width$} = {instructions:.1}").expect("writing to a string does not fail");
         }
         text
     }
@@ -82,7 +82,7 @@ pub(crate) fn compare(recorded: &Record, now: &Record) -> Comparison {
         TOLERANCE
     } else {
         notes.push(format!(
-            "ANOTHER TOOLCHAIN: {TOLERANCE_ELSEWHERE} % are allowed instead of {TOLERANCE} %\n  recorded: {}\n  now:      {}",
+            "ANOTHER TOOLCHAIN: the limit is {TOLERANCE_ELSEWHERE} % instead of {TOLERANCE} %\n  recorded: {}\n  now:      {}",
             recorded.toolchain, now.toolchain
         ));
         TOLERANCE_ELSEWHERE
@@ -98,13 +98,13 @@ pub(crate) fn compare(recorded: &Record, now: &Record) -> Comparison {
             continue;
         }
         if percent > 0.0 {
-            failures.push(format!("`{name}` is dearer: {change} ({tolerance} % are allowed)"));
+            failures.push(format!("`{name}` needs more: {change} (the limit is {tolerance} %)"));
         } else {
-            notes.push(format!("`{name}` is cheaper: {change}. Renew the record, so that it stays so: {RENEW}"));
+            notes.push(format!("`{name}` needs less: {change}. To keep the gain, renew the record: {RENEW}"));
         }
     }
     for (name, _) in recorded.instructions.iter().filter(|(name, _)| now.of(name).is_none()) {
-        failures.push(format!("`{name}` is recorded, and was not counted"));
+        failures.push(format!("`{name}` has a record and was not counted"));
     }
     comparison
 }
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn a_dearer_path_fails_and_is_named_with_both_counts() {
+    fn a_path_that_needs_more_fails_with_both_counts() {
         let Comparison { notes, failures } = compared(100.0, 105.1);
-        assert_eq!(failures, ["`push` is dearer: 100.0 -> 105.1 instructions, +5.1 % (3 % are allowed)"]);
+        assert_eq!(failures, ["`push` needs more: 100.0 -> 105.1 instructions, +5.1 % (the limit is 3 %)"]);
         assert!(notes.is_empty(), "{notes:?}");
     }
 
     #[test]
-    fn within_the_tolerance_nothing_is_said() {
+    fn a_change_within_the_tolerance_is_not_reported() {
         assert_eq!(compared(100.0, 102.9), Comparison::default());
         assert_eq!(compared(100.0, 97.1), Comparison::default());
         // One more instruction in a path of ten.
@@ -141,26 +141,26 @@ mod tests {
     }
 
     #[test]
-    fn a_cheaper_path_asks_for_another_record_and_does_not_fail() {
+    fn a_path_that_needs_less_asks_for_a_new_record_and_does_not_fail() {
         let Comparison { notes, failures } = compared(100.0, 90.0);
         assert!(
-            notes.len() == 1 && notes[0].contains("`push` is cheaper") && notes[0].contains("-10.0 %"),
+            notes.len() == 1 && notes[0].contains("`push` needs less") && notes[0].contains("-10.0 %"),
             "{notes:?}"
         );
         assert!(failures.is_empty(), "{failures:?}");
     }
 
     #[test]
-    fn another_toolchain_is_allowed_more_and_said_aloud() {
+    fn another_toolchain_has_a_higher_limit_and_is_reported() {
         let mut recorded = record(&[("push", 100.0), ("poll", 100.0)]);
         recorded.toolchain.rustc = "rustc 2".into();
         let Comparison { notes, failures } = compare(&recorded, &record(&[("push", 124.0), ("poll", 126.0)]));
         assert!(notes.len() == 1 && notes[0].starts_with("ANOTHER TOOLCHAIN"), "{notes:?}");
-        assert!(failures.len() == 1 && failures[0].contains("`poll` is dearer"), "{failures:?}");
+        assert!(failures.len() == 1 && failures[0].contains("`poll` needs more"), "{failures:?}");
     }
 
     #[test]
-    fn another_architecture_is_not_compared_and_that_is_said() {
+    fn another_architecture_is_reported_and_not_compared() {
         let mut recorded = record(&[("push", 100.0)]);
         recorded.toolchain.architecture = "aarch64".into();
         let Comparison { notes, failures } = compare(&recorded, &record(&[("push", 900.0)]));
@@ -169,11 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn a_path_on_one_side_alone_fails() {
+    fn a_path_on_only_one_side_fails() {
         let Comparison { failures, .. } = compare(&record(&[("push", 1.0)]), &record(&[("poll", 1.0)]));
         assert_eq!(
             failures,
-            ["`poll` has no record (now 1.0 instructions)", "`push` is recorded, and was not counted"]
+            ["`poll` has no record (now 1.0 instructions)", "`push` has a record and was not counted"]
         );
     }
 

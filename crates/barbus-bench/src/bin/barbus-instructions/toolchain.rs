@@ -12,7 +12,7 @@ pub(crate) struct Toolchain {
     pub(crate) rustc: String,
     /// The C library, which copies and allocates.
     pub(crate) libc: String,
-    /// valgrind, which tells programs the available instructions.
+    /// valgrind, which reports to programs the instructions that they may use.
     pub(crate) valgrind: String,
 }
 
