@@ -67,7 +67,7 @@ enum Command {
     #[command(hide = true)]
     SocketRole {
         /// Its role.
-        role: socket::Role,
+        role: socket::SocketRole,
         /// The directory of its files.
         directory: PathBuf,
     },
@@ -81,7 +81,7 @@ enum Command {
     #[command(hide = true)]
     FlushRole {
         /// Its task.
-        role: parquet::Role,
+        role: parquet::FlushRole,
         /// The bus.
         bus: PathBuf,
     },

@@ -8,7 +8,7 @@ use barbus::{Bus, InitOptions};
 use barbus_bench_link::scratch;
 use barbus_writer::Writer;
 
-use crate::reader::{Job, Readers};
+use crate::reader::{ReaderJob, Readers};
 use crate::report::Report;
 use crate::restart;
 
@@ -29,7 +29,7 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     drop(writer);
     let bars = minutes * restart::SYMBOLS as u64;
     let path = bus.path().to_owned();
-    let mut readers = Readers::start((0..CROWD).map(|_| Job::Stay { bus: path.clone(), bars }))?;
+    let mut readers = Readers::start((0..CROWD).map(|_| ReaderJob::Stay { bus: path.clone(), bars }))?;
     for (child, _) in &mut readers.0 {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("it was piped")?).read_line(&mut line)?;

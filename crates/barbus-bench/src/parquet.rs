@@ -48,19 +48,19 @@ const READ: usize = 5;
 
 /// Roles of the processes that measure a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Role {
+pub(crate) enum FlushRole {
     /// Publishes a day and ends as if killed.
     Fill,
     /// Closes and archives the day, and prints the time and the peak memory.
     Flush,
 }
 
-pub(crate) fn play(role: Role, bus: &Path) -> anyhow::Result<()> {
+pub(crate) fn play(role: FlushRole, bus: &Path) -> anyhow::Result<()> {
     let bus = Bus::open(bus)?;
     let market = Market::new(5_000, 240);
     let batches = market.batches();
     let mut writer = Writer::open(&bus)?;
-    if role == Role::Fill {
+    if role == FlushRole::Fill {
         for batch in batches {
             writer.publish(batch)?;
         }
@@ -88,7 +88,7 @@ fn status_bytes(key: &str) -> anyhow::Result<u64> {
     Ok(kib * 1024)
 }
 
-fn run(role: Role, bus: &Bus) -> anyhow::Result<String> {
+fn run(role: FlushRole, bus: &Bus) -> anyhow::Result<String> {
     let name = clap::ValueEnum::to_possible_value(&role).context("every role has a name")?;
     let mut command = Command::new(std::env::current_exe()?);
     let output = command.args(["flush-role", name.get_name()]).arg(bus.path()).stderr(Stdio::inherit()).output()?;
@@ -241,8 +241,8 @@ fn symbols(rows: &RecordBatch) -> anyhow::Result<Vec<String>> {
 /// A separate process flushes, so that its peak memory is that of the flush.
 fn flush(report: &mut Report, directory: &Path, others: Option<&mut Script>) -> anyhow::Result<()> {
     let bus = Bus::init(&directory.join("bus"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
-    run(Role::Fill, &bus)?;
-    let output = run(Role::Flush, &bus)?;
+    run(FlushRole::Fill, &bus)?;
+    let output = run(FlushRole::Flush, &bus)?;
     let (ms, peak) = output.trim().split_once(' ').context("two numbers")?;
     let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), "XSHG");
     let (_, rows) = archive.read(DAY)?.context("it was flushed")?;

@@ -18,7 +18,7 @@ pub(crate) const LINE: usize = 128;
 
 /// The job of a reader process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Job {
+pub(crate) enum ReaderJob {
     /// Follow the ring.
     Follow(Follow),
     /// Read all bars of the bus and stay attached.
@@ -49,10 +49,10 @@ pub(crate) fn run(job: &str) -> anyhow::Result<()> {
         std::process::exit(0);
     });
     match serde_json::from_str(job)? {
-        Job::Follow(job) if job.library => follow(&Library, &job),
+        ReaderJob::Follow(job) if job.library => follow(&Library, &job),
         // The receiver reads the ring's size from the ring.
-        Job::Follow(job) => follow(&Ring { blocks: 0 }, &job),
-        Job::Stay { bus, bars } => stay(&bus, bars),
+        ReaderJob::Follow(job) => follow(&Ring { blocks: 0 }, &job),
+        ReaderJob::Stay { bus, bars } => stay(&bus, bars),
     }
 }
 
@@ -98,7 +98,7 @@ fn stay(bus: &Path, bars: u64) -> anyhow::Result<()> {
 pub(crate) struct Readers(pub(crate) Vec<(Child, Option<ChildStdin>)>);
 
 impl Readers {
-    pub(crate) fn start(jobs: impl Iterator<Item = Job>) -> anyhow::Result<Self> {
+    pub(crate) fn start(jobs: impl Iterator<Item = ReaderJob>) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?;
         let mut readers = Self(Vec::new());
         for job in jobs {

@@ -8,7 +8,7 @@ use barbus_shm::{Load, Memory, WriteMap, allocate};
 use hdrhistogram::Histogram;
 
 use crate::own::{Attach, Library, Ring, Wakes};
-use crate::reader::{Follow, Job, LINE, Readers};
+use crate::reader::{Follow, LINE, ReaderJob, Readers};
 use crate::report::Report;
 
 /// Readers.
@@ -52,7 +52,7 @@ impl<P: Attach> Followed<P> {
         let directory = self.directory.path();
         let follow =
             |line| Follow { directory: directory.to_owned(), library: self.library, wait, line, next: self.next };
-        self.readers = Readers::start((0..readers).map(|line| Job::Follow(follow(line))))?;
+        self.readers = Readers::start((0..readers).map(|line| ReaderJob::Follow(follow(line))))?;
         self.until_all_have_read()
     }
 

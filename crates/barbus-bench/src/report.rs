@@ -5,11 +5,11 @@ use serde::Serialize;
 /// Figures of several rounds, in the order of their first appearance.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    measures: Vec<Measure>,
+    measures: Vec<Figures>,
 }
 
 #[derive(Debug)]
-struct Measure {
+struct Figures {
     measure: String,
     system: String,
     unit: String,
@@ -41,7 +41,7 @@ impl Report {
     pub(crate) fn add(&mut self, measure: &str, system: &str, limit: Option<&str>, unit: &str, value: f64) {
         match self.measures.iter_mut().find(|m| m.measure == measure && m.system == system) {
             Some(found) => found.rounds.push(value),
-            None => self.measures.push(Measure {
+            None => self.measures.push(Figures {
                 measure: measure.into(),
                 system: system.into(),
                 unit: unit.into(),

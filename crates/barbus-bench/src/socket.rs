@@ -39,7 +39,7 @@ const HOP_BYTES: usize = 72;
 
 /// Roles of the other processes of these measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Role {
+pub(crate) enum SocketRole {
     /// Reads bars from a plain socket and stores a word of each.
     Hop,
     /// Reads bytes and discards them.
@@ -71,13 +71,13 @@ fn frame_ms(n: u64) -> i64 {
 }
 
 /// The bodies of the other processes.
-pub(crate) fn play(role: Role, directory: &Path) -> anyhow::Result<()> {
+pub(crate) fn play(role: SocketRole, directory: &Path) -> anyhow::Result<()> {
     pin(1);
     let listener = UnixListener::bind(directory.join("socket"))?;
     println!("ready");
     let (mut stream, _) = listener.accept()?;
     match role {
-        Role::Hop => {
+        SocketRole::Hop => {
             let words = WriteMap::open(&directory.join("words"))?;
             let mut bytes = [0; HOP_BYTES];
             for word in words.words64(0, BARS as usize) {
@@ -85,7 +85,7 @@ pub(crate) fn play(role: Role, directory: &Path) -> anyhow::Result<()> {
                 word.set_release(bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first)));
             }
         }
-        Role::Sink => {
+        SocketRole::Sink => {
             let (mut bytes, mut sum) = (vec![0; 256 * 1024], 0u64);
             loop {
                 match stream.read(&mut bytes)? {
@@ -107,7 +107,7 @@ struct Process {
 
 impl Process {
     /// Starts a role and waits until it is ready.
-    fn start(role: Role, directory: &Path) -> anyhow::Result<Self> {
+    fn start(role: SocketRole, directory: &Path) -> anyhow::Result<Self> {
         let name = clap::ValueEnum::to_possible_value(&role).context("every role has a name")?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["socket-role", name.get_name()]).arg(directory).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -216,7 +216,7 @@ struct Hop {
 impl Hop {
     fn new(directory: &Path) -> anyhow::Result<Self> {
         drop(allocate(&directory.join("words"), 8 * BARS)?);
-        let process = Process::start(Role::Hop, directory)?;
+        let process = Process::start(SocketRole::Hop, directory)?;
         let stream = UnixStream::connect(directory.join("socket"))?;
         Ok(Self { stream, words: ReadMap::open(&directory.join("words"))?, _process: process })
     }
@@ -358,7 +358,7 @@ fn ingest(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
     let batches = market.batches();
     let bars_per_second = |start: Instant| market.bars() as f64 / start.elapsed().as_secs_f64() / 1e6;
     {
-        let _sink = Process::start(Role::Sink, directory)?;
+        let _sink = Process::start(SocketRole::Sink, directory)?;
         let stream = UnixStream::connect(directory.join("socket"))?;
         let start = Instant::now();
         let mut writer = StreamWriter::try_new(BufWriter::new(&stream), &batches[0].schema())?;

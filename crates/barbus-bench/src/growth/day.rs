@@ -5,8 +5,8 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use barbus::{Event, Reader, Start};
 
-use super::market::Market;
 use super::plot::{Panel, Plot};
+use super::random_walk::RandomWalk;
 use super::{Worked, bus, name, scratch, writer_of};
 
 const MINUTES: usize = 250;
@@ -33,7 +33,7 @@ pub(super) fn round(plot: &mut Plot, round: usize) -> anyhow::Result<()> {
         let bars = (symbols * MINUTES) as u64;
         let bus = bus(&directory, 16_000_000 + bars * 95, 32_768)?;
         let mut writer = writer_of(&bus)?;
-        let mut market = Market::new(symbols);
+        let mut market = RandomWalk::new(symbols);
         let mut accepted = 0;
         for _ in 0..MINUTES {
             accepted += writer.publish(market.next_minute())?.accepted;

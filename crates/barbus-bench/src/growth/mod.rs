@@ -5,8 +5,8 @@
 mod block;
 mod crowd;
 mod day;
-mod market;
 mod plot;
+mod random_walk;
 mod readers;
 mod ring;
 mod symbols;
@@ -41,12 +41,12 @@ pub(crate) struct Arguments {
     plots: Option<PathBuf>,
     /// Only these parts.
     #[arg(long, value_delimiter = ',')]
-    only: Vec<Axis>,
+    only: Vec<Quantity>,
 }
 
 /// The quantity that grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Axis {
+enum Quantity {
     /// Attached readers.
     Readers,
     /// Symbols on the bus.
@@ -59,27 +59,27 @@ enum Axis {
     Day,
 }
 
-/// An empty plot, and the function that adds a round's figures to it.
-type Measure = (Axis, fn() -> Plot, fn(&mut Plot, usize) -> anyhow::Result<()>);
+/// A quantity, its empty plot, and the function that adds a round's figures to the plot.
+type Part = (Quantity, fn() -> Plot, fn(&mut Plot, usize) -> anyhow::Result<()>);
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let axes: [Measure; 5] = [
-        (Axis::Readers, readers::plot, readers::round),
-        (Axis::Symbols, symbols::plot, symbols::round),
-        (Axis::Block, block::plot, block::round),
-        (Axis::Ring, ring::plot, ring::round),
-        (Axis::Day, day::plot, day::round),
+    let parts: [Part; 5] = [
+        (Quantity::Readers, readers::plot, readers::round),
+        (Quantity::Symbols, symbols::plot, symbols::round),
+        (Quantity::Block, block::plot, block::round),
+        (Quantity::Ring, ring::plot, ring::round),
+        (Quantity::Day, day::plot, day::round),
     ];
     let mut lines = Vec::new();
-    for (axis, plot, measure) in axes {
-        if !arguments.only.is_empty() && !arguments.only.contains(&axis) {
+    for (quantity, plot, measure) in parts {
+        if !arguments.only.is_empty() && !arguments.only.contains(&quantity) {
             continue;
         }
         let mut plot = plot();
         for round in 0..arguments.rounds.max(1) {
             let start = Instant::now();
-            measure(&mut plot, round).with_context(|| format!("{axis:?}"))?;
-            eprintln!("{axis:?}: round {} in {:.1} s", round + 1, start.elapsed().as_secs_f64());
+            measure(&mut plot, round).with_context(|| format!("{quantity:?}"))?;
+            eprintln!("{quantity:?}: round {} in {:.1} s", round + 1, start.elapsed().as_secs_f64());
         }
         print!("{}", plot.table());
         if let Some(folder) = &arguments.plots {

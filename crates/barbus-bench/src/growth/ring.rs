@@ -7,8 +7,8 @@ use barbus::{Reader, Start};
 use barbus_ring::{Polled, Ring, RingReader, Spec};
 use barbus_writer::Pushed;
 
-use super::market::Market;
 use super::plot::{Panel, Plot};
+use super::random_walk::RandomWalk;
 use super::{Worked, bus, name, pin, ring_of, row, scratch, writer_of};
 use crate::filling::persist;
 
@@ -86,7 +86,7 @@ fn full(plot: &mut Plot, megabytes: u64) -> anyhow::Result<()> {
     let mut writer = writer_of(&bus)?;
     let geometry = writer.ring().geometry();
     let room = u64::from(geometry.rows_per_block) * u64::from(geometry.slots - 2);
-    let mut market = Market::new(SYMBOLS);
+    let mut market = RandomWalk::new(SYMBOLS);
     let mut bars = 0;
     while bars + SYMBOLS as u64 <= room {
         bars += writer.publish(market.next_minute())?.accepted;

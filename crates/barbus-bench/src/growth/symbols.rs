@@ -5,8 +5,8 @@ use std::hint::black_box;
 use anyhow::{Context, ensure};
 use barbus::Reader;
 
-use super::market::Market;
 use super::plot::{Panel, Plot};
+use super::random_walk::RandomWalk;
 use super::{Worked, bus, name, scratch, writer_of};
 
 const COUNTS: [(usize, &str); 5] = [(10, "10"), (100, "100"), (1_000, "1 k"), (5_000, "5 k"), (20_000, "20 k")];
@@ -34,7 +34,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
         let directory = scratch()?;
         let bus = bus(&directory, 24_000_000 + (symbols * MINUTES) as u64 * 95, 32_768)?;
         let mut writer = writer_of(&bus)?;
-        let mut market = Market::new(symbols);
+        let mut market = RandomWalk::new(symbols);
         let (mut took, mut timed) = (0.0, 0);
         for minute in 0..MINUTES {
             let batch = market.next_minute();

@@ -10,7 +10,7 @@ use arrow::datatypes::Int32Type;
 use super::{MIDNIGHT_MS, MINUTE_MS, name};
 
 /// Prices that walk at random by cents and volumes in hundreds, so that compression has work.
-pub(super) struct Market {
+pub(super) struct RandomWalk {
     names: ArrayRef,
     /// In cents.
     closes: Vec<i64>,
@@ -18,7 +18,7 @@ pub(super) struct Market {
     minute: i64,
 }
 
-impl Market {
+impl RandomWalk {
     pub(super) fn new(symbols: usize) -> Self {
         Self {
             names: Arc::new(StringArray::from_iter_values((0..symbols).map(name))),
