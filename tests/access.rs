@@ -73,7 +73,7 @@ fn the_group_reads_and_cannot_write() {
 /// The group sees every reader with the name of its user.
 /// A reader that cannot create its position file still reads and prints no message.
 #[test]
-fn members_of_the_group_are_seen_reading() {
+fn readers_of_the_group_are_listed() {
     let Some(mut stage) = Stage::set("r") else { return };
     stage.start("umask 077", "");
     let program = stage.program();

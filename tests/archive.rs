@@ -39,7 +39,7 @@ fn the_zillionare_preset_has_its_order_and_types() {
 
 /// Promise 7: a bar is in its own day's file, late or not.
 #[test]
-fn a_late_bar_ends_in_its_own_day() {
+fn a_late_bar_is_archived_in_its_own_day() {
     let bus = Bus::running("XSHG");
     let monday = market::xshg_day(&SYMBOLS, "2024-03-04");
     let tuesday = market::xshg_day(&SYMBOLS, "2024-03-05");

@@ -18,7 +18,7 @@ const HEADER: &str = "symbol,frame,open,high,low,close,volume,money,factor";
 const GOOD: &str = "600000.XSHG,2024-03-04T01:31:00Z,10,11,9,10.5,100,1000,1";
 
 #[test]
-fn a_path_that_is_no_bus() {
+fn a_path_that_is_no_bus_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let empty = folder.path().to_str().expect("UTF-8").to_owned();
     let missing = folder.path().join("missing").to_str().expect("UTF-8").to_owned();
@@ -49,7 +49,7 @@ fn init_refuses_an_existing_bus() {
 }
 
 #[test]
-fn a_file_that_is_not_a_ring() {
+fn a_file_that_is_not_a_ring_is_refused() {
     // A change to a good ring, and words of the message.
     type Spoil = fn(&mut Vec<u8>);
     let cases: [(&str, Spoil, &[&str]); 5] = [
@@ -87,7 +87,7 @@ fn a_file_that_is_not_a_ring() {
 }
 
 #[test]
-fn a_socket_without_a_listener() {
+fn commands_without_a_daemon_name_barbusd() {
     let mut bus = Bus::init("XSHG");
     let csv = bus.write("bars.csv", format!("{HEADER}\n{GOOD}\n"));
     bus.barbus("publish", [&csv]).fails(1, &["barbusd"]);
@@ -101,7 +101,7 @@ fn a_socket_without_a_listener() {
 }
 
 #[test]
-fn a_csv_file_that_cannot_be_read_at_all() {
+fn unreadable_csv_files_are_refused() {
     let bus = Bus::running("XSHG");
     let missing = bus.write("missing.csv", "symbol,frame,open,high,low,volume\nA,2024-03-04T01:31:00Z,1,1,1,1\n");
     bus.barbus("publish", [&missing]).fails(1, &["missing.csv", "close"]);
@@ -216,7 +216,7 @@ fn half_a_message_loses_nothing() {
 }
 
 #[test]
-fn bytes_that_are_not_a_stream() {
+fn bytes_that_are_not_a_stream_are_rejected() {
     let bus = Bus::running("XSHG");
     let mut huge = vec![0xff, 0xff, 0xff, 0xff];
     huge.extend(i32::MAX.to_le_bytes());
@@ -263,7 +263,7 @@ fn a_batch_without_a_column_is_quarantined_row_by_row() {
 }
 
 #[test]
-fn more_symbols_than_the_dictionary_has_room_for() {
+fn symbols_beyond_the_dictionary_are_quarantined() {
     let bus = Bus::running("XSHG");
     let symbols: Vec<String> = (0..100_000).map(|number| format!("{number:06}.XSHG")).collect();
     let names: Vec<&str> = symbols.iter().map(String::as_str).collect();
@@ -283,7 +283,7 @@ fn more_symbols_than_the_dictionary_has_room_for() {
 }
 
 #[test]
-fn settings_that_are_wrong() {
+fn wrong_settings_are_refused() {
     let wrong = [
         ("calendar = \"XSHG\"", "calender = \"XSHG\"", &["bus.toml", "calender", "calendar"][..]),
         ("calendar = \"XSHG\"", "calendar = \"XSHJ\"", &["bus.toml", "XSHJ", "XSHG"]),

@@ -10,7 +10,7 @@ use crate::support::wait;
 const SYMBOLS: [&str; 2] = ["600000.XSHG", "000001.XSHE"];
 
 #[test]
-fn wrong_use_ends_with_2_and_help_with_0() {
+fn wrong_usage_exits_with_2_and_help_with_0() {
     for arguments in [&[][..], &["nonsense"], &["publish"], &["latest"], &["tail", "/tmp", "--format", "xml"]] {
         let run = command::run(arguments);
         assert_eq!(run.status.code(), Some(2), "{run}");

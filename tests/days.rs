@@ -63,7 +63,7 @@ fn the_first_bar_of_the_next_day_closes_a_day() {
 }
 
 #[test]
-fn a_day_of_the_past_closes_on_the_clock() {
+fn a_day_of_the_past_closes_by_the_clock() {
     let mut bus = Bus::init("24x7");
     bus.configure("# grace = \"5m\"", "grace = \"1s\"");
     bus.start();

@@ -90,7 +90,7 @@ fn no_process_stays_behind_when_it_is_killed() {
 }
 
 #[test]
-fn it_fails_where_it_cannot_create_a_bus() {
+fn it_fails_if_it_cannot_create_a_bus() {
     let root = tempfile::tempdir().expect("a temporary directory");
     let missing = root.path().join("missing");
     let mut command = command::barbus();

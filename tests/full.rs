@@ -32,7 +32,7 @@ fn publish(bus: &Bus, file: &Path) -> Running {
 
 /// Promise 7: every bar of a closed day is in that day's file exactly once, for any ring size.
 #[test]
-fn a_day_larger_than_the_ring_from_two_producers() {
+fn two_producers_publish_a_day_larger_than_the_ring() {
     let mut bus = Bus::init("XSHG");
     bus.configure_small_ring();
     bus.start();
@@ -99,7 +99,7 @@ fn an_archive_on_a_full_disk_catches_up() {
 
 /// Promise 9: the ring is allocated in full at creation, so a full disk is an error, not a SIGBUS.
 #[test]
-fn a_ring_that_does_not_fit_on_its_disk() {
+fn a_ring_larger_than_its_disk_is_refused() {
     let mut bus = Bus::init("XSHG");
     let ring = bus.beside("shm").join("bars.ring");
     fs::create_dir(bus.beside("shm")).expect("can be made");

@@ -314,7 +314,7 @@ fn pins_are_listed_and_long_ones_raise_a_warning() {
 
 /// A strategy sees that the writer has died or stopped, and how old the newest bar is.
 #[test]
-fn a_dead_writer_is_seen() {
+fn a_dead_writer_is_detected() {
     let mut bus = Bus::running("24x7");
     let reader = Reader::open(bus.path()).expect("a bus");
     assert_eq!((reader.writer_alive(), reader.newest_age()), (true, None));

@@ -13,7 +13,7 @@ const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 
 /// Promise 8: known bars are duplicates, so a format that yields other values would show.
 #[test]
-fn every_format_holds_the_same_bars() {
+fn every_format_gives_the_same_bars() {
     let bus = Bus::running("XSHG");
     let bars = market::xshg_day(&SYMBOLS, "2024-03-04");
     let csv = bus.write("bars.csv", market::csv(&bars));
@@ -28,7 +28,7 @@ fn every_format_holds_the_same_bars() {
 }
 
 #[test]
-fn standard_input_is_a_file_too() {
+fn standard_input_is_read_like_a_file() {
     let bus = Bus::running("XSHG");
     let bars = market::xshg_day(&SYMBOLS[..1], "2024-03-04");
     let csv = bus.write("bars.csv", market::csv(&bars));

@@ -203,7 +203,7 @@ fn every_reader_sees_the_same_sequence() {
 /// Promise 2: the writer never waits for a reader.
 /// Promise 4: falling behind is an exact count, not silence.
 #[test]
-fn a_stopped_reader_stalls_nothing_and_learns_what_it_missed() {
+fn a_stopped_reader_stalls_nothing_and_counts_the_missed_bars() {
     let mut bus = Bus::init("24x7");
     bus.configure_small_ring();
     bus.start();

@@ -85,7 +85,7 @@ fn a_peer_rejected_during_a_write_reads_the_reason() {
 
 /// A signal ends the daemon in every state of its peers, and acknowledged bars are kept.
 #[test]
-fn the_shutdown_waits_for_no_peer() {
+fn the_shutdown_does_not_wait_for_peers() {
     let mut bus = Bus::running();
     let day = bars(DAY, &["600000.XSHG", "600001.XSHG", "600002.XSHG", "600003.XSHG"], 240);
     let silent = UnixStream::connect(bus.socket()).unwrap();

@@ -58,7 +58,7 @@ fn asking(batch: &RecordBatch, mode: &str) -> RecordBatch {
 /// Promise 6: when a durable stream gets an acknowledgement, its rows are on disk.
 /// That includes duplicates of rows from other producers.
 #[test]
-fn a_durable_acknowledgement_comes_after_the_sync() {
+fn a_durable_acknowledgement_follows_the_sync() {
     let bus = bus("");
     let day = bars(DAY, &["600000.XSHG"], 240);
     assert_eq!(publish(&bus, &[day.slice(0, 100)]).accepted, 100);

@@ -115,7 +115,7 @@ mod tests {
 
     /// The JSON objects for programs.
     #[test]
-    fn a_measure_has_its_rounds_their_median_and_that_of_their_ratios() {
+    fn a_report_has_rounds_medians_and_median_ratios() {
         let mut report = Report::default();
         for (limit, own) in [(10.0, 30.0), (20.0, 20.0), (10.0, 50.0)] {
             report.add("one bar", "word", None, "ns", limit);

@@ -120,7 +120,7 @@ fn a_forked_child_leaves_its_parents_pins_alone() {
 /// Promise 3: a pinned range cannot be claimed, for any number of pins and any order in which they
 /// are dropped.
 #[test]
-fn a_pinned_byte_cannot_be_claimed_until_the_last_pin_is_gone() {
+fn a_pinned_byte_cannot_be_claimed_until_the_last_pin_is_dropped() {
     let (dir, writer, reader) = maps();
     let other = ReadMap::open(&dir.path().join("map")).unwrap();
     let pins = [&reader, &reader, &other].map(|map| Pin::take(map, ranges(4096, 1)).unwrap().unwrap());

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_blanks_and_empty_fields() {
+    fn quotes_blanks_and_empty_fields_are_split() {
         for (line, expected) in [
             ("a,b", &["a", "b"][..]),
             ("a,", &["a", ""]),

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_marks_and_blank_lines() {
+    fn line_ends_byte_order_marks_and_blank_lines_are_skipped() {
         let found = all(b"\xEF\xBB\xBFa,b\r\n\r\n  \n1,2\nlong enough for two buffers");
         let expected = [(1, "a,b"), (4, "1,2"), (5, "long enough for two buffers")];
         let expected = expected.map(|(n, text)| (n, text.to_owned(), Line::Complete));

@@ -145,7 +145,7 @@ mod tests {
     const FRAME_MS: i64 = 1_646_098_260_000; // 2022-03-01 09:31 in Shanghai
 
     #[test]
-    fn keys_in_any_order_numbers_and_strings() {
+    fn keys_may_have_any_order_and_numbers_may_be_strings() {
         let content = r#"{"symbol":"A","frame":"2022-03-01T01:31:00Z","open":9.27,"high":1e3,"low":-0.1,"close":0.30000000000000004,"volume":47018200,"money":null}
 
 {"t":1646098260000,"s":"A","o":"9.27","h":"1000","l":"-0.1","c":"0.30000000000000004","v":"47018200","extra":{"a":[1]}}

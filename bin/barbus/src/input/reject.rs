@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
-
-/// The metadata key that marks a stream of rejected rows for the daemon.
-pub(crate) const REJECTS_KEY: &str = "barbus.rejects";
+use barbus::protocol::REJECTS;
 
 /// One row that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +19,12 @@ pub(crate) struct Reject {
 }
 
 /// Rejected rows as a batch of three text columns, `row`, `source` and `reason`, marked with
-/// [`REJECTS_KEY`].
+/// [`REJECTS`].
 pub(crate) fn reject_batch(rejects: &[Reject]) -> RecordBatch {
     let column =
         |text: fn(&Reject) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rejects.iter().map(text))) };
     let fields = ["row", "source", "reason"].map(|name| Field::new(name, DataType::Utf8, false));
-    let metadata = HashMap::from([(REJECTS_KEY.to_owned(), "1".to_owned())]);
+    let metadata = HashMap::from([(REJECTS.to_owned(), "1".to_owned())]);
     let schema = Schema::new_with_metadata(fields.to_vec(), metadata);
     let columns = vec![column(|reject| &reject.row), column(|reject| &reject.source), column(|reject| &reject.reason)];
     RecordBatch::try_new(Arc::new(schema), columns).expect("three text columns match a schema of three text columns")
@@ -45,7 +43,7 @@ mod tests {
             source: "x.csv:2".to_owned(),
             reason: "2 fields where the header has 9".to_owned(),
         }]);
-        assert_eq!(batch.schema().metadata()[REJECTS_KEY], "1");
+        assert_eq!(batch.schema().metadata()[REJECTS], "1");
         let text = |name: &str| batch[name].as_string::<i32>().value(0).to_owned();
         assert_eq!(text("row"), "a,b");
         assert_eq!(text("source"), "x.csv:2");

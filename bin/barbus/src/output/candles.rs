@@ -287,7 +287,7 @@ vol │▃▆█
     }
 
     #[test]
-    fn many_bars_are_merged_and_the_size_holds() {
+    fn many_bars_are_merged_and_the_size_is_kept() {
         let bars: Vec<Candle> = (0..1000)
             .map(|i| {
                 let price = 100.0 + (i as f64 / 30.0).sin() * 3.0;

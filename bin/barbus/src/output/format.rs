@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn compact_numbers_and_rates() {
+    fn compact_numbers_and_rates_are_short() {
         assert_eq!(compact(987.0), "987");
         assert_eq!(compact(1234.0), "1.2k");
         assert_eq!(compact(999_970.0), "1.0M");

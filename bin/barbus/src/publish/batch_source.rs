@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_alone_are_delivered() {
+    fn an_input_of_only_rejects_is_delivered() {
         let (_directory, path) = file("a.csv", format!("{HEADER}{}", "bad\n".repeat(BATCH_ROWS + 1)));
         let mut source = open(&[&path], Order::Feed, Pace::Max).unwrap();
         source.load();

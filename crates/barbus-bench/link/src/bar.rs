@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_survives_its_bytes_and_no_other_bar_is_taken_for_it() {
+    fn a_bar_survives_conversion_and_differs_from_every_other_bar() {
         let bar = Bar::number(1_234_567);
         assert_eq!(Bar::from_bytes(&bar.bytes()).unwrap(), bar);
         bar.check(1_234_567).unwrap();
