@@ -36,6 +36,6 @@ fn publish_and_compare(market: &Market) {
     bus.close_day();
     let how = Published { market: market.calendar, label: market.sources[0].label, price: "double" };
     let expected = oracle::assert_archive(&bus, &how, &files);
-    assert_eq!(sum, expected, "what publish counted, and what the input holds");
+    assert_eq!(sum, expected, "the counts of publish differ from the input");
     bus.barbus("verify", [] as [&str; 0]).ok();
 }

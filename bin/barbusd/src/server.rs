@@ -53,7 +53,7 @@ async fn serve(bus: &Bus) -> Result<()> {
     let bug = accept_until_signal(&socket, &mut connections, &writer, &mut signals).await;
     exit_on_second_signal(signals);
 
-    // The file of the socket goes first: once the lock is released, a successor may create its own.
+    // Remove the socket's file first: once the lock is released, a successor may create its own.
     drop(socket);
     alerts.abort();
     let bug = bug.or(connections.shut_down(SHUTDOWN_GRACE).await);

@@ -1,6 +1,7 @@
 //! Durable acknowledgements, which wait for the disk (promise 6).
 //!
-//! The sync interval of the rings here is an hour: a row on disk is there because of a request.
+//! The sync interval of the rings here is an hour: a row reaches the disk only because of a
+//! request.
 
 mod support;
 
@@ -105,7 +106,7 @@ fn the_setting_applies_to_streams_without_a_mode() {
     let mut connection = Connection::to(&bus);
     connection.send(&stream(&[asking(&day, "soon")]));
     let error = connection.error();
-    assert!(error.contains("barbus.ack: \"soon\": say \"commit\" or \"durable\""), "{error}");
+    assert!(error.contains("barbus.ack: \"soon\": use \"commit\" or \"durable\""), "{error}");
 }
 
 /// Every concurrent producer gets its acknowledgements, and one sync serves several producers.

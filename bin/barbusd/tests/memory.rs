@@ -1,5 +1,5 @@
-//! A ring on tmpfs, which a reboot deletes: what the archive keeps of the open day, and how the day
-//! continues (promises 6 and 7).
+//! A ring on tmpfs, which a reboot deletes: the bars of the open day that the archive keeps, and
+//! how the day continues (promises 6 and 7).
 //!
 //! The tests simulate a reboot: they kill the daemon and remove the ring.
 

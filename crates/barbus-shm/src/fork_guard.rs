@@ -38,8 +38,8 @@ impl ForkGuard {
 fn register() -> u32 {
     // SAFETY: the handler takes no arguments and is never unloaded before it is unregistered: the C
     // library does that when it unloads the library that contains it. In the child of a process
-    // with threads it may only do what a signal handler may: it adds to an atomic and takes no
-    // lock.
+    // with threads it may do only things that a signal handler may do: it adds to an atomic and
+    // takes no lock.
     let error = unsafe { libc::pthread_atfork(None, None, Some(count_fork)) };
     assert_eq!(error, 0, "no memory for a fork handler");
     // Not a `Once`: in a child that is forked while a thread of its parent runs this function,

@@ -1,4 +1,4 @@
-//! Pins between a writer and readers of one file, and what a fork or a kill does to them.
+//! Pins between a writer and readers of one file, and their fate after a fork or a kill.
 
 use std::sync::{Arc, Mutex};
 

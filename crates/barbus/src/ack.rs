@@ -31,7 +31,7 @@ impl std::str::FromStr for AckMode {
         [Self::Commit, Self::Durable]
             .into_iter()
             .find(|mode| mode.as_str() == text)
-            .ok_or_else(|| format!("{text:?}: say \"commit\" or \"durable\""))
+            .ok_or_else(|| format!("{text:?}: use \"commit\" or \"durable\""))
     }
 }
 

@@ -107,7 +107,7 @@ mod tests {
         let refused = |line: &str| CommandLine::try_parse_from(line.split(' ')).unwrap_err().to_string();
         assert!(refused("barbus window b X 0").contains("0"));
         assert!(refused("barbus tail b --from yesterday").contains("live, oldest, today"));
-        assert!(refused("barbus publish b - --speed fast").contains("say max, 1x or 60x"));
+        assert!(refused("barbus publish b - --speed fast").contains("give max, 1x or 60x"));
         assert!(refused("barbus replay b --from 2024-03-04 --to 2024-03-05").contains("--into"));
         assert!(refused("barbus replay b --from 2024-02-30 --to 2024-03-05 --into c").contains("2024-02-30"));
         assert!(refused("barbus publish b - --zone Mars/Phobos").contains("Mars/Phobos"));

@@ -289,7 +289,7 @@ mod tests {
         assert!(found.error.is_none());
     }
 
-    /// A value as a field is written, and what it means: a number, or that it cannot be read.
+    /// The text of a field and its value: a number, or an error.
     const NUMBERS: [(&str, Option<f64>); 20] = [
         ("1", Some(1.0)),
         ("9.27", Some(9.27)),

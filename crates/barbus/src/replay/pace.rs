@@ -28,7 +28,7 @@ impl FromStr for Pace {
         let factor = text.strip_suffix(['x', 'X']).unwrap_or(text);
         match factor.parse::<f64>() {
             Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(Pace::Times(factor)),
-            _ => Err(format!("cannot read {text:?} as a speed: say max, 1x or 60x")),
+            _ => Err(format!("cannot read {text:?} as a speed: give max, 1x or 60x")),
         }
     }
 }
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!("1.5".parse(), Ok(Pace::Times(1.5)));
         for text in ["", "x", "0x", "-1x", "nanx", "infx", "fast"] {
             let error = text.parse::<Pace>().unwrap_err();
-            assert_eq!(error, format!("cannot read {text:?} as a speed: say max, 1x or 60x"));
+            assert_eq!(error, format!("cannot read {text:?} as a speed: give max, 1x or 60x"));
         }
     }
 
