@@ -1,5 +1,6 @@
 //! Batches on one core: through the library, through the ring alone, and as a plain copy.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,7 +61,13 @@ fn bars_per_second(start: Instant) -> f64 {
 pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     pin(0);
     let directory = scratch()?;
+    copy(report)?;
+    ring(report, directory.path())?;
+    library(report, directory.path())
+}
 
+/// The limit: a plain copy of the bytes of the columns.
+fn copy(report: &mut Report) -> anyhow::Result<()> {
     let source = vec![1u8; BARS * 85];
     // The target is written once before, so that no page fault is measured.
     let mut copy = std::hint::black_box(vec![2u8; BARS * 85]);
@@ -68,9 +75,12 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     copy.copy_from_slice(std::hint::black_box(&source));
     report.add(MEASURE, LIMIT, None, "M bars/s", bars_per_second(start));
     ensure!(copy[copy.len() - 1] == 1, "not copied");
-    drop(copy);
+    Ok(())
+}
 
-    let path = directory.path().join("ring");
+/// Single rows and batches through the ring alone.
+fn ring(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
+    let path = directory.join("ring");
     create(&path, &Spec { blocks: 80, ..Spec::default() })?;
     let mut writer = RingWriter::open(&path)?;
     let symbols: Vec<SymbolId> =
@@ -99,9 +109,12 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
         // The blocks count as archived, so the next run reuses pages that are in memory.
         persist(&writer)?;
     }
-    drop(writer);
+    Ok(())
+}
 
-    let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
+/// Batches through the library, and reading them by copy.
+fn library(report: &mut Report, directory: &Path) -> anyhow::Result<()> {
+    let bus = Bus::init(&directory.join("bus"), &InitOptions { calendar: "XSHG".into(), preset: None })?;
     let settings = bus.path().join("bus.toml");
     let text = std::fs::read_to_string(&settings)?.replace("# size = \"256MB\"", "size = \"128MB\"");
     std::fs::write(&settings, text)?;

@@ -134,7 +134,17 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
         writer.publish(batch)?;
     }
     pin(0);
-    // The prices of a day in one plain array of this process.
+    let (wanted, rate) = plain_array(report, &bus)?;
+    let mut sums = Sums { report, wanted, rate };
+    let reader = pinned_views(&mut sums, &bus)?;
+    pinned_blocks(&mut sums, &bus)?;
+    held_views(&mut sums, reader)
+}
+
+/// The limit: the prices of a day in one plain array of this process.
+///
+/// Returns their sum, and the million bars summed in total.
+fn plain_array(report: &mut Report, bus: &Bus) -> anyhow::Result<(f64, f64)> {
     let mut plain = Vec::with_capacity(BARS);
     let mut reader = Reader::open(bus.path())?.start_at(Start::Oldest)?;
     while let Some(event) = reader.poll()? {
@@ -151,13 +161,15 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     let rate = (SUMS * BARS) as f64 / 1e6;
     report.add(COLUMN, PLAIN, None, "M bars/s", rate / seconds);
+    Ok((wanted, rate))
+}
 
-    // Each block is pinned again in each pass, alone or in runs.
-    let mut sums = Sums { report, wanted, rate };
-    let close = |view: &View| view.column::<Float64Type>("close").map(sum).context("there are prices");
-    reader = sums.pinned(
+/// Views that pin their block again in each pass, alone or in runs.
+fn pinned_views(sums: &mut Sums, bus: &Bus) -> anyhow::Result<Reader> {
+    let close = |view: &View| view.column::<Float64Type>("close").map(sum).context("no prices");
+    let reader = sums.pinned(
         "views",
-        reader,
+        Reader::open(bus.path())?,
         |reader| reader.start_at(Start::Oldest),
         |reader| {
             let mut total = 0.0;
@@ -167,13 +179,16 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
             Ok(total)
         },
     )?;
-    reader = sums.pinned(
+    sums.pinned(
         "views, in runs",
         reader,
         |reader| reader.start_at(Start::Oldest),
         |reader| reader.views().try_fold(0.0, |total, view| Ok(total + close(&view?)?)),
-    )?;
-    // The same without Arrow: pins and bytes only.
+    )
+}
+
+/// The same without Arrow: pins and bytes only.
+fn pinned_blocks(sums: &mut Sums, bus: &Bus) -> anyhow::Result<()> {
     let ring = barbus_ring::Ring::attach(&bus.ring())?;
     let oldest = |_| RingReader::new(&ring, barbus_ring::RingStart::Oldest);
     let ring_reader = sums.pinned(
@@ -198,20 +213,22 @@ fn in_place(report: &mut Report) -> anyhow::Result<()> {
                 .try_fold(0.0, |total, rows| Ok(total + sum_of_bytes(&rows?.values(&ring, CLOSE))))
         },
     )?;
+    Ok(())
+}
 
+/// Views of the whole ring that stay pinned while they are summed.
+fn held_views(sums: &mut Sums, reader: Reader) -> anyhow::Result<()> {
     let views = reader.start_at(Start::Oldest)?.views().collect::<Result<Vec<_>, _>>()?;
-    let columns: Vec<&[f64]> = views
-        .iter()
-        .map(|view| view.column::<Float64Type>("close"))
-        .collect::<Option<_>>()
-        .context("there are prices")?;
+    let columns: Vec<&[f64]> =
+        views.iter().map(|view| view.column::<Float64Type>("close")).collect::<Option<_>>().context("no prices")?;
     ensure!(columns.iter().map(|column| column.len()).sum::<usize>() == BARS, "not all bars");
     let all = || columns.iter().map(|column| sum(black_box(column))).sum::<f64>();
     all();
     let start = Instant::now();
     for _ in 0..SUMS {
-        ensure!((all() / wanted - 1.0).abs() < 1e-9, "another sum");
+        ensure!((all() / sums.wanted - 1.0).abs() < 1e-9, "another sum");
     }
-    report.add(COLUMN, "views that stay pinned", Some(PLAIN), "M bars/s", rate / start.elapsed().as_secs_f64());
+    let rate = sums.rate / start.elapsed().as_secs_f64();
+    sums.report.add(COLUMN, "views that stay pinned", Some(PLAIN), "M bars/s", rate);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use barbus::{Bus, InitOptions, Reader, Row};
 use barbus_writer::Writer;
 
@@ -41,8 +41,23 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     }
     pin(0);
     let names: Vec<String> = (0..SYMBOLS).map(|i| format!("{i:06}.XSHE")).collect();
-    let mut rows = Vec::new();
+    let (mut reader, last) = first_answers(report, &bus, &names)?;
 
+    // The limits: a plain copy of as many rows, from an array of the same size.
+    let plain: Vec<Row> = vec![last; BARS];
+    for (symbols, latest, window) in [
+        (WATCHED, "latest of 16 symbols", "window(240) of 16 symbols"),
+        (SYMBOLS, "latest of 5,000 symbols", "window(240) of 5,000 symbols"),
+    ] {
+        ask_latest(report, &mut reader, &plain, (symbols, latest), &names)?;
+        ask_windows(report, &mut reader, &plain, (symbols, window), &names)?;
+    }
+    Ok(())
+}
+
+/// The first answer of a new reader, and the first window of each symbol.
+fn first_answers(report: &mut Report, bus: &Bus, names: &[String]) -> anyhow::Result<(Reader, Row)> {
+    let mut rows = Vec::new();
     let start = Instant::now();
     let mut reader = Reader::open(bus.path())?;
     let last = reader.latest(&names[0])?;
@@ -62,46 +77,64 @@ pub(crate) fn round(report: &mut Report) -> anyhow::Result<()> {
     }
     let first = start.elapsed().as_secs_f64() * 1e6 / SYMBOLS as f64;
     report.add("window(240), asked first", "Reader::window_into", None, "µs", first);
+    Ok((reader, last.context("no bar")?))
+}
 
-    // The limits: a plain copy of as many rows, from an array of the same size.
-    let plain: Vec<Row> = vec![last.expect("read above"); BARS];
-    for (symbols, latest, window) in [
-        (WATCHED, "latest of 16 symbols", "window(240) of 16 symbols"),
-        (SYMBOLS, "latest of 5,000 symbols", "window(240) of 5,000 symbols"),
-    ] {
-        let copy = "copy of as many rows";
-        // Checksums of copies and answers; prices are halves of integers, so their sums are exact.
-        let (mut copied, mut sum, mut wanted) = (0.0, 0.0, 0.0);
-        let ns = each(QUESTIONS, symbols, |i| copied += black_box(plain[i * MINUTES]).close);
-        report.add(latest, copy, None, "ns", ns);
-        let ns = each(QUESTIONS, symbols, |i| match reader.latest(&names[i]) {
-            Ok(Some(row)) => sum += black_box(row).close,
-            other => panic!("{}: {other:?}", names[i]),
-        });
-        report.add(latest, "Reader::latest", Some(copy), "ns", ns);
-        each(QUESTIONS, symbols, |i| wanted += close(i, MINUTES - 1));
-        ensure!(sum == wanted, "the sum of the newest prices is {sum}, not {wanted}");
-        let us = each(WINDOWS, symbols, |i| {
-            rows.clear();
-            rows.extend_from_slice(&plain[i * MINUTES..(i + 1) * MINUTES]);
-            copied += black_box(&rows)[MINUTES - 1].close;
-        }) / 1e3;
-        report.add(window, copy, None, "µs", us);
-        ensure!(copied > 0.0, "nothing is copied");
-        (sum, wanted) = (0.0, 0.0);
-        let us = each(WINDOWS, symbols, |i| {
-            reader.window_into(&names[i], MINUTES, &mut rows).expect("asked before");
-            sum += ends(black_box(&rows));
-        }) / 1e3;
-        report.add(window, "Reader::window_into", Some(copy), "µs", us);
-        let us = each(WINDOWS, symbols, |i| {
-            let rows = reader.window(&names[i], MINUTES).expect("asked before");
-            sum += ends(black_box(&rows));
-        }) / 1e3;
-        report.add(window, "Reader::window", Some(copy), "µs", us);
-        each(WINDOWS, symbols, |i| wanted += 2.0 * (close(i, 0) + close(i, MINUTES - 1)));
-        ensure!(sum == wanted, "the sum of the prices of windows is {sum}, not {wanted}");
-    }
+/// The reference of each question: a copy of as many rows.
+const COPY: &str = "copy of as many rows";
+
+/// `latest` of symbols in random order, beside a plain copy.
+fn ask_latest(
+    report: &mut Report,
+    reader: &mut Reader,
+    plain: &[Row],
+    (symbols, measure): (usize, &str),
+    names: &[String],
+) -> anyhow::Result<()> {
+    // Checksums of copies and answers; prices are halves of integers, so their sums are exact.
+    let (mut copied, mut sum, mut wanted) = (0.0, 0.0, 0.0);
+    let ns = each(QUESTIONS, symbols, |i| copied += black_box(plain[i * MINUTES]).close);
+    report.add(measure, COPY, None, "ns", ns);
+    ensure!(copied > 0.0, "nothing was copied");
+    let ns = each(QUESTIONS, symbols, |i| match reader.latest(&names[i]) {
+        Ok(Some(row)) => sum += black_box(row).close,
+        other => panic!("{}: {other:?}", names[i]),
+    });
+    report.add(measure, "Reader::latest", Some(COPY), "ns", ns);
+    each(QUESTIONS, symbols, |i| wanted += close(i, MINUTES - 1));
+    ensure!(sum == wanted, "the sum of the newest prices is {sum}, not {wanted}");
+    Ok(())
+}
+
+/// Windows of 240 bars of symbols in random order, beside a plain copy.
+fn ask_windows(
+    report: &mut Report,
+    reader: &mut Reader,
+    plain: &[Row],
+    (symbols, measure): (usize, &str),
+    names: &[String],
+) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    let (mut copied, mut sum, mut wanted) = (0.0, 0.0, 0.0);
+    let us = each(WINDOWS, symbols, |i| {
+        rows.clear();
+        rows.extend_from_slice(&plain[i * MINUTES..(i + 1) * MINUTES]);
+        copied += black_box(&rows)[MINUTES - 1].close;
+    }) / 1e3;
+    report.add(measure, COPY, None, "µs", us);
+    ensure!(copied > 0.0, "nothing was copied");
+    let us = each(WINDOWS, symbols, |i| {
+        reader.window_into(&names[i], MINUTES, &mut rows).expect("asked before");
+        sum += ends(black_box(&rows));
+    }) / 1e3;
+    report.add(measure, "Reader::window_into", Some(COPY), "µs", us);
+    let us = each(WINDOWS, symbols, |i| {
+        let rows = reader.window(&names[i], MINUTES).expect("asked before");
+        sum += ends(black_box(&rows));
+    }) / 1e3;
+    report.add(measure, "Reader::window", Some(COPY), "µs", us);
+    each(WINDOWS, symbols, |i| wanted += 2.0 * (close(i, 0) + close(i, MINUTES - 1)));
+    ensure!(sum == wanted, "the sum of the prices of windows is {sum}, not {wanted}");
     Ok(())
 }
 

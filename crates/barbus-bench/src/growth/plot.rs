@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use plotters::coord::Shift;
+use plotters::coord::cartesian::Cartesian2d;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::*;
 use serde::Serialize;
@@ -231,22 +232,7 @@ impl Plot {
             .axis_desc_style((FONT, 16).into_font().color(&BLACK))
             .draw()?;
         for (i, series) in panel.series.iter().enumerate() {
-            let color = COLORS[i % COLORS.len()];
-            let at = |point: &Point| (self.across(point.x), up(point.median()));
-            chart
-                .draw_series(LineSeries::new(series.points.iter().map(at), color.stroke_width(2)))?
-                .label(series.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(3)));
-            for point in &series.points {
-                let (x, y) = at(point);
-                let ends = [(x, up(point.lowest())), (x, up(point.highest()))];
-                chart.draw_series([PathElement::new(ends, color.stroke_width(1))])?;
-                match i % 3 {
-                    0 => chart.draw_series([Circle::new((x, y), 3, color.filled())])?,
-                    1 => chart.draw_series([TriangleMarker::new((x, y), 4, color.filled())])?,
-                    _ => chart.draw_series([Cross::new((x, y), 3, color.stroke_width(2))])?,
-                };
-            }
+            self.draw_series(&mut chart, i, series, up)?;
         }
         chart
             .configure_series_labels()
@@ -255,6 +241,33 @@ impl Plot {
             .border_style(RGBColor(200, 200, 200))
             .label_font((FONT, 15).into_font().color(&BLACK))
             .draw()?;
+        Ok(())
+    }
+
+    /// Draws series `i` of a panel; `up` maps a figure to the vertical axis.
+    fn draw_series<'a, 'b>(
+        &self,
+        chart: &mut ChartContext<'b, SVGBackend<'a>, Cartesian2d<Axis, Axis>>,
+        i: usize,
+        series: &Series,
+        up: impl Fn(f64) -> f64,
+    ) -> Result<(), Box<dyn std::error::Error + 'a>> {
+        let color = COLORS[i % COLORS.len()];
+        let at = |point: &Point| (self.across(point.x), up(point.median()));
+        chart
+            .draw_series(LineSeries::new(series.points.iter().map(at), color.stroke_width(2)))?
+            .label(series.name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(3)));
+        for point in &series.points {
+            let (x, y) = at(point);
+            let ends = [(x, up(point.lowest())), (x, up(point.highest()))];
+            chart.draw_series([PathElement::new(ends, color.stroke_width(1))])?;
+            match i % 3 {
+                0 => chart.draw_series([Circle::new((x, y), 3, color.filled())])?,
+                1 => chart.draw_series([TriangleMarker::new((x, y), 4, color.filled())])?,
+                _ => chart.draw_series([Cross::new((x, y), 3, color.stroke_width(2))])?,
+            };
+        }
         Ok(())
     }
 

@@ -56,49 +56,56 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
         plot.add(2, "Reader::latest", x, worked.ns() / 1e6);
         ensure!((last.close, last.frame_ms) == (market.close(0), market.frame_ms()), "{last:?}");
 
-        let mut rows = Vec::with_capacity(MINUTES);
-        for (symbol, name) in names.iter().enumerate() {
-            reader.window_into(name, MINUTES, &mut rows)?;
-            ensure!(rows.len() == MINUTES && rows[MINUTES - 1].close == market.close(symbol), "{name}: {rows:?}");
-            ensure!(rows.windows(2).all(|pair| pair[0].frame_ms + 60_000 == pair[1].frame_ms), "{name}: a gap");
-        }
-        let mut state = 1usize;
-        let mut random = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % symbols
-        };
-        let mut wrong = 0;
-        let worked = Worked::start();
-        for _ in 0..LATEST {
-            let symbol = random();
-            let row = black_box(reader.latest(&names[symbol])?);
-            wrong += u64::from(row.is_none_or(|row| row.close != market.close(symbol)));
-        }
-        plot.add(1, "latest", x, worked.ns_each(LATEST));
-        let worked = Worked::start();
-        for _ in 0..WINDOWS {
-            let symbol = random();
-            reader.window_into(&names[symbol], MINUTES, &mut rows)?;
-            wrong += u64::from(black_box(&rows).last().is_none_or(|row| row.close != market.close(symbol)));
-        }
-        plot.add(1, "window_into(240)", x, worked.ns_each(WINDOWS));
-        ensure!(wrong == 0, "{wrong} wrong answers");
+        ask(plot, &mut reader, &names, &market)?;
 
         // Single bars in the order of the symbols, a minute later.
         let ids = names.iter().map(|name| writer.symbol(name)).collect::<Result<Vec<_>, _>>()?;
         writer.set_wakes(false);
-        let (mut pushed, mut minute) = (0, 0);
+        let (mut pushed, mut minute, mut rejected) = (0, 0, 0);
         let worked = Worked::start();
         while pushed < 100_000.min(1_000 * symbols as u64) {
             minute += 1;
             for &symbol in &ids {
                 let row = barbus::Row { symbol, frame_ms: market.frame_ms() + minute * 60_000, ..last };
-                wrong += u64::from(!matches!(writer.push(&row)?, barbus_writer::Pushed::Accepted(_)));
+                rejected += u64::from(!matches!(writer.push(&row)?, barbus_writer::Pushed::Accepted(_)));
                 pushed += 1;
             }
         }
         plot.add(0, "Writer::push", x, worked.ns_each(pushed));
-        ensure!(wrong == 0, "{wrong} bars were not accepted");
+        ensure!(rejected == 0, "{rejected} bars were not accepted");
     }
+    Ok(())
+}
+
+/// Asks for the newest bar and for windows of symbols in random order.
+fn ask(plot: &mut Plot, reader: &mut Reader, names: &[String], market: &Market) -> anyhow::Result<()> {
+    let (symbols, x) = (names.len(), names.len() as f64);
+    let mut rows = Vec::with_capacity(MINUTES);
+    for (symbol, name) in names.iter().enumerate() {
+        reader.window_into(name, MINUTES, &mut rows)?;
+        ensure!(rows.len() == MINUTES && rows[MINUTES - 1].close == market.close(symbol), "{name}: {rows:?}");
+        ensure!(rows.windows(2).all(|pair| pair[0].frame_ms + 60_000 == pair[1].frame_ms), "{name}: a gap");
+    }
+    let mut state = 1usize;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % symbols
+    };
+    let mut wrong = 0;
+    let worked = Worked::start();
+    for _ in 0..LATEST {
+        let symbol = random();
+        let row = black_box(reader.latest(&names[symbol])?);
+        wrong += u64::from(row.is_none_or(|row| row.close != market.close(symbol)));
+    }
+    plot.add(1, "latest", x, worked.ns_each(LATEST));
+    let worked = Worked::start();
+    for _ in 0..WINDOWS {
+        let symbol = random();
+        reader.window_into(&names[symbol], MINUTES, &mut rows)?;
+        wrong += u64::from(black_box(&rows).last().is_none_or(|row| row.close != market.close(symbol)));
+    }
+    plot.add(1, "window_into(240)", x, worked.ns_each(WINDOWS));
+    ensure!(wrong == 0, "{wrong} wrong answers");
     Ok(())
 }
