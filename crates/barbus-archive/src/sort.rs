@@ -316,7 +316,7 @@ mod tests {
                 for skip in [usize::MAX, 3] {
                     let taken = |i: usize, row: usize| i == 0 || (row + 1) % skip != 0;
                     let columns: Vec<_> =
-                        inputs.iter().enumerate().map(|(i, bars)| columns(bars, i % 2 == 0)).collect();
+                        inputs.iter().enumerate().map(|(i, bars)| columns(bars, i.is_multiple_of(2))).collect();
                     let sort_inputs = inputs.iter().zip(&columns).enumerate().map(|(i, (bars, columns))| {
                         let rows = (0..bars.len()).filter(|&row| taken(i, row)).map(|row| row as u32).collect();
                         SortInput { columns, rows: (i > 0).then_some(rows) }
