@@ -78,7 +78,7 @@ pub(super) fn round(plot: &mut Plot, _: usize) -> anyhow::Result<()> {
 }
 
 /// Asks for the newest bar and for windows of symbols in random order.
-fn ask(plot: &mut Plot, reader: &mut Reader, names: &[String], market: &Market) -> anyhow::Result<()> {
+fn ask(plot: &mut Plot, reader: &mut Reader, names: &[String], market: &RandomWalk) -> anyhow::Result<()> {
     let (symbols, x) = (names.len(), names.len() as f64);
     let mut rows = Vec::with_capacity(MINUTES);
     for (symbol, name) in names.iter().enumerate() {
