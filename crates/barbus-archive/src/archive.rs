@@ -1,6 +1,6 @@
 //! The archive of one bus: days written, merged and read.
 //!
-//! Row numbers (`seq`) count within a *lineage*, one run of numbers; a bus that starts anew has
+//! Row numbers (`seq`) count within a *lineage*, one run of numbers; a bus that starts anew begins
 //! another. A file states up to which number of which lineage it is complete, so that rows handed
 //! over twice are skipped. Rows of another lineage cannot be compared by number: none is skipped,
 //! and they replace the file's.
@@ -19,7 +19,7 @@ use crate::metadata::FORMAT_VERSION;
 use crate::new_rows::NewRows;
 use crate::sort::{SortInput, SortedRows};
 use crate::stored_day::{SeqRange, StoredDay};
-use crate::{DayMeta, Error, FileReport, Misuse, Result, verify};
+use crate::{ArchiveError, DayMeta, FileReport, Misuse, Result, verify};
 
 /// What [`Archive::write`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +70,8 @@ impl Archive {
     /// `dir` itself may not be a mount point: the two must be on one file system.
     ///
     /// # Errors
-    /// [`Error::Io`] when a directory cannot be made, or the two are on different file systems.
-    /// A directory that is not writable shows at the first write.
+    /// [`ArchiveError::Io`] when a directory cannot be made, or the two are on different file
+    /// systems. A directory that is not writable is an error of the first write.
     pub fn open(dir: impl AsRef<Path>, schema: BarSchema, calendar: &str) -> Result<Archive> {
         let archive = Archive::with_files(&dir, schema, calendar, Arc::new(DiskFiles))?;
         archive.directory.check_one_file_system()?;
@@ -114,7 +114,7 @@ impl Archive {
     /// Days that have a file, ascending.
     ///
     /// # Errors
-    /// [`Error::Io`] when the directory cannot be listed.
+    /// [`ArchiveError::Io`] when the directory cannot be listed.
     pub fn days(&self) -> Result<Vec<Date>> {
         self.directory.days()
     }
@@ -122,7 +122,7 @@ impl Archive {
     /// Days with parts that [`Archive::write`] has yet to merge, ascending.
     ///
     /// # Errors
-    /// [`Error::Io`] when the directory cannot be listed.
+    /// [`ArchiveError::Io`] when the directory cannot be listed.
     pub fn spilled_days(&self) -> Result<Vec<Date>> {
         let mut days: Vec<Date> = self.directory.all_parts()?.iter().map(|part| part.0).collect();
         days.dedup();
@@ -133,7 +133,7 @@ impl Archive {
     /// Parts do not count: [`Archive::part_metas`] has theirs.
     ///
     /// # Errors
-    /// [`Error`] when the file exists but cannot be read or is not as it was written.
+    /// [`ArchiveError`] when the file exists but cannot be read or is not as it was written.
     pub fn meta(&self, day: Date) -> Result<Option<DayMeta>> {
         self.directory.day_meta(day)
     }
@@ -152,14 +152,15 @@ impl Archive {
     /// newest part, or of the file where there is none. `None` when the day has neither.
     ///
     /// # Errors
-    /// [`Error`] when a file cannot be read or is not as it was written.
+    /// [`ArchiveError`] when a file cannot be read or is not as it was written.
     pub fn read(&self, day: Date) -> Result<Option<(DayMeta, RecordBatch)>> {
         let stored = StoredDay::load(&self.directory, day)?;
         let Some(newest) = stored.parts.last() else {
             return Ok(stored.file.map(|file| (file.meta, file.rows)));
         };
         let rows = SortedRows::new(stored.sort_inputs(), self.directory.schema())?;
-        let rows = rows.to_batch().map_err(|error| Error::corrupt(&self.path(day), ParquetError::from(error)))?;
+        let rows =
+            rows.to_batch().map_err(|error| ArchiveError::corrupt(&self.path(day), ParquetError::from(error)))?;
         let meta = stored.merged_meta(day, &self.calendar, newest.meta.lineage, None, rows.num_rows());
         Ok(Some((meta, rows)))
     }
@@ -174,9 +175,9 @@ impl Archive {
     /// part waits, the file is not touched.
     ///
     /// # Errors
-    /// [`Error`]; then the file is the old one or, when only a step after its replacement failed,
-    /// the new one. No bar is lost, and the same call may be made again. A damaged file or part is
-    /// not overwritten.
+    /// [`ArchiveError`]; then the file is the old one or, when only a step after its replacement
+    /// failed, the new one. No bar is lost, and the same call may be made again. A damaged file or
+    /// part is not overwritten.
     pub fn write(&self, day: Date, rows: &RecordBatch, lineage: u64, through_seq: u64) -> Result<Written> {
         let _writing = self.writing()?;
         let new = NewRows::new(rows, self.directory.schema(), through_seq)?;
@@ -257,7 +258,8 @@ impl Archive {
     /// order of rows, values. One report each, days first.
     ///
     /// # Errors
-    /// [`Error::Io`] when the directory cannot be listed; an error of a file is in its report.
+    /// [`ArchiveError::Io`] when the directory cannot be listed; an error of a file is in its
+    /// report.
     pub fn verify(&self) -> Result<Vec<FileReport>> {
         verify::verify(&self.directory)
     }

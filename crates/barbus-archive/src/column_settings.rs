@@ -1,8 +1,8 @@
 //! How each column of a day is encoded, as writer properties of the Parquet library.
 //!
-//! Symbols are a dictionary and frames are steps from one to the next. Numbers are encoded as
-//! their values call for: a dictionary where values repeat, else the encoding that makes a sample
-//! of them smallest. One price decides for all four.
+//! Symbols are a dictionary and frames are steps from one to the next. The encoding of numbers
+//! depends on their values: a dictionary where values repeat, otherwise the encoding that makes a
+//! sample of them smallest. One price decides for all four.
 
 use std::sync::Arc;
 
@@ -22,42 +22,43 @@ use crate::workers;
 const PAGE_ROWS: usize = 20_000;
 /// Rows that the library encodes at a time.
 const BATCH_ROWS: usize = 4_096;
-/// A dictionary may become so large; one that does not fit would leave the rest of its row group
-/// without one.
+/// Largest size of a dictionary. If the values exceed it, the rest of the row group has no
+/// dictionary.
 const MAX_DICTIONARY_BYTES: usize = 8 << 20;
-/// Days with fewer rows are written before a trial would be over.
+/// A day with fewer rows is written in less time than a trial takes.
 const MIN_TRIAL_ROWS: usize = 10_000;
-/// Rows that show whether a dictionary pays.
+/// Rows whose distinct values are counted to decide on a dictionary.
 const DISTINCT_ROWS: usize = 16_384;
-/// A dictionary pays where no more than this part of the values is distinct.
+/// A dictionary is used where at most this part of the values is distinct.
 const MAX_DISTINCT: f64 = 0.35;
 /// A dictionary of fewer values is not compressed: its indices are a few bits each.
 const FEW_DISTINCT: usize = 64;
-/// Rows that are encoded to see how small an encoding makes them.
+/// Rows of the sample by which encodings are compared.
 const TRIAL_ROWS: usize = 4_096;
-/// A higher compression level takes half as long again: it must save this much.
+/// A higher compression level takes half as long again, so it must save at least this part of the
+/// size.
 const STRONG_MUST_SAVE: f64 = 0.07;
 /// Columns 2 to 5, open to close.
 const PRICES: std::ops::Range<usize> = 2..6;
 
 /// How one column is encoded.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Settings {
+pub(crate) struct ColumnSettings {
     /// The encoding; without effect where there is a dictionary.
     encoding: Encoding,
     dictionary: bool,
     compression: Compression,
 }
 
-const DICTIONARY: Settings =
-    Settings { encoding: Encoding::PLAIN, dictionary: true, compression: Compression::UNCOMPRESSED };
+const DICTIONARY: ColumnSettings =
+    ColumnSettings { encoding: Encoding::PLAIN, dictionary: true, compression: Compression::UNCOMPRESSED };
 
 fn zstd(level: i32) -> Compression {
     Compression::ZSTD(ZstdLevel::try_new(level).expect("a level that zstd has"))
 }
 
-fn compressed(encoding: Encoding, level: i32) -> Settings {
-    Settings { encoding, dictionary: false, compression: zstd(level) }
+fn compressed(encoding: Encoding, level: i32) -> ColumnSettings {
+    ColumnSettings { encoding, dictionary: false, compression: zstd(level) }
 }
 
 /// The properties of the file of `rows`.
@@ -86,7 +87,7 @@ fn general(builder: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
         .set_statistics_enabled(EnabledStatistics::Page)
 }
 
-impl Settings {
+impl ColumnSettings {
     fn apply(self, builder: WriterPropertiesBuilder, column: ColumnPath) -> WriterPropertiesBuilder {
         builder
             .set_column_encoding(column.clone(), self.encoding)
@@ -95,7 +96,7 @@ impl Settings {
     }
 }
 
-fn settings(rows: &SortedRows<'_>, i: usize) -> Result<Settings, ParquetError> {
+fn settings(rows: &SortedRows<'_>, i: usize) -> Result<ColumnSettings, ParquetError> {
     let field = rows.schema().field(i);
     match field.data_type() {
         DataType::Utf8 => return Ok(DICTIONARY),
@@ -108,7 +109,7 @@ fn settings(rows: &SortedRows<'_>, i: usize) -> Result<Settings, ParquetError> {
         return Ok(DICTIONARY);
     }
     if distinct as f64 <= MAX_DISTINCT * sample.len() as f64 {
-        return Ok(Settings { compression: zstd(1), ..DICTIONARY });
+        return Ok(ColumnSettings { compression: zstd(1), ..DICTIONARY });
     }
     if rows.len() < MIN_TRIAL_ROWS {
         let encoding = if PRICES.contains(&i) { Encoding::PLAIN } else { Encoding::BYTE_STREAM_SPLIT };
@@ -151,7 +152,7 @@ fn distinct(numbers: &ArrayRef) -> usize {
 }
 
 /// The size of a file that has only this column.
-fn encoded_bytes(field: &Field, column: &ArrayRef, settings: Settings) -> Result<f64, ParquetError> {
+fn encoded_bytes(field: &Field, column: &ArrayRef, settings: ColumnSettings) -> Result<f64, ParquetError> {
     let schema = Arc::new(Schema::new(vec![field.clone()]));
     let batch = RecordBatch::try_new(schema.clone(), vec![column.clone()])?;
     let path = ColumnPath::from(field.name().as_str());

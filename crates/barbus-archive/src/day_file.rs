@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 
-use crate::{Corruption, DayMeta, Error, Result, checksum, file_checksum};
+use crate::{ArchiveError, Corruption, DayMeta, Result, checksum, file_checksum};
 
 /// Checks the file checksum of `file` and reads its metadata, without its rows.
 pub(crate) fn decode_meta(path: &Path, day: Date, file: &Bytes) -> Result<DayMeta> {
@@ -21,9 +21,9 @@ pub(crate) fn decode_meta(path: &Path, day: Date, file: &Bytes) -> Result<DayMet
 }
 
 /// Reads a file in full and checks everything about it. Optional columns of `schema` that the file
-/// lacks are null; any other difference in columns is [`Error::Schema`].
+/// lacks are null; any other difference in columns is [`ArchiveError::Schema`].
 pub(crate) fn decode(path: &Path, day: Date, file: &Bytes, schema: &SchemaRef) -> Result<(DayMeta, RecordBatch)> {
-    let corrupt = |what: Corruption| Error::corrupt(path, what);
+    let corrupt = |what: Corruption| ArchiveError::corrupt(path, what);
     let (footer, meta, crc32c) = open(path, day, file)?;
     compare_schemas(path, schema, footer.schema())?;
 
@@ -62,7 +62,7 @@ pub(crate) fn decode(path: &Path, day: Date, file: &Bytes, schema: &SchemaRef) -
 
 /// Checks the file checksum and reads the footer, with the checksum it states for the values.
 pub(crate) fn open(path: &Path, day: Date, file: &Bytes) -> Result<(ArrowReaderMetadata, DayMeta, u32)> {
-    let corrupt = |what: Corruption| Error::corrupt(path, what);
+    let corrupt = |what: Corruption| ArchiveError::corrupt(path, what);
     file_checksum::check(file).map_err(corrupt)?;
     let footer = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|error| corrupt(error.into()))?;
     let pairs = footer.metadata().file_metadata().key_value_metadata();
@@ -85,7 +85,7 @@ pub(crate) fn compare_schemas(path: &Path, bus: &Schema, file: &Schema) -> Resul
         let (expected, found) = (show(bus, name), show(file, name));
         let may_lack = bus.column_with_name(name).is_some_and(|(_, f)| f.is_nullable());
         if expected != found && !(found == "absent" && may_lack) {
-            return Err(Error::Schema { path: path.to_owned(), column: name.clone(), expected, found });
+            return Err(ArchiveError::Schema { path: path.to_owned(), column: name.clone(), expected, found });
         }
     }
     Ok(())
@@ -160,11 +160,11 @@ mod tests {
         let other = crc ^ 1;
         assert_eq!(
             error(&rows, &file(&sorted(&rows), &meta(2), |_| other)),
-            format!("day: its values have checksum {crc:08x}, its metadata says {other:08x}")
+            format!("day: its values have checksum {crc:08x}, its metadata states {other:08x}")
         );
         let stated = |crc32c| crc32c;
         let counted = file(&sorted(&rows), &meta(3), stated);
-        assert_eq!(error(&rows, &counted), "day: it has 2 rows, its metadata says 3");
+        assert_eq!(error(&rows, &counted), "day: it has 2 rows, its metadata states 3");
         let reversed = two_rows(["B", "A"]);
         assert_eq!(
             error(&reversed, &file(&unsorted(&reversed), &meta(2), stated)),

@@ -18,7 +18,7 @@ use crate::encode::encode;
 use crate::file_names::{day_name, parse_day_name, parse_part_name, parse_temporary_name, part_name, temporary_name};
 use crate::files::{Files, NewFile};
 use crate::sort::SortedRows;
-use crate::{Corruption, DayMeta, Error, Result, day_file, readback, workers};
+use crate::{ArchiveError, Corruption, DayMeta, Result, day_file, readback, workers};
 
 const WORK_SUFFIX: &str = ".work";
 /// Mode of the two directories where they are missing.
@@ -62,19 +62,19 @@ impl Directory {
         self.create(&self.work_dir)
     }
 
-    /// Checked when the archive is opened, so that the first rename of the evening does not fail.
+    /// Checked when the archive is opened, so that the first rename of a day's file does not fail.
     pub(crate) fn check_one_file_system(&self) -> Result<()> {
-        let device = |dir: &Path| fs::metadata(dir).map(|found| found.dev()).map_err(Error::io("examine", dir));
+        let device = |dir: &Path| fs::metadata(dir).map(|found| found.dev()).map_err(ArchiveError::io("examine", dir));
         if device(&self.dir)? != device(&self.work_dir)? {
             let what = format!("it is on another file system than {}", self.dir.display());
             let error = io::Error::new(io::ErrorKind::CrossesDevices, what);
-            return Err(Error::io("move files from", &self.work_dir)(error));
+            return Err(ArchiveError::io("move files from", &self.work_dir)(error));
         }
         Ok(())
     }
 
     fn create(&self, dir: &Path) -> Result<()> {
-        self.files.create_dir(dir, DIR_MODE).map_err(Error::io("create", dir))?;
+        self.files.create_dir(dir, DIR_MODE).map_err(ArchiveError::io("create", dir))?;
         // Otherwise a loss of power could take the directory and every file in it.
         match dir.parent().filter(|above| !above.as_os_str().is_empty()) {
             Some(above) => self.sync(above),
@@ -116,7 +116,7 @@ impl Directory {
         let loaded = self.load(&path, day)?;
         if loaded.meta.part != part {
             let (key, value) = (crate::metadata::PART, loaded.meta.part.to_string());
-            return Err(Error::corrupt(&path, Corruption::BadValue { key, value }));
+            return Err(ArchiveError::corrupt(&path, Corruption::BadValue { key, value }));
         }
         Ok(loaded)
     }
@@ -151,7 +151,7 @@ impl Directory {
             .write_verified(&temporary, path, rows, meta)
             .and_then(|bytes| {
                 let renamed = self.files.rename(&temporary, path);
-                renamed.map_err(Error::io("rename to", path))?;
+                renamed.map_err(ArchiveError::io("rename to", path))?;
                 Ok(bytes)
             })
             .inspect_err(|_| {
@@ -165,17 +165,17 @@ impl Directory {
     }
 
     /// Writes `temporary`, syncs it and verifies what can be read back; messages about its contents
-    /// call it `path`.
+    /// name `path`.
     fn write_verified(&self, temporary: &Path, path: &Path, rows: &SortedRows<'_>, meta: &DayMeta) -> Result<u64> {
         let open = self.create_temporary(temporary)?;
-        let encoded = encode(rows, meta).map_err(|error| Error::Encode { path: path.to_owned(), error })?;
-        open.write(&encoded.file).map_err(Error::io("write", temporary))?;
+        let encoded = encode(rows, meta).map_err(|error| ArchiveError::Encode { path: path.to_owned(), error })?;
+        open.write(&encoded.file).map_err(ArchiveError::io("write", temporary))?;
         let (bytes, crc32c) = (encoded.file.len() as u64, encoded.crc32c);
         drop(encoded);
         // The disk syncs while the processors decode.
         let (synced, verified) = workers::both(
             rows.len(),
-            || open.sync().map_err(Error::io("sync", temporary)),
+            || open.sync().map_err(ArchiveError::io("sync", temporary)),
             || readback::verify(path, &self.read(temporary)?, rows, meta, crc32c),
         );
         synced.and(verified)?;
@@ -189,14 +189,14 @@ impl Directory {
             self.create(&self.work_dir)?;
             created = self.files.create(temporary);
         }
-        created.map_err(Error::io("create", temporary))
+        created.map_err(ArchiveError::io("create", temporary))
     }
 
-    /// Removes parts that are in the day's file, once that is in place for good.
+    /// Removes parts that are in the day's file, after that file is durable.
     pub(crate) fn remove_parts(&self, day: Date, parts: &[u32]) -> Result<()> {
         for &part in parts {
             let path = self.part_path(day, part);
-            self.files.remove(&path).map_err(Error::io("remove", &path))?;
+            self.files.remove(&path).map_err(ArchiveError::io("remove", &path))?;
         }
         if parts.is_empty() {
             return Ok(());
@@ -211,7 +211,7 @@ impl Directory {
             if found.is_some() && (day.is_none() || found == day) {
                 let path = self.work_dir.join(&name);
                 let removed = self.files.remove(&path);
-                removed.map_err(Error::io("remove", &path))?;
+                removed.map_err(ArchiveError::io("remove", &path))?;
             }
         }
         Ok(())
@@ -228,15 +228,15 @@ impl Directory {
     }
 
     fn sync(&self, dir: &Path) -> Result<()> {
-        self.files.sync_dir(dir).map_err(Error::io("sync", dir))
+        self.files.sync_dir(dir).map_err(ArchiveError::io("sync", dir))
     }
 
     fn read(&self, path: &Path) -> Result<Bytes> {
-        self.files.read(path).map_err(Error::io("read", path))
+        self.files.read(path).map_err(ArchiveError::io("read", path))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
-        let names = self.files.list(dir).map_err(Error::io("list", dir))?;
+        let names = self.files.list(dir).map_err(ArchiveError::io("list", dir))?;
         Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
     }
 }

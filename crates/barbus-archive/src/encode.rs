@@ -21,7 +21,8 @@ const MIN_GROUP_ROWS: usize = 65_536;
 /// Larger ones cost readers memory.
 const MAX_GROUP_ROWS: usize = 262_144;
 
-/// About what a row takes in a file; memory that is not written to costs nothing.
+/// Estimated bytes of a row in a file, for the allocation; memory that is not written to costs
+/// nothing.
 const ROW_BYTES: usize = 32;
 
 /// A file in memory, and the checksum of its values.

@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 /// Why an operation on the archive failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ArchiveError {
     /// An operation of the file system failed. Nothing was lost; the same call may succeed later.
     #[error("{}: cannot {operation}: {error}", path.display())]
     Io {
@@ -61,20 +61,20 @@ pub enum Error {
     Misuse(#[from] Misuse),
 }
 
-impl Error {
+impl ArchiveError {
     /// Wraps an error of the file system with the operation and the path.
-    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-        move |error| Error::Io { operation, path: path.to_owned(), error }
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArchiveError {
+        move |error| ArchiveError::Io { operation, path: path.to_owned(), error }
     }
 
     /// Wraps a defect of the file at `path`.
-    pub(crate) fn corrupt(path: &Path, what: impl Into<Corruption>) -> Error {
-        Error::Corrupt { path: path.to_owned(), what: what.into() }
+    pub(crate) fn corrupt(path: &Path, what: impl Into<Corruption>) -> ArchiveError {
+        ArchiveError::Corrupt { path: path.to_owned(), what: what.into() }
     }
 
     /// True when the file does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Error::Io { error, .. } if error.kind() == io::ErrorKind::NotFound)
+        matches!(self, ArchiveError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound)
     }
 }
 
@@ -90,17 +90,17 @@ pub enum Corruption {
     FileChecksum {
         /// The checksum kept in the file.
         written: u32,
-        /// The checksum of the bytes that are there.
+        /// The checksum of the bytes in the file.
         found: u32,
     },
-    /// The Parquet decoder refused it.
+    /// The Parquet decoder rejected it.
     #[error("not readable as Parquet: {0}")]
     Parquet(#[from] ParquetError),
     /// The metadata lacks a key.
     #[error("its metadata has no {0:?}")]
     MissingKey(&'static str),
     /// A value of the metadata is not valid.
-    #[error("its metadata says {key:?} is {value:?}")]
+    #[error("its metadata has the invalid value {value:?} for {key:?}")]
     BadValue {
         /// The key.
         key: &'static str,
@@ -108,13 +108,13 @@ pub enum Corruption {
         value: String,
     },
     /// The name of the file and its metadata state different days.
-    #[error("it holds the day {found}, its name says otherwise")]
+    #[error("it holds the day {found}, which is not the day in its name")]
     OtherDay {
         /// The day in the metadata.
         found: jiff::civil::Date,
     },
     /// The number of rows is not that of the metadata.
-    #[error("it has {found} rows, its metadata says {stated}")]
+    #[error("it has {found} rows, its metadata states {stated}")]
     Rows {
         /// Rows by the metadata.
         stated: u64,
@@ -128,7 +128,7 @@ pub enum Corruption {
         row: usize,
     },
     /// A value has changed.
-    #[error("its values have checksum {found:08x}, its metadata says {stated:08x}")]
+    #[error("its values have checksum {found:08x}, its metadata states {stated:08x}")]
     Values {
         /// The checksum in the metadata.
         stated: u32,
@@ -176,7 +176,7 @@ pub enum Misuse {
         value: String,
     },
     /// A row's number is not below the bound given with the rows.
-    #[error("row number {seq} is not below the {through_seq} the rows were said to reach")]
+    #[error("row number {seq} is not below the stated bound of {through_seq}")]
     SeqNotCovered {
         /// The row's number.
         seq: u64,

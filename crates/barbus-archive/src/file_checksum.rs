@@ -18,7 +18,7 @@ pub const FILE_CHECKSUM_MAGIC: [u8; 4] = *b"BSL1";
 const END: usize = FILE_CHECKSUM_OFFSET + FILE_CHECKSUM_BYTES;
 const _: () = assert!(FILE_CHECKSUM_BYTES == FILE_CHECKSUM_MAGIC.len() + size_of::<u32>());
 
-/// What stands in the place of the checksum of `crc`.
+/// The bytes of the file checksum for `crc`.
 fn field(crc: u32) -> [u8; FILE_CHECKSUM_BYTES] {
     let mut field = [0; FILE_CHECKSUM_BYTES];
     field[..FILE_CHECKSUM_MAGIC.len()].copy_from_slice(&FILE_CHECKSUM_MAGIC);
@@ -26,7 +26,7 @@ fn field(crc: u32) -> [u8; FILE_CHECKSUM_BYTES] {
     field
 }
 
-/// What to write in the checksum's place before it is known.
+/// The bytes in the place of the file checksum before it is known.
 pub(crate) fn placeholder() -> [u8; FILE_CHECKSUM_BYTES] {
     field(0)
 }

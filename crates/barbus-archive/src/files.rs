@@ -10,7 +10,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-/// What the archive asks of a file system.
+/// The operations of a file system that the archive uses.
 pub trait Files: std::fmt::Debug + Send + Sync {
     /// Makes a directory and those above it, with this mode whatever the umask. An existing
     /// directory keeps its mode.

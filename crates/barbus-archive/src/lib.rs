@@ -6,8 +6,8 @@
 //! - Writing the same rows again changes nothing: the file is not even rewritten.
 //! - A write that fails leaves the old file, and every part, as they were; the next one removes
 //!   what it left behind.
-//! - A file that was damaged, or rewritten by another program, is reported as [`Error::Corrupt`]
-//!   before any of it is decoded, and never overwritten.
+//! - A file that was damaged, or rewritten by another program, is reported as
+//!   [`ArchiveError::Corrupt`] before any of it is decoded, and never overwritten.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -60,10 +60,10 @@ mod verify;
 mod workers;
 
 pub use archive::{Archive, Spilled, Written};
-pub use error::{Corruption, Error, Misuse};
+pub use error::{ArchiveError, Corruption, Misuse};
 pub use file_checksum::{FILE_CHECKSUM_BYTES, FILE_CHECKSUM_MAGIC, FILE_CHECKSUM_OFFSET};
 pub use metadata::DayMeta;
 pub use verify::{FileKind, FileReport};
 
 /// The result of an operation on the archive.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub type Result<T, E = ArchiveError> = std::result::Result<T, E>;

@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::civil::Date;
 use parquet::file::metadata::KeyValue;
 
-use crate::{Corruption, Error, Result};
+use crate::{ArchiveError, Corruption, Result};
 
 /// The trading day, `YYYY-MM-DD`.
 pub const DAY: &str = "barbus.day";
@@ -95,13 +95,13 @@ impl DayMeta {
                 .iter()
                 .find(|pair| pair.key == key)
                 .and_then(|pair| pair.value.as_deref())
-                .ok_or_else(|| Error::corrupt(path, Corruption::MissingKey(key)))
+                .ok_or_else(|| ArchiveError::corrupt(path, Corruption::MissingKey(key)))
         };
         let number = |key| -> Result<u64> { parse(path, key, text(key)?, |s| s.parse().ok()) };
 
         let schema_version = parse(path, SCHEMA_VERSION, text(SCHEMA_VERSION)?, |s| s.parse().ok())?;
         if schema_version > FORMAT_VERSION {
-            return Err(Error::Version { path: path.to_owned(), found: schema_version });
+            return Err(ArchiveError::Version { path: path.to_owned(), found: schema_version });
         }
         parse(path, INTERVAL, text(INTERVAL)?, |s| (s == INTERVAL_VALUE).then_some(()))?;
         let meta = DayMeta {
@@ -128,7 +128,7 @@ pub(crate) fn parse_day(text: &str) -> Option<Date> {
 fn parse<T>(path: &Path, key: &'static str, text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
     parse(text).ok_or_else(|| {
         let value = text.to_owned();
-        Error::corrupt(path, Corruption::BadValue { key, value })
+        ArchiveError::corrupt(path, Corruption::BadValue { key, value })
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `symbol` may be Utf8 or Dictionary(Int32, Utf8); prices and values Float32 or Float64, as long
 //! as no price changes; `frame` any zone. Columns that the archive does not keep are ignored. Rows
-//! may come in any order.
+//! may be in any order.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{Misuse, Result};
 /// Checked rows with their numbers.
 #[derive(Debug)]
 pub(crate) struct NewRows {
-    /// The archive's columns, in its order and types; `symbol` as it came.
+    /// The archive's columns, in its order and types; `symbol` as it was given.
     pub(crate) columns: Vec<ArrayRef>,
     seq: UInt64Array,
 }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_number_beyond_the_bound_is_rejected() {
         let error = check(rows(&[99, 100]), PriceType::Float64).unwrap_err();
-        assert_eq!(error.to_string(), "row number 100 is not below the 100 the rows were said to reach");
+        assert_eq!(error.to_string(), "row number 100 is not below the stated bound of 100");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The read-back of a file that was just written: no file counts before it has passed.
+//! The read-back of a file that was just written: no file is committed before it has passed.
 //!
 //! The file is read from the disk and decoded by the library, and every value is compared, to the
 //! bit, with the row it was encoded from.
@@ -16,15 +16,15 @@ use parquet::errors::ParquetError;
 
 use crate::day_file::{compare_schemas, open};
 use crate::sort::SortedRows;
-use crate::{Corruption, DayMeta, Error, Result, file_checksum, workers};
+use crate::{ArchiveError, Corruption, DayMeta, Result, file_checksum, workers};
 
 /// Rows compared at a time: they stay in the nearest caches.
 const BATCH_ROWS: usize = 8_192;
 
-/// Checks that `file` has `rows`, to the bit and in order, and says of itself `meta` and that its
-/// values have the checksum `crc32c`. Messages call it `path`.
+/// Checks that `file` has `rows`, to the bit and in order, and that its footer states `meta` and
+/// the checksum `crc32c` of its values. Messages name `path`.
 pub(crate) fn verify(path: &Path, file: &Bytes, rows: &SortedRows<'_>, meta: &DayMeta, crc32c: u32) -> Result<()> {
-    let differs = || Error::corrupt(path, Corruption::ReadBack);
+    let differs = || ArchiveError::corrupt(path, Corruption::ReadBack);
     file_checksum::check(file).map_err(|_| differs())?;
     let (footer, read_meta, read_crc32c) = open(path, meta.day, file)?;
     compare_schemas(path, rows.schema(), footer.schema())?;
@@ -32,7 +32,7 @@ pub(crate) fn verify(path: &Path, file: &Bytes, rows: &SortedRows<'_>, meta: &Da
     if !said || !rows.is_ascending() {
         return Err(differs());
     }
-    let same = has_rows(file, &footer, rows).map_err(|error| Error::corrupt(path, error))?;
+    let same = has_rows(file, &footer, rows).map_err(|error| ArchiveError::corrupt(path, error))?;
     if same { Ok(()) } else { Err(differs()) }
 }
 

@@ -1,8 +1,8 @@
 //! The sorted rows of a day: by (symbol, frame), and of equal bars the last revision.
 //!
-//! Symbols are ordered by their bytes. What is sorted are row numbers, not rows: numbers stay where
-//! they are and are gathered when they are encoded, and again when the file is verified. So a flush
-//! does not need memory for a second copy of the day.
+//! Symbols are ordered by their bytes. Row numbers are sorted, not rows: values stay where they are
+//! and are gathered when they are encoded, and again when the file is verified. So a flush does not
+//! need memory for a second copy of the day.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -24,11 +24,11 @@ use crate::{Misuse, Result, workers};
 pub(crate) struct SortInput<'a> {
     /// The columns, `symbol` and `frame` first.
     pub(crate) columns: &'a [ArrayRef],
-    /// Numbers of the rows to take, later revisions behind earlier ones; `None` takes all rows.
+    /// Numbers of the rows to take, later revisions after earlier ones; `None` takes all rows.
     pub(crate) rows: Option<Vec<u32>>,
 }
 
-/// One row of the inputs, with what it is sorted by.
+/// One row of the inputs, with its sort key.
 #[derive(Debug, Default, Clone, Copy)]
 struct Row {
     /// Place of the symbol among all symbols, ascending.
@@ -38,7 +38,8 @@ struct Row {
     frame_ms: i64,
 }
 
-/// Rows in the order of the file. Symbols and frames are at hand, other values still in the inputs.
+/// Rows in the order of the file. Symbols and frames are copied in this order; the other values are
+/// still in the inputs.
 pub(crate) struct SortedRows<'a> {
     schema: &'a SchemaRef,
     /// The columns of each input.
@@ -201,7 +202,7 @@ impl<'a> KeyedInputs<'a> {
         Self { starts: starts.collect(), symbols, inputs: keyed }
     }
 
-    /// Visits the rows to take, in the order they come in.
+    /// Visits the rows to take, in the order of the inputs.
     fn for_each(&self, mut visit: impl FnMut(Row)) {
         for (input, start) in self.inputs.iter().zip(&self.starts) {
             let row = |i: usize| Row {
@@ -219,14 +220,14 @@ impl<'a> KeyedInputs<'a> {
 
 /// The rows by symbol and frame; rows with the same symbol and frame keep their order.
 ///
-/// A feed brings the rows of each symbol in the order of their frames already. So rows are counted
+/// The rows of each symbol are usually in the order of their frames already. So rows are counted
 /// and placed by symbol, and only a symbol whose frames do not ascend is sorted by comparison.
 fn sort(inputs: &KeyedInputs<'_>) -> Vec<Row> {
     let mut ends = vec![0; inputs.symbols.len()];
     inputs.for_each(|row| ends[row.key as usize] += 1);
     let mut total = 0;
     for end in &mut ends {
-        // The place of the symbol's next row: the end of all of them at last.
+        // The place of the symbol's next row; after its last row, the end of its rows.
         total += mem::replace(end, total);
     }
     let mut sorted = vec![Row::default(); total];
@@ -259,7 +260,7 @@ fn entries(symbols: &DictionaryArray<Int32Type>) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 impl<'a> SortedRows<'a> {
-    /// The rows of `inputs` in the order they come in.
+    /// The rows of `inputs` in their order.
     pub(crate) fn unsorted(inputs: Vec<SortInput<'a>>, schema: &'a SchemaRef) -> Result<Self> {
         Self::with_order(inputs, schema, |inputs| {
             let mut rows = Vec::new();
@@ -277,7 +278,7 @@ mod tests {
     use barbus_bars::{BarSchema, PriceType};
     use std::collections::BTreeMap;
 
-    /// Symbol, minute, and a value that tells revisions apart.
+    /// Symbol, minute, and a value that distinguishes revisions.
     type Bar = (&'static str, i64, f64);
 
     fn columns(bars: &[Bar], dictionary: bool) -> Vec<ArrayRef> {
@@ -302,7 +303,7 @@ mod tests {
 
     /// Promise 7, for inputs in order, out of order, and of several revisions.
     #[test]
-    fn every_bar_is_there_once_in_order_with_its_last_revision() {
+    fn every_bar_occurs_once_in_order_with_its_last_revision() {
         let schema = BarSchema::new("UTC", PriceType::Float64, Vec::<String>::new()).unwrap().archive_schema();
         for minutes in [3, 10_000] {
             let feed = |symbols: [&'static str; 3], revision: f64| {

@@ -1,4 +1,4 @@
-//! The check of every file in the archive: a damaged one does not keep the others from the check.
+//! The check of every file in the archive: a damaged file does not stop the check of the others.
 //!
 //! A part that the daemon merges and removes meanwhile is skipped.
 
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use jiff::civil::Date;
 
 use crate::directory::{Directory, Loaded};
-use crate::{DayMeta, Error, Result};
+use crate::{ArchiveError, DayMeta, Result};
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct FileReport {
 pub(crate) fn verify(directory: &Directory) -> Result<Vec<FileReport>> {
     let mut reports = Vec::new();
     let mut report = |kind, day, path, loaded: Result<Loaded>| {
-        if !loaded.as_ref().is_err_and(Error::is_not_found) {
+        if !loaded.as_ref().is_err_and(ArchiveError::is_not_found) {
             reports.push(FileReport { path, kind, day, outcome: loaded.map(|loaded| loaded.meta) });
         }
     };

@@ -1,7 +1,7 @@
 //! Independent pieces of work on all processors.
 //!
-//! The thread that calls works too. A day too short to gain from other threads starts none, and a
-//! thread that cannot be started is done without.
+//! The thread that calls works too. A day that is too short to gain from other threads starts none.
+//! If a thread cannot be started, the others do its work.
 
 use std::num::NonZero;
 use std::panic;
@@ -11,16 +11,16 @@ use std::thread::{self, Builder};
 /// With fewer rows, starting a thread takes longer than it saves.
 const MIN_ROWS: usize = 10_000;
 
-/// How many threads work on so many rows.
+/// How many threads work on `rows` rows.
 pub(crate) fn threads(rows: usize) -> usize {
-    // Asked once: the answer takes several files of the system.
+    // Determined once: it reads several files of the system.
     static PROCESSORS: OnceLock<usize> = OnceLock::new();
     let processors = || *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get));
     if rows < MIN_ROWS { 1 } else { processors() }
 }
 
-/// The results of `task` for each of `items`, in their order. They are begun in their order too,
-/// on the threads that so many `rows` deserve.
+/// The results of `task` for each of `items`, in their order. They start in this order too, on as
+/// many threads as `rows` rows are worth.
 pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, rows: usize, task: impl Fn(T) -> R + Sync) -> Vec<R> {
     let others = threads(rows).min(items.len()).saturating_sub(1);
     let queue = Mutex::new(items.into_iter().enumerate());
@@ -44,7 +44,7 @@ pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, rows: usize, task: impl Fn(T)
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// The results of both, which run at the same time where there are `rows` enough.
+/// The results of both, which run at the same time if `rows` is not below [`MIN_ROWS`].
 pub(crate) fn both<A: Send, B>(rows: usize, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B) -> (A, B) {
     if threads(rows) == 1 {
         return (a(), b());

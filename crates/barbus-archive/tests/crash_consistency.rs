@@ -1,7 +1,7 @@
 //! Crash tests: every operation of a write, rewrite, merge and spill fails in turn.
 //!
-//! It fails with no effect, half done, or done but reported as failed; the process goes on or dies
-//! there; a loss of power follows or not.
+//! It fails with no effect, half done, or done but reported as failed; the process continues or
+//! dies there; a loss of power follows or not.
 //!
 //! Promise 7: every bar of a closed day is in that day's file exactly once, whenever the process
 //! died and however often the flush ran; the file appears whole or not at all.

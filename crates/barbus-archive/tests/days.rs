@@ -1,6 +1,6 @@
 //! The contents of a day's file: merging, revisions, parts, lineages, types, damage.
 //!
-//! Promise 7 (every bar exactly once, with the values that came in) and promise 8 (the last
+//! Promise 7 (every bar exactly once, with the values that were received) and promise 8 (the last
 //! revision of a bar is kept).
 
 mod support;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, TimeUnit};
-use barbus_archive::{Archive, Corruption, Error, FileKind, Misuse};
+use barbus_archive::{Archive, ArchiveError, Corruption, FileKind, Misuse};
 use barbus_bars::{BarSchema, PriceType};
 use proptest::prelude::*;
 use support::{Bar, CALENDAR, DAY, bar, contents, expected, read, rows, rows_with_dictionary, schema};
@@ -214,7 +214,8 @@ fn a_part_the_file_covers_is_ignored_and_removed() {
     let part = spilled.path.unwrap();
     let copy = fs::read(&part).unwrap();
     let revised = [bar("A", 1, 5.0, 0)];
-    // Another lineage writes the file; then the part comes back, as if its removal had been lost.
+    // Another lineage writes the file; then the part appears again, as if its removal had been
+    // lost.
     archive.write(DAY, &rows(&revised), 2, 1).unwrap();
     fs::write(&part, copy).unwrap();
     assert_eq!(read(&archive, DAY), expected(&revised));
@@ -261,7 +262,7 @@ fn opening_for_writing_removes_temporary_files_and_a_reader_does_not() {
     let reader = Archive::open_existing(dir.days(), schema(), CALENDAR);
     assert!(litter.exists());
     let error = reader.write(DAY, &rows(&[]), 1, 0).unwrap_err();
-    assert!(matches!(error, Error::Misuse(Misuse::ReadOnly)));
+    assert!(matches!(error, ArchiveError::Misuse(Misuse::ReadOnly)));
     let absent = dir.0.path().join("absent");
     let nothing = Archive::open_existing(&absent, schema(), CALENDAR);
     assert_eq!(nothing.days().unwrap(), []);
@@ -311,7 +312,7 @@ fn any_changed_byte_is_found_and_the_file_never_overwritten() {
         fs::write(&path, damaged).unwrap();
         let report = archive.verify().unwrap().pop().unwrap();
         assert_eq!((report.kind, report.day), (FileKind::Day, DAY));
-        assert!(matches!(report.outcome, Err(Error::Corrupt { .. })), "{what}");
+        assert!(matches!(report.outcome, Err(ArchiveError::Corrupt { .. })), "{what}");
         assert!(archive.read(DAY).is_err(), "{what}");
         assert!(archive.meta(DAY).is_err(), "{what}");
     };
@@ -323,11 +324,11 @@ fn any_changed_byte_is_found_and_the_file_never_overwritten() {
     for length in (0..whole.len()).step_by(97) {
         check(&whole[..length], &format!("cut to {length}"));
     }
-    check(b"PAR1 random bytes, long enough to be looked at", "random");
+    check(b"PAR1 random bytes, long enough to be parsed", "random");
 
     let more = rows(&[bar("A", 2, 2.0, 2)]);
     let error = archive.write(DAY, &more, 1, 3).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { what: Corruption::NoFileChecksum, .. }));
+    assert!(matches!(error, ArchiveError::Corrupt { what: Corruption::NoFileChecksum, .. }));
     assert!(fs::read(&path).unwrap().starts_with(b"PAR1 random"));
     fs::write(&path, &whole).unwrap();
     assert_eq!(archive.write(DAY, &more, 1, 3).unwrap().rows, 3);
@@ -342,7 +343,7 @@ fn a_file_under_another_days_name_is_found() {
     let other = DAY.tomorrow().unwrap();
     fs::rename(archive.path(DAY), archive.path(other)).unwrap();
     let message = archive.read(other).unwrap_err().to_string();
-    let end = "it holds the day 2024-02-29, its name says otherwise";
+    let end = "it holds the day 2024-02-29, which is not the day in its name";
     assert!(message.ends_with(end), "{message}");
 }
 
@@ -384,11 +385,11 @@ fn symbols_may_be_text_or_a_dictionary_and_other_types_are_rejected() {
     let names = names.fields().iter().map(|field| field.name().clone());
     let wrong = RecordBatch::try_from_iter(names.zip(columns)).unwrap();
     let error = archive.write(DAY, &wrong, 1, 9).unwrap_err();
-    assert!(matches!(error, Error::Misuse(Misuse::ColumnType { .. })), "{error}");
+    assert!(matches!(error, ArchiveError::Misuse(Misuse::ColumnType { .. })), "{error}");
 }
 
 /// A step of a random history: the new bars, whether they are spilled or written, how many earlier
-/// bars come with them again, and whether symbols come as a dictionary.
+/// bars are handed over again with them, and whether symbols are a dictionary.
 type Step = (Vec<(u8, i64, i32)>, bool, usize, bool);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

@@ -1,7 +1,7 @@
 //! Values of every kind, archived and read again: to the bit, in days of every length.
 //!
 //! How a column is encoded depends on its values and their number, so each kind is tried.
-//! Promise 7: every bar of a closed day is in that day's file with the values that came in.
+//! Promise 7: every bar of a closed day is in that day's file with the values that were received.
 
 mod support;
 
@@ -27,8 +27,8 @@ fn odd(row: usize) -> f64 {
     all[row % all.len()]
 }
 
-/// Ticks, lots, a constant, numbers of all kinds, values that come again nearby, values that
-/// seldom repeat, whole numbers that never do, and one other value among zeros.
+/// Ticks, lots, a constant, numbers of all kinds, values that repeat nearby, values that seldom
+/// repeat, whole numbers that never do, and one other value among zeros.
 const KINDS: [fn(usize) -> f64; 8] = [
     |row| (noise(row) * 1_000.0).floor() / 100.0,
     |row| (noise(row) * 500.0).floor() * 100.0,
@@ -93,7 +93,7 @@ fn numbers(count: usize, value: impl Fn(usize) -> f64) -> ArrayRef {
     Arc::new((0..count).map(value).collect::<Float64Array>())
 }
 
-/// Lengths around the limits at which days are encoded in other ways.
+/// Lengths around the limits at which the encoding changes.
 #[test]
 fn values_of_every_kind_are_kept_in_days_of_every_length() {
     for count in [1, 2, 63, 500, 9_999, 10_000, 70_001] {
@@ -125,7 +125,7 @@ fn prices_of_32_bits_are_kept() {
     }
 }
 
-/// Also more symbols than a dictionary may hold: the library goes on without one.
+/// Also more symbols than a dictionary may hold: the library continues without one.
 #[test]
 fn every_symbol_is_kept() {
     for (count, per_symbol) in [(70_001, 1), (70_001, 70_001), (30_000, 2)] {
@@ -135,7 +135,8 @@ fn every_symbol_is_kept() {
     }
 }
 
-/// Files of before are read: this one was written when the pages were encoded by barbus itself.
+/// Files of earlier versions are read. An earlier version encoded the pages of this one without the
+/// library.
 #[test]
 fn a_file_of_an_earlier_version_is_read() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
@@ -161,7 +162,7 @@ fn a_file_of_an_earlier_version_is_read() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Any bits of a number and any nulls come back.
+    /// Any bits of a number and any nulls are read back.
     #[test]
     fn any_bits_are_kept(values in prop::collection::vec((any::<u64>(), any::<Option<u64>>()), 1..200)) {
         let count = values.len();

@@ -65,7 +65,7 @@ pub enum Error {
     /// The archive cannot be used.
     #[cfg(feature = "archive")]
     #[error(transparent)]
-    Archive(#[from] barbus_archive::Error),
+    Archive(#[from] barbus_archive::ArchiveError),
     /// Another process is the bus's writer.
     #[error("{}: the bus has a writer already, process {pid}: stop it first", bus.display())]
     Busy {

@@ -87,7 +87,7 @@ pub(crate) fn contents(batch: &RecordBatch) -> Vec<Row> {
     (0..batch.num_rows()).map(|row| (symbols.value(row).to_owned(), frames.value(row), bits(row))).collect()
 }
 
-/// The expected contents of a day after `bars` came in, in this order: the last one of each
+/// The expected contents of a day after `bars` were received in this order: the last one of each
 /// (symbol, frame), sorted.
 pub(crate) fn expected(bars: &[Bar]) -> Vec<Row> {
     let all = contents(&rows(bars));
