@@ -15,7 +15,7 @@ use arrow::datatypes::{ArrowNativeType, Int32Type};
 
 use crate::fault::Fault;
 use crate::schema::BarSchema;
-use crate::symbol_table::SymbolTable;
+use crate::symbol_dictionary::SymbolDictionary;
 
 /// Bars in canonical columns, made by [`BarBatch::cast`].
 #[derive(Debug, Clone)]
@@ -176,7 +176,7 @@ impl BarBatch {
             return Some(first.clone());
         }
         assert!(rest.iter().all(|batch| batch.schema == first.schema), "all batches must have the same schema");
-        let mut symbols = SymbolTable::default();
+        let mut symbols = SymbolDictionary::default();
         let mut symbol_keys = Vec::with_capacity(batches.iter().map(BarBatch::len).sum());
         let mut faults = Vec::new();
         for batch in batches {

@@ -1,9 +1,8 @@
-//! Which of a producer's columns is which column of the bus.
+//! The mapping of a producer's columns to the columns of the bus.
 //!
-//! An explicit map comes first, then the bus's own names, then the usual names of vendors.
-//! Names are compared without regard to case and surrounding blanks; a blank or a hyphen equals an
-//! underscore.
-//! Several aliases of one column are an error that lists them, never a guess.
+//! An explicit map has priority, then the bus's own names, then the usual names of vendors. Names
+//! are compared without regard to case and surrounding blanks; a blank or a hyphen equals an
+//! underscore. Several aliases of one column are an error that lists them, never a guess.
 
 use crate::cast::error::CastError;
 use crate::schema::{BarSchema, FIXED_COLUMNS};
@@ -102,8 +101,8 @@ impl ColumnMap {
         for (target, name) in &self.explicit {
             resolver.map(target, name)?;
         }
-        // The bus's own names come before any alias: an alias of one column must not take the own
-        // name of another.
+        // The bus's own names are matched before any alias: an alias of one column must not take
+        // the own name of another.
         resolver.match_each(Resolver::own_name)?;
         resolver.match_each(Resolver::aliases)?;
         resolver.check_required()?;
@@ -156,7 +155,7 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// The names that are the column's own: exactly, or else in normal form.
+    /// The names that equal the column's own name: exactly, otherwise in normal form.
     fn own_name(&self, target: &str) -> Vec<usize> {
         let exact: Vec<usize> = (0..self.names.len()).filter(|&j| self.names[j] == target).collect();
         if !exact.is_empty() {

@@ -18,7 +18,7 @@ pub enum Label {
 
 /// A label that is neither `start` nor `end`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown label {0:?}: give \"start\" or \"end\", which of the two the times of the bars mark")]
+#[error("unknown label {0:?}: give \"start\" or \"end\", the instant of the bar that its time marks")]
 pub struct LabelError(pub String);
 
 impl Label {

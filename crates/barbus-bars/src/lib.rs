@@ -1,9 +1,8 @@
 //! Bars for barbus: what a bar is, how a producer's batch becomes bars, and which trading day a bar
 //! belongs to.
 //!
-//! Nothing here opens a file or a socket.
-//! A bar's `frame` is the instant at which the bar **ends**; [`Label`] says what a producer's times
-//! mark.
+//! Nothing here opens a file or a socket. A bar's `frame` is the instant at which the bar **ends**;
+//! [`Label`] defines what a producer's times mark.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +16,7 @@ mod label;
 mod rules;
 mod schema;
 mod suggestion;
-mod symbol_table;
+mod symbol_dictionary;
 mod time;
 mod vendor_names;
 
@@ -32,7 +31,7 @@ pub use jiff::civil::Date;
 pub use label::{Label, LabelError};
 pub use rules::Rules;
 pub use schema::{
-    BarSchema, CLOSE, FACTOR, FIXED_COLUMNS, FRAME, HIGH, LOW, MAX_OPTIONAL, MAX_SYMBOL_BYTES, MONEY, OPEN,
+    BarSchema, CLOSE, FACTOR, FIXED_COLUMNS, FRAME, HIGH, LOW, MAX_OPTIONAL_COLUMNS, MAX_SYMBOL_BYTES, MONEY, OPEN,
     PRICE_COLUMNS, PriceType, RECEIVED, RESERVED_COLUMNS, SEQ, SYMBOL, SchemaError, VOLUME,
 };
 pub use time::frame_reader::FrameReader;

@@ -1,8 +1,8 @@
 //! The columns of the bars of one bus: the fixed ones, their types, and the optional ones.
 //!
-//! A schema may have no optional column.
-//! It is rejected when it has more than [`MAX_OPTIONAL`], an empty name, a name twice or a reserved
-//! name, and when the time zone database does not have its zone.
+//! A schema may have no optional column. It is rejected when it has more than
+//! [`MAX_OPTIONAL_COLUMNS`], an empty name, a name twice or a reserved name, and when the time zone
+//! database does not have its zone.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub const PRICE_COLUMNS: [&str; 4] = [OPEN, HIGH, LOW, CLOSE];
 /// Names that an optional column may not have: the fixed columns, and those that the bus adds.
 pub const RESERVED_COLUMNS: [&str; 9] = [SYMBOL, FRAME, OPEN, HIGH, LOW, CLOSE, VOLUME, SEQ, RECEIVED];
 /// Most optional columns of a schema: with them a row still fits a 128-byte tip slot of the ring.
-pub const MAX_OPTIONAL: usize = 6;
+pub const MAX_OPTIONAL_COLUMNS: usize = 6;
 /// Longest symbol, in bytes of UTF-8.
 pub const MAX_SYMBOL_BYTES: usize = 64;
 
@@ -81,8 +81,8 @@ pub enum SchemaError {
     /// An optional column has a name of [`RESERVED_COLUMNS`].
     #[error("optional column {0:?} has the name of a fixed column: choose another name")]
     ReservedName(String),
-    /// More optional columns than [`MAX_OPTIONAL`].
-    #[error("the schema has {0} optional columns: give at most {MAX_OPTIONAL}")]
+    /// More optional columns than [`MAX_OPTIONAL_COLUMNS`].
+    #[error("the schema has {0} optional columns: give at most {MAX_OPTIONAL_COLUMNS}")]
     TooManyColumns(usize),
 }
 
@@ -154,7 +154,7 @@ impl BarSchema {
                 return Err(SchemaError::DuplicateName(name.clone()));
             }
         }
-        if optional.len() > MAX_OPTIONAL {
+        if optional.len() > MAX_OPTIONAL_COLUMNS {
             return Err(SchemaError::TooManyColumns(optional.len()));
         }
         Ok(BarSchema { zone, price, optional })
@@ -206,7 +206,7 @@ impl BarSchema {
         self.arrow_schema(DataType::Utf8, self.price.data_type())
     }
 
-    /// The schema of batches on the way to the bus: the archive's, but with `symbol` as
+    /// The schema of batches that a producer sends: the archive's, but with `symbol` as
     /// Dictionary(Int32, Utf8), and prices always Float64.
     pub fn wire_schema(&self) -> SchemaRef {
         let symbol = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));

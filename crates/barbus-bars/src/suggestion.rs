@@ -1,13 +1,13 @@
-//! Suggestions for a misspelt name: the known name that is most like it.
+//! Suggestions for a misspelled name: the most similar known name.
 
-/// A name as it is compared: lower case, without surrounding blanks or a byte order mark, with
-/// underscores for blanks and hyphens.
+/// The form in which names are compared: lower case, without surrounding blanks or a byte order
+/// mark, with underscores for blanks and hyphens.
 pub(crate) fn normalize(name: &str) -> String {
     let name = name.trim_start_matches('\u{feff}').trim();
     name.to_lowercase().replace([' ', '-'], "_")
 }
 
-/// How much two names are alike, from 0 to 1; `word` is in normal form.
+/// The similarity of two names, from 0 to 1; `word` is in normal form.
 pub(crate) fn likeness(word: &str, candidate: &str) -> f64 {
     strsim::jaro_winkler(word, &normalize(candidate))
 }
@@ -23,7 +23,7 @@ pub(crate) fn best<'a>(
     (best.0 >= threshold).then(|| best.1.to_owned())
 }
 
-/// The candidate that is most like `word`, if one is like it at all.
+/// The candidate that is most similar to `word`; `None` if none is similar enough.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let word = normalize(word);
     best(candidates, |candidate| likeness(&word, candidate), 0.75)

@@ -54,8 +54,8 @@ pub(crate) fn aliases_of(target: &str) -> &'static [&'static str] {
     entry.map_or(&[], |(_, aliases)| aliases)
 }
 
-/// The candidate that is most like any name of `target`. Names of one or two letters do not count:
-/// too many words are like them.
+/// The candidate that is most similar to any name of `target`. Names of one or two letters do not
+/// count: too many words are similar to them.
 pub(crate) fn nearest_alias<'a>(target: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     let names = [target].into_iter().chain(aliases_of(target).iter().copied());
     let names: Vec<&str> = names.filter(|name| name.len() > 2).collect();

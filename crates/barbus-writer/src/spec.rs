@@ -1,4 +1,4 @@
-//! The ring that the settings of a bus ask for.
+//! The ring that the settings of a bus specify.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -9,6 +9,9 @@ use barbus_shm::now_ns;
 
 /// Bytes of symbol text that the ring has room for, per symbol.
 const BYTES_PER_SYMBOL: u32 = 24;
+
+// Every optional column of a bus has a place in the rows of its ring.
+const _: () = assert!(barbus_bars::MAX_OPTIONAL_COLUMNS <= barbus_ring::MAX_OPTIONAL);
 
 /// The ring for `bus`, of a new lineage.
 pub(crate) fn ring_spec(bus: &Bus) -> Spec {

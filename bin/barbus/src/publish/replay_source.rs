@@ -53,7 +53,7 @@ impl ReplaySource {
 }
 
 fn push(rows: &mut Rows, bars: Bars<'_>) {
-    let mut optional = [None; barbus_bars::MAX_OPTIONAL];
+    let mut optional = [None; barbus_bars::MAX_OPTIONAL_COLUMNS];
     for bar in bars {
         for (k, value) in optional.iter_mut().enumerate() {
             *value = bar.optional(k);

@@ -13,7 +13,7 @@ pub enum CalendarError {
     UnknownPreset {
         /// The name.
         name: String,
-        /// The preset that is most like it, if one is.
+        /// The most similar preset, if any.
         nearest: Option<String>,
         /// The names of all presets.
         known: Vec<&'static str>,
@@ -50,7 +50,7 @@ pub enum CalendarError {
     UnknownWeekday {
         /// The word.
         name: String,
-        /// The day that is most like it, if one is.
+        /// The most similar day, if any.
         nearest: Option<String>,
     },
     /// Every day of the week belongs to the weekend.

@@ -16,7 +16,7 @@ pub enum CastError {
         column: String,
         /// The producer's columns.
         found: Vec<String>,
-        /// The producer's column that is most like it, if one is.
+        /// The producer's most similar column, if any.
         nearest: Option<String>,
     },
     /// Several of the producer's columns match one column of the bus.
@@ -46,7 +46,7 @@ pub enum CastError {
         name: String,
         /// The producer's columns.
         found: Vec<String>,
-        /// The producer's column that is most like it, if one is.
+        /// The producer's most similar column, if any.
         nearest: Option<String>,
     },
     /// The column map names a column that the bus does not have.
@@ -54,7 +54,7 @@ pub enum CastError {
     UnknownTarget {
         /// The name in the map.
         target: String,
-        /// The column of the bus that is most like it, if one is.
+        /// The most similar column of the bus, if any.
         nearest: Option<String>,
     },
     /// A column has a type that cannot be cast.

@@ -1,6 +1,7 @@
 //! A column of times, of whatever type, as the end of each bar in milliseconds UTC.
 //!
-//! The documentation of [`BarBatch::cast`](crate::BarBatch::cast) says what a value means.
+//! The documentation of [`BarBatch::cast`](crate::BarBatch::cast) defines the meaning of each
+//! value.
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::buffer::ScalarBuffer;

@@ -122,7 +122,7 @@ impl BarBatch {
             optional.push(values);
         }
 
-        // The rules come last: of several faults of a row the first one counts.
+        // The rules are checked last: of several faults of a row the first one counts.
         let [open, high, low, close, volume] = &numbers;
         let prices = PriceColumns { open, high, low, close, volume };
         options.rules.check_rows(prices, |row, fault| faults.add(row, fault));

@@ -18,7 +18,7 @@ pub struct CastOptions {
     pub interval_ms: i64,
     /// Zone of times without one. Default (`None`): the schema's zone.
     pub zone: Option<TimeZone>,
-    /// Which of the producer's columns is which. Default: by the usual vendor names.
+    /// How the producer's columns map to those of the bus. Default: by the usual vendor names.
     pub map: ColumnMap,
     /// Which optional rules apply. Default: all.
     pub rules: Rules,

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Int32Type};
 use super::error::CastError;
 use crate::fault::{Fault, FaultList};
 use crate::schema::{MAX_SYMBOL_BYTES, SYMBOL};
-use crate::symbol_table::SymbolTable;
+use crate::symbol_dictionary::SymbolDictionary;
 
 /// The fault of a symbol; `None` where it is valid.
 fn fault_of(symbol: &str) -> Option<Fault> {
@@ -92,7 +92,7 @@ fn interned<'a>(
     rows: impl Iterator<Item = Option<&'a str>>,
     faults: &mut FaultList,
 ) -> (StringArray, ScalarBuffer<i32>) {
-    let mut table = SymbolTable::default();
+    let mut table = SymbolDictionary::default();
     // Many files are grouped by symbol: comparing with the last one saves a look-up.
     let mut last: Option<(&str, i32)> = None;
     let keys = rows.enumerate().map(|(row, symbol)| {

@@ -1,6 +1,6 @@
 //! Reads times as the ends of bars.
 //!
-//! The documentation of [`BarBatch::cast`](crate::BarBatch::cast) says what a text means.
+//! The documentation of [`BarBatch::cast`](crate::BarBatch::cast) defines the meaning of each text.
 
 use jiff::tz::TimeZone;
 
@@ -94,7 +94,7 @@ mod tests {
     use crate::batch::BarBatch;
     use crate::label::Label;
 
-    /// A text gives the same frame or fault by itself and in a column.
+    /// A text gives the same frame or fault alone and in a column.
     #[test]
     fn agrees_with_a_column_of_texts() {
         let texts = [

@@ -1,4 +1,4 @@
-//! Times as producers write them, and the instants that they mean.
+//! The times of producers, and the instants that they mean.
 
 pub(crate) mod frame_reader;
 pub(crate) mod limits;

@@ -1,7 +1,7 @@
-//! Times as people and files write them: texts and whole numbers.
+//! Times in the forms in which people and programs write them: texts and whole numbers.
 //!
-//! Each value is read by itself: no format is guessed for a whole file.
-//! A value that has no known form gives `None`.
+//! Each value is read independently: no format is guessed for a whole file. A value that has no
+//! known form gives `None`.
 
 use jiff::civil;
 

@@ -6,12 +6,12 @@ use arrow::array::StringArray;
 
 /// Symbols with a key each, numbered from 0 in the order in which they are first seen.
 #[derive(Default)]
-pub(crate) struct SymbolTable {
+pub(crate) struct SymbolDictionary {
     keys: HashMap<String, i32>,
     symbols: Vec<String>,
 }
 
-impl SymbolTable {
+impl SymbolDictionary {
     /// The key of a symbol, which is added when it is new.
     pub(crate) fn key_of(&mut self, symbol: &str) -> i32 {
         if let Some(&key) = self.keys.get(symbol) {
