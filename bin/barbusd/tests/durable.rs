@@ -106,7 +106,7 @@ fn the_setting_applies_to_streams_without_a_mode() {
     let mut connection = Connection::to(&bus);
     connection.send(&stream(&[asking(&day, "soon")]));
     let error = connection.error();
-    assert!(error.contains("barbus.ack: \"soon\": use \"commit\" or \"durable\""), "{error}");
+    assert!(error.contains("barbus.ack: \"soon\": give \"commit\" or \"durable\""), "{error}");
 }
 
 /// Every concurrent producer gets its acknowledgements, and one sync serves several producers.

@@ -4,7 +4,7 @@ use barbus::Date;
 use pyo3::prelude::*;
 use pyo3::types::PyDate;
 
-/// A date as Python has it.
+/// A date as a `datetime.date`.
 pub(crate) fn date<'py>(py: Python<'py>, day: Date) -> PyResult<Bound<'py, PyDate>> {
     PyDate::new(py, day.year().into(), day.month() as u8, day.day() as u8)
 }

@@ -20,7 +20,7 @@ const MIN_PINNED_ROWS: usize = 256;
 /// other threads and tasks get their turn.
 const MAX_SKIPPED: usize = 16;
 
-/// Where events come from.
+/// The source of events.
 pub(crate) enum EventSource {
     Live(Box<Reader>),
     Replay(Box<Replay>),
@@ -45,8 +45,8 @@ impl EventSource {
     fn wait(&mut self, timeout: Duration) -> barbus::Result<()> {
         match self {
             Self::Live(reader) => reader.wait(timeout).map(drop),
-            // A replay does not say when its next bars are due. The caller has just polled it in
-            // vain.
+            // A replay does not report when its next bars are due. The caller has just polled it
+            // and got none.
             Self::Replay(_) => {
                 std::thread::sleep(timeout.min(REPLAY_POLL_INTERVAL));
                 Ok(())

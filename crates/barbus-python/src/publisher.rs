@@ -32,7 +32,7 @@ pub(crate) struct Publisher {
 
 /// Connects to the daemon of the bus at a path.
 ///
-/// ``label`` says what the times of the bars mark, ``"start"`` or ``"end"``. ``zone`` is the zone
+/// ``label`` states what the times of the bars mark, ``"start"`` or ``"end"``. ``zone`` is the zone
 /// of times without one. ``source`` names the producer in the quarantine. ``ack`` is ``"commit"``
 /// or ``"durable"``. After a lost connection the publisher tries to reconnect for ``reconnect``
 /// seconds.

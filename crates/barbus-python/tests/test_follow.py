@@ -151,7 +151,7 @@ def rises(events):
     return days
 
 
-def test_a_strategy_does_not_know_a_replay_from_the_live_days(running):
+def test_a_strategy_gets_the_same_events_from_a_replay_as_live(running):
     for day in (2, 3):
         running.send(minutes(1, 700, day=day))
     running.close_day()

@@ -25,7 +25,7 @@ pub(crate) struct Message {
     pub(crate) bytes: Vec<u8>,
     /// Offset of `RecordBatch.length`.
     pub(crate) length: usize,
-    /// Offset of each `FieldNode` (`length`, then `null_count` 8 bytes on), in column order.
+    /// Offset of each `FieldNode` (`length`, then `null_count` 8 bytes later), in column order.
     pub(crate) nodes: Vec<usize>,
 }
 

@@ -69,7 +69,7 @@ impl BurstDetector {
 
     /// Spins until more than `batch` rows have arrived; `false` if they arrive too slowly.
     ///
-    /// `arrived(n)` says whether more than `n` rows have arrived.
+    /// `arrived(n)` returns whether more than `n` rows have arrived.
     pub(crate) fn await_batch(&mut self, batch: u64, arrived: impl Fn(u64) -> bool) -> bool {
         let batches = self.batches.unwrap_or(0);
         let rows_per_check =

@@ -15,7 +15,7 @@ impl<M: Memory> Ring<M> {
         state & STATE_SEALED == 0 || crc & CRC_VALID == 0 || self.block_crc(slot, rows) == crc as u32
     }
 
-    /// CRC-32C over the header words that say which rows a block has, and of which day.
+    /// CRC-32C over the header words that record which rows a block has, and of which day.
     pub(crate) fn header_crc(&self, slot: usize) -> u32 {
         let at = self.geometry.slot(slot);
         let words = [BH_FIRST_SEQ, BH_DAY, BH_STATE].map(|offset| self.u64(at + offset).to_le_bytes());

@@ -195,9 +195,9 @@ impl<M: WriterMemory> Ring<M> {
             }
         }
         store64(VOLUME, TIP_VOLUME);
-        // Byte i is row i's; its bit k says whether optional column k has a value.
+        // Byte i is row i's; its bit k is set if optional column k has a value.
         let present = (0..N).fold(0, |all, i| all | (rows[i][TIP_SYMBOL / 8].get() >> 40 & 0xff) << (8 * i));
-        // Byte k is optional column k's; its bit i says whether row i has a value.
+        // Byte k is optional column k's; its bit i is set if row i has a value.
         let present = transpose_8x8(present);
         let (word, bit, mask) = (first / 64, first % 64, u64::MAX >> (64 - N));
         for (k, nulls) in nulls.iter_mut().enumerate().take(self.geometry.optional) {

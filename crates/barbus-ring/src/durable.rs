@@ -1,4 +1,5 @@
-//! Syncing a ring to disk, and the durable cursor that tells after a power loss what was synced.
+//! Syncing a ring to disk, and the durable cursor, which records for recovery after a power loss
+//! what was synced.
 
 use std::sync::PoisonError;
 
@@ -10,8 +11,8 @@ use crate::{RingError, RingMaintenance};
 impl<M: WriterMemory> RingMaintenance<M> {
     /// Writes everything that is committed so far to disk, then the durable cursor that names it.
     ///
-    /// After an error it may be called again: everything that the disk did not take is written
-    /// anew.
+    /// After an error it may be called again: everything that did not reach the disk is written
+    /// again.
     pub fn sync(&self) -> Result<(), RingError> {
         self.sync_by(|| Ok(self.ring.map.sync()?))
     }

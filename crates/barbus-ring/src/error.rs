@@ -28,14 +28,14 @@ pub enum RingError {
         /// The version that can be read.
         expected: u32,
     },
-    /// The file is shorter than its superblock says.
+    /// The file is shorter than its superblock states.
     #[error("{}: truncated ring: {found} bytes of {expected}", path.display())]
     Truncated {
         /// The file.
         path: PathBuf,
         /// Its length, bytes.
         found: u64,
-        /// The length that its superblock says, bytes.
+        /// The length that its superblock states, bytes.
         expected: u64,
     },
     /// A part of the file contradicts another.

@@ -10,9 +10,8 @@
 //! ...       SLOT 0, SLOT 1, ...: RecordBatch messages, metadata in one page,
 //!             body page-aligned, buffers at full capacity
 //!   +2048     BLOCK HEADER, in the padding of the slot's metadata
-//! ...       end-of-stream marker, in a page of its own
-//! ...       TIP: the newest rows once more, each in a stamped slot of 128 bytes
-//! ...       Footer, footer length, "ARROW1"
+//! ...       end-of-stream marker, in a page of its own ...       TIP: copies of the newest rows,
+//! each in a stamped slot of 128 bytes ...       Footer, footer length, "ARROW1"
 //! ```
 //!
 //! All integers are little-endian. `docs/FORMAT.md` is normative; a test compares its tables with

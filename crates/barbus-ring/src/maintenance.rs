@@ -1,4 +1,5 @@
-//! [`RingMaintenance`]: what the archiving side does with a ring while the writer appends to it.
+//! [`RingMaintenance`]: the operations of the archiving side on a ring, while the writer appends to
+//! it.
 //!
 //! `impl RingMaintenance` lies in two files; `durable.rs` has the sync.
 
@@ -117,7 +118,7 @@ impl<M: WriterMemory> RingMaintenance<M> {
     /// Marks a sealed block as persisted: from now on the writer may reuse its slot.
     ///
     /// The block's checksum must have been stored before the last sync. After a power loss only the
-    /// checksum tells the block from a slot that was partly overwritten.
+    /// checksum distinguishes the block from a slot that was partly overwritten.
     pub fn mark_persisted(&self, block: u64) {
         if let Some(slot) = self.ring.slot_of(block) {
             // SYNC POINT: pairs with `writer/blocks.rs`::`claim_slot`. The rows were read before

@@ -98,7 +98,7 @@ impl<M: ReaderMemory> PinnedRows<M> {
     }
 
     /// The same without the rows before `from`, which is counted from the start of the block.
-    pub fn starting_at(mut self, from: u32) -> Self {
+    pub(crate) fn starting_at(mut self, from: u32) -> Self {
         let from = from.clamp(self.from, self.to);
         self.first_seq = self.first_seq.wrapping_add((from - self.from).into());
         self.from = from;

@@ -16,7 +16,7 @@ impl RingReader {
     /// Pins the next rows: from the position to the last committed row of its block. The position
     /// moves past them.
     ///
-    /// `None` if there is no new row in the columns, or if an event comes first;
+    /// `None` if there is no new row in the columns, or if an event precedes it;
     /// [`RingReader::poll`] reports it. A lock takes system calls, which are made only if there are
     /// rows. A row arrives here a little later than by `poll`, which also reads the tip.
     pub fn pin<M: ReaderMemory>(&mut self, ring: &Ring<M>) -> Result<Option<PinnedRows<M>>, RingError> {
@@ -35,7 +35,7 @@ impl RingReader {
         ring: &Ring<M>,
         before_lock: impl FnOnce(usize, u64) -> Result<(), RingError>,
     ) -> Result<Option<PinnedRows<M>>, RingError> {
-        // A copy polls, so that an event stays to be reported by a poll of the reader itself.
+        // A copy polls, so that the reader's own poll can still report an event.
         let mut ahead = self.clone();
         if ahead.poll_columns(ring, &mut Vec::new(), 0) != Polled::Empty || ahead.position.block == 0 {
             return Ok(None);

@@ -18,7 +18,7 @@ pub enum Polled {
     Rows(usize),
     /// The trading day (days since 1970-01-01) was closed. Every row before the close was returned.
     DayClosed(i64),
-    /// The writer has reused blocks that were not read yet. The next poll goes on after them.
+    /// The writer has reused blocks that were not read yet. The next poll continues after them.
     Lapped {
         /// The exact number of missed rows.
         missed: u64,
@@ -30,7 +30,7 @@ pub enum Polled {
     Corrupt,
 }
 
-/// Attempts to read from a changing ring before it is called corrupt.
+/// Attempts to read from a changing ring before it is reported as corrupt.
 ///
 /// An attempt fails only if the writer has filled a whole block since the one before.
 pub(crate) const MAX_RETRIES: usize = 1_000;
@@ -93,8 +93,8 @@ impl RingReader {
         self.position
     }
 
-    /// The block of the next row, if it was found in the ring. It may have no row yet, or be gone
-    /// again.
+    /// The block of the next row, if it was found in the ring. It may have no row yet, or have left
+    /// the ring since.
     #[inline]
     pub fn block(&self) -> Option<u64> {
         self.slot.map(|_| self.position.block)
@@ -141,7 +141,7 @@ impl RingReader {
             if count > 0 {
                 break;
             }
-            // The tip has overwritten the row, or the row is in the next block: the columns tell
+            // The tip has overwritten the row, or the row is in the next block: the columns show
             // which, and whether an event lies between the two blocks.
             let block = self.position.block;
             match self.poll_columns(ring, rows, max) {
@@ -151,7 +151,7 @@ impl RingReader {
             }
         }
         self.burst.found(count);
-        // The block's header tells the day. It was stored before the rows.
+        // The block's header has the day. It was stored before the rows.
         self.current_slot(ring);
         Polled::Rows(count)
     }
@@ -202,7 +202,7 @@ impl RingReader {
         self.slot
     }
 
-    /// Takes `slot` as the slot of the position's block if its header says so.
+    /// Takes `slot` as the slot of the position's block if its header has the block's number.
     fn enter_block<M: Memory>(&mut self, ring: &Ring<M>, slot: Option<usize>) {
         let block = self.position.block;
         let header = slot.and_then(|slot| Some((ring.header(slot)?, slot))).filter(|(header, _)| header.block == block);

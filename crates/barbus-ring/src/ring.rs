@@ -28,7 +28,7 @@ pub struct Ring<M = ReadMap> {
     pub(crate) geometry: Geometry,
 }
 
-/// What a ring's superblock says at one moment.
+/// The state of a ring at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RingStatus {
     /// Number of the newest block; 0 before the first.
@@ -91,14 +91,14 @@ impl Ring<ReadMap> {
         self.map.wait(SB_COMMITS, seen, timeout);
     }
 
-    /// Whether the path that the ring was attached by still leads to this very file.
+    /// Whether the path that the ring was attached by still names this file.
     pub fn is_at_its_path(&self) -> bool {
         self.map.is_at_its_path()
     }
 
-    /// Checks that the file is not shorter than its superblock says.
+    /// Checks that the file is not shorter than its superblock states.
     ///
-    /// After somebody has truncated the file, a load from one of its missing pages is a `SIGBUS`.
+    /// After the file was truncated, a load from one of its missing pages raises `SIGBUS`.
     pub fn check_length(&self) -> Result<(), RingError> {
         let (found, expected) = (self.map.file_len()?, self.geometry.file_bytes);
         match found >= expected {
@@ -287,7 +287,7 @@ impl<M: Memory> Ring<M> {
             false => {
                 // This load needs no fence of its own. The block was sealed before the cursor named
                 // a later one, so the fence after the cursor's load orders its seal and its rows.
-                // If the slot was recycled since, `is_current` tells the caller.
+                // The caller finds with `is_current` whether the slot was recycled since.
                 let state = self.u64(self.geometry.slot(slot) + BH_STATE);
                 ((state & STATE_ROWS) as u32).min(self.geometry.rows_per_block)
             }

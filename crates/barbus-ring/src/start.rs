@@ -1,4 +1,4 @@
-//! Where a [`RingReader`] starts: the positions that a caller can ask for, and how they are found.
+//! Where a [`RingReader`] starts: the positions that a caller can choose, and how they are found.
 
 use barbus_shm::Memory;
 
@@ -46,7 +46,7 @@ pub enum StartError {
 impl RingReader {
     /// A reader at `start`.
     ///
-    /// In a ring without rows, `Today` and `Oldest` start at the first row to come.
+    /// In a ring without rows, `Today` and `Oldest` start at the first future row.
     pub fn new<M: Memory>(ring: &Ring<M>, start: RingStart) -> Result<Self, StartError> {
         (0..MAX_RETRIES).find_map(|_| Self::try_new(ring, start)).unwrap_or(Err(StartError::Corrupt))
     }

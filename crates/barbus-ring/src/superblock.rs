@@ -57,7 +57,7 @@ pub(crate) fn read_geometry<M: Memory>(map: &M, path: &Path) -> Result<Geometry,
     Ok(geometry)
 }
 
-/// Checks that the file says it is a ring of the version that this crate reads.
+/// Checks that the file is marked as a ring of the version that this crate reads.
 fn check_identity<M: Memory>(map: &M, path: &Path) -> Result<(), RingError> {
     let not_a_ring = |why| Err(RingError::NotARing { path: path.to_owned(), why });
     if map.len() < DIRECTORY {
@@ -106,7 +106,7 @@ impl<M: Memory> Superblock<'_, M> {
             return Err(RingError::Truncated { path: self.path.to_owned(), found, expected });
         }
         if found > expected {
-            return self.corrupt(format!("the file has {found} bytes, its superblock says {expected}"));
+            return self.corrupt(format!("the file has {found} bytes, its superblock states {expected}"));
         }
         Ok(expected)
     }

@@ -106,7 +106,7 @@ impl<M: Memory> Ring<M> {
     fn check_empty_slot(&self, slot: usize) -> SlotReport {
         let listed = self.u64(DIRECTORY + 8 * slot);
         let unused = self.u64(self.geometry.slot(slot) + BH_BLOCK) == 0 && listed != 0;
-        let problem = || format!("block {listed} in slot {slot}: its header says that the slot is unused");
+        let problem = || format!("block {listed} in slot {slot}: its header marks the slot as unused");
         SlotReport { problems: unused.then(problem).into_iter().collect(), ..SlotReport::default() }
     }
 

@@ -213,7 +213,7 @@ fn version_1_with_float64_prices() {
     let mut writer = RingWriter::open(&path).unwrap();
     assert!(writer.recovery().other_boot);
     assert_eq!((writer.recovery().dropped_rows, writer.next_seq(), writer.day()), (10, 1_291, Some(19_902)));
-    assert_eq!(writer.intern("after").unwrap(), SymbolId(3), "the fourth symbol came after the last sync");
+    assert_eq!(writer.intern("after").unwrap(), SymbolId(3), "the fourth symbol was added after the last sync");
     assert_eq!(writer.push(&Row::default()).unwrap(), 1_291);
     assert_eq!(read(&ring, 1_000).iter().filter(|found| matches!(found, Found::Row(_))).count(), 3 + 128 + 61);
 }

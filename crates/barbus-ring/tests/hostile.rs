@@ -144,7 +144,7 @@ fn any_change_of_words_during_reads_is_handled() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert!(rows_seen > 0 && refused > 0, "{rows_seen} rows, {refused} times refused: this tried nothing");
+    assert!(rows_seen > 0 && refused > 0, "{rows_seen} rows, {refused} times refused: nothing was tested");
 }
 
 /// Promise 9: a file whose length differs from its superblock's is refused; the message has the
@@ -169,7 +169,7 @@ fn every_other_length_is_refused() {
         file.set_len(whole + more).unwrap();
         let error = Ring::attach(&path).unwrap_err().to_string();
         assert!(
-            error.ends_with(&format!("the file has {} bytes, its superblock says {whole}", whole + more)),
+            error.ends_with(&format!("the file has {} bytes, its superblock states {whole}", whole + more)),
             "{error}"
         );
         RingWriter::open(&path).unwrap_err();
@@ -205,7 +205,7 @@ fn a_path_that_is_not_a_regular_file_is_refused_at_once() {
     RingWriter::open(&text).unwrap_err();
 }
 
-/// The error for a file without read permission says so.
+/// The error for a file without read permission names the cause.
 #[test]
 fn a_file_without_permission_is_refused() {
     let (_dir, path) = ring(1);

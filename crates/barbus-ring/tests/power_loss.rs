@@ -3,7 +3,7 @@
 //! `fdatasync` promises that everything stored before the call is on disk when it returns. Pages
 //! stored later may have reached the disk or not, one by one and in any order; each page is written
 //! as a whole. So the test keeps every version of a page since the last completed sync, and an
-//! image takes one version of each page. The writer continues during a sync, and the power may go
+//! image takes one version of each page. The writer continues during a sync, and the power may fail
 //! in the middle of one, before or after the durable cursor is stored. The image is taken over as
 //! after a reboot.
 //!
@@ -184,7 +184,7 @@ struct Bus {
     day: i64,
 }
 
-/// The power has gone.
+/// The power has failed.
 struct PowerLoss;
 
 impl Bus {
@@ -278,7 +278,7 @@ impl Bus {
         }
     }
 
-    /// A sync while the writer works. The power may go in each of its halves.
+    /// A sync while the writer works. The power may fail in each of its halves.
     fn sync(&mut self, random: &mut Random, dies: bool) -> Result<(), PowerLoss> {
         let durable = Durable { rows: self.known.rows.len(), closes: self.known.closes.len() };
         let maintenance = self.maintenance.clone();
@@ -296,7 +296,7 @@ impl Bus {
                 }
             }
             if half == dark_at {
-                return Err(RingError::Spec { what: "the power goes".into() });
+                return Err(RingError::Spec { what: "the power fails".into() });
             }
             self.disk.synced(&mark);
             half += 1;
@@ -336,7 +336,7 @@ impl Bus {
         Ok(())
     }
 
-    /// Works until the power goes.
+    /// Works until the power fails.
     fn run(&mut self, random: &mut Random) {
         if self.known.symbols.is_empty() {
             self.intern();
@@ -397,7 +397,7 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
     };
     load(image);
     if random.one_in(4) {
-        // The power goes in the middle of the takeover.
+        // The power fails in the middle of the takeover.
         let mut disk = Disk::new(&std::fs::read(path).unwrap());
         drop(RingWriter::open(path).unwrap_or_else(|error| panic!("{what}: {error}")));
         disk.record(&std::fs::read(path).unwrap());
@@ -410,7 +410,8 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
     assert!(recovery.other_boot, "{what}");
     let candidates = [Some(before.durable), before.underway];
     let durable = candidates.into_iter().flatten().find(|durable| durable.rows == next);
-    let durable = durable.unwrap_or_else(|| panic!("{what}: goes on at {next}, synced was {candidates:?}"));
+    let durable =
+        durable.unwrap_or_else(|| panic!("{what}: continues at {next}, the synced cursors are {candidates:?}"));
 
     // The recovery report counts dropped rows only.
     let lost = &before.known.rows[next..];
@@ -424,7 +425,7 @@ fn take_over(path: &Path, image: &[u8], before: &Bus, random: &mut Random, what:
     let known = &before.known;
     assert!(
         before.archived.iter().next_back().is_none_or(|&last| last < next as u64),
-        "{what}: archived, and given out again"
+        "{what}: archived, and assigned again"
     );
     let report = bus.writer.ring().verify();
     assert_eq!(report.problems, [""; 0], "{what}");

@@ -169,7 +169,7 @@ fn read(path: &Path, pace: &str) {
                 if pace == "slow" && count % 300 < 100 {
                     let lapped = (seq + 2 * u64::from(BLOCKS * ROWS_PER_BLOCK)).min(ROWS);
                     while ring.status().next_seq < lapped {
-                        assert!(started.elapsed() < DEADLINE, "the writer stands before row {lapped}");
+                        assert!(started.elapsed() < DEADLINE, "the writer stopped before row {lapped}");
                         std::thread::yield_now();
                     }
                 }
@@ -191,7 +191,7 @@ fn read(path: &Path, pace: &str) {
         }
         assert_eq!(reader.position().seq, seq);
     }
-    assert!(missed > 0 || closes == ROWS / ROWS_PER_DAY, "who missed nothing saw every day close");
+    assert!(missed > 0 || closes == ROWS / ROWS_PER_DAY, "a reader that missed no row sees every day close");
     report(format_args!("{count} {missed} {laps}"));
 }
 
@@ -328,7 +328,7 @@ fn readers_outlive_writers_that_are_killed() {
         let mut writer = Process::start("writer", &path);
         let opened = writer.next_report().expect("the writer failed, see above");
         let next: u64 = opened.strip_prefix("opened ").unwrap().parse().unwrap();
-        assert!(next >= acknowledged, "{acknowledged} rows were acknowledged, {next} are there");
+        assert!(next >= acknowledged, "{acknowledged} rows were acknowledged, the ring has {next}");
         writer.go();
         if round == KILLS {
             writer.stdin = None;

@@ -68,7 +68,7 @@ fn drain(reader: &mut RingReader, ring: &Ring, max: usize) -> (Vec<Row>, Vec<Pol
 }
 
 #[test]
-fn rows_come_back_as_they_were_from_the_tip_and_from_the_columns() {
+fn rows_are_read_unchanged_from_the_tip_and_from_the_columns() {
     let mut f = fixture(small());
     f.writer.begin_day(10);
     let mut live = RingReader::new(&f.ring, RingStart::Live).unwrap();

@@ -23,7 +23,7 @@ struct SyncPoint {
     partners: Vec<Function>,
 }
 
-/// The source files of the crate but for the model, each with its path from `src/`.
+/// The source files of the crate without those of the model, each with its path from `src/`.
 fn sources() -> Vec<(String, String)> {
     fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(directory).unwrap() {

@@ -288,7 +288,7 @@ fn a_block_that_does_not_match_its_checksum_is_dropped_after_a_reboot() {
     set(&path, (word(SB_SLOTS_OFFSET) + word(SB_SLOT_BYTES) + closes) as usize, 1);
 
     let writer = RingWriter::open(&path).unwrap();
-    assert_eq!(writer.recovery().torn_blocks, 0, "in the same boot nobody pays for checksums");
+    assert_eq!(writer.recovery().torn_blocks, 0, "in the same boot no checksum is compared");
     drop(writer);
     set(&path, SB_BOOT_ID, 1);
     let mut writer = RingWriter::open(&path).unwrap();

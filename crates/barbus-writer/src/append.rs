@@ -10,7 +10,7 @@ use crate::writer::Writer;
 
 /// The pause after a ring could not be replaced.
 const REPLACE_PAUSE: Duration = Duration::from_secs(1);
-/// The longest wait for a free block before the ring is asked again.
+/// The longest wait for a free block before the ring is checked again.
 const SPACE_WAIT: Duration = Duration::from_millis(100);
 
 impl Writer {

@@ -1,4 +1,4 @@
-//! The ring that is written at this moment.
+//! The ring that the writer appends to.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -41,7 +41,7 @@ impl Writer {
     ///
     /// Returns the day, if one with bars was open.
     pub fn close_day(&mut self) -> Option<Date> {
-        // The next row has to decide again which day it opens.
+        // The next row must switch to its day again.
         self.staging.set_day(None);
         let Some(day) = self.ring.day() else {
             // Late rows since the last close are in a block of no day; it need not stay open for
@@ -70,8 +70,8 @@ impl Writer {
         had_bars.then_some(day)
     }
 
-    /// Closes the open day if its time has come: the configured grace after its last session, and
-    /// after the last bar that was received.
+    /// Closes the open day if that is due: the configured grace after its last session, and after
+    /// the last bar that was received.
     ///
     /// Call it at an interval, for example once a second.
     pub fn close_by_clock(&mut self, now: Timestamp) -> Option<Date> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use barbus_bars::{Calendar, Date, date_from_epoch_days};
 use jiff::{SignedDuration, Timestamp};
 
-/// What the writer knows of the days; the ring knows the open day itself.
+/// The writer's state of the days; the ring itself stores the open day.
 #[derive(Debug)]
 pub(crate) struct DayState {
-    /// Days up to this one (days since 1970-01-01) are closed: their bars come late.
+    /// Days up to this one (days since 1970-01-01) are closed: their bars are late.
     pub(crate) closed_through: i64,
     /// When the writer continued an open day whose ring was lost and of which only parts were left.
     reopened_at: Option<Timestamp>,
@@ -31,7 +31,7 @@ impl DayState {
         last_received: Option<Timestamp>,
         now: Timestamp,
     ) -> Option<bool> {
-        // The span of the day is asked for by its noon, because the last bar may have been a late
+        // The span of the day is looked up by its noon, because the last bar may have been a late
         // one of another day.
         let noon = date_from_epoch_days(day).at(12, 0, 0, 0).to_zoned(calendar.zone().clone()).ok()?;
         let span = calendar.trading_day(noon.timestamp().as_millisecond());

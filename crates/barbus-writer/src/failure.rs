@@ -1,4 +1,4 @@
-//! The last failure of a thread that retries by itself: the flusher or the syncer.
+//! The last failure of a thread that retries: the flusher or the syncer.
 
 use std::fmt;
 

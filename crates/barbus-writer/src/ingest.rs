@@ -72,7 +72,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// What became of the rows from the first one on.
+/// How far a call has handled the rows of its batch.
 struct Progress {
     ack: Ack,
     /// The next row.

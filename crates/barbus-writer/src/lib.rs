@@ -8,9 +8,10 @@
 //! - An invalid row is quarantined with the reason; it is never dropped and never published.
 //! - A duplicate is ignored. Other values for a known symbol and frame are published as a revision.
 //! - The first bar of a later day closes the open day.
-//! - Three threads run beside the writer: the flusher archives closed days, the syncer puts the
-//!   ring on disk, and the heartbeat shows readers that the writer lives.
-//! - The threads log through `tracing`: a failure once, its end, and what they did.
+//! - Three threads run beside the writer: the flusher archives closed days, the syncer syncs the
+//!   ring to disk, and the heartbeat shows readers that the writer lives.
+//! - The threads log through `tracing`: each failure once, the recovery from it, and what they have
+//!   done.
 #![forbid(unsafe_code)]
 
 mod append;

@@ -80,7 +80,7 @@ impl BatchNormalizer {
         Self { schema: Arc::new(settings.schema.clone()), options, last: None }
     }
 
-    /// Normalizes a batch as the metadata of its schema says. `source` names the producer;
+    /// Normalizes a batch as the metadata of its schema requires. `source` names the producer;
     /// `first_row` is the number of rows that it sent before.
     ///
     /// All rows of a batch that lacks a required column are invalid; they go to the quarantine.

@@ -46,7 +46,7 @@ impl Writer {
                 format!("ingest.ack = \"durable\": the ring {ring} is on tmpfs and does not survive a loss of power"),
             ));
         }
-        // Without this folder readers are not listed, and everything works otherwise.
+        // Without this folder readers are not listed; everything else works.
         let _ = create_readers_folder(&bus.readers());
         let mut ring = open_ring(bus)?;
         let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
@@ -104,8 +104,8 @@ fn bad_settings(bus: &Bus, what: String) -> Error {
     Error::Settings { path: bus.path().join("bus.toml"), what }
 }
 
-/// Opens the ring of `bus`, or creates it. If `bus.toml` asks for other sizes, the ring is replaced
-/// as soon as all of it is archived.
+/// Opens the ring of `bus`, or creates it. If `bus.toml` specifies other sizes, the ring is
+/// replaced as soon as all of it is archived.
 fn open_ring(bus: &Bus) -> Result<RingWriter> {
     let spec = ring_spec(bus);
     let path: &Path = &bus.ring();
@@ -127,7 +127,7 @@ fn open_ring(bus: &Bus) -> Result<RingWriter> {
     Ok(ring)
 }
 
-/// Finds out which days are closed, and continues an open day whose ring was lost.
+/// Determines which days are closed, and continues an open day whose ring was lost.
 fn resume_day(
     ring: &mut RingWriter,
     blocks: &[BlockRows],

@@ -38,7 +38,8 @@ impl Quarantine {
         Self { folder, open: None }
     }
 
-    /// Stores the invalid rows of `batch` as they came. A row may be acknowledged only after this.
+    /// Stores the invalid rows of `batch` as they were received. A row may be acknowledged only
+    /// after this.
     pub(crate) fn store(
         &mut self,
         batch: &RecordBatch,

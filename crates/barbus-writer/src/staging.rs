@@ -28,7 +28,7 @@ impl Staging {
         self.day
     }
 
-    /// Rows of `day` follow. The staging area must be empty.
+    /// Sets the day of the rows that follow. The staging area must be empty.
     pub(crate) fn set_day(&mut self, day: Option<i64>) {
         self.day = day;
     }

@@ -1,4 +1,4 @@
-//! The syncer: a thread that puts the ring on disk, at the configured interval and on request.
+//! The syncer: a thread that syncs the ring to disk, at the configured interval and on request.
 //!
 //! One sync serves every request made before it began; the next one serves the requests made
 //! meanwhile. No thread holds the writer while it waits for a sync.
@@ -16,11 +16,11 @@ use crate::heartbeat::HEARTBEAT;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What the syncer needs of a ring. Tests implement it by a disk that can fail.
+/// What the syncer needs of a ring. Tests implement it with a disk that can fail.
 pub(crate) trait SyncTarget: Send + 'static {
     /// The sequence number of the next row, and the count of commits and day closes.
     fn progress(&mut self) -> (u64, u32);
-    /// Puts everything on disk that was committed before the call.
+    /// Syncs everything to disk that was committed before the call.
     fn sync(&mut self) -> Result<(), String>;
 }
 
@@ -109,7 +109,8 @@ impl<T: SyncTarget> Worker<T> {
                 Wake::Interval if synced_at.elapsed() < self.interval => continue,
                 Wake::Interval | Wake::Requested => {}
             }
-            // It is read before the sync: rows that come while it runs belong to the next one.
+            // It is read before the sync: rows that are appended while it runs belong to the next
+            // one.
             let progress = self.target.progress();
             if synced == Some(progress) {
                 continue;
@@ -144,8 +145,8 @@ impl<T: SyncTarget> Worker<T> {
                 return Wake::Stop;
             }
             if (state.requested && paused.is_none()) || rest.is_zero() {
-                // A thread may wait for rows that are yet to come: their sync is tried at each
-                // deadline, without a new request.
+                // A thread may wait for future rows: their sync is tried at each deadline, without
+                // a new request.
                 let serve = state.wanted > state.durable && paused.is_none();
                 state.requested &= !serve;
                 return if serve { Wake::Requested } else { Wake::Interval };
@@ -179,7 +180,7 @@ impl<T: SyncTarget> Worker<T> {
 /// Waits until rows are on disk, where they survive a loss of power. It may be used in another
 /// thread than the writer.
 ///
-/// For a ring on a tmpfs "on disk" means nothing, see [`barbus::Bus::ring_is_volatile`].
+/// A ring on a tmpfs never survives a loss of power: see [`barbus::Bus::ring_is_volatile`].
 #[derive(Debug, Clone)]
 pub struct DurabilityWaiter {
     shared: Arc<Monitor<State>>,
@@ -213,7 +214,7 @@ impl DurabilityWaiter {
         self.shared.wait_while_for(self.shared.lock(), timeout, waiting).durable >= seq
     }
 
-    /// The last failure to put the ring on disk, until the next success.
+    /// The last failure to sync the ring to disk, until the next success.
     pub fn last_failure(&self) -> Option<Failure> {
         self.shared.lock().failure.clone()
     }
@@ -277,7 +278,7 @@ mod tests {
         fixture.rows.store(10, SeqCst);
         waiter.request(4);
         fixture.begun.recv().unwrap();
-        // Rows and requests that come while it runs are too late for it.
+        // Rows and requests that arrive while it runs are too late for it.
         fixture.rows.store(30, SeqCst);
         let later: Vec<_> = (20..=30)
             .map(|seq| {
@@ -329,9 +330,9 @@ mod tests {
         fixture.go.send(()).unwrap();
     }
 
-    /// A slow disk does not make the writer look dead. The last heartbeat says that it ended.
+    /// A slow disk does not make the writer look dead. The last heartbeat shows that it ended.
     #[test]
-    fn the_heartbeat_goes_on_during_a_slow_sync() {
+    fn the_heartbeat_continues_during_a_slow_sync() {
         let beats = <Arc<AtomicU64>>::default();
         let beat = Arc::clone(&beats);
         let heartbeat = Heartbeat::start(move |at| beat.store(at, SeqCst));

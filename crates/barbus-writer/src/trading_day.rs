@@ -4,7 +4,7 @@ use barbus_bars::{Calendar, TradingDay, epoch_days};
 
 /// Assigns bars to trading days.
 ///
-/// Thousands of bars in a row belong to the same day, so the cache asks the calendar only when the
+/// Thousands of bars in a row belong to the same day, so the calendar is consulted only when the
 /// day changes.
 #[derive(Debug, Clone)]
 pub(crate) struct TradingDayCache {

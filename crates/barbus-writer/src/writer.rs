@@ -1,4 +1,4 @@
-//! The writer itself: its state, and how it is doing.
+//! The writer itself: its state, and its report on the bus.
 
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ use crate::trading_day::TradingDayCache;
 
 /// The one writer of a bus.
 ///
-/// Dropping it ends it cleanly: it tries to archive the closed days, puts every committed row on
+/// Dropping it ends it cleanly: it tries to archive the closed days, syncs every committed row to
 /// disk, and releases the lock.
 ///
 /// ```
@@ -88,7 +88,7 @@ impl Writer {
         self.ring.recovery()
     }
 
-    /// Whether `bus.toml` asks for a ring of other sizes.
+    /// Whether `bus.toml` specifies a ring of other sizes.
     ///
     /// [`Writer::open`] makes it as soon as every day in the ring is closed and archived.
     pub fn ring_is_outdated(&self) -> bool {
@@ -129,7 +129,7 @@ impl Writer {
         self.flusher.waiter().flush()
     }
 
-    /// How the bus is doing.
+    /// The state of the bus.
     pub fn stat(&mut self, now: Timestamp) -> Stat {
         let mut stat = Stat::from_files(self.ring.ring(), &self.bus);
         stat.pid = Some(std::process::id());

@@ -73,7 +73,7 @@ fn a_day_goes_from_the_writer_to_readers_and_into_its_file() {
     assert_eq!(writer.push(&first).unwrap(), Pushed::Revised(3), "the old values again are a revision too");
     let bad = Row { high: 1.0, frame_ms: OPEN + 2 * MINUTE, ..first };
     assert!(matches!(writer.push(&bad).unwrap(), Pushed::Quarantined(_)));
-    // The next day's first bar closes the day; a late bar comes after it.
+    // The next day's first bar closes the day; a late bar follows it.
     assert_eq!(writer.push(&Row { frame_ms: first.frame_ms + DAY, ..first }).unwrap(), Pushed::Accepted(4));
     assert_eq!(writer.push(&Row { frame_ms: OPEN + 3 * MINUTE, close: 8.25, ..first }).unwrap(), Pushed::Accepted(5));
 
@@ -141,7 +141,8 @@ fn the_next_writer_knows_what_the_last_one_published() {
     assert_eq!(drain(&mut reader).0.len(), 200);
 }
 
-/// Promise 7: the size of the ring does not limit a day. Some 50 blocks go through a ring of few.
+/// Promise 7: the size of the ring does not limit a day. About 50 blocks pass through a ring of a
+/// few blocks.
 #[test]
 fn a_day_larger_than_the_ring_is_archived_whole() {
     let (_dir, bus) = bus();
@@ -197,7 +198,7 @@ fn nothing_is_missing_when_days_close_in_quick_succession() {
     for day in 0..days {
         for minute in 1..=minutes {
             for symbol in 0..symbols {
-                // Every tenth bar comes two days late.
+                // Every tenth bar is two days late.
                 let late = (minute + symbol) % 10 == 0 && day >= 2;
                 let frame_ms = OPEN + minute * MINUTE + (day - if late { 2 } else { 0 }) * DAY;
                 let close = if late { 7.0 } else { 8.0 };
@@ -228,7 +229,7 @@ fn nothing_is_missing_when_days_close_in_quick_succession() {
     assert_eq!(barbus::verify(&bus).unwrap().ring.unwrap().problems, [] as [String; 0]);
 }
 
-/// The bus, with settings that ask for a larger ring.
+/// The bus, with settings that specify a larger ring.
 fn with_room_for_more_symbols(bus: &Bus) -> Bus {
     let file = bus.path().join("bus.toml");
     let text = std::fs::read_to_string(&file).unwrap().replace("# symbols = 8192", "symbols = 20000");
@@ -360,7 +361,7 @@ fn an_embedded_writer_waits_for_the_disk() {
     let row = bar(&mut writer, "600000.XSHG", OPEN + 4 * MINUTE, 8.0);
     writer.push(&row).unwrap();
     assert!(waiting.join().unwrap());
-    // The writer ends with every row on disk; a wait for a row that never came ends with it.
+    // The writer ends with every row on disk; a wait for a row that is never pushed ends with it.
     let row = bar(&mut writer, "600000.XSHG", OPEN + 5 * MINUTE, 8.0);
     writer.push(&row).unwrap();
     drop(writer);

@@ -255,17 +255,17 @@ fn writer_process() {
     let Some(path) = std::env::var_os(BUS) else { return };
     let bus = Bus::open(Path::new(&path)).unwrap();
     let mut writer = Some(Writer::open(&bus).unwrap());
-    let tell = |what: String| {
+    let report = |what: String| {
         let mut out = std::io::stdout().lock();
         out.write_all(format!("\n@{what}\n").as_bytes()).unwrap();
         out.flush().unwrap();
     };
-    tell("ready".into());
+    report("ready".into());
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
         let open = writer.as_mut().expect("a writer");
-        tell(match verb {
+        report(match verb {
             "publish" => {
                 let ack = open.publish(batch(rest)).unwrap();
                 assert_eq!(ack.rows, ack.accepted + ack.duplicate + ack.revised + ack.quarantined);
@@ -347,7 +347,7 @@ impl Process {
         process
     }
 
-    fn tell(&mut self, command: &str) {
+    fn send(&mut self, command: &str) {
         self.stdin.write_all(format!("{command}\n").as_bytes()).expect("the writer lives");
     }
 
@@ -356,8 +356,8 @@ impl Process {
         answers.find_map(|line| line.strip_prefix('@').map(str::to_owned)).expect("the writer answers")
     }
 
-    fn ask(&mut self, command: &str) -> String {
-        self.tell(command);
+    fn request(&mut self, command: &str) -> String {
+        self.send(command);
         self.answer()
     }
 
@@ -448,7 +448,11 @@ impl Follower {
                         self.at += 1;
                     }
                     if let Some(at) = missed_close {
-                        assert!(self.is_gone(at - 1), "row {at} came before the close of {:?}", model.closes[&at]);
+                        assert!(
+                            self.is_gone(at - 1),
+                            "row {at} was delivered before the close of {:?}",
+                            model.closes[&at]
+                        );
                     }
                 }
             }
@@ -532,7 +536,7 @@ impl Test {
     }
 
     fn publish(&mut self, bars: Vec<Sent>) {
-        let ack = self.writer().ask(&format!("publish {}", text(&bars)));
+        let ack = self.writer().request(&format!("publish {}", text(&bars)));
         assert_eq!(ack, self.due(&bars), "accepted, duplicate, revised, quarantined");
         self.last = bars;
     }
@@ -547,7 +551,7 @@ impl Test {
             }
             Step::Push(bar) => {
                 let bar = self.sent(bar);
-                let ack = self.writer().ask(&format!("push {}", text(std::slice::from_ref(&bar))));
+                let ack = self.writer().request(&format!("push {}", text(std::slice::from_ref(&bar))));
                 self.last = vec![bar];
                 let last = std::mem::take(&mut self.last);
                 assert_eq!(ack, self.due(&last));
@@ -560,17 +564,17 @@ impl Test {
                 }
             }
             Step::CloseDay => {
-                let closed = self.writer().ask("close");
+                let closed = self.writer().request("close");
                 let due = self.model.close();
                 assert_eq!(closed.parse().ok().map(date_of), due, "{closed}");
             }
             Step::NextDay(days) => self.day += days,
             Step::Flush => {
-                assert_eq!(self.writer().ask("flush"), "flushed");
+                assert_eq!(self.writer().request("flush"), "flushed");
                 self.compare_archive();
             }
             Step::Restart => {
-                assert_eq!(self.writer().ask("restart"), "ready");
+                assert_eq!(self.writer().request("restart"), "ready");
                 self.model.restart();
             }
             Step::Kill => {
@@ -582,7 +586,7 @@ impl Test {
                 let bars = bars.iter().map(|bar| Bar { late: 0, fault: None, ..*bar });
                 let bars: Vec<Sent> = bars.map(|bar| self.sent(&bar)).collect();
                 let mut writer = self.writer.take().expect("a writer");
-                writer.tell(&format!("publish {}", text(&bars)));
+                writer.send(&format!("publish {}", text(&bars)));
                 writer.kill();
                 self.writer = Some(Process::start(self.bus.path()));
                 self.learn(&bars);
@@ -637,7 +641,7 @@ impl Test {
         for seq in [there.first().copied(), there.get(there.len() / 2).copied(), there.last().copied(), Some(0)] {
             let Some(seq) = seq.filter(|&seq| seq < next) else { continue };
             let mut reader = Reader::open(self.bus.path()).unwrap().start_at(Start::Seq(seq)).unwrap();
-            let oldest = *there.iter().find(|&&held| held >= seq).expect("the newest row is there");
+            let oldest = *there.iter().find(|&&held| held >= seq).expect("the ring has the newest row");
             match reader.poll().unwrap() {
                 Some(Event::Bars(bars)) => assert_eq!((bars.rows()[0].seq, oldest), (seq, seq)),
                 Some(Event::Lapped { missed }) => assert_eq!(missed, oldest - seq),
@@ -820,10 +824,10 @@ fn invalid_rows_are_quarantined_once_even_if_the_ring_is_full() {
     assert_eq!(kept, sent);
 }
 
-/// A window has the requested number of bars even if the newest of them, which came early, has left
-/// the ring.
+/// A window has the requested number of bars even if the newest of them, which arrived early, has
+/// left the ring.
 #[test]
-fn a_window_has_no_gaps_where_late_bars_came() {
+fn a_window_has_no_gaps_where_late_bars_arrived() {
     let others = |value| (1..40).flat_map(move |minute| (1..5).map(move |symbol| good(symbol, minute, value)));
     let mut steps = vec![Step::Publish(vec![good(0, 39, 0)])];
     steps.extend((0..4).map(|value| Step::Publish(others(value).take(120).collect())));

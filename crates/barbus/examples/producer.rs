@@ -1,4 +1,4 @@
-//! A producer: sends one Arrow batch per minute to the daemon, and prints what became of the rows.
+//! A producer: sends one Arrow batch per minute to the daemon, and prints the acknowledgements.
 //!
 //! ```text
 //! cargo run -p barbus --example producer -- BUS
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             publisher.queue(&batch(minute)?)?;
         }
         let last = publisher.send(&batch(this_minute - 1)?)?;
-        println!("{what}: {:?}; the last batch once more: {} duplicates", publisher.acked(), last.duplicate);
+        println!("{what}: {:?}; the last batch sent again: {} duplicates", publisher.acked(), last.duplicate);
     }
     println!("altogether {:?}", publisher.finish()?);
     Ok(())

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use barbus::{Date, Event, Reader, Start};
 
-/// What became of a recording.
+/// The result of a recording.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Recorded {
     /// Bars written.
@@ -61,7 +61,7 @@ pub(crate) fn open(bus: &Path, file: &Path) -> Result<Reader, Box<dyn Error>> {
     Ok(reader)
 }
 
-/// Appends bars to `file` until a day closes, or until no bar has come for `patience`.
+/// Appends bars to `file` until a day closes, or until no bar has arrived for `patience`.
 pub(crate) fn record(reader: &mut Reader, file: &Path, patience: Duration) -> Result<Recorded, Box<dyn Error>> {
     let optional = reader.bus().settings().schema.optional().len();
     let mut out = BufWriter::new(File::options().append(true).open(file)?);

@@ -1,4 +1,4 @@
-//! Acknowledgements: when rows are acknowledged, and what became of them.
+//! Acknowledgements: when rows are acknowledged, and the counts of their outcomes.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,11 +31,11 @@ impl std::str::FromStr for AckMode {
         [Self::Commit, Self::Durable]
             .into_iter()
             .find(|mode| mode.as_str() == text)
-            .ok_or_else(|| format!("{text:?}: use \"commit\" or \"durable\""))
+            .ok_or_else(|| format!("{text:?}: give \"commit\" or \"durable\""))
     }
 }
 
-/// What became of a producer's rows. `rows` is the sum of the four kinds.
+/// The outcomes of a producer's rows, as counts. `rows` is the sum of the four outcomes.
 ///
 /// The daemon sends one after each batch, with the counts since the start of the connection. Each
 /// counted row is in the ring or in the quarantine; with [`AckMode::Durable`] it is also on disk.

@@ -17,7 +17,7 @@ pub(crate) fn attach(bus: &Bus) -> Result<Ring> {
     }
     let ring = Ring::attach(&path)?;
     // After a crash of the machine the file is any mixture of old and new pages. Only a writer can
-    // tell which rows are complete.
+    // determine which rows are complete.
     if !ring.is_of_this_boot() {
         return Err(Error::OtherBoot { ring: path, bus: bus.path().to_owned() });
     }

@@ -86,7 +86,8 @@ impl Bus {
     /// Whether the ring is on a tmpfs, or will be: its content does not survive a reboot.
     ///
     /// # Errors
-    /// [`Error::Io`] if the system does not tell, for example because the directory is missing.
+    /// [`Error::Io`] if the system cannot determine it, for example because the directory is
+    /// missing.
     pub fn ring_is_volatile(&self) -> Result<bool> {
         let ring = self.ring();
         let folder = ring.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

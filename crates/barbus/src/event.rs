@@ -12,8 +12,8 @@ pub enum Event<'a> {
     Bars(Bars<'a>),
     /// The trading day has closed. All its bars up to here were delivered.
     DayClosed(Date),
-    /// The reader was too slow: the writer has overwritten bars before they were read. The
-    /// following bars come next.
+    /// The reader was too slow: the writer has overwritten bars before they were read. The bars
+    /// after them are delivered next.
     Lapped {
         /// The exact number of missed bars.
         missed: u64,

@@ -8,8 +8,8 @@ use std::path::Path;
 /// The bus's group may read; others have no access.
 const MODE: u32 = 0o750;
 
-/// In the readers' folder each member of the bus's group may create a position file, and nobody
-/// else may remove it (sticky); the files belong to the group (set-group-id).
+/// In the readers' folder each member of the bus's group may create a position file, and only its
+/// owner may remove it (sticky); the files belong to the group (set-group-id).
 const READERS_MODE: u32 = 0o3770;
 
 /// The same without the set-group-id bit, which some containers forbid.

@@ -1,6 +1,6 @@
-//! What the other crates of barbus share with this one.
+//! Items that barbus-writer and barbusd use from this crate, beside the client's interface.
 //!
-//! It is not part of the client's interface and may change in any version.
+//! Other programs must not use them: they may change in any version.
 
 #[cfg(feature = "archive")]
 pub use crate::archived_rows::ArchivedRows;

@@ -7,13 +7,13 @@
 //! a Parquet file.
 //!
 //! What you should know first:
-//! - The `frame` of a bar is its **end**, in milliseconds UTC. The daemon shifts the frames of a
-//!   producer that labels bars by their start and says so.
+//! - The `frame` of a bar is its **end**, in milliseconds UTC. If a producer declares that it
+//!   labels bars by their start, the daemon shifts the frames.
 //! - The writer does not wait for readers. A reader that is too slow gets [`Event::Lapped`] with
 //!   the exact number of bars it missed.
 //! - A correction of a bar is another bar with the same symbol and frame, and a `revision` above 0.
-//! - Bars come in the order in which they were written. This is not always the order of their
-//!   frames.
+//! - Bars are delivered in the order in which they were written. This is not always the order of
+//!   their frames.
 //! - A new bus has no ring until its writer is started for the first time: [`Error::NoRing`].
 //! - Linux only.
 //!
@@ -57,7 +57,7 @@
 //! let mean = |n: usize| closes.iter().rev().take(n).sum::<f64>() / n as f64;
 //! assert!(mean(5) > mean(20), "prices rise");
 //!
-//! // Questions about one symbol need no bookkeeping in the strategy.
+//! // Queries for one symbol need no bookkeeping in the strategy.
 //! let last = reader.latest("600000.XSHG")?.expect("it is in the ring");
 //! assert_eq!(last.close, 8.3);
 //! assert_eq!(reader.window("600000.XSHG", 20)?.len(), 20);
@@ -74,10 +74,11 @@
 //!
 //! [`Reader::start_at`] takes a [`Start`]: [`Start::Live`] (the default) is after the newest bar,
 //! [`Start::Today`] at the first bar of the newest trading day, [`Start::Oldest`] at the oldest bar
-//! in the ring. [`Start::Day`] and [`Start::Seq`] start at a day or at a sequence number. Past and
-//! present have no seam: the same loop reads both.
+//! in the ring. [`Start::Day`] and [`Start::Seq`] start at a day or at a sequence number. The same
+//! loop reads past bars and live bars.
 //!
-//! [`Reader::poll`] never waits. [`Reader::next`] waits as [`Reader::wait_strategy`] says:
+//! [`Reader::poll`] never waits. [`Reader::next`] waits by the strategy of
+//! [`Reader::wait_strategy`]:
 //! [`WaitStrategy::Futex`] (the default) sleeps in the kernel; [`WaitStrategy::Spin`] has the
 //! lowest latency and uses a whole core; [`WaitStrategy::SpinThenYield`] is between them. A program
 //! with an event loop of its own polls.
@@ -87,10 +88,9 @@
 //!
 //! # Batches, bars, and symbols
 //!
-//! [`Event::Bars`] is a batch. [`Bars::rows`] gives a slice to compute with; iterating gives one
-//! [`Bar`] after the other, with the text of its symbol. A reader that is behind gets up to a
-//! thousand bars at a time. A reader at the newest bar gets what has come since the last poll,
-//! often a single bar.
+//! [`Event::Bars`] is a batch. [`Bars::rows`] gives a slice to compute with; iterating gives each
+//! [`Bar`] with the text of its symbol. A reader that is behind gets up to a thousand bars at a
+//! time. A reader at the newest bar gets the bars since the last poll, often a single one.
 //!
 //! [`Reader::symbols`] filters by symbol:
 //!
@@ -111,7 +111,7 @@
 //! # The last bars of a symbol
 //!
 //! [`Reader::latest`] and [`Reader::window`] answer from all that the ring holds, independent of
-//! the reader's position. The first question reads the whole ring. After that an answer takes 30 to
+//! the reader's position. The first query reads the whole ring. After that an answer takes 30 to
 //! 100 ns, and 240 bars take one or two microseconds with [`Reader::window_into`].
 //!
 //! # A strategy on past days
@@ -147,8 +147,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! [`Replay`] says how a replay differs from the live day. The command `barbus replay` publishes
-//! archived days to another bus, for strategies in other processes and other languages.
+//! [`Replay`] describes how a replay differs from the live day. The command `barbus replay`
+//! publishes archived days to another bus, for strategies in other processes and other languages.
 //!
 //! # Stale data and slow readers
 //!
@@ -166,14 +166,14 @@
 //! # Producers
 //!
 //! [`Publisher`] sends Arrow batches to the daemon. They may have any columns that can be cast to
-//! bars. An acknowledgement says what became of the rows: invalid rows are quarantined with the
-//! reason, and duplicates are ignored. A program in any other language connects to the daemon's
-//! socket and writes an Arrow stream: see [`protocol`] and `docs/OPERATING.md`.
+//! bars. An acknowledgement counts the outcomes: invalid rows are quarantined with the reason, and
+//! duplicates are ignored. A program in any other language connects to the daemon's socket and
+//! writes an Arrow stream: see [`protocol`] and `docs/OPERATING.md`.
 //!
 //! # Features
 //!
 //! - `archive` (default): [`Bus::replay`], and [`verify`](verify()) of archived days. Without it
-//!   the crate follows a bus, answers questions and publishes, and depends neither on `parquet` nor
+//!   the crate follows a bus, answers queries and publishes, and depends neither on `parquet` nor
 //!   on `zstd`.
 //! - `stream`: a reader or a replay becomes an `EventStream`, a `futures_core::Stream` for any
 //!   executor.

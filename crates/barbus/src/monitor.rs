@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// State that threads share, and wait on until it has changed.
 ///
-/// A panic of a thread that held the lock does not poison it: the other threads go on with the
+/// A panic of a thread that held the lock does not poison it: the other threads continue with the
 /// state as it is. A thread that holds the lock must therefore leave the state consistent before it
 /// calls anything that may panic.
 #[derive(Debug, Default)]
@@ -44,8 +44,8 @@ impl<T> Monitor<T> {
         self.changed.wait_while(guard, condition).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`Monitor::wait_while`], for at most `timeout`. The caller checks the state: it says
-    /// whether time ran out.
+    /// As [`Monitor::wait_while`], for at most `timeout`. The caller checks the state to see
+    /// whether the time ran out.
     pub fn wait_while_for<'a>(
         &'a self,
         guard: MutexGuard<'a, T>,

@@ -14,8 +14,8 @@ pub enum OwnedEvent {
     Bars(OwnedBars),
     /// The trading day has closed. All its bars up to here were delivered.
     DayClosed(Date),
-    /// The reader was too slow: the writer has overwritten bars before they were read. The
-    /// following bars come next.
+    /// The reader was too slow: the writer has overwritten bars before they were read. The bars
+    /// after them are delivered next.
     Lapped {
         /// The exact number of missed bars.
         missed: u64,

@@ -43,7 +43,7 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// Asks for the state of the bus. The answer is a [`Stat`].
+    /// Requests the state of the bus. The answer is a [`Stat`].
     Stat {},
     /// Closes the trading day and archives it. The answer is a [`DayClose`].
     CloseDay {

@@ -101,7 +101,7 @@ impl Publisher {
         self.drain_to(MAX_IN_FLIGHT)
     }
 
-    /// Sends a batch and waits for its acknowledgement, which says what became of its rows.
+    /// Sends a batch and waits for its acknowledgement, which counts the outcomes of its rows.
     ///
     /// # Errors
     /// [`Error::Refused`] if the daemon rejects the stream or the batch, [`Error::Protocol`] if the
@@ -141,8 +141,8 @@ impl Publisher {
         Ok(self.acked())
     }
 
-    /// Sends what is not sent, and waits until at most `max_in_flight` batches are not
-    /// acknowledged. It reconnects as often as it must; the time limit starts again with each
+    /// Sends the batches that are not sent, and waits until at most `max_in_flight` batches are not
+    /// acknowledged. It reconnects as often as needed; the time limit starts again with each
     /// acknowledged row.
     fn drain_to(&mut self, max_in_flight: usize) -> Result<()> {
         let mut failing_since: Option<Instant> = None;
@@ -229,7 +229,7 @@ impl Publisher {
         }
     }
 
-    /// A send failed because the daemon hung up. Its last answer may say why.
+    /// A send failed because the daemon hung up. Its last answer may have the reason.
     fn after_failed_send(&mut self, why: String) -> StreamError {
         while self.stream.as_ref().is_some_and(|stream| stream.in_flight > 0) {
             if let Err(error) = self.receive() {

@@ -30,8 +30,8 @@ pub fn stat(bus: &Bus) -> Result<Stat> {
     }
 }
 
-/// Lets the daemon close the trading day and archive it. With `date`, that day must be the open one
-/// or a closed one; without it, the open day is closed.
+/// Requests that the daemon closes the trading day and archives it. With `date`, that day must be
+/// the open one or a closed one; without it, the open day is closed.
 ///
 /// # Errors
 /// [`Error::NoDaemon`] without a daemon, [`Error::Refused`] if the day cannot be closed or
@@ -49,7 +49,7 @@ fn send_request<T: DeserializeOwned>(mut socket: UnixStream, bus: &Bus, request:
     let mut line = serde_json::to_vec(request).map_err(|error| protocol(error.to_string()))?;
     line.push(b'\n');
     // The daemon may reject the connection and hang up before it reads the request. The write then
-    // fails, and the reason is there to be read.
+    // fails, but the reason can still be read.
     let written = socket.write_all(&line);
     let mut reply = String::new();
     let read = BufReader::new(socket).read_line(&mut reply);

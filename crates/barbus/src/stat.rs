@@ -1,4 +1,4 @@
-//! `Stat`: the state of a bus, as its files show it, or with what its daemon adds.
+//! `Stat`: the state of a bus, as its files show it and as its daemon completes it.
 
 use std::collections::BTreeMap;
 

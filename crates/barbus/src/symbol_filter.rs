@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use barbus_ring::{Row, SymbolId};
 
-/// The wanted symbols, and which ids they have as far as those are known.
+/// The wanted symbols, and their ids as far as they are known.
 #[derive(Debug)]
 pub(crate) struct SymbolFilter {
     wanted: HashSet<String, ahash::RandomState>,

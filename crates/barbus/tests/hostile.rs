@@ -41,7 +41,7 @@ fn push(writer: &mut Writer, day: i64, minutes: std::ops::RangeInclusive<i64>) {
 }
 
 /// This test program as a child process, in a role of its own.
-fn again(program: &str, arguments: &[&str], role: &str, bus: &Bus) -> Command {
+fn child_command(program: &str, arguments: &[&str], role: &str, bus: &Bus) -> Command {
     let mut command = Command::new(program);
     command.args(arguments);
     if program != exe() {
@@ -65,8 +65,8 @@ fn child() {
         "sleep" => {
             let sleeper = std::thread::Builder::new().name("sleeper".into()).spawn(move || {
                 let mut reader = Reader::open(&path).unwrap();
-                tell("ready");
-                tell(&reader.wait(Duration::from_secs(600)).unwrap_err().to_string());
+                report("ready");
+                report(&reader.wait(Duration::from_secs(600)).unwrap_err().to_string());
             });
             sleeper.unwrap().join().unwrap();
         }
@@ -75,7 +75,7 @@ fn child() {
     }
 }
 
-fn tell(what: &str) {
+fn report(what: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("\n@{what}\n").as_bytes()).unwrap();
     out.flush().unwrap();
@@ -114,7 +114,7 @@ fn the_writer_never_shrinks_a_file() {
     }
     let calls = "trace=ftruncate,truncate,fallocate,openat,creat";
     let arguments = ["-f", "-y", "-e", calls, "-o", log.to_str().unwrap()];
-    let status = again("strace", &arguments, "write", &bus).stdout(Stdio::null()).status().unwrap();
+    let status = child_command("strace", &arguments, "write", &bus).stdout(Stdio::null()).status().unwrap();
     assert!(status.success(), "{status}");
     let log = std::fs::read_to_string(log).unwrap();
     let of = |call: &str| log.lines().filter(|line| line.contains(call)).map(str::to_owned).collect::<Vec<_>>();
@@ -139,7 +139,7 @@ fn a_sleeping_reader_notices_a_truncated_ring() {
         let mut writer = Writer::open(&bus).unwrap();
         push(&mut writer, 0, 1..=100);
         drop(writer);
-        let mut child = again(&exe(), &[], "sleep", &bus).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = child_command(&exe(), &[], "sleep", &bus).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut answer = || lines.find_map(|line| line.strip_prefix('@').map(str::to_owned));
         assert_eq!(answer().as_deref(), Some("ready"));
@@ -170,10 +170,10 @@ fn wait_until_asleep(process: u32) {
     }
 }
 
-/// Promises 2 and 9: whatever is stored into the ring's words, each question gets an answer or an
+/// Promises 2 and 9: whatever is stored into the ring's words, each query gets an answer or an
 /// error.
 #[test]
-fn questions_get_an_answer_or_an_error_from_a_ring_that_is_overwritten() {
+fn queries_get_a_value_or_an_error_from_a_ring_that_is_overwritten() {
     let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 0, 1..=300);
@@ -232,5 +232,5 @@ fn questions_get_an_answer_or_an_error_from_a_ring_that_is_overwritten() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert!(answers > 0, "this tried nothing");
+    assert!(answers > 0, "no query was answered");
 }

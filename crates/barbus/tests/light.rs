@@ -1,5 +1,5 @@
-//! A program that only follows, asks and publishes stays light: it compiles no Parquet, and has no
-//! code that writes a ring.
+//! A program that only follows, queries and publishes stays light: it compiles no Parquet, and has
+//! no code that writes a ring.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -130,7 +130,7 @@ fn a_view_is_the_rings_own_memory() {
 }
 
 /// Promise 3: views do not change while the writer fills the ring a hundred times, in other threads
-/// and after their reader was dropped. Promises 2 and 7: the writer goes on meanwhile, and every
+/// and after their reader was dropped. Promises 2 and 7: the writer continues meanwhile, and every
 /// bar is in its day's file.
 #[test]
 fn a_pinned_block_stays_while_the_writer_reuses_the_others() {
@@ -256,7 +256,8 @@ fn a_ring_whose_blocks_are_all_pinned_is_replaced() {
 }
 
 /// Promise 4: a day may close when all its rows are in the replaced ring and none in the new one.
-/// Its close reaches a reader that followed and a reader that comes later, also after a restart.
+/// Its close reaches a reader that followed and a reader that is opened later, also after a
+/// restart.
 #[test]
 fn a_day_without_a_row_in_the_new_file_closes() {
     for restart in [false, true] {
@@ -303,7 +304,7 @@ fn a_day_without_a_row_in_the_new_file_closes() {
         assert_eq!(reader.poll().unwrap(), None);
         let next = bar(&mut writer, 5 * 1440);
         assert_eq!(writer.push(&next).unwrap(), Pushed::Accepted(4 * ROWS));
-        // A reader that polls only now.
+        // A reader that polls for the first time after the close.
         assert_eq!(closed(&mut last), Some(true), "{restart}");
         for reader in [&mut reader, &mut later, &mut last] {
             let Some(Event::Bars(bars)) = reader.poll().unwrap() else { panic!("the next day's bar") };
@@ -330,7 +331,7 @@ fn pins(bus: &Bus) -> u32 {
 /// however often the writer has filled the ring. A run is an eighth of the ring and no more, and
 /// the rows after it are counted as missed.
 #[test]
-fn views_come_in_runs_that_stay() {
+fn views_are_pinned_in_runs_and_do_not_change() {
     const BLOCKS: u64 = 32;
     const RUN: u64 = BLOCKS / 8;
     let (_dir, bus) = bus(BLOCKS);

@@ -49,7 +49,7 @@ fn a_reader_is_listed_from_its_first_poll_to_its_end() {
     let mut writer = Writer::open(&bus).unwrap();
     push(&mut writer, 1..=100);
     let mut reader = Reader::open(bus.path()).unwrap().name(&"é".repeat(40)).start_at(Start::Oldest).unwrap();
-    // Questions do not list the reader.
+    // Queries do not list the reader.
     assert!(reader.latest("A").unwrap().is_some() && reader.window("A", 5).unwrap().len() == 5);
     assert_eq!((readers(&bus).unwrap(), files(&bus)), (vec![], 0));
 

@@ -136,7 +136,7 @@ fn one_strategy_decides_the_same_live_and_on_a_replay() {
 }
 
 #[test]
-fn days_come_at_their_pace_and_missing_ones_are_skipped() {
+fn days_are_delivered_at_their_pace_and_missing_ones_are_skipped() {
     let (_dir, bus) = bus();
     live(&bus);
     std::fs::remove_file(bus.archive().join("2024-07-05.parquet")).unwrap();
@@ -160,7 +160,7 @@ fn days_come_at_their_pace_and_missing_ones_are_skipped() {
     assert_eq!(frames, first.chain(last).collect::<Vec<_>>());
     let least = Duration::from_secs_f64((2 * MINUTES - 1) as f64 * 60.0 / 20_000.0);
     assert!(begun.elapsed() >= least, "{:?} for {least:?}", begun.elapsed());
-    // No bar comes before it is due, and no call waits for longer than its timeout.
+    // No bar is delivered before it is due, and no call waits for longer than its timeout.
     let mut slow = bus.replay(date(4), date(4)).unwrap().pace(Pace::Times(0.001));
     assert!(matches!(slow.poll().unwrap(), Some(Event::Bars(bars)) if bars.len() == 3));
     assert_eq!(slow.poll().unwrap(), None);
@@ -170,7 +170,7 @@ fn days_come_at_their_pace_and_missing_ones_are_skipped() {
     assert!(slow.latest(SYMBOLS[3]).unwrap_err().to_string().contains("no symbol"));
 }
 
-/// Promise 9: an error says why nothing can be replayed.
+/// Promise 9: an error states why nothing can be replayed.
 #[test]
 fn empty_spans_and_damaged_files_are_errors() {
     let (_dir, bus) = bus();

@@ -47,7 +47,7 @@ async fn next(events: &mut EventStream) -> Option<Result<OwnedEvent>> {
 async fn day(events: &mut EventStream) -> (Vec<(String, f64)>, Date) {
     let mut seen = Vec::new();
     loop {
-        match next(events).await.expect("it goes on").unwrap() {
+        match next(events).await.expect("the stream continues").unwrap() {
             OwnedEvent::Bars(bars) => seen.extend(bars.into_iter().map(|bar| (bar.symbol.to_owned(), bar.close))),
             OwnedEvent::DayClosed(day) => return (seen, day),
             OwnedEvent::Lapped { missed } => panic!("{missed} missed"),
@@ -114,7 +114,7 @@ async fn a_stream_whose_task_is_too_slow_is_lapped() {
     }
     let (mut seen, mut lost) = (0, 0);
     while seen + lost < published {
-        match next(&mut events).await.expect("it goes on").unwrap() {
+        match next(&mut events).await.expect("the stream continues").unwrap() {
             OwnedEvent::Bars(bars) => seen += bars.bars().len() as u64,
             OwnedEvent::Lapped { missed } => lost += missed,
             OwnedEvent::DayClosed(_) => {}

@@ -62,7 +62,7 @@ fn a_flipped_bit_in_a_sealed_block_is_found() {
                 bytes += 1;
             }
         }
-        // Symbol, 9 columns of 64 bits, and revision; the bitmaps of two columns come on top.
+        // Symbol, 9 columns of 64 bits, and revision; the bitmaps of two columns are not counted.
         assert!(bytes >= rows * (4 + 9 * 8 + 1), "{bytes} bytes of {rows} rows");
     }
     assert_eq!(ring.verify().problems, [] as [String; 0]);

@@ -1,4 +1,4 @@
-//! Scenarios of trading days: closes that come with the last block or after it.
+//! Scenarios of trading days: closes that are stored with the last block or after it.
 
 use super::scenario::{ROWS, Scenario, SharedWords, poll, push};
 use crate::layout::*;

@@ -1,4 +1,4 @@
-//! A ring's memory under loom: the words that threads share, the words they do not, and slot locks.
+//! A ring's memory under loom: the words that threads share, the other words, and slot locks.
 
 use std::collections::BTreeMap;
 use std::panic::Location;

@@ -57,7 +57,7 @@ fn allowed(scenario: &Scenario) -> BTreeSet<String> {
     scenario.outcomes.iter().map(|&outcome| outcome.to_owned()).collect()
 }
 
-/// Steps of which the first must not come after the second, and why.
+/// Steps of which the first must be done before the second, and why.
 const ORDERS: &[(ProtocolStep, ProtocolStep, &str)] = &[
     (ProtocolStep::Claim, ProtocolStep::TipWord, "a tip slot is claimed before it is overwritten"),
     (ProtocolStep::TipWord, ProtocolStep::Stamp, "the stamp is the commit of a row in the tip"),
@@ -77,8 +77,8 @@ const ORDERS: &[(ProtocolStep, ProtocolStep, &str)] = &[
 
 const NOT_NOTICED: &str = "no scenario failed";
 
-/// Runs one scenario with the protocol broken as `BARBUS_MODEL_BROKEN` says. It runs in a process
-/// of its own, because a broken protocol may end it in any way.
+/// Runs one scenario with the protocol broken as `BARBUS_MODEL_BROKEN` specifies. It runs in a
+/// process of its own, because a broken protocol may end it in any way.
 #[test]
 fn broken() {
     let Ok(text) = std::env::var("BARBUS_MODEL_BROKEN") else { return };
@@ -112,8 +112,8 @@ fn notices(index: usize, sabotage: &str) -> bool {
     noticed
 }
 
-/// Whether the comment at a place says "loom cannot show": loom performs the loads of a thread in
-/// their order, so no scenario fails if a load is overtaken by another thread's later store.
+/// Whether the comment at a place contains "loom cannot show": loom performs the loads of a thread
+/// in their order, so no scenario fails if a load is overtaken by another thread's later store.
 fn is_beyond_model(place: &str) -> bool {
     let Some((file, line)) = place.split_once(':') else { return false };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);

@@ -23,7 +23,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 }
                 "held"
             });
-            // The writer goes on in another slot.
+            // The writer continues in another slot.
             push(&mut writer, 1);
             vec![thread.join().unwrap().to_owned()]
         },

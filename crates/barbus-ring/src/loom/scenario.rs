@@ -135,7 +135,7 @@ pub(super) fn poll(ring: &Ring<ModelMemory>, reader: &mut RingReader, polls: usi
             Polled::DayClosed(day) => found.push(format!("day {day}")),
             Polled::Lapped { missed } => found.push(format!("{missed} missed")),
             Polled::Empty => {}
-            Polled::Corrupt => panic!("the ring is called corrupt"),
+            Polled::Corrupt => panic!("the ring is reported as corrupt"),
         }
     }
     found.join(" ")

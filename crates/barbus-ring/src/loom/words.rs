@@ -136,7 +136,7 @@ impl Word64 {
         }
     }
 
-    /// Stores the value now, or delays the store as the sabotage says.
+    /// Stores the value at once, or delays the store if the sabotage requires it.
     fn store_or_delay(&self, value: u64, order: Ordering) {
         let step = self.step;
         if self.shared.is_none() {
@@ -146,7 +146,7 @@ impl Word64 {
             let delays = matches!(context.sabotage, Some(Sabotage::Delay(first, _)) if first == step);
             delays && !context.swapped
         });
-        // A store that changes nothing is not delayed: nobody could tell.
+        // A store that changes nothing is not delayed: the delay would have no effect.
         let delays = delays && self.get() != value;
         CONTEXT.with_borrow_mut(|context| {
             context.steps.insert(step);

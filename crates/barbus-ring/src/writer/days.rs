@@ -1,4 +1,4 @@
-//! Trading days: opening one, and closing it behind its last row.
+//! Trading days: opening one, and closing it after its last row.
 
 use barbus_shm::{Load, Store, WriterMemory};
 
@@ -21,8 +21,7 @@ impl<M: WriterMemory> RingWriter<M> {
         true
     }
 
-    /// Closes the trading day: seals the open block, and readers find the close behind its last
-    /// row.
+    /// Closes the trading day: seals the open block, and readers find the close after its last row.
     ///
     /// `false` if no day is open, or if the open day has no row.
     pub fn close_day(&mut self) -> bool {

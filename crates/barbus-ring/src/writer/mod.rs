@@ -8,7 +8,7 @@
 //! - `days.rs`: opening and closing trading days.
 //! - `dictionary.rs`: adding symbols.
 //! - `recover.rs`: taking over what the last writer has left.
-//! - `replace.rs`: going on in a new file.
+//! - `replace.rs`: continuing in a new file.
 
 mod append;
 mod blocks;
@@ -36,7 +36,7 @@ struct OpenBlock {
     rows: u32,
 }
 
-/// What was found when a ring was opened for writing.
+/// What recovery found when a ring was opened for writing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Rows that were published in the tip and had to be completed in the columns.
@@ -45,7 +45,7 @@ pub struct Recovery {
     /// its durable cursor.
     pub other_boot: bool,
     /// Rows after the durable cursor that were dropped, as far as the cursor or the tip on disk
-    /// tell.
+    /// show them.
     pub dropped_rows: u64,
     /// Lowest and highest frame (end of bar, UTC ms) of those dropped rows that the tip still held.
     pub dropped_frames_ms: Option<(i64, i64)>,
@@ -55,7 +55,7 @@ pub struct Recovery {
 }
 
 /// The one writer of a ring. It never waits: if the ring is full it returns
-/// [`RingFull`](crate::RingFull) and does not take the row.
+/// [`RingFull`](crate::RingFull) and does not store the row.
 ///
 /// The caller makes sure that there is only one writer, by a [`barbus_shm::WriterLock`] on a file
 /// beside the ring.
@@ -87,9 +87,9 @@ pub struct RingWriter<M: WriterMemory = WriteMap> {
 }
 
 impl RingWriter {
-    /// Takes over the ring at `path` and goes on where the last writer stopped.
+    /// Takes over the ring at `path` and continues where the last writer stopped.
     ///
-    /// [`RingWriter::recovery`] tells what was found.
+    /// [`RingWriter::recovery`] returns what was found.
     pub fn open(path: &Path) -> Result<Self, RingError> {
         crate::create::remove_unfinished(path);
         let writer = Self::from_map(WriteMap::open(path)?, path)?;

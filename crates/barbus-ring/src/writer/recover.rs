@@ -57,9 +57,8 @@ impl<M: WriterMemory> RingWriter<M> {
         self.ring.map.words32(SB_WRITER_PID, 1)[0].set(std::process::id());
         self.set(SB_WRITER_EPOCH, epoch.wrapping_add(1));
         if epoch == 0 || recovery.other_boot {
-            // Rows of this writer must not reach the disk before this superblock: one that says
-            // that no writer has been here, or that still names rows behind the durable cursor,
-            // would be wrong.
+            // Rows of this writer must not reach the disk before this superblock: one that records
+            // no writer, or that still names rows after the durable cursor, would be wrong.
             self.ring.map.sync()?;
         }
         Ok(recovery)
@@ -116,8 +115,8 @@ impl<M: WriterMemory> RingWriter<M> {
         let header = self.ring.header(slot).ok_or_else(|| format!("block {block} has no header"))?;
         let mut sealed = header.sealed();
         if recovery.other_boot && sealed && (header.state & STATE_ROWS) as u32 != rows {
-            // The seal came after the durable cursor: the rows behind that are gone, and the seal
-            // with them.
+            // The seal was stored after the durable cursor: the rows after that are lost, and the
+            // seal with them.
             let at = self.ring.geometry.slot(slot);
             for word in [BH_STATE, BH_CRC, BH_PERSISTED, BH_HEADER_CRC] {
                 self.set(at + word, 0);
@@ -129,7 +128,7 @@ impl<M: WriterMemory> RingWriter<M> {
             return Err(format!("block {block} begins with row {}", header.first_seq));
         }
         let mut open = OpenBlock { block, slot, rows };
-        // After a reboot the stamps of the tip say nothing about what is on disk.
+        // After a reboot the stamps of the tip do not show what is on disk.
         if !sealed && !recovery.other_boot {
             recovery.completed_rows = self.complete_from_tip(&mut open);
         }

@@ -14,15 +14,15 @@ impl RingWriter {
     ///
     /// Sequence numbers and the open day continue; the symbols keep their ids if they fit. Every
     /// row of this ring must be archived ([`RingWriter::all_persisted`]): the new ring has none of
-    /// them. Readers first return what they have not read of the old ring, then go on in the new
-    /// one; rows that they have pinned stay. After an error the writer goes on in this ring.
+    /// them. Readers first return what they have not read of the old ring, then continue in the new
+    /// one; rows that they have pinned stay. After an error the writer continues in this ring.
     pub fn replace(&mut self, path: &Path, spec: &Spec) -> Result<(), RingError> {
         let spec = Spec { lineage: self.ring.geometry.lineage, first_seq: self.next_seq, ..spec.clone() };
         let building = crate::create::build(path, &spec)?;
         let switched = self.build_successor(&building, path).and_then(|new| {
-            // The flag comes before the rename. A writer that dies between the two leaves the old
-            // ring at the path, and the next writer clears the flag. In the other order nobody
-            // could set the flag any more, and readers would stay in the old ring.
+            // The flag is set before the rename. A writer that dies between the two leaves the old
+            // ring at the path, and the next writer clears the flag. In the other order no writer
+            // could set the flag after a crash, and readers would stay in the old ring.
             self.set_superseded(true);
             crate::create::rename(&building, path)?;
             Ok(new)
@@ -60,7 +60,7 @@ impl RingWriter {
 }
 
 impl<M: WriterMemory> RingWriter<M> {
-    /// Tells readers that another file takes this one's place, or takes that back.
+    /// Sets or clears the flag by which readers learn that another file takes this one's place.
     pub(crate) fn set_superseded(&self, superseded: bool) {
         // SYNC POINT: pairs with `ring.rs`::`superseded`. A reader that finds the flag also finds
         // every row of this ring.

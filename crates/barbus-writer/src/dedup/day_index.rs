@@ -39,18 +39,18 @@ impl Entry {
 
 /// The bars of one trading day.
 ///
-/// Bars nearly always come in the order of their frames; they are then only appended to a log.
-/// The first bar that is out of order or sent twice has the log sorted into a list for each symbol.
+/// Bars nearly always arrive in the order of their frames; they are then only appended to a log. At
+/// the first bar that is out of order or sent twice, the log is sorted into a list for each symbol.
 #[derive(Debug, Default)]
 pub(crate) struct DayIndex {
     /// For each symbol its highest frame.
     last_ms: Vec<i64>,
-    /// Bars that came in order and are not in `symbols` yet.
+    /// Bars that arrived in order and are not in `symbols` yet.
     log: AppendLog<(SymbolId, Entry)>,
     /// For each symbol its bars, ascending by frame.
     symbols: Vec<Vec<Entry>>,
     len: usize,
-    /// The thread that loads the bars of before; they precede the log.
+    /// The thread that loads the earlier bars; they precede the log.
     loading: Option<JoinHandle<DayIndex>>,
 }
 
@@ -64,7 +64,7 @@ impl DayIndex {
         Self { last_ms, loading: Some(thread.expect("a thread can be started")), ..Self::default() }
     }
 
-    /// Waits for the bars that are being loaded, and appends the bars that came meanwhile.
+    /// Waits for the bars that are being loaded, and appends the bars that arrived meanwhile.
     pub(crate) fn finish_loading(&mut self) {
         let Some(thread) = self.loading.take() else { return };
         let mut loaded = thread.join().expect("an index is loaded without a panic");

@@ -35,8 +35,8 @@ pub(crate) fn load_day(ring: &mut RingWriter, bus: &Bus, symbols: &mut SymbolIds
     let through = load_archive(&mut index, ring, bus, symbols, day);
     let maintenance = ring.maintenance();
     let mut blocks = maintenance.blocks();
-    // A row comes while its day is open, or late: in a block of a later day or of no day.
-    // So there is nothing to read for a day that has just begun.
+    // A row is appended while its day is open, or late: to a block of a later day or of no day. So
+    // there is nothing to read for a day that has just begun.
     blocks.retain(|block| block.rows > 0 && block.day.is_none_or(|of| of >= day));
     if blocks.is_empty() {
         return Ok(index);

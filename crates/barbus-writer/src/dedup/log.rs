@@ -1,4 +1,4 @@
-//! An append-only log whose pushes never move what is already there.
+//! An append-only log whose pushes never move earlier items.
 
 use std::{iter, mem};
 

@@ -16,7 +16,7 @@ struct Range {
     archived: bool,
 }
 
-/// What is known of a block that is not persisted.
+/// The state of a block that is not persisted.
 #[derive(Debug, Default)]
 struct Block {
     first_seq: u64,
@@ -47,7 +47,7 @@ pub(crate) struct Days {
     pub(crate) open: BTreeSet<i64>,
     /// Days that closed since the last flush.
     pub(crate) closed: BTreeSet<i64>,
-    /// Days that closed before: their rows came late.
+    /// Days that closed before: their rows are late.
     pub(crate) late: BTreeSet<i64>,
 }
 
@@ -89,13 +89,12 @@ impl Backlog {
         self.blocks.len() as u32
     }
 
-    /// Assigns the rows that came since the last scan to their days.
+    /// Assigns the rows that were appended since the last scan to their days.
     ///
     /// It takes rows in the order of their sequence numbers and without a gap, because an archive
-    /// file says up to which number it is complete.
-    /// `blocks` is listed slot by slot while the writer appends.
-    /// A block that was filling or missing when its slot was read may therefore be followed by a
-    /// newer block. The scan stops at such a block, and the next scan finds both.
+    /// file states up to which number it is complete. `blocks` is listed slot by slot while the
+    /// writer appends. A block that was filling or missing when its slot was read may therefore be
+    /// followed by a newer block. The scan stops at such a block, and the next scan finds both.
     pub(crate) fn scan(&mut self, maintenance: &RingMaintenance, blocks: Vec<BlockRows>) {
         let mut frames = Vec::new();
         for found in blocks {

@@ -10,7 +10,7 @@ use arrow::datatypes::Int32Type;
 use barbus_bars::{BarSchema, PriceType, SEQ};
 use barbus_ring::{Row, SymbolId};
 
-/// Rows as columns, added piece by piece: a day is never in memory as rows too.
+/// Rows as columns, added piece by piece, so that a day is never in memory as rows too.
 pub(crate) struct DayColumns {
     /// The symbols in the order of their first row: they become the dictionary.
     symbols: Vec<SymbolId>,

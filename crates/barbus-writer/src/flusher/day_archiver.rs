@@ -50,10 +50,10 @@ impl DayArchiver {
         }
     }
 
-    /// Adds the rows and symbols that came since the last scan to the backlog.
+    /// Adds the rows and symbols since the last scan to the backlog.
     pub(crate) fn scan(&mut self) {
         self.backlog.scan(&self.maintenance, self.maintenance.unpersisted());
-        // The symbols are read after the rows: those of scanned rows are all there.
+        // The symbols are read after the rows, so the symbols of all scanned rows are included.
         let ring = self.maintenance.ring();
         while (self.symbols.len() as u32) < ring.symbol_count() {
             let id = SymbolId(self.symbols.len() as u32);
@@ -66,7 +66,7 @@ impl DayArchiver {
         self.backlog.checksum(&self.maintenance, limit);
     }
 
-    /// Puts the ring on disk, with the checksums of all sealed blocks. Meanwhile it gathers the
+    /// Syncs the ring to disk, with the checksums of all sealed blocks. Meanwhile it gathers the
     /// rows of `day`.
     pub(crate) fn sync(&mut self, day: Option<i64>) -> Result<Option<RecordBatch>> {
         self.checksum(usize::MAX);

@@ -1,4 +1,5 @@
-//! The state that the flusher's thread shares with the writer and with those who wait for it.
+//! The state that the flusher's thread shares with the writer and with the threads that wait for
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

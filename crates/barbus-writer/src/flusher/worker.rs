@@ -1,4 +1,4 @@
-//! The schedule of the flusher's thread: which day is archived or spilled at what time.
+//! The schedule of the flusher's thread: when it archives or spills which day.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Checksums that one poll computes: a start with a full ring must not read it all at once.
 const CHECKSUMS_PER_POLL: usize = 8;
 
-/// The reasons for one run, as they stood when it began.
+/// The reasons for one run, at its beginning.
 #[derive(Debug, Clone, Copy)]
 struct Request {
     /// The number of the newest flush that was requested.
@@ -35,7 +35,7 @@ struct Request {
     stop: bool,
     /// A thread waits for the result: late rows are archived at once.
     urgent: bool,
-    /// The rows of open days are to be put on disk.
+    /// The rows of open days are to be spilled.
     spill: bool,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Worker {
     /// reboot.
     spill_interval: Option<Duration>,
     spilled_at: Instant,
-    /// Days before this one were closed at the last flush: their rows come late.
+    /// Days before this one were closed at the last flush: their rows are late.
     flushed_before: i64,
     /// When the oldest late row that is not archived was found.
     late_since: Option<Instant>,
@@ -57,7 +57,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// With `spill_interval` the rows of open days are put on disk at that interval.
+    /// With `spill_interval` the rows of open days are spilled at that interval.
     pub(crate) fn new(archiver: DayArchiver, settings: &Settings, spill_interval: Option<Duration>) -> Self {
         Self {
             archiver,
@@ -179,8 +179,8 @@ impl Worker {
     /// rows of the first day of `due`, which are gathered meanwhile.
     ///
     /// A file must not have rows that the ring can lose: after a loss of power their sequence
-    /// numbers would be given out again. A block must not be released while its checksum is not on
-    /// disk: after a loss of power nothing would tell it from a slot that was being reused.
+    /// numbers would be assigned again. A block must not be released while its checksum is not on
+    /// disk: after a loss of power it could not be distinguished from a slot that was being reused.
     fn sync_before(
         &mut self,
         due: &BTreeSet<i64>,
@@ -205,7 +205,7 @@ impl Worker {
         let (mut result, mut files) = (Ok(()), 0);
         for &day in due {
             let rows = rows.take().unwrap_or_else(|| self.archiver.gather(day));
-            // After a failure the other days are archived all the same.
+            // A failure does not stop the other days.
             match self.archiver.write_file(day, &rows) {
                 Ok(written) => {
                     files += u64::from(written);

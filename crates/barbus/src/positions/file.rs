@@ -20,7 +20,7 @@ const VERSION: u32 = 1;
 
 /// u64: [`MAGIC`].
 const PF_MAGIC: usize = 0;
-/// u32: [`VERSION`], stored last: the other fields are complete when it is there.
+/// u32: [`VERSION`], stored last: once it is set, the other fields are complete.
 const PF_VERSION: usize = 8;
 /// u32: process number.
 const PF_PID: usize = 12;
@@ -91,7 +91,7 @@ impl PositionFile {
         Ok(file)
     }
 
-    /// The reader reads `ring`, at `seq`.
+    /// Records that the reader reads `ring`, at `seq`.
     pub(crate) fn set_ring(&self, ring: &Ring, seq: u64) {
         let map = self.file.map();
         map.words64(PF_LINEAGE, 1)[0].set(ring.geometry().lineage);
@@ -105,7 +105,7 @@ impl PositionFile {
         self.file.map().words64(PF_POSITION, 1)[0].set(seq);
     }
 
-    /// The reader is closed; its pins may still be held.
+    /// Records that the reader is closed; its pins may still be held.
     pub(crate) fn close(&self) {
         // A forked child drops its copy of the reader, which is still open in the parent.
         if !self.file.is_owner() {

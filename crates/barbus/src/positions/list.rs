@@ -23,9 +23,10 @@ pub enum ReaderState {
     Live,
     /// The next bar it would read has been overwritten.
     Lapped,
-    /// It still reads a ring that has been replaced, and will switch to the new one by itself.
+    /// It still reads a ring that has been replaced, and will switch to the new one.
     OldRing,
-    /// It reads a ring with another series of sequence numbers. It cannot switch by itself.
+    /// It reads a ring with another series of sequence numbers. It cannot switch: its program must
+    /// open a new reader.
     OtherLineage,
     /// It is closed, but something that it pinned is still held.
     Closed,
@@ -96,7 +97,7 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// The readers of the bus, without the [anonymous](crate::Reader::anonymous) ones. The reader with
-/// the most unread bars comes first.
+/// the most unread bars is first.
 ///
 /// It removes files of dead readers, as far as this process has the permission.
 ///
@@ -155,7 +156,7 @@ fn is_position_file(name: &str) -> bool {
     })
 }
 
-/// How far the writer is, at one moment.
+/// The writer's progress, at one moment.
 struct RingProgress {
     newest: Option<Position>,
     next_seq: u64,

@@ -8,7 +8,7 @@ use crate::bus::Bus;
 use crate::positions::file::PositionFile;
 
 /// Reports the position of one reader in a position file. Without a file nothing is reported, and
-/// reading goes on.
+/// reading continues.
 #[derive(Debug)]
 pub(crate) enum PositionReporter {
     /// The reader has not read yet. If it was given a name, the file will have it.
@@ -60,7 +60,7 @@ impl PositionReporter {
         }
     }
 
-    /// The reader has switched to another ring.
+    /// Records that the reader has switched to another ring.
     pub(crate) fn set_ring(&self, ring: &Ring, seq: u64) {
         if let Self::Active(ActiveFile(file)) = self {
             file.set_ring(ring, seq);

@@ -26,10 +26,10 @@ enum Step {
 impl Reader {
     /// The next event; `None` if there is none yet. It does not wait.
     ///
-    /// A reader that is behind gets up to a thousand bars at a time; at the newest bar it gets what
-    /// has come since the last poll, often a single one. A poll makes no system call, except for
-    /// the first one, which lists the reader ([`Reader::name`]), and for the one that switches to a
-    /// new ring.
+    /// A reader that is behind gets up to a thousand bars at a time; at the newest bar it gets the
+    /// bars since the last poll, often a single one. A poll makes no system call, except for the
+    /// first one, which lists the reader ([`Reader::name`]), and for the one that switches to a new
+    /// ring.
     ///
     /// # Errors
     /// [`Error::Ring`] if the ring is corrupt. After the ring was replaced: [`Error::Start`] if the

@@ -1,10 +1,10 @@
-//! The index of each symbol's bars, for questions about one symbol. The first question builds it,
-//! later ones keep it up to date.
+//! The index of each symbol's bars, which answers queries for one symbol. The first query builds
+//! it, later ones keep it up to date.
 //!
 //! Each bar in the ring costs 4 bytes: the distance to the previous bar of its symbol. Building the
-//! index reads only the columns of symbols and frames. For a symbol that was asked about, the index
-//! also keeps copies of its last bars side by side: in the ring there are the bars of all other
-//! symbols between them.
+//! index reads only the columns of symbols and frames. For a symbol that was queried, the index
+//! also keeps copies of its last bars side by side: in the ring, bars of other symbols lie between
+//! them.
 
 use std::collections::VecDeque;
 
@@ -43,7 +43,7 @@ pub(super) struct SymbolIndex {
     /// Ascending by number. Blocks that the writer has reused are removed by
     /// [`SymbolIndex::check_blocks`].
     blocks: VecDeque<IndexedBlock>,
-    /// The last bars of the symbols that were asked about, by id.
+    /// The last bars of the symbols that were queried, by id.
     recent: Vec<RecentBars>,
     /// The newest known block. The writer reuses an old block only when it starts a new one.
     newest_block: u64,
@@ -58,7 +58,7 @@ pub(super) struct SymbolIndex {
 struct FoundBars {
     /// Frame and location of each, ascending by frame, the last revision of each frame.
     locations: Vec<(i64, RowLocation)>,
-    /// Whether the ring holds no others.
+    /// Whether the ring holds no other bars of the symbol.
     complete: bool,
     /// Whether the writer overwrote one meanwhile.
     overwritten: bool,
@@ -142,7 +142,8 @@ impl SymbolIndex {
         block.max_frame_ms = block.max_frame_ms.max(last_ms);
         let first = position.seq.wrapping_sub(count.into());
         block.distances.extend(symbols.zip(0..).map(|(symbol, i)| {
-            // Only a corrupt ring has an id above its dictionary. Nobody can ask about it.
+            // Only a corrupt ring has an id above its dictionary. It has no text, so no query can
+            // find it.
             let Some(head) = self.heads.get_mut(symbol.0 as usize) else { return 0 };
             let after = first.wrapping_add(i).wrapping_add(1);
             match std::mem::replace(head, after) {
@@ -244,7 +245,7 @@ impl SymbolIndex {
         meanwhile();
         let from = locations.len().saturating_sub(bars.wanted);
         bars.complete = complete && from == 0;
-        // Copies may grow to twice what is wanted: so that is at most twice what the ring holds.
+        // Copies may grow to twice `wanted`. This limits them to twice what the ring holds.
         bars.wanted = bars.wanted.min(locations.len().max(1));
         bars.rows.clear();
         bars.rows.extend(locations[from..].iter().filter_map(|(_, location)| ring.row(*location)));

@@ -1,10 +1,10 @@
-//! Live reading of a bus: following it, views in place, and questions about one symbol.
+//! Live reading of a bus: following it, views in place, and queries for one symbol.
 
 mod follow;
 mod index;
 mod open;
 mod pinned;
-mod questions;
+mod queries;
 mod recent_bars;
 mod ring_arrays;
 mod start;

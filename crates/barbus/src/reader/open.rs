@@ -18,8 +18,8 @@ use crate::symbol_table::SymbolTable;
 /// A reader of a bus: a private position in the shared ring.
 ///
 /// Any number of processes may have readers, and none can disturb the bus. Following makes no
-/// system call, because the ring is mapped into this process. A reader continues by itself after a
-/// restart of the daemon, and after the ring was replaced by a new file.
+/// system call, because the ring is mapped into this process. A reader continues after a restart of
+/// the daemon, and after the ring was replaced by a new file.
 ///
 /// A reader may move to another thread, but it cannot be shared: each thread that reads has one of
 /// its own.
@@ -53,9 +53,9 @@ pub struct Reader {
     pub(super) rows: Vec<Row>,
     pub(super) symbols: SymbolTable,
     pub(super) filter: Option<SymbolFilter>,
-    /// For questions about one symbol; built by the first one.
+    /// For queries for one symbol; built by the first one.
     pub(super) index: Option<SymbolIndex>,
-    /// A reader of the new ring. It answers questions while this reader has not read all of a
+    /// A reader of the new ring. It answers queries while this reader has not read all of a
     /// replaced ring.
     pub(super) successor: Option<Box<Reader>>,
     pub(super) view_factory: Option<ViewFactory>,
@@ -113,19 +113,19 @@ impl Reader {
     ///
     /// The list shows a reader from its first poll, wait, pin or view until it is dropped or its
     /// process ends. The reader reports its position in a small file of its own in the bus's
-    /// `readers/`: one store to its memory for each call that finds something. If the file cannot
-    /// be created, the reader works without it. A reader that only asks questions
+    /// `readers/`: one store to mapped memory for each call that finds something. If the file
+    /// cannot be created, the reader works without it. A reader that only makes queries
     /// ([`Reader::latest`], [`Reader::window`]) is not listed.
     ///
-    /// A forked child that goes on with its parent's reader would move the position that the parent
-    /// reports. Let it open a reader of its own.
+    /// A forked child must open a reader of its own. If it used its parent's reader, it would move
+    /// the position that the parent reports.
     pub fn name(mut self, name: &str) -> Self {
         self.reporter = PositionReporter::Pending(Some(name.to_owned()));
         self
     }
 
-    /// Hides the reader from the list of readers: nobody sees its position, and the daemon does not
-    /// warn when it falls behind. `readers.positions = false` in `bus.toml` does this for all
+    /// Hides the reader from the list of readers: no process sees its position, and the daemon does
+    /// not warn when it falls behind. `readers.positions = false` in `bus.toml` does this for all
     /// readers of a bus.
     pub fn anonymous(mut self) -> Self {
         self.reporter = PositionReporter::Off;
@@ -140,10 +140,10 @@ impl Reader {
 
     /// Delivers only bars of these symbols. A symbol may be new to the bus later.
     ///
-    /// This filters what [`Reader::poll`] and [`Reader::next`] deliver. Closes of days are
-    /// delivered as ever, and [`Event::Lapped`](crate::Event::Lapped) counts missed bars of all
-    /// symbols. [`Reader::pin`] shows all bars, and [`Reader::latest`] and [`Reader::window`]
-    /// answer for every symbol.
+    /// This filters what [`Reader::poll`] and [`Reader::next`] deliver. Closes of days are always
+    /// delivered, and [`Event::Lapped`](crate::Event::Lapped) counts missed bars of all symbols.
+    /// [`Reader::pin`] shows all bars, and [`Reader::latest`] and [`Reader::window`] answer for
+    /// every symbol.
     ///
     /// ```no_run
     /// let mut reader = barbus::Reader::open("BUS")?.symbols(["600000.XSHG", "000001.XSHE"]);

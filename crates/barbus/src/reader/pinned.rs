@@ -12,9 +12,9 @@ impl Reader {
     /// The next bars in place, without a copy: all committed rows of the reader's block, as columns
     /// or as an Arrow record batch. The reader's position moves behind them.
     ///
-    /// `None` if something else comes first, which [`Reader::poll`] delivers: a day's close, missed
-    /// bars, or nothing new. A view costs two system calls, to lock and to unlock the block. It is
-    /// for many bars at once, as `poll` is for the next one. If several blocks wait,
+    /// `None` if there is nothing new, or if the next event is a day's close or missed bars:
+    /// [`Reader::poll`] delivers it. A view costs two system calls, to lock and to unlock the
+    /// block. It is for many bars at once, as `poll` is for the next one. If several blocks wait,
     /// [`Reader::views`] needs fewer calls.
     ///
     /// # Errors
@@ -26,8 +26,8 @@ impl Reader {
         ViewFactory::view(&mut self.view_factory, &self.ring, &self.bus, rows).map(Some)
     }
 
-    /// Iterates over views of all bars in the ring: each is what [`Reader::pin`] gives, and the
-    /// iterator ends where that gives `None`.
+    /// Iterates over views of all bars in the ring: each is a result of [`Reader::pin`], and the
+    /// iterator ends at its first `None`.
     ///
     /// ```no_run
     /// use barbus::arrow::datatypes::Float64Type;

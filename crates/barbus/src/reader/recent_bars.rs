@@ -2,8 +2,8 @@
 
 use barbus_ring::Row;
 
-/// Rows by which the copies may exceed what was requested, before the oldest are dropped: so they
-/// are not moved for every new bar.
+/// Rows by which the copies may exceed what was requested, before the oldest are dropped. Without
+/// it, each new bar would move all of them.
 const SLACK: usize = 16;
 
 /// The last bars of one symbol. It stays empty until they are requested.

@@ -1,4 +1,4 @@
-//! What a reader knows of itself and of the bus.
+//! The status of a reader and of its bus.
 
 use std::time::Duration;
 

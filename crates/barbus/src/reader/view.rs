@@ -17,9 +17,9 @@ use crate::reader::ring_arrays::RingArrays;
 ///
 /// The block is pinned: the writer does not overwrite it, so the values do not change. It is
 /// released when the view, its clones, its batches and all their columns and slices are dropped, in
-/// whatever thread. The writer does not wait for that. It uses other blocks, and if all are pinned,
-/// it continues in a new ring file. So hold views only for as long as you need them. A forked child
-/// holds what its parent held.
+/// any thread. The writer does not wait for that. It uses other blocks, and if all are pinned, it
+/// continues in a new ring file. So hold views only for as long as you need them. A forked child
+/// also holds the blocks that its parent held.
 ///
 /// The columns are those of the ring: `symbol` (dictionary of strings), `frame` (the bar's end,
 /// milliseconds), `open`, `high`, `low`, `close`, `volume`, the optional ones, `seq`, `received`,

@@ -41,7 +41,7 @@ pub(super) fn wait_until(
     let mut spins = 0u32;
     loop {
         // The count is read before the check. A commit between the check and the sleep changes it,
-        // and the sleep then ends at once: no commit is slept through.
+        // and the sleep then ends at once: no commit is missed.
         let seen = ring.commits();
         if ready() {
             return Ok(true);

@@ -32,11 +32,11 @@ const INTERVAL_MS: i64 = 60_000;
 /// on a replay as on a [`Reader`](crate::Reader).
 ///
 /// A replay differs from the live day in what the archive does not keep:
-/// - Bars come by frame, and within a minute by the bytes of their symbol. Live, they come in the
-///   order in which the producers sent them.
-/// - A revised bar comes once, with its last values and in the place of its frame. `revision` is
-///   always 0.
-/// - A late bar comes in the place of its frame too.
+/// - Bars are delivered by frame, and within a minute by the bytes of their symbol. Live bars are
+///   delivered in the order in which they were written.
+/// - A revised bar is delivered once, with its last values and in the place of its frame.
+///   `revision` is always 0.
+/// - A late bar is delivered in the place of its frame too.
 /// - Sequence numbers and ids of symbols count from 0. `received_ns` is 0.
 ///
 /// There is no [`Event::Lapped`].
@@ -197,8 +197,8 @@ impl Replay {
         Ok(self.window(symbol, 1)?.pop())
     }
 
-    /// The last `count` bars of a symbol up to the replay's position, oldest first. They go back
-    /// over earlier days, about as far as a ring of the default size does.
+    /// The last `count` bars of a symbol up to the replay's position, oldest first. They reach back
+    /// into earlier days, about as far as a ring of the default size does.
     ///
     /// # Errors
     /// As [`Replay::latest`].
@@ -222,7 +222,7 @@ impl Replay {
         self.symbols.get(id)
     }
 
-    /// The number of bars up to here, with those that were filtered out.
+    /// The number of bars up to here, including those that were filtered out.
     pub fn position(&self) -> u64 {
         self.next_seq
     }

@@ -84,7 +84,7 @@ impl Settings {
     /// Parses the text of a `bus.toml`; `path` is for the messages.
     ///
     /// # Errors
-    /// [`Error::Settings`] says what is wrong, and on which line if the text is not TOML.
+    /// [`Error::Settings`] names the problem, and its line if the text is not TOML.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
         parse(text).map_err(|what| Error::Settings { path: path.to_owned(), what })
     }

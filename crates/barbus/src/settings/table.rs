@@ -42,7 +42,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "bars",
         "label",
         "\"end\"",
-        &["What a producer's frames mark, unless it says so itself: the \"start\" or the \"end\" of the bar."],
+        &["What a producer's frames mark, unless the producer declares it: the \"start\" or the \"end\" of the bar."],
     ),
     setting("bars", "high_low", "true", &["Quarantine bars with high < max(open, close) or low > min(open, close)."]),
     setting(
@@ -50,7 +50,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "grace",
         "\"5m\"",
         &[
-            "A trading day closes by itself this long after the end of its last session,",
+            "The daemon closes a trading day this long after the end of its last session,",
             "and not earlier than this long after its last bar.",
         ],
     ),
@@ -77,7 +77,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "ack",
         "\"commit\"",
         &[
-            "When rows are acknowledged, unless the producer says so itself: after the \"commit\" to the ring,",
+            "When rows are acknowledged, unless the producer declares it: after the \"commit\" to the ring,",
             "or when they are \"durable\", synced to disk.",
         ],
     ),
@@ -87,7 +87,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "[]",
         &[
             "Users that may use the socket, by name or number; groups below. If both are empty, the mode of the",
-            "socket decides. The daemon's own user and root always may.",
+            "socket decides. The daemon's own user and root may always use it.",
         ],
     ),
     setting("ingest", "allow_groups", "[]", &["Groups whose members may use the socket."]),

@@ -26,11 +26,11 @@ pub struct Settings {
     pub calendar: Calendar,
     /// The columns of a bar.
     pub schema: BarSchema,
-    /// What the frames of a producer mark, unless it says so itself.
+    /// What the frames of a producer mark, unless the producer declares it.
     pub label: Label,
     /// The rules that a bar must satisfy.
     pub rules: Rules,
-    /// How long after the end of its last session, and after its last bar, a day closes by itself.
+    /// How long after the end of its last session, and after its last bar, the daemon closes a day.
     pub grace: Duration,
     /// The ring file, relative to the bus.
     pub ring_path: PathBuf,
@@ -48,7 +48,7 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Longest message of a producer, bytes.
     pub max_message_bytes: u64,
-    /// When rows are acknowledged, unless the producer says so itself.
+    /// When rows are acknowledged, unless the producer declares it.
     pub ack: AckMode,
     /// Users that may use the socket. If `allow_groups` is empty too, the socket's mode alone
     /// decides.

@@ -1,4 +1,4 @@
-//! Questions about one symbol: its newest bar, and its last bars.
+//! Queries for one symbol: its newest bar, and its last bars.
 
 use barbus_ring::Row;
 
@@ -11,8 +11,8 @@ impl Reader {
     /// The newest bar of a symbol: the last revision of its highest frame. `None` if it is no
     /// longer in the ring.
     ///
-    /// The answer does not depend on the reader's position. The first question reads the whole
-    /// ring, later ones only what has come since: 30 to 100 ns if nothing has.
+    /// The answer does not depend on the reader's position. The first query reads the whole
+    /// ring. Later ones read only the rows since then: 30 to 100 ns if there are none.
     ///
     /// # Errors
     /// [`Error::UnknownSymbol`](crate::Error::UnknownSymbol) if the symbol never occurred on the
