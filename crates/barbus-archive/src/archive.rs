@@ -1,9 +1,9 @@
 //! The archive of one bus: days written, merged and read.
 //!
-//! Row numbers (`seq`) count within a *lineage*, one run of numbers; a bus that starts anew begins
-//! another. A file states up to which number of which lineage it is complete, so that rows handed
-//! over twice are skipped. Rows of another lineage cannot be compared by number: none is skipped,
-//! and they replace the file's.
+//! Row numbers (`seq`) count within a *lineage*, one continuous sequence of numbers; a bus that
+//! starts anew begins another. A file states up to which number of which lineage it is complete, so
+//! that rows handed over twice are skipped. Rows of another lineage cannot be compared by number:
+//! none is skipped, and they replace the file's.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_indexed_and_say_how_they_are_sorted() {
+    fn files_have_a_page_index_and_name_their_sort_order() {
         let file: Bytes = encode(&sorted(&two_rows(["A", "B"])), &meta(2)).unwrap().file.into();
         let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
         let footer = reader.parse_and_finish(&file).unwrap();

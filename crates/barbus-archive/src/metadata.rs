@@ -26,7 +26,7 @@ pub const FIRST_SEQ: &str = "barbus.first_seq";
 /// Every row of the day with a lower number, of [`LINEAGE`], is in the file (or, for a part, in an
 /// earlier one).
 pub const THROUGH_SEQ: &str = "barbus.through_seq";
-/// The run of row numbers in which [`FIRST_SEQ`] and [`THROUGH_SEQ`] count.
+/// The lineage in which [`FIRST_SEQ`] and [`THROUGH_SEQ`] count.
 pub const LINEAGE: &str = "barbus.lineage";
 /// In a part: its number, from 1. In a day's file: the highest number of a part merged into it,
 /// or 0.
@@ -59,7 +59,7 @@ pub struct DayMeta {
     pub first_seq: u64,
     /// Every row of this day with a lower number, of `lineage`, is in the file.
     pub through_seq: u64,
-    /// The run of row numbers in which `first_seq` and `through_seq` count.
+    /// The lineage in which `first_seq` and `through_seq` count.
     pub lineage: u64,
     /// In a part: its number, from 1. In a day's file: the highest number of a part merged into
     /// it, or 0.

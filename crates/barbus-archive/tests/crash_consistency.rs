@@ -139,7 +139,7 @@ fn power_losses() -> Vec<PowerLoss> {
 }
 
 #[test]
-fn no_failure_loses_a_bar_or_leaves_litter() {
+fn no_failure_loses_a_bar_or_leaves_files_behind() {
     for scenario in scenarios() {
         let start = MemoryFiles::default();
         let archive = open(&start);
@@ -171,8 +171,8 @@ fn no_failure_loses_a_bar_or_leaves_litter() {
                     if outcome.is_ok() {
                         assert_eq!(read(&archive, DAY), new, "{what}: reported as done");
                     } else if !dead {
-                        let litter = files.names().into_iter().find(|name| name.ends_with(".tmp"));
-                        assert_eq!(litter, None, "{what}: left behind");
+                        let temporary = files.names().into_iter().find(|name| name.ends_with(".tmp"));
+                        assert_eq!(temporary, None, "{what}: left behind");
                     }
                     for loss in power_losses().into_iter().filter(|_| dead) {
                         let lost = files.fork();
@@ -210,7 +210,7 @@ fn a_write_that_drops_bytes_silently_is_detected() {
 
 /// A long day is synced by one thread while others read it back.
 #[test]
-fn no_failure_hurts_a_long_day() {
+fn no_failure_corrupts_a_long_day() {
     let start = MemoryFiles::default();
     Call::Write.make(&open(&start), &morning()).unwrap();
     let long: Vec<Bar> = (12..10_012).map(|i| bar("600000.XSHG", i as i64, 10.0 + (i % 50) as f64, i)).collect();

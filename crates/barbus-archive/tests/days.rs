@@ -230,7 +230,7 @@ fn a_part_whose_rows_the_file_has_is_ignored_whatever_its_number() {
     let archive = open(dir.days());
     let bars = [bar("A", 1, 2.0, 0), bar("A", 1, 3.0, 1)];
     archive.write(DAY, &rows(&bars), 1, 2).unwrap();
-    // A part of the same run of numbers, from before the revision, which the file never merged.
+    // A part of the same lineage, from before the revision, which the file never merged.
     let stale = open(other.days()).spill(DAY, &rows(&bars[..1]), 1, 1).unwrap();
     let part = dir.work().join("2024-02-29.1.parquet");
     fs::copy(stale.path.unwrap(), &part).unwrap();
@@ -257,10 +257,10 @@ fn days_are_listed_in_order_and_other_names_are_ignored() {
 fn opening_for_writing_removes_temporary_files_and_a_reader_does_not() {
     let dir = Folder::new();
     fs::create_dir(dir.work()).unwrap();
-    let litter = dir.work().join(".2024-02-29.99-7.tmp");
-    fs::write(&litter, "half a file").unwrap();
+    let temporary = dir.work().join(".2024-02-29.99-7.tmp");
+    fs::write(&temporary, "half a file").unwrap();
     let reader = Archive::open_existing(dir.days(), schema(), CALENDAR);
-    assert!(litter.exists());
+    assert!(temporary.exists());
     let error = reader.write(DAY, &rows(&[]), 1, 0).unwrap_err();
     assert!(matches!(error, ArchiveError::Misuse(Misuse::ReadOnly)));
     let absent = dir.0.path().join("absent");
@@ -268,7 +268,7 @@ fn opening_for_writing_removes_temporary_files_and_a_reader_does_not() {
     assert_eq!(nothing.days().unwrap(), []);
     assert_eq!(names(dir.0.path()), ["1m", "1m.work"]);
     open(dir.days());
-    assert!(!litter.exists());
+    assert!(!temporary.exists());
 }
 
 #[test]

@@ -196,7 +196,7 @@ impl BarSchema {
     }
 
     /// The Arrow type of `frame`: milliseconds, in the schema's zone.
-    pub fn frame_type(&self) -> DataType {
+    pub(crate) fn frame_type(&self) -> DataType {
         DataType::Timestamp(TimeUnit::Millisecond, Some(self.zone.as_str().into()))
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct ColumnLayout {
 pub struct Geometry {
     /// Length of the file, bytes.
     pub file_bytes: u64,
-    /// Random number that identifies the line of sequence numbers.
+    /// Random number that identifies the continuous sequence of row numbers.
     pub lineage: u64,
     /// Sequence number of the file's first row.
     pub first_seq: u64,

@@ -48,8 +48,8 @@ pub const SB_FIXED_CRC: usize = SUPERBLOCK + 12;
 pub const SB_FIXED: usize = SUPERBLOCK + 16;
 /// u64: length of the file, bytes.
 pub const SB_FILE_BYTES: usize = SUPERBLOCK + 16;
-/// u64: random number that identifies the line of sequence numbers; a ring that replaces another
-/// has the same.
+/// u64: random number that identifies the continuous sequence of row numbers; a ring that replaces
+/// another has the same.
 pub const SB_LINEAGE: usize = SUPERBLOCK + 24;
 /// u64: the sequence number of the first row ever written to this file.
 pub const SB_FIRST_SEQ: usize = SUPERBLOCK + 32;

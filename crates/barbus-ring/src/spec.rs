@@ -37,8 +37,8 @@ pub struct Spec {
     pub tip_rows: u32,
     /// Interval of a bar, milliseconds, not 0.
     pub interval_ms: u32,
-    /// Identifies the line of sequence numbers: a random number for a new bus, the old ring's
-    /// number for a ring that replaces one.
+    /// Identifies the continuous sequence of row numbers: a random number for a new bus, the old
+    /// ring's number for a ring that replaces one.
     pub lineage: u64,
     /// Sequence number of the first row.
     pub first_seq: u64,

@@ -163,7 +163,7 @@ fn a_lapped_reader_gets_the_exact_number_of_missed_rows() {
 }
 
 #[test]
-fn starts() {
+fn every_kind_of_start_begins_at_its_row() {
     let mut f = fixture(small());
     assert_eq!(RingReader::new(&f.ring, RingStart::Day(10)).unwrap_err(), StartError::NoSuchDay);
     assert_eq!(RingReader::new(&f.ring, RingStart::Oldest).unwrap().position().seq, 0);

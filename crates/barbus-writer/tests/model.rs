@@ -773,7 +773,7 @@ fn run(case: &Case) -> u64 {
 
 /// Promises 3, 4, 6, 7 and 8, for any steps in any order.
 #[test]
-fn the_bus_does_what_the_model_does() {
+fn the_bus_behaves_as_the_model() {
     if std::env::var_os(BUS).is_some() {
         return;
     }

@@ -23,8 +23,7 @@ pub struct Stat {
     pub writer_alive: bool,
     /// Symbols on the bus.
     pub symbols: u32,
-    /// Bars that were ever written with this series of sequence numbers: the number of the next
-    /// bar.
+    /// Bars that were ever written in the ring's lineage: the sequence number of the next bar.
     pub bars: u64,
     /// Bars a second over the last ten seconds.
     pub rate: Option<f64>,

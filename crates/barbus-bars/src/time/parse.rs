@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_and_digits() {
+    fn texts_and_integers_are_parsed() {
         let at = "2024-03-01T09:31:00Z".parse::<jiff::Timestamp>().unwrap().as_millisecond();
         let wall = |add: i64| Some(ParsedTime::exact(Moment::WallClock(at + add)));
         let instant = |add: i64| Some(ParsedTime::exact(Moment::Instant(at + add)));

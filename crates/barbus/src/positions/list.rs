@@ -25,8 +25,7 @@ pub enum ReaderState {
     Lapped,
     /// It still reads a ring that has been replaced, and will switch to the new one.
     OldRing,
-    /// It reads a ring with another series of sequence numbers. It cannot switch: its program must
-    /// open a new reader.
+    /// It reads a ring of another lineage. It cannot switch: its program must open a new reader.
     OtherLineage,
     /// It is closed, but something that it pinned is still held.
     Closed,

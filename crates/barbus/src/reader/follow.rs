@@ -33,7 +33,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`Error::Ring`] if the ring is corrupt. After the ring was replaced: [`Error::Start`] if the
-    /// new one has another series of sequence numbers, and the errors of [`Reader::open`].
+    /// new one has another lineage, and the errors of [`Reader::open`].
     #[inline]
     pub fn poll(&mut self) -> Result<Option<Event<'_>>> {
         let step = self.step()?;

@@ -38,7 +38,7 @@ impl Reader {
         self.ring_reader.position().seq
     }
 
-    /// Identifies the series of sequence numbers. A ring that continues another one has its
+    /// Identifies the continuous sequence of row numbers. A ring that continues another one has its
     /// lineage; a ring that starts anew has another.
     pub fn lineage(&self) -> u64 {
         self.ring.geometry().lineage
