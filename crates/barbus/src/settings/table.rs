@@ -42,7 +42,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "bars",
         "label",
         "\"end\"",
-        &["What a producer's frames mark, unless the producer declares it: the \"start\" or the \"end\" of the bar."],
+        &["What a producer's frames mark by default: the \"start\" or the \"end\" of the bar."],
     ),
     setting("bars", "high_low", "true", &["Quarantine bars with high < max(open, close) or low > min(open, close)."]),
     setting(
@@ -77,7 +77,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "ack",
         "\"commit\"",
         &[
-            "When rows are acknowledged, unless the producer declares it: after the \"commit\" to the ring,",
+            "When rows are acknowledged by default: after the \"commit\" to the ring,",
             "or when they are \"durable\", synced to disk.",
         ],
     ),

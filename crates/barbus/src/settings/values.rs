@@ -26,7 +26,7 @@ pub struct Settings {
     pub calendar: Calendar,
     /// The columns of a bar.
     pub schema: BarSchema,
-    /// What the frames of a producer mark, unless the producer declares it.
+    /// What the frames of a producer mark by default.
     pub label: Label,
     /// The rules that a bar must satisfy.
     pub rules: Rules,
@@ -48,7 +48,7 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Longest message of a producer, bytes.
     pub max_message_bytes: u64,
-    /// When rows are acknowledged, unless the producer declares it.
+    /// When rows are acknowledged by default.
     pub ack: AckMode,
     /// Users that may use the socket. If `allow_groups` is empty too, the socket's mode alone
     /// decides.
