@@ -315,7 +315,7 @@ mod tests {
             let few = [("E", 5, 3.0), ("A", 1, 3.0), ("A", 1, 4.0)];
             for inputs in [vec![&in_order[..]], vec![&few], vec![&[], &in_order, &again, &few], vec![&few, &again]] {
                 for skip in [usize::MAX, 3] {
-                    let taken = |i: usize, row: usize| i == 0 || (row + 1) % skip != 0;
+                    let taken = |i: usize, row: usize| i == 0 || !(row + 1).is_multiple_of(skip);
                     let columns: Vec<_> =
                         inputs.iter().enumerate().map(|(i, bars)| columns(bars, i.is_multiple_of(2))).collect();
                     let sort_inputs = inputs.iter().zip(&columns).enumerate().map(|(i, (bars, columns))| {
