@@ -101,16 +101,16 @@ impl<M: Memory> Ring<M> {
         None
     }
 
-    /// The numbers of those of the first `to` rows of a block that are bars of `symbol`; empty if
+    /// The numbers of those of the first `to` rows of a block that are bars of `symbol`; `None` if
     /// the block is gone.
-    pub fn rows_of(&self, symbol: SymbolId, block: u64, slot: u32, to: u32) -> Vec<u32> {
+    pub fn rows_of(&self, symbol: SymbolId, block: u64, slot: u32, to: u32) -> Option<Vec<u32>> {
         let slot = slot as usize;
         if slot >= self.geometry.slots as usize || !self.is_current(slot, block) {
-            return Vec::new();
+            return None;
         }
         let words = self.symbol_words(slot, 0, to.min(self.committed_rows(slot, block)));
         let rows = words.iter().zip(0..).filter(|(word, _)| word.get() == symbol.0).map(|(_, row)| row).collect();
-        if self.is_current(slot, block) { rows } else { Vec::new() }
+        self.is_current(slot, block).then_some(rows)
     }
 
     /// The newest row; `None` before the first row of this file.

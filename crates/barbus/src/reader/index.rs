@@ -18,8 +18,13 @@ const RUN: usize = 8_192;
 /// The previous bar is unknown, or too far away for 32 bits.
 const UNKNOWN: u32 = u32::MAX;
 
-/// Attempts to copy the bars of a symbol. The writer may overwrite one of them during each attempt.
+/// Attempts to copy all bars of a symbol. The writer may overwrite one of them during each attempt.
 const ATTEMPTS: usize = 8;
+
+/// Attempts to answer a question from a changing ring before it is called corrupt.
+///
+/// An attempt fails only if the writer has started a block since the one before.
+const MAX_RETRIES: usize = 1_000;
 
 /// The indexed rows of a block.
 #[derive(Debug)]
@@ -163,7 +168,7 @@ impl SymbolIndex {
         }
         self.blocks.retain(|block| block.slot.is_some());
         self.blocks_checked_at = self.newest_block;
-        // A pinned block outlives its neighbours and leaves a gap behind it.
+        // A block that outlives later ones, for example a pinned one, leaves a gap behind it.
         let pairs = (1..self.blocks.len()).rev().map(|i| (&self.blocks[i - 1], &self.blocks[i]));
         let adjacent = pairs.take_while(|(before, block)| before.number.wrapping_add(1) == block.number).count();
         let first_contiguous = self.blocks.len().checked_sub(1 + adjacent).map(|i| self.blocks[i].first_seq);
@@ -179,62 +184,103 @@ impl SymbolIndex {
         i > 0 && seq - self.blocks[i - 1].first_seq < self.blocks[i - 1].distances.len() as u64
     }
 
-    /// The last `count` bars of a symbol in the ring.
+    /// The newest block may have no row yet, and still have replaced an old one.
     #[inline]
-    pub(super) fn last(&mut self, ring: &Ring, symbol: SymbolId, count: usize) -> &[Row] {
-        // The newest block may have no row yet, and still have replaced an old one.
+    fn note_newest_block(&mut self) {
         self.newest_block = self.newest_block.max(self.ring_reader.block().unwrap_or_default());
+    }
+
+    /// Checks which blocks the ring still holds and indexes the rows that have come since, until no
+    /// new block is among them; false if the ring is corrupt.
+    ///
+    /// Without these rows, a symbol whose known bars were overwritten would seem to have none, or
+    /// only old ones in a pinned block.
+    fn settle(&mut self, ring: &Ring) -> bool {
+        for _ in 0..MAX_RETRIES {
+            self.note_newest_block();
+            if self.blocks_checked_at == self.newest_block {
+                return true;
+            }
+            self.check_blocks(ring);
+            if !self.catch_up(ring) {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// The last `count` bars of a symbol in the ring; `None` if the ring is corrupt.
+    #[inline]
+    pub(super) fn last(&mut self, ring: &Ring, symbol: SymbolId, count: usize) -> Option<&[Row]> {
+        self.note_newest_block();
         let recent = self.recent.get(symbol.0 as usize);
         let ready = |bars: &RecentBars| {
             bars.checked_at_block == self.newest_block && (bars.rows.len() >= count || bars.complete)
         };
-        if !recent.is_some_and(ready) {
-            self.refresh(ring, symbol, count);
+        if !recent.is_some_and(ready) && !self.refresh(ring, symbol, count) {
+            return None;
         }
         let rows = self.recent.get(symbol.0 as usize).map_or(&[][..], |bars| &bars.rows);
-        &rows[rows.len().saturating_sub(count)..]
+        Some(&rows[rows.len().saturating_sub(count)..])
     }
 
-    /// Updates the copies of a symbol's last bars, at least `count` if the ring has as many.
+    /// Updates the copies of a symbol's last bars, at least `count` if the ring has as many; false
+    /// if the ring is corrupt.
     #[cold]
-    fn refresh(&mut self, ring: &Ring, symbol: SymbolId, count: usize) {
-        self.refresh_while(ring, symbol, count, || ());
+    fn refresh(&mut self, ring: &Ring, symbol: SymbolId, count: usize) -> bool {
+        self.refresh_while(ring, symbol, count, || ())
     }
 
     /// As [`SymbolIndex::refresh`]. A test writes to the ring in `meanwhile`, between the search
     /// and the copying.
-    fn refresh_while(&mut self, ring: &Ring, symbol: SymbolId, count: usize, mut meanwhile: impl FnMut()) {
+    fn refresh_while(&mut self, ring: &Ring, symbol: SymbolId, count: usize, mut meanwhile: impl FnMut()) -> bool {
         let id = symbol.0 as usize;
         if id >= self.recent.len() {
             self.recent.resize_with(id + 1, RecentBars::default);
         }
-        if self.blocks_checked_at != self.newest_block {
-            self.check_blocks(ring);
+        if !self.settle(ring) {
+            return false;
         }
+        self.drop_overwritten(id);
+        let bars = &self.recent[id];
+        if bars.rows.len() >= count || bars.complete {
+            return true;
+        }
+        // Doubling limits the number of searches of a caller that requests more each time.
+        let wanted = count.max(bars.wanted.saturating_mul(2));
+        for attempt in 1..=MAX_RETRIES {
+            let mut bars = std::mem::take(&mut self.recent[id]);
+            bars.wanted = wanted;
+            let copied = self.copy(ring, symbol, &mut bars, &mut meanwhile);
+            self.recent[id] = bars;
+            if copied {
+                return true;
+            }
+            // The writer has overwritten a bar, so there may be newer bars. Some copies may be from
+            // a block that is gone, too.
+            self.recent[id].checked_at_block = 0;
+            self.blocks_checked_at = 0;
+            if !self.settle(ring) {
+                return false;
+            }
+            self.drop_overwritten(id);
+            // If the writer disturbs every attempt, the oldest bars are lost, but never all.
+            if attempt >= ATTEMPTS && !self.recent[id].rows.is_empty() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Removes those copies of a symbol's bars that the ring no longer held at the last check of
+    /// the blocks.
+    fn drop_overwritten(&mut self, id: usize) {
         let mut bars = std::mem::take(&mut self.recent[id]);
         if bars.checked_at_block != self.newest_block {
             bars.checked_at_block = self.newest_block;
             // Late bars lie in newer blocks than their neighbours, so any of the copies may be
             // gone.
             bars.rows.retain(|row| self.holds(row.seq));
-        }
-        if bars.rows.len() < count && !bars.complete {
-            // Doubling limits the number of searches of a caller that requests more each time.
-            bars.wanted = count.max(bars.wanted.saturating_mul(2));
-            for attempt in 0..ATTEMPTS {
-                // The writer has overwritten a bar, so there are newer bars. They are indexed
-                // before the next search: this symbol has no copies to which they could be added
-                // later.
-                if attempt > 0 {
-                    self.catch_up(ring);
-                    self.newest_block = self.newest_block.max(self.ring_reader.block().unwrap_or_default());
-                    self.check_blocks(ring);
-                    bars.checked_at_block = self.newest_block;
-                }
-                if self.copy(ring, symbol, &mut bars, &mut meanwhile) {
-                    break;
-                }
-            }
         }
         self.recent[id] = bars;
     }
@@ -295,7 +341,10 @@ impl SymbolIndex {
                 }
             }
             if !linked {
-                ring.rows_of(symbol, block.number, slot, end).into_iter().rev().for_each(&mut add);
+                match ring.rows_of(symbol, block.number, slot, end) {
+                    Some(rows) => rows.into_iter().rev().for_each(&mut add),
+                    None => overwritten = true,
+                }
             }
         }
         let complete = complete || !ordered || found.len() < count;
@@ -320,45 +369,4 @@ fn sort_revisions(found: &mut Vec<(i64, RowLocation)>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use barbus_ring::{RingStart, RingWriter, Spec, create};
-
-    use super::*;
-
-    /// Promise 4: if the writer overwrites a bar during every attempt, the oldest bars are lost,
-    /// and none of the bars that it writes meanwhile.
-    #[test]
-    fn a_writer_that_disturbs_every_attempt_leaves_no_gap() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("bars.ring");
-        let spec =
-            Spec { blocks: 4, rows_per_block: 64, tip_rows: 64, symbols: 4, symbol_bytes: 64, ..Spec::default() };
-        create(&path, &spec).unwrap();
-        let mut writer = RingWriter::open(&path).unwrap();
-        let symbol = writer.intern("A").unwrap();
-        writer.begin_day(1);
-        let mut push_block = || {
-            for block in writer.maintenance().unpersisted() {
-                writer.maintenance().mark_persisted(block.block);
-            }
-            for _ in 0..64 {
-                writer.push(&Row { symbol, frame_ms: writer.next_seq() as i64, ..Row::default() }).unwrap();
-            }
-            writer.next_seq()
-        };
-        let ring = Ring::attach(&path).unwrap();
-        for _ in 0..4 {
-            push_block();
-        }
-        let mut index = SymbolIndex::build(&ring, RingReader::new(&ring, RingStart::Oldest).unwrap()).unwrap();
-        assert!(index.catch_up(&ring));
-        let (mut attempts, mut next) = (0, 0);
-        index.refresh_while(&ring, symbol, 1_000, || (attempts, next) = (attempts + 1, push_block()));
-        assert_eq!(attempts, ATTEMPTS);
-        assert!(index.catch_up(&ring));
-        for count in [1, 100, 256] {
-            let found: Vec<u64> = index.last(&ring, symbol, count).iter().map(|row| row.seq).collect();
-            assert_eq!(found, (next - count as u64..next).collect::<Vec<_>>());
-        }
-    }
-}
+mod tests;

@@ -23,8 +23,9 @@ impl Reader {
 
     /// The last `count` bars of a symbol in the ring, oldest first, each in its last revision.
     ///
-    /// If a reader has pinned a block for longer than the writer takes to fill the ring, bars may
-    /// be missing between those of this block and the newer ones. The frames show such a gap.
+    /// If an old block outlived later ones, bars may be missing between those of this block and the
+    /// newer ones. The frames show such a gap. A block outlives later ones while a reader pins it,
+    /// or rarely because recovery would need it.
     ///
     /// # Errors
     /// As [`Reader::latest`].
@@ -59,7 +60,7 @@ impl Reader {
             }
         };
         match index.catch_up(&self.ring) {
-            true => Ok(index.last(&self.ring, id, count)),
+            true => index.last(&self.ring, id, count).ok_or_else(corrupt),
             false => Err(corrupt()),
         }
     }
