@@ -257,14 +257,22 @@ fn check(path: &Path, phase: &Phase, what: &str) {
     assert_eq!(acknowledged(path), end, "{what}");
     let mut writer = Writer::open(&bus).unwrap_or_else(|error| panic!("{what}: {error}"));
     let mut reader = Reader::open(path).unwrap().start_at(Start::Oldest).unwrap();
-    let mut next = None;
+    let mut next: Option<u64> = None;
     while let Some(event) = reader.poll().unwrap() {
-        let Event::Bars(bars) = event else { continue };
-        for bar in bars.iter() {
-            assert!(next.is_none_or(|next| next == bar.seq), "{what}: bar {} after {next:?}", bar.seq);
-            next = Some(bar.seq + 1);
+        match event {
+            Event::Bars(bars) => {
+                for bar in bars.iter() {
+                    assert!(next.is_none_or(|next| next == bar.seq), "{what}: bar {} after {next:?}", bar.seq);
+                    next = Some(bar.seq + 1);
+                }
+            }
+            // The writer reuses an archived block before an older one if the durable cursor named
+            // the older one when it chose. The reader reports exactly the rows between them.
+            Event::Lapped { missed } => next = next.map(|next| next + missed),
+            Event::DayClosed(_) => {}
         }
     }
+    assert_eq!(next.unwrap_or(reader.position()), reader.stat().bars, "{what}: the newest bar");
     writer.close_day();
     writer.flush().unwrap_or_else(|error| panic!("{what}: {error}"));
     let expected = expected(end);
