@@ -266,8 +266,9 @@ fn check(path: &Path, phase: &Phase, what: &str) {
                     next = Some(bar.seq + 1);
                 }
             }
-            // The writer reuses an archived block before an older one if the durable cursor named
-            // the older one when it chose. The reader reports exactly the rows between them.
+            // The flusher releases blocks one by one. The writer, which checks one slot after the
+            // other meanwhile, may miss the release of a block, find that of the next one, and
+            // reuse the next one first. The reader reports exactly its rows.
             Event::Lapped { missed } => next = next.map(|next| next + missed),
             Event::DayClosed(_) => {}
         }
