@@ -25,7 +25,7 @@ impl Reader {
     ///
     /// If an old block outlived later ones, bars may be missing between those of this block and the
     /// newer ones. The frames show such a gap. A block outlives later ones while a reader pins it,
-    /// or rarely because recovery would need it.
+    /// or rarely if the writer needed a block while several were being released.
     ///
     /// # Errors
     /// As [`Reader::latest`].
