@@ -26,7 +26,7 @@ pub struct BatchReader<R: Read> {
 impl<R: Read> BatchReader<R> {
     /// Reads from `reader`. No message may be longer than `max_message_bytes`, decompressed or not.
     pub fn new(reader: R, max_message_bytes: u64) -> Self {
-        Self { reader, decoder: Decoder::new(), max_message_bytes }
+        Self { reader, decoder: Decoder::default(), max_message_bytes }
     }
 
     /// Reads the next batch; `None` at the end of the stream.
@@ -44,7 +44,7 @@ impl<R: Read> BatchReader<R> {
     /// As [`BatchReader::next_batch`], and distinguishes a rejected stream from a lost connection.
     pub(crate) fn read_batch(&mut self) -> Result<Option<RecordBatch>, End> {
         while let Some(message) = read_message(&mut self.reader, self.max_message_bytes)? {
-            if let Some(batch) = self.decoder.decode(message).map_err(End::Rejected)? {
+            if let Some(batch) = self.decoder.decode(&message).map_err(End::Rejected)? {
                 return Ok(Some(batch));
             }
         }

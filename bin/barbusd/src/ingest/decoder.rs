@@ -1,52 +1,64 @@
 //! Decodes messages into record batches with arrow's decoder.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::buffer::Buffer;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamDecoder;
+use arrow::ipc::MessageHeader;
+use arrow::ipc::convert::fb_to_schema;
+use arrow::ipc::reader::{read_dictionary, read_record_batch};
 
-use crate::ingest::framing::{MARKER, Message};
+use crate::ingest::framing::Message;
 
-/// The decoder of one stream. It keeps the schema and the dictionaries; after an error, drop it.
-#[derive(Debug)]
+/// The decoder of one stream. After an error, drop it.
+///
+/// arrow's `StreamDecoder` takes bytes, and would verify the metadata of every message again.
+#[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    decoder: StreamDecoder,
-    marker: Buffer,
+    schema: Option<SchemaRef>,
+    dictionaries: HashMap<i64, ArrayRef>,
 }
 
 impl Decoder {
-    pub(crate) fn new() -> Self {
-        let mut decoder = StreamDecoder::new();
-        let marker = Buffer::from(MARKER);
-        // `decode` feeds each message with the marker of the next one. This is the first marker.
-        let fed = decoder.decode(&mut marker.clone());
-        debug_assert!(matches!(fed, Ok(None)));
-        Self { decoder, marker }
-    }
-
     /// Decodes a message. Only a message with a record batch gives a batch.
     ///
-    /// Metadata that contradicts its body makes arrow's decoder panic in some cases.
+    /// Metadata that contradicts its body makes arrow's functions panic in some cases.
     /// That is an error here like any other.
-    pub(crate) fn decode(&mut self, message: Message) -> Result<Option<RecordBatch>, String> {
-        let decoded = catch_unwind(AssertUnwindSafe(|| {
-            let mut batch = None;
-            // arrow's decoder handles a message without a body when the next byte arrives.
-            // The marker of the next message is that byte.
-            for mut bytes in [message.metadata, message.body, self.marker.clone()] {
-                while !bytes.is_empty() {
-                    batch = self.decoder.decode(&mut bytes)?.or(batch);
-                }
-            }
-            Ok::<_, ArrowError>(batch)
-        }));
-        match decoded {
+    pub(crate) fn decode(&mut self, message: &Message) -> Result<Option<RecordBatch>, String> {
+        match catch_unwind(AssertUnwindSafe(|| self.decode_by_type(message))) {
             Ok(Ok(batch)) => Ok(batch),
             Ok(Err(error)) => Err(explain(&error)),
             Err(_) => Err("an Arrow IPC message that contradicts itself".to_owned()),
         }
+    }
+
+    fn decode_by_type(&mut self, message: &Message) -> Result<Option<RecordBatch>, ArrowError> {
+        let error = |why: &str| ArrowError::IpcError(why.to_owned());
+        let metadata = message.metadata.as_ref();
+        let schema = self.schema.as_ref().ok_or_else(|| error("no schema before the first batch"));
+        match metadata.header_type() {
+            MessageHeader::Schema if self.schema.is_some() => return Err(error("a second schema")),
+            MessageHeader::Schema => {
+                let schema = metadata.header_as_schema().ok_or_else(|| error("a schema without content"))?;
+                self.schema = Some(Arc::new(fb_to_schema(schema)));
+            }
+            MessageHeader::RecordBatch => {
+                let batch = metadata.header_as_record_batch().ok_or_else(|| error("a batch without content"))?;
+                let (schema, version) = (Arc::clone(schema?), metadata.version());
+                return read_record_batch(&message.body, batch, schema, &self.dictionaries, None, &version).map(Some);
+            }
+            MessageHeader::DictionaryBatch => {
+                let batch = metadata.header_as_dictionary_batch();
+                let batch = batch.ok_or_else(|| error("a dictionary without content"))?;
+                read_dictionary(&message.body, batch, schema?, &mut self.dictionaries, &metadata.version())?;
+            }
+            MessageHeader::NONE => {}
+            other => return Err(error(&format!("a message of type {other:?}"))),
+        }
+        Ok(None)
     }
 }
 
@@ -73,6 +85,7 @@ mod tests {
         TimestampMillisecondArray, types::Int32Type,
     };
     use arrow::ipc::CompressionType;
+    use arrow::ipc::convert::MessageBuffer;
     use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
     use super::*;
@@ -102,8 +115,8 @@ mod tests {
     }
 
     fn decoded(messages: Vec<Message>) -> Result<Vec<RecordBatch>, String> {
-        let mut decoder = Decoder::new();
-        messages.into_iter().filter_map(|message| decoder.decode(message).transpose()).collect()
+        let mut decoder = Decoder::default();
+        messages.iter().filter_map(|message| decoder.decode(message).transpose()).collect()
     }
 
     #[test]
@@ -152,19 +165,22 @@ mod tests {
 
     #[test]
     fn metadata_that_contradicts_its_body_is_an_error() {
+        let mut rest = &stream(&[batch()], IpcWriteOptions::default())[..];
+        let schema = read_message(&mut rest, 1 << 20).unwrap().unwrap();
+        let message = read_message(&mut &*rest, 1 << 20).unwrap().unwrap();
         let buffers: Vec<Pair> = {
-            let message = messages(&stream(&[batch()], IpcWriteOptions::default())).pop().unwrap();
-            let message = arrow::ipc::root_as_message(&message.metadata[4..]).unwrap();
+            let message = message.metadata.as_ref();
             let buffers = message.header_as_record_batch().unwrap().buffers().unwrap();
             buffers.iter().map(|buffer| [buffer.offset(), buffer.length()]).collect()
         };
+        let metadata_length = u32::from_le_bytes(*rest[4..].first_chunk().unwrap()) as usize;
         let refused = |change: &dyn Fn(&mut Vec<u8>, &mut Vec<u8>)| {
-            let mut messages = messages(&stream(&[batch()], IpcWriteOptions::default()));
-            let Message { metadata, body } = messages.pop().unwrap();
-            let (mut metadata, mut body) = (metadata.to_vec(), body.to_vec());
+            let (mut metadata, mut body) = (rest[8..8 + metadata_length].to_vec(), message.body.to_vec());
             change(&mut metadata, &mut body);
-            messages.push(Message { metadata: metadata.into(), body: body.into() });
-            decoded(messages).is_err()
+            let metadata = MessageBuffer::try_new(metadata.into()).unwrap();
+            let mut decoder = Decoder::default();
+            assert!(decoder.decode(&schema).unwrap().is_none());
+            decoder.decode(&Message { metadata, body: body.into() }).is_err()
         };
         assert!(!refused(&|_, _| {}));
         // The first node is that of the symbols, the second one has nulls.

@@ -6,23 +6,24 @@
 
 use std::io::{ErrorKind, Read};
 
-use arrow::buffer::{Buffer, MutableBuffer};
+use arrow::buffer::Buffer;
+use arrow::ipc::convert::MessageBuffer;
 use arrow::ipc::{MessageHeader, RecordBatch, root_as_message};
 
 use crate::peer::End;
 
 /// The first bytes of every message.
-pub(crate) const MARKER: [u8; 4] = [0xff; 4];
+const MARKER: [u8; 4] = [0xff; 4];
 /// Longest metadata of a message, bytes.
 const MAX_METADATA_BYTES: i32 = 16 * 1024 * 1024;
 /// The length of a buffer before compression is its first word; this value means "not compressed".
 const NOT_COMPRESSED: i64 = -1;
 
-/// An encoded message, without its marker.
+/// An encoded message.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// The length of the metadata, then the metadata.
-    pub(crate) metadata: Buffer,
+    /// The flatbuffer, which is verified.
+    pub(crate) metadata: MessageBuffer,
     pub(crate) body: Buffer,
 }
 
@@ -49,13 +50,10 @@ pub(crate) fn read_message(reader: &mut impl Read, max_bytes: u64) -> Result<Opt
             return rejected(format!("a message with {other} bytes of metadata: the limit is {MAX_METADATA_BYTES}"));
         }
     };
-    let mut metadata = MutableBuffer::from_len_zeroed(4 + metadata_length);
-    metadata[..4].copy_from_slice(&length);
-    fill(reader, &mut metadata[4..])?;
-    let message = match root_as_message(&metadata[4..]) {
-        Ok(message) => message,
-        Err(error) => return rejected(format!("not an Arrow IPC message: {}", error.to_string().trim_end())),
-    };
+    let mut metadata = vec![0; metadata_length];
+    fill(reader, &mut metadata)?;
+    let metadata = verify(&metadata.into())?;
+    let message = metadata.as_ref();
     let body_length = match u64::try_from(message.bodyLength()) {
         Ok(length) if length <= max_bytes => length as usize,
         Ok(length) => return rejected(format!("a message of {length} bytes: max_message is {max_bytes}")),
@@ -73,7 +71,7 @@ pub(crate) fn read_message(reader: &mut impl Read, max_bytes: u64) -> Result<Opt
     if let Some(batch) = batch {
         check_decompressed(&batch, &body, max_bytes).map_err(End::Rejected)?;
     }
-    Ok(Some(Message { metadata: metadata.into(), body: body.into() }))
+    Ok(Some(Message { metadata, body: body.into() }))
 }
 
 /// Rejects a batch whose compressed buffers claim more than `max_bytes` together.
@@ -100,6 +98,15 @@ fn rejected<T>(why: String) -> Result<T, End> {
 
 fn truncated() -> End {
     End::Rejected("half a message: the producer closed the connection in the middle of it".to_owned())
+}
+
+/// Verifies metadata, which is a flatbuffer.
+fn verify(metadata: &Buffer) -> Result<MessageBuffer, End> {
+    MessageBuffer::try_new(metadata.clone()).map_err(|error| {
+        // The flatbuffer's own error is a sentence; arrow's shows the debug form of it.
+        let why = root_as_message(metadata).err().map_or_else(|| error.to_string(), |why| why.to_string());
+        End::Rejected(format!("not an Arrow IPC message: {}", why.trim_end()))
+    })
 }
 
 /// Describes first bytes that do not begin a message.
