@@ -5,7 +5,7 @@ use std::io::Read;
 use arrow::array::RecordBatch;
 
 use crate::ingest::decoder::Decoder;
-use crate::ingest::framing::read_message;
+use crate::ingest::framing::{LastMetadata, read_message};
 use crate::peer::End;
 
 /// Reads the record batches of an Arrow IPC stream, with the limits that hold for a producer.
@@ -19,6 +19,7 @@ use crate::peer::End;
 #[derive(Debug)]
 pub struct BatchReader<R: Read> {
     reader: R,
+    last_metadata: LastMetadata,
     decoder: Decoder,
     max_message_bytes: u64,
 }
@@ -26,7 +27,7 @@ pub struct BatchReader<R: Read> {
 impl<R: Read> BatchReader<R> {
     /// Reads from `reader`. No message may be longer than `max_message_bytes`, decompressed or not.
     pub fn new(reader: R, max_message_bytes: u64) -> Self {
-        Self { reader, decoder: Decoder::default(), max_message_bytes }
+        Self { reader, last_metadata: LastMetadata::default(), decoder: Decoder::default(), max_message_bytes }
     }
 
     /// Reads the next batch; `None` at the end of the stream.
@@ -43,7 +44,7 @@ impl<R: Read> BatchReader<R> {
 
     /// As [`BatchReader::next_batch`], and distinguishes a rejected stream from a lost connection.
     pub(crate) fn read_batch(&mut self) -> Result<Option<RecordBatch>, End> {
-        while let Some(message) = read_message(&mut self.reader, self.max_message_bytes)? {
+        while let Some(message) = read_message(&mut self.reader, &mut self.last_metadata, self.max_message_bytes)? {
             if let Some(batch) = self.decoder.decode(&message).map_err(End::Rejected)? {
                 return Ok(Some(batch));
             }

@@ -89,7 +89,7 @@ mod tests {
     use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
     use super::*;
-    use crate::ingest::framing::read_message;
+    use crate::ingest::framing::{LastMetadata, read_message};
 
     fn batch() -> RecordBatch {
         let columns: [(&str, ArrayRef); 6] = [
@@ -110,8 +110,8 @@ mod tests {
     }
 
     fn messages(stream: &[u8]) -> Vec<Message> {
-        let mut rest = stream;
-        std::iter::from_fn(|| read_message(&mut rest, 1 << 20).unwrap()).collect()
+        let (mut rest, mut last) = (stream, LastMetadata::default());
+        std::iter::from_fn(|| read_message(&mut rest, &mut last, 1 << 20).unwrap()).collect()
     }
 
     fn decoded(messages: Vec<Message>) -> Result<Vec<RecordBatch>, String> {
@@ -165,9 +165,10 @@ mod tests {
 
     #[test]
     fn metadata_that_contradicts_its_body_is_an_error() {
-        let mut rest = &stream(&[batch()], IpcWriteOptions::default())[..];
-        let schema = read_message(&mut rest, 1 << 20).unwrap().unwrap();
-        let message = read_message(&mut &*rest, 1 << 20).unwrap().unwrap();
+        let stream = stream(&[batch()], IpcWriteOptions::default());
+        let (mut rest, mut last) = (&stream[..], LastMetadata::default());
+        let schema = read_message(&mut rest, &mut last, 1 << 20).unwrap().unwrap();
+        let message = read_message(&mut &*rest, &mut last, 1 << 20).unwrap().unwrap();
         let buffers: Vec<Pair> = {
             let message = message.metadata.as_ref();
             let buffers = message.header_as_record_batch().unwrap().buffers().unwrap();
