@@ -117,15 +117,14 @@ fn first_out_of_order(rows: &RecordBatch) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::encode_with;
     use crate::sort::SortedRows;
-    use crate::test_rows::{DAY, meta, sorted, two_rows, unsorted};
+    use crate::test_rows::{DAY, encoded, meta, sorted, two_rows, unsorted};
     use arrow::array::Float64Array;
     use std::sync::Arc;
 
     /// A file of `rows` that states this checksum of its values.
     fn file(rows: &SortedRows<'_>, meta: &DayMeta, stated: impl FnOnce(u32) -> u32) -> Bytes {
-        encode_with(rows, |crc32c| meta.to_key_values(stated(crc32c))).unwrap().file.into()
+        encoded(rows, |crc32c| meta.to_key_values(stated(crc32c))).0.into()
     }
 
     fn error(rows: &RecordBatch, file: &Bytes) -> String {

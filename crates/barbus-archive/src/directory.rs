@@ -13,7 +13,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use jiff::civil::Date;
+use parquet::errors::ParquetError;
 
+use crate::checksummed_file::ChecksummedFile;
 use crate::encode::encode;
 use crate::file_names::{day_name, parse_day_name, parse_part_name, parse_temporary_name, part_name, temporary_name};
 use crate::files::{Files, NewFile};
@@ -168,10 +170,16 @@ impl Directory {
     /// name `path`.
     fn write_verified(&self, temporary: &Path, path: &Path, rows: &SortedRows<'_>, meta: &DayMeta) -> Result<u64> {
         let open = self.create_temporary(temporary)?;
-        let encoded = encode(rows, meta).map_err(|error| ArchiveError::Encode { path: path.to_owned(), error })?;
-        open.write(&encoded.file).map_err(ArchiveError::io("write", temporary))?;
-        let (bytes, crc32c) = (encoded.file.len() as u64, encoded.crc32c);
-        drop(encoded);
+        let write_error = ArchiveError::io("write", temporary);
+        let encoded = encode(rows, meta, ChecksummedFile::new(&*open));
+        let (file, crc32c) = match encoded {
+            Ok(encoded) => encoded,
+            Err(ParquetError::External(source)) if source.is::<io::Error>() => {
+                return Err(write_error(*source.downcast().expect("it is an io::Error")));
+            }
+            Err(error) => return Err(ArchiveError::Encode { path: path.to_owned(), error }),
+        };
+        let bytes = file.finish().map_err(write_error)?;
         // The disk syncs while the processors decode.
         let (synced, verified) = workers::both(
             rows.len(),

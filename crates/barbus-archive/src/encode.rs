@@ -4,6 +4,7 @@
 //! columns are encoded on all processors, each by a column writer of the library; the bytes are
 //! the same on any number of processors.
 
+use std::io::Write;
 use std::ops::Range;
 
 use parquet::arrow::ArrowWriter;
@@ -21,30 +22,22 @@ const MIN_GROUP_ROWS: usize = 65_536;
 /// Larger ones cost readers memory.
 const MAX_GROUP_ROWS: usize = 262_144;
 
-/// Estimated bytes of a row in a file, for the allocation; memory that is not written to costs
-/// nothing.
-const ROW_BYTES: usize = 32;
-
-/// A file in memory, and the checksum of its values.
-pub(crate) struct Encoded {
-    pub(crate) file: Vec<u8>,
-    pub(crate) crc32c: u32,
-}
-
-/// Encodes `rows` with `meta`.
-pub(crate) fn encode(rows: &SortedRows<'_>, meta: &DayMeta) -> Result<Encoded, ParquetError> {
-    encode_with(rows, |crc32c| meta.to_key_values(crc32c))
+/// Encodes `rows` with `meta` into `out`; returns `out` and the checksum of the values.
+///
+/// Row groups go to `out` in their order while later ones are being encoded.
+pub(crate) fn encode<W: Write + Send>(rows: &SortedRows<'_>, meta: &DayMeta, out: W) -> Result<(W, u32), ParquetError> {
+    encode_with(rows, |crc32c| meta.to_key_values(crc32c), out)
 }
 
 /// Encodes `rows` with the metadata that is made of the checksum of their values.
-pub(crate) fn encode_with(
+pub(crate) fn encode_with<W: Write + Send>(
     rows: &SortedRows<'_>,
     metadata: impl FnOnce(u32) -> Vec<KeyValue>,
-) -> Result<Encoded, ParquetError> {
+    out: W,
+) -> Result<(W, u32), ParquetError> {
     let schema = rows.schema();
     let properties = column_settings::properties(rows)?;
-    let file = Vec::with_capacity(rows.len() * ROW_BYTES);
-    let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))?;
+    let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))?;
     writer.write_all(&file_checksum::placeholder())?;
     let (mut writer, factory) = writer.into_serialized_writer()?;
 
@@ -53,25 +46,23 @@ pub(crate) fn encode_with(
         let columns = factory.create_column_writers(group)?.into_iter().enumerate();
         tasks.extend(columns.map(|(i, writer)| Task { range: range.clone(), i, writer }));
     }
-    let chunks = workers::map(tasks, rows.len(), |task| task.encode(rows));
-
-    let columns = schema.fields().len();
-    let mut checksums = vec![ColumnChecksum::default(); columns];
-    let mut chunks = chunks.into_iter();
-    for _ in row_groups(rows.len()) {
-        let mut group = writer.next_row_group()?;
-        for (checksum, chunk) in checksums.iter_mut().zip(chunks.by_ref()) {
-            let (chunk, of_chunk) = chunk?;
-            chunk.append_to_row_group(&mut group)?;
-            checksum.append(of_chunk);
+    let mut checksums = vec![ColumnChecksum::default(); schema.fields().len()];
+    let encode = |task: Task| task.encode(rows);
+    workers::map_in_order(tasks, rows.len(), encode, |chunks| {
+        for _ in row_groups(rows.len()) {
+            let mut group = writer.next_row_group()?;
+            for (checksum, chunk) in checksums.iter_mut().zip(&mut *chunks) {
+                let (chunk, of_chunk) = chunk?;
+                chunk.append_to_row_group(&mut group)?;
+                checksum.append(of_chunk);
+            }
+            group.close()?;
         }
-        group.close()?;
-    }
+        Ok::<_, ParquetError>(())
+    })?;
     let crc32c = checksum::of_columns(schema, &checksums);
     metadata(crc32c).into_iter().for_each(|pair| writer.append_key_value_metadata(pair));
-    let mut file = writer.into_inner()?;
-    file_checksum::set(&mut file);
-    Ok(Encoded { file, crc32c })
+    Ok((writer.into_inner()?, crc32c))
 }
 
 /// The rows of each row group: even parts of all rows.
@@ -103,7 +94,7 @@ impl Task {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_rows::{meta, sorted, two_rows};
+    use crate::test_rows::{encoded, meta, sorted, two_rows};
     use bytes::Bytes;
     use parquet::basic::Encoding;
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
@@ -122,7 +113,7 @@ mod tests {
 
     #[test]
     fn files_have_a_page_index_and_name_their_sort_order() {
-        let file: Bytes = encode(&sorted(&two_rows(["A", "B"])), &meta(2)).unwrap().file.into();
+        let file: Bytes = encoded(&sorted(&two_rows(["A", "B"])), |crc32c| meta(2).to_key_values(crc32c)).0.into();
         let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
         let footer = reader.parse_and_finish(&file).unwrap();
         let group = footer.row_group(0);

@@ -19,7 +19,7 @@ const END: usize = FILE_CHECKSUM_OFFSET + FILE_CHECKSUM_BYTES;
 const _: () = assert!(FILE_CHECKSUM_BYTES == FILE_CHECKSUM_MAGIC.len() + size_of::<u32>());
 
 /// The bytes of the file checksum for `crc`.
-fn field(crc: u32) -> [u8; FILE_CHECKSUM_BYTES] {
+pub(crate) fn field(crc: u32) -> [u8; FILE_CHECKSUM_BYTES] {
     let mut field = [0; FILE_CHECKSUM_BYTES];
     field[..FILE_CHECKSUM_MAGIC.len()].copy_from_slice(&FILE_CHECKSUM_MAGIC);
     field[FILE_CHECKSUM_MAGIC.len()..].copy_from_slice(&crc.to_le_bytes());
@@ -31,10 +31,10 @@ pub(crate) fn placeholder() -> [u8; FILE_CHECKSUM_BYTES] {
     field(0)
 }
 
-/// Puts the checksum of a whole file over its placeholder.
-pub(crate) fn set(file: &mut [u8]) {
-    let crc = compute(file);
-    file[FILE_CHECKSUM_OFFSET..END].copy_from_slice(&field(crc));
+/// The parts of `bytes` that the checksum covers, where they begin at `offset` of the file.
+pub(crate) fn covered(offset: u64, bytes: &[u8]) -> [&[u8]; 2] {
+    let cut = |end: usize| (end as u64).saturating_sub(offset).min(bytes.len() as u64) as usize;
+    [&bytes[..cut(FILE_CHECKSUM_OFFSET)], &bytes[cut(END)..]]
 }
 
 /// Checks that the bytes of `file` are those it was written with.
@@ -59,13 +59,19 @@ fn compute(file: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checksummed_file::ChecksummedFile;
+    use crate::test_rows::MemoryFile;
+    use std::io::Write;
 
     #[test]
     fn any_changed_or_missing_byte_is_found() {
-        let mut file = b"PAR1".to_vec();
-        file.extend(placeholder());
-        file.extend(b"pages and footer");
-        set(&mut file);
+        let new = MemoryFile::default();
+        let mut writer = ChecksummedFile::new(&new);
+        writer.write_all(b"PAR1").unwrap();
+        writer.write_all(&placeholder()).unwrap();
+        writer.write_all(b"pages and footer").unwrap();
+        assert_eq!(writer.finish().unwrap(), 28);
+        let file = new.0.into_inner().unwrap();
         assert!(check(&file).is_ok());
         for i in 0..file.len() {
             let mut changed = file.clone();

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -33,6 +33,8 @@ pub trait Files: std::fmt::Debug + Send + Sync {
 pub trait NewFile: Send + Sync {
     /// Appends all of `bytes`; after an error the file may have any part of them.
     fn write(&self, bytes: &[u8]) -> io::Result<()>;
+    /// Replaces bytes that were written before; after an error any part of them may be replaced.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes what was written survive a loss of power. Another thread may read the file meanwhile.
     fn sync(&self) -> io::Result<()>;
 }
@@ -91,6 +93,10 @@ struct DiskFile(File);
 impl NewFile for DiskFile {
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         (&self.0).write_all(bytes)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {

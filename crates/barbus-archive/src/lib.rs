@@ -41,6 +41,7 @@
 
 mod archive;
 mod checksum;
+mod checksummed_file;
 mod column_settings;
 mod day_file;
 mod directory;

@@ -94,8 +94,7 @@ fn with_symbol_dictionary(schema: &Schema) -> Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::{Encoded, encode};
-    use crate::test_rows::{many_rows, meta, sorted, unsorted};
+    use crate::test_rows::{self, many_rows, meta, sorted, unsorted};
     use arrow::array::{Float64Array, RecordBatch};
     use arrow::compute::concat_batches;
 
@@ -108,12 +107,19 @@ mod tests {
         many_rows(ROWS, symbol, |row| changed.filter(|(place, _)| *place == row).map_or(0.0, |(_, value)| value))
     }
 
-    fn encoded(rows: &RecordBatch) -> Encoded {
-        encode(&sorted(rows), &meta(rows.num_rows())).unwrap()
+    /// The bytes of a file, and the checksum of its values.
+    type Encoded = (Vec<u8>, u32);
+
+    fn encode(rows: &SortedRows<'_>, meta: &DayMeta) -> Encoded {
+        test_rows::encoded(rows, |crc32c| meta.to_key_values(crc32c))
     }
 
-    fn verified(file: Encoded, rows: &SortedRows<'_>, meta: &DayMeta) -> Result<(), String> {
-        let verified = verify(Path::new("day"), &file.file.into(), rows, meta, file.crc32c);
+    fn encoded(rows: &RecordBatch) -> Encoded {
+        encode(&sorted(rows), &meta(rows.num_rows()))
+    }
+
+    fn verified((file, crc32c): Encoded, rows: &SortedRows<'_>, meta: &DayMeta) -> Result<(), String> {
+        let verified = verify(Path::new("day"), &file.into(), rows, meta, crc32c);
         verified.map_err(|error| error.to_string())
     }
 
@@ -178,17 +184,17 @@ mod tests {
         let lineage = DayMeta { lineage: 2, ..meta(ROWS) };
         assert_eq!(verified(encoded(&meant), &rows, &lineage), differs());
         let other = encoded(&meant);
-        assert_eq!(verified(Encoded { crc32c: other.crc32c ^ 1, ..other }, &rows, &meta(ROWS)), differs());
-        let counted = encode(&rows, &meta(ROWS - 1)).unwrap();
+        assert_eq!(verified((other.0, other.1 ^ 1), &rows, &meta(ROWS)), differs());
+        let counted = encode(&rows, &meta(ROWS - 1));
         assert_eq!(verified(counted, &rows, &meta(ROWS - 1)), differs());
     }
 
     #[test]
     fn a_changed_byte_anywhere_is_rejected() {
         let meant = many_rows(5, "A", |row| row as f64);
-        for i in 0..encoded(&meant).file.len() {
+        for i in 0..encoded(&meant).0.len() {
             let mut other = encoded(&meant);
-            other.file[i] ^= 1 << (i % 8);
+            other.0[i] ^= 1 << (i % 8);
             assert_eq!(verified(other, &sorted(&meant), &meta(5)), differs(), "byte {i}");
         }
     }
@@ -200,7 +206,7 @@ mod tests {
         let again = [meant.slice(0, ROWS / 2), meant.slice(ROWS / 2 - 1, ROWS / 2)];
         let again = concat_batches(&meant.schema(), &again).unwrap();
         let rows = unsorted(&again);
-        let file = encode(&rows, &meta(again.num_rows())).unwrap();
+        let file = encode(&rows, &meta(again.num_rows()));
         assert_eq!(verified(file, &rows, &meta(again.num_rows())), differs());
     }
 }

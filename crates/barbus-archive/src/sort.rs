@@ -88,7 +88,9 @@ impl<'a> SortedRows<'a> {
         let dictionaries = dictionaries.map_err(|_| too_many())?;
         let keyed = KeyedInputs::new(&inputs, &dictionaries);
         let rows = order(&keyed);
-        let text_bytes: usize = rows.iter().map(|row| keyed.symbols[row.key as usize].len()).sum();
+        // Rows of a symbol follow each other.
+        let by_symbol = rows.chunk_by(|a, b| a.key == b.key);
+        let text_bytes: usize = by_symbol.map(|rows| keyed.symbols[rows[0].key as usize].len() * rows.len()).sum();
         i32::try_from(text_bytes).map_err(|_| too_many())?;
         let (symbols, starts) = (StringArray::from(keyed.symbols), keyed.starts);
         Ok(Self {

@@ -1,12 +1,17 @@
 //! Rows and metadata for the unit tests.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use barbus_bars::{BarSchema, PriceType};
 use jiff::civil::Date;
+use parquet::file::metadata::KeyValue;
 
 use crate::DayMeta;
+use crate::checksummed_file::ChecksummedFile;
+use crate::encode::encode_with;
+use crate::files::NewFile;
 use crate::metadata::FORMAT_VERSION;
 use crate::sort::{SortInput, SortedRows};
 
@@ -52,4 +57,32 @@ pub(crate) fn sorted(batch: &RecordBatch) -> SortedRows<'_> {
 /// The rows in the order they have, so that a test can write a file that barbus never does.
 pub(crate) fn unsorted(batch: &RecordBatch) -> SortedRows<'_> {
     SortedRows::unsorted(vec![SortInput { columns: batch.columns(), rows: None }], batch.schema_ref()).unwrap()
+}
+
+/// A new file in memory.
+#[derive(Default)]
+pub(crate) struct MemoryFile(pub(crate) Mutex<Vec<u8>>);
+
+impl NewFile for MemoryFile {
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.lock().unwrap()[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The bytes of a file of `rows`, and the checksum of its values.
+pub(crate) fn encoded(rows: &SortedRows<'_>, metadata: impl FnOnce(u32) -> Vec<KeyValue>) -> (Vec<u8>, u32) {
+    let file = MemoryFile::default();
+    let (written, crc32c) = encode_with(rows, metadata, ChecksummedFile::new(&file)).unwrap();
+    assert_eq!(written.finish().unwrap(), file.0.lock().unwrap().len() as u64);
+    (file.0.into_inner().unwrap(), crc32c)
 }

@@ -3,9 +3,10 @@
 //! The thread that calls works too. A day that is too short to gain from other threads starts none.
 //! If a thread cannot be started, the others do its work.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::panic;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::thread::{self, Builder};
 
 /// With fewer rows, starting a thread takes longer than it saves.
@@ -44,6 +45,49 @@ pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, rows: usize, task: impl Fn(T)
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Passes the results of `task` for each of `items` to `consume`, in order and as soon as they exist.
+///
+/// `consume` runs on the calling thread, beside as many threads as `rows` rows are worth. If it
+/// returns early, the threads leave the items that they have not started.
+pub(crate) fn map_in_order<T: Send, R: Send, O>(
+    items: Vec<T>,
+    rows: usize,
+    task: impl Fn(T) -> R + Sync,
+    consume: impl FnOnce(&mut dyn Iterator<Item = R>) -> O,
+) -> O {
+    let count = if threads(rows) == 1 { 0 } else { threads(rows).min(items.len()) };
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let next_item = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = |results: mpsc::Sender<(usize, R)>| {
+        while let Some((number, item)) = next_item() {
+            if results.send((number, task(item))).is_err() {
+                return;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        let start = |results| Builder::new().spawn_scoped(scope, || work(results)).is_ok();
+        let started = (0..count).take_while(|_| start(sender.clone())).count();
+        drop(sender);
+        if started == 0 {
+            return consume(&mut std::iter::from_fn(next_item).map(|(_, item)| task(item)));
+        }
+        let mut early = BTreeMap::new();
+        let outcome = consume(&mut (0..).map_while(|number| {
+            loop {
+                if let Some(result) = early.remove(&number) {
+                    return Some(result);
+                }
+                let (later, result) = receiver.recv().ok()?;
+                early.insert(later, result);
+            }
+        }));
+        drop(receiver);
+        outcome
+    })
+}
+
 /// The results of both, which run at the same time if `rows` is not below [`MIN_ROWS`].
 pub(crate) fn both<A: Send, B>(rows: usize, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B) -> (A, B) {
     if threads(rows) == 1 {
@@ -64,6 +108,18 @@ mod tests {
     fn every_item_is_worked_on_once_and_results_are_in_order() {
         for (count, rows) in [0, 1, 2, 1_000].into_iter().flat_map(|count| [(count, 1), (count, MIN_ROWS)]) {
             assert!(map((0..count).collect(), rows, |item| item * 2).into_iter().eq((0..count).map(|item| item * 2)));
+        }
+    }
+
+    #[test]
+    fn results_are_consumed_in_order_and_some_may_be_left() {
+        for (count, rows) in [0, 1, 2, 1_000].into_iter().flat_map(|count| [(count, 1), (count, MIN_ROWS)]) {
+            for taken in [count, count / 2] {
+                let items: Vec<usize> = (0..count).collect();
+                let results: Vec<usize> =
+                    map_in_order(items, rows, |item| item * 2, |results| results.take(taken).collect());
+                assert!(results.into_iter().eq((0..taken).map(|item| item * 2)), "{taken} of {count}");
+            }
         }
     }
 

@@ -253,6 +253,22 @@ impl NewFile for MemoryFile {
         )
     }
 
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let inode = self.inode;
+        let replace = |disk: &mut Disk, bytes: &[u8]| {
+            disk.inodes[inode].contents[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        };
+        self.files.operation(
+            |disk| replace(disk, &bytes[..bytes.len() / 2]),
+            |disk| {
+                let now = disk.operations - 1;
+                let cut = disk.fault.is_some_and(|fault| fault.effect == Effect::Silent && fault.at == now);
+                replace(disk, if cut { &bytes[..bytes.len() / 2] } else { bytes });
+                Ok(())
+            },
+        )
+    }
+
     fn sync(&self) -> io::Result<()> {
         let inode = self.inode;
         self.files.operation(
