@@ -67,6 +67,10 @@ impl NewFile for TimedFile {
         self.file.write(bytes)
     }
 
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, bytes)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.syncs.time(|| self.file.sync())
     }
