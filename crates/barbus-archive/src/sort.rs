@@ -93,15 +93,13 @@ impl<'a> SortedRows<'a> {
         let text_bytes: usize = by_symbol.map(|rows| keyed.symbols[rows[0].key as usize].len() * rows.len()).sum();
         i32::try_from(text_bytes).map_err(|_| too_many())?;
         let (symbols, starts) = (StringArray::from(keyed.symbols), keyed.starts);
-        Ok(Self {
-            schema,
-            inputs: inputs.iter().map(|input| input.columns).collect(),
-            starts,
-            symbols,
-            keys: rows.iter().map(|row| row.key).collect(),
-            frames_ms: rows.iter().map(|row| row.frame_ms).collect(),
-            numbers: rows.iter().map(|row| row.number).collect(),
-        })
+        let (frames_ms, (keys, numbers)) = workers::both(
+            rows.len(),
+            || rows.iter().map(|row| row.frame_ms).collect(),
+            || (rows.iter().map(|row| row.key).collect(), rows.iter().map(|row| row.number).collect()),
+        );
+        let inputs = inputs.iter().map(|input| input.columns).collect();
+        Ok(Self { schema, inputs, starts, symbols, keys, frames_ms, numbers })
     }
 
     pub(crate) fn schema(&self) -> &'a SchemaRef {
@@ -223,30 +221,48 @@ impl<'a> KeyedInputs<'a> {
 /// The rows by symbol and frame; rows with the same symbol and frame keep their order.
 ///
 /// The rows of each symbol are usually in the order of their frames already. So rows are counted
-/// and placed by symbol, and only a symbol whose frames do not ascend is sorted by comparison.
+/// and placed by symbol, and only a symbol whose frames do not ascend is sorted by comparison. Each
+/// thread places the rows of its own share of the symbols.
 fn sort(inputs: &KeyedInputs<'_>) -> Vec<Row> {
-    let mut ends = vec![0; inputs.symbols.len()];
-    inputs.for_each(|row| ends[row.key as usize] += 1);
-    let mut total = 0;
-    for end in &mut ends {
-        // The place of the symbol's next row; after its last row, the end of its rows.
-        total += mem::replace(end, total);
-    }
+    let mut counts = vec![0; inputs.symbols.len()];
+    inputs.for_each(|row| counts[row.key as usize] += 1);
+    let total: usize = counts.iter().sum();
     let mut sorted = vec![Row::default(); total];
+    let (mut shares, mut rest, mut first) = (Vec::new(), sorted.as_mut_slice(), 0);
+    let share_rows = total.div_ceil(workers::threads(total)).max(1);
+    while first < counts.len() {
+        let (mut end, mut rows) = (first, 0);
+        while end < counts.len() && rows < share_rows {
+            rows += counts[end];
+            end += 1;
+        }
+        let (share, others) = rest.split_at_mut(rows);
+        shares.push((first, &counts[first..end], share));
+        (rest, first) = (others, end);
+    }
+    workers::map(shares, total, |(first, counts, share)| place(inputs, first, counts, share));
+    sorted
+}
+
+/// Places the rows of the symbols from `first` on; `counts` has the number of rows of each.
+fn place(inputs: &KeyedInputs<'_>, first: usize, counts: &[usize], sorted: &mut [Row]) {
+    let starts = counts.iter().scan(0, |next, count| Some(mem::replace(next, *next + count)));
+    let mut next: Vec<usize> = starts.collect();
     inputs.for_each(|row| {
-        let next = &mut ends[row.key as usize];
-        sorted[*next] = row;
-        *next += 1;
+        // A key below `first` wraps around to a number above all.
+        if let Some(next) = next.get_mut((row.key as usize).wrapping_sub(first)) {
+            sorted[*next] = row;
+            *next += 1;
+        }
     });
-    let mut start = 0;
-    for end in ends {
-        let of_symbol = &mut sorted[start..end];
+    let mut rest = sorted;
+    for &count in counts {
+        let (of_symbol, others) = rest.split_at_mut(count);
         if !of_symbol.is_sorted_by_key(|row| row.frame_ms) {
             of_symbol.sort_by_key(|row| row.frame_ms);
         }
-        start = end;
+        rest = others;
     }
-    sorted
 }
 
 /// A column of symbols as a dictionary.
