@@ -47,9 +47,9 @@ pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, rows: usize, task: impl Fn(T)
 
 /// Passes the results of `task` for each of `items` to `consume`, in order.
 ///
-/// `consume` gets each result as soon as those before it are there.
-/// It runs on the calling thread, beside as many threads as `rows` rows are worth. If it
-/// returns early, the threads leave the items that they have not started.
+/// `consume` runs on the calling thread and gets each result as soon as all earlier ones exist.
+/// Beside it run as many threads as `rows` rows are worth. If `consume` returns early, the threads
+/// leave the items that they have not started.
 pub(crate) fn map_in_order<T: Send, R: Send, O>(
     items: Vec<T>,
     rows: usize,

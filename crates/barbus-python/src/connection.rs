@@ -71,15 +71,7 @@ impl Connection {
             }
             publisher.send(last)?;
         }
-        let now = publisher.acked();
-        Ok(protocol::Ack {
-            rows: now.rows - before.rows,
-            accepted: now.accepted - before.accepted,
-            duplicate: now.duplicate - before.duplicate,
-            revised: now.revised - before.revised,
-            quarantined: now.quarantined - before.quarantined,
-            seq: now.seq,
-        })
+        Ok(publisher.acked().since(before))
     }
 
     /// Waits for the last acknowledgements and disconnects.

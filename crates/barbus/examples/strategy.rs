@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run -p barbus --example strategy -- BUS [SHORT LONG]
-//! cargo run -p barbus --example strategy -- BUS SHORT LONG FROM TO      # over the archived days from FROM to TO
+//! cargo run -p barbus --example strategy -- BUS SHORT LONG FROM TO   # archived days
 //! ```
 //! Live it starts at the first bar of the trading day, so the averages are warm when it reaches the
 //! newest bar. The same code runs on archived days.

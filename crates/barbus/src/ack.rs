@@ -55,6 +55,21 @@ pub struct Ack {
     pub seq: Option<u64>,
 }
 
+impl Ack {
+    /// The rows that were acknowledged after `before`, an earlier acknowledgement of the same
+    /// connection; `seq` stays that of the last published row.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            rows: self.rows - before.rows,
+            accepted: self.accepted - before.accepted,
+            duplicate: self.duplicate - before.duplicate,
+            revised: self.revised - before.revised,
+            quarantined: self.quarantined - before.quarantined,
+            seq: self.seq,
+        }
+    }
+}
+
 impl std::ops::AddAssign for Ack {
     fn add_assign(&mut self, other: Self) {
         self.rows += other.rows;
@@ -63,5 +78,19 @@ impl std::ops::AddAssign for Ack {
         self.revised += other.revised;
         self.quarantined += other.quarantined;
         self.seq = other.seq.or(self.seq);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_undoes_the_addition_of_every_count() {
+        let before = Ack { rows: 100, accepted: 40, duplicate: 30, revised: 20, quarantined: 10, seq: Some(59) };
+        let batch = Ack { rows: 15, accepted: 1, duplicate: 2, revised: 4, quarantined: 8, seq: Some(64) };
+        let mut after = before;
+        after += batch;
+        assert_eq!(after.since(before), batch);
     }
 }

@@ -44,7 +44,7 @@
 //!     writer.push(&Row { symbol, frame_ms, open, high, low, close, volume: 100.0, ..Default::default() })?;
 //! }
 //!
-//! // A strategy, in this or in another process. It reads the day from its first bar, then follows it.
+//! // A strategy, in this or in another process: it reads the day from its first bar on.
 //! let mut reader = Reader::open(&path)?.start_at(Start::Today)?;
 //! let mut closes = Vec::new();
 //! while let Some(event) = reader.next(Duration::from_millis(10))? {

@@ -111,15 +111,7 @@ impl Publisher {
         let before = self.acked();
         self.unacknowledged.push_back(batch.clone());
         self.drain_to(0)?;
-        let after = self.acked();
-        Ok(Ack {
-            rows: after.rows - before.rows,
-            accepted: after.accepted - before.accepted,
-            duplicate: after.duplicate - before.duplicate,
-            revised: after.revised - before.revised,
-            quarantined: after.quarantined - before.quarantined,
-            seq: after.seq,
-        })
+        Ok(self.acked().since(before))
     }
 
     /// The sum of all acknowledgements so far.
