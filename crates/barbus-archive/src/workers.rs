@@ -124,6 +124,28 @@ mod tests {
         }
     }
 
+    /// The first item ends after the last one has begun. By then one of the others has a result, as
+    /// there are as many of them as threads.
+    #[test]
+    fn a_result_that_comes_late_is_consumed_in_its_place() {
+        let others = threads(MIN_ROWS);
+        if others == 1 {
+            return eprintln!("skipped: one processor");
+        }
+        let (last_began, first_may_end) = mpsc::channel();
+        let first_may_end = Mutex::new(first_may_end);
+        let task = |item: usize| {
+            match item {
+                0 => first_may_end.lock().unwrap().recv().unwrap(),
+                item if item == others => last_began.send(()).unwrap(),
+                _ => {}
+            }
+            item
+        };
+        let results: Vec<usize> = map_in_order((0..=others).collect(), MIN_ROWS, task, |results| results.collect());
+        assert!(results.into_iter().eq(0..=others));
+    }
+
     #[test]
     #[should_panic(expected = "item 7")]
     fn a_panic_is_passed_on() {
