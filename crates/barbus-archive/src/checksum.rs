@@ -11,6 +11,9 @@ use crate::workers;
 /// Bytes gathered before they are added to a checksum.
 const BUFFER_BYTES: usize = 1 << 16;
 
+/// Equal symbols gathered at a time.
+const MANY_SYMBOLS: usize = 256;
+
 /// The checksum of a batch with the columns of the archive: Utf8, Timestamp(ms), Float32, Float64.
 pub(crate) fn of_batch(batch: &RecordBatch) -> u32 {
     let fields = batch.schema_ref().fields().iter();
@@ -44,10 +47,16 @@ impl ColumnChecksum {
     pub(crate) fn of(column: &ArrayRef, nullable: bool) -> Self {
         let mut buffer = Buffer::default();
         match column.data_type() {
-            DataType::Utf8 => column.as_string::<i32>().iter().for_each(|symbol| buffer.add_symbol(symbol)),
+            DataType::Utf8 => {
+                column.as_string::<i32>().iter().for_each(|symbol| buffer.add_symbols(symbol.unwrap_or_default(), 1));
+            }
             DataType::Dictionary(..) => {
-                let symbols = column.as_dictionary::<Int32Type>().downcast_dict::<arrow::array::StringArray>();
-                symbols.expect("symbols are text").into_iter().for_each(|symbol| buffer.add_symbol(symbol));
+                let symbols = column.as_dictionary::<Int32Type>();
+                let names = symbols.values().as_string::<i32>();
+                // Rows of a symbol usually follow each other.
+                for keys in symbols.keys().values().chunk_by(|a, b| a == b) {
+                    buffer.add_symbols(names.value(keys[0] as usize), keys.len());
+                }
             }
             DataType::Timestamp(..) => buffer.add_numbers::<TimestampMillisecondType, 8>(column, i64::to_le_bytes),
             DataType::Float32 => buffer.add_numbers::<Float32Type, 4>(column, f32::to_le_bytes),
@@ -107,10 +116,12 @@ impl Buffer {
         }
     }
 
-    fn add_symbol(&mut self, symbol: Option<&str>) {
-        let symbol = symbol.unwrap_or_default();
-        self.add(&(symbol.len() as u32).to_le_bytes());
-        self.add(symbol.as_bytes());
+    /// Adds the same symbol `times` times.
+    fn add_symbols(&mut self, symbol: &str, times: usize) {
+        let one = [&(symbol.len() as u32).to_le_bytes(), symbol.as_bytes()].concat();
+        let many = one.repeat(times.min(MANY_SYMBOLS));
+        (0..times / MANY_SYMBOLS).for_each(|_| self.add(&many));
+        self.add(&many[..times % MANY_SYMBOLS * one.len()]);
     }
 
     fn add_numbers<T: ArrowPrimitiveType, const N: usize>(

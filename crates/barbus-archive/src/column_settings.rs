@@ -1,36 +1,42 @@
 //! How each column of a day is encoded, as writer properties of the Parquet library.
 //!
-//! Symbols are a dictionary and frames are steps from one to the next. The encoding of numbers
-//! depends on their values: a dictionary where values repeat, otherwise the encoding that makes a
-//! sample of them smallest. One price decides for all four.
+//! Symbols are a dictionary. Frames are steps from one to the next, or plain where symbols repeat
+//! the same minutes. The encoding of numbers depends on their values: a dictionary where values
+//! repeat, otherwise the encoding that makes a sample of them smallest. One price decides for all
+//! four.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::basic::{Compression, Encoding, Type as PhysicalType, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
-use parquet::schema::types::ColumnPath;
+use parquet::schema::types::{ColumnDescriptor, ColumnPath};
 
 use crate::sort::SortedRows;
 use crate::workers;
 
 /// Rows in a page: a reader decodes no less.
-const PAGE_ROWS: usize = 20_000;
+pub(crate) const PAGE_ROWS: usize = 20_000;
 /// Rows that the library encodes at a time.
 const BATCH_ROWS: usize = 4_096;
 /// Largest size of a dictionary. If the values exceed it, the rest of the row group has no
 /// dictionary.
 const MAX_DICTIONARY_BYTES: usize = 8 << 20;
-/// A day with fewer rows is written in less time than a trial takes.
+/// A day with fewer rows is written in less time than a trial takes. For each of its columns the
+/// memory that zstd works in takes longer to prepare than all the rest, so LZ4 has its place where
+/// it makes little difference.
 const MIN_TRIAL_ROWS: usize = 10_000;
 /// Rows whose distinct values are counted to decide on a dictionary.
 const DISTINCT_ROWS: usize = 16_384;
 /// A dictionary is used where at most this part of the values is distinct.
 const MAX_DISTINCT: f64 = 0.35;
+/// Values in long repetitions are compressed as they are: nothing is written or read faster. They
+/// are such values if a sample is compressed to this part of its size.
+const REPETITIVE: f64 = 0.03;
 /// A dictionary of fewer values is not compressed: its indices are a few bits each.
 const FEW_DISTINCT: usize = 64;
 /// Rows of the sample by which encodings are compared.
@@ -57,8 +63,15 @@ fn zstd(level: i32) -> Compression {
     Compression::ZSTD(ZstdLevel::try_new(level).expect("a level that zstd has"))
 }
 
-fn compressed(encoding: Encoding, level: i32) -> ColumnSettings {
-    ColumnSettings { encoding, dictionary: false, compression: zstd(level) }
+fn compressed(encoding: Encoding, compression: Compression) -> ColumnSettings {
+    ColumnSettings { encoding, dictionary: false, compression }
+}
+
+/// Whether barbus encodes this column itself: see [`crate::dictionary`].
+pub(crate) fn has_own_dictionary(properties: &WriterProperties, column: &ColumnDescriptor) -> bool {
+    column.physical_type() == PhysicalType::DOUBLE
+        && properties.dictionary_enabled(column.path())
+        && properties.compression(column.path()) == zstd(1)
 }
 
 /// The properties of the file of `rows`.
@@ -98,34 +111,47 @@ impl ColumnSettings {
 
 fn settings(rows: &SortedRows<'_>, i: usize) -> Result<ColumnSettings, ParquetError> {
     let field = rows.schema().field(i);
-    match field.data_type() {
-        DataType::Utf8 => return Ok(DICTIONARY),
-        DataType::Timestamp(..) => return Ok(compressed(Encoding::DELTA_BINARY_PACKED, 1)),
-        _ => {}
-    }
-    let sample = middle(rows, i, DISTINCT_ROWS)?;
-    let distinct = distinct(&sample);
-    if distinct < FEW_DISTINCT && distinct < sample.len() {
+    if *field.data_type() == DataType::Utf8 {
         return Ok(DICTIONARY);
     }
+    let short = rows.len() < MIN_TRIAL_ROWS;
+    let (plain, light) = (compressed(Encoding::PLAIN, zstd(1)), if short { Compression::LZ4_RAW } else { zstd(1) });
+    let sample = middle(rows, i, DISTINCT_ROWS)?;
+    let is_repetitive = || {
+        let bytes = sample.len() * field.data_type().primitive_width().unwrap_or_default();
+        Ok::<_, ParquetError>(!short && encoded_bytes(field, &sample, plain)? <= REPETITIVE * bytes as f64)
+    };
+    if let DataType::Timestamp(..) = field.data_type() {
+        return Ok(if is_repetitive()? { plain } else { compressed(Encoding::DELTA_BINARY_PACKED, light) });
+    }
+    let distinct = distinct(&sample);
+    if distinct < FEW_DISTINCT && distinct < sample.len() {
+        return Ok(if is_repetitive()? { plain } else { DICTIONARY });
+    }
     if distinct as f64 <= MAX_DISTINCT * sample.len() as f64 {
-        return Ok(ColumnSettings { compression: zstd(1), ..DICTIONARY });
+        return Ok(ColumnSettings { compression: light, ..DICTIONARY });
     }
-    if rows.len() < MIN_TRIAL_ROWS {
-        let encoding = if PRICES.contains(&i) { Encoding::PLAIN } else { Encoding::BYTE_STREAM_SPLIT };
-        return Ok(compressed(encoding, 1));
+    let split = compressed(Encoding::BYTE_STREAM_SPLIT, zstd(1));
+    if short {
+        return Ok(if PRICES.contains(&i) { plain } else { split });
     }
-    let sample = middle(rows, i, TRIAL_ROWS)?;
-    let size = |settings| encoded_bytes(field, &sample, settings);
-    let fast = compressed(Encoding::PLAIN, 1);
-    let strong = compressed(Encoding::PLAIN, 3);
-    let split = compressed(Encoding::BYTE_STREAM_SPLIT, 1);
-    let (fast_bytes, strong_bytes, split_bytes) = (size(fast)?, size(strong)?, size(split)?);
+    smallest(field, &middle(rows, i, TRIAL_ROWS)?, plain, split)
+}
+
+/// Which of `plain`, with a higher level too, and `split` makes `sample` smallest.
+fn smallest(
+    field: &Field,
+    sample: &ArrayRef,
+    plain: ColumnSettings,
+    split: ColumnSettings,
+) -> Result<ColumnSettings, ParquetError> {
+    let size = |settings| encoded_bytes(field, sample, settings);
+    let strong = compressed(Encoding::PLAIN, zstd(3));
+    let (plain_bytes, strong_bytes, split_bytes) = (size(plain)?, size(strong)?, size(split)?);
     let strong_bytes = strong_bytes * (1.0 + STRONG_MUST_SAVE);
-    let smallest = fast_bytes.min(strong_bytes).min(split_bytes);
-    Ok(match smallest {
+    Ok(match plain_bytes.min(strong_bytes).min(split_bytes) {
         bytes if bytes == split_bytes => split,
-        bytes if bytes == fast_bytes => fast,
+        bytes if bytes == plain_bytes => plain,
         _ => strong,
     })
 }

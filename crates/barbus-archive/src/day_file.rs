@@ -61,9 +61,14 @@ pub(crate) fn decode(path: &Path, day: Date, file: &Bytes, schema: &SchemaRef) -
 }
 
 /// Checks the file checksum and reads the footer, with the checksum it states for the values.
-pub(crate) fn open(path: &Path, day: Date, file: &Bytes) -> Result<(ArrowReaderMetadata, DayMeta, u32)> {
+fn open(path: &Path, day: Date, file: &Bytes) -> Result<(ArrowReaderMetadata, DayMeta, u32)> {
+    file_checksum::check(file).map_err(|what| ArchiveError::corrupt(path, what))?;
+    read_footer(path, day, file)
+}
+
+/// Reads the footer, with the checksum it states for the values. The file checksum is not checked.
+pub(crate) fn read_footer(path: &Path, day: Date, file: &Bytes) -> Result<(ArrowReaderMetadata, DayMeta, u32)> {
     let corrupt = |what: Corruption| ArchiveError::corrupt(path, what);
-    file_checksum::check(file).map_err(corrupt)?;
     let footer = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|error| corrupt(error.into()))?;
     let pairs = footer.metadata().file_metadata().key_value_metadata();
     let pairs = pairs.map(Vec::as_slice).unwrap_or_default();

@@ -42,11 +42,13 @@ impl NewRows {
     /// Indices of the rows numbered `covered` or more, in the order of their numbers.
     pub(crate) fn not_covered(&self, covered: u64) -> Vec<u32> {
         let seq = self.seq.values();
+        if seq.is_sorted() {
+            let first = seq.partition_point(|&seq| seq < covered);
+            return (first as u32..seq.len() as u32).collect();
+        }
         let mut rows: Vec<u32> = (0..seq.len() as u32).filter(|&row| seq[row as usize] >= covered).collect();
         // The sort is stable: of rows with the same number the later one counts.
-        if !rows.is_sorted_by_key(|&row| seq[row as usize]) {
-            rows.sort_by_key(|&row| seq[row as usize]);
-        }
+        rows.sort_by_key(|&row| seq[row as usize]);
         rows
     }
 

@@ -14,7 +14,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
-use crate::day_file::{compare_schemas, open};
+use crate::day_file::{compare_schemas, read_footer};
 use crate::sort::SortedRows;
 use crate::{ArchiveError, Corruption, DayMeta, Result, file_checksum, workers};
 
@@ -25,8 +25,9 @@ const BATCH_ROWS: usize = 8_192;
 /// the checksum `crc32c` of its values. Messages name `path`.
 pub(crate) fn verify(path: &Path, file: &Bytes, rows: &SortedRows<'_>, meta: &DayMeta, crc32c: u32) -> Result<()> {
     let differs = || ArchiveError::corrupt(path, Corruption::ReadBack);
+    // The library may panic over damaged pages, so this is first.
     file_checksum::check(file).map_err(|_| differs())?;
-    let (footer, read_meta, read_crc32c) = open(path, meta.day, file)?;
+    let (footer, read_meta, read_crc32c) = read_footer(path, meta.day, file)?;
     compare_schemas(path, rows.schema(), footer.schema())?;
     let said = read_meta == *meta && read_crc32c == crc32c && meta.rows == rows.len() as u64;
     if !said || !rows.is_ascending() {
@@ -80,7 +81,7 @@ fn is_column(rows: &SortedRows<'_>, i: usize, range: Range<usize>, found: &Array
     let symbols: Vec<&str> = rows.symbols().iter().flatten().collect();
     let key_of = |name: Option<&str>| symbols.binary_search(&name?).ok().map(|key| key as i32);
     let keys: Vec<Option<i32>> = found.values().as_string::<i32>().iter().map(key_of).collect();
-    let same = |(found, meant): (Option<i32>, &i32)| found.and_then(|key| keys[key as usize]) == Some(*meant);
+    let same = |(found, meant): (Option<i32>, i32)| found.and_then(|key| keys[key as usize]) == Some(meant);
     Ok(found.keys().iter().zip(rows.symbol_keys(range)).all(same))
 }
 

@@ -4,7 +4,7 @@
 //! and are gathered when they are encoded, and again when the file is verified. So a flush does not
 //! need memory for a second copy of the day.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,13 +29,13 @@ pub(crate) struct SortInput<'a> {
 }
 
 /// One row of the inputs, with its sort key.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Row {
-    /// Place of the symbol among all symbols, ascending.
+    /// Place of the symbol among all symbols.
     key: i32,
+    frame_ms: i64,
     /// Number of the row, counted through all inputs.
     number: u32,
-    frame_ms: i64,
 }
 
 /// Rows in the order of the file. Symbols and frames are copied in this order; the other values are
@@ -48,8 +48,8 @@ pub(crate) struct SortedRows<'a> {
     starts: Vec<u32>,
     /// Every symbol, ascending.
     symbols: StringArray,
-    /// For each row the place of its symbol among all symbols.
-    keys: ScalarBuffer<i32>,
+    /// For each symbol the end of its rows, which begin where those of the symbol before end.
+    ends: Vec<usize>,
     frames_ms: ScalarBuffer<i64>,
     /// For each row its number, counted through all inputs.
     numbers: ScalarBuffer<u32>,
@@ -62,44 +62,26 @@ impl<'a> SortedRows<'a> {
     /// # Errors
     /// [`Misuse::TooManyRows`] beyond what 32-bit row numbers and string offsets can hold.
     pub(crate) fn new(inputs: Vec<SortInput<'a>>, schema: &'a SchemaRef) -> Result<Self> {
-        Self::with_order(inputs, schema, |inputs| {
-            let mut rows = sort(inputs);
-            rows.dedup_by(|later, kept| {
-                let same = (later.key, later.frame_ms) == (kept.key, kept.frame_ms);
-                if same {
-                    *kept = *later;
-                }
-                same
-            });
-            rows
-        })
+        Self::by_symbol(inputs, schema, true)
     }
 
-    fn with_order(
-        inputs: Vec<SortInput<'a>>,
-        schema: &'a SchemaRef,
-        order: impl FnOnce(&KeyedInputs<'_>) -> Vec<Row>,
-    ) -> Result<Self> {
+    /// The rows by symbol. If not `sort`, symbols and the rows of each are in the order of the
+    /// inputs.
+    fn by_symbol(inputs: Vec<SortInput<'a>>, schema: &'a SchemaRef, sort: bool) -> Result<Self> {
         let given: usize = inputs.iter().map(|input| input.columns[0].len()).sum();
         let too_many = || Misuse::TooManyRows { rows: given as u64 };
         u32::try_from(given).map_err(|_| too_many())?;
         // A dictionary has no more entries than rows: its keys suffice for any input.
         let dictionaries = inputs.iter().map(|input| dictionary(&input.columns[0])).collect::<Result<Vec<_>, _>>();
         let dictionaries = dictionaries.map_err(|_| too_many())?;
-        let keyed = KeyedInputs::new(&inputs, &dictionaries);
-        let rows = order(&keyed);
-        // Rows of a symbol follow each other.
-        let by_symbol = rows.chunk_by(|a, b| a.key == b.key);
-        let text_bytes: usize = by_symbol.map(|rows| keyed.symbols[rows[0].key as usize].len() * rows.len()).sum();
+        let keyed = KeyedInputs::new(&inputs, &dictionaries, sort);
+        let Order { ends, frames_ms, numbers } = Order::new(&keyed, if sort { sort_symbol } else { keep_symbol });
+        let rows_of_symbol = ends.iter().scan(0, |start, &end| Some(end - mem::replace(start, end)));
+        let text_bytes: usize = rows_of_symbol.zip(&keyed.symbols).map(|(rows, symbol)| rows * symbol.len()).sum();
         i32::try_from(text_bytes).map_err(|_| too_many())?;
         let (symbols, starts) = (StringArray::from(keyed.symbols), keyed.starts);
-        let (frames_ms, (keys, numbers)) = workers::both(
-            rows.len(),
-            || rows.iter().map(|row| row.frame_ms).collect(),
-            || (rows.iter().map(|row| row.key).collect(), rows.iter().map(|row| row.number).collect()),
-        );
         let inputs = inputs.iter().map(|input| input.columns).collect();
-        Ok(Self { schema, inputs, starts, symbols, keys, frames_ms, numbers })
+        Ok(Self { schema, inputs, starts, symbols, ends, frames_ms: frames_ms.into(), numbers: numbers.into() })
     }
 
     pub(crate) fn schema(&self) -> &'a SchemaRef {
@@ -116,8 +98,14 @@ impl<'a> SortedRows<'a> {
     }
 
     /// For each of some rows the place of its symbol among [`SortedRows::symbols`].
-    pub(crate) fn symbol_keys(&self, range: Range<usize>) -> &[i32] {
-        &self.keys[range]
+    pub(crate) fn symbol_keys(&self, range: Range<usize>) -> Vec<i32> {
+        let mut keys = Vec::with_capacity(range.len());
+        let mut key = self.ends.partition_point(|&end| end <= range.start);
+        while keys.len() < range.len() {
+            keys.resize(self.ends[key].min(range.end) - range.start, key as i32);
+            key += 1;
+        }
+        keys
     }
 
     /// Some rows of column `i`; the symbols, column 0, as a dictionary.
@@ -125,7 +113,7 @@ impl<'a> SortedRows<'a> {
         let (start, len) = (range.start, range.len());
         match i {
             0 => {
-                let keys = Int32Array::new(self.keys.slice(start, len), None);
+                let keys = Int32Array::from(self.symbol_keys(range));
                 Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(self.symbols.clone()))?))
             }
             1 => {
@@ -163,13 +151,15 @@ impl<'a> SortedRows<'a> {
     /// Whether each row is after the one before it in (symbol, frame), as a file must have them.
     pub(crate) fn is_ascending(&self) -> bool {
         let symbols = (1..self.symbols.len()).all(|i| self.symbols.value(i - 1) < self.symbols.value(i));
-        symbols && self.keys.iter().zip(&self.frames_ms).is_sorted_by(|a, b| a < b)
+        let mut start = 0;
+        let mut of_symbol = self.ends.iter().map(|&end| &self.frames_ms[mem::replace(&mut start, end)..end]);
+        symbols && of_symbol.all(|frames_ms| frames_ms.is_sorted_by(|a, b| a < b))
     }
 }
 
 /// The inputs with the places of their symbols among all symbols.
 struct KeyedInputs<'a> {
-    /// Every symbol, ascending.
+    /// Every symbol.
     symbols: Vec<&'a str>,
     inputs: Vec<KeyedInput<'a>>,
     /// For each input the number of its first row.
@@ -187,14 +177,17 @@ struct KeyedInput<'a> {
 }
 
 impl<'a> KeyedInputs<'a> {
-    fn new(inputs: &'a [SortInput<'_>], dictionaries: &'a [DictionaryArray<Int32Type>]) -> Self {
-        let symbols: BTreeSet<&str> = dictionaries.iter().flat_map(entries).collect();
-        let symbols: Vec<&str> = symbols.into_iter().collect();
-        let place = |name: &str| symbols.binary_search(&name).expect("every name is among them") as i32;
+    fn new(inputs: &'a [SortInput<'_>], dictionaries: &'a [DictionaryArray<Int32Type>], sort: bool) -> Self {
+        let mut known = HashSet::new();
+        let mut symbols: Vec<&str> = dictionaries.iter().flat_map(entries).filter(|name| known.insert(*name)).collect();
+        if sort {
+            symbols.sort_unstable();
+        }
+        let places: HashMap<&str, i32> = symbols.iter().copied().zip(0..).collect();
         let keyed = inputs.iter().zip(dictionaries).map(|(input, dictionary)| KeyedInput {
             rows: input.rows.as_deref(),
             keys: dictionary.keys().values(),
-            places: entries(dictionary).map(place).collect(),
+            places: entries(dictionary).map(|name| places[name]).collect(),
             frames_ms: input.columns[1].as_primitive::<TimestampMillisecondType>().values(),
         });
         let keyed: Vec<_> = keyed.collect();
@@ -218,50 +211,112 @@ impl<'a> KeyedInputs<'a> {
     }
 }
 
-/// The rows by symbol and frame; rows with the same symbol and frame keep their order.
-///
-/// The rows of each symbol are usually in the order of their frames already. So rows are counted
-/// and placed by symbol, and only a symbol whose frames do not ascend is sorted by comparison. Each
-/// thread places the rows of its own share of the symbols.
-fn sort(inputs: &KeyedInputs<'_>) -> Vec<Row> {
-    let mut counts = vec![0; inputs.symbols.len()];
-    inputs.for_each(|row| counts[row.key as usize] += 1);
-    let total: usize = counts.iter().sum();
-    let mut sorted = vec![Row::default(); total];
-    let (mut shares, mut rest, mut first) = (Vec::new(), sorted.as_mut_slice(), 0);
-    let share_rows = total.div_ceil(workers::threads(total)).max(1);
-    while first < counts.len() {
-        let (mut end, mut rows) = (first, 0);
-        while end < counts.len() && rows < share_rows {
-            rows += counts[end];
-            end += 1;
-        }
-        let (share, others) = rest.split_at_mut(rows);
-        shares.push((first, &counts[first..end], share));
-        (rest, first) = (others, end);
+/// Brings the frames and numbers of one symbol's rows in order; returns how many of them remain.
+type SortSymbol = fn(&mut [i64], &mut [u32]) -> usize;
+
+/// Sorts the rows of one symbol by frame. Of rows with the same frame the last one remains.
+fn sort_symbol(frames_ms: &mut [i64], numbers: &mut [u32]) -> usize {
+    if frames_ms.is_sorted_by(|a, b| a < b) {
+        return frames_ms.len();
     }
-    workers::map(shares, total, |(first, counts, share)| place(inputs, first, counts, share));
-    sorted
+    let mut rows: Vec<(i64, u32)> = frames_ms.iter().copied().zip(numbers.iter().copied()).collect();
+    rows.sort_by_key(|row| row.0);
+    rows.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            *kept = *later;
+        }
+        same
+    });
+    for (i, &(frame_ms, number)) in rows.iter().enumerate() {
+        (frames_ms[i], numbers[i]) = (frame_ms, number);
+    }
+    rows.len()
 }
 
-/// Places the rows of the symbols from `first` on; `counts` has the number of rows of each.
-fn place(inputs: &KeyedInputs<'_>, first: usize, counts: &[usize], sorted: &mut [Row]) {
-    let starts = counts.iter().scan(0, |next, count| Some(mem::replace(next, *next + count)));
-    let mut next: Vec<usize> = starts.collect();
-    inputs.for_each(|row| {
-        // A key below `first` wraps around to a number above all.
-        if let Some(next) = next.get_mut((row.key as usize).wrapping_sub(first)) {
-            sorted[*next] = row;
-            *next += 1;
+/// Leaves the rows of one symbol as they are.
+fn keep_symbol(frames_ms: &mut [i64], _: &mut [u32]) -> usize {
+    frames_ms.len()
+}
+
+/// The rows by symbol, and those of each symbol in order.
+struct Order {
+    /// For each symbol the end of its rows.
+    ends: Vec<usize>,
+    frames_ms: Vec<i64>,
+    numbers: Vec<u32>,
+}
+
+impl Order {
+    /// The rows of each symbol are usually in the order of their frames already. So rows are
+    /// counted and placed by symbol, and only a symbol whose frames do not ascend is sorted by
+    /// comparison. Each thread places the rows of its own share of the symbols.
+    fn new(inputs: &KeyedInputs<'_>, sort: SortSymbol) -> Self {
+        let mut counts = vec![0; inputs.symbols.len()];
+        inputs.for_each(|row| counts[row.key as usize] += 1);
+        let total: usize = counts.iter().sum();
+        let (mut frames_ms, mut numbers) = (vec![0; total], vec![0; total]);
+        let (mut shares, mut first) = (Vec::new(), 0);
+        let (mut rest_frames, mut rest_numbers) = (frames_ms.as_mut_slice(), numbers.as_mut_slice());
+        let share_rows = total.div_ceil(workers::threads(total)).max(1);
+        while first < counts.len() {
+            let (mut end, mut rows) = (first, 0);
+            while end < counts.len() && rows < share_rows {
+                rows += counts[end];
+                end += 1;
+            }
+            let (frames_ms, numbers);
+            (frames_ms, rest_frames) = rest_frames.split_at_mut(rows);
+            (numbers, rest_numbers) = rest_numbers.split_at_mut(rows);
+            shares.push(Share { first, counts: &counts[first..end], frames_ms, numbers });
+            first = end;
         }
-    });
-    let mut rest = sorted;
-    for &count in counts {
-        let (of_symbol, others) = rest.split_at_mut(count);
-        if !of_symbol.is_sorted_by_key(|row| row.frame_ms) {
-            of_symbol.sort_by_key(|row| row.frame_ms);
+        let remaining = workers::map(shares, total, |share| share.place(inputs, sort)).concat();
+        let mut order = Self { ends: Vec::with_capacity(counts.len()), frames_ms, numbers };
+        order.close_gaps(&counts, &remaining);
+        order
+    }
+
+    /// Moves the first `remaining` of the `counts` rows of each symbol to the end of those before.
+    fn close_gaps(&mut self, counts: &[usize], remaining: &[usize]) {
+        let (mut start, mut end) = (0, 0);
+        for (count, remaining) in counts.iter().zip(remaining) {
+            if start != end {
+                self.frames_ms.copy_within(start..start + remaining, end);
+                self.numbers.copy_within(start..start + remaining, end);
+            }
+            start += count;
+            end += remaining;
+            self.ends.push(end);
         }
-        rest = others;
+        self.frames_ms.truncate(end);
+        self.numbers.truncate(end);
+    }
+}
+
+/// The rows of some symbols, from the symbol `first` on.
+struct Share<'a> {
+    first: usize,
+    /// The number of rows of each symbol.
+    counts: &'a [usize],
+    frames_ms: &'a mut [i64],
+    numbers: &'a mut [u32],
+}
+
+impl Share<'_> {
+    /// Places the rows by symbol and sorts those of each; returns how many remain of each.
+    fn place(self, inputs: &KeyedInputs<'_>, sort: SortSymbol) -> Vec<usize> {
+        let starts = self.counts.iter().scan(0, |next, count| Some(mem::replace(next, *next + count)));
+        let mut next: Vec<usize> = starts.collect();
+        inputs.for_each(|row| {
+            // A key below `first` wraps around to a number above all.
+            if let Some(next) = next.get_mut((row.key as usize).wrapping_sub(self.first)) {
+                (self.frames_ms[*next], self.numbers[*next]) = (row.frame_ms, row.number);
+                *next += 1;
+            }
+        });
+        let of_symbol = self.counts.iter().zip(next).map(|(count, end)| end - count..end);
+        of_symbol.map(|rows| sort(&mut self.frames_ms[rows.clone()], &mut self.numbers[rows])).collect()
     }
 }
 
@@ -278,13 +333,9 @@ fn entries(symbols: &DictionaryArray<Int32Type>) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 impl<'a> SortedRows<'a> {
-    /// The rows of `inputs` in their order.
+    /// Symbols, and the rows of each, in the order of the inputs.
     pub(crate) fn unsorted(inputs: Vec<SortInput<'a>>, schema: &'a SchemaRef) -> Result<Self> {
-        Self::with_order(inputs, schema, |inputs| {
-            let mut rows = Vec::new();
-            inputs.for_each(|row| rows.push(row));
-            rows
-        })
+        Self::by_symbol(inputs, schema, false)
     }
 }
 
