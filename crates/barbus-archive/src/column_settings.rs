@@ -10,17 +10,17 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, Type as PhysicalType, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
-use parquet::schema::types::{ColumnDescriptor, ColumnPath};
+use parquet::schema::types::ColumnPath;
 
 use crate::sort::SortedRows;
 use crate::workers;
 
 /// Rows in a page: a reader decodes no less.
-pub(crate) const PAGE_ROWS: usize = 20_000;
+const PAGE_ROWS: usize = 20_000;
 /// Rows that the library encodes at a time.
 const BATCH_ROWS: usize = 4_096;
 /// Largest size of a dictionary. If the values exceed it, the rest of the row group has no
@@ -65,13 +65,6 @@ fn zstd(level: i32) -> Compression {
 
 fn compressed(encoding: Encoding, compression: Compression) -> ColumnSettings {
     ColumnSettings { encoding, dictionary: false, compression }
-}
-
-/// Whether barbus encodes this column itself: see [`crate::dictionary`].
-pub(crate) fn has_own_dictionary(properties: &WriterProperties, column: &ColumnDescriptor) -> bool {
-    column.physical_type() == PhysicalType::DOUBLE
-        && properties.dictionary_enabled(column.path())
-        && properties.compression(column.path()) == zstd(1)
 }
 
 /// The properties of the file of `rows`.

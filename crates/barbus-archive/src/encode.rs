@@ -1,24 +1,20 @@
 //! One day, or a part of one, as the bytes of a Parquet file.
 //!
 //! Row groups have an eighth of the day, so that a reader of one symbol reads little more. Their
-//! columns are encoded on all processors, each by a column writer of the library or, for a
-//! dictionary of numbers, by barbus; the bytes are the same on any number of processors.
+//! columns are encoded on all processors, each by a column writer of the library; the bytes are
+//! the same on any number of processors.
 
 use std::io::Write;
 use std::ops::Range;
 
-use arrow::array::{ArrayRef, AsArray};
-use arrow::datatypes::{Field, Float64Type};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::writer::SerializedRowGroupWriter;
-use parquet::schema::types::ColumnDescPtr;
 
 use crate::checksum::{self, ColumnChecksum};
 use crate::sort::SortedRows;
-use crate::{DayMeta, column_settings, dictionary, file_checksum, workers};
+use crate::{DayMeta, column_settings, file_checksum, workers};
 
 const ROW_GROUPS: usize = 8;
 /// Smaller row groups make a file larger and no reader faster.
@@ -41,20 +37,14 @@ pub(crate) fn encode_with<W: Write + Send>(
 ) -> Result<(W, u32), ParquetError> {
     let schema = rows.schema();
     let properties = column_settings::properties(rows)?;
-    let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties.clone()))?;
+    let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties))?;
     writer.write_all(&file_checksum::placeholder())?;
     let (mut writer, factory) = writer.into_serialized_writer()?;
 
     let mut tasks = Vec::new();
     for (group, range) in row_groups(rows.len()).enumerate() {
-        for (i, library) in factory.create_column_writers(group)?.into_iter().enumerate() {
-            let column = writer.schema_descr().column(i);
-            let encoder = match column_settings::has_own_dictionary(&properties, &column) {
-                true => Encoder::Dictionary(column),
-                false => Encoder::Library(library),
-            };
-            tasks.push(Task { range: range.clone(), i, encoder });
-        }
+        let columns = factory.create_column_writers(group)?.into_iter().enumerate();
+        tasks.extend(columns.map(|(i, writer)| Task { range: range.clone(), i, writer }));
     }
     let mut checksums = vec![ColumnChecksum::default(); schema.fields().len()];
     let encode = |task: Task| task.encode(rows);
@@ -87,55 +77,17 @@ fn row_groups(rows: usize) -> impl Iterator<Item = Range<usize>> {
 struct Task {
     range: Range<usize>,
     i: usize,
-    encoder: Encoder,
+    writer: ArrowColumnWriter,
 }
 
 impl Task {
-    fn encode(self, rows: &SortedRows<'_>) -> Result<(Chunk, ColumnChecksum), ParquetError> {
+    fn encode(mut self, rows: &SortedRows<'_>) -> Result<(ArrowColumnChunk, ColumnChecksum), ParquetError> {
         let field = rows.schema().field(self.i);
         let column = rows.column(self.i, self.range)?;
-        let chunk = self.encoder.encode(field, &column)?;
-        Ok((chunk, ColumnChecksum::of(&column, field.is_nullable())))
-    }
-}
-
-enum Encoder {
-    Library(ArrowColumnWriter),
-    Dictionary(ColumnDescPtr),
-}
-
-impl Encoder {
-    fn encode(self, field: &Field, column: &ArrayRef) -> Result<Chunk, ParquetError> {
-        match self {
-            Self::Library(mut writer) => {
-                for leaf in compute_leaves(field, column)? {
-                    writer.write(&leaf)?;
-                }
-                Ok(Chunk::Library(writer.close()?))
-            }
-            Self::Dictionary(descriptor) => {
-                let column = column.as_primitive::<Float64Type>();
-                Ok(Chunk::Dictionary(dictionary::encode(&descriptor, column, column_settings::PAGE_ROWS)?))
-            }
+        for leaf in compute_leaves(field, &column)? {
+            self.writer.write(&leaf)?;
         }
-    }
-}
-
-/// An encoded column of a row group.
-enum Chunk {
-    Library(ArrowColumnChunk),
-    Dictionary(dictionary::Chunk),
-}
-
-impl Chunk {
-    fn append_to_row_group<W: Write + Send>(
-        self,
-        group: &mut SerializedRowGroupWriter<'_, W>,
-    ) -> Result<(), ParquetError> {
-        match self {
-            Self::Library(chunk) => chunk.append_to_row_group(group),
-            Self::Dictionary(chunk) => chunk.append_to_row_group(group),
-        }
+        Ok((self.writer.close()?, ColumnChecksum::of(&column, field.is_nullable())))
     }
 }
 

@@ -44,7 +44,6 @@ mod checksum;
 mod checksummed_file;
 mod column_settings;
 mod day_file;
-mod dictionary;
 mod directory;
 mod encode;
 mod error;
