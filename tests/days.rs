@@ -50,8 +50,10 @@ fn globex_opens_on_the_evening_before() {
 
 #[test]
 fn the_first_bar_of_the_next_day_closes_a_day() {
-    let bus = Bus::running("24x7");
+    let mut bus = Bus::init("24x7");
     // Days in the future, so that the clock cannot close them.
+    bus.configure("# max_ahead = \"10m\"", "max_ahead = \"876000h\"");
+    bus.start();
     let first = market::minutes(&["X"], "2040-03-04T12:00:00Z", 30);
     bus.publish(&bus.write("1.csv", market::csv(&first)), &[]);
     assert_eq!(bus.stat()["day"], "2040-03-04");

@@ -26,6 +26,7 @@ const DAY: &str = "2040-03-04";
 fn a_day_is_the_same_live_and_late() {
     let mut bus = Bus::init("24x7");
     bus.configure_ring("8MB", 256);
+    bus.configure("# max_ahead = \"10m\"", "max_ahead = \"876000h\"");
     // So short that a reader that pauses briefly needs the columns.
     bus.configure("# tip_rows = 8192", "tip_rows = 64");
     bus.start();

@@ -5,6 +5,7 @@
 //! - `access`: permissions to read and to publish, with real users
 //! - `archive`: day files as pyarrow, polars and DuckDB see them; late bars, failing flushes
 //! - `bad_input`: bad input, its message, and the data that survives it
+//! - `clocks`: the wall clock is set while the daemon runs, by libfaketime
 //! - `commands`: every verb with its tables, JSON, CSV and exit codes
 //! - `corpora`: the kept inputs of the fuzz targets
 //! - `days`: the trading day of a bar, and the close of a day
@@ -13,6 +14,7 @@
 //! - `full`: days larger than the ring and full disks: producers wait, nothing is lost
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
 //! - `lag`: the list of readers, their lag and pins, the daemon's warnings, the writer's liveness
+//! - `misdated`: bars of the future and of the distant past, by every way into a bus
 //! - `publish`: every format and vendors' names; exact counts; the same archive for each
 //! - `python_package`: the wheel, installed without other packages, and its tests with real daemons
 //! - `readers`: reader processes: no system call, equal sequences, exact counts of missed bars
@@ -42,6 +44,7 @@
 mod access;
 mod archive;
 mod bad_input;
+mod clocks;
 mod commands;
 mod corpora;
 mod days;
@@ -50,6 +53,7 @@ mod format_reader;
 mod full;
 mod kill_loop;
 mod lag;
+mod misdated;
 mod publish;
 mod python_package;
 mod readers;

@@ -16,12 +16,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::command::{self, Finished};
+use super::fake_clock::FakeClock;
 use super::wait;
 
 /// A bus of one test.
 pub(crate) struct Bus {
     root: TempDir,
     daemon: Option<Child>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Bus {
@@ -33,7 +35,7 @@ impl Bus {
     /// A bus created by `barbus init` with these options.
     pub(crate) fn init_with(options: &[&str]) -> Self {
         let root = tempfile::Builder::new().prefix("barbus-").tempdir().expect("a temporary directory");
-        let bus = Bus { root, daemon: None };
+        let bus = Bus { root, daemon: None, environment: Vec::new() };
         bus.barbus("init", options).ok();
         bus
     }
@@ -119,6 +121,22 @@ impl Bus {
         self.configure("# tip_rows = 8192", "tip_rows = 64");
     }
 
+    /// Makes the daemon run under this clock from its next start on.
+    pub(crate) fn set_clock(&mut self, clock: &FakeClock) {
+        self.environment = clock.environment();
+    }
+
+    /// `barbus VERB BUS ARGUMENTS…` to its end, under the daemon's clock.
+    pub(crate) fn barbus_by_clock<S: AsRef<OsStr>>(
+        &self,
+        verb: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Finished {
+        let mut command = command::barbus();
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
+        command::finish(command.arg(verb).arg(self.path()).args(arguments), None)
+    }
+
     /// Starts the daemon and waits until it answers.
     pub(crate) fn start(&mut self) {
         self.spawn();
@@ -137,6 +155,7 @@ impl Bus {
         let child = command::barbus()
             .arg("daemon")
             .arg(self.path())
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a descriptor can be duplicated"))
             .stderr(log)

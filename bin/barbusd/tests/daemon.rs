@@ -512,7 +512,7 @@ fn a_waiting_producer_does_not_delay_the_shutdown() {
 
 #[test]
 fn the_log_can_be_json_and_warns_once_past_the_known_holidays() {
-    let mut bus = Bus::new(&format!("calendar = \"XSHG\"\n{SMALL}"));
+    let mut bus = Bus::new(&format!("calendar = \"XSHG\"\n[bars]\nmax_ahead = \"876000h\"\n{SMALL}"));
     bus.start(&["--log-format", "json"]);
     publish(&bus, &[bars("2035-03-05", &["600000.XSHG"], 1), bars("2035-03-06", &["600000.XSHG"], 1)]);
     bus.end(Signal::SIGTERM);

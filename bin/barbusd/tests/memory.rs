@@ -81,7 +81,6 @@ fn a_reboot_loses_at_most_the_rows_after_the_last_spill() {
 /// any number of restarts.
 #[test]
 fn a_day_of_parts_alone_gets_its_file_at_the_close() {
-    type Close = fn(&Memory);
     let by_command: Close = |memory| {
         let close = memory.bus.request(r#"{"close_day":{}}"#);
         assert_eq!((&close["closed"], &close["archived"]), (&DAY.into(), &true.into()), "{close}");
@@ -95,24 +94,32 @@ fn a_day_of_parts_alone_gets_its_file_at_the_close() {
     for (name, grace, close) in
         [("command", "5m", by_command), ("next", "5m", by_the_next_day), ("clock", "2s", by_the_clock)]
     {
-        for reboots in 0..=2 {
-            let Some(mut memory) = Memory::running(&format!("{name}-{reboots}"), "50ms", grace) else { return };
-            let day = bars(DAY, &SYMBOLS, 240);
-            publish(&memory.bus, std::slice::from_ref(&day));
-            // The clock may close the day before the spill is complete.
-            until("all of it on disk", || {
-                (memory.spilled() == 720 || memory.bus.stat().days_archived == 1).then_some(())
-            });
-            for _ in 0..reboots {
-                memory.reboot();
+        // Side by side: each daemon waits for a minute before the clock closes a day.
+        std::thread::scope(|scope| {
+            for reboots in 0..=2 {
+                scope.spawn(move || a_day_is_archived(name, grace, close, reboots));
             }
-            close(&memory);
-            memory.bus.assert_archived(DAY, &day);
-            until("the parts to be removed", || (memory.spilled() == 0).then_some(()));
-            until("nothing to wait for", || memory.bus.stat().days_waiting.is_empty().then_some(()));
-            assert_eq!(publish(&memory.bus, &[day]).duplicate, 720, "{name}, {reboots} reboots");
-        }
+        });
     }
+}
+
+/// How a day is closed.
+type Close = fn(&Memory);
+
+fn a_day_is_archived(name: &str, grace: &str, close: Close, reboots: u32) {
+    let Some(mut memory) = Memory::running(&format!("{name}-{reboots}"), "50ms", grace) else { return };
+    let day = bars(DAY, &SYMBOLS, 240);
+    publish(&memory.bus, std::slice::from_ref(&day));
+    // The clock may close the day before the spill is complete.
+    until("all of it on disk", || (memory.spilled() == 720 || memory.bus.stat().days_archived == 1).then_some(()));
+    for _ in 0..reboots {
+        memory.reboot();
+    }
+    close(&memory);
+    memory.bus.assert_archived(DAY, &day);
+    until("the parts to be removed", || (memory.spilled() == 0).then_some(()));
+    until("nothing to wait for", || memory.bus.stat().days_waiting.is_empty().then_some(()));
+    assert_eq!(publish(&memory.bus, &[day]).duplicate, 720, "{name}, {reboots} reboots");
 }
 
 /// Promise 7, over a reboot: revisions of bars that only a part has, and bars that no part has.

@@ -24,6 +24,12 @@ pub enum Fault {
     /// The bar does not end on a multiple of the interval.
     #[error("frame is not on the bar interval")]
     OffInterval,
+    /// The bar ends later than the clock and `bars.max_ahead` allow.
+    #[error("the bar ends in the future: later than the clock plus bars.max_ahead")]
+    Future,
+    /// The bar ends before `bars.oldest`.
+    #[error("the bar ends before bars.oldest")]
+    Past,
     /// The symbol is empty.
     #[error("symbol is empty")]
     EmptySymbol,
@@ -66,7 +72,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every word that [`Fault::code`] returns, in the order of [`Fault::index`].
-    pub const CODES: [&'static str; 11] = [
+    pub const CODES: [&'static str; 13] = [
         "not-finite",
         "negative-volume",
         "high-low",
@@ -78,6 +84,8 @@ impl Fault {
         "missing-column",
         "rejected",
         "symbol-table-full",
+        "future",
+        "past",
     ];
 
     /// Index of the fault's code in [`Fault::CODES`], for arrays of counters.
@@ -94,6 +102,8 @@ impl Fault {
             Fault::MissingColumn { .. } => 8,
             Fault::Rejected { .. } => 9,
             Fault::SymbolTableFull { .. } => 10,
+            Fault::Future => 11,
+            Fault::Past => 12,
         }
     }
 
@@ -152,6 +162,8 @@ mod tests {
             Fault::MissingColumn { column: column() },
             Fault::Rejected { reason: "x".to_owned() },
             Fault::SymbolTableFull { capacity: 8192 },
+            Fault::Future,
+            Fault::Past,
         ];
         let codes: Vec<&str> = all.iter().map(Fault::code).collect();
         assert_eq!(codes, Fault::CODES);

@@ -107,6 +107,9 @@ pub const SB_FIXED_END: usize = SUPERBLOCK + 512;
 pub const SB_CURSOR: usize = SUPERBLOCK + 512;
 /// u32: count of commits and day closes, wrapping; the futex that readers sleep on.
 pub const SB_COMMITS: usize = SUPERBLOCK + 520;
+/// u64: when the newest row was received, nanoseconds of the clock of the boot [`SB_BOOT_ID`]; 0 if
+/// that is unknown.
+pub const SB_RECEIVED_BOOT_NS: usize = SUPERBLOCK + 528;
 /// u64: number of writers that have opened the ring so far.
 pub const SB_WRITER_EPOCH: usize = SUPERBLOCK + 640;
 /// u64: the writer's last heartbeat, nanoseconds since 1970-01-01 UTC; 0 after a clean shutdown.
@@ -115,6 +118,9 @@ pub const SB_HEARTBEAT_NS: usize = SUPERBLOCK + 648;
 pub const SB_BOOT_ID: usize = SUPERBLOCK + 656;
 /// u32: process number of the last writer.
 pub const SB_WRITER_PID: usize = SUPERBLOCK + 672;
+/// u64: the writer's last heartbeat, nanoseconds of the clock of the boot [`SB_BOOT_ID`]; 0 if that
+/// is unknown.
+pub const SB_HEARTBEAT_BOOT_NS: usize = SUPERBLOCK + 680;
 /// u32: symbols in the dictionary.
 pub const SB_SYMBOL_COUNT: usize = SUPERBLOCK + 768;
 /// u64: a cursor up to which everything is on disk.
@@ -252,10 +258,12 @@ pub const FIELDS: &[Field] = &[
     field(S, SB_COLUMN_TABLE, COLUMN_ENTRY_BYTES * MAX_COLUMNS, "column_table"),
     field(S, SB_CURSOR, 8, "cursor"),
     field(S, SB_COMMITS, 4, "commits"),
+    field(S, SB_RECEIVED_BOOT_NS, 8, "received_boot_ns"),
     field(S, SB_WRITER_EPOCH, 8, "writer_epoch"),
     field(S, SB_HEARTBEAT_NS, 8, "heartbeat_ns"),
     field(S, SB_BOOT_ID, 16, "boot_id"),
     field(S, SB_WRITER_PID, 4, "writer_pid"),
+    field(S, SB_HEARTBEAT_BOOT_NS, 8, "heartbeat_boot_ns"),
     field(S, SB_SYMBOL_COUNT, 4, "symbol_count"),
     field(S, SB_DURABLE_CURSOR, 8, "durable_cursor"),
     field(S, SB_DURABLE_SYMBOLS, 4, "durable_symbols"),

@@ -153,8 +153,9 @@ impl<M: WriterMemory> RingMaintenance<M> {
         }
     }
 
-    /// Stores the time of a heartbeat, nanoseconds since 1970-01-01 UTC.
-    pub fn heartbeat(&self, now_ns: u64) {
+    /// Stores the time of a heartbeat: nanoseconds since 1970-01-01 UTC, and since the boot.
+    pub fn heartbeat(&self, now_ns: u64, boot_ns: u64) {
+        self.ring.map.words64(SB_HEARTBEAT_BOOT_NS, 1)[0].set(boot_ns);
         self.ring.map.words64(SB_HEARTBEAT_NS, 1)[0].set(now_ns);
     }
 }

@@ -171,6 +171,16 @@ impl<M: Memory> Ring<M> {
         self.u64(SB_HEARTBEAT_NS)
     }
 
+    /// The writer's last heartbeat, nanoseconds since the boot; 0 if it did not store that.
+    pub fn heartbeat_boot_ns(&self) -> u64 {
+        self.u64(SB_HEARTBEAT_BOOT_NS)
+    }
+
+    /// When the newest row was received, nanoseconds since the boot; 0 if that is unknown.
+    pub fn received_boot_ns(&self) -> u64 {
+        self.u64(SB_RECEIVED_BOOT_NS)
+    }
+
     /// The numbers of the blocks that are in the ring, each with its slot.
     pub fn blocks(&self) -> impl Iterator<Item = (u64, u32)> {
         (0..self.geometry.slots).filter_map(|slot| Some((self.block_in(slot as usize)?, slot)))

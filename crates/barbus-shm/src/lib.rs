@@ -42,7 +42,7 @@ mod word;
 mod writer_lock;
 
 pub use boot::boot_id;
-pub use clock::now_ns;
+pub use clock::{boot_ns, now_ns};
 pub use error::ShmError;
 pub use file::{allocate, is_on_tmpfs, sync};
 pub use map::{ReadMap, WriteMap};

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use barbus::Result;
 use barbus_ring::RingFull;
 
+use crate::clock::Moment;
 use crate::spec::ring_spec;
 use crate::writer::Writer;
 
@@ -77,6 +78,7 @@ impl Writer {
         let rows = self.staging.take();
         let Some(last) = rows.last() else { return };
         let last_frame_ms = last.frame_ms;
+        self.ring.note_received(self.batch_received.boot_ns as u64);
         self.ring.append(rows);
         self.note_appended(last_frame_ms);
     }
@@ -92,11 +94,11 @@ impl Writer {
 
     /// Writes the appended rows back to their columns and wakes the readers that sleep.
     #[inline]
-    pub(crate) fn after_commit(&mut self, received_ns: i64) {
+    pub(crate) fn after_commit(&mut self, received: Moment) {
         self.ring.write_back();
         if self.wakes {
             self.ring.wake();
         }
-        self.counters.set_last_received(received_ns);
+        self.counters.set_last_received(received);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use barbus_ring::RingMaintenance;
 
+use crate::clock::Moment;
 use crate::syncer::SyncTarget;
 
 /// A shared handle of the current ring, for the threads beside the writer.
@@ -20,9 +21,9 @@ impl CurrentRing {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ring;
     }
 
-    /// Writes the writer's heartbeat: nanoseconds since 1970-01-01 UTC, or 0 at its end.
-    pub(crate) fn beat(&self, now_ns: u64) {
-        self.get().heartbeat(now_ns);
+    /// Writes the writer's heartbeat; a moment of zeros at its end.
+    pub(crate) fn beat(&self, now: Moment) {
+        self.get().heartbeat(now.wall_ns as u64, now.boot_ns as u64);
     }
 
     fn get(&self) -> RingMaintenance {

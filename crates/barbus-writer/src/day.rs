@@ -73,12 +73,15 @@ impl Writer {
     /// Closes the open day if that is due: the configured grace after its last session, and after
     /// the last bar that was received.
     ///
+    /// It closes no day within a minute after the writer was opened or the clock was set.
+    ///
     /// Call it at an interval, for example once a second.
     pub fn close_by_clock(&mut self, now: Timestamp) -> Option<Date> {
         let day = self.ring.day()?;
+        let (moment, true) = self.clock.observe() else { return None };
         let settings = self.bus.settings();
-        let last_received = self.counters.last_received();
-        let due = self.day_state.is_close_due(day, &settings.calendar, settings.grace, last_received, now)?;
+        let quiet = self.counters.since_last_received(moment);
+        let due = self.day_state.is_close_due(day, &settings.calendar, settings.grace, quiet, now)?;
         if due { self.close_day() } else { None }
     }
 }

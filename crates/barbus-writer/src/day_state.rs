@@ -1,6 +1,6 @@
 //! Which trading days are closed, and when the open one is to close.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barbus_bars::{Calendar, Date, date_from_epoch_days};
 use jiff::{SignedDuration, Timestamp};
@@ -11,24 +11,27 @@ pub(crate) struct DayState {
     /// Days up to this one (days since 1970-01-01) are closed: their bars are late.
     pub(crate) closed_through: i64,
     /// When the writer continued an open day whose ring was lost and of which only parts were left.
-    reopened_at: Option<Timestamp>,
+    reopened_at: Option<Instant>,
     warned_beyond_horizon: bool,
 }
 
 impl DayState {
     /// `reopened`: the writer just continued an open day whose ring was lost.
     pub(crate) fn new(closed_through: i64, reopened: bool) -> Self {
-        Self { closed_through, reopened_at: reopened.then(Timestamp::now), warned_beyond_horizon: false }
+        Self { closed_through, reopened_at: reopened.then(Instant::now), warned_beyond_horizon: false }
     }
 
     /// Whether the open day `day` is to be closed at `now`: `grace` after its last session, after
-    /// its last bar and after it was reopened.
+    /// its last bar and after it was reopened. The last bar was received `quiet` ago.
+    ///
+    /// Only the end of the session is compared with the wall clock. A bar that was received under a
+    /// wrong clock would otherwise keep its day open.
     pub(crate) fn is_close_due(
         &self,
         day: i64,
         calendar: &Calendar,
         grace: Duration,
-        last_received: Option<Timestamp>,
+        quiet: Option<Duration>,
         now: Timestamp,
     ) -> Option<bool> {
         // The span of the day is looked up by its noon, because the last bar may have been a late
@@ -36,8 +39,8 @@ impl DayState {
         let noon = date_from_epoch_days(day).at(12, 0, 0, 0).to_zoned(calendar.zone().clone()).ok()?;
         let span = calendar.trading_day(noon.timestamp().as_millisecond());
         let close = Timestamp::from_millisecond(span.close_ms).ok()?;
-        let from = close.max(last_received.unwrap_or(close)).max(self.reopened_at.unwrap_or(close));
-        Some(now.duration_since(from) >= SignedDuration::try_from(grace).ok()?)
+        let is_quiet = [quiet, self.reopened_at.map(|at| at.elapsed())].into_iter().flatten().all(|age| age >= grace);
+        Some(is_quiet && now.duration_since(close) >= SignedDuration::try_from(grace).ok()?)
     }
 
     /// Warns once if the calendar does not know the holidays of `day`.

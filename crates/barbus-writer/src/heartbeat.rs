@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use barbus::internal::Monitor;
-use barbus_shm::now_ns;
+
+use crate::clock::{Clock, Moment};
 
 /// The interval between two heartbeats.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
@@ -21,18 +22,17 @@ pub(crate) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Calls `beat` at each heartbeat with the time in nanoseconds since 1970-01-01 UTC, and at the
-    /// end with 0.
-    pub(crate) fn start(mut beat: impl FnMut(u64) + Send + 'static) -> Self {
+    /// Observes `clock` and calls `beat` at each heartbeat, and at the end with a moment of zeros.
+    pub(crate) fn start(clock: Clock, mut beat: impl FnMut(Moment) + Send + 'static) -> Self {
         // A reader that attaches before the thread runs must see a live writer.
-        beat(now_ns() as u64);
+        beat(clock.observe().0);
         let stop = Arc::new(Monitor::new(false));
         let stopped = Arc::clone(&stop);
         let run = move || {
             loop {
-                beat(now_ns() as u64);
+                beat(clock.observe().0);
                 if *stopped.wait_while_for(stopped.lock(), HEARTBEAT, |stop| !*stop) {
-                    return beat(0);
+                    return beat(Moment::default());
                 }
             }
         };

@@ -7,6 +7,7 @@ use barbus_bars::{BarBatch, Fault};
 use barbus_ring::{Row, SymbolId};
 use jiff::Timestamp;
 
+use crate::clock::Moment;
 use crate::dedup::{BarStatus, fingerprint};
 use crate::normalize::{BatchNormalizer, NormalizedBatch, Payload};
 use crate::writer::Writer;
@@ -147,10 +148,11 @@ impl Writer {
     /// cannot be read. The rows before it stay committed; send the batch again, because rows that
     /// were committed are duplicates then.
     pub fn ingest(&mut self, batch: &NormalizedBatch, from: usize) -> Result<Ingested> {
-        let now = Timestamp::now();
+        let received = self.clock.now();
+        let now = Timestamp::from_nanosecond(received.wall_ns.into()).unwrap_or_default();
         let rows = batch.rows();
         let quarantined = match &batch.payload {
-            Payload::Bars(bars) => return self.ingest_bars(batch, bars, from, now),
+            Payload::Bars(bars) => return self.ingest_bars(batch, bars, from, received, now),
             Payload::Rejected => {
                 let stored = self.quarantine.store_rejected(&batch.raw, &batch.source, now)?;
                 self.counters.add_quarantined(&Fault::Rejected { reason: String::new() }, stored);
@@ -163,7 +165,7 @@ impl Writer {
             }
         };
         let ack = Ack { rows: quarantined, quarantined, ..Ack::default() };
-        self.counters.add(ack, now);
+        self.counters.add(ack, received);
         Ok(Ingested { ack, next: rows, through_seq: 0 })
     }
 
@@ -172,16 +174,17 @@ impl Writer {
         batch: &NormalizedBatch,
         bars: &BarBatch,
         from: usize,
+        received: Moment,
         now: Timestamp,
     ) -> Result<Ingested> {
-        let received_ns = now.as_nanosecond() as i64;
+        self.batch_received = received;
         let faults = bars.faults();
         let first_fault = faults.partition_point(|(row, _)| *row < from);
         let Progress { mut ack, next, next_fault, rejected } =
-            self.stage_rows(bars, &Columns::new(bars, received_ns), from, first_fault)?;
+            self.stage_rows(bars, &Columns::new(bars, received.wall_ns), from, first_fault)?;
         if ack.accepted + ack.revised > 0 {
             self.publish_staged();
-            self.after_commit(received_ns);
+            self.after_commit(received);
             ack.seq = Some(self.ring.next_seq() - 1);
         }
         // Only the faults up to `next`: if the ring was full, another call handles the others.
@@ -192,7 +195,7 @@ impl Writer {
             }
         }
         ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.quarantined;
-        self.counters.add(ack, now);
+        self.counters.add(ack, received);
         Ok(Ingested { ack, next, through_seq: self.ring.next_seq() })
     }
 

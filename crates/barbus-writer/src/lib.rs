@@ -15,6 +15,8 @@
 #![forbid(unsafe_code)]
 
 mod append;
+mod bar_ends;
+mod clock;
 mod counters;
 mod current_ring;
 mod day;

@@ -10,6 +10,9 @@ use barbus::{Bus, Error, Result};
 use barbus_bars::{BarBatch, BarSchema, CastError, CastOptions, Fault, Label};
 use jiff::tz::TimeZone;
 
+use crate::bar_ends::BarEnds;
+use crate::clock::{Clock, Moment};
+
 /// Normalizes batches for [`crate::Writer::ingest`].
 ///
 /// Each producer has one of its own, which may be used in another thread than the writer.
@@ -17,6 +20,7 @@ use jiff::tz::TimeZone;
 pub struct BatchNormalizer {
     schema: Arc<BarSchema>,
     options: CastOptions,
+    ends: BarEnds,
     /// The binding of the last batch: the batches of a producer share their schema.
     last: Option<SchemaBinding>,
 }
@@ -74,10 +78,16 @@ impl SchemaBinding {
 impl BatchNormalizer {
     /// A normalizer for the bars of `bus`.
     pub fn new(bus: &Bus) -> Self {
+        Self::with_clock(bus, Clock::start())
+    }
+
+    /// A normalizer for the bars of `bus`, by the clock of its writer.
+    pub(crate) fn with_clock(bus: &Bus, clock: Clock) -> Self {
         let settings = bus.settings();
         let zone = TimeZone::get(settings.schema.zone()).ok();
         let options = CastOptions { label: settings.label, rules: settings.rules, zone, ..CastOptions::default() };
-        Self { schema: Arc::new(settings.schema.clone()), options, last: None }
+        let ends = BarEnds::new(settings, clock);
+        Self { schema: Arc::new(settings.schema.clone()), options, ends, last: None }
     }
 
     /// Normalizes a batch as the metadata of its schema requires. `source` names the producer;
@@ -95,6 +105,7 @@ impl BatchNormalizer {
             None => self.bind(raw.schema())?,
         };
         let binding = self.last.insert(binding);
+        binding.options.ends_ms = self.ends.allowed(Moment::read());
         let source = binding.source(source);
         let payload = match &binding.columns {
             Columns::Bars(columns) => {

@@ -12,6 +12,8 @@ use barbus_ring::{BlockRows, RingWriter, Row, SymbolId, create};
 use barbus_shm::{ShmError, WriterLock};
 use jiff::Timestamp;
 
+use crate::bar_ends::BarEnds;
+use crate::clock::{Clock, Moment};
 use crate::counters::Counters;
 use crate::current_ring::CurrentRing;
 use crate::day_state::DayState;
@@ -71,22 +73,27 @@ impl Writer {
         let flusher = Flusher::start(worker, day_state.closed_through.saturating_add(1), spilled);
         let current_ring = CurrentRing::new(ring.maintenance());
         let beating = current_ring.clone();
+        let clock = Clock::start();
+        let received_boot_ns = ring.ring().received_boot_ns();
         Ok(Self {
             flusher,
             syncer: Syncer::start(current_ring.clone(), settings.sync),
-            _heartbeat: Heartbeat::start(move |now_ns| beating.beat(now_ns)),
+            _heartbeat: Heartbeat::start(clock.clone(), move |now| beating.beat(now)),
             current_ring,
             ring,
             retry_replace_at: None,
             wakes: true,
-            normalizer: BatchNormalizer::new(bus),
+            ends: BarEnds::new(settings, clock.clone()),
+            normalizer: BatchNormalizer::with_clock(bus, clock.clone()),
+            clock,
+            batch_received: Moment::default(),
             quarantine: Quarantine::new(bus.quarantine()),
             symbols,
             trading_days: TradingDayCache::new(calendar.clone()),
             day_state,
             dedup,
             staging: Staging::new(),
-            counters: Counters::after(newest.as_ref()),
+            counters: Counters::after(newest.as_ref(), received_boot_ns, Moment::read()),
             bus: bus.clone(),
             _lock: lock,
         })

@@ -3,9 +3,9 @@
 use barbus::Result;
 use barbus_bars::Fault;
 use barbus_ring::{Row, SymbolId};
-use barbus_shm::now_ns;
 use jiff::Timestamp;
 
+use crate::clock::Moment;
 use crate::dedup::{BarStatus, fingerprint};
 use crate::writer::Writer;
 
@@ -54,8 +54,8 @@ impl Writer {
     /// Returns an error if an invalid bar cannot be quarantined, or if the bars of an earlier day
     /// cannot be read.
     pub fn push(&mut self, row: &Row) -> Result<Pushed> {
-        let received_ns = now_ns();
-        if let Some(fault) = self.fault(row) {
+        let now = self.clock.now();
+        if let Some(fault) = self.fault(row, now) {
             return self.reject(row, fault);
         }
         // The staging area is empty, because rows stay in it only while a batch is ingested. This
@@ -73,17 +73,19 @@ impl Writer {
             BarStatus::New => 0,
             BarStatus::Revision(number) => number,
         };
-        let seq = self.ring.push(&Row { received_ns, revision, ..*row }).expect("the block is not full");
+        self.ring.note_received(now.boot_ns as u64);
+        let row = Row { received_ns: now.wall_ns, revision, ..*row };
+        let seq = self.ring.push(&row).expect("the block is not full");
         // The bar is inserted after its publication, so that readers do not wait for it.
-        self.dedup.current().insert(row.symbol, row.frame_ms, fingerprint(row), revision);
+        self.dedup.current().insert(row.symbol, row.frame_ms, fingerprint(&row), revision);
         self.note_appended(row.frame_ms);
-        self.after_commit(received_ns);
+        self.after_commit(now);
         Ok(if status == BarStatus::New { Pushed::Accepted(seq) } else { Pushed::Revised(seq) })
     }
 
     /// The fault of a row, if it is invalid.
     #[inline]
-    fn fault(&self, row: &Row) -> Option<Fault> {
+    fn fault(&self, row: &Row, now: Moment) -> Option<Fault> {
         let settings = self.bus.settings();
         if row.frame_ms.rem_euclid(self.ring.ring().geometry().interval_ms.into()) != 0 {
             return Some(Fault::OffInterval);
@@ -91,6 +93,10 @@ impl Writer {
         let fault = settings.rules.check([row.open, row.high, row.low, row.close], row.volume);
         if fault.is_some() {
             return fault;
+        }
+        let ends_ms = self.ends.allowed(now);
+        if !ends_ms.contains(&row.frame_ms) {
+            return Some(if row.frame_ms < *ends_ms.start() { Fault::Past } else { Fault::Future });
         }
         let optional = settings.schema.optional().iter().enumerate();
         let mut wrong = optional.filter(|(k, _)| row.optional(*k).is_some_and(|value| !value.is_finite()));

@@ -223,6 +223,7 @@ impl DurabilityWaiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
     use crate::heartbeat::Heartbeat;
     use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
     use std::sync::mpsc::{Receiver, Sender, channel};
@@ -335,7 +336,7 @@ mod tests {
     fn the_heartbeat_continues_during_a_slow_sync() {
         let beats = <Arc<AtomicU64>>::default();
         let beat = Arc::clone(&beats);
-        let heartbeat = Heartbeat::start(move |at| beat.store(at, SeqCst));
+        let heartbeat = Heartbeat::start(Clock::start(), move |now| beat.store(now.wall_ns as u64, SeqCst));
         let fixture = fixture();
         fixture.rows.store(5, SeqCst);
         fixture.syncer.waiter().request(5);

@@ -8,6 +8,8 @@ use barbus_ring::{Recovery, Ring, RingWriter};
 use barbus_shm::{Memory, WriterLock};
 use jiff::Timestamp;
 
+use crate::bar_ends::BarEnds;
+use crate::clock::{Clock, Moment};
 use crate::counters::Counters;
 use crate::current_ring::CurrentRing;
 use crate::day_state::DayState;
@@ -60,6 +62,10 @@ pub struct Writer {
     pub(crate) retry_replace_at: Option<Instant>,
     /// Whether commits wake readers that sleep.
     pub(crate) wakes: bool,
+    pub(crate) clock: Clock,
+    pub(crate) ends: BarEnds,
+    /// When the batch was received that is being ingested.
+    pub(crate) batch_received: Moment,
     pub(crate) normalizer: BatchNormalizer,
     pub(crate) quarantine: Quarantine,
     pub(crate) symbols: SymbolIds,
@@ -129,12 +135,12 @@ impl Writer {
         self.flusher.waiter().flush()
     }
 
-    /// The state of the bus.
-    pub fn stat(&mut self, now: Timestamp) -> Stat {
+    /// The state of the bus at `now`. Ages are measured by the clock of this boot.
+    pub fn stat(&mut self, _now: Timestamp) -> Stat {
         let mut stat = Stat::from_files(self.ring.ring(), &self.bus);
         stat.pid = Some(std::process::id());
         stat.day = self.day();
-        self.counters.fill(&mut stat, now);
+        self.counters.fill(&mut stat, self.clock.now());
         let flush = self.flusher.status();
         stat.days_waiting = flush.days_waiting;
         stat.last_flush_error_at = flush.last_failure.as_ref().map(|failure| failure.at);

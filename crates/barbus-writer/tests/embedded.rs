@@ -6,6 +6,7 @@ use std::time::Duration;
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use barbus::{Bus, Error, Event, InitOptions, Reader, Row, Start};
 use barbus_archive::Archive;
+use barbus_bars::Fault;
 use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
@@ -93,6 +94,36 @@ fn a_day_goes_from_the_writer_to_readers_and_into_its_file() {
     let quarantine = std::fs::read_dir(bus.quarantine()).unwrap().next().unwrap().unwrap().path();
     let line: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(quarantine).unwrap()).unwrap();
     assert_eq!((line["code"].as_str(), line["row"]["high"].as_f64()), (Some("high-low"), Some(1.0)));
+}
+
+/// Promise 9: a misdated bar, pushed or in a batch, does not close the open day.
+#[test]
+fn bars_of_the_future_and_of_the_distant_past_are_quarantined() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let first = bar(&mut writer, "600000.XSHG", OPEN + MINUTE, 8.0);
+    assert_eq!(writer.push(&first).unwrap(), Pushed::Accepted(0));
+    let now_ms = jiff::Timestamp::now().as_millisecond() / MINUTE * MINUTE;
+    let far = [(now_ms + DAY, Fault::Future), (i64::MAX / MINUTE * MINUTE, Fault::Future), (0, Fault::Past)];
+    for (frame_ms, fault) in far {
+        assert_eq!(writer.push(&Row { frame_ms, ..first }).unwrap(), Pushed::Quarantined(fault), "{frame_ms}");
+    }
+    let frames = vec![OPEN + 2 * MINUTE, now_ms + DAY, 0];
+    let number = |value: f64| Arc::new(Float64Array::from(vec![value; 3])) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([
+        ("symbol", Arc::new(StringArray::from(vec!["600000.XSHG"; 3])) as ArrayRef),
+        ("frame", Arc::new(TimestampMillisecondArray::from(frames).with_timezone("UTC"))),
+        ("open", number(8.0)),
+        ("high", number(8.0)),
+        ("low", number(8.0)),
+        ("close", number(8.0)),
+        ("volume", number(1.0)),
+    ]);
+    let ack = writer.publish(batch.unwrap()).unwrap();
+    assert_eq!((ack.accepted, ack.quarantined), (1, 2));
+    let stat = writer.stat(jiff::Timestamp::now());
+    assert_eq!((stat.quarantined["future"], stat.quarantined["past"]), (3, 2));
+    assert_eq!(stat.day.unwrap().to_string(), "2024-07-04");
 }
 
 #[test]

@@ -42,6 +42,7 @@ impl InputOptions {
             zone: self.zone.clone(),
             map: self.map.clone(),
             rules: Rules { high_low: false },
+            ..CastOptions::default()
         }
     }
 }

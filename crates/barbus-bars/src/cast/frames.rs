@@ -3,6 +3,8 @@
 //! The documentation of [`BarBatch::cast`](crate::BarBatch::cast) defines the meaning of each
 //! value.
 
+use std::ops::RangeInclusive;
+
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{
@@ -91,6 +93,22 @@ fn add_off_interval(frames_ms: &[i64], is_off: impl Fn(i64) -> bool, faults: &mu
         // `INVALID_FRAME` already has a fault, and the first one counts.
         if is_off(frame) {
             faults.add(row, Fault::OffInterval);
+        }
+    }
+}
+
+/// Adds a fault for every frame outside of `ends_ms`.
+pub(crate) fn check_ends(frames_ms: &[i64], ends_ms: &RangeInclusive<i64>, faults: &mut FaultList) {
+    let (first, last) = (*ends_ms.start(), *ends_ms.end());
+    // Without a branch for each value, so that the loop is vectorised.
+    if frames_ms.iter().fold(true, |inside, &frame| inside & (first <= frame) & (frame <= last)) {
+        return;
+    }
+    for (row, &frame) in frames_ms.iter().enumerate().filter(|(_, frame)| **frame != INVALID_FRAME) {
+        if frame < first {
+            faults.add(row, Fault::Past);
+        } else if frame > last {
+            faults.add(row, Fault::Future);
         }
     }
 }

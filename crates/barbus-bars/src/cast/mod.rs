@@ -127,6 +127,7 @@ impl BarBatch {
         let prices = PriceColumns { open, high, low, close, volume };
         options.rules.check_rows(prices, |row, fault| faults.add(row, fault));
         frames::check_interval(&frames_ms, options.interval_ms, &mut faults);
+        frames::check_ends(&frames_ms, &options.ends_ms, &mut faults);
 
         let (schema, faults) = (Arc::clone(schema), faults.into_sorted());
         Ok(BarBatch { schema, symbols, symbol_keys, frames_ms, numbers, optional, faults })

@@ -1,5 +1,7 @@
 //! The options of a cast.
 
+use std::ops::RangeInclusive;
+
 use jiff::tz::TimeZone;
 
 use crate::column_map::ColumnMap;
@@ -22,6 +24,12 @@ pub struct CastOptions {
     pub map: ColumnMap,
     /// Which optional rules apply. Default: all.
     pub rules: Rules,
+    /// When a bar may end, milliseconds UTC: an earlier one is [`Fault::Past`], a later one
+    /// [`Fault::Future`]. Default: at any time.
+    ///
+    /// [`Fault::Past`]: crate::Fault::Past
+    /// [`Fault::Future`]: crate::Fault::Future
+    pub ends_ms: RangeInclusive<i64>,
 }
 
 impl Default for CastOptions {
@@ -32,6 +40,7 @@ impl Default for CastOptions {
             zone: None,
             map: ColumnMap::default(),
             rules: Rules::default(),
+            ends_ms: i64::MIN..=i64::MAX,
         }
     }
 }

@@ -188,6 +188,12 @@ impl<M: WriterMemory> RingWriter<M> {
         commits.set_release(commits.get().wrapping_add(1));
     }
 
+    /// Stores when the rows are received that are appended next, nanoseconds since the boot.
+    #[inline]
+    pub fn note_received(&self, boot_ns: u64) {
+        self.ring.map.words64(SB_RECEIVED_BOOT_NS, 1)[0].set(boot_ns);
+    }
+
     /// Stores the time of a heartbeat, nanoseconds since 1970-01-01 UTC; 0 after a clean shutdown.
     pub fn heartbeat(&self, now_ns: u64) {
         self.ring.map.words64(SB_HEARTBEAT_NS, 1)[0].set(now_ns);

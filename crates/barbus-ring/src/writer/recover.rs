@@ -52,6 +52,11 @@ impl<M: WriterMemory> RingWriter<M> {
         }
         self.restore_dictionary(symbols).map_err(corrupt)?;
 
+        if epoch == 0 || recovery.other_boot {
+            // These are times of another boot's clock.
+            self.set(SB_RECEIVED_BOOT_NS, 0);
+            self.set(SB_HEARTBEAT_BOOT_NS, 0);
+        }
         self.set(SB_BOOT_ID, boot[0]);
         self.set(SB_BOOT_ID + 8, boot[1]);
         self.ring.map.words32(SB_WRITER_PID, 1)[0].set(std::process::id());

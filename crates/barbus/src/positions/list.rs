@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::attach::attach;
 use crate::bus::Bus;
 use crate::error::{Error, Result};
+use crate::liveness::now_as_received;
 use crate::positions::file::{BYTES, PositionRecord};
 
 /// Directory entries that are read at most: any member of the bus's group may create files there.
@@ -116,7 +117,7 @@ pub fn readers(bus: &Bus) -> Result<Vec<ReaderStat>> {
 
 /// As [`readers`], for a ring that is attached already.
 pub(crate) fn readers_of<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Result<Vec<ReaderStat>> {
-    let now = Timestamp::now();
+    let now = now_as_received(ring);
     // The records are read first: otherwise a reader that advances meanwhile would seem to be ahead
     // of the ring.
     let records = records(bus)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use barbus_bars::{BarSchema, Calendar, CalendarSpec, Label, PriceType, Rules};
+use barbus_bars::{BarSchema, Calendar, CalendarSpec, Date, Label, PriceType, Rules};
 use serde::Deserialize;
 
 use crate::ack::AckMode;
@@ -38,6 +38,8 @@ struct RawBars {
     zone: Option<String>,
     label: Option<Label>,
     high_low: Option<bool>,
+    max_ahead: Option<String>,
+    oldest: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -102,6 +104,8 @@ fn parse(text: &str) -> Result<Settings, String> {
         (raw.bars, raw.days, raw.ring, raw.ingest, raw.archive, raw.readers);
     Ok(Settings {
         schema: schema(&bars, &calendar)?,
+        oldest_ms: first_end("bars.oldest", bars.oldest, "1990-01-01", &calendar)?,
+        max_ahead: duration("bars.max_ahead", bars.max_ahead, "10m")?,
         calendar,
         label: bars.label.unwrap_or_default(),
         rules: Rules { high_low: bars.high_low.unwrap_or(true) },
@@ -144,6 +148,14 @@ fn duration(key: &str, text: Option<String>, default: &str) -> Result<Duration, 
     let parsed: Option<jiff::SignedDuration> = text.parse().ok();
     let duration = parsed.and_then(|duration| Duration::try_from(duration).ok());
     duration.ok_or_else(|| format!("{key}: {text:?} is not a duration such as \"5s\" or \"2m\""))
+}
+
+/// The first moment of a date in the market's zone, milliseconds UTC.
+fn first_end(key: &str, text: Option<String>, default: &str, calendar: &Calendar) -> Result<i64, String> {
+    let text = text.as_deref().unwrap_or(default);
+    let midnight = text.parse().ok().and_then(|date: Date| date.to_zoned(calendar.zone().clone()).ok());
+    let midnight = midnight.ok_or_else(|| format!("{key}: {text:?} is not a date such as \"1990-01-01\""))?;
+    Ok(midnight.timestamp().as_millisecond())
 }
 
 /// A size in bytes.
@@ -242,6 +254,7 @@ mod tests {
         assert!(message("").contains("no calendar"));
         assert!(message("calendar = \"24x7\"\n[ring]\nsize = \"big\"").contains("ring.size: \"big\""));
         assert!(message("calendar = \"24x7\"\n[days]\ngrace = \"soon\"").contains("days.grace: \"soon\""));
+        assert!(message("calendar = \"24x7\"\n[bars]\noldest = \"2024\"").contains("bars.oldest: \"2024\""));
         for share in ["0%", "75", "101%", "NaN%", "much"] {
             let wrong = message(&format!("calendar = \"24x7\"\n[readers]\nwarn_lag = {share:?}"));
             assert!(wrong.contains(&format!("readers.warn_lag: {share:?}")), "{wrong}");

@@ -46,6 +46,16 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     setting("bars", "high_low", "true", &["Quarantine bars with high < max(open, close) or low > min(open, close)."]),
     setting(
+        "bars",
+        "max_ahead",
+        "\"10m\"",
+        &[
+            "Quarantine bars that end later than the clock plus this: a misdated bar would close the open day.",
+            "For simulated bars of the future, such as \"876000h\".",
+        ],
+    ),
+    setting("bars", "oldest", "\"1990-01-01\"", &["Quarantine bars of an earlier date."]),
+    setting(
         "days",
         "grace",
         "\"5m\"",

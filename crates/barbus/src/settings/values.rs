@@ -30,6 +30,10 @@ pub struct Settings {
     pub label: Label,
     /// The rules that a bar must satisfy.
     pub rules: Rules,
+    /// A bar that ends later than the clock plus this is quarantined.
+    pub max_ahead: Duration,
+    /// A bar that ends at this moment or before it is quarantined, milliseconds UTC.
+    pub oldest_ms: i64,
     /// How long after the end of its last session, and after its last bar, the daemon closes a day.
     pub grace: Duration,
     /// The ring file, relative to the bus.
