@@ -1,10 +1,20 @@
 //! A misdated bar cannot take the day away: bars of the future and of the distant past are
 //! quarantined, by every way into a bus.
 
+use std::fs::File;
+use std::path::Path;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::DataType;
+use jiff::Timestamp;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 
 use crate::support::bus::{Bus, Counts};
 use crate::support::fake_clock::FakeClock;
+use crate::support::market;
+use crate::support::producer::{self, Producer};
+use crate::support::wait;
 
 const HEADER: &str = "symbol,frame,open,high,low,close,volume";
 
@@ -46,8 +56,18 @@ fn a_bar_of_the_distant_past_is_quarantined() {
     let mut bus = Bus::init("XSHG");
     bus.configure("# oldest = \"1990-01-01\"", "oldest = \"2000-01-04\"");
     bus.start();
-    let bar = json!({"symbol": "A", "frame": 0, "open": 10, "high": 11, "low": 9, "close": 10, "volume": 1});
-    assert!(is_quarantined(bus.publish(&bus.write("zero.ndjson", bar.to_string()), &[])));
+    let bar = producer::batch(&[market::bar("A", Timestamp::UNIX_EPOCH)]);
+    let integers = arrow::compute::cast(&bar["frame"], &DataType::Int64).expect("milliseconds");
+    let schema = bar.schema();
+    let columns = schema.fields().iter().map(|field| field.name().clone()).zip(bar.columns().to_vec());
+    let columns = columns.map(|(name, column)| match name == "frame" {
+        true => (name, integers.clone()),
+        false => (name, column),
+    });
+    let bar = RecordBatch::try_from_iter(columns).expect("one row");
+    let mut socket = Producer::connect(&bus);
+    socket.send(&producer::stream(&[bar]));
+    assert_eq!(socket.answer()["quarantined"], 1);
     // The bar that ends at midnight belongs to the day before.
     assert!(is_quarantined(publish(&bus, "A", "2000-01-04 00:00")));
     assert_eq!(publish(&bus, "A", "2000-01-04 00:01").accepted, 1);
@@ -72,4 +92,92 @@ fn replayed_bars_of_the_future_are_quarantined() {
     let stat = lab.stat();
     assert_eq!((&stat["accepted"], &stat["quarantined"]["future"]), (&json!(1), &json!(1)), "{stat}");
     assert_eq!(stat["day"], "2024-03-04");
+}
+
+/// A bus as it was before bars of the future were quarantined: one of them has closed today.
+fn bus_with_a_day_of_the_future() -> Option<(Bus, FakeClock)> {
+    let mut bus = Bus::init("XSHG");
+    // 09:36 in Shanghai.
+    let clock = FakeClock::showing("2026-11-27T01:36:00Z", bus.beside("clock"))?;
+    bus.set_clock(&clock);
+    bus.configure("# max_ahead = \"10m\"", "max_ahead = \"876000h\"");
+    bus.start();
+    for (symbol, frame) in [("A", "2026-11-27 09:31"), ("BAD", "2027-11-29 09:34"), ("A", "2026-11-27 09:35")] {
+        assert_eq!(publish(&bus, symbol, frame).accepted, 1);
+    }
+    wait::until("the file of today", || (bus.archived_days() == ["2026-11-27"]).then_some(()));
+    bus.configure("max_ahead = \"876000h\"", "max_ahead = \"10m\"");
+    bus.stop();
+    bus.start();
+    assert_eq!(bus.stat()["day"], "2027-11-29", "a restart does not heal it");
+    assert!(bus.log().contains("barbus withdraw"), "the log names the command");
+    Some((bus, clock))
+}
+
+/// Promise 7: a day that a misdated bar has closed is given back while the daemon runs.
+#[test]
+fn withdrawing_a_day_of_the_future_opens_today_again() {
+    let Some((mut bus, _clock)) = bus_with_a_day_of_the_future() else { return };
+    let words = bus.barbus("withdraw", ["--day", "2027-11-29"]).ok();
+    assert!(words.contains("1 bar of 2027-11-29 withdrawn") && words.contains("2026-11-27"), "{words}");
+    assert_eq!(bus.stat()["day"], "2026-11-27");
+    // The day stays given back if the daemon dies before its first bar, and after it.
+    for frame in ["2026-11-27 09:36", "2026-11-27 09:37"] {
+        bus.kill();
+        bus.start();
+        assert_eq!(bus.stat()["day"], "2026-11-27");
+        assert_eq!(publish(&bus, "A", frame).accepted, 1);
+    }
+    assert_eq!(publish(&bus, "A", "2026-11-27 09:31").duplicate, 1);
+    assert_eq!(bus.stat()["days_waiting"], json!([]), "its bars are not late");
+    bus.close_day();
+    assert_eq!(bus.archived_days(), ["2026-11-27"]);
+    bus.barbus("verify", [] as [&str; 0]).ok();
+    assert_eq!(frames(&bus.archive().join("2026-11-27.parquet"), "A"), 4);
+    // Nothing that was acknowledged is gone: the bar is in a file of its own.
+    let withdrawn = bus.path().join("archive/1m.work/2027-11-29.withdrawn-1.parquet");
+    assert_eq!(frames(&withdrawn, "BAD"), 1);
+    // After the withdrawal a close counts again.
+    bus.stop();
+    bus.start();
+    assert_eq!((bus.stat()["day"].clone(), bus.archived_days().len()), (json!(null), 1));
+}
+
+/// Promise 8: bars that were withdrawn are new again, also after a restart; the others stay known.
+#[test]
+fn withdrawn_bars_of_a_symbol_can_be_published_again() {
+    let mut bus = Bus::init("XSHG");
+    bus.configure("# late = \"5s\"", "late = \"100ms\"");
+    bus.start();
+    for symbol in ["A", "B"] {
+        assert_eq!(publish(&bus, symbol, "2024-03-04 09:31").accepted, 1);
+    }
+    bus.barbus("withdraw", ["--day", "2024-03-04"]).fails(1, &["2024-03-04 is the open day"]);
+    bus.close_day();
+    let words = bus.barbus("withdraw", ["--day", "2024-03-04", "--symbol", "B"]).ok();
+    assert!(words.contains("1 bar of 2024-03-04 withdrawn"), "{words}");
+    let file = bus.archive().join("2024-03-04.parquet");
+    assert_eq!((frames(&file, "A"), frames(&file, "B")), (1, 0));
+    bus.kill();
+    bus.start();
+    assert_eq!((frames(&file, "A"), frames(&file, "B")), (1, 0));
+    assert_eq!(publish(&bus, "A", "2024-03-04 09:31").duplicate, 1);
+    assert_eq!(publish(&bus, "B", "2024-03-04 09:31").accepted, 1);
+    assert_eq!(publish(&bus, "B", "2024-03-04 09:31").duplicate, 1);
+    wait::until("the late bar", || (frames(&file, "B") == 1).then_some(()));
+    // The rest of the day: no file is left.
+    bus.barbus("withdraw", ["--day", "2024-03-04"]).ok();
+    assert_eq!(bus.archived_days(), [] as [&str; 0]);
+    bus.barbus("verify", [] as [&str; 0]).ok();
+}
+
+/// The number of bars of a symbol in a Parquet file.
+fn frames(file: &Path, symbol: &str) -> usize {
+    let file = File::open(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let batches = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|reader| reader.build()).expect("Parquet");
+    let symbols = batches.map(|batch| {
+        let symbols = arrow::compute::cast(&batch.expect("a batch")["symbol"], &DataType::Utf8).expect("symbols");
+        symbols.as_string::<i32>().iter().filter(|found| *found == Some(symbol)).count()
+    });
+    symbols.sum()
 }

@@ -1,10 +1,12 @@
-//! Serves the requests of a control connection: the state of the bus, and closing the day.
+//! Serves the requests of a control connection: the state of the bus, closing the day, and
+//! withdrawing bars.
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use barbus::protocol::{Answer, DayClose, Request};
+use barbus::protocol::{Answer, DayClose, Request, Withdrawal};
 use barbus::{Bus, Date};
+use barbus_writer::Withdrawn;
 use jiff::Timestamp;
 
 use crate::json_lines;
@@ -31,6 +33,10 @@ pub(crate) fn serve_requests(
                 stat.set_readers(barbus::readers(writer.bus()).ok().as_deref());
                 json_lines::write(&mut socket, &stat)?;
             }
+            Request::Withdraw { day, symbols } => match withdraw(writer, day, &symbols)? {
+                Ok(withdrawal) => json_lines::write(&mut socket, &withdrawal)?,
+                Err(error) => json_lines::write(&mut socket, &Answer::Error { error })?,
+            },
             Request::CloseDay { date } => match close_day(writer, date)? {
                 Ok(close) => json_lines::write(&mut socket, &close)?,
                 Err(error) => json_lines::write(&mut socket, &Answer::Error { error })?,
@@ -55,6 +61,22 @@ fn close_day(writer: &SharedWriter, asked: Option<Date>) -> Result<Result<DayClo
         (Some(day), None) => Ok(Err(format!("{day}: the bus has no bar of that day"))),
         _ => Ok(Ok(DayClose { closed: day, archived: true, path: path.map(|path| path.display().to_string()) })),
     }
+}
+
+/// Withdraws bars of a day, and waits until they are out of the archive.
+fn withdraw(writer: &SharedWriter, day: Date, symbols: &[String]) -> Result<Result<Withdrawal, String>, End> {
+    let waiter = match writer.begin_withdrawal(day).ok_or(End::Disconnected)? {
+        Ok(waiter) => waiter,
+        Err(error) => return Ok(Err(error)),
+    };
+    let withdrawn = waiter.withdraw(day, symbols);
+    let open = writer.end_withdrawal(day).ok_or(End::Disconnected)?;
+    Ok(match (withdrawn, open) {
+        (Ok(Withdrawn { bars, file }), Ok(open)) => {
+            Ok(Withdrawal { withdrawn: bars, file: file.map(|path| path.display().to_string()), open })
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+    })
 }
 
 fn archive_file(bus: &Bus, day: Date) -> PathBuf {

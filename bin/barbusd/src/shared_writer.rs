@@ -116,6 +116,19 @@ impl SharedWriter {
         })
     }
 
+    /// Begins a withdrawal of bars of `day`.
+    ///
+    /// # Errors
+    /// `day` is the open day and not in the future. The text is an answer to the client.
+    pub(crate) fn begin_withdrawal(&self, day: Date) -> Option<Result<FlushWaiter, String>> {
+        self.with(|writer| writer.begin_withdrawal(day))
+    }
+
+    /// Ends it, and returns the open day.
+    pub(crate) fn end_withdrawal(&self, day: Date) -> Option<Result<Option<Date>>> {
+        self.with(|writer| writer.end_withdrawal(day))
+    }
+
     /// Closes the open day if its grace period has passed.
     pub(crate) fn close_by_clock(&self, now: Timestamp) {
         self.with(|writer| writer.close_by_clock(now));

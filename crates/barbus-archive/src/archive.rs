@@ -55,7 +55,7 @@ pub struct Spilled {
 /// meanwhile: each sees a file as it was before a write or after it.
 #[derive(Debug)]
 pub struct Archive {
-    directory: Directory,
+    pub(crate) directory: Directory,
     calendar: String,
     /// Held during a write; `None` when opened for reading only.
     writing: Option<Mutex<()>>,
@@ -264,7 +264,7 @@ impl Archive {
         verify::verify(&self.directory)
     }
 
-    fn writing(&self) -> Result<MutexGuard<'_, ()>> {
+    pub(crate) fn writing(&self) -> Result<MutexGuard<'_, ()>> {
         let writing = self.writing.as_ref().ok_or(Misuse::ReadOnly)?;
         // A write that panicked leaves a temporary file at most.
         Ok(writing.lock().unwrap_or_else(PoisonError::into_inner))

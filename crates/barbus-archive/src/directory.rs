@@ -17,7 +17,9 @@ use parquet::errors::ParquetError;
 
 use crate::checksummed_file::ChecksummedFile;
 use crate::encode::encode;
-use crate::file_names::{day_name, parse_day_name, parse_part_name, parse_temporary_name, part_name, temporary_name};
+use crate::file_names::{
+    day_name, parse_day_name, parse_part_name, parse_temporary_name, part_name, temporary_name, withdrawn_name,
+};
 use crate::files::{Files, NewFile};
 use crate::sort::SortedRows;
 use crate::{ArchiveError, Corruption, DayMeta, Result, day_file, readback, workers};
@@ -198,6 +200,20 @@ impl Directory {
             created = self.files.create(temporary);
         }
         created.map_err(ArchiveError::io("create", temporary))
+    }
+
+    /// The path of the next file with bars that are withdrawn from `day`.
+    pub(crate) fn free_withdrawn_path(&self, day: Date) -> Result<PathBuf> {
+        let names = self.list(&self.work_dir)?;
+        let name = (1..).map(|number| withdrawn_name(day, number)).find(|name| !names.contains(name));
+        Ok(self.work_dir.join(name.expect("there are more numbers than files")))
+    }
+
+    /// Removes the file of a day.
+    pub(crate) fn remove_day(&self, day: Date) -> Result<()> {
+        let path = self.day_path(day);
+        self.files.remove(&path).map_err(ArchiveError::io("remove", &path))?;
+        self.sync_days()
     }
 
     /// Removes parts that are in the day's file, after that file is durable.

@@ -3,6 +3,7 @@
 //! ```text
 //! 1m/2024-02-29.parquet              a day
 //! 1m.work/2024-02-29.3.parquet       part 3 of a day that is not written yet
+//! 1m.work/2024-02-29.withdrawn-1.parquet  bars that were withdrawn from the day
 //! 1m.work/.2024-02-29.4711-0.tmp     being written; only a crash leaves it behind
 //! ```
 //! Names of any other form are ignored.
@@ -22,6 +23,11 @@ pub(crate) fn day_name(day: Date) -> String {
 
 pub(crate) fn part_name(day: Date, part: u32) -> String {
     format!("{day}.{part}{PARQUET}")
+}
+
+/// A file with bars that were withdrawn from a day.
+pub(crate) fn withdrawn_name(day: Date, number: u32) -> String {
+    format!("{day}.withdrawn-{number}{PARQUET}")
 }
 
 /// A name that no other file being written has.

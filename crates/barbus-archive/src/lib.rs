@@ -58,6 +58,7 @@ mod stored_day;
 #[cfg(test)]
 mod test_rows;
 mod verify;
+mod withdraw;
 mod workers;
 
 pub use archive::{Archive, Spilled, Written};
@@ -65,6 +66,7 @@ pub use error::{ArchiveError, Corruption, Misuse};
 pub use file_checksum::{FILE_CHECKSUM_BYTES, FILE_CHECKSUM_MAGIC, FILE_CHECKSUM_OFFSET};
 pub use metadata::DayMeta;
 pub use verify::{FileKind, FileReport};
+pub use withdraw::Withdrawn;
 
 /// The result of an operation on the archive.
 pub type Result<T, E = ArchiveError> = std::result::Result<T, E>;

@@ -22,8 +22,8 @@ impl Writer {
             self.close_day();
             self.open_day(day);
         }
-        let Self { dedup, ring, bus, symbols, .. } = self;
-        dedup.switch_to(day, || load_day(ring, bus, symbols, day))?;
+        let Self { dedup, ring, bus, symbols, withdrawals, .. } = self;
+        dedup.switch_to(day, || load_day(ring, bus, symbols, withdrawals, day))?;
         self.staging.set_day(Some(day));
         Ok(())
     }

@@ -36,6 +36,8 @@ mod staging;
 mod symbols;
 mod syncer;
 mod trading_day;
+mod withdraw;
+mod withdrawals;
 mod writer;
 
 pub use failure::Failure;
@@ -45,4 +47,5 @@ pub use normalize::{BatchNormalizer, NormalizedBatch};
 pub use push::Pushed;
 pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
 pub use syncer::DurabilityWaiter;
+pub use withdraw::Withdrawn;
 pub use writer::Writer;

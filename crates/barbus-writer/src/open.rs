@@ -27,6 +27,7 @@ use crate::staging::Staging;
 use crate::symbols::SymbolIds;
 use crate::syncer::Syncer;
 use crate::trading_day::TradingDayCache;
+use crate::withdrawals::Withdrawals;
 use crate::writer::Writer;
 
 impl Writer {
@@ -53,10 +54,11 @@ impl Writer {
         let mut ring = open_ring(bus)?;
         let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
 
+        let withdrawals = Withdrawals::load(bus)?;
         let blocks = ring.maintenance().blocks();
         let newest = newest_row(&ring, &blocks);
         let spilled: BTreeSet<i64> = archive.spilled_days()?.into_iter().map(epoch_days).collect();
-        let mut day_state = resume_day(&mut ring, &blocks, &archive, &spilled)?;
+        let mut day_state = resume_day(&mut ring, &blocks, &archive, &spilled, &withdrawals)?;
         let calendar = &settings.calendar;
         let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
         day_state.check_horizon(calendar, ring.day().map_or(today, |day| date_from_epoch_days(day).max(today)));
@@ -66,16 +68,17 @@ impl Writer {
         // new bars are accepted meanwhile.
         let mut dedup = DedupIndex::default();
         if let Some(day) = ring.day() {
-            dedup.switch_to(day, || load_day(&mut ring, bus, &mut symbols, day))?;
+            dedup.switch_to(day, || load_day(&mut ring, bus, &mut symbols, &withdrawals, day))?;
         }
-        let archiver = DayArchiver::new(ring.maintenance(), archive, settings);
+        let archiver = DayArchiver::new(ring.maintenance(), archive, settings, withdrawals.clone());
         let worker = Worker::new(archiver, settings, volatile.then_some(settings.spill));
         let flusher = Flusher::start(worker, day_state.closed_through.saturating_add(1), spilled);
         let current_ring = CurrentRing::new(ring.maintenance());
         let beating = current_ring.clone();
         let clock = Clock::start();
         let received_boot_ns = ring.ring().received_boot_ns();
-        Ok(Self {
+        let was_withdrawn = withdrawals.are_newer_than_closes(ring.ring().geometry().lineage, &blocks);
+        let mut writer = Self {
             flusher,
             syncer: Syncer::start(current_ring.clone(), settings.sync),
             _heartbeat: Heartbeat::start(clock.clone(), move |now| beating.beat(now)),
@@ -91,12 +94,21 @@ impl Writer {
             symbols,
             trading_days: TradingDayCache::new(calendar.clone()),
             day_state,
+            withdrawals,
             dedup,
             staging: Staging::new(),
             counters: Counters::after(newest.as_ref(), received_boot_ns, Moment::read()),
             bus: bus.clone(),
             _lock: lock,
-        })
+        };
+        // The writer before this one may have ended before the first bar of the day that a
+        // withdrawal gave back.
+        if was_withdrawn && writer.ring.day().is_none() {
+            writer.open_today_again();
+            writer.flusher.close_only_before(writer.day_state.closed_through + 1);
+        }
+        writer.warn_of_future_day();
+        Ok(writer)
     }
 }
 
@@ -140,11 +152,12 @@ fn resume_day(
     blocks: &[BlockRows],
     archive: &Archive,
     spilled: &BTreeSet<i64>,
+    withdrawals: &Withdrawals,
 ) -> Result<DayState> {
     if let Some(day) = ring.day() {
         return Ok(DayState::new(day - 1, false));
     }
-    let in_ring = blocks.iter().filter(|block| block.last_of_day).filter_map(|block| block.day).max();
+    let in_ring = withdrawals.last_closed(ring.ring().geometry().lineage, blocks);
     let in_archive = archive.days()?.last().copied().map(epoch_days);
     let closed_through = in_ring.max(in_archive).unwrap_or(i64::MIN + 1);
     // A later day that has only parts was open when its ring was lost.

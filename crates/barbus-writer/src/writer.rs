@@ -23,6 +23,7 @@ use crate::staging::Staging;
 use crate::symbols::SymbolIds;
 use crate::syncer::{DurabilityWaiter, Syncer};
 use crate::trading_day::TradingDayCache;
+use crate::withdrawals::Withdrawals;
 
 /// The one writer of a bus.
 ///
@@ -71,6 +72,7 @@ pub struct Writer {
     pub(crate) symbols: SymbolIds,
     pub(crate) trading_days: TradingDayCache,
     pub(crate) day_state: DayState,
+    pub(crate) withdrawals: Withdrawals,
     pub(crate) dedup: DedupIndex,
     pub(crate) staging: Staging,
     pub(crate) counters: Counters,

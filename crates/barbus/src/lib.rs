@@ -243,6 +243,6 @@ pub use publisher::Publisher;
 pub use reader::{Reader, Start, View, Views, WaitStrategy};
 #[cfg(feature = "archive")]
 pub use replay::{Pace, Replay, Schedule};
-pub use requests::{request_close_day, stat};
+pub use requests::{request_close_day, request_withdraw, stat};
 pub use settings::{Account, InitOptions, Settings};
 pub use verify::{VerifyReport, verify};

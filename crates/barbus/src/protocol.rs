@@ -51,6 +51,26 @@ pub enum Request {
         #[serde(default)]
         date: Option<Date>,
     },
+    /// Withdraws bars of a closed day, or of an open day of the future. The answer is a
+    /// [`Withdrawal`].
+    Withdraw {
+        /// The trading day of the bars.
+        day: Date,
+        /// Their symbols; empty: all.
+        #[serde(default)]
+        symbols: Vec<String>,
+    },
+}
+
+/// The answer to a request to withdraw bars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// The number of bars.
+    pub withdrawn: u64,
+    /// The Parquet file that they were moved to.
+    pub file: Option<String>,
+    /// The day that is open now.
+    pub open: Option<Date>,
 }
 
 /// The answer to a request to close the day.

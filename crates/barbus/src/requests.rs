@@ -1,4 +1,4 @@
-//! Requests to the daemon: its state, and closing the day.
+//! Requests to the daemon: its state, closing the day, and withdrawing bars.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::bus::Bus;
 use crate::error::{Error, Result};
-use crate::protocol::{Answer, DayClose, Request};
+use crate::protocol::{Answer, DayClose, Request, Withdrawal};
 use crate::reader::Reader;
 use crate::socket::connect;
 use crate::stat::Stat;
@@ -38,6 +38,16 @@ pub fn stat(bus: &Bus) -> Result<Stat> {
 /// archived.
 pub fn request_close_day(bus: &Bus, date: Option<Date>) -> Result<DayClose> {
     request(bus, &Request::CloseDay { date })
+}
+
+/// Requests that the daemon withdraws the bars of a trading day, or those of `symbols` if any is
+/// given. They move to a file in the archive's work directory, and the bus forgets them.
+///
+/// # Errors
+/// [`Error::NoDaemon`] without a daemon, [`Error::Refused`] if the day is the open one and not in
+/// the future, or if the archive cannot be written.
+pub fn request_withdraw(bus: &Bus, day: Date, symbols: &[String]) -> Result<Withdrawal> {
+    request(bus, &Request::Withdraw { day, symbols: symbols.to_vec() })
 }
 
 fn request<T: DeserializeOwned>(bus: &Bus, request: &Request) -> Result<T> {

@@ -17,6 +17,7 @@ mod stat;
 mod tail;
 mod verify;
 mod window;
+mod withdraw;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ enum Command {
     Stat(stat::StatArgs),
     Readers(readers::ReadersArgs),
     CloseDay(close_day::CloseDayArgs),
+    Withdraw(withdraw::WithdrawArgs),
     Verify(verify::VerifyArgs),
     Demo(demo::DemoArgs),
     #[command(hide = true)]
@@ -66,6 +68,7 @@ impl Command {
             Command::Stat(args) => args.run(),
             Command::Readers(args) => args.run(),
             Command::CloseDay(args) => args.run(),
+            Command::Withdraw(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Demo(args) => args.run(),
             Command::DemoReader(args) => args.run(),

@@ -15,6 +15,7 @@ use crate::dedup::day_index::{BarStatus, DayIndex};
 use crate::dedup::fingerprint::fingerprint;
 use crate::symbols::SymbolIds;
 use crate::trading_day::TradingDayCache;
+use crate::withdrawals::{DayFilter, Withdrawals};
 
 /// Limit on the threads that read the ring for one index.
 const MAX_THREADS: usize = 4;
@@ -29,7 +30,13 @@ const ROWS_AT_ONCE: u32 = 256;
 /// A row that is archived meanwhile is still in the ring, because only the writer reuses blocks,
 /// and it first waits until every index is loaded
 /// ([`crate::dedup::DedupIndex::finish_loading`]).
-pub(crate) fn load_day(ring: &mut RingWriter, bus: &Bus, symbols: &mut SymbolIds, day: i64) -> Result<DayIndex> {
+pub(crate) fn load_day(
+    ring: &mut RingWriter,
+    bus: &Bus,
+    symbols: &mut SymbolIds,
+    withdrawals: &Withdrawals,
+    day: i64,
+) -> Result<DayIndex> {
     let settings = bus.settings();
     let mut index = DayIndex::default();
     let through = load_archive(&mut index, ring, bus, symbols, day);
@@ -48,7 +55,9 @@ pub(crate) fn load_day(ring: &mut RingWriter, bus: &Bus, symbols: &mut SymbolIds
     for block in &blocks {
         maintenance.raise_last_frames(block.block, block.rows, &mut last_ms);
     }
-    let source = RingSource { maintenance, blocks, calendar: settings.calendar.clone(), day, through };
+    let withdrawn = withdrawals.of_day(ring.ring().geometry().lineage, day, |symbol| symbols.get(symbol));
+    let calendar = settings.calendar.clone();
+    let source = RingSource { maintenance, blocks, calendar, day, through, withdrawn };
     Ok(DayIndex::loading(last_ms, move || source.load_into(index)))
 }
 
@@ -82,6 +91,7 @@ struct RingSource {
     day: i64,
     /// The archive has every row below this sequence number.
     through: u64,
+    withdrawn: DayFilter,
 }
 
 /// What the index stores of a row, and the row's sequence number.
@@ -141,7 +151,7 @@ impl RingSource {
             // The archive does not store the number of a revision: it is known for an archived bar
             // only while the ring has that bar too.
             let wanted = rows.iter().filter(|row| row.seq >= self.through || row.revision > 0);
-            let wanted = wanted.filter(|row| days.day(row.frame_ms) == self.day);
+            let wanted = wanted.filter(|row| days.day(row.frame_ms) == self.day && !self.withdrawn.covers(row));
             loaded.extend(wanted.map(|row| LoadedRow {
                 seq: row.seq,
                 symbol: row.symbol,

@@ -60,6 +60,12 @@ impl DedupIndex {
         Ok(())
     }
 
+    /// Drops the index of `day`: it is loaded again from the archive and the ring.
+    pub(crate) fn forget(&mut self, day: i64) {
+        self.others.remove(&day);
+        self.current.take_if(|(current, _)| *current == day);
+    }
+
     fn evict(&mut self) {
         let mut bars = self.others.values().map(|(_, index)| index.len()).sum::<usize>();
         while bars > MAX_BARS {

@@ -3,13 +3,16 @@
 use std::{panic, thread};
 
 use arrow::array::RecordBatch;
-use barbus::{Result, Settings};
+use barbus::{Date, Result, Settings};
 use barbus_archive::Archive;
-use barbus_bars::{BarSchema, date_from_epoch_days};
+use barbus_bars::{BarSchema, date_from_epoch_days, epoch_days};
 use barbus_ring::{RingMaintenance, SymbolId};
+use jiff::Timestamp;
 
 use crate::flusher::backlog::Backlog;
 use crate::flusher::columns::DayColumns;
+use crate::withdraw::Withdrawn;
+use crate::withdrawals::{Withdrawal, Withdrawals};
 
 /// Rows that are turned into columns at a time: few enough to stay in the L2 cache.
 const ROWS_AT_ONCE: u32 = 2_048;
@@ -22,17 +25,24 @@ pub(crate) struct DayArchiver {
     schema: BarSchema,
     /// The text of each symbol of the ring.
     symbols: Vec<String>,
+    withdrawals: Withdrawals,
 }
 
 impl DayArchiver {
     /// The writer must not append to the ring until this returns.
-    pub(crate) fn new(maintenance: RingMaintenance, archive: Archive, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        maintenance: RingMaintenance,
+        archive: Archive,
+        settings: &Settings,
+        withdrawals: Withdrawals,
+    ) -> Self {
         Self {
             backlog: Backlog::new(&maintenance, settings.calendar.clone()),
             maintenance,
             archive,
             schema: settings.schema.clone(),
             symbols: Vec::new(),
+            withdrawals,
         }
     }
 
@@ -105,6 +115,28 @@ impl DayArchiver {
         Ok(spilled.path.is_some())
     }
 
+    /// Withdraws the bars of a closed day, or those of `symbols` if any is given.
+    ///
+    /// The day is archived first, so that its file has all of them.
+    pub(crate) fn withdraw(&mut self, day: Date, symbols: &[String]) -> Result<Withdrawn> {
+        self.scan();
+        let number = epoch_days(day);
+        let rows = self.sync(Some(number))?.unwrap_or_else(|| self.gather(number));
+        self.write_file(number, &rows)?;
+        let is_withdrawn = |symbol: &str| symbols.is_empty() || symbols.iter().any(|one| one == symbol);
+        let barbus_archive::Withdrawn { rows, path } = self.archive.withdraw(day, is_withdrawn)?;
+        self.withdrawals.add(Withdrawal {
+            at: Timestamp::now(),
+            day,
+            symbols: symbols.to_vec(),
+            lineage: self.maintenance.ring().geometry().lineage,
+            below_seq: self.backlog.scanned(),
+            file: path.clone(),
+        })?;
+        tracing::info!(%day, bars = rows, file = path.as_ref().map(|path| path.display().to_string()), "withdrawn");
+        Ok(Withdrawn { bars: rows, file: path })
+    }
+
     /// Releases the blocks whose rows are all archived. Returns whether there was one.
     pub(crate) fn release(&mut self) -> bool {
         let released = self.backlog.take_releasable();
@@ -121,8 +153,14 @@ impl DayArchiver {
     fn columns(&self, day: i64, unarchived: bool) -> RecordBatch {
         let rows = self.backlog.rows_of(day, unarchived);
         let symbols = self.maintenance.ring().geometry().symbols;
+        let lineage = self.maintenance.ring().geometry().lineage;
+        let id = |symbol: &str| self.symbols.iter().position(|known| known == symbol).map(|id| SymbolId(id as u32));
+        let withdrawn = self.withdrawals.of_day(lineage, day, id);
         let mut columns = DayColumns::new(rows.count(), self.schema.optional().len(), symbols);
-        rows.copy(&self.maintenance, ROWS_AT_ONCE, |rows| columns.add(rows));
+        rows.copy(&self.maintenance, ROWS_AT_ONCE, |rows| match withdrawn.is_empty() {
+            true => columns.add(rows),
+            false => columns.add(&rows.iter().filter(|row| !withdrawn.covers(row)).copied().collect::<Vec<_>>()),
+        });
         columns.into_batch(&self.symbols, &self.schema)
     }
 }
@@ -130,6 +168,7 @@ impl DayArchiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use barbus::{Bus, InitOptions};
     use barbus_ring::{RingWriter, Row, Spec, create};
 
     /// Promise 3, after a loss of power: a block is released only after a sync that covered its
@@ -143,7 +182,10 @@ mod tests {
         let symbol = writer.intern("A").unwrap();
         let archive = Archive::open(dir.path().join("archive"), BarSchema::in_zone("UTC").unwrap(), "24x7").unwrap();
         let settings = Settings::parse("calendar = \"24x7\"\n", "bus.toml".as_ref()).unwrap();
-        let mut archiver = DayArchiver::new(writer.maintenance(), archive, &settings);
+        let options = InitOptions { calendar: "24x7".into(), preset: None };
+        let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
+        let withdrawals = Withdrawals::load(&bus).unwrap();
+        let mut archiver = DayArchiver::new(writer.maintenance(), archive, &settings, withdrawals);
         writer.begin_day(0);
         for minute in 1..=70 {
             writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();

@@ -10,15 +10,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use barbus::internal::Monitor;
-use barbus::{Error, Result};
+use barbus::{Date, Error, Result};
 use barbus_bars::date_from_epoch_days;
 use barbus_ring::RingMaintenance;
 
 use crate::failure::{Failure, FailureLog};
+use crate::withdraw::Withdrawn;
 
 mod backlog;
 mod columns;
@@ -28,7 +30,7 @@ mod status;
 mod worker;
 
 pub(crate) use day_archiver::DayArchiver;
-use shared::State;
+use shared::{State, WithdrawJob};
 pub use status::FlushStatus;
 pub(crate) use worker::Worker;
 
@@ -71,6 +73,13 @@ impl Flusher {
             state.closed_before = day;
             self.shared.notify_all();
         }
+    }
+
+    /// Announces that only days before `day` are closed: a withdrawal gave a day back.
+    pub(crate) fn close_only_before(&self, day: i64) {
+        let mut state = self.shared.lock();
+        state.closed_before = day;
+        self.shared.notify_all();
     }
 
     /// Requests space in a ring without a free block. With `all` every row is archived, because
@@ -149,6 +158,26 @@ impl FlushWaiter {
             Some((day, why)) => Err(Error::Flush { day: *day, why: why.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// Withdraws the bars of a closed day, or those of `symbols` if any is given, and waits for it;
+    /// between [`crate::Writer::begin_withdrawal`] and [`crate::Writer::end_withdrawal`].
+    ///
+    /// # Errors
+    /// [`Error::Flush`] is the reason, with the day. The call may be repeated.
+    pub fn withdraw(&self, day: Date, symbols: &[String]) -> Result<Withdrawn> {
+        let failed = |why: String| Error::Flush { day, why };
+        let (sender, receiver) = sync_channel(1);
+        let job = WithdrawJob { day, symbols: symbols.to_vec(), answer: sender };
+        let mut state = self.shared.lock();
+        if state.stop {
+            return Err(failed("the writer ends".into()));
+        }
+        state.withdrawals.push(job);
+        drop(state);
+        self.shared.notify_all();
+        let outcome = receiver.recv().unwrap_or_else(|_| Err("the writer ended".into()));
+        outcome.map_err(failed)
     }
 
     /// The state of the archive.

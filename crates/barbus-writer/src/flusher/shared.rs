@@ -2,6 +2,7 @@
 //! it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::SyncSender;
 
 use barbus::Error;
 use barbus_bars::{Date, date_from_epoch_days};
@@ -9,9 +10,18 @@ use barbus_ring::RingMaintenance;
 
 use crate::failure::Failure;
 use crate::flusher::status::FlushStatus;
+use crate::withdraw::Withdrawn;
 
 /// A failure with the day that it concerns.
 pub(crate) type DayError = (Date, Error);
+
+/// A withdrawal that a thread waits for.
+#[derive(Debug)]
+pub(crate) struct WithdrawJob {
+    pub(crate) day: Date,
+    pub(crate) symbols: Vec<String>,
+    pub(crate) answer: SyncSender<Result<Withdrawn, String>>,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -29,6 +39,8 @@ pub(crate) struct State {
     /// The number of the newest flush that was requested, and of the newest that has finished.
     pub(crate) requested: u64,
     pub(crate) finished: u64,
+    /// The withdrawals that were requested.
+    pub(crate) withdrawals: Vec<WithdrawJob>,
     /// The failure of the newest flush, as day and reason.
     pub(crate) outcome: Option<(Date, String)>,
     pub(crate) stop: bool,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use barbus::Settings;
 use barbus::internal::{Backoff, Monitor};
-use barbus_bars::date_from_epoch_days;
+use barbus_bars::{date_from_epoch_days, epoch_days};
 
 use crate::failure::{Failure, FailureLog};
 use crate::flusher::day_archiver::DayArchiver;
@@ -76,6 +76,7 @@ impl Worker {
         loop {
             let request = self.wait(&shared);
             let result = self.run_once(&request, &shared);
+            self.withdraw(&shared);
             self.show_waiting(&shared);
             self.finish(&request, result, &shared);
             if request.stop {
@@ -89,7 +90,7 @@ impl Worker {
         let poll_at = Instant::now() + self.late.clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL);
         let mut state = shared.lock();
         let urgent = loop {
-            let urgent = state.requested > state.finished || state.stop;
+            let urgent = state.requested > state.finished || state.stop || !state.withdrawals.is_empty();
             let wanted = state.needs_space || state.closed_before > self.flushed_before;
             let now = Instant::now();
             let rest = poll_at.saturating_duration_since(now);
@@ -245,6 +246,21 @@ impl Worker {
             tracing::info!(parts, "spilled rows of the open day");
         }
         result
+    }
+
+    /// Does the withdrawals that were requested, and answers them.
+    fn withdraw(&mut self, shared: &Monitor<State>) {
+        // Not in the head of the loop, which would hold the lock.
+        let jobs = std::mem::take(&mut shared.lock().withdrawals);
+        for job in jobs {
+            let outcome = self.archiver.withdraw(job.day, &job.symbols);
+            if outcome.is_ok() {
+                shared.lock().spilled.remove(&epoch_days(job.day));
+            }
+            self.release(shared);
+            // The thread that asked may have given up.
+            let _ = job.answer.send(outcome.map_err(|error| error.to_string()));
+        }
     }
 
     /// Releases the archived blocks, and wakes a writer that waits for one.
