@@ -12,6 +12,7 @@
 //! - `demo`: the first command of the README matches, leaves no process, and its suggestions work
 //! - `format_reader`: a Python reader that was written only from docs/FORMAT.md
 //! - `full`: days larger than the ring and full disks: producers wait, nothing is lost
+//! - `holidays`: the holidays are changed between two starts
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
 //! - `lag`: the list of readers, their lag and pins, the daemon's warnings, the writer's liveness
 //! - `misdated`: bars of the future and of the distant past, by every way into a bus
@@ -22,6 +23,7 @@
 //! - `real_bars`: years of real bars against an oracle
 //! - `replay`: archived days onto another bus
 //! - `restart`: SIGTERM, `kill -9`, a second daemon; nothing acknowledged is lost
+//! - `rollback`: a ring from a backup beside a newer archive
 //! - `soak`: many days with readers that start and die: memory and descriptors stay constant
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
 //!
@@ -51,6 +53,7 @@ mod days;
 mod demo;
 mod format_reader;
 mod full;
+mod holidays;
 mod kill_loop;
 mod lag;
 mod misdated;
@@ -61,6 +64,7 @@ mod reading;
 mod real_bars;
 mod replay;
 mod restart;
+mod rollback;
 mod soak;
 mod stock_readers;
 mod support;

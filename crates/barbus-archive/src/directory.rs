@@ -12,6 +12,7 @@ use std::{fs, io};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use parquet::errors::ParquetError;
 
@@ -200,6 +201,21 @@ impl Directory {
             created = self.files.create(temporary);
         }
         created.map_err(ArchiveError::io("create", temporary))
+    }
+
+    /// The number of the next part of `day`, above those of its parts and of the parts in its file.
+    ///
+    /// If the file is damaged, it is not known which parts are in it. The number is then that of
+    /// the present second: a part with a lower number than the file's would count as merged when
+    /// the file is put right.
+    pub(crate) fn next_part(&self, day: Date) -> Result<u32> {
+        let last = self.parts(day)?.last().copied().unwrap_or_default();
+        let in_file = match self.day_meta(day) {
+            Ok(meta) => meta.map_or(0, |meta| meta.part),
+            Err(error @ ArchiveError::Io { .. }) => return Err(error),
+            Err(_) => u32::try_from(Timestamp::now().as_second()).unwrap_or(u32::MAX - 1),
+        };
+        Ok(last.max(in_file).saturating_add(1))
     }
 
     /// The path of the next file with bars that are withdrawn from `day`.

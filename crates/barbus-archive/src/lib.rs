@@ -43,6 +43,7 @@ mod archive;
 mod checksum;
 mod checksummed_file;
 mod column_settings;
+mod coverage;
 mod day_file;
 mod directory;
 mod encode;
@@ -53,6 +54,7 @@ pub mod files;
 pub mod metadata;
 mod new_rows;
 mod readback;
+mod reassign;
 mod sort;
 mod stored_day;
 #[cfg(test)]

@@ -50,10 +50,11 @@ impl Writer {
             return None;
         };
         let in_ring = self.ring.close_day();
-        let had_bars = in_ring || self.flusher.has_spilled(day);
+        let renumbered = std::mem::take(&mut self.day_state.was_renumbered);
+        let had_bars = in_ring || renumbered || self.flusher.has_spilled(day);
         if had_bars && !in_ring {
-            // The day's bars are in parts, and its ring was replaced. Without a free block readers
-            // do not see this close.
+            // The day's bars are in parts, and its ring was replaced, or they are in blocks of
+            // another number. Without a free block readers do not see this close.
             self.dedup.finish_loading();
             let _ = self.ring.close_day_without_rows(day);
         }

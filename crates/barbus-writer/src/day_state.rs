@@ -12,13 +12,20 @@ pub(crate) struct DayState {
     pub(crate) closed_through: i64,
     /// When the writer continued an open day whose ring was lost and of which only parts were left.
     reopened_at: Option<Instant>,
+    /// The open day has another number than the blocks with its rows: the calendar was changed.
+    pub(crate) was_renumbered: bool,
     warned_beyond_horizon: bool,
 }
 
 impl DayState {
     /// `reopened`: the writer just continued an open day whose ring was lost.
     pub(crate) fn new(closed_through: i64, reopened: bool) -> Self {
-        Self { closed_through, reopened_at: reopened.then(Instant::now), warned_beyond_horizon: false }
+        Self {
+            closed_through,
+            reopened_at: reopened.then(Instant::now),
+            was_renumbered: false,
+            warned_beyond_horizon: false,
+        }
     }
 
     /// Whether the open day `day` is to be closed at `now`: `grace` after its last session, after

@@ -31,6 +31,8 @@ mod open;
 mod push;
 mod quarantine;
 mod rate;
+mod recalendar;
+mod rollback;
 mod spec;
 mod staging;
 mod symbols;

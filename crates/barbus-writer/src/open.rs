@@ -22,6 +22,8 @@ use crate::flusher::{DayArchiver, Flusher, Worker};
 use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
 use crate::quarantine::Quarantine;
+use crate::recalendar::{reassign_parts, renumber_open_day};
+use crate::rollback::leave_older_ring;
 use crate::spec::ring_spec;
 use crate::staging::Staging;
 use crate::symbols::SymbolIds;
@@ -52,13 +54,16 @@ impl Writer {
         // Without this folder readers are not listed; everything else works.
         let _ = create_readers_folder(&bus.readers());
         let mut ring = open_ring(bus)?;
+        let withdrawals = Withdrawals::load(bus)?;
+        leave_older_ring(&mut ring, bus, &withdrawals)?;
         let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
 
-        let withdrawals = Withdrawals::load(bus)?;
         let blocks = ring.maintenance().blocks();
         let newest = newest_row(&ring, &blocks);
-        let spilled: BTreeSet<i64> = archive.spilled_days()?.into_iter().map(epoch_days).collect();
+        let spilled = reassign_parts(&archive, &settings.calendar)?;
+        let renumbered = renumber_open_day(&mut ring, &settings.calendar);
         let mut day_state = resume_day(&mut ring, &blocks, &archive, &spilled, &withdrawals)?;
+        day_state.was_renumbered = renumbered;
         let calendar = &settings.calendar;
         let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
         day_state.check_horizon(calendar, ring.day().map_or(today, |day| date_from_epoch_days(day).max(today)));

@@ -120,6 +120,15 @@ impl Calendar {
         }
     }
 
+    /// The trading day to which the bars of `date` belong: `date` itself, or where days begin in
+    /// the evening and `date` has no trading, the next trading day.
+    pub fn day_of_date(&self, date: Date) -> Date {
+        match self.zone.to_ambiguous_timestamp(date.at(12, 0, 0, 0)).compatible() {
+            Ok(noon) => self.trading_day(noon.as_millisecond()).date,
+            Err(_) => date,
+        }
+    }
+
     /// The end of the last session of a trading day; `None` on any other date.
     fn close_ms(&self, date: Date) -> Option<i64> {
         if !self.is_trading_day(date) {

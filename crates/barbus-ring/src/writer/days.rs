@@ -21,6 +21,15 @@ impl<M: WriterMemory> RingWriter<M> {
         true
     }
 
+    /// Gives the open day another number, after the calendar was changed. Rows pushed from now on
+    /// lie in blocks of `day`, and readers see no close.
+    pub fn renumber_day(&mut self, day: i64) {
+        if self.day.is_some() && day != NO_DAY {
+            self.seal(0);
+            self.day = Some(day);
+        }
+    }
+
     /// Closes the trading day: seals the open block, and readers find the close after its last row.
     ///
     /// `false` if no day is open, or if the open day has no row.

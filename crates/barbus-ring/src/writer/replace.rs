@@ -18,8 +18,18 @@ impl RingWriter {
     /// one; rows that they have pinned stay. After an error the writer continues in this ring.
     pub fn replace(&mut self, path: &Path, spec: &Spec) -> Result<(), RingError> {
         let spec = Spec { lineage: self.ring.geometry.lineage, first_seq: self.next_seq, ..spec.clone() };
-        let building = crate::create::build(path, &spec)?;
-        let switched = self.build_successor(&building, path).and_then(|new| {
+        self.switch_to(path, &spec, self.day)
+    }
+
+    /// As [`RingWriter::replace`], with the lineage and the first sequence number of `spec` and
+    /// without an open day. Readers have to open the bus again.
+    pub fn begin_lineage(&mut self, path: &Path, spec: &Spec) -> Result<(), RingError> {
+        self.switch_to(path, spec, None)
+    }
+
+    fn switch_to(&mut self, path: &Path, spec: &Spec, day: Option<i64>) -> Result<(), RingError> {
+        let building = crate::create::build(path, spec)?;
+        let switched = self.build_successor(&building, path, day).and_then(|new| {
             // The flag is set before the rename. A writer that dies between the two leaves the old
             // ring at the path, and the next writer clears the flag. In the other order no writer
             // could set the flag after a crash, and readers would stay in the old ring.
@@ -44,9 +54,9 @@ impl RingWriter {
         }
     }
 
-    /// The writer of the ring at `building`, which will be at `path`, with the state of this
-    /// writer.
-    fn build_successor(&self, building: &Path, path: &Path) -> Result<Self, RingError> {
+    /// The writer of the ring at `building`, which will be at `path`, with the symbols of this
+    /// writer, and with `day` open.
+    fn build_successor(&self, building: &Path, path: &Path, day: Option<i64>) -> Result<Self, RingError> {
         let mut new = Self::from_map(WriteMap::open(building)?.renamed(path), path)?;
         if self.symbols <= new.ring.geometry.symbols && self.text_bytes <= new.ring.geometry.symbol_bytes {
             for id in 0..self.symbols {
@@ -54,7 +64,7 @@ impl RingWriter {
                 new.intern(&symbol).expect("the sizes were compared");
             }
         }
-        new.day = self.day;
+        new.day = day;
         Ok(new)
     }
 }

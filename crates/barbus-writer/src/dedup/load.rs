@@ -13,6 +13,7 @@ use barbus_ring::{BlockRows, RingMaintenance, RingWriter, Row, SymbolId};
 
 use crate::dedup::day_index::{BarStatus, DayIndex};
 use crate::dedup::fingerprint::fingerprint;
+use crate::recalendar::renumbered;
 use crate::symbols::SymbolIds;
 use crate::trading_day::TradingDayCache;
 use crate::withdrawals::{DayFilter, Withdrawals};
@@ -40,11 +41,19 @@ pub(crate) fn load_day(
     let settings = bus.settings();
     let mut index = DayIndex::default();
     let through = load_archive(&mut index, ring, bus, symbols, day);
+    // Bars of this day may be in files of dates that were trading days by an older calendar.
+    let mut before = day - 1;
+    while renumbered(&settings.calendar, before) == day {
+        load_archive(&mut index, ring, bus, symbols, before);
+        before -= 1;
+    }
     let maintenance = ring.maintenance();
     let mut blocks = maintenance.blocks();
     // A row is appended while its day is open, or late: to a block of a later day or of no day. So
     // there is nothing to read for a day that has just begun.
-    blocks.retain(|block| block.rows > 0 && block.day.is_none_or(|of| of >= day));
+    // After a change of the calendar, a block may have the date of a day that is now a holiday.
+    let is_late = |of: i64| of >= day || renumbered(&settings.calendar, of) >= day;
+    blocks.retain(|block| block.rows > 0 && block.day.is_none_or(is_late));
     if blocks.is_empty() {
         return Ok(index);
     }
