@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::support::bus::{Bus, Counts};
-use crate::support::market;
+use crate::support::market::{self, Bar};
 use crate::support::oracle::{self, Published};
 use crate::support::{python, wait};
 
@@ -137,4 +139,83 @@ fn the_oracle_sees_every_kind_of_difference() {
         assert_eq!(run.status.code(), Some(1), "{run}");
         assert!(run.stdout.contains(word), "{run}");
     }
+}
+
+/// Promise 7: corrections of a day whose file is damaged wait beside the ring, and live bars go on.
+#[test]
+fn a_damaged_old_day_does_not_stop_the_live_feed() {
+    let mut bus = Bus::init("XSHG");
+    bus.configure_small_ring();
+    bus.configure("# late = \"5s\"", "late = \"50ms\"");
+    bus.start();
+    let monday = market::xshg_day(&SYMBOLS, "2024-03-04");
+    let tuesday = market::xshg_day(&SYMBOLS, "2024-03-05");
+    let mut files = vec![bus.write("monday.csv", market::csv(&monday))];
+    bus.publish(&files[0], &[]);
+    bus.close_day();
+    let day = bus.archive().join("2024-03-04.parquet");
+    let whole = fs::read(&day).expect("the day can be read");
+    fs::write(&day, &whole[..whole.len() / 2]).expect("the day can be damaged");
+
+    // More corrections than the ring has room for, with live bars between them.
+    for round in 0..4 {
+        let corrected = monday.iter().map(|bar| Bar { volume: bar.volume + f64::from(round) + 1.0, ..bar.clone() });
+        for (name, bars) in [
+            ("corrections", corrected.collect::<Vec<_>>()),
+            ("live", tuesday[180 * round as usize..180 * (round as usize + 1)].to_vec()),
+        ] {
+            let csv = bus.write(&format!("{name}-{round}.csv"), market::csv(&bars));
+            let counts = bus.publish(&csv, &[]);
+            assert_eq!(counts.accepted + counts.revised, bars.len() as u64, "{counts:?}");
+            files.push(csv);
+        }
+    }
+    let stat = bus.stat();
+    assert!(stat["last_flush_error"].as_str().is_some_and(|error| error.contains("2024-03-04")), "{stat}");
+    assert_eq!((&stat["days_waiting"][0], &stat["day"]), (&"2024-03-04".into(), &"2024-03-05".into()));
+    // The waiting bars survive a kill, too.
+    bus.kill();
+    bus.start();
+    fs::write(&day, &whole).expect("the day can be put right");
+    bus.wait_archived();
+    assert_eq!(bus.stat()["last_flush_error"], serde_json::Value::Null);
+    bus.close_day();
+    oracle::assert_archive(&bus, &Published::XSHG, &files);
+}
+
+/// A file that was made anew after the day's file was removed must not look whole.
+#[test]
+fn verify_finds_a_day_that_lost_its_file() {
+    let mut bus = Bus::init("XSHG");
+    bus.configure("# late = \"5s\"", "late = \"50ms\"");
+    bus.start();
+    let monday = market::xshg_day(&SYMBOLS, "2024-03-04");
+    bus.publish(&bus.write("monday.csv", market::csv(&monday)), &[]);
+    bus.close_day();
+    bus.barbus("verify", [] as [&str; 0]).ok();
+    fs::remove_file(bus.archive().join("2024-03-04.parquet")).expect("the day can be removed");
+    let late = market::minutes(&SYMBOLS[..1], "2024-03-04T04:00:00Z", 1);
+    assert_eq!(bus.publish(&bus.write("late.csv", market::csv(&late)), &[]), Counts::all_accepted(1));
+    wait::until("the file of one bar", || (bus.archived_days() == ["2024-03-04"]).then_some(()));
+    let words = bus.barbus("verify", [] as [&str; 0]).fails(1, &["2024-03-04", "has 1 bars", "has 721"]);
+    assert!(words.contains("removed"), "{words}");
+}
+
+/// Two producers that differ by a tick revise each other's bars without end.
+#[test]
+fn endless_revisions_are_counted_by_symbol_and_warned_of_once() {
+    let bus = Bus::running("XSHG");
+    let bars = market::minutes(&["600000.XSHG", "000001.XSHE"], "2024-03-04T01:31:00Z", 20);
+    let differs =
+        |bar: &Bar| Bar { volume: bar.volume + f64::from(u8::from(bar.symbol == "600000.XSHG")), ..bar.clone() };
+    let one = bus.write("one.csv", market::csv(&bars));
+    let other = bus.write("other.csv", market::csv(&bars.iter().map(differs).collect::<Vec<_>>()));
+    for _ in 0..6 {
+        bus.publish(&one, &[]);
+        bus.publish(&other, &[]);
+    }
+    let stat = bus.stat();
+    assert_eq!((&stat["most_revised"], &stat["revisions"]), (&json!({"600000.XSHG": 220}), &json!(220)), "{stat}");
+    assert!(bus.barbus("stat", [] as [&str; 0]).ok().contains("600000.XSHG 220"));
+    assert_eq!(bus.log().matches("revised again and again").count(), 1);
 }

@@ -212,9 +212,9 @@ impl Archive {
         Ok(Written { rows: meta.rows, bytes, path, changed: true })
     }
 
-    /// Writes `rows` as a part of a day that is still open; [`Archive::write`] merges it later.
-    /// `rows`, `lineage` and `through_seq` are as there. Rows that the archive has already are
-    /// skipped, and no part is written when no other is left.
+    /// Writes `rows` as a part of a day that is still open, or whose file is damaged;
+    /// [`Archive::write`] merges it later. `rows`, `lineage` and `through_seq` are as there. Rows
+    /// that the archive has already are skipped, and no part is written when no other is left.
     ///
     /// # Errors
     /// As [`Archive::write`].
@@ -223,7 +223,11 @@ impl Archive {
         let new = NewRows::new(rows, self.directory.schema(), through_seq)?;
         self.directory.remove_temporary(Some(day))?;
         // Metadata suffices; a day may have many parts.
-        let (file, parts) = (self.meta(day)?, self.part_metas(day)?);
+        let numbers = self.directory.parts(day)?;
+        // A damaged file keeps no row out of a part: the rows wait there until it is put right.
+        let parts = numbers.iter().filter_map(|&part| undamaged(self.directory.part_meta(day, part).map(Some)));
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        let file = undamaged(self.meta(day)).transpose()?;
         let metas = || file.iter().chain(&parts);
         let covered = metas().map(|meta| meta.covered(lineage)).max().unwrap_or_default();
         let rows = new.not_covered(covered);
@@ -247,7 +251,7 @@ impl Archive {
             first_seq: new.seq(first),
             through_seq,
             lineage,
-            part: metas().map(|meta| meta.part).max().unwrap_or_default() + 1,
+            part: self.directory.next_part(day)?,
         };
         let path = self.directory.part_path(day, meta.part);
         let bytes = self.directory.commit_file(&path, &sorted, &meta)?;
@@ -268,5 +272,14 @@ impl Archive {
         let writing = self.writing.as_ref().ok_or(Misuse::ReadOnly)?;
         // A write that panicked leaves a temporary file at most.
         Ok(writing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The metadata of a file; `None` where there is none, or where it is damaged.
+fn undamaged(meta: Result<Option<DayMeta>>) -> Option<Result<DayMeta>> {
+    match meta {
+        Ok(meta) => meta.map(Ok),
+        Err(error @ ArchiveError::Io { .. }) => Some(Err(error)),
+        Err(_) => None,
     }
 }

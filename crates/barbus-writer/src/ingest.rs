@@ -237,7 +237,10 @@ impl Writer {
             columns.copy_row(row, symbol, self.staging.next_row());
             match self.stage() {
                 BarStatus::New => ack.accepted += 1,
-                BarStatus::Revision(_) => ack.revised += 1,
+                BarStatus::Revision(number) => {
+                    ack.revised += 1;
+                    self.count_revision(symbol, number);
+                }
                 BarStatus::Duplicate => ack.duplicate += 1,
             }
             row += 1;

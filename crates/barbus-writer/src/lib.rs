@@ -32,6 +32,7 @@ mod push;
 mod quarantine;
 mod rate;
 mod recalendar;
+mod revisions;
 mod rollback;
 mod spec;
 mod staging;

@@ -23,6 +23,7 @@ use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
 use crate::quarantine::Quarantine;
 use crate::recalendar::{reassign_parts, renumber_open_day};
+use crate::revisions::Revisions;
 use crate::rollback::leave_older_ring;
 use crate::spec::ring_spec;
 use crate::staging::Staging;
@@ -103,6 +104,7 @@ impl Writer {
             dedup,
             staging: Staging::new(),
             counters: Counters::after(newest.as_ref(), received_boot_ns, Moment::read()),
+            revisions: Revisions::default(),
             bus: bus.clone(),
             _lock: lock,
         };

@@ -80,7 +80,15 @@ impl Writer {
         self.dedup.current().insert(row.symbol, row.frame_ms, fingerprint(&row), revision);
         self.note_appended(row.frame_ms);
         self.after_commit(now);
+        if revision > 0 {
+            self.count_revision(row.symbol, revision);
+        }
         Ok(if status == BarStatus::New { Pushed::Accepted(seq) } else { Pushed::Revised(seq) })
+    }
+
+    pub(crate) fn count_revision(&mut self, symbol: SymbolId, number: u8) {
+        let Self { revisions, ring, .. } = self;
+        revisions.count(symbol, number, || ring.ring().symbol(symbol).unwrap_or_default());
     }
 
     /// The fault of a row, if it is invalid.

@@ -18,12 +18,16 @@ use crate::flusher::{FlushWaiter, Flusher};
 use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
 use crate::quarantine::Quarantine;
+use crate::revisions::Revisions;
 use crate::spec::ring_spec;
 use crate::staging::Staging;
 use crate::symbols::SymbolIds;
 use crate::syncer::{DurabilityWaiter, Syncer};
 use crate::trading_day::TradingDayCache;
 use crate::withdrawals::Withdrawals;
+
+/// Symbols that [`Writer::stat`] shows as the most revised ones.
+const MOST_REVISED: usize = 5;
 
 /// The one writer of a bus.
 ///
@@ -76,6 +80,7 @@ pub struct Writer {
     pub(crate) dedup: DedupIndex,
     pub(crate) staging: Staging,
     pub(crate) counters: Counters,
+    pub(crate) revisions: Revisions,
     pub(crate) bus: Bus,
     pub(crate) _lock: WriterLock,
 }
@@ -143,6 +148,9 @@ impl Writer {
         stat.pid = Some(std::process::id());
         stat.day = self.day();
         self.counters.fill(&mut stat, self.clock.now());
+        let symbol = |id| self.ring.ring().symbol(id).unwrap_or_default();
+        let most = self.revisions.most(MOST_REVISED);
+        stat.most_revised = most.into_iter().map(|(id, revisions)| (symbol(id), revisions)).collect();
         let flush = self.flusher.status();
         stat.days_waiting = flush.days_waiting;
         stat.last_flush_error_at = flush.last_failure.as_ref().map(|failure| failure.at);

@@ -203,6 +203,8 @@ mod ingest_stream;
 #[doc(hidden)]
 pub mod internal;
 mod liveness;
+#[cfg(feature = "archive")]
+mod missing;
 mod monitor;
 #[cfg(feature = "stream")]
 mod owned_event;

@@ -51,6 +51,9 @@ pub struct Stat {
     pub duplicates: Option<u64>,
     /// Revisions since the daemon started.
     pub revisions: Option<u64>,
+    /// The symbols with the most revisions since the daemon started, at most five.
+    #[serde(default)]
+    pub most_revised: BTreeMap<String, u64>,
     /// Quarantined bars since the daemon started, by the code of the reason.
     pub quarantined: BTreeMap<String, u64>,
     /// Number of connected producers.

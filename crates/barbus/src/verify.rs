@@ -6,6 +6,8 @@ use barbus_ring::{Ring, RingError, RingReport};
 
 use crate::bus::Bus;
 use crate::error::{Error, Result};
+#[cfg(feature = "archive")]
+use crate::missing::missing;
 
 /// What [`verify`] found.
 #[derive(Debug)]
@@ -15,6 +17,9 @@ pub struct VerifyReport {
     /// The report on each file of the archive.
     #[cfg(feature = "archive")]
     pub archive: Vec<FileReport>,
+    /// Bars of the ring that the archive should have and has not, a sentence for each day.
+    #[cfg(feature = "archive")]
+    pub missing: Vec<String>,
 }
 
 /// Checks the structure of the ring, the checksums of its sealed blocks, and, with the feature
@@ -28,12 +33,18 @@ pub fn verify(bus: &Bus) -> Result<VerifyReport> {
     if !path.exists() {
         return Err(Error::NoRing { ring: path, bus: bus.path().to_owned() });
     }
+    let ring = Ring::attach(&path);
+    #[cfg(feature = "archive")]
+    let archive = {
+        let settings = bus.settings();
+        Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name()).verify()?
+    };
     Ok(VerifyReport {
-        ring: Ring::attach(&path).map(|ring| ring.verify()),
+        // After the files: each of them has rows that were in the ring before.
         #[cfg(feature = "archive")]
-        archive: {
-            let settings = bus.settings();
-            Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name()).verify()?
-        },
+        missing: ring.as_ref().map(|ring| missing(ring, bus, &archive)).unwrap_or_default(),
+        ring: ring.map(|ring| ring.verify()),
+        #[cfg(feature = "archive")]
+        archive,
     })
 }

@@ -62,6 +62,13 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
         ("producers", stat.producers),
     ];
     lines.extend(since_start.into_iter().filter_map(|(name, value)| Some((name, count(value?)))));
+    if !stat.most_revised.is_empty() {
+        let mut most: Vec<_> = stat.most_revised.iter().collect();
+        most.sort_by_key(|&(_, revisions)| std::cmp::Reverse(revisions));
+        let most: Vec<String> =
+            most.iter().map(|(symbol, revisions)| format!("{symbol} {}", count(**revisions))).collect();
+        lines.push(("most revised", most.join(", ")));
+    }
     if let Some(readers) = stat.readers {
         lines.push(("readers", self::readers(readers, stat.readers_lag_bars)));
     }

@@ -57,6 +57,7 @@ fn problems(bus: &Bus, report: &VerifyReport) -> Vec<String> {
             problems.push(with_path(&file.path, &error.to_string()));
         }
     }
+    problems.extend(report.missing.iter().map(|problem| with_path(bus.path(), problem)));
     problems
 }
 
@@ -119,5 +120,5 @@ fn report_as_json(bus: &Bus, report: &VerifyReport, problems: &[String]) -> Valu
         })
     };
     let archive: Vec<Value> = report.archive.iter().map(file).collect();
-    json!({"good": problems.is_empty(), "ring": ring, "archive": archive})
+    json!({"good": problems.is_empty(), "ring": ring, "archive": archive, "missing": report.missing})
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::flusher::backlog::Backlog;
 use crate::flusher::columns::DayColumns;
+use crate::flusher::failed_days::FileState;
 use crate::withdraw::Withdrawn;
 use crate::withdrawals::{Withdrawal, Withdrawals};
 
@@ -104,6 +105,11 @@ impl DayArchiver {
         let written = self.archive.write(date_from_epoch_days(day), rows, lineage, self.backlog.scanned())?;
         self.backlog.mark_archived(day);
         Ok(written.changed)
+    }
+
+    /// The state of the file of `day`.
+    pub(crate) fn file_state(&self, day: i64) -> FileState {
+        FileState::of(&self.archive.path(date_from_epoch_days(day)))
     }
 
     /// Spills the scanned rows of `day` that are in no part yet. Returns whether there was one.

@@ -6,7 +6,8 @@
 //! - The rows of an open day are spilled to a part when the ring has no free block. If the ring
 //!   does not survive a reboot, they are also spilled at an interval.
 //!
-//! A failure is shown and retried with back-off; the ring keeps the rows meanwhile.
+//! A failure is shown and retried with back-off; the ring keeps the rows meanwhile. A day whose
+//! file cannot be written stops no other day: if the ring needs space, its rows are spilled too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::withdraw::Withdrawn;
 mod backlog;
 mod columns;
 mod day_archiver;
+mod failed_days;
 mod shared;
 mod status;
 mod worker;

@@ -10,7 +10,9 @@ use barbus::internal::{Backoff, Monitor};
 use barbus_bars::{date_from_epoch_days, epoch_days};
 
 use crate::failure::{Failure, FailureLog};
+use crate::flusher::backlog::Days;
 use crate::flusher::day_archiver::DayArchiver;
+use crate::flusher::failed_days::FailedDays;
 use crate::flusher::shared::{DayError, State};
 
 /// Bounds of the interval at which the ring is polled for late rows.
@@ -52,6 +54,9 @@ pub(crate) struct Worker {
     flushed_before: i64,
     /// When the oldest late row that is not archived was found.
     late_since: Option<Instant>,
+    /// Days whose files could not be written, each with a pause of its own.
+    failed: FailedDays,
+    /// The pause after a failure of all days: of a sync or of a spill.
     backoff: Backoff,
     log: FailureLog,
 }
@@ -66,6 +71,7 @@ impl Worker {
             spilled_at: Instant::now(),
             flushed_before: i64::MIN,
             late_since: None,
+            failed: FailedDays::default(),
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             log: FailureLog::new("day not archived yet: retrying", "archive works again"),
         }
@@ -121,23 +127,21 @@ impl Worker {
     fn finish(&mut self, request: &Request, result: Result<(), DayError>, shared: &Monitor<State>) {
         let mut state = shared.lock();
         state.finished = state.finished.max(request.number);
-        match result {
+        state.status.last_failure = match result {
             Ok(()) => {
                 self.backoff.reset();
                 state.needs_space &= !request.needs_space;
-                state.outcome = None;
-                state.status.last_failure = None;
+                self.failed.first()
             }
             Err((day, error)) => {
                 self.backoff.fail(Instant::now());
                 // The request stays, and is served after the pause.
                 state.spill_all |= request.spill_all;
-                let error = error.to_string();
-                state.outcome = Some((day, error.clone()));
-                let failure = Failure::after(state.status.last_failure.as_ref(), Some(day), error);
-                state.status.last_failure = Some(failure);
+                Some(Failure::after(state.status.last_failure.as_ref(), Some(day), error.to_string()))
             }
-        }
+        };
+        let failed = state.status.last_failure.as_ref();
+        state.outcome = failed.and_then(|failure| Some((failure.day?, failure.error.clone())));
         let failure = state.status.last_failure.clone();
         drop(state);
         shared.notify_all();
@@ -145,35 +149,46 @@ impl Worker {
     }
 
     /// Scans the ring and archives what is due.
+    ///
+    /// A day whose file cannot be written is no failure of the run: it is retried by itself. If the
+    /// ring needs space meanwhile, its rows are spilled as those of an open day are.
     fn run_once(&mut self, request: &Request, shared: &Monitor<State>) -> Result<(), DayError> {
         self.archiver.scan();
         self.archiver.checksum(if request.urgent { usize::MAX } else { CHECKSUMS_PER_POLL });
         let days = self.archiver.backlog().days(request.closed_before, self.flushed_before);
-        let gathered = self.late_since.is_some_and(|since| since.elapsed() >= self.late);
-        let late_is_due = request.urgent || request.needs_space || gathered;
-        self.late_since = self.late_since.or_else(|| Some(Instant::now())).filter(|_| !days.late.is_empty());
-        let mut due = days.closed;
-        if late_is_due {
-            due.extend(days.late);
-        }
-        due.extend(shared.lock().spilled.range(..request.closed_before));
+        let spilled: BTreeSet<i64> = shared.lock().spilled.range(..request.closed_before).copied().collect();
+        let due = self.due(request, &days, &spilled);
         self.show_waiting(shared);
 
         let rows = self.sync_before(&due, &days.open, request)?;
-        let archived = self.archive_days(&due, rows, shared);
-        if archived.is_ok() {
-            self.flushed_before = request.closed_before;
-            if late_is_due {
-                self.late_since = None;
-            }
-        }
+        self.archive_days(&due, rows, shared);
+        self.flushed_before = request.closed_before;
         self.release(shared);
-        if request.spill || (archived.is_ok() && request.needs_space && self.archiver.ring_is_full()) {
-            let spilled = self.spill_days(&days.open, shared);
+        if request.spill || (request.needs_space && self.archiver.ring_is_full()) {
+            let unfiled = self.failed.days().filter(|day| days.closed.contains(day) || days.late.contains(day));
+            let unfiled: BTreeSet<i64> = unfiled.chain(days.open).collect();
+            let result = self.spill_days(&unfiled, shared);
             self.release(shared);
-            return archived.and(spilled);
+            return result;
         }
-        archived
+        Ok(())
+    }
+
+    /// The closed days that are to be archived in this run. `spilled` have parts.
+    fn due(&mut self, request: &Request, days: &Days, spilled: &BTreeSet<i64>) -> BTreeSet<i64> {
+        let waiting = |day| days.closed.contains(&day) || days.late.contains(&day) || spilled.contains(&day);
+        self.failed.retain(waiting);
+        let now = Instant::now();
+        let Self { failed, archiver, .. } = self;
+        let is_due = |day| failed.is_due(day, now, || archiver.file_state(day));
+        let gathered = self.late_since.is_some_and(|since| since.elapsed() >= self.late);
+        let late_is_due = request.urgent || request.needs_space || gathered;
+        // Late rows of a day that failed are not gathered, but retried.
+        let has_late = days.late.iter().any(|&day| is_due(day).is_none());
+        self.late_since = self.late_since.or(Some(now)).filter(|_| has_late && !late_is_due);
+        let late = days.late.iter().filter(|&&day| late_is_due || is_due(day).is_some());
+        let candidates = days.closed.iter().chain(late).chain(spilled).copied();
+        candidates.filter(|&day| request.urgent || is_due(day).unwrap_or(true)).collect()
     }
 
     /// Syncs the ring if a day is to be archived or a block waits for its checksum. Returns the
@@ -197,24 +212,23 @@ impl Worker {
     }
 
     /// Archives the days `due`. `rows` are those of the first day, if they were gathered before.
-    fn archive_days(
-        &mut self,
-        due: &BTreeSet<i64>,
-        mut rows: Option<RecordBatch>,
-        shared: &Monitor<State>,
-    ) -> Result<(), DayError> {
-        let (mut result, mut files) = (Ok(()), 0);
+    fn archive_days(&mut self, due: &BTreeSet<i64>, mut rows: Option<RecordBatch>, shared: &Monitor<State>) {
+        let mut files = 0;
         for &day in due {
             let rows = rows.take().unwrap_or_else(|| self.archiver.gather(day));
             // A failure does not stop the other days.
             match self.archiver.write_file(day, &rows) {
                 Ok(written) => {
                     files += u64::from(written);
+                    self.failed.remove(day);
                     let mut state = shared.lock();
                     state.spilled.remove(&day);
                     state.status.files_written += u64::from(written);
                 }
-                Err(error) => result = result.and(Err((date_from_epoch_days(day), error))),
+                Err(error) => {
+                    let error = (date_from_epoch_days(day), error);
+                    self.failed.fail(day, error, self.archiver.file_state(day), Instant::now());
+                }
             }
             self.release(shared);
             self.show_waiting(shared);
@@ -222,13 +236,12 @@ impl Worker {
         if files > 0 {
             tracing::info!(files, "archived");
         }
-        result
     }
 
-    /// Spills the rows of the days `open` that are in no part yet.
-    fn spill_days(&mut self, open: &BTreeSet<i64>, shared: &Monitor<State>) -> Result<(), DayError> {
+    /// Spills the rows of `days` that are in no part yet.
+    fn spill_days(&mut self, days: &BTreeSet<i64>, shared: &Monitor<State>) -> Result<(), DayError> {
         let (mut result, mut parts) = (Ok(()), 0);
-        for &day in open {
+        for &day in days {
             match self.archiver.spill(day) {
                 Ok(written) => {
                     parts += u64::from(written);
@@ -243,7 +256,7 @@ impl Worker {
             self.spilled_at = Instant::now();
         }
         if parts > 0 {
-            tracing::info!(parts, "spilled rows of the open day");
+            tracing::info!(parts, "spilled rows that have no file yet");
         }
         result
     }

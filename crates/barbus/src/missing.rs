@@ -1,0 +1,83 @@
+//! The ring compared with the archive: bars that a day's file should have and has not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use barbus_archive::{DayMeta, FileKind, FileReport};
+use barbus_bars::Date;
+use barbus_ring::{Polled, Ring, RingReader, RingStart, Row};
+use barbus_shm::Memory;
+
+use crate::bus::Bus;
+
+/// Rows that are read at once.
+const ROWS_AT_ONCE: usize = 4_096;
+
+/// What the archive lacks of the rows of `ring`, by the reports on its files.
+///
+/// A file states below which sequence number it has every row of its day. So a file that has fewer
+/// bars than the ring has below that number was made without the earlier file.
+pub(crate) fn missing<M: Memory>(ring: &Ring<M>, bus: &Bus, files: &[FileReport]) -> Vec<String> {
+    let lineage = ring.geometry().lineage;
+    let of_ring = |file: &&FileReport| file.outcome.as_ref().is_ok_and(|meta| meta.lineage == lineage);
+    let metas = || files.iter().filter(of_ring).filter_map(|file| Some((file.kind, file.outcome.as_ref().ok()?)));
+    let mut problems = Vec::new();
+    let archived = metas().map(|(_, meta)| meta.through_seq).max().unwrap_or_default();
+    let next_seq = ring.status().next_seq;
+    if archived > next_seq {
+        problems.push(format!(
+            "the ring ends at row {next_seq}, and the archive has rows up to {archived} of it: the ring is older than \
+             the archive: start the daemon, which goes on behind it"
+        ));
+    }
+    let withdrawn = withdrawn_days(bus);
+    let days = metas().filter(|(kind, meta)| *kind == FileKind::Day && !withdrawn.contains(&meta.day));
+    let days: BTreeMap<Date, &DayMeta> = days.map(|(_, meta)| (meta.day, meta)).collect();
+    for (day, bars) in bars_by_day(ring, bus, &days) {
+        let rows = days[&day].rows;
+        if rows < bars {
+            problems.push(format!(
+                "{day}: its file has {rows} bars, and the ring has {bars} that it should have: it was made after the \
+                 day's file was removed; restore that file, or publish the day again in another bus"
+            ));
+        }
+    }
+    problems
+}
+
+/// The number of bars of the ring that the file of each day should have.
+fn bars_by_day<M: Memory>(ring: &Ring<M>, bus: &Bus, days: &BTreeMap<Date, &DayMeta>) -> BTreeMap<Date, u64> {
+    let mut keys: BTreeMap<Date, Vec<(u32, i64)>> = BTreeMap::new();
+    let mut span = bus.settings().calendar.trading_day(0);
+    let mut add = |row: &Row| {
+        if !span.contains(row.frame_ms) {
+            span = bus.settings().calendar.trading_day(row.frame_ms);
+        }
+        if days.get(&span.date).is_some_and(|meta| row.seq < meta.through_seq) {
+            keys.entry(span.date).or_default().push((row.symbol.0, row.frame_ms));
+        }
+    };
+    let Ok(mut reader) = RingReader::new(ring, RingStart::Oldest) else { return BTreeMap::new() };
+    let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
+    loop {
+        rows.clear();
+        match reader.poll(ring, &mut rows, ROWS_AT_ONCE) {
+            Polled::Rows(_) => rows.iter().for_each(&mut add),
+            Polled::DayClosed(_) | Polled::Lapped { .. } => {}
+            // The report on the ring names what is wrong with it.
+            Polled::Empty | Polled::Corrupt => break,
+        }
+    }
+    let distinct = |mut keys: Vec<(u32, i64)>| {
+        keys.sort_unstable();
+        keys.dedup();
+        keys.len() as u64
+    };
+    keys.into_iter().map(|(day, keys)| (day, distinct(keys))).collect()
+}
+
+/// The days of which bars were withdrawn: the ring may have more of them than the archive.
+fn withdrawn_days(bus: &Bus) -> BTreeSet<Date> {
+    let text = std::fs::read_to_string(bus.path().join("withdrawn.ndjson")).unwrap_or_default();
+    let day = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["day"].as_str()?.parse().ok();
+    text.lines().filter_map(day).collect()
+}
