@@ -166,6 +166,57 @@ fn the_lists_restrict_the_socket() {
     }
 }
 
+/// Who may close the day is a setting of its own.
+#[test]
+fn closing_the_day_has_lists_of_its_own() {
+    let Some(mut stage) = Stage::set("c") else { return };
+    let csv = stage.write("bars.csv", &market::csv(&market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 5)));
+    let (member, other) = (stage.member.clone(), stage.other.clone());
+    // `other` may close the day, and may not publish.
+    stage.start("umask 022", &format!("allow_users = [{member:?}]\n[control]\nallow_groups = [{:?}]", stage.desk));
+    stage.barbus(&member, "publish", &[csv.as_os_str()]).ok();
+    stage.barbus(&member, "stat", &[]).ok();
+    let why = format!("user {member} (uid {}) is in neither control.allow_users", user_id(&member));
+    stage.barbus(&member, "close-day", &[]).fails(1, &["not allowed", &why]);
+    stage.barbus(&other, "publish", &[csv.as_os_str()]).fails(1, &["not allowed", "in neither ingest.allow_users"]);
+    stage.barbus(&other, "stat", &[]).ok();
+    stage.barbus(&other, "close-day", &[]).ok();
+    stage.barbus(&stage.keeper, "close-day", &[]).ok();
+    stage.stop();
+}
+
+/// One user's idle connections, whether it may use the socket or not, shut nobody else out, and do
+/// not flood the log.
+#[test]
+fn idle_connections_of_one_user_shut_nobody_out() {
+    let Some(mut stage) = Stage::set("i") else { return };
+    let csv = stage.write("bars.csv", &market::csv(&market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 5)));
+    let (member, other) = (stage.member.clone(), stage.other.clone());
+    stage.start("umask 022", &format!("allow_users = [{member:?}]"));
+    let script = format!(
+        "import socket, time\nopen = []\nfor _ in range(2000):\n    s = socket.socket(socket.AF_UNIX)\n    \
+         s.connect({:?})\n    open.append(s)\n    if len(open) > 700: open.pop(0)\nprint('full', flush=True)\ntime.sleep(600)\n",
+        stage.bus().join("ingest.sock").to_str().expect("text"),
+    );
+    let flood = |user: &str| {
+        // A Python of root's own, earlier in the path, is not for this user.
+        let line = ["env", "PATH=/usr/bin:/bin", "python3", "-c", &script].map(OsStr::new);
+        let running = Running::start(&mut Stage::command_as(user, &line), false);
+        wait::until("the connections", || running.output_has("full").then_some(()));
+        running
+    };
+    for user in [&other, &member] {
+        let flooding = flood(user);
+        stage.barbus(&stage.keeper, "publish", &[csv.as_os_str()]).ok();
+        stage.barbus(&stage.keeper, "stat", &[]).ok();
+        stage.barbus(&stage.keeper, "close-day", &[]).ok();
+        drop(flooding);
+    }
+    let lines = stage.log().lines().count();
+    assert!(lines < 300, "{lines} lines in the log");
+    stage.stop();
+}
+
 /// A bus with a user of its own, and further users; dropping it removes all of them.
 struct Stage {
     root: TempDir,
@@ -285,7 +336,7 @@ impl Stage {
         command::finish(&mut Self::command_as(user, &command), None)
     }
 
-    /// Writes these lines into the section `[ingest]`.
+    /// Writes these lines into the section `[ingest]`, and those behind `[control]` into that.
     fn configure(&mut self, lists: &str) {
         let path = self.bus().join("bus.toml");
         if self.template.is_empty() {
@@ -294,7 +345,9 @@ impl Stage {
                 .replace("# size = \"256MB\"", "size = \"2MB\"")
                 .replace("# rows_per_block = 16384", "rows_per_block = 64");
         }
-        fs::write(&path, self.template.replace("[ingest]", &format!("[ingest]\n{lists}"))).expect("root may");
+        let (ingest, control) = lists.split_once("\n[control]").unwrap_or((lists, ""));
+        let text = self.template.replace("[ingest]", &format!("[ingest]\n{ingest}"));
+        fs::write(&path, text.replace("[control]", &format!("[control]{control}"))).expect("root may");
     }
 
     /// Creates the bus if it does not exist, and starts its daemon under this umask as the keeper.

@@ -20,10 +20,8 @@ use crate::access::Access;
 use crate::connection;
 use crate::json_lines;
 use crate::peer::Peer;
+use crate::places::Places;
 use crate::shared_writer::SharedWriter;
-
-/// Most connections at once. The next one gets an error and is closed.
-const MAX_CONNECTIONS: usize = 512;
 
 /// The number of a connection that has ended, and the message of the panic that ended it, if any.
 ///
@@ -35,6 +33,7 @@ type Ended = (u64, Option<String>);
 pub(crate) struct ConnectionThreads {
     access: Arc<Access>,
     writer: Arc<SharedWriter>,
+    places: Arc<Places>,
     sockets: HashMap<u64, Arc<UnixStream>>,
     next_number: u64,
     ended: UnboundedReceiver<Ended>,
@@ -44,15 +43,19 @@ pub(crate) struct ConnectionThreads {
 impl ConnectionThreads {
     pub(crate) fn new(access: Access, writer: Arc<SharedWriter>) -> Self {
         let (on_end, ended) = unbounded_channel();
-        Self { access: Arc::new(access), writer, sockets: HashMap::new(), next_number: 0, ended, on_end }
+        let places = Places::new(writer.bus().settings().connections_per_user as usize);
+        Self { access: Arc::new(access), writer, places, sockets: HashMap::new(), next_number: 0, ended, on_end }
     }
 
     /// Serves an accepted connection in a thread of its own.
     pub(crate) fn spawn(&mut self, stream: tokio::net::UnixStream) {
         let peer = Peer::of(&stream);
-        if self.sockets.len() >= MAX_CONNECTIONS {
-            return reject(&stream, peer, format!("too many connections: {MAX_CONNECTIONS} at once"));
-        }
+        // A user that is known to be excluded takes no place and no thread.
+        let admitted = self.access.known_rejection(peer.uid, peer.gid).map_or(Ok(()), Err);
+        let place = match admitted.and_then(|()| self.places.enter(peer)) {
+            Ok(place) => place,
+            Err(why) => return reject(&stream, peer, why),
+        };
         let Ok(socket) = stream.into_std().and_then(|socket| socket.set_nonblocking(false).map(|()| socket)) else {
             return;
         };
@@ -61,7 +64,8 @@ impl ConnectionThreads {
         let (access, writer) = (Arc::clone(&self.access), Arc::clone(&self.writer));
         let (on_end, thread_socket) = (self.on_end.clone(), Arc::clone(&socket));
         let work = move || {
-            let served = catch_unwind(AssertUnwindSafe(|| connection::serve(&thread_socket, peer, &access, &writer)));
+            let served =
+                catch_unwind(AssertUnwindSafe(|| connection::serve(&thread_socket, peer, place, &access, &writer)));
             drop((thread_socket, access, writer));
             let _ = on_end.send((number, served.err().map(|panic| panic_message(&*panic))));
         };
@@ -111,7 +115,7 @@ impl ConnectionThreads {
 
 /// Answers a connection that gets no thread.
 fn reject(stream: &tokio::net::UnixStream, peer: Peer, error: String) {
-    tracing::warn!(%peer, %error, "connection rejected");
+    connection::log_rejection(peer, &error);
     // A new socket has room for one line.
     let _ = stream.try_write(&json_lines::encode(&Answer::Error { error }));
 }

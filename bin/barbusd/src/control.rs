@@ -3,15 +3,21 @@
 
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use barbus::protocol::{Answer, DayClose, Request, Withdrawal};
 use barbus::{Bus, Date};
 use barbus_writer::Withdrawn;
 use jiff::Timestamp;
 
+use crate::access::Rights;
 use crate::json_lines;
-use crate::peer::{End, PeerReader};
+use crate::peer::End;
+use crate::peer_reader::{PeerReader, await_message};
 use crate::shared_writer::SharedWriter;
+
+/// How long a client may take to read an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Answers requests, one line of JSON each, until the peer sends no more.
 ///
@@ -21,8 +27,13 @@ pub(crate) fn serve_requests(
     reader: &mut PeerReader<'_>,
     mut socket: &UnixStream,
     writer: &SharedWriter,
+    rights: &Rights,
 ) -> Result<(), End> {
-    while let Some(line) = json_lines::read(reader).map_err(End::Rejected)? {
+    // A client that asks and does not read must not keep its place.
+    socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
+    loop {
+        await_message(reader);
+        let Some(line) = json_lines::read(reader).map_err(End::Rejected)? else { return Ok(()) };
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -33,17 +44,24 @@ pub(crate) fn serve_requests(
                 stat.set_readers(barbus::readers(writer.bus()).ok().as_deref());
                 json_lines::write(&mut socket, &stat)?;
             }
-            Request::Withdraw { day, symbols } => match withdraw(writer, day, &symbols)? {
+            Request::Withdraw { day, symbols } => match if_allowed(rights, || withdraw(writer, day, &symbols))? {
                 Ok(withdrawal) => json_lines::write(&mut socket, &withdrawal)?,
                 Err(error) => json_lines::write(&mut socket, &Answer::Error { error })?,
             },
-            Request::CloseDay { date } => match close_day(writer, date)? {
+            Request::CloseDay { date } => match if_allowed(rights, || close_day(writer, date))? {
                 Ok(close) => json_lines::write(&mut socket, &close)?,
                 Err(error) => json_lines::write(&mut socket, &Answer::Error { error })?,
             },
         }
     }
-    Ok(())
+}
+
+/// Does what changes a day, if the peer may.
+fn if_allowed<T>(
+    rights: &Rights,
+    work: impl FnOnce() -> Result<Result<T, String>, End>,
+) -> Result<Result<T, String>, End> {
+    rights.may_close_day().map_or_else(|why| Ok(Err(why)), |()| work())
 }
 
 /// Closes the open day, or finds one that is closed, and waits for its file.

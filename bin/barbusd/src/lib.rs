@@ -4,6 +4,7 @@
 //! `server` accepts connections on the `socket` and gives each a thread (`connection_threads`).
 //! `connection` checks the peer's `access` and then serves a stream of bars (`ingest`) or requests
 //! (`control`). Both use the `shared_writer`. `alerts` watches the readers of the bus.
+//! What a peer can cost is limited: `places`, `memory`, time (`peer_reader`), lines in the log.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -13,8 +14,12 @@ mod connection_threads;
 mod control;
 mod ingest;
 mod json_lines;
+mod log_limit;
 mod logs;
+mod memory;
 mod peer;
+mod peer_reader;
+mod places;
 mod server;
 mod shared_writer;
 mod socket;

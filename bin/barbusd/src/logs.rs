@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::ingest::decoder;
+
 /// The format of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -34,7 +36,14 @@ pub(crate) fn init(format: LogFormat, level: Option<&str>) {
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
     // The standard hook prints several lines of text, which are not a log of JSON lines.
-    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        if decoder::is_decoding() {
+            // The producer gets an error, and the log has that.
+            tracing::debug!("{panic}");
+        } else {
+            tracing::error!("{panic}");
+        }
+    }));
 }
 
 #[cfg(test)]

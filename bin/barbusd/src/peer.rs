@@ -1,18 +1,17 @@
-//! The other end of a connection: who it is, why the daemon closes it, and how long it may take.
+//! The other end of a connection: who it is, and why the daemon closes it.
 
 use std::fmt;
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
+
+use nix::unistd::geteuid;
 
 /// How long a rejected peer has to read the reason while the daemon discards what it still sends.
 pub(crate) const REJECT_GRACE: Duration = Duration::from_secs(2);
 
 /// How often a thread that waits for a peer or for the disk checks whether to continue waiting.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The buffered bytes of one peer.
-pub(crate) type PeerReader<'a> = BufReader<&'a UnixStream>;
 
 /// The process at the other end, as the kernel reports it.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +30,17 @@ impl Peer {
             uid: credentials.as_ref().map(tokio::net::unix::UCred::uid),
             gid: credentials.as_ref().map(tokio::net::unix::UCred::gid),
         }
+    }
+
+    /// A process of this user.
+    #[cfg(test)]
+    pub(crate) fn of_user(uid: u32) -> Self {
+        Self { pid: None, uid: Some(uid), gid: None }
+    }
+
+    /// Whether it belongs to the daemon's own user or to root, who can do anything to the daemon.
+    pub(crate) fn is_trusted(self) -> bool {
+        self.uid.is_some_and(|uid| uid == 0 || uid == geteuid().as_raw())
     }
 }
 
@@ -54,8 +64,12 @@ pub(crate) enum End {
 }
 
 impl From<std::io::Error> for End {
-    fn from(_: std::io::Error) -> Self {
-        Self::Disconnected
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            // A time limit of `peer_reader`: its text is for the peer.
+            ErrorKind::TimedOut => Self::Rejected(error.to_string()),
+            _ => Self::Disconnected,
+        }
     }
 }
 

@@ -1,14 +1,26 @@
 //! The one writer of the bus, shared by all connections behind a lock.
 //!
 //! Never block while holding the lock: every producer and every request waits for it.
+//! The lock is taken in turns. A thread that appends a long batch in pieces releases it between
+//! two of them, and the next piece comes after the threads that wait.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use barbus::protocol::{ACK, AckMode, Stat};
 use barbus::{Bus, Date, Result};
-use barbus_writer::{BatchNormalizer, DurabilityWaiter, FlushWaiter, Ingested, NormalizedBatch, Writer};
+use barbus_writer::{
+    BatchNormalizer, DayLoader, DurabilityWaiter, FlushWaiter, Ingested, NormalizedBatch, Quarantine, Writer,
+};
 use jiff::Timestamp;
+
+use crate::memory::{MemoryBudget, Reservation};
+use crate::peer::Peer;
+use crate::peer_reader::TimeLimits;
+
+/// How often a thread that waits for the bars of a day checks for them.
+const LOAD_POLL: Duration = Duration::from_millis(1);
 
 /// The one writer of the bus, and what its users need without the lock.
 ///
@@ -19,10 +31,17 @@ pub(crate) struct SharedWriter {
     normalizer: BatchNormalizer,
     flush_waiter: FlushWaiter,
     durability_waiter: DurabilityWaiter,
+    quarantine: Quarantine,
+    day_loader: DayLoader,
+    /// Held while a closed day is loaded: one at a time limits the memory.
+    loading: Mutex<()>,
+    memory: Arc<MemoryBudget>,
     /// The ring is on a file system in memory: nothing in it is durable.
     ring_is_volatile: bool,
     /// Connected producers.
     producers: AtomicU64,
+    /// Held by the thread that takes the lock of the writer next.
+    turn: Mutex<()>,
     /// `None` after [`SharedWriter::close`].
     writer: Mutex<Option<Writer>>,
     is_shutting_down: AtomicBool,
@@ -35,8 +54,13 @@ impl SharedWriter {
             normalizer: writer.normalizer(),
             flush_waiter: writer.flush_waiter(),
             durability_waiter: writer.durability_waiter(),
+            quarantine: writer.quarantine(),
+            day_loader: writer.day_loader(),
+            loading: Mutex::default(),
+            memory: MemoryBudget::new(writer.bus().settings().ingest_memory_bytes),
             ring_is_volatile: writer.bus().ring_is_volatile()?,
             producers: AtomicU64::new(0),
+            turn: Mutex::default(),
             writer: Mutex::new(Some(writer)),
             is_shutting_down: AtomicBool::new(false),
         })
@@ -59,6 +83,22 @@ impl SharedWriter {
     /// Normalizes the batches of one producer without the lock.
     pub(crate) fn normalizer(&self) -> BatchNormalizer {
         self.normalizer.clone()
+    }
+
+    /// Stores invalid rows without the lock.
+    pub(crate) fn quarantine(&self) -> &Quarantine {
+        &self.quarantine
+    }
+
+    /// The memory for the messages of a producer.
+    pub(crate) fn memory_of(&self, peer: Peer) -> Reservation {
+        self.memory.reservation(peer.uid.filter(|_| !peer.is_trusted()))
+    }
+
+    /// How long a peer may take.
+    pub(crate) fn time_limits(&self) -> TimeLimits {
+        let settings = self.bus.settings();
+        TimeLimits { idle: settings.idle, message: settings.message_timeout }
     }
 
     /// Longest body of a message, bytes.
@@ -91,9 +131,27 @@ impl SharedWriter {
         ProducerGuard(&self.producers)
     }
 
-    /// Appends the rows of a batch from `from` on, as many as the ring has room for.
+    /// Appends rows of a batch from `from` on: see [`Writer::ingest`].
     pub(crate) fn ingest(&self, batch: &NormalizedBatch, from: usize) -> Option<Result<Ingested>> {
         self.with(|writer| writer.ingest(batch, from))
+    }
+
+    /// Loads the earlier bars of a closed day for its late ones, mostly without the lock.
+    pub(crate) fn load_day(&self, day: Date) -> Option<()> {
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        while !self.with(|writer| writer.is_day_loaded(day))? {
+            if self.is_shutting_down() {
+                return None;
+            }
+            let archived = self.day_loader.load(day);
+            // If the archive has changed meanwhile, the day is loaded again.
+            let Some(evicted) = self.with(|writer| writer.begin_late_day(archived))? else { continue };
+            drop(evicted);
+            while !self.with(|writer| writer.is_day_loaded(day))? {
+                std::thread::sleep(LOAD_POLL);
+            }
+        }
+        Some(())
     }
 
     /// The state of the bus.
@@ -154,9 +212,14 @@ impl SharedWriter {
 
     /// Works with the writer; `None` where the daemon is shutting down.
     fn with<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> Option<T> {
+        // Without the turn, a thread that releases the lock and takes it again would be faster than
+        // one that waits for it and has to wake up.
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.writer.lock();
+        drop(turn);
         // A poisoned lock is a bug in another thread. The writer may be inconsistent, so no thread
         // may use it; the server learns of the panic and ends the daemon.
-        self.writer.lock().ok()?.as_mut().map(work)
+        writer.ok()?.as_mut().map(work)
     }
 }
 

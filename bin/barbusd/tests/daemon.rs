@@ -224,6 +224,7 @@ fn corrupt_streams_do_no_harm() {
         state ^= state << 17;
         state as usize
     };
+    let mut contradictions = 0;
     for round in 0..600 {
         let mut bytes = if round % 2 == 0 { plain.clone() } else { compressed.clone() };
         for _ in 0..=round % 3 {
@@ -234,11 +235,12 @@ fn corrupt_streams_do_no_harm() {
         producer.send(&bytes);
         let answers = producer.rest();
         assert!(!answers.is_empty(), "no answer in round {round}");
+        contradictions += usize::from(answers.iter().any(|answer| answer.to_string().contains("contradicts itself")));
     }
     let ack = publish(&bus, &[day]);
     assert_eq!((ack.rows, ack.duplicate), (240, 240));
     // Some of the streams must make the decoder panic, or this test proves little.
-    assert!(bus.log().contains("contradicts itself"));
+    assert!(contradictions > 0);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use barbus_bars::BarSchema;
 use jiff::civil::Date;
 use parquet::errors::ParquetError;
 
+use crate::day_version::DayVersion;
 use crate::directory::Directory;
 use crate::files::{DiskFiles, Files};
 use crate::metadata::FORMAT_VERSION;
@@ -163,6 +164,17 @@ impl Archive {
             rows.to_batch().map_err(|error| ArchiveError::corrupt(&self.path(day), ParquetError::from(error)))?;
         let meta = stored.merged_meta(day, &self.calendar, newest.meta.lineage, None, rows.num_rows());
         Ok(Some((meta, rows)))
+    }
+
+    /// The files of the day. Compare it with a later one to find out whether what
+    /// [`Archive::read`] returned is still all that the archive has.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Io`] when a directory cannot be listed.
+    pub fn version(&self, day: Date) -> Result<DayVersion> {
+        // A merge replaces the file before it removes the parts.
+        let parts = self.directory.parts(day)?;
+        DayVersion::of(&self.path(day), parts)
     }
 
     /// Writes the day's file: its present rows, then those of its parts, then `rows`, of which the

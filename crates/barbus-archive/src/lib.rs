@@ -45,6 +45,7 @@ mod checksummed_file;
 mod column_settings;
 mod coverage;
 mod day_file;
+mod day_version;
 mod directory;
 mod encode;
 mod error;
@@ -64,6 +65,7 @@ mod withdraw;
 mod workers;
 
 pub use archive::{Archive, Spilled, Written};
+pub use day_version::DayVersion;
 pub use error::{ArchiveError, Corruption, Misuse};
 pub use file_checksum::{FILE_CHECKSUM_BYTES, FILE_CHECKSUM_MAGIC, FILE_CHECKSUM_OFFSET};
 pub use metadata::DayMeta;

@@ -507,6 +507,24 @@ fn null_keys_and_null_values_of_a_dictionary() {
     assert_eq!(code(&cast(&batch(1, &[("symbol", column)])), 0), "missing-value");
 }
 
+/// A dictionary of one long text with many rows: the text is not copied for each row, which would
+/// take 64 GB here, and it is not searched for a number.
+#[test]
+fn a_long_text_of_a_dictionary_is_not_multiplied() {
+    const ROWS: usize = 65_536;
+    let long: ArrayRef = Arc::new(StringArray::from(vec![" ".repeat(1 << 20)]));
+    for value in [DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View] {
+        let keys = arrow::array::Int32Array::from(vec![0; ROWS]);
+        let values = arrow_cast(&long, &value).unwrap();
+        let column: ArrayRef = Arc::new(arrow::array::DictionaryArray::new(keys, values));
+        for name in ["symbol", "frame", "open", "money"] {
+            let bars = cast(&batch(ROWS, &[(name, column.clone())]));
+            assert_eq!(bars.faults().len(), ROWS, "{name} {value}");
+            assert_eq!(code(&bars, 0), if name == "symbol" { "long-symbol" } else { "unparseable" });
+        }
+    }
+}
+
 proptest! {
     /// Each row, whatever its text, is a bar or has a fault.
     #[test]

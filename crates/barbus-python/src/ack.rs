@@ -3,7 +3,7 @@
 use barbus::protocol;
 use pyo3::prelude::*;
 
-/// The result of a send: what the daemon did with the rows. ``rows`` is the sum of the four counts.
+/// The result of a send: what the daemon did with the rows. ``rows`` is the sum of the five counts.
 #[pyclass(module = "barbus", frozen, eq)]
 #[derive(PartialEq, Eq)]
 pub(crate) struct Ack(pub(crate) protocol::Ack);
@@ -40,6 +40,12 @@ impl Ack {
         self.0.quarantined
     }
 
+    /// Invalid rows that the quarantine has no room for; kept nowhere.
+    #[getter]
+    fn refused(&self) -> u64 {
+        self.0.refused
+    }
+
     /// Sequence number of the last bar that this publisher published; None before the first.
     #[getter]
     fn seq(&self) -> Option<u64> {
@@ -47,10 +53,10 @@ impl Ack {
     }
 
     fn __repr__(&self) -> String {
-        let protocol::Ack { rows, accepted, duplicate, revised, quarantined, seq } = self.0;
+        let protocol::Ack { rows, accepted, duplicate, revised, quarantined, refused, seq } = self.0;
         let seq = seq.map_or("None".to_owned(), |seq| seq.to_string());
         format!(
-            "Ack(rows={rows}, accepted={accepted}, duplicate={duplicate}, revised={revised}, quarantined={quarantined}, seq={seq})"
+            "Ack(rows={rows}, accepted={accepted}, duplicate={duplicate}, revised={revised}, quarantined={quarantined}, refused={refused}, seq={seq})"
         )
     }
 }

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use barbus::Result;
+use barbus_bars::date_from_epoch_days;
 use barbus_ring::RingFull;
 
 use crate::clock::Moment;
+use crate::ingest::Wait;
 use crate::spec::ring_spec;
 use crate::writer::Writer;
 
@@ -16,12 +18,12 @@ const SPACE_WAIT: Duration = Duration::from_millis(100);
 
 impl Writer {
     /// Prepares for a row that ends at `frame_ms`: switches to its day and reserves a place for it.
-    /// Returns false if the ring is full.
+    /// Returns what must happen first, if anything.
     #[inline(always)]
-    pub(crate) fn reserve_row(&mut self, frame_ms: i64) -> Result<bool> {
+    pub(crate) fn reserve_row(&mut self, frame_ms: i64) -> Result<Option<Wait>> {
         let day = self.trading_days.day(frame_ms);
-        if self.staging.day() != Some(day) {
-            self.switch_to_day(day)?;
+        if self.staging.day() != Some(day) && !self.switch_to_day(day)? {
+            return Ok(Some(Wait::Day(date_from_epoch_days(day))));
         }
         if self.staging.is_full() {
             self.publish_staged();
@@ -33,11 +35,11 @@ impl Writer {
                 Ok(rows) => self.staging.set_room(rows),
                 Err(full) => {
                     self.free_space(full);
-                    return Ok(false);
+                    return Ok(Some(Wait::Space));
                 }
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// Requests a free block: the flusher archives closed days and spills the open one.

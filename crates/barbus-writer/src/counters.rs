@@ -1,10 +1,8 @@
 //! What the writer counted since it was opened.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use barbus::protocol::{Ack, Stat};
-use barbus_bars::Fault;
 use barbus_ring::Row;
 use jiff::Timestamp;
 
@@ -15,8 +13,6 @@ use crate::rate::Rate;
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     rows: Ack,
-    /// Quarantined rows by the code of their fault.
-    quarantined: BTreeMap<&'static str, u64>,
     rate: Rate,
     last_frame_ms: Option<i64>,
     last_received: Option<Moment>,
@@ -42,10 +38,6 @@ impl Counters {
         self.rate.count(seconds(now), ack.accepted + ack.revised);
     }
 
-    pub(crate) fn add_quarantined(&mut self, fault: &Fault, rows: u64) {
-        *self.quarantined.entry(fault.code()).or_default() += rows;
-    }
-
     #[inline]
     pub(crate) fn set_last_frame(&mut self, frame_ms: i64) {
         self.last_frame_ms = Some(frame_ms);
@@ -68,7 +60,6 @@ impl Counters {
         stat.accepted = Some(self.rows.accepted);
         stat.duplicates = Some(self.rows.duplicate);
         stat.revisions = Some(self.rows.revised);
-        stat.quarantined = self.quarantined.iter().map(|(&code, &count)| (code.to_owned(), count)).collect();
         stat.last_frame = self.last_frame_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         stat.last_received = self.last_received.and_then(|at| Timestamp::from_nanosecond(at.wall_ns.into()).ok());
         stat.last_age_s = self.since_last_received(now).map(|age| age.as_secs_f64());

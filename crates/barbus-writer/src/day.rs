@@ -1,10 +1,10 @@
 //! Opening and closing trading days.
 
 use barbus::Result;
-use barbus_bars::{Date, date_from_epoch_days};
+use barbus_bars::{Date, date_from_epoch_days, epoch_days};
 use jiff::Timestamp;
 
-use crate::dedup::load_day;
+use crate::dedup::{ArchivedDay, DayIndex, DayLoader, load_day};
 use crate::writer::Writer;
 
 impl Writer {
@@ -15,16 +15,56 @@ impl Writer {
 
     /// Prepares for rows of `day`: publishes the staged rows, closes the open day if `day` is a
     /// later one, and makes the index of `day` the current one.
+    ///
+    /// Returns false if the index of a closed day must be loaded first: see
+    /// [`Writer::begin_late_day`].
     #[cold]
-    pub(crate) fn switch_to_day(&mut self, day: i64) -> Result<()> {
+    pub(crate) fn switch_to_day(&mut self, day: i64) -> Result<bool> {
         self.publish_staged();
         if self.ring.day() != Some(day) && day > self.ring.day().unwrap_or(self.day_state.closed_through) {
             self.close_day();
             self.open_day(day);
+        } else if !self.dedup.is_usable(day) {
+            return Ok(false);
         }
         let Self { dedup, ring, bus, symbols, withdrawals, .. } = self;
         dedup.switch_to(day, || load_day(ring, bus, symbols, withdrawals, day))?;
         self.staging.set_day(Some(day));
+        Ok(true)
+    }
+
+    /// Reads closed days without the writer, for [`Writer::begin_late_day`].
+    pub fn day_loader(&self) -> DayLoader {
+        DayLoader::new(&self.bus)
+    }
+
+    /// Begins to compare late bars with those that the bus has: takes the archived ones, and starts
+    /// a thread that adds those in the ring. [`Writer::is_day_loaded`] says when it has ended.
+    ///
+    /// Returns memory that is no longer needed, which is best dropped without the writer; `None` if
+    /// the archive has changed since: load the day again.
+    pub fn begin_late_day(&mut self, archived: ArchivedDay) -> Option<impl Send + use<>> {
+        let day = archived.day;
+        if self.dedup.has(day) {
+            return Some(Vec::new());
+        }
+        if !archived.is_current(&self.bus) {
+            return None;
+        }
+        let Self { ring, bus, symbols, withdrawals, .. } = self;
+        let (index, source) = archived.into_index(ring, bus, symbols, withdrawals);
+        Some(self.dedup.add(day, DayIndex::loading_late(move || source.load_into(index))))
+    }
+
+    /// Whether late bars of `day` can be ingested without waiting for its earlier bars.
+    pub fn is_day_loaded(&self, day: Date) -> bool {
+        self.dedup.is_usable(epoch_days(day))
+    }
+
+    /// Loads the earlier bars of a closed day and waits for it.
+    pub(crate) fn load_day(&mut self, day: Date) -> Result<()> {
+        while self.begin_late_day(self.day_loader().load(day)).is_none() {}
+        self.dedup.finish_loading();
         Ok(())
     }
 

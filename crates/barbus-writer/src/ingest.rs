@@ -3,25 +3,39 @@
 use arrow::array::{Array, Float64Array, RecordBatch};
 use barbus::Result;
 use barbus::protocol::Ack;
-use barbus_bars::{BarBatch, Fault};
+use barbus_bars::{BarBatch, Date, Fault};
 use barbus_ring::{Row, SymbolId};
-use jiff::Timestamp;
 
-use crate::clock::Moment;
 use crate::dedup::{BarStatus, fingerprint};
 use crate::normalize::{BatchNormalizer, NormalizedBatch, Payload};
 use crate::writer::Writer;
 
+/// Most rows that one call publishes: other producers wait for it.
+const MAX_ROWS: usize = 1024;
+
 /// The outcome of [`Writer::ingest`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ingested {
-    /// The counts of the rows that this call handled.
+    /// The counts of the rows that this call has published or recognized as duplicates.
     pub ack: Ack,
     /// The row to continue with; the number of rows if the batch is done.
     pub next: usize,
     /// Every row that was handled, duplicates included, has a sequence number below this one: wait
     /// for it with a [`crate::DurabilityWaiter`].
     pub through_seq: u64,
+    /// Valid rows before `next` that the bus cannot take, for [`crate::Quarantine::store`].
+    pub rejected: Vec<(usize, Fault)>,
+    /// What must happen before the next call; `None` if the caller may go on at once.
+    pub wait: Option<Wait>,
+}
+
+/// What a call of [`Writer::ingest`] needs before it can continue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// The ring is full: the flusher needs a moment.
+    Space,
+    /// The earlier bars of this closed day must be loaded with a [`crate::DayLoader`].
+    Day(Date),
 }
 
 /// The columns of a batch, for the copy of single rows.
@@ -78,16 +92,16 @@ struct Progress {
     ack: Ack,
     /// The next row.
     next: usize,
-    /// The next entry of the batch's faults.
-    next_fault: usize,
     /// Rows of symbols that the ring has no room for.
     rejected: Vec<(usize, Fault)>,
+    wait: Option<Wait>,
 }
 
 impl Writer {
     /// Publishes a batch. It may have any columns that can be cast to bars.
     ///
-    /// If the ring is full, it waits until all of the batch is committed.
+    /// If the ring is full, it waits until all of the batch is committed. Invalid rows are in the
+    /// quarantine then, or counted as refused if it has no room for them.
     ///
     /// # Errors
     /// Returns an error if the batch cannot be cast, or as [`Writer::ingest`] does.
@@ -120,15 +134,18 @@ impl Writer {
         let batch = self.normalizer.normalize(batch, "writer", 0)?;
         let mut ack = Ack::default();
         let mut next = 0;
-        loop {
+        while next < batch.rows() {
             let ingested = self.ingest(&batch, next)?;
             ack += ingested.ack;
+            ack += self.quarantine.store(&batch, next..ingested.next, &ingested.rejected);
             next = ingested.next;
-            if next >= batch.rows() {
-                return Ok(ack);
+            match ingested.wait {
+                Some(Wait::Space) => self.wait_for_space(),
+                Some(Wait::Day(day)) => self.load_day(day)?,
+                None => {}
             }
-            self.wait_for_space();
         }
+        Ok(ack)
     }
 
     /// A normalizer of batches for [`Writer::ingest`]: one for each producer, also in another
@@ -137,83 +154,49 @@ impl Writer {
         self.normalizer.clone()
     }
 
-    /// Publishes the rows of a batch from `from` on, as many as the ring has room for. It never
-    /// waits.
+    /// Publishes valid rows of a batch from `from` on: some of them, so that it takes a short time.
+    /// It never waits.
     ///
-    /// Every row counted in the acknowledgement is committed or quarantined. If `next` is less than
-    /// the number of rows, the ring is full: call again with it after a moment.
+    /// While `next` is less than the number of rows, call again with it after what `wait` asks for.
+    /// The invalid rows before `next` are not counted: hand them to [`crate::Quarantine::store`].
     ///
     /// # Errors
-    /// Returns an error if an invalid row cannot be quarantined, or if the bars of an earlier day
-    /// cannot be read. The rows before it stay committed; send the batch again, because rows that
-    /// were committed are duplicates then.
+    /// Returns an error if the bars of the day cannot be read. The rows before it stay committed;
+    /// send the batch again, because rows that were committed are duplicates then.
     pub fn ingest(&mut self, batch: &NormalizedBatch, from: usize) -> Result<Ingested> {
-        let received = self.clock.now();
-        let now = Timestamp::from_nanosecond(received.wall_ns.into()).unwrap_or_default();
-        let rows = batch.rows();
-        let quarantined = match &batch.payload {
-            Payload::Bars(bars) => return self.ingest_bars(batch, bars, from, received, now),
-            Payload::Rejected => {
-                let stored = self.quarantine.store_rejected(&batch.raw, &batch.source, now)?;
-                self.counters.add_quarantined(&Fault::Rejected { reason: String::new() }, stored);
-                stored
-            }
-            Payload::Faulty(fault) => {
-                let faults: Vec<_> = (0..rows).map(|row| (row, fault.clone())).collect();
-                self.quarantine_rows(batch, &faults, now)?;
-                rows as u64
-            }
-        };
-        let ack = Ack { rows: quarantined, quarantined, ..Ack::default() };
-        self.counters.add(ack, received);
-        Ok(Ingested { ack, next: rows, through_seq: 0 })
+        match &batch.payload {
+            Payload::Bars(bars) => self.ingest_bars(bars, from),
+            Payload::Rejected | Payload::Faulty(_) => Ok(Ingested { next: batch.rows(), ..Ingested::default() }),
+        }
     }
 
-    fn ingest_bars(
-        &mut self,
-        batch: &NormalizedBatch,
-        bars: &BarBatch,
-        from: usize,
-        received: Moment,
-        now: Timestamp,
-    ) -> Result<Ingested> {
+    fn ingest_bars(&mut self, bars: &BarBatch, from: usize) -> Result<Ingested> {
+        let received = self.clock.now();
         self.batch_received = received;
-        let faults = bars.faults();
-        let first_fault = faults.partition_point(|(row, _)| *row < from);
-        let Progress { mut ack, next, next_fault, rejected } =
-            self.stage_rows(bars, &Columns::new(bars, received.wall_ns), from, first_fault)?;
+        let Progress { mut ack, next, rejected, wait } =
+            self.stage_rows(bars, &Columns::new(bars, received.wall_ns), from)?;
         if ack.accepted + ack.revised > 0 {
             self.publish_staged();
             self.after_commit(received);
             ack.seq = Some(self.ring.next_seq() - 1);
         }
-        // Only the faults up to `next`: if the ring was full, another call handles the others.
-        for faults in [&faults[first_fault..next_fault], rejected.as_slice()] {
-            if !faults.is_empty() {
-                self.quarantine_rows(batch, faults, now)?;
-                ack.quarantined += faults.len() as u64;
-            }
-        }
-        ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.quarantined;
+        ack.rows = ack.accepted + ack.duplicate + ack.revised;
         self.counters.add(ack, received);
-        Ok(Ingested { ack, next, through_seq: self.ring.next_seq() })
+        Ok(Ingested { ack, next, through_seq: self.ring.next_seq(), rejected, wait })
     }
 
-    /// Stages the valid rows from `from` on, until the batch ends or the ring is full.
+    /// Stages the valid ones of at most [`MAX_ROWS`] rows from `from` on, until the next one needs
+    /// something else first.
     #[inline]
-    fn stage_rows(
-        &mut self,
-        bars: &BarBatch,
-        columns: &Columns<'_>,
-        from: usize,
-        first_fault: usize,
-    ) -> Result<Progress> {
+    fn stage_rows(&mut self, bars: &BarBatch, columns: &Columns<'_>, from: usize) -> Result<Progress> {
         let mut ids = self.symbols.take_ids(bars.symbols());
         let faults = bars.faults();
-        let (mut row, mut next_fault) = (from, first_fault);
+        let (mut row, end) = (from, bars.len().min(from.saturating_add(MAX_ROWS)));
+        let mut next_fault = faults.partition_point(|(faulty, _)| *faulty < from);
         let mut ack = Ack::default();
         let mut rejected: Vec<(usize, Fault)> = Vec::new();
-        while row < bars.len() {
+        let mut wait = None;
+        while row < end {
             if faults.get(next_fault).is_some_and(|(faulty, _)| *faulty == row) {
                 next_fault += 1;
                 row += 1;
@@ -231,7 +214,8 @@ impl Writer {
                     }
                 },
             };
-            if !self.reserve_row(columns.frames[row])? {
+            wait = self.reserve_row(columns.frames[row])?;
+            if wait.is_some() {
                 break;
             }
             columns.copy_row(row, symbol, self.staging.next_row());
@@ -246,7 +230,7 @@ impl Writer {
             row += 1;
         }
         self.symbols.store_ids(bars.symbols(), ids);
-        Ok(Progress { ack, next: row, next_fault, rejected })
+        Ok(Progress { ack, next: row, rejected, wait })
     }
 
     /// Compares the row that was copied to the staging area with the bars that the bus has, and
@@ -265,13 +249,5 @@ impl Writer {
         index.insert(row.symbol, row.frame_ms, fingerprint, row.revision);
         self.staging.push();
         status
-    }
-
-    fn quarantine_rows(&mut self, batch: &NormalizedBatch, faults: &[(usize, Fault)], now: Timestamp) -> Result<()> {
-        self.quarantine.store(&batch.raw, faults, &batch.source, batch.first_row, now)?;
-        for (_, fault) in faults {
-            self.counters.add_quarantined(fault, 1);
-        }
-        Ok(())
     }
 }

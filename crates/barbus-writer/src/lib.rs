@@ -43,12 +43,13 @@ mod withdraw;
 mod withdrawals;
 mod writer;
 
+pub use dedup::{ArchivedDay, DayLoader};
 pub use failure::Failure;
 pub use flusher::{FlushStatus, FlushWaiter};
-pub use ingest::Ingested;
+pub use ingest::{Ingested, Wait};
 pub use normalize::{BatchNormalizer, NormalizedBatch};
 pub use push::Pushed;
-pub use quarantine::{REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
+pub use quarantine::{Quarantine, REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
 pub use syncer::DurabilityWaiter;
 pub use withdraw::Withdrawn;
 pub use writer::Writer;

@@ -96,7 +96,7 @@ impl Writer {
             normalizer: BatchNormalizer::with_clock(bus, clock.clone()),
             clock,
             batch_received: Moment::default(),
-            quarantine: Quarantine::new(bus.quarantine()),
+            quarantine: Quarantine::new(bus),
             symbols,
             trading_days: TradingDayCache::new(calendar.clone()),
             day_state,

@@ -3,10 +3,10 @@
 use barbus::Result;
 use barbus_bars::Fault;
 use barbus_ring::{Row, SymbolId};
-use jiff::Timestamp;
 
 use crate::clock::Moment;
 use crate::dedup::{BarStatus, fingerprint};
+use crate::ingest::Wait;
 use crate::writer::Writer;
 
 /// The outcome of [`Writer::push`].
@@ -62,8 +62,10 @@ impl Writer {
         // row does not go through it, so the room that it has left is not counted down: give it up.
         self.staging.set_room(0);
         while self.staging.day() != Some(self.trading_days.day(row.frame_ms)) || self.ring.block_is_full() {
-            if !self.reserve_row(row.frame_ms)? {
-                self.wait_for_space();
+            match self.reserve_row(row.frame_ms)? {
+                Some(Wait::Space) => self.wait_for_space(),
+                Some(Wait::Day(day)) => self.load_day(day)?,
+                None => {}
             }
             self.staging.set_room(0);
         }
@@ -114,8 +116,7 @@ impl Writer {
     #[cold]
     fn reject(&mut self, row: &Row, fault: Fault) -> Result<Pushed> {
         let symbol = self.ring.ring().symbol(row.symbol).unwrap_or_default();
-        self.quarantine.store_row(row, &symbol, &self.bus.settings().schema, &fault, Timestamp::now())?;
-        self.counters.add_quarantined(&fault, 1);
+        self.quarantine.store_row(row, &symbol, &self.bus.settings().schema, &fault)?;
         Ok(Pushed::Quarantined(fault))
     }
 }

@@ -133,6 +133,12 @@ impl Writer {
         self.syncer.waiter()
     }
 
+    /// The quarantine, also for other threads: it stores the rows that [`Writer::ingest`] does not
+    /// publish.
+    pub fn quarantine(&self) -> Quarantine {
+        self.quarantine.clone()
+    }
+
     /// Archives every closed day now, and waits for it.
     ///
     /// # Errors
@@ -151,6 +157,7 @@ impl Writer {
         let symbol = |id| self.ring.ring().symbol(id).unwrap_or_default();
         let most = self.revisions.most(MOST_REVISED);
         stat.most_revised = most.into_iter().map(|(id, revisions)| (symbol(id), revisions)).collect();
+        self.quarantine.fill(&mut stat);
         let flush = self.flusher.status();
         stat.days_waiting = flush.days_waiting;
         stat.last_flush_error_at = flush.last_failure.as_ref().map(|failure| failure.at);

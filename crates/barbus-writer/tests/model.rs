@@ -814,7 +814,8 @@ fn invalid_rows_are_quarantined_once_even_if_the_ring_is_full() {
         while next < 2 {
             let ingested = writer.ingest(&batch, next).unwrap();
             full += u64::from(ingested.next == 0);
-            (next, kept) = (ingested.next, kept + ingested.ack.quarantined);
+            let stored = writer.quarantine().store(&batch, next..ingested.next, &ingested.rejected);
+            (next, kept) = (ingested.next, kept + stored.quarantined);
         }
         if full > 0 {
             break;

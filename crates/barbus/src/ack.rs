@@ -35,10 +35,11 @@ impl std::str::FromStr for AckMode {
     }
 }
 
-/// The outcomes of a producer's rows, as counts. `rows` is the sum of the four outcomes.
+/// The outcomes of a producer's rows, as counts. `rows` is the sum of the five outcomes.
 ///
 /// The daemon sends one after each batch, with the counts since the start of the connection. Each
-/// counted row is in the ring or in the quarantine; with [`AckMode::Durable`] it is also on disk.
+/// counted row but the refused ones is in the ring or in the quarantine; with [`AckMode::Durable`]
+/// it is also on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// Rows handled.
@@ -51,8 +52,16 @@ pub struct Ack {
     pub revised: u64,
     /// Invalid rows, kept in the quarantine with the reason.
     pub quarantined: u64,
+    /// Invalid rows that the quarantine has no room for: they are kept nowhere. Absent in JSON if
+    /// there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: u64,
     /// Sequence number of the last published row.
     pub seq: Option<u64>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Ack {
@@ -65,6 +74,7 @@ impl Ack {
             duplicate: self.duplicate - before.duplicate,
             revised: self.revised - before.revised,
             quarantined: self.quarantined - before.quarantined,
+            refused: self.refused - before.refused,
             seq: self.seq,
         }
     }
@@ -77,6 +87,7 @@ impl std::ops::AddAssign for Ack {
         self.duplicate += other.duplicate;
         self.revised += other.revised;
         self.quarantined += other.quarantined;
+        self.refused += other.refused;
         self.seq = other.seq.or(self.seq);
     }
 }
@@ -87,8 +98,9 @@ mod tests {
 
     #[test]
     fn since_undoes_the_addition_of_every_count() {
-        let before = Ack { rows: 100, accepted: 40, duplicate: 30, revised: 20, quarantined: 10, seq: Some(59) };
-        let batch = Ack { rows: 15, accepted: 1, duplicate: 2, revised: 4, quarantined: 8, seq: Some(64) };
+        let before =
+            Ack { rows: 107, accepted: 40, duplicate: 30, revised: 20, quarantined: 10, refused: 7, seq: Some(59) };
+        let batch = Ack { rows: 31, accepted: 1, duplicate: 2, revised: 4, quarantined: 8, refused: 16, seq: Some(64) };
         let mut after = before;
         after += batch;
         assert_eq!(after.since(before), batch);

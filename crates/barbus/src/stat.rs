@@ -56,6 +56,16 @@ pub struct Stat {
     pub most_revised: BTreeMap<String, u64>,
     /// Quarantined bars since the daemon started, by the code of the reason.
     pub quarantined: BTreeMap<String, u64>,
+    /// Invalid rows that the quarantine had no room for, since the daemon started: they were only
+    /// counted.
+    #[serde(default)]
+    pub refused: Option<u64>,
+    /// Why rows were last kept out of the quarantine, until rows are stored again.
+    #[serde(default)]
+    pub last_quarantine_error: Option<String>,
+    /// When that happened.
+    #[serde(default)]
+    pub last_quarantine_error_at: Option<Timestamp>,
     /// Number of connected producers.
     pub producers: Option<u64>,
     /// Number of readers in the list of [`readers`](crate::readers()).

@@ -75,6 +75,12 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     if stat.pid.is_some() || !stat.quarantined.is_empty() {
         lines.push(("quarantined", quarantined(stat)));
     }
+    if let Some(refused) = stat.refused.filter(|refused| *refused > 0) {
+        lines.push(("refused", format!("{}: the quarantine had no room", count(refused))));
+    }
+    if let Some(error) = &stat.last_quarantine_error {
+        lines.push(("quarantine error", error.clone()));
+    }
     if let Some(error) = &stat.last_flush_error {
         lines.push(("flush error", error.clone()));
     }

@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 
 use crate::ingest::decoder::Decoder;
 use crate::ingest::framing::{LastMetadata, read_message};
+use crate::ingest::message_memory::MessageMemory;
 use crate::peer::End;
 
 /// Reads the record batches of an Arrow IPC stream, with the limits that hold for a producer.
@@ -22,12 +23,24 @@ pub struct BatchReader<R: Read> {
     last_metadata: LastMetadata,
     decoder: Decoder,
     max_message_bytes: u64,
+    memory: MessageMemory,
 }
 
 impl<R: Read> BatchReader<R> {
     /// Reads from `reader`. No message may be longer than `max_message_bytes`, decompressed or not.
     pub fn new(reader: R, max_message_bytes: u64) -> Self {
-        Self { reader, last_metadata: LastMetadata::default(), decoder: Decoder::default(), max_message_bytes }
+        Self::within(reader, max_message_bytes, MessageMemory::default())
+    }
+
+    /// As [`BatchReader::new`], with a budget of memory.
+    pub(crate) fn within(reader: R, max_message_bytes: u64, memory: MessageMemory) -> Self {
+        let (last_metadata, decoder) = (LastMetadata::default(), Decoder::default());
+        Self { reader, last_metadata, decoder, max_message_bytes, memory }
+    }
+
+    /// The reader of the bytes.
+    pub(crate) fn reader(&mut self) -> &mut R {
+        &mut self.reader
     }
 
     /// Reads the next batch; `None` at the end of the stream.
@@ -44,8 +57,11 @@ impl<R: Read> BatchReader<R> {
 
     /// As [`BatchReader::next_batch`], and distinguishes a rejected stream from a lost connection.
     pub(crate) fn read_batch(&mut self) -> Result<Option<RecordBatch>, End> {
-        while let Some(message) = read_message(&mut self.reader, &mut self.last_metadata, self.max_message_bytes)? {
-            if let Some(batch) = self.decoder.decode(&message).map_err(End::Rejected)? {
+        // The caller has processed the batch before.
+        self.memory.set_message(0).map_err(End::Rejected)?;
+        let Self { reader, last_metadata, decoder, max_message_bytes, memory } = self;
+        while let Some(message) = read_message(reader, last_metadata, *max_message_bytes, memory)? {
+            if let Some(batch) = decoder.decode(&message, memory).map_err(End::Rejected)? {
                 return Ok(Some(batch));
             }
         }

@@ -1,10 +1,11 @@
 //! Decodes messages into record batches with arrow's decoder.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::MessageHeader;
@@ -12,6 +13,17 @@ use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::{read_dictionary, read_record_batch};
 
 use crate::ingest::framing::Message;
+use crate::ingest::message_memory::MessageMemory;
+
+thread_local! {
+    static IS_DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread decodes a message: a panic then is the message's fault, and is reported to
+/// its producer as an error.
+pub(crate) fn is_decoding() -> bool {
+    IS_DECODING.get()
+}
 
 /// The decoder of one stream. After an error, drop it.
 ///
@@ -27,12 +39,43 @@ impl Decoder {
     ///
     /// Metadata that contradicts its body makes arrow's functions panic in some cases.
     /// That is an error here like any other.
-    pub(crate) fn decode(&mut self, message: &Message) -> Result<Option<RecordBatch>, String> {
-        match catch_unwind(AssertUnwindSafe(|| self.decode_by_type(message))) {
-            Ok(Ok(batch)) => Ok(batch),
+    pub(crate) fn decode(
+        &mut self,
+        message: &Message,
+        memory: &mut MessageMemory,
+    ) -> Result<Option<RecordBatch>, String> {
+        let is_dictionary = message.metadata.as_ref().header_type() == MessageHeader::DictionaryBatch;
+        if is_dictionary {
+            self.reserve_delta(message, memory)?;
+        }
+        IS_DECODING.set(true);
+        let decoded = catch_unwind(AssertUnwindSafe(|| self.decode_by_type(message)));
+        IS_DECODING.set(false);
+        match decoded {
+            Ok(Ok(batch)) => {
+                if is_dictionary {
+                    memory.set_dictionaries(self.dictionary_bytes())?;
+                }
+                Ok(batch)
+            }
             Ok(Err(error)) => Err(explain(&error)),
             Err(_) => Err("an Arrow IPC message that contradicts itself".to_owned()),
         }
+    }
+
+    /// Reserves memory for a dictionary that grows: arrow copies the old values to the new ones.
+    fn reserve_delta(&self, message: &Message, memory: &mut MessageMemory) -> Result<(), String> {
+        let metadata = message.metadata.as_ref();
+        let old = metadata.header_as_dictionary_batch().filter(|batch| batch.isDelta());
+        let old = old.and_then(|batch| self.dictionaries.get(&batch.id()));
+        match old {
+            Some(old) => memory.add_to_message(old.get_array_memory_size() as u64),
+            None => Ok(()),
+        }
+    }
+
+    fn dictionary_bytes(&self) -> u64 {
+        self.dictionaries.values().map(|values| values.get_array_memory_size() as u64).sum()
     }
 
     fn decode_by_type(&mut self, message: &Message) -> Result<Option<RecordBatch>, ArrowError> {
@@ -111,12 +154,14 @@ mod tests {
 
     fn messages(stream: &[u8]) -> Vec<Message> {
         let (mut rest, mut last) = (stream, LastMetadata::default());
-        std::iter::from_fn(|| read_message(&mut rest, &mut last, 1 << 20).unwrap()).collect()
+        let memory = &mut MessageMemory::default();
+        std::iter::from_fn(|| read_message(&mut rest, &mut last, 1 << 20, memory).unwrap()).collect()
     }
 
     fn decoded(messages: Vec<Message>) -> Result<Vec<RecordBatch>, String> {
         let mut decoder = Decoder::default();
-        messages.iter().filter_map(|message| decoder.decode(message).transpose()).collect()
+        let memory = &mut MessageMemory::default();
+        messages.iter().filter_map(|message| decoder.decode(message, memory).transpose()).collect()
     }
 
     #[test]
@@ -167,8 +212,9 @@ mod tests {
     fn metadata_that_contradicts_its_body_is_an_error() {
         let stream = stream(&[batch()], IpcWriteOptions::default());
         let (mut rest, mut last) = (&stream[..], LastMetadata::default());
-        let schema = read_message(&mut rest, &mut last, 1 << 20).unwrap().unwrap();
-        let message = read_message(&mut &*rest, &mut last, 1 << 20).unwrap().unwrap();
+        let memory = &mut MessageMemory::default();
+        let schema = read_message(&mut rest, &mut last, 1 << 20, memory).unwrap().unwrap();
+        let message = read_message(&mut &*rest, &mut last, 1 << 20, memory).unwrap().unwrap();
         let buffers: Vec<Pair> = {
             let message = message.metadata.as_ref();
             let buffers = message.header_as_record_batch().unwrap().buffers().unwrap();
@@ -179,9 +225,9 @@ mod tests {
             let (mut metadata, mut body) = (rest[8..8 + metadata_length].to_vec(), message.body.to_vec());
             change(&mut metadata, &mut body);
             let metadata = MessageBuffer::try_new(metadata.into()).unwrap();
-            let mut decoder = Decoder::default();
-            assert!(decoder.decode(&schema).unwrap().is_none());
-            decoder.decode(&Message { metadata, body: body.into() }).is_err()
+            let (mut decoder, memory) = (Decoder::default(), &mut MessageMemory::default());
+            assert!(decoder.decode(&schema, memory).unwrap().is_none());
+            decoder.decode(&Message { metadata, body: body.into() }, memory).is_err()
         };
         assert!(!refused(&|_, _| {}));
         // The first node is that of the symbols, the second one has nulls.

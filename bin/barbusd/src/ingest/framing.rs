@@ -2,7 +2,8 @@
 //!
 //! It takes the encapsulation of Arrow 0.15 and later only: the continuation marker, the length of
 //! the metadata, the metadata (a flatbuffer, which it verifies), the body.
-//! It checks every length before it allocates memory for it.
+//! It trusts no length: memory is allocated as the bytes arrive, and within the budget of all
+//! producers.
 
 use std::io::{ErrorKind, Read};
 
@@ -10,12 +11,15 @@ use arrow::buffer::Buffer;
 use arrow::ipc::convert::MessageBuffer;
 use arrow::ipc::{MessageHeader, RecordBatch, root_as_message};
 
+use crate::ingest::message_memory::MessageMemory;
 use crate::peer::End;
 
 /// The first bytes of every message.
 const MARKER: [u8; 4] = [0xff; 4];
 /// Longest metadata of a message, bytes.
 const MAX_METADATA_BYTES: i32 = 16 * 1024 * 1024;
+/// Bytes of a body that are allocated before any of them arrives.
+const FIRST_BYTES: usize = 1024 * 1024;
 /// The length of a buffer before compression is its first word; this value means "not compressed".
 const NOT_COMPRESSED: i64 = -1;
 
@@ -56,6 +60,7 @@ pub(crate) fn read_message(
     reader: &mut impl Read,
     last: &mut LastMetadata,
     max_bytes: u64,
+    memory: &mut MessageMemory,
 ) -> Result<Option<Message>, End> {
     let mut marker = [0; 4];
     match read_up_to(reader, &mut marker)? {
@@ -75,8 +80,7 @@ pub(crate) fn read_message(
             return rejected(format!("a message with {other} bytes of metadata: the limit is {MAX_METADATA_BYTES}"));
         }
     };
-    let mut metadata = vec![0; metadata_length];
-    fill(reader, &mut metadata)?;
+    let metadata = read_bytes(reader, metadata_length, |bytes| memory.set_message(bytes))?;
     let metadata = last.verify(metadata)?;
     let message = metadata.as_ref();
     let body_length = match u64::try_from(message.bodyLength()) {
@@ -84,24 +88,29 @@ pub(crate) fn read_message(
         Ok(length) => return rejected(format!("a message of {length} bytes: max_message is {max_bytes}")),
         Err(_) => return rejected(format!("a message of {} bytes", message.bodyLength())),
     };
-    // The system maps zeroed pages when bytes arrive: a large length without its bytes takes no
-    // memory.
-    let mut body = vec![0; body_length];
-    fill(reader, &mut body)?;
+    let body = read_bytes(reader, body_length, |bytes| memory.set_message(metadata_length as u64 + bytes))?;
     let batch = match message.header_type() {
         MessageHeader::RecordBatch => message.header_as_record_batch(),
         MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|batch| batch.data()),
         _ => None,
     };
     if let Some(batch) = batch {
-        check_decompressed(&batch, &body, max_bytes).map_err(End::Rejected)?;
+        let decompressed = decompressed_bytes(&batch, &body, max_bytes).map_err(End::Rejected)?;
+        let bytes = body_length as u64 + decompressed;
+        memory.set_message(metadata_length as u64 + bytes).map_err(End::Rejected)?;
+        // A row has at least one byte: a short message could claim any number of rows otherwise.
+        let rows = batch.length();
+        if u64::try_from(rows).is_err() || rows as u64 > bytes {
+            return rejected(format!("a batch that claims {rows} rows in {bytes} bytes"));
+        }
     }
     Ok(Some(Message { metadata, body: body.into() }))
 }
 
-/// Rejects a batch whose compressed buffers claim more than `max_bytes` together.
-fn check_decompressed(batch: &RecordBatch<'_>, body: &[u8], max_bytes: u64) -> Result<(), String> {
-    let (Some(_), Some(buffers)) = (batch.compression(), batch.buffers()) else { return Ok(()) };
+/// The bytes that the compressed buffers of a batch claim together; more than `max_bytes` are an
+/// error.
+fn decompressed_bytes(batch: &RecordBatch<'_>, body: &[u8], max_bytes: u64) -> Result<u64, String> {
+    let (Some(_), Some(buffers)) = (batch.compression(), batch.buffers()) else { return Ok(0) };
     let mut sum = 0_u64;
     for buffer in buffers {
         let first_word = usize::try_from(buffer.offset()).ok().and_then(|offset| body.get(offset..)?.first_chunk());
@@ -114,7 +123,7 @@ fn check_decompressed(batch: &RecordBatch<'_>, body: &[u8], max_bytes: u64) -> R
     if sum > max_bytes {
         return Err(format!("a message of {sum} bytes when decompressed: max_message is {max_bytes}"));
     }
-    Ok(())
+    Ok(sum)
 }
 
 fn rejected<T>(why: String) -> Result<T, End> {
@@ -143,6 +152,27 @@ fn not_a_message(bytes: [u8; 4]) -> String {
             bytes[0], bytes[1], bytes[2], bytes[3]
         ),
     }
+}
+
+/// Reads `length` bytes. Memory grows with the bytes that have arrived; `reserve` is told before.
+fn read_bytes(
+    reader: &mut impl Read,
+    length: usize,
+    mut reserve: impl FnMut(u64) -> Result<(), String>,
+) -> Result<Vec<u8>, End> {
+    let first = length.min(FIRST_BYTES);
+    reserve(first as u64).map_err(End::Rejected)?;
+    let mut bytes = vec![0; first];
+    fill(reader, &mut bytes)?;
+    while bytes.len() < length {
+        let filled = bytes.len();
+        let next = filled.saturating_mul(2).min(length);
+        reserve(next as u64).map_err(End::Rejected)?;
+        bytes.reserve_exact(next - filled);
+        bytes.resize(next, 0);
+        fill(reader, &mut bytes[filled..])?;
+    }
+    Ok(bytes)
 }
 
 /// Reads until `bytes` is full or the stream ends, and returns the number of bytes read.

@@ -7,4 +7,5 @@ pub(crate) mod acks;
 pub(crate) mod batch_reader;
 pub(crate) mod decoder;
 pub(crate) mod framing;
+pub(crate) mod message_memory;
 pub(crate) mod stream;

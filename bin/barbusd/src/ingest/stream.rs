@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use barbus::protocol::{ACK, AckMode};
-use barbus_writer::{BatchNormalizer, Ingested, NormalizedBatch};
+use barbus::protocol::{ACK, Ack, AckMode};
+use barbus_writer::{BatchNormalizer, NormalizedBatch, Wait};
 
 use crate::ingest::acks::Acks;
 use crate::ingest::batch_reader::BatchReader;
-use crate::peer::{End, Peer, PeerReader, REJECT_GRACE};
+use crate::ingest::message_memory::MessageMemory;
+use crate::peer::{End, Peer, REJECT_GRACE};
+use crate::peer_reader::{PeerReader, await_message};
 use crate::shared_writer::SharedWriter;
 
-/// Most rows appended under one lock of the writer: more would keep other producers waiting.
+/// Most rows that are normalized at once: more would take more memory.
 const MAX_PIECE_ROWS: usize = 65_536;
 /// The pause before the next try to append to a full ring.
 const FULL_RING_PAUSE: Duration = Duration::from_millis(5);
@@ -36,14 +38,16 @@ pub(crate) fn ingest(
         source: peer.to_string(),
         normalizer: writer.normalizer(),
         ack_mode: None,
-        total: Ingested::default(),
+        total: Ack::default(),
+        through_seq: 0,
     };
-    let end = stream.ingest_batches(reader, &mut acks);
-    let total = stream.total;
-    tracing::debug!(%peer, rows = total.ack.rows, "producer disconnected");
+    let memory = MessageMemory::new(writer.memory_of(peer));
+    let end = stream.ingest_batches(reader, &mut acks, memory);
+    let (total, through_seq) = (stream.total, stream.through_seq);
+    tracing::debug!(%peer, rows = total.rows, "producer disconnected");
     match end {
         Ok(()) => {
-            acks.send(total.ack, total.through_seq)?;
+            acks.send(total, through_seq)?;
             acks.finish()
         }
         Err(End::Rejected(why)) => {
@@ -63,13 +67,21 @@ struct ProducerStream<'a> {
     normalizer: BatchNormalizer,
     /// `None` before the first batch.
     ack_mode: Option<AckMode>,
-    total: Ingested,
+    total: Ack,
+    /// Every processed row has a sequence number below this one.
+    through_seq: u64,
 }
 
 impl ProducerStream<'_> {
-    fn ingest_batches(&mut self, reader: &mut PeerReader<'_>, acks: &mut Acks<'_>) -> Result<(), End> {
-        let mut batches = BatchReader::new(reader, self.writer.max_message_bytes());
+    fn ingest_batches(
+        &mut self,
+        reader: &mut PeerReader<'_>,
+        acks: &mut Acks<'_>,
+        memory: MessageMemory,
+    ) -> Result<(), End> {
+        let mut batches = BatchReader::within(reader, self.writer.max_message_bytes(), memory);
         loop {
+            await_message(batches.reader());
             let batch = batches.read_batch()?;
             if self.writer.is_shutting_down() {
                 return Err(End::Disconnected);
@@ -77,7 +89,7 @@ impl ProducerStream<'_> {
             let Some(batch) = batch else { return Ok(()) };
             self.set_ack_mode(&batch, acks)?;
             self.append(batch)?;
-            acks.send(self.total.ack, self.total.through_seq)?;
+            acks.send(self.total, self.through_seq)?;
         }
     }
 
@@ -106,26 +118,31 @@ impl ProducerStream<'_> {
     }
 
     fn append_piece(&mut self, piece: RecordBatch) -> Result<(), End> {
-        let batch = self.normalizer.normalize(piece, &self.source, self.total.ack.rows);
+        let batch = self.normalizer.normalize(piece, &self.source, self.total.rows);
         let batch = batch.map_err(|error| End::Rejected(error.to_string()))?;
         self.append_rows(&batch)
     }
 
     fn append_rows(&mut self, batch: &NormalizedBatch) -> Result<(), End> {
-        let mut next = 0;
+        let (mut next, mut rejected) = (0, Vec::new());
         while next < batch.rows() {
             let ingested = self.writer.ingest(batch, next).ok_or(End::Disconnected)?;
             let ingested = ingested.map_err(|error| End::Rejected(error.to_string()))?;
-            self.total.ack += ingested.ack;
-            self.total.through_seq = self.total.through_seq.max(ingested.through_seq);
+            self.total += ingested.ack;
+            self.through_seq = self.through_seq.max(ingested.through_seq);
             next = ingested.next;
-            if next < batch.rows() {
-                if self.writer.is_shutting_down() {
-                    return Err(End::Disconnected);
-                }
-                std::thread::sleep(FULL_RING_PAUSE);
+            rejected.extend(ingested.rejected);
+            if next < batch.rows() && self.writer.is_shutting_down() {
+                return Err(End::Disconnected);
+            }
+            match ingested.wait {
+                Some(Wait::Space) => std::thread::sleep(FULL_RING_PAUSE),
+                Some(Wait::Day(day)) => self.writer.load_day(day).ok_or(End::Disconnected)?,
+                None => {}
             }
         }
+        // Without the writer: other producers do not wait while rows are formatted and synced.
+        self.total += self.writer.quarantine().store(batch, 0..batch.rows(), &rejected);
         Ok(())
     }
 }

@@ -148,6 +148,13 @@ impl Bus {
         }
     }
 
+    /// The daemon's largest resident memory so far, bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// Returns every line of the quarantine.
     pub(crate) fn quarantine(&self) -> Vec<Value> {
         let files = std::fs::read_dir(self.path().join("quarantine")).map_or(Vec::new(), |files| files.collect());
@@ -193,6 +200,38 @@ impl MemoryFile {
 impl Drop for MemoryFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A small tmpfs; dropping it unmounts it.
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts a tmpfs of this size, such as `12k`. `None`, with a message, where that is forbidden.
+    pub(crate) fn mount(at: PathBuf, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        let disk = Self(at);
+        if !disk.run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]) {
+            println!("skipped: no file system can be mounted here");
+            return None;
+        }
+        Some(disk)
+    }
+
+    /// Changes its size.
+    pub(crate) fn resize(&self, size: &str) {
+        assert!(self.run("mount", &["-o", &format!("remount,size={size}")]));
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> bool {
+        let output = Command::new(program).args(arguments).arg(&self.0).output();
+        output.is_ok_and(|output| output.status.success())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        self.run("umount", &["-l"]);
     }
 }
 

@@ -14,6 +14,7 @@ use arrow::datatypes::{
 
 use super::error::CastError;
 use super::options::{CastOptions, DEFAULT_INTERVAL_MS};
+use super::texts::texts_of_dictionary;
 use crate::fault::{Fault, FaultList};
 use crate::schema::{BarSchema, FRAME};
 use crate::time::frame_reader::FrameReader;
@@ -70,7 +71,11 @@ pub(crate) fn cast(
         DataType::Utf8 => frames.of_texts(column.as_string::<i32>().iter()),
         DataType::LargeUtf8 => frames.of_texts(column.as_string::<i64>().iter()),
         DataType::Utf8View => frames.of_texts(column.as_string_view().iter()),
-        DataType::Dictionary(_, value) => {
+        // A long text may be the value of many rows: it is not copied for each of them.
+        DataType::Dictionary(_, value) if value.is_string() => {
+            frames.of_texts(texts_of_dictionary(column).ok_or_else(unsupported)?)
+        }
+        DataType::Dictionary(_, value) if value.primitive_width().is_some() => {
             let plain = arrow::compute::cast(column, value).map_err(|_| unsupported())?;
             return cast(&plain, schema, options, faults).map_err(|_| unsupported());
         }

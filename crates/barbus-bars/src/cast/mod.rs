@@ -15,6 +15,7 @@ pub(crate) mod frames;
 pub(crate) mod numbers;
 pub(crate) mod options;
 pub(crate) mod symbols;
+pub(crate) mod texts;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, DecimalType, Float64Type};
 
 use super::error::CastError;
+use super::texts::{MAX_TEXT_BYTES, texts_of_dictionary};
 use crate::fault::{Fault, FaultList, shortened};
 
 /// Every integer up to this one is exact as a double.
@@ -39,7 +40,12 @@ pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Res
         Utf8 => Ok(parse_texts(name, column.as_string::<i32>().iter(), faults)),
         LargeUtf8 => Ok(parse_texts(name, column.as_string::<i64>().iter(), faults)),
         Utf8View => Ok(parse_texts(name, column.as_string_view().iter(), faults)),
-        Dictionary(_, value) => cast(name, &by_arrow(value)?, faults),
+        // A long text may be the value of many rows: it is not copied for each of them.
+        Dictionary(_, value) if value.is_string() => {
+            let rows = texts_of_dictionary(column).ok_or_else(unsupported)?;
+            Ok(parse_texts(name, rows, faults))
+        }
+        Dictionary(_, value) if value.primitive_width().is_some() => cast(name, &by_arrow(value)?, faults),
         _ => Err(unsupported()),
     }
 }
@@ -72,8 +78,12 @@ fn decimal(unscaled: impl std::fmt::Display, scale: i8) -> Option<f64> {
 
 fn parse_texts<'a>(name: &str, rows: impl Iterator<Item = Option<&'a str>>, faults: &mut FaultList) -> Float64Array {
     let values = rows.enumerate().map(|(row, text)| {
-        let text = text.map(str::trim).filter(|text| !text.is_empty())?;
-        let value = text.parse().ok();
+        let text = text?;
+        let text = if text.len() <= MAX_TEXT_BYTES { text.trim() } else { text };
+        if text.is_empty() {
+            return None;
+        }
+        let value = if text.len() <= MAX_TEXT_BYTES { text.parse().ok() } else { None };
         if value.is_none() {
             faults.add(row, Fault::Unparseable { column: name.to_owned(), text: shortened(text) });
         }

@@ -8,6 +8,7 @@ use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, Int32Type};
 
 use super::error::CastError;
+use super::texts::texts_of_dictionary;
 use crate::fault::{Fault, FaultList};
 use crate::schema::{MAX_SYMBOL_BYTES, SYMBOL};
 use crate::symbol_dictionary::SymbolDictionary;
@@ -45,6 +46,10 @@ pub(crate) fn cast(column: &ArrayRef, faults: &mut FaultList) -> Result<(StringA
             }
             if *column.data_type() == strings {
                 return Ok(from_dictionary(column, faults));
+            }
+            // Many views may be of one long text: it is not copied for each of them.
+            if **value == DataType::Utf8View {
+                return Ok(interned(texts_of_dictionary(column).ok_or_else(unsupported)?, faults));
             }
             let canonical = arrow::compute::cast(column, &strings).map_err(|_| unsupported())?;
             Ok(from_dictionary(&canonical, faults))

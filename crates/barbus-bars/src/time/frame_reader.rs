@@ -8,6 +8,7 @@ use super::limits::is_valid_frame;
 use super::parse::{Moment, ParsedTime, parse};
 use super::wall_clock::WallClock;
 use crate::cast::options::CastOptions;
+use crate::cast::texts::MAX_TEXT_BYTES;
 use crate::fault::{Fault, shortened};
 use crate::schema::{BarSchema, FRAME};
 
@@ -50,6 +51,9 @@ impl FrameReader {
     /// for a time that a change of offset skips, and for one out of range. [`Fault::OffInterval`]
     /// for a time that is not a whole number of milliseconds.
     pub fn read(&mut self, text: &str) -> Result<i64, Fault> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(Fault::Unparseable { column: FRAME.to_owned(), text: shortened(text) });
+        }
         let text = text.trim();
         if text.is_empty() {
             return Err(Fault::MissingValue { column: FRAME.to_owned() });

@@ -52,6 +52,8 @@ pub(crate) struct DayIndex {
     len: usize,
     /// The thread that loads the earlier bars; they precede the log.
     loading: Option<JoinHandle<DayIndex>>,
+    /// No bar can be compared before that thread has ended: `last_ms` does not cover its bars.
+    blocked: bool,
 }
 
 impl DayIndex {
@@ -62,6 +64,41 @@ impl DayIndex {
     pub(crate) fn loading(last_ms: Vec<i64>, load: impl FnOnce() -> Self + Send + 'static) -> Self {
         let thread = std::thread::Builder::new().name("barbus-dedup".into()).spawn(load);
         Self { last_ms, loading: Some(thread.expect("a thread can be started")), ..Self::default() }
+    }
+
+    /// An index of a closed day, whose bars another thread loads. Before [`DayIndex::is_usable`],
+    /// using it would wait for that thread.
+    pub(crate) fn loading_late(load: impl FnOnce() -> Self + Send + 'static) -> Self {
+        let load = || {
+            let mut index = load();
+            // The first late bar would do it otherwise, and all producers would wait for it.
+            index.sort_log();
+            index
+        };
+        Self { blocked: true, ..Self::loading(Vec::new(), load) }
+    }
+
+    /// Whether bars can be compared without waiting for the thread that loads the index.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.blocked || self.loading.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// The same bars, of symbols with other ids: `ids` has the id of each symbol.
+    /// Bars of a symbol without one are left out.
+    pub(crate) fn renumbered(mut self, ids: &[Option<SymbolId>]) -> Self {
+        self.sort_log();
+        let mut index = Self::default();
+        for ((bars, last_ms), id) in self.symbols.into_iter().zip(self.last_ms).zip(ids) {
+            let Some(SymbolId(id)) = *id else { continue };
+            if id as usize >= index.last_ms.len() {
+                index.last_ms.resize(id as usize + 1, i64::MIN);
+                index.symbols.resize_with(id as usize + 1, Vec::new);
+            }
+            index.len += bars.len();
+            index.last_ms[id as usize] = last_ms;
+            index.symbols[id as usize] = bars;
+        }
+        index
     }
 
     /// Waits for the bars that are being loaded, and appends the bars that arrived meanwhile.
@@ -193,5 +230,19 @@ mod tests {
         let null = Row { present: 0, ..bar(3, 2.0) };
         let zero = Row { present: 1, ..bar(3, 2.0) };
         assert_ne!(fingerprint(&null), fingerprint(&zero));
+    }
+
+    #[test]
+    fn a_renumbered_index_has_the_same_bars() {
+        let mut index = DayIndex::default();
+        for (symbol, frame) in [(0, 5), (0, 3), (1, 4), (2, 9)] {
+            index.insert_row(&Row { symbol: SymbolId(symbol), ..bar(frame, 1.0) });
+        }
+        let mut index = index.renumbered(&[Some(SymbolId(7)), None, Some(SymbolId(2))]);
+        let mut status = |symbol, frame| index.status(SymbolId(symbol), frame, || fingerprint(&bar(frame, 1.0)));
+        let found = [status(7, 5), status(7, 3), status(2, 9)];
+        assert_eq!(found, [BarStatus::Duplicate; 3]);
+        assert_eq!([status(7, 4), status(1, 4), status(0, 5), status(8, 5)], [BarStatus::New; 4]);
+        assert_eq!(index.len(), 3);
     }
 }

@@ -1,14 +1,16 @@
 //! Loads the bars of a day from the archive and the ring into an index.
 //!
-//! The ring is read by threads, while the writer already takes new bars.
+//! The ring is read by threads, while the writer already takes new bars. So is the archive, for a
+//! day that is closed: a big day takes longer to read than a live bar may wait.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Scope};
 
 use barbus::internal::ArchivedRows;
 use barbus::{Bus, Result};
-use barbus_archive::Archive;
-use barbus_bars::{Calendar, date_from_epoch_days};
+use barbus_archive::{Archive, DayVersion};
+use barbus_bars::{Calendar, Date, date_from_epoch_days, epoch_days};
 use barbus_ring::{BlockRows, RingMaintenance, RingWriter, Row, SymbolId};
 
 use crate::dedup::day_index::{BarStatus, DayIndex};
@@ -38,62 +40,147 @@ pub(crate) fn load_day(
     withdrawals: &Withdrawals,
     day: i64,
 ) -> Result<DayIndex> {
-    let settings = bus.settings();
-    let mut index = DayIndex::default();
-    let through = load_archive(&mut index, ring, bus, symbols, day);
-    // Bars of this day may be in files of dates that were trading days by an older calendar.
-    let mut before = day - 1;
-    while renumbered(&settings.calendar, before) == day {
-        load_archive(&mut index, ring, bus, symbols, before);
-        before -= 1;
-    }
-    let maintenance = ring.maintenance();
-    let mut blocks = maintenance.blocks();
-    // A row is appended while its day is open, or late: to a block of a later day or of no day. So
-    // there is nothing to read for a day that has just begun.
-    // After a change of the calendar, a block may have the date of a day that is now a holiday.
-    let is_late = |of: i64| of >= day || renumbered(&settings.calendar, of) >= day;
-    blocks.retain(|block| block.rows > 0 && block.day.is_none_or(is_late));
-    if blocks.is_empty() {
+    let archived = DayLoader::new(bus).load(date_from_epoch_days(day));
+    let (index, source) = archived.into_index(ring, bus, symbols, withdrawals);
+    if source.blocks.is_empty() {
         return Ok(index);
     }
     // A bar above its symbol's highest frame is new, whatever the threads find.
     // Rows of other days only raise that frame, which is safe.
     let mut last_ms = index.last_frames().to_vec();
     last_ms.resize(last_ms.len().max(ring.ring().symbol_count() as usize), i64::MIN);
-    for block in &blocks {
-        maintenance.raise_last_frames(block.block, block.rows, &mut last_ms);
+    for block in &source.blocks {
+        source.maintenance.raise_last_frames(block.block, block.rows, &mut last_ms);
     }
-    let withdrawn = withdrawals.of_day(ring.ring().geometry().lineage, day, |symbol| symbols.get(symbol));
-    let calendar = settings.calendar.clone();
-    let source = RingSource { maintenance, blocks, calendar, day, through, withdrawn };
     Ok(DayIndex::loading(last_ms, move || source.load_into(index)))
 }
 
-/// Inserts the archived bars of `day`. Returns the sequence number below which the file is
-/// complete.
-fn load_archive(index: &mut DayIndex, ring: &mut RingWriter, bus: &Bus, symbols: &mut SymbolIds, day: i64) -> u64 {
-    let schema = &bus.settings().schema;
-    let archive = Archive::open_existing(bus.archive(), schema.clone(), bus.settings().calendar.name());
-    // An unreadable archive does not stop the bus: the ring's rows are known, and the archive
-    // itself keeps each bar once. The flusher meets the same failure and reports it.
-    let Ok(Some((meta, rows))) = archive.read(date_from_epoch_days(day)) else { return 0 };
-    for (symbol, row) in ArchivedRows::new(&rows, schema).iter() {
-        let known = symbols.get(symbol).or_else(|| {
-            let id = ring.intern(symbol).ok()?;
-            symbols.insert(symbol, id);
-            Some(id)
-        });
-        // If the symbol table is full, new bars of this symbol are quarantined anyway.
-        if let Some(symbol) = known {
-            index.insert_row(&Row { symbol, ..row });
+/// Reads the bars of closed days from the archive. It may be used in another thread than the
+/// writer, which meanwhile publishes other bars.
+#[derive(Debug, Clone)]
+pub struct DayLoader {
+    bus: Bus,
+}
+
+/// The archived bars of a day, for [`crate::Writer::begin_late_day`].
+#[derive(Debug)]
+pub struct ArchivedDay {
+    pub(crate) day: i64,
+    /// Which files were read; `None` for a date whose files cannot be listed.
+    versions: Vec<Option<DayVersion>>,
+    /// The bars, by the index of their symbol in `symbols`.
+    index: DayIndex,
+    symbols: Vec<String>,
+    /// The archive has every row of this lineage below this number.
+    lineage: u64,
+    through: u64,
+}
+
+impl DayLoader {
+    pub(crate) fn new(bus: &Bus) -> Self {
+        Self { bus: bus.clone() }
+    }
+
+    /// Reads the day's bars.
+    ///
+    /// An unreadable archive does not stop the bus: the ring's rows are known, and the archive
+    /// itself keeps each bar once. The flusher meets the same failure and reports it.
+    pub fn load(&self, day: Date) -> ArchivedDay {
+        let day = epoch_days(day);
+        let (index, symbols) = (DayIndex::default(), Vec::new());
+        let versions = self.versions(day);
+        let mut archived = ArchivedDay { day, versions, index, symbols, lineage: 0, through: 0 };
+        let mut known = HashMap::new();
+        for date in self.dates(day) {
+            if let Ok(Some((meta, rows))) = self.archive().read(date_from_epoch_days(date)) {
+                archived.insert(&ArchivedRows::new(&rows, &self.bus.settings().schema), &mut known);
+                if date == day {
+                    (archived.lineage, archived.through) = (meta.lineage, meta.through_seq);
+                }
+            }
+        }
+        archived
+    }
+
+    /// The dates whose files have bars of `day`: itself, and those before it that were trading days
+    /// by an older calendar.
+    fn dates(&self, day: i64) -> impl Iterator<Item = i64> {
+        let calendar = &self.bus.settings().calendar;
+        let before = (1..).map(move |days| day - days).take_while(move |&date| renumbered(calendar, date) == day);
+        std::iter::once(day).chain(before)
+    }
+
+    /// Which files the day has.
+    fn versions(&self, day: i64) -> Vec<Option<DayVersion>> {
+        let archive = self.archive();
+        self.dates(day).map(|date| archive.version(date_from_epoch_days(date)).ok()).collect()
+    }
+
+    fn archive(&self) -> Archive {
+        let settings = self.bus.settings();
+        Archive::open_existing(self.bus.archive(), settings.schema.clone(), settings.calendar.name())
+    }
+}
+
+impl ArchivedDay {
+    /// Whether the archive still has what was read.
+    pub(crate) fn is_current(&self, bus: &Bus) -> bool {
+        DayLoader::new(bus).versions(self.day) == self.versions
+    }
+
+    /// Inserts the bars of a file. `known` has the index of each symbol.
+    fn insert(&mut self, rows: &ArchivedRows, known: &mut HashMap<String, u32>) {
+        let mut last: Option<(String, SymbolId)> = None;
+        for (symbol, row) in rows.iter() {
+            // A file is sorted by symbol.
+            let id = match &last {
+                Some((name, id)) if name == symbol => *id,
+                _ => {
+                    let id = SymbolId(*known.entry(symbol.to_owned()).or_insert_with(|| {
+                        self.symbols.push(symbol.to_owned());
+                        self.symbols.len() as u32 - 1
+                    }));
+                    last.insert((symbol.to_owned(), id)).1
+                }
+            };
+            self.index.insert_row(&Row { symbol: id, ..row });
         }
     }
-    if meta.lineage == ring.ring().geometry().lineage { meta.through_seq } else { 0 }
+
+    /// The index of the archived bars, and the part of the day that is to be read from the ring.
+    pub(crate) fn into_index(
+        self,
+        ring: &mut RingWriter,
+        bus: &Bus,
+        symbols: &mut SymbolIds,
+        withdrawals: &Withdrawals,
+    ) -> (DayIndex, RingSource) {
+        let intern = |symbol: &String| {
+            symbols.get(symbol).or_else(|| {
+                let id = ring.intern(symbol).ok()?;
+                symbols.insert(symbol, id);
+                Some(id)
+            })
+        };
+        // If the symbol table is full, new bars of further symbols are quarantined anyway.
+        let ids: Vec<Option<SymbolId>> = self.symbols.iter().map(intern).collect();
+        let index = self.index.renumbered(&ids);
+        let (maintenance, day, calendar) = (ring.maintenance(), self.day, &bus.settings().calendar);
+        let mut blocks = maintenance.blocks();
+        // A row is appended while its day is open, or late: to a block of a later day or of no day.
+        // So there is nothing to read for a day that has just begun.
+        // After a change of the calendar, a block may have the date of a day that is now a holiday.
+        let is_late = |of: i64| of >= day || renumbered(calendar, of) >= day;
+        blocks.retain(|block| block.rows > 0 && block.day.is_none_or(is_late));
+        let lineage = ring.ring().geometry().lineage;
+        let through = if self.lineage == lineage { self.through } else { 0 };
+        let withdrawn = withdrawals.of_day(lineage, day, |symbol| symbols.get(symbol));
+        (index, RingSource { maintenance, blocks, calendar: calendar.clone(), day, through, withdrawn })
+    }
 }
 
 /// The part of a day that is read from the ring.
-struct RingSource {
+pub(crate) struct RingSource {
     maintenance: RingMaintenance,
     blocks: Vec<BlockRows>,
     calendar: Calendar,
@@ -116,7 +203,7 @@ impl RingSource {
     /// Inserts the day's rows in the order of the ring.
     ///
     /// Several threads read the ring, each every n-th block, and this thread inserts their rows.
-    fn load_into(&self, mut index: DayIndex) -> DayIndex {
+    pub(crate) fn load_into(&self, mut index: DayIndex) -> DayIndex {
         let processors = thread::available_parallelism().map_or(1, |count| count.get());
         let threads = processors.min(MAX_THREADS).min(self.blocks.len());
         thread::scope(|scope| {

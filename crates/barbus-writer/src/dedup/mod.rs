@@ -10,6 +10,7 @@ mod log;
 pub(crate) use day_index::{BarStatus, DayIndex};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use load::load_day;
+pub use load::{ArchivedDay, DayLoader};
 
 /// Limit on the bars of all indexes but the current one: about 100 MB.
 const MAX_BARS: usize = 4_000_000;
@@ -32,6 +33,27 @@ impl DedupIndex {
         let current = self.current.iter_mut().map(|(_, index)| index);
         let others = self.others.values_mut().map(|(_, index)| index);
         current.chain(others).for_each(DayIndex::finish_loading);
+    }
+
+    /// Whether the bars of `day` are known and can be compared without waiting.
+    pub(crate) fn is_usable(&self, day: i64) -> bool {
+        match &self.current {
+            Some((current, index)) if *current == day => index.is_usable(),
+            _ => self.others.get(&day).is_some_and(|(_, index)| index.is_usable()),
+        }
+    }
+
+    /// Whether there is an index of `day`, which may still be loading.
+    pub(crate) fn has(&self, day: i64) -> bool {
+        self.current.as_ref().is_some_and(|(current, _)| *current == day) || self.others.contains_key(&day)
+    }
+
+    /// Adds the index of a day that is not the current one. Returns those that were evicted: to
+    /// drop a big one takes a while.
+    pub(crate) fn add(&mut self, day: i64, index: DayIndex) -> Vec<DayIndex> {
+        self.clock += 1;
+        self.others.insert(day, (self.clock, index));
+        self.evict()
     }
 
     /// The index of the current day.
@@ -66,14 +88,20 @@ impl DedupIndex {
         self.current.take_if(|(current, _)| *current == day);
     }
 
-    fn evict(&mut self) {
+    /// Removes the least recently used indexes above the limit, but never that of the latest day:
+    /// it is the open one, and live bars would wait until it is loaded again.
+    fn evict(&mut self) -> Vec<DayIndex> {
+        let mut evicted = Vec::new();
         let mut bars = self.others.values().map(|(_, index)| index.len()).sum::<usize>();
         while bars > MAX_BARS {
-            let Some(oldest) = self.others.iter().min_by_key(|(_, (used, _))| *used).map(|(&day, _)| day) else {
-                break;
-            };
-            bars -= self.others.remove(&oldest).map_or(0, |(_, index)| index.len());
+            let latest = self.others.keys().copied().max();
+            let candidates = self.others.iter().filter(|(day, _)| Some(**day) != latest);
+            let Some(oldest) = candidates.min_by_key(|(_, (used, _))| *used).map(|(&day, _)| day) else { break };
+            let index = self.others.remove(&oldest).map(|(_, index)| index);
+            bars -= index.as_ref().map_or(0, DayIndex::len);
+            evicted.extend(index);
         }
+        evicted
     }
 }
 

@@ -25,6 +25,8 @@ struct Raw {
     #[serde(default)]
     ingest: RawIngest,
     #[serde(default)]
+    control: RawControl,
+    #[serde(default)]
     archive: RawArchive,
     #[serde(default)]
     readers: RawReaders,
@@ -61,7 +63,21 @@ struct RawRing {
 struct RawIngest {
     socket: Option<PathBuf>,
     max_message: Option<String>,
+    memory: Option<String>,
+    quarantine_rate: Option<String>,
+    quarantine_size: Option<String>,
+    connections_per_user: Option<u32>,
+    idle: Option<String>,
+    message_timeout: Option<String>,
     ack: Option<AckMode>,
+    #[serde(default)]
+    allow_users: Vec<Account>,
+    #[serde(default)]
+    allow_groups: Vec<Account>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawControl {
     #[serde(default)]
     allow_users: Vec<Account>,
     #[serde(default)]
@@ -100,8 +116,8 @@ fn parse(text: &str) -> Result<Settings, String> {
     }
     let raw: Raw = toml::from_str(text).map_err(|error| with_line(text, &error))?;
     let calendar = calendar(raw.calendar)?;
-    let (bars, days, ring, ingest, archive, readers) =
-        (raw.bars, raw.days, raw.ring, raw.ingest, raw.archive, raw.readers);
+    let (bars, days, ring, ingest, control, archive, readers) =
+        (raw.bars, raw.days, raw.ring, raw.ingest, raw.control, raw.archive, raw.readers);
     Ok(Settings {
         schema: schema(&bars, &calendar)?,
         oldest_ms: first_end("bars.oldest", bars.oldest, "1990-01-01", &calendar)?,
@@ -118,9 +134,17 @@ fn parse(text: &str) -> Result<Settings, String> {
         sync: duration("ring.sync", ring.sync, "1s")?,
         socket: ingest.socket.unwrap_or_else(|| "ingest.sock".into()),
         max_message_bytes: size("ingest.max_message", ingest.max_message, "256MB")?,
+        ingest_memory_bytes: size("ingest.memory", ingest.memory, "512MB")?,
+        quarantine_bytes_per_second: size("ingest.quarantine_rate", ingest.quarantine_rate, "1MB")?,
+        quarantine_bytes: size("ingest.quarantine_size", ingest.quarantine_size, "1GB")?,
+        connections_per_user: ingest.connections_per_user.unwrap_or(128),
+        idle: duration("ingest.idle", ingest.idle, "72h")?,
+        message_timeout: duration("ingest.message_timeout", ingest.message_timeout, "30s")?,
         ack: ingest.ack.unwrap_or_default(),
         allow_users: ingest.allow_users,
         allow_groups: ingest.allow_groups,
+        control_users: control.allow_users,
+        control_groups: control.allow_groups,
         archive_path: archive.path.unwrap_or_else(|| "archive/1m".into()),
         late: duration("archive.late", archive.late, "5s")?,
         spill: duration("archive.spill", archive.spill, "1m")?,

@@ -23,6 +23,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("days", "Trading days."),
     ("ring", "The shared-memory ring. Sizes take effect when a ring is created."),
     ("ingest", "What producers send."),
+    ("control", "Who may close or withdraw a trading day by a request."),
     ("archive", "Closed days as Parquet files."),
     ("readers", "The list of readers, and the daemon's warnings about them."),
 ];
@@ -84,6 +85,35 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("ingest", "max_message", "\"256MB\"", &["Longest message of a producer."]),
     setting(
         "ingest",
+        "memory",
+        "\"512MB\"",
+        &[
+            "Most memory for the messages of all producers, decompressed, and their dictionaries.",
+            "A user other than the daemon's and root has half of it.",
+        ],
+    ),
+    setting(
+        "ingest",
+        "quarantine_rate",
+        "\"1MB\"",
+        &["Bytes a second that the quarantine takes; a minute's worth at once. Rows above it are only counted."],
+    ),
+    setting("ingest", "quarantine_size", "\"1GB\"", &["Most bytes of all files in quarantine/."]),
+    setting(
+        "ingest",
+        "connections_per_user",
+        "128",
+        &["Most connections of one user; the daemon's user and root may have all 512."],
+    ),
+    setting("ingest", "idle", "\"72h\"", &["A producer that sends nothing for this long is disconnected."]),
+    setting(
+        "ingest",
+        "message_timeout",
+        "\"30s\"",
+        &["A message must arrive within this time, and one second more for each megabyte."],
+    ),
+    setting(
+        "ingest",
         "ack",
         "\"commit\"",
         &[
@@ -101,6 +131,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         ],
     ),
     setting("ingest", "allow_groups", "[]", &["Groups whose members may use the socket."]),
+    setting(
+        "control",
+        "allow_users",
+        "[]",
+        &[
+            "Users that may close or withdraw a day, by name or number; groups below. If both are empty, every user",
+            "of the socket may. The daemon's own user and root always may.",
+        ],
+    ),
+    setting("control", "allow_groups", "[]", &["Groups whose members may."]),
     setting("archive", "path", "\"archive/1m\"", &["The directory of the Parquet files, one per trading day."]),
     setting(
         "archive",

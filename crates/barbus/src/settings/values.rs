@@ -52,6 +52,18 @@ pub struct Settings {
     pub socket: PathBuf,
     /// Longest message of a producer, bytes.
     pub max_message_bytes: u64,
+    /// Most memory for the messages of all producers, bytes.
+    pub ingest_memory_bytes: u64,
+    /// Bytes that the quarantine takes a second, on average over a minute.
+    pub quarantine_bytes_per_second: u64,
+    /// Most bytes of all files in the quarantine.
+    pub quarantine_bytes: u64,
+    /// Most connections of one user; the daemon's own user and root have no limit of their own.
+    pub connections_per_user: u32,
+    /// A producer that sends nothing for this long is disconnected.
+    pub idle: Duration,
+    /// A message that does not arrive within this time ends its connection; a long one has more.
+    pub message_timeout: Duration,
     /// When rows are acknowledged by default.
     pub ack: AckMode,
     /// Users that may use the socket. If `allow_groups` is empty too, the socket's mode alone
@@ -59,6 +71,11 @@ pub struct Settings {
     pub allow_users: Vec<Account>,
     /// Groups whose members may use the socket.
     pub allow_groups: Vec<Account>,
+    /// Users that may close the trading day. If `control_groups` is empty too, every user of the
+    /// socket may.
+    pub control_users: Vec<Account>,
+    /// Groups whose members may close the trading day.
+    pub control_groups: Vec<Account>,
     /// The directory of the archive, relative to the bus.
     pub archive_path: PathBuf,
     /// How long late bars of a closed day are collected before its file is rewritten.

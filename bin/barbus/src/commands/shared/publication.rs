@@ -48,7 +48,15 @@ pub(in crate::commands) fn publish<E: Display>(
         let folder = bus.quarantine();
         print_error(format_args!("{count} {rows} rejected: for the reasons see {}", folder.display()));
     }
-    if failures.is_empty() { Ok(()) } else { Err(AlreadyPrinted.into()) }
+    if ack.refused > 0 {
+        let rows = if ack.refused == 1 { "row was" } else { "rows were" };
+        let count = format::count(ack.refused);
+        print_error(format_args!(
+            "{count} {rows} rejected and kept nowhere, because the quarantine has no room: for the reason run barbus stat {}",
+            bus.path().display()
+        ));
+    }
+    if failures.is_empty() && ack.refused == 0 { Ok(()) } else { Err(AlreadyPrinted.into()) }
 }
 
 fn print_json(ack: &Ack, elapsed: Duration) -> anyhow::Result<()> {
