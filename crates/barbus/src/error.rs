@@ -91,6 +91,14 @@ pub enum Error {
         /// The bus.
         bus: PathBuf,
     },
+    /// The daemon is stopped or hung: it is silent.
+    #[error("{}: the daemon has not answered for {seconds} s, it is stopped or hung: see its log, or restart it", bus.display())]
+    Unresponsive {
+        /// The bus.
+        bus: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The daemon rejected a request or a stream.
     #[error("{}: the daemon refused: {why}", bus.display())]
     Refused {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, BufWriter};
-use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -12,7 +12,8 @@ use crate::ack::AckMode;
 use crate::bus::Bus;
 use crate::error::Error;
 use crate::protocol::{ACK, Answer, SOURCE};
-use crate::socket::connect;
+use crate::requests::is_alive;
+use crate::socket::LiveSocket;
 
 /// Why a stream ended.
 pub(crate) enum StreamError {
@@ -25,8 +26,8 @@ pub(crate) enum StreamError {
 /// An open stream. All its batches have one schema.
 pub(crate) struct IngestStream {
     schema: SchemaRef,
-    writer: StreamWriter<BufWriter<UnixStream>>,
-    answers: BufReader<UnixStream>,
+    writer: StreamWriter<BufWriter<LiveSocket>>,
+    answers: BufReader<LiveSocket>,
     /// Batches that were sent on this stream and are not acknowledged.
     pub(crate) in_flight: usize,
     /// Rows of the batches that were acknowledged on this stream.
@@ -43,15 +44,17 @@ impl std::fmt::Debug for IngestStream {
 }
 
 impl IngestStream {
-    /// Connects to the daemon and sends the schema.
+    /// Connects to the daemon and sends the schema. The stream breaks if the daemon is silent for
+    /// `patience` and does not live.
     pub(crate) fn open(
         bus: &Bus,
         schema: SchemaRef,
         source: Option<&str>,
         ack_mode: Option<AckMode>,
+        patience: Duration,
     ) -> Result<Self, StreamError> {
         let disconnected = |error: &dyn Display| StreamError::Disconnected(error.to_string());
-        let socket = connect(bus).map_err(|error| disconnected(&error))?;
+        let socket = LiveSocket::connect(bus, patience, is_alive).map_err(|error| disconnected(&error))?;
         let answers = BufReader::new(socket.try_clone().map_err(|error| disconnected(&error))?);
         let mut metadata = schema.metadata().clone();
         if let Some(source) = source {

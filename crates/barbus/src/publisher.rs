@@ -10,12 +10,14 @@ use crate::bus::Bus;
 use crate::error::{Error, Result};
 use crate::ingest_stream::{IngestStream, StreamError};
 use crate::protocol::Answer;
-use crate::socket::connect;
+use crate::socket::{PATIENCE, connect};
 
 /// Most batches in flight: sent before the first of them is acknowledged.
 const MAX_IN_FLIGHT: usize = 8;
 /// Pause between two attempts to reconnect.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+/// The shortest time that a daemon has to answer while the publisher reconnects.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A producer's connection to the daemon: it sends batches of bars, and receives acknowledgements.
 ///
@@ -41,6 +43,8 @@ pub struct Publisher {
     source: Option<String>,
     ack_mode: Option<AckMode>,
     reconnect_for: Duration,
+    /// When the connection broke, until a row is acknowledged again.
+    failing_since: Option<Instant>,
     stream: Option<IngestStream>,
     /// Not acknowledged, in order: first those in flight on `stream`, then those that are not sent
     /// on it.
@@ -55,16 +59,18 @@ impl Publisher {
     /// Connects to the daemon of `bus`.
     ///
     /// # Errors
-    /// [`Error::NoDaemon`] if no daemon runs.
+    /// [`Error::NoDaemon`] if no daemon runs, [`Error::Unresponsive`] if it is stopped or hung and
+    /// accepts no connection.
     pub fn connect(bus: &Bus) -> Result<Self> {
         // The stream is opened with the schema of the first batch. This finds a missing daemon
         // early.
-        drop(connect(bus)?);
+        drop(connect(bus, PATIENCE)?);
         Ok(Self {
             bus: bus.clone(),
             source: None,
             ack_mode: None,
             reconnect_for: Duration::ZERO,
+            failing_since: None,
             stream: None,
             unacknowledged: VecDeque::new(),
             acked_before: Ack::default(),
@@ -103,6 +109,9 @@ impl Publisher {
 
     /// Sends a batch and waits for its acknowledgement, which counts the outcomes of its rows.
     ///
+    /// It waits as long as the daemon lives: the ring may be full, or the disk slow. A daemon that
+    /// does not answer for ten seconds counts as a broken connection.
+    ///
     /// # Errors
     /// [`Error::Refused`] if the daemon rejects the stream or the batch, [`Error::Protocol`] if the
     /// connection broke and could not be restored in time.
@@ -137,7 +146,7 @@ impl Publisher {
     /// acknowledged. It reconnects as often as needed; the time limit starts again with each
     /// acknowledged row.
     fn drain_to(&mut self, max_in_flight: usize) -> Result<()> {
-        let mut failing_since: Option<Instant> = None;
+        self.failing_since = None;
         loop {
             let rows_before = self.acked().rows;
             match self.try_drain_to(max_in_flight) {
@@ -146,9 +155,9 @@ impl Publisher {
                 Err(StreamError::Disconnected(why)) => {
                     self.end_stream();
                     if self.acked().rows > rows_before {
-                        failing_since = None;
+                        self.failing_since = None;
                     }
-                    let since = *failing_since.get_or_insert_with(Instant::now);
+                    let since = *self.failing_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= self.reconnect_for {
                         let what = format!("the connection to the daemon broke: {why}");
                         return Err(Error::Protocol { bus: self.bus.path().to_owned(), what });
@@ -188,8 +197,8 @@ impl Publisher {
                     continue;
                 }
                 none => {
-                    let source = self.source.as_deref();
-                    *none = Some(IngestStream::open(&self.bus, next.schema(), source, self.ack_mode)?);
+                    let (source, patience) = (self.source.as_deref(), patience(self.failing_since, self.reconnect_for));
+                    *none = Some(IngestStream::open(&self.bus, next.schema(), source, self.ack_mode, patience)?);
                 }
             }
             if let Err(why) = self.stream.as_mut().expect("it is open").send(&next) {
@@ -237,4 +246,10 @@ impl Publisher {
     fn rejected(&self, why: String) -> StreamError {
         StreamError::Rejected(Error::Refused { bus: self.bus.path().to_owned(), why })
     }
+}
+
+/// How long the daemon may be silent: while the publisher reconnects, no longer than it may.
+fn patience(failing_since: Option<Instant>, reconnect_for: Duration) -> Duration {
+    let left = failing_since.map_or(PATIENCE, |since| reconnect_for.saturating_sub(since.elapsed()));
+    left.clamp(SHORTEST_PATIENCE, PATIENCE)
 }

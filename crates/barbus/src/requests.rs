@@ -1,7 +1,7 @@
 //! Requests to the daemon: its state, closing the day, and withdrawing bars.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::time::Duration;
 
 use barbus_bars::Date;
 use serde::de::DeserializeOwned;
@@ -10,13 +10,14 @@ use crate::bus::Bus;
 use crate::error::{Error, Result};
 use crate::protocol::{Answer, DayClose, Request, Withdrawal};
 use crate::reader::Reader;
-use crate::socket::connect;
+use crate::socket::{LiveSocket, PATIENCE, connect, unresponsive};
 use crate::stat::Stat;
 
 /// The state of the bus: the daemon's answer, or without a daemon what the bus's files show.
 ///
 /// # Errors
-/// The daemon does not answer, or without a daemon the errors of [`Reader::open`].
+/// [`Error::Unresponsive`] if the daemon does not answer within ten seconds; without a daemon the
+/// errors of [`Reader::open`].
 ///
 /// ```no_run
 /// let stat = barbus::stat(&barbus::Bus::open("BUS")?)?;
@@ -24,7 +25,7 @@ use crate::stat::Stat;
 /// # Ok::<(), barbus::Error>(())
 /// ```
 pub fn stat(bus: &Bus) -> Result<Stat> {
-    match request(bus, &Request::Stat {}) {
+    match ask_stat(bus, PATIENCE) {
         Err(Error::NoDaemon { .. }) => Ok(Reader::open(bus.path())?.stat()),
         other => other,
     }
@@ -33,11 +34,13 @@ pub fn stat(bus: &Bus) -> Result<Stat> {
 /// Requests that the daemon closes the trading day and archives it. With `date`, that day must be
 /// the open one or a closed one; without it, the open day is closed.
 ///
+/// It waits for the archive as long as the daemon lives.
+///
 /// # Errors
 /// [`Error::NoDaemon`] without a daemon, [`Error::Refused`] if the day cannot be closed or
-/// archived.
+/// archived, [`Error::Unresponsive`] if the daemon is stopped or hung.
 pub fn request_close_day(bus: &Bus, date: Option<Date>) -> Result<DayClose> {
-    request(bus, &Request::CloseDay { date })
+    ask_patiently(bus, &Request::CloseDay { date })
 }
 
 /// Requests that the daemon withdraws the bars of a trading day, or those of `symbols` if any is
@@ -45,16 +48,28 @@ pub fn request_close_day(bus: &Bus, date: Option<Date>) -> Result<DayClose> {
 ///
 /// # Errors
 /// [`Error::NoDaemon`] without a daemon, [`Error::Refused`] if the day is the open one and not in
-/// the future, or if the archive cannot be written.
+/// the future, or if the archive cannot be written, [`Error::Unresponsive`] if the daemon is stopped
+/// or hung.
 pub fn request_withdraw(bus: &Bus, day: Date, symbols: &[String]) -> Result<Withdrawal> {
-    request(bus, &Request::Withdraw { day, symbols: symbols.to_vec() })
+    ask_patiently(bus, &Request::Withdraw { day, symbols: symbols.to_vec() })
 }
 
-fn request<T: DeserializeOwned>(bus: &Bus, request: &Request) -> Result<T> {
-    send_request(connect(bus)?, bus, request)
+/// Waits for the answer as long as the daemon lives: the archive may take a while.
+fn ask_patiently<T: DeserializeOwned>(bus: &Bus, request: &Request) -> Result<T> {
+    send_request(LiveSocket::connect(bus, PATIENCE, is_alive)?, bus, request)
 }
 
-fn send_request<T: DeserializeOwned>(mut socket: UnixStream, bus: &Bus, request: &Request) -> Result<T> {
+/// Whether the daemon answers a request in time.
+pub(crate) fn is_alive(bus: &Bus, patience: Duration) -> bool {
+    // Any answer will do. An error of another kind is met by the caller's own connection, too.
+    !matches!(ask_stat(bus, patience), Err(Error::Unresponsive { .. } | Error::NoDaemon { .. }))
+}
+
+fn ask_stat(bus: &Bus, patience: Duration) -> Result<Stat> {
+    send_request(connect(bus, patience)?, bus, &Request::Stat {})
+}
+
+fn send_request<T: DeserializeOwned>(mut socket: impl Read + Write, bus: &Bus, request: &Request) -> Result<T> {
     let protocol = |what: String| Error::Protocol { bus: bus.path().to_owned(), what };
     let mut line = serde_json::to_vec(request).map_err(|error| protocol(error.to_string()))?;
     line.push(b'\n');
@@ -63,6 +78,10 @@ fn send_request<T: DeserializeOwned>(mut socket: UnixStream, bus: &Bus, request:
     let written = socket.write_all(&line);
     let mut reply = String::new();
     let read = BufReader::new(socket).read_line(&mut reply);
+    let is_late = |error: &std::io::Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    if read.as_ref().is_err_and(is_late) {
+        return Err(unresponsive(bus, PATIENCE));
+    }
     if reply.is_empty() {
         written.map_err(|error| Error::io(&bus.socket(), "write", error))?;
         read.map_err(|error| Error::io(&bus.socket(), "read", error))?;
@@ -77,7 +96,7 @@ fn send_request<T: DeserializeOwned>(mut socket: UnixStream, bus: &Bus, request:
 
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
+    use std::os::unix::net::UnixStream;
 
     use super::*;
     use crate::settings::InitOptions;
