@@ -48,8 +48,8 @@ pub fn request_close_day(bus: &Bus, date: Option<Date>) -> Result<DayClose> {
 ///
 /// # Errors
 /// [`Error::NoDaemon`] without a daemon, [`Error::Refused`] if the day is the open one and not in
-/// the future, or if the archive cannot be written, [`Error::Unresponsive`] if the daemon is stopped
-/// or hung.
+/// the future, or if the archive cannot be written, [`Error::Unresponsive`] if the daemon is
+/// stopped or hung.
 pub fn request_withdraw(bus: &Bus, day: Date, symbols: &[String]) -> Result<Withdrawal> {
     ask_patiently(bus, &Request::Withdraw { day, symbols: symbols.to_vec() })
 }
