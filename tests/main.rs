@@ -4,6 +4,7 @@
 //!
 //! - `access`: permissions to read and to publish, with real users
 //! - `archive`: day files as pyarrow, polars and DuckDB see them; late bars, failing flushes
+//! - `backup`: copies of a bus that is written
 //! - `bad_input`: bad input, its message, and the data that survives it
 //! - `clocks`: the wall clock is set while the daemon runs, by libfaketime
 //! - `commands`: every verb with its tables, JSON, CSV and exit codes
@@ -45,6 +46,7 @@
 
 mod access;
 mod archive;
+mod backup;
 mod bad_input;
 mod clocks;
 mod commands;

@@ -146,6 +146,9 @@ fn report_recovery(writer: &Writer) {
             "the machine was restarted: the ring has the state of its last sync; later rows did not reach the disk"
         );
     }
+    if recovery.copied {
+        tracing::info!(torn_blocks = recovery.torn_blocks, "the ring is a copy: it goes on after the copied rows");
+    }
     if writer.ring_is_outdated() {
         tracing::warn!(
             "bus.toml asks for another ring size: it takes effect at a start with every day closed and archived"

@@ -121,6 +121,9 @@ pub const SB_WRITER_PID: usize = SUPERBLOCK + 672;
 /// u64: the writer's last heartbeat, nanoseconds of the clock of the boot [`SB_BOOT_ID`]; 0 if that
 /// is unknown.
 pub const SB_HEARTBEAT_BOOT_NS: usize = SUPERBLOCK + 680;
+/// u64: inode of the file that the last writer opened, so that a copy is recognised; 0 if that is
+/// unknown.
+pub const SB_INODE: usize = SUPERBLOCK + 688;
 /// u32: symbols in the dictionary.
 pub const SB_SYMBOL_COUNT: usize = SUPERBLOCK + 768;
 /// u64: a cursor up to which everything is on disk.
@@ -264,6 +267,7 @@ pub const FIELDS: &[Field] = &[
     field(S, SB_BOOT_ID, 16, "boot_id"),
     field(S, SB_WRITER_PID, 4, "writer_pid"),
     field(S, SB_HEARTBEAT_BOOT_NS, 8, "heartbeat_boot_ns"),
+    field(S, SB_INODE, 8, "inode"),
     field(S, SB_SYMBOL_COUNT, 4, "symbol_count"),
     field(S, SB_DURABLE_CURSOR, 8, "durable_cursor"),
     field(S, SB_DURABLE_SYMBOLS, 4, "durable_symbols"),

@@ -378,3 +378,38 @@ fn any_wrong_word_is_handled() {
         }
     }
 }
+
+/// Promise 6: a file that was copied while the writer reused a slot and sealed the newest block has
+/// every row that its cursor counts, and no other one.
+#[test]
+fn a_copy_of_a_ring_in_use_keeps_what_its_cursor_counts() {
+    let (dir, path) = ring(&small());
+    let mut writer = RingWriter::open(&path).unwrap();
+    let maintenance = writer.maintenance();
+    writer.intern("A").unwrap();
+    writer.begin_day(10);
+    push(&mut writer, 0..200);
+    (1..=3).for_each(|block| maintenance.seal_checksum(block));
+    maintenance.mark_persisted(1);
+    // The copy begins here: it has the superblock and the header of the first slot.
+    let mut copy = std::fs::read(&path).unwrap();
+    let slots = copy[SB_SLOTS_OFFSET..][..8].try_into().map(u64::from_le_bytes).unwrap() as usize;
+    push(&mut writer, 200..300);
+    maintenance.seal_checksum(4);
+    let later = std::fs::read(&path).unwrap();
+    let copied_so_far = slots + BH_END;
+    assert_ne!(copy[slots..copied_so_far], later[slots..copied_so_far], "the slot was not reused");
+    copy[copied_so_far..].copy_from_slice(&later[copied_so_far..]);
+    let copied = dir.path().join("copy.ring");
+    std::fs::write(&copied, copy).unwrap();
+
+    let mut writer = RingWriter::open(&copied).unwrap();
+    assert_eq!((writer.recovery().copied, writer.recovery().torn_blocks, writer.next_seq()), (true, 1, 200));
+    let ring = Ring::attach(&copied).unwrap();
+    assert_eq!(read(&ring, RingStart::Oldest, 1_000), (64..200).collect::<Vec<_>>());
+    assert_eq!(ring.verify().problems, [""; 0]);
+    push(&mut writer, 200..260);
+    assert_eq!(read(&ring, RingStart::Oldest, 1_000), (64..260).collect::<Vec<_>>());
+    drop(writer);
+    assert!(!RingWriter::open(&copied).unwrap().recovery().copied, "it is a ring like any other now");
+}

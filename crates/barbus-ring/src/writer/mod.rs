@@ -44,13 +44,17 @@ pub struct Recovery {
     /// True if the last writer ran in another boot of the machine. Then the ring was rolled back to
     /// its durable cursor.
     pub other_boot: bool,
+    /// True if the file is a copy of the one that the last writer wrote. The writer may have written
+    /// while it was copied.
+    pub copied: bool,
     /// Rows after the durable cursor that were dropped, as far as the cursor or the tip on disk
     /// show them.
     pub dropped_rows: u64,
     /// Lowest and highest frame (end of bar, UTC ms) of those dropped rows that the tip still held.
     pub dropped_frames_ms: Option<(i64, i64)>,
     /// Blocks that were dropped because their rows do not match their checksum. They were archived;
-    /// the writer had started to reuse their slots, and not all of that reached the disk.
+    /// the writer had started to reuse their slots, and not all of that reached the disk or the
+    /// copy.
     pub torn_blocks: u32,
 }
 

@@ -1,5 +1,6 @@
 //! Taking over a ring: what the last writer has left is checked, completed or rolled back.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use barbus_shm::{Load, Store, WriterMemory, boot_id};
@@ -9,12 +10,20 @@ use crate::layout::*;
 use crate::tip::TipRead;
 use crate::{MAX_OPTIONAL, RingError, Row};
 
+impl Recovery {
+    /// Whether the file may have only a part of what the last writer stored.
+    fn may_be_torn(&self) -> bool {
+        self.other_boot || self.copied
+    }
+}
+
 impl<M: WriterMemory> RingWriter<M> {
     /// Restores the writer's state from the file.
     ///
     /// In the boot of the last writer, the cursor and the tip are right: the page cache has every
     /// store. In another boot only what was synced is certain: the ring is rolled back to its
-    /// durable cursor.
+    /// durable cursor. A copy of the file was read from its start, so it has every row that its
+    /// cursor counts; of later ones it may have any part.
     pub(super) fn recover(&mut self, path: &Path) -> Result<Recovery, RingError> {
         let corrupt = |what: String| RingError::Corrupt { path: path.to_owned(), what };
         let boot = boot_id();
@@ -27,6 +36,8 @@ impl<M: WriterMemory> RingWriter<M> {
         if recovery.other_boot {
             self.roll_back_cursor(&mut recovery);
         }
+        let inode = std::fs::metadata(path).map_or(0, |metadata| metadata.ino());
+        recovery.copied = ![0, inode].contains(&self.ring.u64(SB_INODE));
         // No sync is under way.
         self.set(SB_DURABLE_NEXT, 0);
 
@@ -41,13 +52,13 @@ impl<M: WriterMemory> RingWriter<M> {
             return Err(corrupt(format!("{symbols} symbols in a dictionary of at most {capacity}")));
         }
 
-        recovery.torn_blocks = self.clear_unnamed_slots(block, recovery.other_boot);
+        recovery.torn_blocks = self.clear_unnamed_slots(block, &recovery);
         self.newest = block;
         self.next_seq = self.ring.geometry.first_seq;
         if block > 0 {
             self.reopen_block(block, rows, &mut recovery).map_err(corrupt)?;
         }
-        if recovery.other_boot {
+        if recovery.may_be_torn() {
             self.ring.clear_tip(self.next_seq);
         }
         self.restore_dictionary(symbols).map_err(corrupt)?;
@@ -57,11 +68,12 @@ impl<M: WriterMemory> RingWriter<M> {
             self.set(SB_RECEIVED_BOOT_NS, 0);
             self.set(SB_HEARTBEAT_BOOT_NS, 0);
         }
+        self.set(SB_INODE, inode);
         self.set(SB_BOOT_ID, boot[0]);
         self.set(SB_BOOT_ID + 8, boot[1]);
         self.ring.map.words32(SB_WRITER_PID, 1)[0].set(std::process::id());
         self.set(SB_WRITER_EPOCH, epoch.wrapping_add(1));
-        if epoch == 0 || recovery.other_boot {
+        if epoch == 0 || recovery.may_be_torn() {
             // Rows of this writer must not reach the disk before this superblock: one that records
             // no writer, or that still names rows after the durable cursor, would be wrong.
             self.ring.map.sync()?;
@@ -92,16 +104,21 @@ impl<M: WriterMemory> RingWriter<M> {
         self.set(SB_DURABLE_BEFORE, durable);
     }
 
-    /// Frees the slots that were being recycled, or opened but never named by the cursor, and after
-    /// a reboot those whose rows do not match their checksum. Returns the number of the latter.
+    /// Frees the slots that were being recycled, or opened but never named by the cursor, and where
+    /// blocks may be torn those whose rows do not match their checksum or, in a copy, that have no
+    /// seal. Returns the number of the torn ones.
     ///
     /// The directory is stored again from the headers.
-    fn clear_unnamed_slots(&self, newest: u64, other_boot: bool) -> u32 {
+    fn clear_unnamed_slots(&self, newest: u64, recovery: &Recovery) -> u32 {
         let mut torn_blocks = 0;
         for slot in 0..self.ring.geometry.slots as usize {
             let at = self.ring.geometry.slot(slot);
             let block = self.ring.u64(at + BH_BLOCK);
-            let torn = other_boot && block != RECYCLING && block < newest && !self.ring.matches_checksum(slot);
+            let is_torn = || {
+                let unsealed = recovery.copied && self.ring.u64(at + BH_STATE) & STATE_SEALED == 0;
+                unsealed || !self.ring.matches_checksum(slot)
+            };
+            let torn = recovery.may_be_torn() && block != RECYCLING && block < newest && is_torn();
             torn_blocks += u32::from(torn);
             if block == RECYCLING || block > newest || torn {
                 self.patch_lengths(slot, 0, [0; MAX_OPTIONAL]);
@@ -119,9 +136,9 @@ impl<M: WriterMemory> RingWriter<M> {
         let slot = self.ring.slot_of(block).ok_or_else(|| format!("block {block} is in no slot"))?;
         let header = self.ring.header(slot).ok_or_else(|| format!("block {block} has no header"))?;
         let mut sealed = header.sealed();
-        if recovery.other_boot && sealed && (header.state & STATE_ROWS) as u32 != rows {
-            // The seal was stored after the durable cursor: the rows after that are lost, and the
-            // seal with them.
+        if recovery.may_be_torn() && sealed && (header.state & STATE_ROWS) as u32 != rows {
+            // The seal was stored after the cursor: the rows after that are lost, and the seal with
+            // them.
             let at = self.ring.geometry.slot(slot);
             for word in [BH_STATE, BH_CRC, BH_PERSISTED, BH_HEADER_CRC] {
                 self.set(at + word, 0);
@@ -133,8 +150,8 @@ impl<M: WriterMemory> RingWriter<M> {
             return Err(format!("block {block} begins with row {}", header.first_seq));
         }
         let mut open = OpenBlock { block, slot, rows };
-        // After a reboot the stamps of the tip do not show what is on disk.
-        if !sealed && !recovery.other_boot {
+        // The stamps of the tip do not show what is on disk or in a copy.
+        if !sealed && !recovery.may_be_torn() {
             recovery.completed_rows = self.complete_from_tip(&mut open);
         }
         let closed = sealed && header.last_of_day();
