@@ -44,7 +44,7 @@ pub struct Recovery {
     /// True if the last writer ran in another boot of the machine. Then the ring was rolled back to
     /// its durable cursor.
     pub other_boot: bool,
-    /// True if the file is a copy of the one that the last writer wrote. The writer may have written
+    /// True if the file is a copy of the one that the last writer wrote. It may have been written
     /// while it was copied.
     pub copied: bool,
     /// Rows after the durable cursor that were dropped, as far as the cursor or the tip on disk
