@@ -1,11 +1,11 @@
 //! Days larger than the ring, and full disks: producers wait, readers continue, nothing is lost.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use crate::support::bus::{Bus, Counts};
 use crate::support::command::{self, Running};
+use crate::support::disk::Disk;
 use crate::support::market::{self, Bar};
 use crate::support::oracle::{self, Published};
 use crate::support::wait;
@@ -117,46 +117,4 @@ fn a_ring_larger_than_its_disk_is_refused() {
     assert_eq!(bus.publish(&more, &[]), Counts::all_accepted(480));
     bus.close_day();
     oracle::assert_archive(&bus, &Published::XSHG, &[csv, more]);
-}
-
-/// A small tmpfs for one test; dropping it unmounts it.
-struct Disk {
-    path: PathBuf,
-}
-
-impl Disk {
-    /// Mounts it, or reports that the test is skipped: mounting needs root and a permitting system.
-    fn mount(path: PathBuf, size: &str) -> Option<Disk> {
-        let option = format!("size={size}");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(&path).output();
-        match mount {
-            Ok(output) if output.status.success() => Some(Disk { path }),
-            Ok(output) => {
-                println!("skipped: no tmpfs can be mounted: {}", String::from_utf8_lossy(&output.stderr));
-                None
-            }
-            Err(error) => {
-                println!("skipped: mount: {error}");
-                None
-            }
-        }
-    }
-
-    /// Takes every byte that is free.
-    fn fill(&self) {
-        let full = fs::write(self.path.join("filler"), vec![0; 64 << 20]).expect_err("a small disk");
-        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
-    }
-
-    /// Frees the bytes again.
-    fn free(&self) {
-        fs::remove_file(self.path.join("filler")).expect("it was filled");
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // A lazy unmount, because the daemon may still have open files there.
-        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
-    }
 }

@@ -11,12 +11,15 @@
 //! - `corpora`: the kept inputs of the fuzz targets
 //! - `days`: the trading day of a bar, and the close of a day
 //! - `demo`: the first command of the README matches, leaves no process, and its suggestions work
+//! - `disks`: full disks of each file system, reflink copies and snapshots of the ring
 //! - `format_reader`: a Python reader that was written only from docs/FORMAT.md
 //! - `full`: days larger than the ring and full disks: producers wait, nothing is lost
 //! - `holidays`: the holidays are changed between two starts
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
 //! - `lag`: the list of readers, their lag and pins, the daemon's warnings, the writer's liveness
 //! - `misdated`: bars of the future and of the distant past, by every way into a bus
+//! - `lost_ring`: a ring that is removed, moved or replaced while the daemon runs
+//! - `places`: shared rings and archives, files of other users, links: refused with the reason
 //! - `publish`: every format and vendors' names; exact counts; the same archive for each
 //! - `python_package`: the wheel, installed without other packages, and its tests with real daemons
 //! - `readers`: reader processes: no system call, equal sequences, exact counts of missed bars
@@ -27,6 +30,7 @@
 //! - `rollback`: a ring from a backup beside a newer archive
 //! - `soak`: many days with readers that start and die: memory and descriptors stay constant
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
+//! - `volumes`: archives that are not mounted, folders that are removed or moved
 //!
 //! The promises and the modules that guard them; the crates have further tests:
 //!
@@ -53,12 +57,15 @@ mod commands;
 mod corpora;
 mod days;
 mod demo;
+mod disks;
 mod format_reader;
 mod full;
 mod holidays;
 mod kill_loop;
 mod lag;
+mod lost_ring;
 mod misdated;
+mod places;
 mod publish;
 mod python_package;
 mod readers;
@@ -70,3 +77,4 @@ mod rollback;
 mod soak;
 mod stock_readers;
 mod support;
+mod volumes;

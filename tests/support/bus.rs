@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::command::{self, Finished};
+use super::disk::Disk;
 use super::fake_clock::FakeClock;
 use super::wait;
 
@@ -38,6 +39,16 @@ impl Bus {
         let bus = Bus { root, daemon: None, environment: Vec::new() };
         bus.barbus("init", options).ok();
         bus
+    }
+
+    /// A bus whose directory `mount` has mounted; `None` where it cannot.
+    pub(crate) fn init_on(calendar: &str, mount: impl FnOnce(&Path) -> Option<Disk>) -> Option<(Self, Disk)> {
+        let root = tempfile::Builder::new().prefix("barbus-").tempdir().expect("a temporary directory");
+        let bus = Bus { root, daemon: None, environment: Vec::new() };
+        std::fs::create_dir(bus.path()).expect("ours");
+        let disk = mount(&bus.path())?;
+        bus.barbus("init", ["--calendar", calendar]).ok();
+        Some((bus, disk))
     }
 
     /// A bus created by `barbus init`, with a running daemon.
@@ -110,6 +121,7 @@ impl Bus {
     pub(crate) fn quarantine(&self) -> Vec<Value> {
         let folder = self.path().join("quarantine");
         let mut files = names(&folder);
+        files.retain(|name| name.ends_with(".ndjson"));
         files.sort();
         let mut rows = Vec::new();
         for name in files {

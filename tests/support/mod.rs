@@ -3,6 +3,7 @@
 pub(crate) mod bus;
 pub(crate) mod command;
 pub(crate) mod data;
+pub(crate) mod disk;
 pub(crate) mod fake_clock;
 pub(crate) mod market;
 pub(crate) mod oracle;

@@ -39,6 +39,7 @@ async fn serve(bus: &Bus) -> Result<()> {
     report_recovery(&writer);
     // Only the holder of the writer's lock may replace the socket.
     let socket = Socket::bind(&bus.socket())?;
+    writer.reserve_room_for_restart();
     let writer = Arc::new(SharedWriter::new(writer)?);
     let mut connections = ConnectionThreads::new(access, Arc::clone(&writer));
     tracing::info!(

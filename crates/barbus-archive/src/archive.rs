@@ -192,6 +192,7 @@ impl Archive {
     /// part is not overwritten.
     pub fn write(&self, day: Date, rows: &RecordBatch, lineage: u64, through_seq: u64) -> Result<Written> {
         let _writing = self.writing()?;
+        self.directory.create_removed_dirs()?;
         let new = NewRows::new(rows, self.directory.schema(), through_seq)?;
         self.directory.remove_temporary(Some(day))?;
         let stored = StoredDay::load(&self.directory, day)?;
@@ -232,6 +233,7 @@ impl Archive {
     /// As [`Archive::write`].
     pub fn spill(&self, day: Date, rows: &RecordBatch, lineage: u64, through_seq: u64) -> Result<Spilled> {
         let _writing = self.writing()?;
+        self.directory.create_removed_dirs()?;
         let new = NewRows::new(rows, self.directory.schema(), through_seq)?;
         self.directory.remove_temporary(Some(day))?;
         // Metadata suffices; a day may have many parts.

@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::{fs, io};
 
 use arrow::array::RecordBatch;
@@ -43,11 +43,13 @@ pub(crate) struct Directory {
     work_dir: PathBuf,
     schema: SchemaRef,
     files: Arc<dyn Files>,
+    /// The file system that both directories were on when the archive was opened.
+    device: OnceLock<u64>,
 }
 
 impl Directory {
     pub(crate) fn new(dir: &Path, schema: SchemaRef, files: Arc<dyn Files>) -> Directory {
-        Directory { dir: dir.to_owned(), work_dir: work_dir(dir), schema, files }
+        Directory { dir: dir.to_owned(), work_dir: work_dir(dir), schema, files, device: OnceLock::new() }
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {
@@ -67,14 +69,38 @@ impl Directory {
         self.create(&self.work_dir)
     }
 
+    /// Makes a directory of the archive anew that a person has removed, and nothing else.
+    ///
+    /// Where the volume of the archive was unmounted, or the bus was moved away, the file would be
+    /// written where the next start does not look for it.
+    pub(crate) fn create_removed_dirs(&self) -> Result<()> {
+        let Some(&device) = self.device.get() else { return Ok(()) };
+        for dir in [&self.dir, &self.work_dir] {
+            if dir.is_dir() {
+                continue;
+            }
+            let failed = |what: &str| Err(ArchiveError::io("create", dir)(io::Error::other(what.to_owned())));
+            // The folder of the bus may have gone together with the archive in it, not the bus.
+            let Some(above) = dir.ancestors().skip(1).take(2).find(|above| above.is_dir()) else {
+                return failed("the directory above is gone as well");
+            };
+            if device_of(above)? != device {
+                return failed("its volume is not mounted any more: mount it");
+            }
+            self.create(dir)?;
+        }
+        Ok(())
+    }
+
     /// Checked when the archive is opened, so that the first rename of a day's file does not fail.
     pub(crate) fn check_one_file_system(&self) -> Result<()> {
-        let device = |dir: &Path| fs::metadata(dir).map(|found| found.dev()).map_err(ArchiveError::io("examine", dir));
-        if device(&self.dir)? != device(&self.work_dir)? {
+        let device = device_of(&self.dir)?;
+        if device != device_of(&self.work_dir)? {
             let what = format!("it is on another file system than {}", self.dir.display());
             let error = io::Error::new(io::ErrorKind::CrossesDevices, what);
             return Err(ArchiveError::io("move files from", &self.work_dir)(error));
         }
+        let _ = self.device.set(device);
         Ok(())
     }
 
@@ -281,8 +307,9 @@ impl Directory {
     }
 }
 
-/// Beside `dir`, and beside its target when it is a symbolic link: both on one file system.
-fn work_dir(dir: &Path) -> PathBuf {
+/// The work directory of the archive in `dir`: beside it, and beside its target when it is a
+/// symbolic link, so that both are on one file system.
+pub fn work_dir(dir: &Path) -> PathBuf {
     let unresolved = || dir.to_owned();
     let dir = match dir.is_symlink() || dir.file_name().is_none() {
         true => dir.canonicalize().unwrap_or_else(|_| unresolved()),
@@ -291,6 +318,10 @@ fn work_dir(dir: &Path) -> PathBuf {
     let mut name = dir.file_name().unwrap_or_default().to_owned();
     name.push(WORK_SUFFIX);
     dir.with_file_name(name)
+}
+
+fn device_of(dir: &Path) -> Result<u64> {
+    fs::metadata(dir).map(|found| found.dev()).map_err(ArchiveError::io("examine", dir))
 }
 
 fn none_if_not_found<T>(result: Result<T>) -> Result<Option<T>> {

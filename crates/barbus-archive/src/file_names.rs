@@ -37,6 +37,11 @@ pub(crate) fn temporary_name(day: Date) -> String {
     format!(".{day}.{}-{count}{TEMPORARY}", std::process::id())
 }
 
+/// Whether `name` is that of a day's file.
+pub fn is_day_file(name: &str) -> bool {
+    parse_day_name(name).is_some()
+}
+
 /// The day of a day's file.
 pub(crate) fn parse_day_name(name: &str) -> Option<Date> {
     parse_day(name.strip_suffix(PARQUET)?)

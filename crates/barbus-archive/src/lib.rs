@@ -66,8 +66,10 @@ mod workers;
 
 pub use archive::{Archive, Spilled, Written};
 pub use day_version::DayVersion;
+pub use directory::work_dir;
 pub use error::{ArchiveError, Corruption, Misuse};
 pub use file_checksum::{FILE_CHECKSUM_BYTES, FILE_CHECKSUM_MAGIC, FILE_CHECKSUM_OFFSET};
+pub use file_names::is_day_file;
 pub use metadata::DayMeta;
 pub use verify::{FileKind, FileReport};
 pub use withdraw::Withdrawn;

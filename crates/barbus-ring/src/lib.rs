@@ -58,7 +58,7 @@ mod tip;
 mod verify;
 mod writer;
 
-pub use create::create;
+pub use create::{copy_in_place, create};
 pub use error::{DictionaryFull, RingError, RingFull};
 pub use geometry::Geometry;
 pub use lookup::RowLocation;

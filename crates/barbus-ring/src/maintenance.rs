@@ -3,13 +3,13 @@
 //!
 //! `impl RingMaintenance` lies in two files; `durable.rs` has the sync.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use barbus_shm::{Store, WriteMap, WriterMemory};
 
 use crate::layout::*;
-use crate::{Ring, Row};
+use crate::{Ring, RingError, Row};
 
 /// A block and its committed rows, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,26 @@ pub(crate) struct SyncState {
 impl<M> Clone for RingMaintenance<M> {
     fn clone(&self) -> Self {
         Self { ring: Arc::clone(&self.ring), sync_state: Arc::clone(&self.sync_state) }
+    }
+}
+
+impl RingMaintenance {
+    /// Whether the file is still at its path: not removed, moved or replaced by another one.
+    pub fn is_at_its_path(&self) -> bool {
+        self.ring.map.is_at_its_path()
+    }
+
+    /// The path of the file.
+    pub fn path(&self) -> &Path {
+        self.ring.map.path()
+    }
+
+    /// Gives the file disk blocks of its own, see [`WriteMap::unshare`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn unshare(&self) -> Result<bool, RingError> {
+        Ok(self.ring.map.unshare()?)
     }
 }
 

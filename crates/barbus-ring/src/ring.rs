@@ -81,7 +81,13 @@ impl Header {
 impl Ring<ReadMap> {
     /// Maps `path` read-only and checks its superblock.
     pub fn attach(path: &Path) -> Result<Self, RingError> {
-        Self::new(ReadMap::open(path)?, path)
+        Self::attach_to(ReadMap::open(path)?)
+    }
+
+    /// Checks the superblock of the file in `map`.
+    pub fn attach_to(map: ReadMap) -> Result<Self, RingError> {
+        let path = map.path().to_owned();
+        Self::new(map, &path)
     }
 
     /// Sleeps until [`Ring::commits`] differs from `seen`, or until `timeout` has passed.

@@ -18,9 +18,9 @@ pub enum ShmError {
     /// Another process holds the writer's lock.
     #[error("{}: held by process {pid}", path.display())]
     Held {
-        /// The lock file.
+        /// The lock file, or the file that is locked itself.
         path: PathBuf,
-        /// The process ID in the lock file; 0 if it cannot be read.
+        /// The process that holds it; 0 if it is not known.
         pid: u32,
     },
 }

@@ -10,7 +10,8 @@
 //!   file when it attaches.
 //! - If another program truncates a file while it is mapped, the next access to the missing pages
 //!   raises `SIGBUS`. barbus never shrinks a file and installs no handler.
-//! - A full disk is an error at creation ([`allocate`]), not at the first write to a page.
+//! - A full disk is an error at creation ([`allocate`]), not at the first write to a page: the file
+//!   owns its blocks, also on a file system with copy-on-write, or it is refused.
 //!
 //! ```
 //! use barbus_shm::{allocate, Load, Memory, ReadMap, Store, WriteMap};
@@ -33,6 +34,7 @@ mod huge_pages;
 mod map;
 mod mark_file;
 mod memory;
+mod own_blocks;
 mod pin;
 mod pinned_bytes;
 mod pins;
@@ -44,7 +46,7 @@ mod writer_lock;
 pub use boot::boot_id;
 pub use clock::{boot_ns, now_ns};
 pub use error::ShmError;
-pub use file::{allocate, is_on_tmpfs, sync};
+pub use file::{allocate, is_on_tmpfs, remove_abandoned, rename_new, sync};
 pub use map::{ReadMap, WriteMap};
 pub use mark_file::{MarkFile, Snapshot, read_if_alive};
 pub use memory::{Memory, ReaderMemory, WriterMemory};

@@ -8,22 +8,23 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use memmap2::{Advice, MmapRaw};
+use nix::errno::Errno;
 
 use crate::error::ShmError;
-use crate::file::{is_on_tmpfs, open_regular, sync};
+use crate::file::{is_at, is_on_tmpfs, open_regular, sync};
 use crate::futex;
 use crate::huge_pages::{map_read_only, map_read_write};
 use crate::memory::{Memory, ReaderMemory, WriterMemory};
+use crate::own_blocks::{check_in_place, shared_ranges};
 use crate::pins::{PinWatch, Pins};
 use crate::prefetch::prefetch;
-use crate::range_lock::{ByteRanges, lock_exclusive, unlock};
+use crate::range_lock::{ByteRanges, lock_exclusive, lock_writer, unlock};
 use crate::word::ReadOnly;
 
 /// The smallest page of the systems that barbus runs on.
@@ -72,9 +73,10 @@ impl ReadMap {
     /// Maps the whole file at `path`; its current length is the length of the map.
     ///
     /// # Errors
-    /// `path` is not a regular file, or cannot be opened or mapped.
+    /// `path` is not a regular file, or cannot be opened or mapped. A symbolic link is refused.
     pub fn open(path: &Path) -> Result<Self, ShmError> {
-        let file = open_regular(OpenOptions::new().read(true), 0, path).map_err(|e| ShmError::io(path, "open", e))?;
+        let file = open_regular(OpenOptions::new().read(true), libc::O_NOFOLLOW, path)
+            .map_err(|e| ShmError::io(path, "open", e))?;
         let map = map_read_only(&file).map_err(|e| ShmError::io(path, "map", e))?;
         let (base, len) = (map.as_ptr(), map.len());
         let mapped = Mapped { _map: map, file, path: path.to_owned(), pins: Pins::default() };
@@ -93,8 +95,7 @@ impl ReadMap {
 
     /// Whether the path that it was opened by still leads to this file.
     pub fn is_at_its_path(&self) -> bool {
-        let (Ok(mine), Ok(there)) = (self.file().metadata(), std::fs::metadata(self.path())) else { return false };
-        (mine.dev(), mine.ino()) == (there.dev(), there.ino())
+        is_at(self.file(), self.path())
     }
 
     /// Current length of the file, bytes.
@@ -135,16 +136,74 @@ impl ReadMap {
 impl WriteMap {
     /// Maps the whole file at `path`; its current length is the length of the map.
     ///
-    /// The caller makes sure that it is the only writer, by a [`crate::WriterLock`].
+    /// The caller makes sure that it is the only writer, by [`WriteMap::lock`] or otherwise.
     ///
     /// # Errors
-    /// `path` is not a regular file, or cannot be opened or mapped.
+    /// `path` is not a regular file, or cannot be opened or mapped. A symbolic link is refused.
     pub fn open(path: &Path) -> Result<Self, ShmError> {
-        let file = open_regular(OpenOptions::new().read(true).write(true), 0, path)
+        let file = open_regular(OpenOptions::new().read(true).write(true), libc::O_NOFOLLOW, path)
             .map_err(|e| ShmError::io(path, "open for writing", e))?;
         let map = map_read_write(&file).map_err(|e| ShmError::io(path, "map", e))?;
         let ready = is_on_tmpfs(path).unwrap_or(false).then(Mutex::default);
         Ok(Self { map, file, path: path.to_owned(), ready })
+    }
+
+    /// Locks the file for this map as its one writer, until the map is dropped.
+    ///
+    /// The lock belongs to the file itself: a second writer is refused whatever path it opens.
+    /// False if a process that may only read the file has a lock in the way. It cannot keep the
+    /// writer from its work, but as long as it has its lock, a second writer is not refused.
+    ///
+    /// # Errors
+    /// [`ShmError::Held`], with the process ID 0, while another map has the lock; or the system's
+    /// refusal.
+    pub fn lock(&self) -> Result<bool, ShmError> {
+        lock_writer(&self.file).map_err(|error| match error {
+            Errno::EAGAIN => ShmError::Held { path: self.path.clone(), pid: 0 },
+            error => ShmError::io(&self.path, "lock", error),
+        })
+    }
+
+    /// Whether the file system writes the file's blocks in place.
+    ///
+    /// # Errors
+    /// It copies each block that is written: on a full disk a store would raise `SIGBUS`.
+    pub fn check_in_place(&self) -> Result<(), ShmError> {
+        check_in_place(&self.file).map_err(|e| ShmError::io(&self.path, "use", e))
+    }
+
+    /// Gives the file blocks of its own where it shares them with a copy or a snapshot; returns
+    /// whether it shared any. Other threads may store to the map meanwhile.
+    ///
+    /// # Errors
+    /// The disk has no room for them. A store may then raise `SIGBUS`.
+    pub fn unshare(&self) -> Result<bool, ShmError> {
+        let refused = |e: std::io::Error| ShmError::io(&self.path, "give blocks of its own to", e);
+        let shared = shared_ranges(&self.file).map_err(refused)?;
+        for range in &shared {
+            let start = range.start as usize / PAGE * PAGE;
+            let len = (range.end as usize).min(self.map.len()).saturating_sub(start);
+            // It makes each page ready for a store, for which the file system takes a free block,
+            // and changes no byte. Where a store would raise a signal, this call fails.
+            self.map.advise_range(Advice::PopulateWrite, start, len).map_err(|error| match error.raw_os_error() {
+                Some(libc::EFAULT) => refused(std::io::Error::other(
+                    "it shares blocks with a copy or a snapshot, and the disk has no room for others: \
+                         make room, or remove the copy",
+                )),
+                _ => refused(error),
+            })?;
+        }
+        if shared.is_empty() {
+            return Ok(false);
+        }
+        // The new blocks are assigned when the pages are written.
+        self.sync()?;
+        Ok(true)
+    }
+
+    /// Whether the path that it was opened by, or is renamed to, still leads to this file.
+    pub fn is_at_its_path(&self) -> bool {
+        is_at(&self.file, &self.path)
     }
 
     /// The same map, with the path that the file is about to be renamed to, for messages.

@@ -12,7 +12,7 @@ use crate::spec::ring_spec;
 use crate::writer::Writer;
 
 /// The pause after a ring could not be replaced.
-const REPLACE_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const REPLACE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait for a free block before the ring is checked again.
 const SPACE_WAIT: Duration = Duration::from_millis(100);
 
@@ -27,6 +27,9 @@ impl Writer {
         }
         if self.staging.is_full() {
             self.publish_staged();
+            if self.ring_state.is_lost() && !self.replace_lost_ring() {
+                return Ok(Some(Wait::Space));
+            }
             if self.ring.block_is_full() {
                 // The next block may reuse one that an index is still loaded from.
                 self.dedup.finish_loading();
@@ -58,15 +61,24 @@ impl Writer {
         if self.retry_replace_at.is_some_and(|at| Instant::now() < at) {
             return;
         }
+        if self.replace_ring().is_ok() {
+            tracing::info!("ring replaced: readers held every archived block");
+        }
+    }
+
+    /// Continues in a new ring file. Every row must be archived.
+    pub(crate) fn replace_ring(&mut self) -> Result<(), String> {
         let mut spec = ring_spec(&self.bus);
         // The symbols keep their ids, so the new ring has room for all of them.
         let old = self.ring.ring().geometry();
         (spec.symbols, spec.symbol_bytes) = (spec.symbols.max(old.symbols), spec.symbol_bytes.max(old.symbol_bytes));
         let replaced = self.ring.replace(&self.bus.ring(), &spec);
         self.retry_replace_at = replaced.is_err().then(|| Instant::now() + REPLACE_PAUSE);
+        let why = replaced.as_ref().err().map(|error| error.to_string());
         let replaced = replaced.map_err(|error| (self.day_state.closed_through + 1, error.into()));
         self.flusher.switch_to(self.ring.maintenance(), replaced);
         self.current_ring.switch_to(self.ring.maintenance());
+        why.map_or(Ok(()), Err)
     }
 
     /// Waits until a block may be free.

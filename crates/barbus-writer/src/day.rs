@@ -116,8 +116,12 @@ impl Writer {
     ///
     /// It closes no day within a minute after the writer was opened or the clock was set.
     ///
-    /// Call it at an interval, for example once a second.
+    /// Call it at an interval, for example once a second. It also continues in a new ring if the
+    /// ring's file was removed.
     pub fn close_by_clock(&mut self, now: Timestamp) -> Option<Date> {
+        if self.ring_state.is_lost() {
+            self.replace_lost_ring();
+        }
         let day = self.ring.day()?;
         let (moment, true) = self.clock.observe() else { return None };
         let settings = self.bus.settings();

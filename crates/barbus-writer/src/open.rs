@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
-use barbus::internal::create_readers_folder;
+use barbus::internal::{Owners, create_readers_folder};
 use barbus::protocol::AckMode;
 use barbus::{Bus, Error, Result};
 use barbus_archive::Archive;
 use barbus_bars::{date_from_epoch_days, epoch_days};
-use barbus_ring::{BlockRows, RingWriter, Row, SymbolId, create};
-use barbus_shm::{ShmError, WriterLock};
+use barbus_ring::{BlockRows, RingWriter, Row, SymbolId};
 use jiff::Timestamp;
 
 use crate::bar_ends::BarEnds;
@@ -21,9 +21,11 @@ use crate::dedup::{DedupIndex, load_day};
 use crate::flusher::{DayArchiver, Flusher, Worker};
 use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
+use crate::places::{self, lock_archive, lock_bus, lock_quarantine};
 use crate::quarantine::Quarantine;
 use crate::recalendar::{reassign_parts, renumber_open_day};
 use crate::revisions::Revisions;
+use crate::ring_watch::{RingState, RingWatch};
 use crate::rollback::leave_older_ring;
 use crate::spec::ring_spec;
 use crate::staging::Staging;
@@ -38,10 +40,13 @@ impl Writer {
     /// threads.
     ///
     /// # Errors
-    /// Returns [`Error::Busy`] if another process is the writer, [`Error::Settings`] if `bus.toml`
-    /// does not fit the ring, and the error of the ring or of the archive if they cannot be used.
+    /// Returns [`Error::Busy`] if another process is the writer, [`Error::InUse`] if the writer of
+    /// another bus uses the same ring, archive or quarantine, [`Error::Untrusted`] if another user
+    /// could change them, [`Error::Settings`] if `bus.toml` does not fit the ring or the archive's
+    /// place, and the error of the ring or of the archive if they cannot be used.
     pub fn open(bus: &Bus) -> Result<Self> {
-        let lock = acquire_lock(bus)?;
+        let owners = Owners::of(bus)?;
+        let lock = lock_bus(bus, &owners)?;
         let settings = bus.settings();
         let volatile = bus.ring_is_volatile()?;
         if settings.ack == AckMode::Durable && volatile {
@@ -54,7 +59,8 @@ impl Writer {
         }
         // Without this folder readers are not listed; everything else works.
         let _ = create_readers_folder(&bus.readers());
-        let mut ring = open_ring(bus)?;
+        let mut ring = open_ring(bus, &owners)?;
+        let locks = [Some(lock), lock_archive(bus, &owners)?, lock_quarantine(bus)?];
         let withdrawals = Withdrawals::load(bus)?;
         leave_older_ring(&mut ring, bus, &withdrawals)?;
         let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
@@ -84,7 +90,11 @@ impl Writer {
         let clock = Clock::start();
         let received_boot_ns = ring.ring().received_boot_ns();
         let was_withdrawn = withdrawals.are_newer_than_closes(ring.ring().geometry().lineage, &blocks);
+        let ring_state = Arc::new(RingState::default());
+        let watched = (current_ring.clone(), Arc::clone(&ring_state), flusher.ring_loss_notice());
         let mut writer = Self {
+            _ring_watch: RingWatch::start(bus, watched.0, watched.1, watched.2),
+            ring_state,
             flusher,
             syncer: Syncer::start(current_ring.clone(), settings.sync),
             _heartbeat: Heartbeat::start(clock.clone(), move |now| beating.beat(now)),
@@ -106,7 +116,7 @@ impl Writer {
             counters: Counters::after(newest.as_ref(), received_boot_ns, Moment::read()),
             revisions: Revisions::default(),
             bus: bus.clone(),
-            _lock: lock,
+            locks,
         };
         // The writer before this one may have ended before the first bar of the day that a
         // withdrawal gave back.
@@ -119,26 +129,16 @@ impl Writer {
     }
 }
 
-fn acquire_lock(bus: &Bus) -> Result<WriterLock> {
-    WriterLock::acquire(&bus.lock()).map_err(|error| match error {
-        ShmError::Held { pid, .. } => Error::Busy { bus: bus.path().to_owned(), pid },
-        other => Error::Ring(other.into()),
-    })
-}
-
 fn bad_settings(bus: &Bus, what: String) -> Error {
     Error::Settings { path: bus.path().join("bus.toml"), what }
 }
 
 /// Opens the ring of `bus`, or creates it. If `bus.toml` specifies other sizes, the ring is
 /// replaced as soon as all of it is archived.
-fn open_ring(bus: &Bus) -> Result<RingWriter> {
+fn open_ring(bus: &Bus, owners: &Owners) -> Result<RingWriter> {
     let spec = ring_spec(bus);
     let path: &Path = &bus.ring();
-    if !path.exists() {
-        create(path, &spec)?;
-    }
-    let mut ring = RingWriter::open(path)?;
+    let mut ring = places::open_ring(bus, owners, &spec)?;
     if !ring.ring().has_schema(&spec) {
         let ring = path.display();
         return Err(bad_settings(

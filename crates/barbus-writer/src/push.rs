@@ -61,7 +61,10 @@ impl Writer {
         // The staging area is empty, because rows stay in it only while a batch is ingested. This
         // row does not go through it, so the room that it has left is not counted down: give it up.
         self.staging.set_room(0);
-        while self.staging.day() != Some(self.trading_days.day(row.frame_ms)) || self.ring.block_is_full() {
+        while self.staging.day() != Some(self.trading_days.day(row.frame_ms))
+            || self.ring.block_is_full()
+            || self.ring_state.is_lost()
+        {
             match self.reserve_row(row.frame_ms)? {
                 Some(Wait::Space) => self.wait_for_space(),
                 Some(Wait::Day(day)) => self.load_day(day)?,

@@ -1,5 +1,6 @@
 //! The writer itself: its state, and its report on the bus.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use barbus::protocol::Stat;
@@ -19,6 +20,7 @@ use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
 use crate::quarantine::Quarantine;
 use crate::revisions::Revisions;
+use crate::ring_watch::{RingState, RingWatch};
 use crate::spec::ring_spec;
 use crate::staging::Staging;
 use crate::symbols::SymbolIds;
@@ -55,7 +57,10 @@ const MOST_REVISED: usize = 5;
 /// ```
 #[derive(Debug)]
 pub struct Writer {
-    // Fields are dropped in this order. The flusher and the syncer end before the heartbeat,
+    // Fields are dropped in this order. The watch ends first, because it gives the flusher work.
+    pub(crate) _ring_watch: RingWatch,
+    pub(crate) ring_state: Arc<RingState>,
+    // The flusher and the syncer end before the heartbeat,
     // because their last work may take long; all threads end before the lock is released.
     pub(crate) flusher: Flusher,
     pub(crate) syncer: Syncer,
@@ -82,7 +87,8 @@ pub struct Writer {
     pub(crate) counters: Counters,
     pub(crate) revisions: Revisions,
     pub(crate) bus: Bus,
-    pub(crate) _lock: WriterLock,
+    /// Of the bus, the archive and the quarantine; the ring's belongs to its map.
+    pub(crate) locks: [Option<WriterLock>; 3],
 }
 
 impl Writer {
@@ -118,6 +124,14 @@ impl Writer {
     /// The sequence number of the next row.
     pub fn next_seq(&self) -> u64 {
         self.ring.next_seq()
+    }
+
+    /// Keeps a megabyte of the bus's disk for the next start, which may need it on a full disk to
+    /// create its socket.
+    pub fn reserve_room_for_restart(&self) {
+        if let Some(lock) = &self.locks[0] {
+            lock.reserve();
+        }
     }
 
     /// A handle to wait for the archive, also from another thread.
@@ -165,6 +179,9 @@ impl Writer {
         let sync = self.syncer.waiter().last_failure();
         stat.last_sync_error_at = sync.as_ref().map(|failure| failure.at);
         stat.last_sync_error = sync.map(|failure| failure.to_string());
+        let ring = self.ring_state.failure();
+        stat.ring_error_at = ring.as_ref().map(|failure| failure.at);
+        stat.ring_error = ring.map(|failure| failure.error);
         stat
     }
 }

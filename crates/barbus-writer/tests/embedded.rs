@@ -91,7 +91,8 @@ fn a_day_goes_from_the_writer_to_readers_and_into_its_file() {
     assert_eq!(writer.close_day().unwrap().to_string(), "2024-07-05");
     writer.flush().unwrap();
     assert_eq!(closes(&bus, "2024-07-05"), [8.0]);
-    let quarantine = std::fs::read_dir(bus.quarantine()).unwrap().next().unwrap().unwrap().path();
+    let mut quarantine = std::fs::read_dir(bus.quarantine()).unwrap().map(|file| file.unwrap().path());
+    let quarantine = quarantine.find(|path| path.extension().is_some_and(|end| end == "ndjson")).unwrap();
     let line: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(quarantine).unwrap()).unwrap();
     assert_eq!((line["code"].as_str(), line["row"]["high"].as_f64()), (Some("high-low"), Some(1.0)));
 }

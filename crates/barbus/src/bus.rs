@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use barbus_shm::is_on_tmpfs;
 
 use crate::error::{Error, Result};
-use crate::folders::{create_folder, create_readers_folder};
+use crate::folders::{create_folders, create_readers_folder};
 use crate::settings::{InitOptions, Settings, template};
 
 /// A bus: a directory with a `bus.toml`. Opening one reads the settings and nothing else.
@@ -33,7 +33,7 @@ impl Bus {
         // Invalid options are rejected before anything is created.
         Settings::parse(&text, &file)?;
         for folder in [path.to_owned(), path.join("archive/1m"), path.join("quarantine")] {
-            create_folder(&folder).map_err(|e| Error::io(&folder, "create", e))?;
+            create_folders(&folder).map_err(|e| Error::io(&folder, "create", e))?;
         }
         let readers = path.join("readers");
         create_readers_folder(&readers).map_err(|e| Error::io(&readers, "create", e))?;

@@ -47,6 +47,14 @@ pub enum Error {
         /// The bus.
         bus: PathBuf,
     },
+    /// The ring's file was removed, and the daemon could not make another one yet.
+    #[error("{}: removed or moved while the daemon runs: see barbus stat {}", ring.display(), bus.display())]
+    RingLost {
+        /// Where the ring was.
+        ring: PathBuf,
+        /// The bus.
+        bus: PathBuf,
+    },
     /// The machine was rebooted, and no writer has recovered the ring since.
     #[error(
         "{}: last written before the machine was rebooted: start the daemon with: barbusd {}",
@@ -73,6 +81,28 @@ pub enum Error {
         bus: PathBuf,
         /// The process that holds the writer's lock.
         pid: u32,
+    },
+    /// The writer of another bus uses the same ring, archive or quarantine.
+    #[error(
+        "{}: {}, process {pid}, writes it: give each bus its own, or stop that process first",
+        path.display(),
+        by.as_ref().map_or("another bus".to_owned(), |bus| format!("the bus {}", bus.display()))
+    )]
+    InUse {
+        /// The ring, or the folder.
+        path: PathBuf,
+        /// The other bus, if this process may see it.
+        by: Option<PathBuf>,
+        /// The process that writes it; 0 if it is not known.
+        pid: u32,
+    },
+    /// A file or folder that another user could change is not used.
+    #[error("{}: refused: {why}", path.display())]
+    Untrusted {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with its owner, type or mode, and the next step.
+        why: String,
     },
     /// The requested start of a reader is not in the ring, or the requested days of a replay are
     /// not in the archive.

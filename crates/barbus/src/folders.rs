@@ -15,14 +15,24 @@ const READERS_MODE: u32 = 0o3770;
 /// The same without the set-group-id bit, which some containers forbid.
 const READERS_MODE_WITHOUT_GROUP: u32 = 0o1770;
 
-/// Creates a folder of a bus, and its missing parents, with mode 0750. An existing folder is not
-/// changed.
-pub fn create_folder(path: &Path) -> Result<()> {
+/// As [`create_folder`], with its missing parents.
+pub fn create_folders(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        create_folder(parent)?;
+        create_folders(parent)?;
+    }
+    create_folder(path)
+}
+
+/// Creates a folder of a bus with mode 0750. An existing folder is not changed.
+///
+/// Its parent must exist: where a bus was moved away while it is written, nothing may be made at
+/// its old path.
+pub fn create_folder(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
     }
     match DirBuilder::new().mode(MODE).create(path) {
         // The umask may have removed the group's bits.

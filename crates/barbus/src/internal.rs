@@ -5,5 +5,6 @@
 #[cfg(feature = "archive")]
 pub use crate::archived_rows::ArchivedRows;
 pub use crate::backoff::Backoff;
-pub use crate::folders::{create_folder, create_readers_folder};
+pub use crate::folders::{create_folder, create_folders, create_readers_folder};
 pub use crate::monitor::Monitor;
+pub use crate::owners::Owners;

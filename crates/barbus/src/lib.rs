@@ -208,6 +208,7 @@ mod missing;
 mod monitor;
 #[cfg(feature = "stream")]
 mod owned_event;
+mod owners;
 mod positions;
 pub mod protocol;
 mod publisher;

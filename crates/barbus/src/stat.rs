@@ -84,6 +84,13 @@ pub struct Stat {
     /// When it happened.
     #[serde(default)]
     pub last_sync_error_at: Option<Timestamp>,
+    /// Why the ring's file cannot be relied on, until it can: it was removed, moved or replaced, or
+    /// it shares disk blocks with a copy.
+    #[serde(default)]
+    pub ring_error: Option<String>,
+    /// When that was found.
+    #[serde(default)]
+    pub ring_error_at: Option<Timestamp>,
     /// Last date of the calendar's holiday table.
     pub calendar_horizon: Option<Date>,
 }

@@ -4,6 +4,7 @@
 use barbus_archive::{Archive, FileReport};
 use barbus_ring::{Ring, RingError, RingReport};
 
+use crate::attach::map;
 use crate::bus::Bus;
 use crate::error::{Error, Result};
 #[cfg(feature = "archive")]
@@ -26,14 +27,15 @@ pub struct VerifyReport {
 /// `archive`, each archived day against its checksum and metadata. The bus may be in use.
 ///
 /// # Errors
-/// Verification is not possible: the bus has no ring, or the archive's directory cannot be read.
+/// Verification is not possible: the bus has no ring, or one that another user could change, or the
+/// archive's directory cannot be read.
 /// Problems that it finds are in the report.
 pub fn verify(bus: &Bus) -> Result<VerifyReport> {
-    let path = bus.ring();
-    if !path.exists() {
-        return Err(Error::NoRing { ring: path, bus: bus.path().to_owned() });
-    }
-    let ring = Ring::attach(&path);
+    let ring = match map(bus) {
+        Ok(map) => Ring::attach_to(map),
+        Err(Error::Ring(error)) => Err(error),
+        Err(error) => return Err(error),
+    };
     #[cfg(feature = "archive")]
     let archive = {
         let settings = bus.settings();

@@ -125,7 +125,7 @@ fn the_writer_never_shrinks_a_file() {
         "allocated from the beginning, and nothing else: {rings:?}"
     );
     let shrunk = of("truncate(");
-    assert!(shrunk.len() >= 3 && shrunk.iter().all(|line| line.contains("/lock>, 0)")), "{shrunk:?}");
+    assert!(shrunk.len() >= 3 && shrunk.iter().all(|line| line.contains("/lock>, ")), "{shrunk:?}");
     let opened = of("bars.ring");
     assert!(!opened.is_empty() && opened.iter().all(|line| !line.contains("O_TRUNC")), "{opened:?}");
 }

@@ -81,6 +81,9 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     if let Some(error) = &stat.last_quarantine_error {
         lines.push(("quarantine error", error.clone()));
     }
+    if let Some(error) = &stat.ring_error {
+        lines.push(("ring error", error.clone()));
+    }
     if let Some(error) = &stat.last_flush_error {
         lines.push(("flush error", error.clone()));
     }

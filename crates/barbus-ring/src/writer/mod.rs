@@ -61,8 +61,7 @@ pub struct Recovery {
 /// The one writer of a ring. It never waits: if the ring is full it returns
 /// [`RingFull`](crate::RingFull) and does not store the row.
 ///
-/// The caller makes sure that there is only one writer, by a [`barbus_shm::WriterLock`] on a file
-/// beside the ring.
+/// The caller makes sure that there is only one writer, by [`WriteMap::lock`] or otherwise.
 #[derive(Debug)]
 pub struct RingWriter<M: WriterMemory = WriteMap> {
     ring: Arc<Ring<M>>,
@@ -91,15 +90,22 @@ pub struct RingWriter<M: WriterMemory = WriteMap> {
 }
 
 impl RingWriter {
-    /// Takes over the ring at `path` and continues where the last writer stopped.
-    ///
-    /// [`RingWriter::recovery`] returns what was found.
+    /// As [`RingWriter::take_over`], for the ring at `path`.
     pub fn open(path: &Path) -> Result<Self, RingError> {
-        crate::create::remove_unfinished(path);
-        let writer = Self::from_map(WriteMap::open(path)?, path)?;
+        Self::take_over(WriteMap::open(path)?)
+    }
+
+    /// Takes over the ring in `map` and continues where the last writer stopped.
+    ///
+    /// [`RingWriter::recovery`] returns what was found. The caller makes sure that this is the only
+    /// writer, for example by [`WriteMap::lock`].
+    pub fn take_over(map: WriteMap) -> Result<Self, RingError> {
+        let path = map.path().to_owned();
+        crate::create::remove_unfinished(&path);
+        let writer = Self::from_map(map, &path)?;
         // The last writer may have died after it renamed the file and before it synced the
         // directory. Rows that are synced into a file whose name is lost are lost as well.
-        crate::create::sync_name(path)?;
+        crate::create::sync_name(&path)?;
         Ok(writer)
     }
 }

@@ -28,8 +28,8 @@ impl RingWriter {
     }
 
     fn switch_to(&mut self, path: &Path, spec: &Spec, day: Option<i64>) -> Result<(), RingError> {
-        let building = crate::create::build(path, spec)?;
-        let switched = self.build_successor(&building, path, day).and_then(|new| {
+        let (building, map) = crate::create::build(path, spec)?;
+        let switched = self.build_successor(map, path, day).and_then(|new| {
             // The flag is set before the rename. A writer that dies between the two leaves the old
             // ring at the path, and the next writer clears the flag. In the other order no writer
             // could set the flag after a crash, and readers would stay in the old ring.
@@ -48,16 +48,16 @@ impl RingWriter {
             }
             Err(error) => {
                 self.set_superseded(false);
-                crate::create::remove_unfinished(path);
+                crate::create::remove(&building);
                 Err(error)
             }
         }
     }
 
-    /// The writer of the ring at `building`, which will be at `path`, with the symbols of this
+    /// The writer of the ring in `map`, which will be at `path`, with the symbols of this
     /// writer, and with `day` open.
-    fn build_successor(&self, building: &Path, path: &Path, day: Option<i64>) -> Result<Self, RingError> {
-        let mut new = Self::from_map(WriteMap::open(building)?.renamed(path), path)?;
+    fn build_successor(&self, map: WriteMap, path: &Path, day: Option<i64>) -> Result<Self, RingError> {
+        let mut new = Self::from_map(map.renamed(path), path)?;
         if self.symbols <= new.ring.geometry.symbols && self.text_bytes <= new.ring.geometry.symbol_bytes {
             for id in 0..self.symbols {
                 let symbol = self.ring.symbol(SymbolId(id)).unwrap_or_default();

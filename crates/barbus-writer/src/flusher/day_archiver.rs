@@ -150,6 +150,11 @@ impl DayArchiver {
         !released.is_empty()
     }
 
+    /// Whether the ring's file was removed, moved or replaced by another program.
+    pub(crate) fn ring_is_lost(&self) -> bool {
+        !self.maintenance.is_at_its_path()
+    }
+
     /// Whether the ring stays full although every closed day is archived. Two archived blocks may
     /// have to stay: the newest, and the one that the durable cursor names.
     pub(crate) fn ring_is_full(&self) -> bool {

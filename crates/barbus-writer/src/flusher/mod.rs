@@ -107,9 +107,6 @@ impl Flusher {
         }
         let failure = state.replace_failure.clone();
         drop(state);
-        if failure.is_none() {
-            tracing::info!("ring replaced: readers held every archived block");
-        }
         self.replace_log.update(failure);
     }
 
@@ -118,6 +115,11 @@ impl Flusher {
         let state = self.shared.lock();
         let released = state.released;
         drop(self.shared.wait_while_for(state, timeout, |state| state.released == released && !state.stop));
+    }
+
+    /// A handle to announce that the ring's file is lost.
+    pub(crate) fn ring_loss_notice(&self) -> RingLossNotice {
+        RingLossNotice { shared: Arc::clone(&self.shared) }
     }
 
     /// A handle to wait for the archive without holding the writer.
@@ -137,6 +139,19 @@ impl Drop for Flusher {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// Announces whether the ring's file is lost. While it is, the rows of open days are spilled at
+/// once: nobody finds them in the ring after the end of this process.
+#[derive(Debug)]
+pub(crate) struct RingLossNotice {
+    shared: Arc<Monitor<State>>,
+}
+
+impl RingLossNotice {
+    pub(crate) fn set(&self, lost: bool) {
+        self.shared.lock().ring_is_lost = lost;
     }
 }
 

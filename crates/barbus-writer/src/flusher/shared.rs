@@ -32,6 +32,8 @@ pub(crate) struct State {
     /// All rows are to be archived, so that the ring can be replaced: readers hold its archived
     /// blocks.
     pub(crate) spill_all: bool,
+    /// The ring's file is not at its path: its rows are safe only in the archive.
+    pub(crate) ring_is_lost: bool,
     /// The ring that replaced the one before it, whose rows are all archived.
     pub(crate) next_ring: Option<RingMaintenance>,
     /// The reason why the ring could not be replaced.

@@ -111,6 +111,7 @@ impl Worker {
             self.archiver.switch_to(ring);
         }
         let (stop, spill_all) = (state.stop, std::mem::take(&mut state.spill_all));
+        let lost = state.ring_is_lost || (stop && self.archiver.ring_is_lost());
         let spill_due = |interval| stop || self.spilled_at.elapsed() >= interval;
         Request {
             number: state.requested,
@@ -119,7 +120,7 @@ impl Worker {
             spill_all,
             stop,
             urgent,
-            spill: spill_all || self.spill_interval.is_some_and(spill_due),
+            spill: spill_all || lost || self.spill_interval.is_some_and(spill_due),
         }
     }
 

@@ -8,6 +8,7 @@ use barbus_ring::{Polled, SymbolId};
 use crate::attach::attach;
 use crate::error::{Error, Result};
 use crate::event::{Bars, Event};
+use crate::liveness::writer_alive;
 use crate::reader::open::Reader;
 use crate::reader::start::{Start, corrupt, ring_reader_at};
 use crate::reader::wait_strategy::wait_until;
@@ -53,15 +54,20 @@ impl Reader {
     /// The next event; waits for it for at most `timeout`.
     ///
     /// # Errors
-    /// As [`Reader::poll`] and [`Reader::wait`].
+    /// As [`Reader::poll`] and [`Reader::wait`]. If no writer stores in the ring any more and its
+    /// file is not at its path: [`Error::RingLost`] while a daemon runs, and otherwise the errors
+    /// of [`Reader::open`].
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>> {
-        let step = match self.filter {
+        let mut step = match self.filter {
             None => {
                 self.wait(timeout)?;
                 self.step()?
             }
             Some(_) => self.next_filtered(timeout)?,
         };
+        if matches!(step, Step::Nothing) {
+            step = self.check_ring()?;
+        }
         Ok(self.event(step))
     }
 
@@ -121,6 +127,17 @@ impl Reader {
             Step::Lapped(missed) => Some(Event::Lapped { missed }),
             Step::Nothing => None,
         }
+    }
+
+    /// Without an event: whether the ring is still the one of the bus. A file that was removed,
+    /// moved or replaced by another program never gets a row again, and no flag in it shows that.
+    #[inline]
+    fn check_ring(&mut self) -> Result<Step> {
+        // Without the bus's directory at its path nothing can be said: a person may have moved it.
+        if writer_alive(&self.ring) || self.ring.is_at_its_path() || !self.bus.path().is_dir() {
+            return Ok(Step::Nothing);
+        }
+        self.switch_ring()
     }
 
     /// The ring was replaced: reads what is left of it, then switches to the new one.
