@@ -85,6 +85,7 @@ fn a_day_is_the_same_live_and_late() {
 fn a_paused_reader_reports_exactly_the_bars_that_it_missed() {
     let mut bus = Bus::init("24x7");
     bus.configure_small_ring();
+    bus.configure("# max_ahead = \"10m\"", "max_ahead = \"876000h\"");
     bus.start();
     let bars = day_of_bars(8);
     let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;

@@ -54,5 +54,5 @@ pub use normalize::{BatchNormalizer, NormalizedBatch};
 pub use push::Pushed;
 pub use quarantine::{Quarantine, REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
 pub use syncer::DurabilityWaiter;
-pub use withdraw::Withdrawn;
+pub use withdrawals::Withdrawn;
 pub use writer::Writer;

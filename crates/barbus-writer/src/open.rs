@@ -48,15 +48,7 @@ impl Writer {
         let owners = Owners::of(bus)?;
         let lock = lock_bus(bus, &owners)?;
         let settings = bus.settings();
-        let volatile = bus.ring_is_volatile()?;
-        if settings.ack == AckMode::Durable && volatile {
-            let ring = bus.ring();
-            let ring = ring.display();
-            return Err(bad_settings(
-                bus,
-                format!("ingest.ack = \"durable\": the ring {ring} is on tmpfs and does not survive a loss of power"),
-            ));
-        }
+        let volatile = is_volatile(bus)?;
         // Without this folder readers are not listed; everything else works.
         let _ = create_readers_folder(&bus.readers());
         let mut ring = open_ring(bus, &owners)?;
@@ -68,7 +60,8 @@ impl Writer {
         let blocks = ring.maintenance().blocks();
         let newest = newest_row(&ring, &blocks);
         let spilled = reassign_parts(&archive, &settings.calendar)?;
-        let renumbered = renumber_open_day(&mut ring, &settings.calendar);
+        let closed = closed_days(&blocks, &archive)?;
+        let renumbered = renumber_open_day(&mut ring, &blocks, &closed, &spilled, &settings.calendar);
         let mut day_state = resume_day(&mut ring, &blocks, &archive, &spilled, &withdrawals)?;
         day_state.was_renumbered = renumbered;
         let calendar = &settings.calendar;
@@ -129,6 +122,20 @@ impl Writer {
     }
 }
 
+/// Whether the ring is on a tmpfs; an error if `bus.toml` asks for more than that can give.
+fn is_volatile(bus: &Bus) -> Result<bool> {
+    let volatile = bus.ring_is_volatile()?;
+    if bus.settings().ack == AckMode::Durable && volatile {
+        let ring = bus.ring();
+        let ring = ring.display();
+        return Err(bad_settings(
+            bus,
+            format!("ingest.ack = \"durable\": the ring {ring} is on tmpfs and does not survive a loss of power"),
+        ));
+    }
+    Ok(volatile)
+}
+
 fn bad_settings(bus: &Bus, what: String) -> Error {
     Error::Settings { path: bus.path().join("bus.toml"), what }
 }
@@ -151,6 +158,12 @@ fn open_ring(bus: &Bus, owners: &Owners) -> Result<RingWriter> {
         ring.replace(path, &spec)?;
     }
     Ok(ring)
+}
+
+/// The days whose close is in `blocks`, and those that have a file.
+fn closed_days(blocks: &[BlockRows], archive: &Archive) -> Result<BTreeSet<i64>> {
+    let in_ring = blocks.iter().filter(|block| block.last_of_day).filter_map(|block| block.day);
+    Ok(in_ring.chain(archive.days()?.into_iter().map(epoch_days)).collect())
 }
 
 /// Determines which days are closed, and continues an open day whose ring was lost.

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use barbus::Result;
 use barbus_archive::Archive;
 use barbus_bars::{Calendar, date_from_epoch_days, epoch_days};
-use barbus_ring::RingWriter;
+use barbus_ring::{BlockRows, RingWriter};
+
+use crate::trading_day::TradingDayCache;
 
 /// The number of the day (days since 1970-01-01) to which the bars of day `day` belong by
 /// `calendar`.
@@ -17,18 +19,50 @@ pub(crate) fn renumbered(calendar: &Calendar, day: i64) -> i64 {
     epoch_days(calendar.day_of_date(date_from_epoch_days(day)))
 }
 
-/// Gives the open day of the ring the number that it has by `calendar`. Returns whether that is
-/// another one.
-pub(crate) fn renumber_open_day(ring: &mut RingWriter, calendar: &Calendar) -> bool {
+/// Gives the open day of the ring, which has `blocks`, the number that it has by `calendar`.
+/// Returns whether that is another one.
+///
+/// The days of `closed` are closed, and those of `spilled` have parts.
+pub(crate) fn renumber_open_day(
+    ring: &mut RingWriter,
+    blocks: &[BlockRows],
+    closed: &BTreeSet<i64>,
+    spilled: &BTreeSet<i64>,
+    calendar: &Calendar,
+) -> bool {
     let Some(open) = ring.day() else { return false };
-    let day = renumbered(calendar, open);
-    if day == open {
-        return false;
-    }
+    let is_open = |day: &i64| !closed.contains(day);
+    let day = match renumbered(calendar, open) {
+        day if day != open => day,
+        _ if spilled.contains(&open) => return false,
+        _ => match day_of_rows(ring, blocks, open, calendar).filter(is_open) {
+            Some(day) if day != open => day,
+            _ => return false,
+        },
+    };
     ring.renumber_day(day);
     let (open, day) = (date_from_epoch_days(open), date_from_epoch_days(day));
     tracing::warn!(%open, %day, "the calendar was changed: the bars of the open day {open} belong to {day}");
     true
+}
+
+/// The day to which the rows in the blocks of day `open` belong: `open` if one of them does,
+/// otherwise the newest; `None` without a row. A date that is a holiday no more takes them from the
+/// trading day after it.
+fn day_of_rows(ring: &RingWriter, blocks: &[BlockRows], open: i64, calendar: &Calendar) -> Option<i64> {
+    let mut days = TradingDayCache::new(calendar.clone());
+    let (mut newest, mut frames) = (None, Vec::new());
+    for block in blocks.iter().filter(|block| block.day == Some(open)) {
+        frames.clear();
+        ring.maintenance().frames(block.block, 0, block.rows, &mut frames);
+        for day in frames.iter().map(|&frame_ms| days.day(frame_ms)) {
+            if day == open {
+                return Some(open);
+            }
+            newest = newest.max(Some(day));
+        }
+    }
+    newest
 }
 
 /// Moves spilled bars to parts of the days that they belong to by `calendar`. Returns the days that

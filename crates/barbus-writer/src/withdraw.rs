@@ -1,23 +1,13 @@
 //! Withdrawing the bars of a trading day, and giving the day back that they took.
 
-use std::path::PathBuf;
-
 use barbus::{Date, Error, Result};
 use barbus_bars::{TradingDay, date_from_epoch_days, epoch_days};
 use jiff::Timestamp;
 
 use crate::clock::Moment;
 use crate::flusher::FlushWaiter;
+use crate::withdrawals::Withdrawn;
 use crate::writer::Writer;
-
-/// What a withdrawal did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Withdrawn {
-    /// The number of bars.
-    pub bars: u64,
-    /// The Parquet file that they were moved to; `None` if the archive had none of them.
-    pub file: Option<PathBuf>,
-}
 
 impl Writer {
     /// Withdraws the bars of `day`, or those of `symbols` if any is given.

@@ -16,6 +16,15 @@ use barbus_ring::{BlockRows, Row, SymbolId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// What a withdrawal did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// The number of bars.
+    pub bars: u64,
+    /// The Parquet file that they were moved to; `None` if the archive had none of them.
+    pub file: Option<PathBuf>,
+}
+
 /// One withdrawal: a line of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Withdrawal {

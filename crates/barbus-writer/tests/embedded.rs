@@ -127,6 +127,31 @@ fn bars_of_the_future_and_of_the_distant_past_are_quarantined() {
     assert_eq!(stat.day.unwrap().to_string(), "2024-07-04");
 }
 
+/// Promise 8: bars that were withdrawn are new again, and the others stay as they are.
+#[test]
+fn withdrawn_bars_leave_the_archive_and_are_new_again() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let kept = bar(&mut writer, "000001.XSHE", OPEN + MINUTE, 10.0);
+    let wrong = bar(&mut writer, "600000.XSHG", OPEN + MINUTE, 8.0);
+    for row in [&kept, &wrong] {
+        assert!(matches!(writer.push(row).unwrap(), Pushed::Accepted(_)));
+    }
+    let day = "2024-07-04".parse().unwrap();
+    let symbols = ["600000.XSHG".to_owned()];
+    assert!(matches!(writer.withdraw(day, &symbols), Err(Error::Refused { .. })), "the day is open");
+    writer.close_day().unwrap();
+    let withdrawn = writer.withdraw(day, &symbols).unwrap();
+    assert!(withdrawn.bars == 1 && withdrawn.file.is_some_and(|file| file.exists()));
+    assert_eq!(closes(&bus, "2024-07-04"), [10.0]);
+    // Once more: there is nothing left.
+    assert_eq!(writer.withdraw(day, &symbols).unwrap().bars, 0);
+    assert_eq!(writer.push(&kept).unwrap(), Pushed::Duplicate);
+    assert_eq!(writer.push(&wrong).unwrap(), Pushed::Accepted(2));
+    writer.flush().unwrap();
+    assert_eq!(closes(&bus, "2024-07-04"), [10.0, 8.0]);
+}
+
 #[test]
 fn latest_and_window_have_the_last_revisions_by_frame() {
     let (_dir, bus) = bus();

@@ -12,8 +12,7 @@ use jiff::Timestamp;
 use crate::flusher::backlog::Backlog;
 use crate::flusher::columns::DayColumns;
 use crate::flusher::failed_days::FileState;
-use crate::withdraw::Withdrawn;
-use crate::withdrawals::{Withdrawal, Withdrawals};
+use crate::withdrawals::{Withdrawal, Withdrawals, Withdrawn};
 
 /// Rows that are turned into columns at a time: few enough to stay in the L2 cache.
 const ROWS_AT_ONCE: u32 = 2_048;

@@ -21,7 +21,7 @@ use barbus_bars::date_from_epoch_days;
 use barbus_ring::RingMaintenance;
 
 use crate::failure::{Failure, FailureLog};
-use crate::withdraw::Withdrawn;
+use crate::withdrawals::Withdrawn;
 
 mod backlog;
 mod columns;

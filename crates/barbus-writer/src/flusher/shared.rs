@@ -10,7 +10,7 @@ use barbus_ring::RingMaintenance;
 
 use crate::failure::Failure;
 use crate::flusher::status::FlushStatus;
-use crate::withdraw::Withdrawn;
+use crate::withdrawals::Withdrawn;
 
 /// A failure with the day that it concerns.
 pub(crate) type DayError = (Date, Error);
