@@ -83,6 +83,14 @@ impl DayIndex {
         !self.blocked || self.loading.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
+    /// Takes the bars of a [`DayIndex::loading_late`] over from its thread: until then every bar
+    /// would count as new.
+    pub(crate) fn take_late_bars(&mut self) {
+        if self.blocked {
+            self.finish_loading();
+        }
+    }
+
     /// The same bars, of symbols with other ids: `ids` has the id of each symbol.
     /// Bars of a symbol without one are left out.
     pub(crate) fn renumbered(mut self, ids: &[Option<SymbolId>]) -> Self {

@@ -70,10 +70,11 @@ impl DedupIndex {
         if self.current.as_ref().is_some_and(|(current, _)| *current == day) {
             return Ok(());
         }
-        let index = match self.others.remove(&day) {
+        let mut index = match self.others.remove(&day) {
             Some((_, index)) => index,
             None => load()?,
         };
+        index.take_late_bars();
         self.clock += 1;
         if let Some((previous, index)) = self.current.replace((day, index)) {
             self.others.insert(previous, (self.clock, index));
@@ -125,5 +126,23 @@ mod tests {
         let mut kept: Vec<i64> = dedup.others.keys().copied().collect();
         kept.sort_unstable();
         assert_eq!((kept, dedup.current.map(|(day, _)| day)), (vec![1, 2], Some(3)));
+    }
+
+    /// Promise 8: the thread of a late day has ended before anything asks for its bars. A bar that
+    /// it has found must not count as new then.
+    #[test]
+    fn a_late_day_is_known_as_soon_as_it_is_used() {
+        let mut dedup = DedupIndex::default();
+        let late = || {
+            let mut index = DayIndex::default();
+            index.insert(SymbolId(0), 60_000, 7, 0);
+            index
+        };
+        assert!(dedup.add(1, DayIndex::loading_late(late)).is_empty());
+        while !dedup.is_usable(1) {
+            std::thread::yield_now();
+        }
+        dedup.switch_to(1, || Err(())).unwrap();
+        assert_eq!(dedup.current().status(SymbolId(0), 60_000, || 7), BarStatus::Duplicate);
     }
 }
