@@ -108,6 +108,11 @@ fn a_moved_bus_goes_on_and_leaves_nothing_behind() {
     let publish = barbus("publish", &[monday.to_str().expect("UTF-8"), "--format", "json"]);
     assert_eq!(Counts::of(&publish.json()), Counts::all_accepted(BARS));
     barbus("close-day", &[]).fails(1, &["kept"]);
+    // High below low: quarantined at the new path.
+    let bad = "symbol,frame,open,high,low,close,volume\nA,2024-03-05 09:31,10,1,9,10,1\n";
+    let publish = barbus("publish", &[bus.write("bad.csv", bad).to_str().expect("UTF-8"), "--format", "json"]);
+    assert_eq!(Counts::of(&publish.json()), Counts { rows: 1, quarantined: 1, ..Counts::default() });
+    assert!(names(&moved.join("quarantine")).iter().any(|name| name.ends_with(".ndjson")));
     assert!(!bus.path().exists(), "a directory at the old path");
     bus.stop();
     assert!(!bus.path().exists(), "a directory at the old path");

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -17,17 +18,31 @@ const READ_BACK: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct LineFile {
     folder: PathBuf,
+    /// The directory that the folder is in, which a person may move.
+    bus: Option<File>,
     open: Option<(Date, File)>,
 }
 
 impl LineFile {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, open: None }
+        let bus = folder.parent().and_then(|bus| File::open(bus).ok());
+        Self { folder, bus, open: None }
+    }
+
+    /// The folder as the kernel finds it: after the bus was moved, by its open directory.
+    fn reachable_folder(&self) -> PathBuf {
+        let is_there = self.folder.parent().is_none_or(Path::is_dir);
+        match (&self.bus, self.folder.file_name()) {
+            (Some(bus), Some(name)) if !is_there => {
+                Path::new("/proc/self/fd").join(bus.as_raw_fd().to_string()).join(name)
+            }
+            _ => self.folder.clone(),
+        }
     }
 
     /// The path of the file of `date`.
     pub(super) fn path(&self, date: Date) -> PathBuf {
-        self.folder.join(format!("{date}.ndjson"))
+        self.folder.join(name_of(date))
     }
 
     /// Appends whole lines to the file of `date`. They are on disk when this returns, in the file
@@ -39,9 +54,10 @@ impl LineFile {
     /// # Errors
     /// The lines are not stored: the file is as it was before, without a part of a line.
     pub(super) fn append(&mut self, date: Date, lines: &[u8]) -> Result<()> {
-        let path = self.path(date);
+        let folder = self.reachable_folder();
+        let path = folder.join(name_of(date));
         for _ in 0..MAX_ATTEMPTS {
-            let file = self.file(date, &path)?;
+            let file = self.file(date, &folder, &path)?;
             let start = file.metadata()?.len();
             if let Err(error) = append_and_read_back(file, start, lines) {
                 // A torn line would swallow the next one.
@@ -58,15 +74,15 @@ impl LineFile {
 
     /// Bytes of all files in the folder; 0 if there is no folder.
     pub(super) fn folder_bytes(&self) -> u64 {
-        let Ok(entries) = std::fs::read_dir(&self.folder) else { return 0 };
+        let Ok(entries) = std::fs::read_dir(self.reachable_folder()) else { return 0 };
         entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|found| found.len()).sum()
     }
 
-    /// The file at `path`; it is opened anew if the open one is no longer there.
-    fn file(&mut self, date: Date, path: &Path) -> Result<&File> {
+    /// The file at `path` in `folder`; it is opened anew if the open one is no longer there.
+    fn file(&mut self, date: Date, folder: &Path, path: &Path) -> Result<&File> {
         if !self.open.as_ref().is_some_and(|(open, file)| *open == date && is_at(file, path)) {
             self.open = None;
-            create_folder(&self.folder)?;
+            create_folder(folder)?;
             let mut options = OpenOptions::new();
             options.read(true).append(true).create(true).mode(0o640);
             // A pipe at the path must not block the daemon.
@@ -75,11 +91,15 @@ impl LineFile {
                 return Err(Error::new(ErrorKind::AlreadyExists, "what is there is not a regular file"));
             }
             // Without this sync the file's name may be lost with the power, and its lines with it.
-            File::open(&self.folder)?.sync_all()?;
+            File::open(folder)?.sync_all()?;
             self.open = Some((date, file));
         }
         Ok(&self.open.as_ref().expect("opened above").1)
     }
+}
+
+fn name_of(date: Date) -> String {
+    format!("{date}.ndjson")
 }
 
 /// Whether `path` is this open file.
