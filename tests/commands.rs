@@ -183,3 +183,14 @@ fn assert_bars(rows: &[Value], bars: &[Bar]) {
         assert_eq!(row["money"].as_f64(), bar.money, "{row}");
     }
 }
+
+#[test]
+fn a_check_of_the_state_has_an_exit_code() {
+    // A calendar without a table: a table ends some day.
+    let mut bus = Bus::running("24x7");
+    bus.barbus("stat", ["--check"]).ok();
+    bus.kill();
+    wait::until("the heartbeat to end", || (bus.stat()["writer_alive"] == false).then_some(()));
+    bus.barbus("stat", ["--check"]).fails(1, &["no writer"]);
+    bus.barbus("stat", [] as [&str; 0]).ok();
+}

@@ -83,6 +83,12 @@ fn an_archive_on_a_full_disk_catches_up() {
         (stat["blocks_used"] == stat["blocks"]).then_some(())
     });
     assert!(bars.len() as u64 > capacity(&bus), "one producer at least has to wait");
+    wait::until("the wait in the log", || bus.log().contains("the ring is full: producers wait").then_some(()));
+    let stat = bus.stat();
+    let cause = stat["ring_full_cause"].as_str().expect("producers wait");
+    assert!(cause.contains("archive") && cause.contains("No space left"), "{cause}");
+    assert!(stat["ring_full_at"].is_string() && stat["archive_free_bytes"].is_u64(), "{stat}");
+    bus.barbus("stat", ["--check"]).fails(1, &["ring full since", "No space left"]);
     // Readers are not affected.
     let latest = bus.barbus("latest", [&names[0], "--format", "json"]).json_lines();
     assert_eq!(latest.len(), 1);
@@ -93,7 +99,8 @@ fn an_archive_on_a_full_disk_catches_up() {
     assert_eq!(counts, [Counts::all_accepted(bars.len() - 1_000), Counts::all_accepted(bars.len())]);
     bus.close_day();
     let stat = bus.stat();
-    assert!(stat["last_flush_error"].is_null(), "{stat}");
+    assert!(stat["last_flush_error"].is_null() && stat["ring_full_at"].is_null(), "{stat}");
+    assert!(bus.log().contains("the ring has room again"), "the end of the wait");
     oracle::assert_archive(&bus, &Published::XSHG, &[monday, tuesday]);
 }
 

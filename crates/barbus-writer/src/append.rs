@@ -35,7 +35,10 @@ impl Writer {
                 self.dedup.finish_loading();
             }
             match self.ring.reserve_rows() {
-                Ok(rows) => self.staging.set_room(rows),
+                Ok(rows) => {
+                    self.staging.set_room(rows);
+                    self.end_full_ring();
+                }
                 Err(full) => {
                     self.free_space(full);
                     return Ok(Some(Wait::Space));
@@ -51,6 +54,7 @@ impl Writer {
     /// continues in a new file: the writer never waits for a reader.
     #[cold]
     fn free_space(&mut self, full: RingFull) {
+        self.note_full_ring(full);
         if full.pinned == 0 {
             return self.flusher.request_spill(false);
         }

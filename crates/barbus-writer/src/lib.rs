@@ -24,6 +24,7 @@ mod day_state;
 mod dedup;
 mod failure;
 mod flusher;
+mod full_ring;
 mod heartbeat;
 mod ingest;
 mod lost_ring;

@@ -94,6 +94,7 @@ impl Writer {
             current_ring,
             ring,
             retry_replace_at: None,
+            full_ring: None,
             wakes: true,
             ends: BarEnds::new(settings, clock.clone()),
             normalizer: BatchNormalizer::with_clock(bus, clock.clone()),

@@ -16,6 +16,7 @@ use crate::current_ring::CurrentRing;
 use crate::day_state::DayState;
 use crate::dedup::DedupIndex;
 use crate::flusher::{FlushWaiter, Flusher};
+use crate::full_ring::FullRing;
 use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
 use crate::quarantine::Quarantine;
@@ -70,6 +71,8 @@ pub struct Writer {
     pub(crate) ring: RingWriter,
     /// After the ring could not be replaced, the time of the next attempt.
     pub(crate) retry_replace_at: Option<Instant>,
+    /// The wait for room in the ring, while there is one.
+    pub(crate) full_ring: Option<FullRing>,
     /// Whether commits wake readers that sleep.
     pub(crate) wakes: bool,
     pub(crate) clock: Clock,
@@ -182,6 +185,7 @@ impl Writer {
         let ring = self.ring_state.failure();
         stat.ring_error_at = ring.as_ref().map(|failure| failure.at);
         stat.ring_error = ring.map(|failure| failure.error);
+        self.fill_full_ring(&mut stat);
         stat
     }
 }

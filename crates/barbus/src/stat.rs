@@ -1,11 +1,13 @@
 //! `Stat`: the state of a bus, as its files show it and as its daemon completes it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use barbus_bars::{Date, date_from_epoch_days};
 use barbus_ring::Ring;
 use barbus_shm::Memory;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::bus::Bus;
@@ -91,9 +93,25 @@ pub struct Stat {
     /// When that was found.
     #[serde(default)]
     pub ring_error_at: Option<Timestamp>,
+    /// Since when producers have waited for room in the ring; `None` if they do not wait.
+    #[serde(default)]
+    pub ring_full_at: Option<Timestamp>,
+    /// What they wait for: the archive, the disk, or readers that hold blocks.
+    #[serde(default)]
+    pub ring_full_cause: Option<String>,
+    /// Free space on the archive's file system for a user without privileges, bytes; `None` if it
+    /// is not known.
+    #[serde(default)]
+    pub archive_free_bytes: Option<u64>,
+    /// Size of the ring's file, bytes.
+    #[serde(default)]
+    pub ring_bytes: u64,
     /// Last date of the calendar's holiday table.
     pub calendar_horizon: Option<Date>,
 }
+
+/// The days ahead of the end of a holiday table that are an alarm.
+const HORIZON_DAYS: i32 = 14;
 
 impl Stat {
     /// The state as the ring and the archive's directory show it.
@@ -114,9 +132,38 @@ impl Stat {
             last_received: last.and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
             last_age_s: newest_age(ring, Timestamp::now()).map(|age| age.as_secs_f64()),
             writer_alive: writer_alive(ring),
+            archive_free_bytes: free_bytes(&bus.archive()),
+            ring_bytes: ring.geometry().file_bytes,
             calendar_horizon: settings.calendar.horizon(),
             ..Self::default()
         }
+    }
+
+    /// What an operator should attend to, a phrase each; empty if all is well.
+    ///
+    /// ```
+    /// let stat = barbus::Stat { last_flush_error: Some("disk full".into()), ..Default::default() };
+    /// assert_eq!(stat.alarms(), ["no writer: its heartbeat is missing", "archive: disk full"]);
+    /// ```
+    pub fn alarms(&self) -> Vec<String> {
+        let with = |what: &str, why: &Option<String>| why.as_ref().map(|why| format!("{what}: {why}"));
+        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let is_near = |horizon: &Date| (*horizon - today).get_days() < HORIZON_DAYS;
+        let alarms = [
+            (!self.writer_alive).then(|| "no writer: its heartbeat is missing".to_owned()),
+            with("archive", &self.last_flush_error),
+            with("sync", &self.last_sync_error),
+            with("ring", &self.ring_error),
+            with("quarantine", &self.last_quarantine_error),
+            self.ring_full_at.and_then(|at| with(&format!("ring full since {at}"), &self.ring_full_cause)),
+            self.archive_free_bytes
+                .filter(|&free| free < self.ring_bytes)
+                .map(|free| format!("archive: {free} bytes are free on its file system, less than the ring has")),
+            self.calendar_horizon
+                .filter(is_near)
+                .map(|horizon| format!("calendar: its holidays are known through {horizon} only")),
+        ];
+        alarms.into_iter().flatten().collect()
     }
 
     /// Adds the readers; `None` if they cannot be listed.
@@ -125,4 +172,9 @@ impl Stat {
         self.readers = readers.map(|readers| readers.len() as u64);
         self.readers_lag_bars = readers.and_then(|readers| readers.iter().filter_map(|reader| reader.lag_bars).max());
     }
+}
+
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let found = nix::sys::statvfs::statvfs(folder).ok()?;
+    found.blocks_available().checked_mul(found.fragment_size())
 }

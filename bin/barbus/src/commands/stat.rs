@@ -12,6 +12,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::shared::errors::{AlreadyPrinted, print_error};
 use super::shared::facts;
 use super::shared::report_format::ReportFormat;
 use super::shared::stdout::stdout;
@@ -25,6 +26,9 @@ pub(super) struct StatArgs {
     /// Format of the report.
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
+    /// Exit with 1 if anything needs attention, and say what on standard error.
+    #[arg(long)]
+    check: bool,
 }
 
 impl StatArgs {
@@ -39,7 +43,13 @@ impl StatArgs {
                 facts::write(&mut out, &lines(&stat, &zone), colour_wanted())?;
             }
         }
-        Ok(out.flush()?)
+        out.flush()?;
+        let alarms = if self.check { stat.alarms() } else { Vec::new() };
+        if alarms.is_empty() {
+            return Ok(());
+        }
+        alarms.iter().for_each(print_error);
+        Err(AlreadyPrinted.into())
     }
 }
 
@@ -89,6 +99,13 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     }
     if let Some(error) = &stat.last_sync_error {
         lines.push(("sync error", error.clone()));
+    }
+    if let Some(at) = stat.ring_full_at {
+        let cause = stat.ring_full_cause.as_deref().unwrap_or_default();
+        lines.push(("ring full", format!("since {}: {cause}", format::frame(at.as_millisecond(), zone))));
+    }
+    if let Some(free) = stat.archive_free_bytes {
+        lines.push(("free space", format!("{}B", format::compact(free as f64))));
     }
     if let Some(horizon) = stat.calendar_horizon {
         lines.push(("holidays", format!("known through {horizon}")));
