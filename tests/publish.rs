@@ -45,6 +45,37 @@ fn standard_input_is_read_like_a_file() {
     }
 }
 
+/// Digits that are lost are reported once, by command and daemon, and the bars are taken.
+#[test]
+fn lost_digits_are_reported_once() {
+    let bus = Bus::running("XSHG");
+    let row = |minute: u32, volume: &str| format!("A,2024-03-04 09:{minute}:00,1,1,1,1,{volume}\n");
+    let header = "symbol,frame,open,high,low,close,volume\n";
+    let large = header.to_owned() + &row(31, "9007199254740993") + &row(32, "9007199254740995");
+    for (name, text, lost) in [("large.csv", large, true), ("exact.csv", header.to_owned() + &row(33, "5"), false)] {
+        let csv = bus.write(name, text);
+        let run = bus.barbus("publish", [csv.as_os_str()]);
+        assert!(run.status.success(), "{run}");
+        assert_eq!(run.stderr.matches("volume: values have more digits").count(), usize::from(lost), "{run}");
+    }
+    assert_eq!(bus.stat()["bars"], 3);
+    assert_eq!(bus.log().matches("more digits than a 64-bit float holds").count(), 1);
+}
+
+/// Bytes behind the gzip data are named as what they are; the rows before them are published.
+#[test]
+fn bytes_behind_the_gzip_data_are_named() {
+    let bus = Bus::running("XSHG");
+    let bars = market::xshg_day(&SYMBOLS[..1], "2024-03-04");
+    let csv = bus.write("bars.csv", market::csv(&bars));
+    python::run("convert.py", [csv.as_os_str(), bus.beside("").as_os_str()]).ok();
+    let mut bytes = std::fs::read(bus.beside("bars.csv.gz")).expect("just written");
+    bytes.extend(b"garbage");
+    std::fs::write(bus.beside("bars.csv.gz"), bytes).expect("can be written");
+    bus.barbus("publish", [bus.beside("bars.csv.gz").as_os_str()]).fails(1, &["bytes that are no gzip follow"]);
+    assert_eq!(bus.stat()["bars"], bars.len());
+}
+
 /// Promise 6 with `--ack durable`: a bar is acknowledged when it is on disk.
 #[test]
 fn publish_with_durable_acks_waits_for_the_disk() {

@@ -28,6 +28,7 @@ pub struct BarBatch {
     pub(crate) numbers: [ScalarBuffer<f64>; 5],
     pub(crate) optional: Vec<Float64Array>,
     pub(crate) faults: Vec<(usize, Fault)>,
+    pub(crate) rounded: Option<String>,
 }
 
 impl BarBatch {
@@ -101,6 +102,12 @@ impl BarBatch {
     /// When the schema has fewer optional columns.
     pub fn optional(&self, index: usize) -> &Float64Array {
         &self.optional[index]
+    }
+
+    /// The first column with a value that a 64-bit float may not hold exactly: an integer or a
+    /// volume above 2^53, or a decimal of more than 17 digits.
+    pub fn rounded(&self) -> Option<&str> {
+        self.rounded.as_deref()
     }
 
     /// The invalid rows, ascending, each once and with its fault.
@@ -204,6 +211,7 @@ impl BarBatch {
             numbers: std::array::from_fn(|i| concat_column(batches, |batch| &batch.numbers[i])),
             optional: optional.collect(),
             faults,
+            rounded: batches.iter().find_map(|batch| batch.rounded.clone()),
         })
     }
 }

@@ -117,11 +117,23 @@ impl Fault {
 #[derive(Default)]
 pub(crate) struct FaultList {
     faults: Vec<(usize, Fault)>,
+    /// The first column with a value that a double does not hold exactly.
+    rounded: Option<String>,
 }
 
 impl FaultList {
     pub(crate) fn add(&mut self, row: usize, fault: Fault) {
         self.faults.push((row, fault));
+    }
+
+    /// Notes that a value of the column was rounded, which is no fault.
+    pub(crate) fn note_rounded(&mut self, column: &str) {
+        self.rounded.get_or_insert_with(|| column.to_owned());
+    }
+
+    /// The first column with a rounded value.
+    pub(crate) fn take_rounded(&mut self) -> Option<String> {
+        self.rounded.take()
     }
 
     /// Ascending by row; of several faults of a row, the one that was added first.

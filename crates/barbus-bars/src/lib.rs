@@ -23,6 +23,7 @@ mod vendor_names;
 pub use batch::BarBatch;
 pub use calendar::{Calendar, CalendarError, CalendarSpec, PRESETS, TradingDay};
 pub use cast::error::CastError;
+pub use cast::numbers::has_too_many_digits;
 pub use cast::options::{CastOptions, DEFAULT_INTERVAL_MS};
 pub use column_map::{ColumnMap, ColumnMapError};
 pub use epoch_days::{date_from_epoch_days, epoch_days};

@@ -507,6 +507,24 @@ fn null_keys_and_null_values_of_a_dictionary() {
     assert_eq!(code(&cast(&batch(1, &[("symbol", column)])), 0), "missing-value");
 }
 
+/// Values that lose digits are taken, and the batch says so.
+#[test]
+fn values_of_too_many_digits_are_noted() {
+    let rounded = |name: &str, column: ArrayRef| cast(&batch(1, &[(name, column)])).rounded().map(str::to_owned);
+    let exact = (1_i64 << 53) as f64;
+    assert_eq!(rounded("volume", f64s(&[exact])), None);
+    assert_eq!(rounded("volume", f64s(&[exact + 2.0])).as_deref(), Some("volume"));
+    assert_eq!(rounded("volume", Arc::new(Int64Array::from(vec![(1 << 53) + 1]))), None, "rounded to 2^53");
+    assert_eq!(rounded("money", Arc::new(Int64Array::from(vec![i64::MAX]))).as_deref(), Some("money"));
+    assert_eq!(rounded("money", utf8(&[Some("12345678901234.567")])), None);
+    assert_eq!(rounded("money", utf8(&[Some("12345678901234.5678")])).as_deref(), Some("money"));
+    let decimal = |unscaled: i128| {
+        Arc::new(Decimal128Array::from(vec![unscaled]).with_precision_and_scale(38, 4).unwrap()) as ArrayRef
+    };
+    assert_eq!(rounded("money", decimal(99_999_999_999_999_999)), None);
+    assert_eq!(rounded("money", decimal(100_000_000_000_000_000)).as_deref(), Some("money"));
+}
+
 /// A dictionary of one long text with many rows: the text is not copied for each row, which would
 /// take 64 GB here, and it is not searched for a number.
 #[test]

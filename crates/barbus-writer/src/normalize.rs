@@ -2,6 +2,7 @@
 //! invalid row.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -23,7 +24,12 @@ pub struct BatchNormalizer {
     ends: BarEnds,
     /// The binding of the last batch: the batches of a producer share their schema.
     last: Option<SchemaBinding>,
+    /// The log has been told of a rounded value: once for all producers.
+    rounded_logged: Arc<AtomicBool>,
 }
+
+/// Most characters of the name that a producer gives itself: each quarantined row has it.
+const MAX_SOURCE_CHARS: usize = 200;
 
 /// How batches of one schema are read.
 #[derive(Debug, Clone)]
@@ -87,7 +93,7 @@ impl BatchNormalizer {
         let zone = TimeZone::get(settings.schema.zone()).ok();
         let options = CastOptions { label: settings.label, rules: settings.rules, zone, ..CastOptions::default() };
         let ends = BarEnds::new(settings, clock);
-        Self { schema: Arc::new(settings.schema.clone()), options, ends, last: None }
+        Self { schema: Arc::new(settings.schema.clone()), options, ends, last: None, rounded_logged: Arc::default() }
     }
 
     /// Normalizes a batch as the metadata of its schema requires. `source` names the producer;
@@ -109,7 +115,17 @@ impl BatchNormalizer {
         let source = binding.source(source);
         let payload = match &binding.columns {
             Columns::Bars(columns) => {
-                Payload::Bars(Box::new(BarBatch::cast_columns(&raw, columns, &self.schema, &binding.options)?))
+                let bars = BarBatch::cast_columns(&raw, columns, &self.schema, &binding.options)?;
+                if let Some(column) = bars.rounded()
+                    && !self.rounded_logged.swap(true, Ordering::Relaxed)
+                {
+                    tracing::warn!(
+                        column,
+                        source,
+                        "values have more digits than a 64-bit float holds and are rounded: this is logged once"
+                    );
+                }
+                Payload::Bars(Box::new(bars))
             }
             Columns::Missing(fault) => Payload::Faulty(fault.clone()),
             Columns::Rejected => Payload::Rejected,
@@ -136,7 +152,12 @@ impl BatchNormalizer {
                 Err(error) => return Err(error.into()),
             },
         };
-        Ok(SchemaBinding { source: metadata.get(SOURCE).cloned(), options, columns, schema })
+        Ok(SchemaBinding {
+            source: metadata.get(SOURCE).map(|name| name.chars().take(MAX_SOURCE_CHARS).collect()),
+            options,
+            columns,
+            schema,
+        })
     }
 }
 

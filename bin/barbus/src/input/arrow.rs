@@ -61,6 +61,9 @@ impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> ArrowSource<I> {
 
     fn append(&mut self, batch: &RecordBatch, parsed: &mut ParsedRows) -> Result<(), InputError> {
         let bars = self.bars(batch)?;
+        if let Some(column) = bars.rounded() {
+            parsed.bars.note_rounded(column);
+        }
         let mut faults = bars.faults().iter().peekable();
         let mut optional = vec![None; self.options.schema.optional().len()];
         for row in 0..bars.len() {

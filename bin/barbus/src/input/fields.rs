@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use barbus_bars::{BarSchema, CastError, FIXED_COLUMNS, Fault, FrameReader};
+use barbus_bars::{BarSchema, CastError, FIXED_COLUMNS, Fault, FrameReader, VOLUME, has_too_many_digits};
 
 use super::options::InputOptions;
 use super::rows::{NUMBERS, Rows};
@@ -14,6 +14,9 @@ use crate::output::format::shortened;
 
 /// Most characters of a value shown in a reason.
 const MAX_VALUE_CHARS: usize = 80;
+
+/// Every integer up to this one is exact as a 64-bit float.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The column of the input for each column of the bus.
 #[derive(Debug, Clone)]
@@ -84,11 +87,12 @@ impl BarParser {
         for (i, value) in numbers.iter_mut().enumerate() {
             let name = FIXED_COLUMNS[i + 2];
             let field = field(binding.numbers[i]);
-            *value = field.and_then(|field| number(name, &field).transpose()).unwrap_or_else(|| Err(missing(name)))?;
+            let found = field.and_then(|field| number(name, &field, rows).transpose());
+            *value = found.unwrap_or_else(|| Err(missing(name)))?;
         }
         for (i, value) in self.optional.iter_mut().enumerate() {
             *value = match binding.optional[i].and_then(&field) {
-                Some(field) => number(&self.schema.optional()[i], &field)?,
+                Some(field) => number(&self.schema.optional()[i], &field, rows)?,
                 None => None,
             };
         }
@@ -102,13 +106,17 @@ fn text<'a>(column: &str, field: &'a [u8]) -> Result<&'a str, Fault> {
 }
 
 /// The number in a field; `None` for a blank field.
-fn number(column: &str, field: &[u8]) -> Result<Option<f64>, Fault> {
+fn number(column: &str, field: &[u8], rows: &mut Rows) -> Result<Option<f64>, Fault> {
     let trimmed = field.trim_ascii();
     if trimmed.is_empty() {
         return Ok(None);
     }
-    let value = std::str::from_utf8(trimmed).ok().and_then(|text| text.parse().ok());
-    value.map(Some).ok_or_else(|| unparseable(column, trimmed))
+    let text = std::str::from_utf8(trimmed).map_err(|_| unparseable(column, trimmed))?;
+    let value: f64 = text.parse().map_err(|_| unparseable(column, trimmed))?;
+    if has_too_many_digits(text) || (column == VOLUME && value.abs() > MAX_EXACT) {
+        rows.note_rounded(column);
+    }
+    Ok(Some(value))
 }
 
 fn unparseable(column: &str, field: &[u8]) -> Fault {

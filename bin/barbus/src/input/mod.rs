@@ -11,6 +11,7 @@ mod csv_fields;
 mod detect;
 mod error;
 mod fields;
+mod gzip;
 mod line_source;
 mod lines;
 mod ndjson;

@@ -7,10 +7,9 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::detect::{DetectedFormat, HEAD_BYTES, detect, is_gzip};
 use super::error::InputError;
+use super::gzip::GzipReader;
 use super::options::InputOptions;
 use super::progress::Progress;
 use super::read_ahead::ReadAhead;
@@ -79,7 +78,7 @@ pub(super) fn open_stream(
     let (mut head, reader) = peek(progress.count(reader)).map_err(at_start)?;
     let mut reader: Box<dyn BufRead + Send> = Box::new(BufReader::with_capacity(BUFFER_BYTES, reader));
     if is_gzip(&head) {
-        let (unpacked_head, unpacked) = peek(MultiGzDecoder::new(reader)).map_err(at_start)?;
+        let (unpacked_head, unpacked) = peek(GzipReader::new(reader)).map_err(at_start)?;
         head = unpacked_head;
         reader = Box::new(ReadAhead::new(unpacked));
     }

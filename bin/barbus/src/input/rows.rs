@@ -19,6 +19,8 @@ pub(crate) struct Rows {
     frames_ms: Vec<i64>,
     numbers: [Vec<f64>; NUMBERS],
     optional: Vec<OptionalColumn>,
+    /// The first column with a value of more digits than a 64-bit float holds.
+    rounded: Option<String>,
 }
 
 /// The symbols of the rows, dictionary-encoded.
@@ -99,7 +101,18 @@ impl Rows {
             frames_ms: Vec::new(),
             numbers: Default::default(),
             optional: vec![OptionalColumn::default(); schema.optional().len()],
+            rounded: None,
         }
+    }
+
+    /// Notes that a value of the column was rounded.
+    pub(crate) fn note_rounded(&mut self, column: &str) {
+        self.rounded.get_or_insert_with(|| column.to_owned());
+    }
+
+    /// The first column with a rounded value.
+    pub(crate) fn rounded(&self) -> Option<&str> {
+        self.rounded.as_deref()
     }
 
     /// The number of bars.

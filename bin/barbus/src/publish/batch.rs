@@ -14,6 +14,8 @@ pub(crate) struct Batch {
     pub(crate) bars: RecordBatch,
     /// Rows that could not be read: at most [`crate::input::BATCH_ROWS`], usually none.
     pub(crate) rejects: Vec<Reject>,
+    /// The first column of the inputs so far with a value that was rounded.
+    pub(crate) rounded: Option<String>,
     /// When to send it, counted from the first batch; zero at full speed.
     pub(crate) due: Duration,
 }

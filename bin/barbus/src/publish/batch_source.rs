@@ -144,7 +144,8 @@ impl BatchSource {
         }
         self.sent += rows.len();
         let rejected = rejects.len().min(BATCH_ROWS);
-        Batch { bars: bars.batch(rows), rejects: rejects.drain(..rejected).collect(), due }
+        let rounded = bars.rounded().map(str::to_owned);
+        Batch { bars: bars.batch(rows), rejects: rejects.drain(..rejected).collect(), rounded, due }
     }
 }
 

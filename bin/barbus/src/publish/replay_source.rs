@@ -87,7 +87,12 @@ impl Iterator for ReplaySource {
         }
         if self.rows.len() > 0 {
             let all: Vec<usize> = (0..self.rows.len()).collect();
-            return Some(Ok(Batch { bars: self.rows.batch(&all), rejects: Vec::new(), due: Duration::ZERO }));
+            return Some(Ok(Batch {
+                bars: self.rows.batch(&all),
+                rejects: Vec::new(),
+                rounded: None,
+                due: Duration::ZERO,
+            }));
         }
         self.failure.take().map(Err)
     }

@@ -19,6 +19,8 @@ pub(crate) struct Sent {
     pub(crate) ack: Ack,
     /// The errors of inputs that could not be read, or not to their end.
     pub(crate) failures: Vec<String>,
+    /// The first column with a value that was rounded.
+    pub(crate) rounded: Option<String>,
 }
 
 /// Sends all `batches` and calls `on_ack` with the rows acknowledged so far.
@@ -34,16 +36,17 @@ pub(crate) fn send<E: Display>(
     mut on_ack: impl FnMut(&Ack),
 ) -> Result<Sent, barbus::Error> {
     let start = Instant::now();
-    let mut failures = Vec::new();
+    let (mut failures, mut first_rounded) = (Vec::new(), None);
     let mut end_labelled = EndLabelled::default();
     for batch in batches {
-        let Batch { bars, rejects, due } = match batch {
+        let Batch { bars, rejects, rounded, due } = match batch {
             Ok(batch) => batch,
             Err(error) => {
                 failures.push(error.to_string());
                 continue;
             }
         };
+        first_rounded = first_rounded.or(rounded);
         std::thread::sleep(due.saturating_sub(start.elapsed()));
         let bars = (bars.num_rows() > 0).then(|| end_labelled.label(bars));
         let rejects = (!rejects.is_empty()).then(|| reject_batch(&rejects));
@@ -58,7 +61,7 @@ pub(crate) fn send<E: Display>(
     }
     let ack = publisher.finish()?;
     on_ack(&ack);
-    Ok(Sent { ack, failures })
+    Ok(Sent { ack, failures, rounded: first_rounded })
 }
 
 /// Marks the frames of batches as ends of bars, so that the label in bus.toml is not applied.

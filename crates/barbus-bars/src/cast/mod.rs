@@ -113,6 +113,7 @@ impl BarBatch {
             Ok(if rounded { round_to_f32(&values) } else { values })
         };
         let numbers = [read(2)?, read(3)?, read(4)?, read(5)?, read(6)?];
+        numbers::check_exact(FIXED_COLUMNS[6], &numbers[4], &mut faults);
         let mut optional = Vec::with_capacity(schema.optional().len());
         for (i, name) in schema.optional().iter().enumerate() {
             let values = match column(FIXED_COLUMNS.len() + i) {
@@ -130,8 +131,8 @@ impl BarBatch {
         frames::check_interval(&frames_ms, options.interval_ms, &mut faults);
         frames::check_ends(&frames_ms, &options.ends_ms, &mut faults);
 
-        let (schema, faults) = (Arc::clone(schema), faults.into_sorted());
-        Ok(BarBatch { schema, symbols, symbol_keys, frames_ms, numbers, optional, faults })
+        let (schema, rounded, faults) = (Arc::clone(schema), faults.take_rounded(), faults.into_sorted());
+        Ok(BarBatch { schema, symbols, symbol_keys, frames_ms, numbers, optional, faults, rounded })
     }
 }
 

@@ -17,6 +17,38 @@ const MAX_EXACT: u128 = 1 << 53;
 /// 10 to this power is the largest power of ten that is exact as a double.
 const MAX_EXACT_POWER: u8 = 22;
 
+/// Most significant digits of a decimal that are kept.
+const MAX_DIGITS: usize = 17;
+/// The smallest number with more digits.
+const TOO_MANY_DIGITS: u128 = 10_u128.pow(MAX_DIGITS as u32);
+
+/// Whether a number's text has more significant digits than a double keeps.
+///
+/// ```
+/// assert!(!barbus_bars::has_too_many_digits("-0012345678901234567.00e5"));
+/// assert!(barbus_bars::has_too_many_digits("0.123456789012345678"));
+/// ```
+pub fn has_too_many_digits(text: &str) -> bool {
+    if text.len() <= MAX_DIGITS {
+        return false;
+    }
+    let number = text.split(['e', 'E']).next().unwrap_or(text);
+    let digits = || number.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
+    let zeros_at_end = digits().fold(0, |zeros, digit| if digit == b'0' { zeros + 1 } else { 0 });
+    digits().count() - zeros_at_end > MAX_DIGITS
+}
+
+/// Notes a volume that is too large to be exact: it may have been rounded before it was sent.
+pub(crate) fn check_exact(name: &str, values: &[f64], faults: &mut FaultList) {
+    let mut exact = true;
+    for value in values {
+        exact &= (value.abs() <= MAX_EXACT as f64) | value.is_nan();
+    }
+    if !exact {
+        faults.note_rounded(name);
+    }
+}
+
 /// The column as Float64. A null and blank text give a null; an unreadable value gives a null and a
 /// fault.
 pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Result<Float64Array, CastError> {
@@ -25,14 +57,19 @@ pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Res
     let by_arrow = |to: &DataType| arrow::compute::cast(column, to).map_err(|_| unsupported());
     match column.data_type() {
         Float64 => Ok(column.as_primitive::<Float64Type>().clone()),
-        Float16 | Float32 | Null | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => {
+        Float16 | Float32 | Null | Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32 => {
             Ok(by_arrow(&Float64)?.as_primitive::<Float64Type>().clone())
+        }
+        Int64 | UInt64 => {
+            let values = by_arrow(&Float64)?.as_primitive::<Float64Type>().clone();
+            check_exact(name, values.values(), faults);
+            Ok(values)
         }
         Decimal32(_, scale) | Decimal64(_, scale) => {
             let wide = by_arrow(&Decimal128(Decimal128Type::MAX_PRECISION, *scale))?;
-            decimals(&wide, *scale).ok_or_else(unsupported)
+            decimals(name, &wide, *scale, faults).ok_or_else(unsupported)
         }
-        Decimal128(_, scale) => decimals(column, *scale).ok_or_else(unsupported),
+        Decimal128(_, scale) => decimals(name, column, *scale, faults).ok_or_else(unsupported),
         Decimal256(_, scale) => {
             let decimals = column.as_primitive::<Decimal256Type>();
             Ok(decimals.iter().map(|unscaled| decimal(unscaled?, *scale)).collect())
@@ -50,8 +87,11 @@ pub(crate) fn cast(name: &str, column: &ArrayRef, faults: &mut FaultList) -> Res
     }
 }
 
-fn decimals(column: &ArrayRef, scale: i8) -> Option<Float64Array> {
+fn decimals(name: &str, column: &ArrayRef, scale: i8, faults: &mut FaultList) -> Option<Float64Array> {
     let decimals = column.as_primitive_opt::<Decimal128Type>()?;
+    if decimals.values().iter().any(|unscaled| unscaled.unsigned_abs() >= TOO_MANY_DIGITS) {
+        faults.note_rounded(name);
+    }
     let exact_power = u8::try_from(scale).ok().filter(|scale| *scale <= MAX_EXACT_POWER);
     let divisor = exact_power.map(|scale| 10f64.powi(i32::from(scale)));
     let values = (0..decimals.len()).map(|row| {
@@ -84,8 +124,10 @@ fn parse_texts<'a>(name: &str, rows: impl Iterator<Item = Option<&'a str>>, faul
             return None;
         }
         let value = if text.len() <= MAX_TEXT_BYTES { text.parse().ok() } else { None };
-        if value.is_none() {
-            faults.add(row, Fault::Unparseable { column: name.to_owned(), text: shortened(text) });
+        match value {
+            None => faults.add(row, Fault::Unparseable { column: name.to_owned(), text: shortened(text) }),
+            Some(_) if has_too_many_digits(text) => faults.note_rounded(name),
+            Some(_) => {}
         }
         value
     });

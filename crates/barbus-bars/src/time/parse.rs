@@ -6,6 +6,8 @@
 use jiff::civil;
 
 const DAY_MS: i64 = 86_400_000;
+/// The largest offset from UTC that a zone has had since 1970, in either direction, minutes.
+const MAX_OFFSET_MINUTES: i64 = 14 * 60;
 
 /// What a producer's value states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +188,8 @@ impl Scanner<'_> {
             let _ = self.take_one(b":");
             self.digits(2, 2)?
         };
-        (hours <= 26 && minutes <= 59).then_some(sign * (hours * 60 + minutes) * 60_000)
+        let offset = hours * 60 + minutes;
+        (minutes <= 59 && offset <= MAX_OFFSET_MINUTES).then_some(sign * offset * 60_000)
     }
 }
 
@@ -230,6 +233,9 @@ mod tests {
             ("2024-03/01 09:31", None),
             ("2024-03-01 09:31 PM", None),
             ("2024-03-01 09:31:00+8", None),
+            ("2024-03-01 09:31:00+25:00", None),
+            ("2024-03-01 09:31:00-14:01", None),
+            ("2024-03-01 23:31:00+14:00", instant(0)),
             ("2024-03-01T09:31:00Zz", None),
             ("1969-03-01 09:31", None),
             ("09:31", None),

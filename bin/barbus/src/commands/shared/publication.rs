@@ -35,8 +35,11 @@ pub(in crate::commands) fn publish<E: Display>(
     let each = pace != Pace::Max || meter.is_shown();
     let sent = send(batches, publisher, each, |ack| meter.acked(ack));
     meter.end();
-    let Sent { ack, failures } = sent?;
+    let Sent { ack, failures, rounded } = sent?;
     failures.iter().for_each(print_error);
+    if let Some(column) = rounded {
+        print_error(format_args!("{column}: values have more digits than a 64-bit float holds: they were rounded"));
+    }
     let elapsed = start.elapsed();
     match report {
         ReportFormat::Json => print_json(&ack, elapsed)?,
