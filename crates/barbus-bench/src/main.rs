@@ -8,6 +8,7 @@
 
 mod all;
 mod batch;
+mod beside;
 mod between;
 mod catch_up;
 mod command_line;
@@ -56,6 +57,12 @@ enum Command {
         /// Its arguments.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
+    },
+    /// Latency of a live bar beside producers of invalid rows and of late bars.
+    Beside {
+        /// Rounds; the medians are reported.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
     },
     /// Time from the daemon's start to its first acknowledgement, with a full ring.
     Restart {
@@ -130,6 +137,11 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Reader { job } => reader::run(&job)?,
         Command::FlushRole { role, bus } => parquet::play(role, &bus)?,
         Command::SocketRole { role, directory } => socket::play(role, &directory)?,
+        Command::Beside { rounds } => {
+            let mut report = Report::default();
+            beside::rounds(&mut report, rounds.max(1))?;
+            print!("{}", report.table());
+        }
         Command::Restart { rounds } => {
             let mut report = Report::default();
             restart::rounds(&mut report, rounds.max(1))?;
