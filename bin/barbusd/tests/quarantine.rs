@@ -35,7 +35,10 @@ fn numbers(lines: &[Value]) -> Vec<u64> {
 fn a_quarantine_that_is_moved_or_removed_goes_on() {
     let bus = Bus::running();
     let folder = bus.path().join("quarantine");
-    let file = || std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let file = || {
+        let mut files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        files.find(|path| path.extension().is_some_and(|extension| extension == "ndjson")).unwrap()
+    };
     let quarantined = Ack { rows: 1, quarantined: 1, ..Ack::default() };
     let mut producer = Connection::to(&bus);
     let all: Vec<_> = (0..5).map(|number| one(number, false)).collect();
