@@ -14,6 +14,7 @@
 //! - `disks`: full disks of each file system, reflink copies and snapshots of the ring
 //! - `format_reader`: a Python reader that was written only from docs/FORMAT.md
 //! - `full`: days larger than the ring and full disks: producers wait, nothing is lost
+//! - `held_rings`: readers that hold all of the ring: what they may cost, and who is named
 //! - `holidays`: the holidays are changed between two starts
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
 //! - `lag`: the list of readers, their lag and pins, the daemon's warnings, the writer's liveness
@@ -36,7 +37,7 @@
 //!
 //! 1. a valid Arrow file at every moment: `stock_readers`
 //! 2. read-only maps, a writer that never waits for a reader: `access`, `reading`, `readers`,
-//!    `lag`, `format_reader`
+//!    `lag`, `held_rings`, `format_reader`
 //! 3. no torn read: `format_reader`, `demo`
 //! 4. an exact count of missed bars: `readers`, `format_reader`
 //! 5. no system call in steady state: `readers`
@@ -60,6 +61,7 @@ mod demo;
 mod disks;
 mod format_reader;
 mod full;
+mod held_rings;
 mod holidays;
 mod kill_loop;
 mod lag;

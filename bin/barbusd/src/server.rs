@@ -152,7 +152,8 @@ fn report_recovery(writer: &Writer) {
     }
     if writer.ring_is_outdated() {
         tracing::warn!(
-            "bus.toml asks for another ring size: it takes effect at a start with every day closed and archived"
+            "a new ring of this bus.toml would have other sizes: the ring is replaced at a start with every day \
+             closed and archived"
         );
     }
     let status = writer.ring().status();

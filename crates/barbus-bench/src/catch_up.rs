@@ -198,7 +198,7 @@ fn pinned_blocks(sums: &mut Sums, bus: &Bus) -> anyhow::Result<()> {
         |ring_reader| {
             let mut total = 0.0;
             while let Some(rows) = ring_reader.pin(&ring)? {
-                total += sum_of_bytes(&rows.values(&ring, CLOSE));
+                total += sum_of_bytes(rows.bytes(&ring, CLOSE));
             }
             Ok(total)
         },
@@ -208,9 +208,7 @@ fn pinned_blocks(sums: &mut Sums, bus: &Bus) -> anyhow::Result<()> {
         ring_reader,
         |_| oldest(()),
         |ring_reader| {
-            ring_reader
-                .pin_each(&ring)
-                .try_fold(0.0, |total, rows| Ok(total + sum_of_bytes(&rows?.values(&ring, CLOSE))))
+            ring_reader.pin_each(&ring).try_fold(0.0, |total, rows| Ok(total + sum_of_bytes(rows?.bytes(&ring, CLOSE))))
         },
     )?;
     Ok(())

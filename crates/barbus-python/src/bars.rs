@@ -21,7 +21,7 @@ use crate::{batch, capsule};
 ///
 /// If ``pinned`` is true, they lie in the ring itself. The writer does not reuse their place while
 /// this object, or anything made from it without a copy, exists. Keep such bars no longer than you
-/// need them.
+/// need them, or keep ``bars.copy()``.
 #[pyclass(module = "barbus", frozen, weakref)]
 pub(crate) struct Bars {
     schema: SchemaRef,
@@ -163,14 +163,25 @@ impl Bars {
         bar::zone(&self.schema)
     }
 
+    /// The same bars in memory of this process: they hold nothing of the ring.
+    fn copy(&self) -> PyResult<Self> {
+        let batches = self.batches.iter().map(batch::deep_copy).collect::<Result<_, _>>();
+        Ok(Self { schema: Arc::clone(&self.schema), batches: batches.map_err(raised)?, pinned: false })
+    }
+
     /// As a ``pyarrow.Table``, without a copy.
     fn to_pyarrow<'py>(bars: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         convert(bars, "to_pyarrow")
     }
 
-    /// As a ``polars.DataFrame``.
-    fn to_polars<'py>(bars: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        convert(bars, "to_polars")
+    /// As a ``polars.DataFrame``. Of pinned bars the frame uses the memory of the ring; with
+    /// ``copy=True`` it has its own, and may be kept.
+    #[pyo3(signature = (*, copy=false))]
+    fn to_polars<'py>(bars: &Bound<'py, Self>, copy: bool) -> PyResult<Bound<'py, PyAny>> {
+        match copy && bars.get().pinned {
+            true => convert(&Bound::new(bars.py(), bars.get().copy()?)?, "to_polars"),
+            false => convert(bars, "to_polars"),
+        }
     }
 
     /// As a ``pandas.DataFrame``, a copy. It does not need pyarrow.

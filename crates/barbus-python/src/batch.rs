@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array, RecordBatch,
-    StringArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt8Array, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array,
+    MutableArrayData, RecordBatch, StringArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt8Array,
+    UInt64Array, make_array,
 };
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{
@@ -161,6 +162,18 @@ fn keep_rows(batch: &RecordBatch, keep: impl Iterator<Item = bool>) -> Result<Re
         true => Ok(batch.clone()),
         false => filter_record_batch(batch, &keep),
     }
+}
+
+/// A copy of a batch that shares no memory with it, but for the texts of its symbols: those are
+/// never in the ring.
+pub(crate) fn deep_copy(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let copy = |column: &ArrayRef| {
+        let data = column.to_data();
+        let mut copy = MutableArrayData::new(vec![&data], false, data.len());
+        copy.extend(0, 0, data.len());
+        make_array(copy.freeze())
+    };
+    RecordBatch::try_new(batch.schema(), batch.columns().iter().map(copy).collect())
 }
 
 /// A batch without the metadata of its schema. In the ring's schema that is only padding.

@@ -105,9 +105,9 @@ impl RingDay {
         loop {
             for view in reader.views() {
                 let view = view.map_err(raised)?;
+                ring.pinned |= view.is_pinned();
                 ring.day = ring.day.max(view.day());
                 ring.batches.push(batch::without_metadata(view.into_batch().map_err(raised)?).map_err(raised)?);
-                ring.pinned = true;
             }
             match reader.poll().map_err(raised)? {
                 None => break,

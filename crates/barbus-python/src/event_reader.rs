@@ -42,6 +42,14 @@ impl EventSource {
         }
     }
 
+    /// Whether bars were copied because the reader has pinned as many as it may.
+    fn pin_limit_reached(&self) -> bool {
+        match self {
+            Self::Live(reader) => reader.pin_limit_reached(),
+            Self::Replay(_) => false,
+        }
+    }
+
     fn wait(&mut self, timeout: Duration) -> barbus::Result<()> {
         match self {
             Self::Live(reader) => reader.wait(timeout).map(drop),
@@ -100,12 +108,14 @@ pub(crate) struct EventReader {
     symbols: Option<HashSet<String>>,
     /// Whether many bars wait to be read.
     catching_up: bool,
+    /// Whether the warning about the limit of pins was given.
+    warned: bool,
 }
 
 impl EventReader {
     pub(crate) fn new(source: EventSource, catching_up: bool, symbols: Option<HashSet<String>>) -> Self {
         let schema = batch::ring_schema(&source.bus().settings().schema);
-        Self { source, schema, symbols, catching_up }
+        Self { source, schema, symbols, catching_up, warned: false }
     }
 
     /// The next event, if one is ready.
@@ -143,16 +153,22 @@ impl EventReader {
         }))
     }
 
-    /// The bars of a pinned view: in place, or a copy of those of the wanted symbols.
+    /// Whether the warning about the limit of pins is due. It is due once.
+    pub(crate) fn take_warning(&mut self) -> bool {
+        self.source.pin_limit_reached() && !std::mem::replace(&mut self.warned, true)
+    }
+
+    /// The bars of a view: the view itself, or a copy of those of the wanted symbols.
     fn take_view(&mut self, view: View) -> PyResult<Taken> {
         self.catching_up = view.num_rows() >= MIN_PINNED_ROWS;
+        let in_place = view.is_pinned();
         let whole = batch::without_metadata(view.into_batch().map_err(raised)?).map_err(raised)?;
         let rows = whole.num_rows();
         let batch = match &self.symbols {
             Some(symbols) => batch::filter_symbols(&whole, symbols).map_err(raised)?,
             None => whole,
         };
-        let pinned = batch.num_rows() == rows;
+        let pinned = in_place && batch.num_rows() == rows;
         Ok(Taken::Bars(Bars::new(batch.schema(), vec![batch], pinned)))
     }
 

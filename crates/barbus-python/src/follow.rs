@@ -1,15 +1,20 @@
 //! The iterator over the events of a bus, for `for` and for `async for`.
 
 use std::collections::HashSet;
+use std::ffi::CStr;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyUserWarning, PyValueError};
 use pyo3::prelude::*;
 
 use crate::event_reader::{EventReader, EventSource};
 use crate::fork_guard::ForkGuard;
 use crate::signals::CHECK_INTERVAL;
+
+/// The warning to a program that keeps pinned bars.
+const PIN_LIMIT: &CStr = c"this program keeps as many bars in the ring as a reader may (readers.max_pins): \
+    further ones are copies; keep bars.copy() or to_polars(copy=True) instead";
 
 /// The events of a bus, as an iterator and as an asynchronous iterator: ``Bars``, ``DayClosed`` and
 /// ``Lapped``.
@@ -38,6 +43,16 @@ impl Follow {
         })
     }
 
+    /// Warns once if the caller keeps so many bars that others were copied. It is called before an
+    /// event is taken: if warnings are errors, no event is lost.
+    fn warn(&self, py: Python<'_>) -> PyResult<()> {
+        if self.reader.try_lock().is_ok_and(|mut reader| reader.take_warning()) {
+            let category = py.get_type::<PyUserWarning>();
+            PyErr::warn(py, &category, PIN_LIMIT, 1)?;
+        }
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, EventReader> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,6 +68,7 @@ impl Follow {
     /// a second.
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.fork_guard.check()?;
+        self.warn(py)?;
         let end = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let left = end.map_or(CHECK_INTERVAL, |end| end.saturating_duration_since(Instant::now()));
@@ -98,6 +114,7 @@ impl Follow {
     /// The next event; None when none is ready, or another thread waits on this object.
     fn _take(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.fork_guard.check()?;
+        self.warn(py)?;
         let taken = match self.reader.try_lock() {
             Ok(mut reader) => reader.take()?,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().take()?,

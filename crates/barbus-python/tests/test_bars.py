@@ -62,6 +62,32 @@ def test_readers_continue_when_the_ring_is_replaced(make):
         assert sorted(values(found)[:6] for found in bars) == sorted(row[:6] for row in rows)
 
 
+def test_copies_hold_nothing_of_the_ring(make):
+    """Promise 3: a copy has the same bars, and neither it nor a frame of it keeps the writer from a block."""
+    running = make(**SMALL).start()
+    rows = minutes(1, 600)
+    running.send(rows)
+    bus = barbus.open(running.path)
+    bars = bus.day()
+    assert bars.pinned and bars.to_polars()["close"].to_list() == [row[5] for row in rows]
+    copy, frame = bars.copy(), bars.to_polars(copy=True)
+    assert not copy.pinned and len(copy) == len(rows)
+    again = copy.copy()
+
+    def oldest():
+        return values(next(bus.follow(start="oldest", timeout=0))[0])
+
+    del bars
+    for day in range(5, 13):
+        running.send(minutes(1, 1400, day=day))
+    assert oldest() != rows[0]
+    for found in (copy, again):
+        assert [values(found_bar) for found_bar in found] == rows
+        assert found.to_pyarrow()["symbol"].to_pylist() == [row[0] for row in rows]
+    assert frame["close"].to_list() == [row[5] for row in rows]
+    assert frame["money"].to_list() == [row[7] for row in rows]
+
+
 def test_a_bar(make):
     running = make(calendar="XSHG").start()
     # 09:31 in Shanghai.

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 
 import pytest
 
@@ -50,6 +51,27 @@ def test_a_day_closes_between_its_last_bar_and_the_next_bar(running):
     match kinds[1]:
         case barbus.DayClosed(day):
             assert day == datetime.date(2024, 7, 3)
+
+
+def test_a_reader_that_keeps_everything_pins_its_share(make):
+    """Promises 2 and 3: beyond the share bars are copies, which is said once, and none of them changes."""
+    running = make(**SMALL).start()
+    bus = barbus.open(running.path)
+    blocks = bus.stat()["blocks"]
+    kept, rows, said = [], [], []
+    follow = bus.follow(start="oldest", timeout=0, name="keeper")
+    for day in range(1, 1 + 3 * blocks * 64 // 2800 + 1):
+        rows += (sent := minutes(1, 1400, day=day))
+        running.send(sent)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            kept += [event for event in follow if isinstance(event, barbus.Bars)]
+        said += [str(warning.message) for warning in caught]
+    assert sum(event.pinned for event in kept) == blocks // 4
+    assert [values(bar) for event in kept for bar in event] == rows
+    assert len(said) == 1 and "max_pins" in said[0] and "copy" in said[0]
+    stat = bus.stat()
+    assert (stat["rings_replaced"], stat["rings_held"]) == (0, 0)
 
 
 def test_some_symbols(running):

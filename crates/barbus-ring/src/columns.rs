@@ -1,7 +1,10 @@
 //! Rows in a slot's columns: stored there by the writer, copied out by readers.
 
+use arrow::buffer::Buffer;
 use barbus_shm::{Load, Memory, Store, WriterMemory};
 
+use crate::geometry::ColumnLayout;
+use crate::held_rows::CopiedColumn;
 use crate::layout::*;
 use crate::tip::TipSlot;
 use crate::{MAX_OPTIONAL, Price, Ring, Row, SymbolId};
@@ -89,6 +92,28 @@ impl<M: Memory> Ring<M> {
         }
         let revisions = self.map.words8(at + columns[columns.len() - 1].values + from, count);
         load(revisions, rows, |row, value| row.revision = value);
+    }
+
+    /// Copies the rows `from..to` of a column.
+    ///
+    /// The caller then checks with [`Ring::is_current`] that they belong to the block it meant.
+    pub(crate) fn copy_column(&self, slot: usize, column: usize, from: u32, to: u32) -> CopiedColumn {
+        let ColumnLayout { values, width, .. } = self.geometry.columns[column];
+        let at = self.geometry.slot(slot) + values + from as usize * width;
+        let count = to.saturating_sub(from) as usize;
+        let values = match width {
+            8 => Buffer::from_vec(copied(self.map.words64(at, count))),
+            4 => Buffer::from_vec(copied(self.map.words32(at, count))),
+            _ => Buffer::from_vec(copied(self.map.words8(at, count))),
+        };
+        CopiedColumn { values, validity: self.copy_validity(slot, column, from, to) }
+    }
+
+    /// Copies the words of a column's bitmap that have a bit of the rows `from..to`; empty if the
+    /// column is not nullable.
+    pub(crate) fn copy_validity(&self, slot: usize, column: usize, from: u32, to: u32) -> Buffer {
+        let (at, words) = self.geometry.validity_words(column, from, to).unwrap_or((0, 0));
+        Buffer::from_vec(copied(self.map.words64(self.geometry.slot(slot) + at, words)))
     }
 
     /// Appends the frames (end of bar, UTC ms) of the rows `from..to` of `slot` to `frames`.
@@ -213,6 +238,10 @@ impl<M: WriterMemory> Ring<M> {
         let revisions = self.map.words8(at + columns[columns.len() - 1].values + first, N);
         store(revisions, rows, |row| (row[TIP_SYMBOL / 8].get() >> 32) as u8);
     }
+}
+
+fn copied<W: Load>(words: &[W]) -> Vec<W::Value> {
+    words.iter().map(Load::get).collect()
 }
 
 /// Passes each row its word, eight words at a time.

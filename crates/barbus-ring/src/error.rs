@@ -55,7 +55,7 @@ pub enum RingError {
 }
 
 /// No slot is free: every block is not archived yet, is kept for recovery, or is pinned by a
-/// reader.
+/// reader. Free slots of the reserve do not count once readers have pinned all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the ring is full: of its {blocks} blocks {pinned} are archived, but pinned by readers")]
 pub struct RingFull {

@@ -28,6 +28,8 @@ pub struct Geometry {
     pub first_seq: u64,
     /// Number of slots.
     pub slots: u32,
+    /// How many of the slots are the reserve: the last ones. Readers do not pin them.
+    pub reserve: u32,
     /// Rows that fit into a slot.
     pub rows_per_block: u32,
     /// Capacity of the dictionary, symbols.
@@ -101,6 +103,7 @@ impl Geometry {
             lineage: spec.lineage,
             first_seq: spec.first_seq,
             slots: spec.blocks,
+            reserve: spec.reserve,
             rows_per_block: spec.rows_per_block,
             symbols: spec.symbols,
             symbol_bytes: spec.symbol_bytes,
@@ -123,8 +126,8 @@ impl Geometry {
 
     /// Whether a ring laid out by `spec` would have the same sizes.
     pub fn has_sizes_of(&self, spec: &Spec) -> bool {
-        (self.slots, self.rows_per_block, self.symbols, self.symbol_bytes, self.tip_rows)
-            == (spec.blocks, spec.rows_per_block, spec.symbols, spec.symbol_bytes, spec.tip_rows)
+        (self.slots, self.reserve, self.rows_per_block, self.symbols, self.symbol_bytes, self.tip_rows)
+            == (spec.blocks, spec.reserve, spec.rows_per_block, spec.symbols, spec.symbol_bytes, spec.tip_rows)
     }
 
     /// Offset of the footer: the end of the tip.
@@ -143,9 +146,27 @@ impl Geometry {
         self.slots_offset + slot * self.slot_bytes
     }
 
+    /// The slots that readers may pin. The others are the reserve.
+    pub(crate) fn pinnable_slots(&self) -> std::ops::Range<usize> {
+        0..(self.slots - self.reserve) as usize
+    }
+
+    /// Whether readers do not pin a slot.
+    pub(crate) fn is_in_reserve(&self, slot: usize) -> bool {
+        !self.pinnable_slots().contains(&slot)
+    }
+
     /// The bytes of `count` slots from `first` on, as ranges to pin.
     pub(crate) fn slot_ranges(&self, first: usize, count: usize) -> barbus_shm::ByteRanges {
         barbus_shm::ByteRanges { offset: self.slot(first), len: self.slot_bytes, count }
+    }
+
+    /// The words of a column's bitmap that have a bit of the rows `from..to`: their offset from the
+    /// slot's start, and their number. `None` if the column is not nullable.
+    pub(crate) fn validity_words(&self, column: usize, from: u32, to: u32) -> Option<(usize, usize)> {
+        let validity = Some(self.columns[column].validity).filter(|&at| at != 0)?;
+        let (first, end) = (from as usize / 64, (to as usize).div_ceil(64));
+        Some((validity + 8 * first, end - first.min(end)))
     }
 
     /// Number of the tip slot that holds row `seq`.

@@ -89,6 +89,9 @@ pub const SB_PRICE_BYTES: usize = SUPERBLOCK + 128;
 pub const SB_OPTIONAL: usize = SUPERBLOCK + 132;
 /// u32: number of columns, optional ones included.
 pub const SB_COLUMNS: usize = SUPERBLOCK + 136;
+/// u32: number of slots in the reserve, which are the last ones. Readers do not pin them, and the
+/// writer reuses them whatever is locked. 0 in rings of older writers: no reserve.
+pub const SB_RESERVE: usize = SUPERBLOCK + 140;
 /// u64: time of creation, nanoseconds since 1970-01-01 UTC.
 pub const SB_CREATED_NS: usize = SUPERBLOCK + 144;
 /// [`COLUMN_ENTRY_BYTES`] for each column, in schema order: u32 offset of the values and u32 offset
@@ -257,6 +260,7 @@ pub const FIELDS: &[Field] = &[
     field(S, SB_PRICE_BYTES, 4, "price_bytes"),
     field(S, SB_OPTIONAL, 4, "optional"),
     field(S, SB_COLUMNS, 4, "columns"),
+    field(S, SB_RESERVE, 4, "reserve"),
     field(S, SB_CREATED_NS, 8, "created_ns"),
     field(S, SB_COLUMN_TABLE, COLUMN_ENTRY_BYTES * MAX_COLUMNS, "column_table"),
     field(S, SB_CURSOR, 8, "cursor"),

@@ -69,6 +69,11 @@ impl RingMaintenance {
     pub fn unshare(&self) -> Result<bool, RingError> {
         Ok(self.ring.map.unshare()?)
     }
+
+    /// Whether a reader has the file open: after it was replaced, it takes up space until then.
+    pub fn is_open_elsewhere(&self) -> bool {
+        self.ring.map.is_open_elsewhere()
+    }
 }
 
 impl<M: WriterMemory> RingMaintenance<M> {
@@ -137,12 +142,14 @@ impl<M: WriterMemory> RingMaintenance<M> {
 
     /// Marks a sealed block as persisted: from now on the writer may reuse its slot.
     ///
+    /// Blocks are to be marked in the order of their numbers, so that the writer finds the oldest.
+    ///
     /// The block's checksum must have been stored before the last sync. After a power loss only the
     /// checksum distinguishes the block from a slot that was partly overwritten.
     pub fn mark_persisted(&self, block: u64) {
         if let Some(slot) = self.ring.slot_of(block) {
-            // SYNC POINT: pairs with `writer/blocks.rs`::`claim_slot`. The rows were read before
-            // the writer overwrites them. (Loads before a store: loom cannot show it.)
+            // SYNC POINT: pairs with `writer/blocks.rs`::`find_slot`. The rows were read before
+            // the writer overwrites them, and the blocks before this one were marked before it.
             self.ring.map.words64(self.ring.geometry.slot(slot) + BH_PERSISTED, 1)[0].set_release(1);
         }
     }

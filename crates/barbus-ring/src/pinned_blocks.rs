@@ -1,11 +1,11 @@
-//! Zero-copy reading of many blocks: a reader's rows in place, block after block.
+//! Zero-copy reading of many blocks: a reader's rows, block after block.
 
 use std::ops::Range;
 
 use barbus_shm::{Load, Pin, ReadMap, ReaderMemory};
 
 use crate::layout::*;
-use crate::{PinnedRows, Polled, Position, Ring, RingError, RingReader};
+use crate::{HeldRows, Polled, Position, Ring, RingError, RingReader};
 
 /// The most blocks that one call locks.
 const MAX_RUN: u64 = 16;
@@ -13,13 +13,14 @@ const MAX_RUN: u64 = 16;
 const RING_FRACTION: u64 = 8;
 
 impl RingReader {
-    /// Pins the next rows: from the position to the last committed row of its block. The position
-    /// moves past them.
+    /// Holds the next rows: from the position to the last committed row of its block. The position
+    /// moves past them. They are pinned, or copied if they are in the reserve or if the limit of
+    /// pins is reached.
     ///
     /// `None` if there is no new row in the columns, or if an event precedes it;
     /// [`RingReader::poll`] reports it. A lock takes system calls, which are made only if there are
     /// rows. A row arrives here a little later than by `poll`, which also reads the tip.
-    pub fn pin<M: ReaderMemory>(&mut self, ring: &Ring<M>) -> Result<Option<PinnedRows<M>>, RingError> {
+    pub fn pin<M: ReaderMemory>(&mut self, ring: &Ring<M>) -> Result<Option<HeldRows<M>>, RingError> {
         self.pin_with(ring, |_, _| Ok(()))
     }
 
@@ -34,7 +35,7 @@ impl RingReader {
         &mut self,
         ring: &Ring<M>,
         before_lock: impl FnOnce(usize, u64) -> Result<(), RingError>,
-    ) -> Result<Option<PinnedRows<M>>, RingError> {
+    ) -> Result<Option<HeldRows<M>>, RingError> {
         // A copy polls, so that the reader's own poll can still report an event.
         let mut ahead = self.clone();
         if ahead.poll_columns(ring, &mut Vec::new(), 0) != Polled::Empty || ahead.position.block == 0 {
@@ -44,8 +45,7 @@ impl RingReader {
         let slot = ahead.current_slot(ring).filter(|&slot| ring.committed_rows(slot, block) > row);
         let Some(slot) = slot else { return Ok(None) };
         before_lock(slot, block)?;
-        let Some(rows) = ring.pin_slot(slot, block)?.filter(|rows| rows.to > row) else { return Ok(None) };
-        let rows = rows.starting_at(row);
+        let Some(rows) = ring.hold_slot(slot, block, row)?.filter(|rows| !rows.is_empty()) else { return Ok(None) };
         // The header of the next slot is loaded after the caller has read these rows, which may
         // have evicted it from the caches.
         let next = ring.geometry.slot(slot) + ring.geometry.slot_bytes;
@@ -57,8 +57,8 @@ impl RingReader {
     }
 }
 
-/// The rows after a reader's position in place, one block at a time. [`RingReader::pin_each`] makes
-/// it.
+/// The rows after a reader's position, one block at a time, in place where they can be pinned.
+/// [`RingReader::pin_each`] makes it.
 ///
 /// Blocks that are adjacent in the file are locked by one call, at most 16 and an eighth of the
 /// ring. That lock is released as a whole: before the next such lock, at the end, or when this is
@@ -83,15 +83,15 @@ impl<M: ReaderMemory> LockedRun<M> {
     ///
     /// Each block is checked when it is pinned: the writer may have recycled it before the lock.
     fn lock(ring: &Ring<M>, slot: usize, block: u64) -> Result<Option<Self>, RingError> {
-        let most = MAX_RUN.min(u64::from(ring.geometry.slots) / RING_FRACTION);
-        let most = (most as usize).clamp(1, ring.geometry.slots as usize - slot);
+        let most = (MAX_RUN.min(u64::from(ring.geometry.slots) / RING_FRACTION) as usize).max(1);
+        let most = most.min(ring.geometry.pinnable_slots().end.saturating_sub(slot));
         let directory = ring.map.words64(DIRECTORY + 8 * slot, most);
         let count = (block..).zip(directory).take_while(|(block, word)| *block == word.get()).count();
         if count < 2 {
             return Ok(None);
         }
         let pin = Pin::take(&ring.map, ring.geometry.slot_ranges(slot, count))?;
-        Ok(pin.map(|pin| Self { blocks: block..block + count as u64, _pin: pin }))
+        Ok(pin.ok().map(|pin| Self { blocks: block..block + count as u64, _pin: pin }))
     }
 }
 
@@ -108,7 +108,7 @@ impl<'a, M: ReaderMemory> PinnedBlocks<'a, M> {
 }
 
 impl<M: ReaderMemory> Iterator for PinnedBlocks<'_, M> {
-    type Item = Result<PinnedRows<M>, RingError>;
+    type Item = Result<HeldRows<M>, RingError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let Self { reader, ring, run } = self;

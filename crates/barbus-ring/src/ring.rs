@@ -8,7 +8,7 @@
 //! - `symbols.rs`: the dictionary of symbols.
 //! - `lookup.rs`: single rows at known locations.
 //! - `checksum.rs`: the checksums of blocks and their headers.
-//! - `pin.rs`: holding a block in place.
+//! - `held_rows.rs`: holding a block in place, or as a copy.
 //! - `verify.rs`: a check of the whole file.
 
 use std::path::Path;

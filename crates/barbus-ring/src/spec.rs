@@ -27,6 +27,9 @@ pub struct Spec {
     pub optional: Vec<String>,
     /// Blocks in the ring, 2 to 65,536.
     pub blocks: u32,
+    /// How many of the blocks are the reserve, less than all: readers do not pin them, so the
+    /// writer can go on when they have pinned all others. 0: no reserve.
+    pub reserve: u32,
     /// Rows of a block: a multiple of 64, from 64 to 1,048,576.
     pub rows_per_block: u32,
     /// Capacity of the dictionary, 1 to 1,048,576 symbols.
@@ -53,6 +56,7 @@ impl Default for Spec {
             price: Price::Float64,
             optional: vec!["money".into(), "factor".into()],
             blocks: 64,
+            reserve: 0,
             rows_per_block: 16_384,
             symbols: 8_192,
             symbol_bytes: 8_192 * 24,
@@ -74,6 +78,9 @@ impl Spec {
         }
         if !(2..=65_536).contains(&self.blocks) {
             return wrong(format!("{} blocks: must be 2 to 65536", self.blocks));
+        }
+        if self.reserve >= self.blocks {
+            return wrong(format!("a reserve of {} of {} blocks: must be less than all", self.reserve, self.blocks));
         }
         if self.rows_per_block == 0 || !self.rows_per_block.is_multiple_of(64) || self.rows_per_block > 1 << 20 {
             return wrong(format!("{} rows a block: must be a multiple of 64 from 64 to 1048576", self.rows_per_block));
@@ -97,10 +104,15 @@ impl Spec {
         Ok(())
     }
 
-    /// The same with as many blocks as fit into a file of about `bytes`, at least 4.
+    /// The same with as many blocks as fit into a file of about `bytes`, at least 4, and with a
+    /// sixteenth of them as reserve.
+    ///
+    /// The reserve has at least 2 blocks: one is written while the other one is archived. 8 are
+    /// enough for the writer to append to while a part of a day is written.
     pub fn with_file_bytes(mut self, bytes: u64) -> Self {
         let slot = crate::Geometry::compute(&self, 0, 0).slot_bytes as u64;
         self.blocks = (bytes / slot).clamp(4, 65_536) as u32;
+        self.reserve = (self.blocks / 16).clamp(2, 8);
         self
     }
 

@@ -33,6 +33,7 @@ pub(crate) fn fixed_fields(geometry: &Geometry) -> Vec<(usize, usize, u64)> {
         (SB_PRICE_BYTES, 4, price_bytes),
         (SB_OPTIONAL, 4, geometry.optional as u64),
         (SB_COLUMNS, 4, geometry.columns.len() as u64),
+        (SB_RESERVE, 4, geometry.reserve.into()),
         (SB_CREATED_NS, 8, geometry.created_ns as u64),
     ];
     for (i, column) in geometry.columns.iter().enumerate() {
@@ -127,6 +128,7 @@ impl<M: Memory> Superblock<'_, M> {
             price,
             optional: vec![String::new(); optional],
             blocks: self.u32(SB_SLOTS),
+            reserve: self.u32(SB_RESERVE),
             rows_per_block: self.u32(SB_ROWS_PER_BLOCK),
             symbols: self.u32(SB_SYMBOLS),
             symbol_bytes: self.u32(SB_SYMBOL_BYTES),

@@ -21,8 +21,9 @@ use crate::file::{is_at, is_on_tmpfs, open_regular, sync};
 use crate::futex;
 use crate::huge_pages::{map_read_only, map_read_write};
 use crate::memory::{Memory, ReaderMemory, WriterMemory};
+use crate::open_file;
 use crate::own_blocks::{check_in_place, shared_ranges};
-use crate::pins::{PinWatch, Pins};
+use crate::pins::{PinRefusal, PinWatch, Pins};
 use crate::prefetch::prefetch;
 use crate::range_lock::{ByteRanges, lock_exclusive, lock_writer, unlock};
 use crate::word::ReadOnly;
@@ -108,6 +109,11 @@ impl ReadMap {
     /// Reports to `watch` each range that this map and its clones pin after this call.
     pub fn watch_pins(&self, watch: Arc<dyn PinWatch>) {
         self.mapped.pins.watch(watch);
+    }
+
+    /// Pins at most `ranges` ranges at once through this map and its clones from now on.
+    pub fn limit_pins(&self, ranges: usize) {
+        self.mapped.pins.limit(ranges);
     }
 
     /// Sleeps while the 32-bit word at `offset` still holds `expected`, at most for `timeout`.
@@ -221,6 +227,13 @@ impl WriteMap {
         &self.path
     }
 
+    /// Whether another process, or another map of this one, has the file open.
+    ///
+    /// If the system cannot tell, it counts as open.
+    pub fn is_open_elsewhere(&self) -> bool {
+        !open_file::is_only_one(&self.file)
+    }
+
     /// Marks every page dirty without changing a byte, whatever other threads store meanwhile.
     ///
     /// After a failed sync the kernel considers the pages clean that it could not write: the next
@@ -278,7 +291,7 @@ impl WriterMemory for WriteMap {
 }
 
 impl ReaderMemory for ReadMap {
-    fn pin(&self, ranges: ByteRanges) -> Result<bool, ShmError> {
+    fn pin(&self, ranges: ByteRanges) -> Result<Result<(), PinRefusal>, ShmError> {
         check::<AtomicU8>(self.len, ranges.offset, ranges.len.saturating_mul(ranges.count));
         self.mapped.pins.pin(self.file(), ranges).map_err(|e| ShmError::io(self.path(), "lock a block of", e))
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{Ordering, fence};
 
 use crate::error::ShmError;
+use crate::pins::PinRefusal;
 use crate::range_lock::ByteRanges;
 use crate::word::{Load, Store};
 
@@ -89,8 +90,8 @@ pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
 pub trait ReaderMemory: Memory + Clone {
     /// Takes a shared lock on each of `ranges`, or counts one more pin where this map has the lock.
     ///
-    /// False, with nothing pinned, while a writer claims one of them; a claim is short.
-    fn pin(&self, ranges: ByteRanges) -> Result<bool, ShmError>;
+    /// If one of them is refused, nothing is pinned.
+    fn pin(&self, ranges: ByteRanges) -> Result<Result<(), PinRefusal>, ShmError>;
     /// Removes one pin from each of `ranges`.
     fn unpin(&self, ranges: ByteRanges);
 }

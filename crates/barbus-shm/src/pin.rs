@@ -3,6 +3,7 @@
 use crate::error::ShmError;
 use crate::map::ReadMap;
 use crate::memory::ReaderMemory;
+use crate::pins::PinRefusal;
 use crate::range_lock::ByteRanges;
 
 /// Holds a shared lock on byte ranges of a file. Their writer does not reuse them while it lives.
@@ -13,14 +14,14 @@ pub struct Pin<M: ReaderMemory = ReadMap> {
 }
 
 impl<M: ReaderMemory> Pin<M> {
-    /// Pins all of `ranges`; `None` while the writer claims one of them.
+    /// Pins all of `ranges`, or says why it pinned none.
     ///
     /// It makes no system call where this map has pinned all of them already.
     ///
     /// # Errors
     /// The system refuses the lock for another reason than a claim.
-    pub fn take(map: &M, ranges: ByteRanges) -> Result<Option<Self>, ShmError> {
-        Ok(map.pin(ranges)?.then(|| Self { map: map.clone(), ranges }))
+    pub fn take(map: &M, ranges: ByteRanges) -> Result<Result<Self, PinRefusal>, ShmError> {
+        Ok(map.pin(ranges)?.map(|()| Self { map: map.clone(), ranges }))
     }
 
     /// The map.

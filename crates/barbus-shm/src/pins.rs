@@ -18,6 +18,15 @@ pub trait PinWatch: Send + Sync + std::fmt::Debug {
     fn released(&self, tickets: &[u64]);
 }
 
+/// Why nothing was pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinRefusal {
+    /// The writer claims one of the ranges.
+    Claimed,
+    /// This map has pinned as many ranges as it may.
+    LimitReached,
+}
+
 /// The pins of one open file, for the process that opened it.
 ///
 /// A forked child shares the description, and so the locks: an unlock there would remove its
@@ -29,10 +38,12 @@ pub(crate) struct Pins {
     table: Mutex<Table>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     /// The pinned ranges, by their first byte.
     ranges: BTreeMap<usize, PinnedRange>,
+    /// The most ranges that may be pinned at once.
+    limit: usize,
     watch: Option<Arc<dyn PinWatch>>,
     /// Tickets to give back; a field, so that unpinning does not allocate each time.
     freed: Vec<u64>,
@@ -46,7 +57,8 @@ struct PinnedRange {
 
 impl Default for Pins {
     fn default() -> Self {
-        Self { opener: ForkGuard::new(), table: Mutex::default() }
+        let table = Table { ranges: BTreeMap::new(), limit: usize::MAX, watch: None, freed: Vec::new() };
+        Self { opener: ForkGuard::new(), table: table.into() }
     }
 }
 
@@ -62,28 +74,38 @@ impl Pins {
         }
     }
 
-    /// Pins all of `ranges` or none: false while one of them is claimed.
+    /// Pins at most `ranges` ranges at once from now on.
+    pub(crate) fn limit(&self, ranges: usize) {
+        if !self.opener.is_forked() {
+            self.table().limit = ranges;
+        }
+    }
+
+    /// Pins all of `ranges` or none.
     ///
     /// It makes no system call where all are pinned already.
-    pub(crate) fn pin(&self, file: &File, ranges: ByteRanges) -> Result<bool, Errno> {
+    pub(crate) fn pin(&self, file: &File, ranges: ByteRanges) -> Result<Result<(), PinRefusal>, Errno> {
         if self.opener.is_forked() {
-            return Ok(false);
+            return Ok(Err(PinRefusal::Claimed));
         }
         let table = &mut *self.table();
         if let (1, Some(range)) = (ranges.count, table.ranges.get_mut(&ranges.offset)) {
             range.pins += 1;
-            return Ok(true);
+            return Ok(Ok(()));
         }
         let new = ranges.offsets().filter(|offset| !table.ranges.contains_key(offset)).count();
+        if table.ranges.len().saturating_add(new) > table.limit {
+            return Ok(Err(PinRefusal::LimitReached));
+        }
         // One call for all ranges costs no more than one for the new ones, and keeps the old locks.
         if new > 0 && !lock_shared(file, ranges.bytes())? {
-            return Ok(false);
+            return Ok(Err(PinRefusal::Claimed));
         }
         let ticket = table.watch.as_ref().filter(|_| new > 0).map(|watch| watch.held(new));
         for offset in ranges.offsets() {
             table.ranges.entry(offset).or_insert_with(|| PinnedRange { pins: 0, ticket }).pins += 1;
         }
-        Ok(true)
+        Ok(Ok(()))
     }
 
     /// Removes one pin from each of `ranges`.

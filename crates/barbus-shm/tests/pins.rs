@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use barbus_shm::{
-    ByteRanges, Memory, Pin, PinWatch, PinnedBytes, ReadMap, ReaderMemory, Store, WriteMap, WriterMemory, allocate,
+    ByteRanges, Memory, Pin, PinRefusal, PinWatch, PinnedBytes, ReadMap, ReaderMemory, Store, WriteMap, WriterMemory,
+    allocate,
 };
 
 fn maps() -> (tempfile::TempDir, WriteMap, ReadMap) {
@@ -55,7 +56,7 @@ fn a_run_is_locked_by_one_call_and_each_of_its_ranges_is_counted() {
     assert_eq!(locks(&reader), [(3 * 1024, 4 * 1024 - 1), (5 * 1024, 7 * 1024 - 1)]);
     // While one range is claimed, the whole run cannot be pinned, and no lock of it stays.
     assert!(writer.claim(4 * 1024));
-    assert!(Pin::take(&reader, ranges(2 * 1024, 6)).unwrap().is_none());
+    assert!(Pin::take(&reader, ranges(2 * 1024, 6)).unwrap().is_err());
     writer.unclaim(4 * 1024);
     assert_eq!(claimable(), [0, 1, 2, 4, 7]);
     drop((inside, across));
@@ -104,7 +105,7 @@ fn a_forked_child_leaves_its_parents_pins_alone() {
     unsafe {
         let child = libc::fork();
         if child == 0 {
-            let refused = matches!(reader.pin(ranges(0, 1)), Ok(false));
+            let refused = matches!(reader.pin(ranges(0, 1)), Ok(Err(PinRefusal::Claimed)));
             reader.unpin(ranges(0, 4));
             libc::_exit(i32::from(!refused));
         }
@@ -131,9 +132,28 @@ fn a_pinned_byte_cannot_be_claimed_until_the_last_pin_is_dropped() {
         drop(pin);
     }
     assert!(writer.claim(4096));
-    assert!(Pin::take(&reader, ranges(4096, 1)).unwrap().is_none(), "claimed");
+    assert_eq!(Pin::take(&reader, ranges(4096, 1)).unwrap().err(), Some(PinRefusal::Claimed));
     writer.unclaim(4096);
-    assert!(Pin::take(&reader, ranges(4096, 1)).unwrap().is_some());
+    assert!(Pin::take(&reader, ranges(4096, 1)).unwrap().is_ok());
+}
+
+/// Promise 2: a map pins as many ranges as its limit and no more, whatever is asked of it. A range
+/// that is pinned already costs nothing of the limit.
+#[test]
+fn a_limit_of_pins_is_kept() {
+    let (_dir, writer, reader) = maps();
+    reader.limit_pins(3);
+    let limited = |offset, count| Pin::take(&reader, ranges(offset, count)).unwrap().err();
+    let run = Pin::take(&reader, ranges(0, 2)).unwrap().unwrap();
+    let third = Pin::take(&reader.clone(), ranges(4 * 1024, 1)).unwrap().unwrap();
+    assert_eq!(limited(5 * 1024, 1), Some(PinRefusal::LimitReached));
+    assert_eq!(limited(1024, 2), Some(PinRefusal::LimitReached), "one of the two would be a fourth");
+    assert_eq!(limited(1024, 1), None);
+    assert!(writer.claim(5 * 1024) && writer.claim(2 * 1024), "a refused pin locks nothing");
+    [2, 5].iter().for_each(|range| writer.unclaim(range * 1024));
+    drop(third);
+    assert_eq!(limited(1024, 2), None);
+    drop(run);
 }
 
 #[test]

@@ -1,18 +1,14 @@
-//! Appending to the ring: room for rows, their publication, and the replacement of a full ring.
+//! Appending to the ring: room for rows, and their publication.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use barbus::Result;
 use barbus_bars::date_from_epoch_days;
-use barbus_ring::RingFull;
 
 use crate::clock::Moment;
 use crate::ingest::Wait;
-use crate::spec::ring_spec;
 use crate::writer::Writer;
 
-/// The pause after a ring could not be replaced.
-pub(crate) const REPLACE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait for a free block before the ring is checked again.
 const SPACE_WAIT: Duration = Duration::from_millis(100);
 
@@ -34,55 +30,20 @@ impl Writer {
                 // The next block may reuse one that an index is still loaded from.
                 self.dedup.finish_loading();
             }
-            match self.ring.reserve_rows() {
-                Ok(rows) => {
-                    self.staging.set_room(rows);
-                    self.end_full_ring();
-                }
-                Err(full) => {
-                    self.free_space(full);
-                    return Ok(Some(Wait::Space));
-                }
+            let room = match self.ring.reserve_rows() {
+                Ok(rows) => rows,
+                Err(full) => match self.free_space(full) {
+                    Some(rows) => rows,
+                    None => return Ok(Some(Wait::Space)),
+                },
+            };
+            self.staging.set_room(room);
+            self.end_full_ring();
+            if self.reserve_block.is_some() {
+                self.check_reserve();
             }
         }
         Ok(None)
-    }
-
-    /// Requests a free block: the flusher archives closed days and spills the open one.
-    ///
-    /// If readers hold every block that could be reused, all rows are archived and the ring
-    /// continues in a new file: the writer never waits for a reader.
-    #[cold]
-    fn free_space(&mut self, full: RingFull) {
-        self.note_full_ring(full);
-        if full.pinned == 0 {
-            return self.flusher.request_spill(false);
-        }
-        self.ring.seal_full_block();
-        if !self.ring.all_persisted() {
-            return self.flusher.request_spill(true);
-        }
-        if self.retry_replace_at.is_some_and(|at| Instant::now() < at) {
-            return;
-        }
-        if self.replace_ring().is_ok() {
-            tracing::info!("ring replaced: readers held every archived block");
-        }
-    }
-
-    /// Continues in a new ring file. Every row must be archived.
-    pub(crate) fn replace_ring(&mut self) -> Result<(), String> {
-        let mut spec = ring_spec(&self.bus);
-        // The symbols keep their ids, so the new ring has room for all of them.
-        let old = self.ring.ring().geometry();
-        (spec.symbols, spec.symbol_bytes) = (spec.symbols.max(old.symbols), spec.symbol_bytes.max(old.symbol_bytes));
-        let replaced = self.ring.replace(&self.bus.ring(), &spec);
-        self.retry_replace_at = replaced.is_err().then(|| Instant::now() + REPLACE_PAUSE);
-        let why = replaced.as_ref().err().map(|error| error.to_string());
-        let replaced = replaced.map_err(|error| (self.day_state.closed_through + 1, error.into()));
-        self.flusher.switch_to(self.ring.maintenance(), replaced);
-        self.current_ring.switch_to(self.ring.maintenance());
-        why.map_or(Ok(()), Err)
     }
 
     /// Waits until a block may be free.

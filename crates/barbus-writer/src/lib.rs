@@ -35,6 +35,7 @@ mod push;
 mod quarantine;
 mod rate;
 mod recalendar;
+mod replace;
 mod revisions;
 mod ring_watch;
 mod rollback;

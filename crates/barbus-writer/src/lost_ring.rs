@@ -8,7 +8,8 @@ use barbus::Error;
 use barbus_shm::{ShmError, WriteMap, rename_new};
 use jiff::Timestamp;
 
-use crate::append::REPLACE_PAUSE;
+use crate::flusher::RingEvent;
+use crate::replace::REPLACE_PAUSE;
 use crate::writer::Writer;
 
 impl Writer {
@@ -29,7 +30,7 @@ impl Writer {
             self.flusher.request_spill(true);
             return false;
         }
-        if self.retry_replace_at.is_some_and(|at| Instant::now() < at) {
+        if self.replace_failure.as_ref().is_some_and(|(at, _)| at.elapsed() < REPLACE_PAUSE) {
             return false;
         }
         let path = self.bus.ring();
@@ -37,7 +38,7 @@ impl Writer {
             if let Some(aside) = aside {
                 tracing::warn!(aside = %aside.display(), "another file was in the place of the ring: moved aside");
             }
-            self.replace_ring()
+            self.replace_ring(RingEvent::Lost)
         });
         match replaced {
             Ok(()) => {
@@ -46,7 +47,7 @@ impl Writer {
                 true
             }
             Err(error) => {
-                self.retry_replace_at = Some(Instant::now() + REPLACE_PAUSE);
+                self.replace_failure = Some((Instant::now(), error.clone()));
                 self.ring_state.set_failure(Some(format!(
                     "removed, moved or replaced, and no new ring can be made: producers wait: {error}"
                 )));

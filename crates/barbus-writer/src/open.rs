@@ -76,7 +76,7 @@ impl Writer {
             dedup.switch_to(day, || load_day(&mut ring, bus, &mut symbols, &withdrawals, day))?;
         }
         let archiver = DayArchiver::new(ring.maintenance(), archive, settings, withdrawals.clone());
-        let worker = Worker::new(archiver, settings, volatile.then_some(settings.spill));
+        let worker = Worker::new(archiver, bus, volatile.then_some(settings.spill));
         let flusher = Flusher::start(worker, day_state.closed_through.saturating_add(1), spilled);
         let current_ring = CurrentRing::new(ring.maintenance());
         let beating = current_ring.clone();
@@ -93,8 +93,9 @@ impl Writer {
             _heartbeat: Heartbeat::start(clock.clone(), move |now| beating.beat(now)),
             current_ring,
             ring,
-            retry_replace_at: None,
             full_ring: None,
+            replace_failure: None,
+            reserve_block: None,
             wakes: true,
             ends: BarEnds::new(settings, clock.clone()),
             normalizer: BatchNormalizer::with_clock(bus, clock.clone()),

@@ -69,10 +69,12 @@ pub struct Writer {
     /// The ring of the syncer and the heartbeat.
     pub(crate) current_ring: CurrentRing,
     pub(crate) ring: RingWriter,
-    /// After the ring could not be replaced, the time of the next attempt.
-    pub(crate) retry_replace_at: Option<Instant>,
     /// The wait for room in the ring, while there is one.
     pub(crate) full_ring: Option<FullRing>,
+    /// When the ring could not be replaced last, and why.
+    pub(crate) replace_failure: Option<(Instant, String)>,
+    /// The newest block that was opened in the reserve because readers hold all others.
+    pub(crate) reserve_block: Option<u64>,
     /// Whether commits wake readers that sleep.
     pub(crate) wakes: bool,
     pub(crate) clock: Clock,
@@ -179,6 +181,11 @@ impl Writer {
         stat.days_waiting = flush.days_waiting;
         stat.last_flush_error_at = flush.last_failure.as_ref().map(|failure| failure.at);
         stat.last_flush_error = flush.last_failure.map(|failure| failure.to_string());
+        stat.rings_replaced = Some(flush.rings_replaced);
+        let held = self.flusher.held_rings();
+        stat.rings_held = Some(held.rings.into());
+        stat.rings_held_bytes = Some(held.bytes);
+        stat.ring_in_reserve = self.reserve_block.is_some();
         let sync = self.syncer.waiter().last_failure();
         stat.last_sync_error_at = sync.as_ref().map(|failure| failure.at);
         stat.last_sync_error = sync.map(|failure| failure.to_string());

@@ -78,7 +78,7 @@ fn push(writer: &mut Writer, (symbol, frame_ms, close): (&str, i64, f64)) -> Pus
 
 fn configure(bus: &Path, ring: &str) {
     let text = format!(
-        "calendar = \"24x7\"\n[ring]\nsize = \"{ring}\"\nrows_per_block = 64\nsymbols = 256\ntip_rows = 64\nsync = \"1h\"\n[archive]\nlate = \"1h\"\n"
+        "calendar = \"24x7\"\n[ring]\nsize = \"{ring}\"\nrows_per_block = 64\nsymbols = 256\ntip_rows = 64\nsync = \"1h\"\n[archive]\nlate = \"1h\"\n[readers]\nmax_pins = \"100%\"\nheld_rings = 1000\n"
     );
     fs::write(bus.join("bus.toml"), text).unwrap();
 }

@@ -29,6 +29,9 @@ pub(crate) fn attach(bus: &Bus) -> Result<Ring> {
     if !ring.is_of_this_boot() {
         return Err(Error::OtherBoot { ring: bus.ring(), bus: bus.path().to_owned() });
     }
+    // A reader that keeps everything must not take the ring from the others.
+    let most = f64::from(ring.geometry().slots) * bus.settings().max_pins;
+    ring.limit_pins((most as usize).max(1));
     Ok(ring)
 }
 

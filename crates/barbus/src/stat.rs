@@ -106,6 +106,19 @@ pub struct Stat {
     /// Size of the ring's file, bytes.
     #[serde(default)]
     pub ring_bytes: u64,
+    /// How often the ring was replaced by a new file since the daemon started, because readers held
+    /// its blocks.
+    #[serde(default)]
+    pub rings_replaced: Option<u64>,
+    /// Replaced rings that readers still have open.
+    #[serde(default)]
+    pub rings_held: Option<u64>,
+    /// The size of their files, bytes: they take it up until their readers release them.
+    #[serde(default)]
+    pub rings_held_bytes: Option<u64>,
+    /// Whether readers hold all blocks of the ring but its reserve, in which the writer goes on.
+    #[serde(default)]
+    pub ring_in_reserve: bool,
     /// Last date of the calendar's holiday table.
     pub calendar_horizon: Option<Date>,
 }

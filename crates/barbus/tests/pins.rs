@@ -28,6 +28,9 @@ fn bus(blocks: u64) -> (tempfile::TempDir, Bus) {
         ("# rows_per_block = 16384", "rows_per_block = 64".into()),
         ("# tip_rows = 8192", "tip_rows = 64".into()),
         ("# symbols = 8192", "symbols = 16".into()),
+        // These tests hold more than a reader may by default.
+        ("# max_pins = \"25%\"", "max_pins = \"100%\"".into()),
+        ("# held_rings = 4", "held_rings = 1000".into()),
     ] {
         assert!(text.contains(from), "{from}");
         text = text.replace(from, &to);

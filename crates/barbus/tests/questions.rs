@@ -25,7 +25,7 @@ fn bus(blocks: u64) -> (tempfile::TempDir, Bus) {
     let size = blocks * 3 * 4096;
     let text = format!(
         "calendar = \"24x7\"\n[ring]\nsize = \"{size}B\"\nrows_per_block = 64\nsymbols = 64\ntip_rows = 64\n\
-         [archive]\nlate = \"20ms\"\n"
+         [archive]\nlate = \"20ms\"\n[readers]\nmax_pins = \"100%\"\nheld_rings = 1000\n"
     );
     std::fs::write(bus.path().join("bus.toml"), text).unwrap();
     (dir, Bus::open(bus.path()).unwrap())

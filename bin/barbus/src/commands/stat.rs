@@ -82,6 +82,7 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     if let Some(readers) = stat.readers {
         lines.push(("readers", self::readers(readers, stat.readers_lag_bars)));
     }
+    lines.extend(rings_replaced(stat).map(|text| ("rings replaced", text)));
     if stat.pid.is_some() || !stat.quarantined.is_empty() {
         lines.push(("quarantined", quarantined(stat)));
     }
@@ -128,6 +129,17 @@ fn readers(readers: u64, lag_bars: Option<u64>) -> String {
         Some(0) => format!("{readers}, at the newest bar"),
         Some(bars) => format!("{readers}, up to {} bars behind", format::count(bars)),
     }
+}
+
+/// The replaced rings, if there were any or if readers hold the present one.
+fn rings_replaced(stat: &Stat) -> Option<String> {
+    let replaced = stat.rings_replaced.filter(|&replaced| replaced > 0 || stat.ring_in_reserve)?;
+    let (held, bytes) = (stat.rings_held.unwrap_or(0), stat.rings_held_bytes.unwrap_or(0));
+    let mut text = format!("{}, readers hold {held} of them ({} MB)", format::count(replaced), bytes >> 20);
+    if stat.ring_in_reserve {
+        text += "; readers hold this one too: the writer uses its reserve";
+    }
+    Some(text)
 }
 
 fn last_bar(stat: &Stat, zone: &TimeZone) -> String {

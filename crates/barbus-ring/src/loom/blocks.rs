@@ -7,6 +7,7 @@ use crate::{Polled, RingReader, RingStart};
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a reader whose block is recycled during the copy is lapped",
+        reserve: 0,
         prepare: |writer| full(writer, 1),
         shared: |g| SharedWords::default().slot(g, 0).columns(g, 0, 0),
         run: |arena| {
@@ -20,6 +21,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "symbols of a block that is recycled during the copy are not returned",
+        reserve: 0,
         prepare: |writer| full(writer, 1),
         shared: |g| {
             let first_frame = g.slot(0) + g.columns[crate::columns::FRAME].values;
@@ -45,6 +47,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a header is read as a whole",
+        reserve: 0,
         prepare: |writer| full(writer, 1),
         shared: |g| SharedWords::default().slot(g, 0),
         run: |arena| {
@@ -60,6 +63,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a live reader starts after the newest row",
+        reserve: 0,
         prepare: |writer| full(writer, 1),
         shared: |g| SharedWords::default().slot(g, 0).tip(g, 192),
         run: |arena| {
@@ -78,6 +82,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "all rows of a sealed block are found",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, ROWS - 1);
@@ -104,6 +109,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a reader enters the next block",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, ROWS - 1);
@@ -122,6 +128,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a reader that finds a new block does not find the old block's seal",
+        reserve: 0,
         prepare: |writer| {
             full(writer, 1);
             writer.close_day();
@@ -143,6 +150,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a reader that finds a block's seal also finds its rows",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, 2);

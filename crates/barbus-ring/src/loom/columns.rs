@@ -7,6 +7,7 @@ use crate::{RingReader, RingStart};
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "the columns hold every row that the cursor counts",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, 2);
@@ -27,6 +28,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a reader that finds a later row in the tip finds the columns of the group before it",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, ROWS / 2 - 1);
@@ -52,6 +54,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "an Arrow reader finds the rows that the lengths count",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, 2);

@@ -7,6 +7,7 @@ use crate::{RingReader, RingStart};
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a day's close is reported after its last row",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, 2);
@@ -24,6 +25,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a close that is added to a full block is reported before the next block's rows",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, ROWS);
@@ -48,6 +50,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a header that gets a day's close during its checksum ends with the right one",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, ROWS);

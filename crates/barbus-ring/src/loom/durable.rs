@@ -7,6 +7,7 @@ use crate::layout::*;
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "the symbols of synced rows are synced",
+        reserve: 0,
         prepare: |writer| {
             writer.intern("A").unwrap();
             writer.begin_day(1);
@@ -32,6 +33,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "the block of a cursor that is being synced is kept",
+        reserve: 0,
         prepare: |writer| full(writer, 1),
         shared: |g| {
             let durable = [SB_DURABLE_NEXT, SB_DURABLE_CURSOR, SB_DURABLE_BEFORE];
@@ -78,6 +80,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a sync announces a cursor before the writer leaves its block, or finds that it has left",
+        reserve: 0,
         prepare: |writer| full(writer, 1),
         shared: |g| SharedWords::default().word(SB_DURABLE_NEXT).word(SB_CURSOR).word(g.slot(2) + BH_BLOCK),
         run: |arena| {

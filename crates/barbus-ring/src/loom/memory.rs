@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::Arc;
 
-use barbus_shm::{ByteRanges, Memory, ReaderMemory, ShmError, WriterMemory};
+use barbus_shm::{ByteRanges, Memory, PinRefusal, ReaderMemory, ShmError, WriterMemory};
 use loom::sync::atomic::{Ordering, fence};
 use loom::sync::{Mutex, MutexGuard};
 
@@ -143,12 +143,12 @@ impl Memory for ModelMemory {
 }
 
 impl ReaderMemory for ModelMemory {
-    fn pin(&self, ranges: ByteRanges) -> Result<bool, ShmError> {
+    fn pin(&self, ranges: ByteRanges) -> Result<Result<(), PinRefusal>, ShmError> {
         // All locks or none, in one step, as the kernel takes them.
         let mut held: Vec<_> = ranges.offsets().map(|offset| self.locked(offset)).collect();
         let granted = held.iter().all(|held| **held >= 0);
         held.iter_mut().for_each(|held| **held += i32::from(granted));
-        Ok(granted)
+        Ok(if granted { Ok(()) } else { Err(PinRefusal::Claimed) })
     }
     fn unpin(&self, ranges: ByteRanges) {
         ranges.offsets().for_each(|offset| *self.locked(offset) -= 1);

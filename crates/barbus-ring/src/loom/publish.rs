@@ -7,6 +7,7 @@ use crate::{RingReader, RingStart, Row};
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a reader at the tip finds whole rows in order",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, 2);
@@ -23,6 +24,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a row that is overwritten in the tip is not returned",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, ROWS);
@@ -49,6 +51,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a row that was read is found again, in the tip or in the columns",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, 2);
@@ -73,6 +76,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a reader does not sleep on a commit count whose rows it has not read",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, 2);
@@ -98,6 +102,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "a reader that finds a ring superseded also finds its last row",
+        reserve: 0,
         prepare: |writer| {
             writer.begin_day(1);
             push(writer, 2);

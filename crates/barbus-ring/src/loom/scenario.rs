@@ -13,12 +13,14 @@ use crate::{Geometry, Polled, Ring, RingReader, RingWriter, Row, Spec, create};
 pub(super) const ROWS: u64 = 64;
 
 // Numbers of two columns in the schema.
-const OPEN: usize = 2;
-const CLOSE: usize = 5;
+pub(super) const OPEN: usize = 2;
+pub(super) const CLOSE: usize = 5;
 
 /// A ring in a certain state, and what threads do to it.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
+    /// How many of the three slots are the reserve.
+    pub(super) reserve: u32,
     /// Makes the state with the ring's own writer, before the threads start.
     pub(super) prepare: fn(&mut RingWriter),
     /// The words that the threads share.
@@ -147,6 +149,7 @@ fn image(scenario: &Scenario) -> (Vec<u8>, Geometry) {
     let path: PathBuf = dir.path().join("bars.ring");
     let spec = Spec {
         blocks: 3,
+        reserve: scenario.reserve,
         rows_per_block: ROWS as u32,
         tip_rows: 64,
         symbols: 4,

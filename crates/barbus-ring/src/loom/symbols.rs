@@ -7,6 +7,7 @@ use crate::{RingReader, RingStart, Row, SymbolId};
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a counted symbol can be read",
+        reserve: 0,
         prepare: |writer| {
             writer.intern("A").unwrap();
             writer.begin_day(1);
@@ -29,6 +30,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "the symbol of a published row can be read",
+        reserve: 0,
         prepare: |writer| {
             writer.intern("A").unwrap();
             writer.begin_day(1);
@@ -51,6 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "an Arrow reader finds the symbols that the lengths count",
+        reserve: 0,
         prepare: |writer| {
             writer.intern("A").unwrap();
         },

@@ -2,6 +2,7 @@
 
 use barbus_shm::{Store, WriterMemory};
 
+use super::blocks::SlotChoice;
 use super::{OpenBlock, RingWriter};
 use crate::columns::{FIRST_OPTIONAL, GROUP};
 use crate::layout::*;
@@ -19,11 +20,23 @@ impl<M: WriterMemory> RingWriter<M> {
     /// the tip. It is at least 1; a block is opened if needed.
     #[inline]
     pub fn reserve_rows(&mut self) -> Result<usize, RingFull> {
+        self.reserve_rows_in(SlotChoice::Any)
+    }
+
+    /// The same, but a block is opened in the ring's reserve, which no reader can keep from the
+    /// writer: for a ring whose other slots are all pinned.
+    #[cold]
+    pub fn reserve_rows_despite_pins(&mut self) -> Result<usize, RingFull> {
+        self.reserve_rows_in(SlotChoice::Reserve)
+    }
+
+    #[inline]
+    fn reserve_rows_in(&mut self, choice: SlotChoice) -> Result<usize, RingFull> {
         let geometry = &self.ring.geometry;
         let (capacity, tip) = (geometry.rows_per_block, geometry.tip_rows as usize / 2);
         let open = match self.open {
             Some(open) if open.rows < capacity => open,
-            _ => self.open_block()?,
+            _ => self.open_block(choice)?,
         };
         Ok(((capacity - open.rows) as usize).min(tip))
     }
@@ -40,7 +53,7 @@ impl<M: WriterMemory> RingWriter<M> {
         let open = match &mut self.open {
             Some(open) if open.rows < self.ring.geometry.rows_per_block => open,
             _ => {
-                self.open_block()?;
+                self.open_block(SlotChoice::Any)?;
                 self.open.as_mut().expect("opened")
             }
         };

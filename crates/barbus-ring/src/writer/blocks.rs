@@ -6,6 +6,15 @@ use super::{OpenBlock, RingWriter};
 use crate::layout::*;
 use crate::{MAX_OPTIONAL, RingFull};
 
+/// The slots that the next block may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SlotChoice {
+    /// Any that is free; but the reserve is not used alone.
+    Any,
+    /// Those of the reserve, whatever is locked.
+    Reserve,
+}
+
 impl<M: WriterMemory> RingWriter<M> {
     /// Whether the next row needs another block.
     #[inline]
@@ -38,8 +47,8 @@ impl<M: WriterMemory> RingWriter<M> {
 
     /// Seals the open block and opens the next one in a free slot.
     #[cold]
-    pub(super) fn open_block(&mut self) -> Result<OpenBlock, RingFull> {
-        let slot = self.claim_slot()?;
+    pub(super) fn open_block(&mut self, choice: SlotChoice) -> Result<OpenBlock, RingFull> {
+        let slot = self.claim_slot(choice)?;
         self.seal(0);
         let block = self.newest + 1;
         let at = self.ring.geometry.slot(slot);
@@ -73,45 +82,68 @@ impl<M: WriterMemory> RingWriter<M> {
         Ok(open)
     }
 
-    /// Claims a slot for the next block and marks it as RECYCLING: a slot that was never used,
-    /// otherwise the one with the oldest block that is archived, not kept and not pinned.
-    fn claim_slot(&mut self) -> Result<usize, RingFull> {
-        let map = &self.ring.map;
-        let recycle = |slot: usize| {
-            map.words64(self.ring.geometry.slot(slot) + BH_BLOCK, 1)[0].set(RECYCLING);
-            // SYNC POINT: pairs with `ring.rs`::`is_current`. A reader that has loaded any word of
-            // the new block also finds the mark, or the new number.
-            map.fence_release();
-        };
-        let kept = self.kept_blocks();
-        let mut pinned = 0;
-        let found = self.slots.iter().position(|&(block, slot)| {
-            let at = self.ring.geometry.slot(slot);
-            if block == 0 {
-                recycle(slot);
-                return true;
-            }
-            if self.ring.u64(at + BH_PERSISTED) != 1 || kept.contains(&block) {
-                return false;
-            }
-            // SYNC POINT: pairs with `maintenance.rs`::`mark_persisted`. The rows were read for the
-            // archive before they are overwritten. (Loads before a store: loom cannot show it.)
-            map.fence_acquire();
-            let claimed = map.claim(at);
-            if claimed {
-                // SYNC POINT: pairs with `pin.rs`::`pin_slot`, by the slot's lock. A reader that
-                // pins the slot after `unclaim` finds the mark.
-                recycle(slot);
-                map.unclaim(at);
-            } else {
-                pinned += 1;
-            }
-            claimed
-        });
-        let index = found.ok_or(RingFull { blocks: self.ring.geometry.slots, pinned })?;
-        let (_, slot) = self.slots.remove(index).expect("position found it");
+    /// Claims a slot for the next block and marks it as RECYCLING.
+    fn claim_slot(&mut self, choice: SlotChoice) -> Result<usize, RingFull> {
+        let (index, locked) = self.find_slot(choice)?;
+        let (_, slot) = self.slots.remove(index).expect("it was found");
         self.slots.push_back((self.newest + 1, slot));
+        let (map, at) = (&self.ring.map, self.ring.geometry.slot(slot));
+        if self.ring.geometry.is_in_reserve(slot) {
+            // The lock stays, so that a reader that does not know of the reserve pins nothing
+            // there. A lock that another process has cannot keep the writer from the slot.
+            map.claim(at);
+        }
+        map.words64(at + BH_BLOCK, 1)[0].set(RECYCLING);
+        // SYNC POINT: pairs with `ring.rs`::`is_current`. A reader that has loaded any word of the
+        // new block also finds the mark, or the new number.
+        map.fence_release();
+        if let Some(locked) = locked {
+            // SYNC POINT: pairs with `held_rows.rs`::`hold_slot`, by the slot's lock. A reader that
+            // pins the slot after `unclaim` finds the mark.
+            map.unclaim(self.ring.geometry.slot(locked));
+        }
         Ok(slot)
+    }
+
+    /// The index of a slot that was never used, otherwise of the one with the oldest block that is
+    /// archived, not kept and not pinned. Also returns the slot that is locked now.
+    ///
+    /// Slots of the reserve take their turn like others. But when readers have pinned all others,
+    /// the ring would consist of the reserve alone: it counts as full, unless `choice` allows that.
+    fn find_slot(&self, choice: SlotChoice) -> Result<(usize, Option<usize>), RingFull> {
+        let (map, geometry) = (&self.ring.map, &self.ring.geometry);
+        let kept = self.kept_blocks();
+        let mut full = RingFull { blocks: geometry.slots, pinned: 0 };
+        let is_free =
+            |&(block, slot): &(u64, usize)| block == 0 || self.ring.u64(geometry.slot(slot) + BH_PERSISTED) == 1;
+        let newest = self.slots.iter().rposition(is_free).ok_or(full)?;
+        // SYNC POINT: pairs with `maintenance.rs`::`mark_persisted`. The rows were read for the
+        // archive before they are overwritten. And blocks are marked in their order: with the mark
+        // of the newest one, those of all before it are found, so the oldest block is reused first.
+        map.fence_acquire();
+        let mut found = None;
+        for (index, entry) in self.slots.iter().enumerate().take(newest + 1) {
+            let &(block, slot) = entry;
+            if !is_free(entry) || (block != 0 && kept.contains(&block)) {
+                continue;
+            }
+            if geometry.is_in_reserve(slot) {
+                found = found.or(Some(index));
+                if full.pinned == 0 {
+                    break;
+                }
+            } else if choice == SlotChoice::Any {
+                if block == 0 || map.claim(geometry.slot(slot)) {
+                    // A slot of the reserve with an older block has its turn before this one.
+                    return Ok((found.unwrap_or(index), (block != 0).then_some(slot)));
+                }
+                full.pinned += 1;
+            }
+        }
+        match found {
+            Some(index) if full.pinned as usize != geometry.pinnable_slots().len() => Ok((index, None)),
+            _ => Err(full),
+        }
     }
 
     /// Blocks whose slots are not reused even if they are archived.

@@ -3,6 +3,7 @@
 use barbus_shm::{Load, Store, WriterMemory};
 
 use super::RingWriter;
+use super::blocks::SlotChoice;
 use crate::RingFull;
 use crate::layout::*;
 
@@ -66,8 +67,8 @@ impl<M: WriterMemory> RingWriter<M> {
         if self.day.is_some() || !self.begin_day(day) {
             return Ok(());
         }
-        let opened = self.open_block().map(drop);
+        let opened = self.open_block(SlotChoice::Any).or_else(|_| self.open_block(SlotChoice::Reserve));
         self.close_day();
-        opened
+        opened.map(drop)
     }
 }

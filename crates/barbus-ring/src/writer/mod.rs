@@ -149,6 +149,10 @@ impl<M: WriterMemory> RingWriter<M> {
         writer.ring.claim_tip(writer.tip_claimed);
         writer.write_back();
         writer.write_back_dictionary();
+        // A reader that does not know of the reserve cannot pin it while this writer lives.
+        for slot in writer.ring.geometry.pinnable_slots().end..writer.ring.geometry.slots as usize {
+            writer.ring.map.claim(writer.ring.geometry.slot(slot));
+        }
         // A writer that died while it replaced this ring may have left the flag.
         writer.set_superseded(false);
         Ok(writer)
@@ -172,6 +176,11 @@ impl<M: WriterMemory> RingWriter<M> {
     /// Whether every row of the ring is archived.
     pub fn all_persisted(&self) -> bool {
         self.maintenance().unpersisted().is_empty()
+    }
+
+    /// Number of the newest block; 0 before the first.
+    pub fn newest_block(&self) -> u64 {
+        self.newest
     }
 
     /// Sequence number of the next row.

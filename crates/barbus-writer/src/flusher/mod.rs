@@ -27,11 +27,13 @@ mod backlog;
 mod columns;
 mod day_archiver;
 mod failed_days;
+mod holders;
 mod shared;
 mod status;
 mod worker;
 
 pub(crate) use day_archiver::DayArchiver;
+pub(crate) use holders::{HeldRings, RingEvent};
 use shared::{State, WithdrawJob};
 pub use status::FlushStatus;
 pub(crate) use worker::Worker;
@@ -94,12 +96,22 @@ impl Flusher {
     }
 
     /// Continues with `ring` after an attempt to replace the ring, all of whose rows are archived.
-    pub(crate) fn switch_to(&mut self, ring: RingMaintenance, replaced: Result<(), (i64, Error)>) {
+    /// `replaced` has the ring before it, and what is logged.
+    pub(crate) fn switch_to(
+        &mut self,
+        ring: RingMaintenance,
+        replaced: Result<(RingMaintenance, RingEvent), (i64, Error)>,
+    ) {
         let mut state = self.shared.lock();
         state.next_ring = Some(ring);
         let previous = state.replace_failure.take();
         match replaced {
-            Ok(()) => state.status.rings_replaced += 1,
+            Ok((before, event)) => {
+                state.status.rings_replaced += 1;
+                state.replaced.push(before);
+                state.events.push(event);
+                self.shared.notify_all();
+            }
             Err((day, error)) => {
                 let day = Some(date_from_epoch_days(day));
                 state.replace_failure = Some(Failure::after(previous.as_ref(), day, error.to_string()));
@@ -108,6 +120,16 @@ impl Flusher {
         let failure = state.replace_failure.clone();
         drop(state);
         self.replace_log.update(failure);
+    }
+
+    /// The replaced rings that readers still hold.
+    pub(crate) fn held_rings(&self) -> HeldRings {
+        HeldRings::of(&self.shared.lock().replaced)
+    }
+
+    /// Logs an event, with the readers that hold blocks: the flusher's thread lists them.
+    pub(crate) fn report(&self, event: RingEvent) {
+        self.shared.lock().events.push(event);
     }
 
     /// Waits until a block is released, for `timeout` at most.

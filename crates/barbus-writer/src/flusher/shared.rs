@@ -9,6 +9,7 @@ use barbus_bars::{Date, date_from_epoch_days};
 use barbus_ring::RingMaintenance;
 
 use crate::failure::Failure;
+use crate::flusher::holders::RingEvent;
 use crate::flusher::status::FlushStatus;
 use crate::withdrawals::Withdrawn;
 
@@ -36,6 +37,10 @@ pub(crate) struct State {
     pub(crate) ring_is_lost: bool,
     /// The ring that replaced the one before it, whose rows are all archived.
     pub(crate) next_ring: Option<RingMaintenance>,
+    /// The rings that were replaced and may be held by readers, oldest first.
+    pub(crate) replaced: Vec<RingMaintenance>,
+    /// What happened to the ring and is not logged yet.
+    pub(crate) events: Vec<RingEvent>,
     /// The reason why the ring could not be replaced.
     pub(crate) replace_failure: Option<Failure>,
     /// The number of the newest flush that was requested, and of the newest that has finished.

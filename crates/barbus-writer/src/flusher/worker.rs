@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use barbus::Settings;
+use barbus::Bus;
 use barbus::internal::{Backoff, Monitor};
 use barbus_bars::{date_from_epoch_days, epoch_days};
+use barbus_ring::RingMaintenance;
 
 use crate::failure::{Failure, FailureLog};
 use crate::flusher::backlog::Days;
 use crate::flusher::day_archiver::DayArchiver;
 use crate::flusher::failed_days::FailedDays;
+use crate::flusher::holders::HeldRings;
 use crate::flusher::shared::{DayError, State};
 
 /// Bounds of the interval at which the ring is polled for late rows.
@@ -43,6 +45,7 @@ struct Request {
 
 /// The flusher's thread.
 pub(crate) struct Worker {
+    bus: Bus,
     archiver: DayArchiver,
     /// How long late rows are gathered before the file of their day is rewritten.
     late: Duration,
@@ -63,10 +66,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// With `spill_interval` the rows of open days are spilled at that interval.
-    pub(crate) fn new(archiver: DayArchiver, settings: &Settings, spill_interval: Option<Duration>) -> Self {
+    pub(crate) fn new(archiver: DayArchiver, bus: &Bus, spill_interval: Option<Duration>) -> Self {
         Self {
+            bus: bus.clone(),
             archiver,
-            late: settings.late,
+            late: bus.settings().late,
             spill_interval,
             spilled_at: Instant::now(),
             flushed_before: i64::MIN,
@@ -81,6 +85,7 @@ impl Worker {
     pub(crate) fn run(mut self, shared: Arc<Monitor<State>>) {
         loop {
             let request = self.wait(&shared);
+            self.watch_rings(&shared);
             let result = self.run_once(&request, &shared);
             self.withdraw(&shared);
             self.show_waiting(&shared);
@@ -122,6 +127,19 @@ impl Worker {
             urgent,
             spill: spill_all || lost || self.spill_interval.is_some_and(spill_due),
         }
+    }
+
+    /// Closes the replaced rings that no reader has open, which frees their space, and logs what
+    /// happened to the ring.
+    fn watch_rings(&self, shared: &Monitor<State>) {
+        let mut state = shared.lock();
+        let (held, free) = std::mem::take(&mut state.replaced).into_iter().partition(|ring| ring.is_open_elsewhere());
+        state.replaced = held;
+        let (events, held) = (std::mem::take(&mut state.events), HeldRings::of(&state.replaced));
+        drop(state);
+        // Without the lock: to free the pages of a large file takes a while.
+        drop::<Vec<RingMaintenance>>(free);
+        events.iter().for_each(|event| event.log(&self.bus, held));
     }
 
     /// Shows the result of a run to the threads that wait.
@@ -170,6 +188,11 @@ impl Worker {
             let unfiled: BTreeSet<i64> = unfiled.chain(days.open).collect();
             let result = self.spill_days(&unfiled, shared);
             self.release(shared);
+            if request.spill_all {
+                // The sync may have released a block although no row had to be archived.
+                shared.lock().released += 1;
+                shared.notify_all();
+            }
             return result;
         }
         Ok(())
@@ -206,7 +229,10 @@ impl Worker {
     ) -> Result<Option<RecordBatch>, DayError> {
         let spilled = open.first().filter(|_| request.needs_space || request.spill);
         let unreleased = || self.archiver.backlog().day_without_checksum();
-        let Some(day) = due.first().or(spilled).copied().or_else(unreleased) else {
+        // Readers hold blocks: a sync also moves the durable cursor, and so releases the blocks
+        // that it kept for recovery.
+        let all = request.spill_all.then_some(request.closed_before);
+        let Some(day) = due.first().or(spilled).copied().or_else(unreleased).or(all) else {
             return Ok(None);
         };
         self.archiver.sync(due.first().copied()).map_err(|error| (date_from_epoch_days(day), error))

@@ -59,6 +59,8 @@ pub struct Reader {
     /// replaced ring.
     pub(super) successor: Option<Box<Reader>>,
     pub(super) view_factory: Option<ViewFactory>,
+    /// Whether this reader had to copy a block because it had pinned as many as it may.
+    pub(super) pin_limit_reached: bool,
     pub(super) wait: WaitStrategy,
     pub(super) reporter: PositionReporter,
 }
@@ -92,6 +94,7 @@ impl Reader {
             index: None,
             successor: None,
             view_factory: None,
+            pin_limit_reached: false,
             wait: WaitStrategy::default(),
             reporter: PositionReporter::Pending(None),
         })

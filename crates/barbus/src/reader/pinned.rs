@@ -1,6 +1,6 @@
-//! Reading in place: views of pinned blocks, one or many.
+//! Reading in place: views of blocks, one or many.
 
-use barbus_ring::PinnedBlocks;
+use barbus_ring::{CopyReason, HeldRows, PinnedBlocks};
 
 use crate::bus::Bus;
 use crate::error::Result;
@@ -9,8 +9,9 @@ use crate::reader::open::Reader;
 use crate::reader::view::{View, ViewFactory};
 
 impl Reader {
-    /// The next bars in place, without a copy: all committed rows of the reader's block, as columns
-    /// or as an Arrow record batch. The reader's position moves behind them.
+    /// The next bars as columns or as an Arrow record batch: all committed rows of the reader's
+    /// block, in place unless the reader has pinned as much as it may, see [`View`]. The reader's
+    /// position moves behind them.
     ///
     /// `None` if there is nothing new, or if the next event is a day's close or missed bars:
     /// [`Reader::poll`] delivers it. A view costs two system calls, to lock and to unlock the
@@ -23,7 +24,14 @@ impl Reader {
         self.register();
         let Some(rows) = self.ring_reader.pin(&self.ring)? else { return Ok(None) };
         self.reporter.set_position(self.ring_reader.position().seq);
+        note_copy(&mut self.pin_limit_reached, &rows, &self.bus);
         ViewFactory::view(&mut self.view_factory, &self.ring, &self.bus, rows).map(Some)
+    }
+
+    /// Whether a view was a copy because this reader had pinned the share `readers.max_pins` of the
+    /// ring. A program that keeps views, and does not need that, should copy them itself.
+    pub fn pin_limit_reached(&self) -> bool {
+        self.pin_limit_reached
     }
 
     /// Iterates over views of all bars in the ring: each is a result of [`Reader::pin`], and the
@@ -52,6 +60,7 @@ impl Reader {
             factory: &mut self.view_factory,
             bus: &self.bus,
             reporter: &self.reporter,
+            pin_limit_reached: &mut self.pin_limit_reached,
         }
     }
 }
@@ -63,12 +72,26 @@ pub struct Views<'a> {
     factory: &'a mut Option<ViewFactory>,
     bus: &'a Bus,
     reporter: &'a PositionReporter,
+    pin_limit_reached: &'a mut bool,
+}
+
+/// Reports the first copy that a reader makes because it has pinned as much as it may.
+#[inline]
+fn note_copy(reached: &mut bool, rows: &HeldRows, bus: &Bus) {
+    if rows.copied() == Some(CopyReason::PinLimit) && !std::mem::replace(reached, true) {
+        let share = bus.settings().max_pins * 100.0;
+        tracing::warn!(
+            bus = %bus.path().display(),
+            "this reader keeps blocks of {share}% of the ring (readers.max_pins): it gets copies until it drops some"
+        );
+    }
 }
 
 impl Views<'_> {
     fn try_next(&mut self) -> Result<Option<View>> {
         let Some(rows) = self.blocks.next().transpose()? else { return Ok(None) };
         self.reporter.set_position(self.blocks.position().seq);
+        note_copy(self.pin_limit_reached, &rows, self.bus);
         ViewFactory::view(self.factory, self.blocks.ring(), self.bus, rows).map(Some)
     }
 }

@@ -24,8 +24,7 @@ impl Reader {
     /// The last `count` bars of a symbol in the ring, oldest first, each in its last revision.
     ///
     /// If an old block outlived later ones, bars may be missing between those of this block and the
-    /// newer ones. The frames show such a gap. A block outlives later ones while a reader pins it,
-    /// or rarely if the writer needed a block while several were being released.
+    /// newer ones. The frames show such a gap. A block outlives later ones while a reader pins it.
     ///
     /// # Errors
     /// As [`Reader::latest`].

@@ -1,4 +1,4 @@
-//! Arrow arrays whose buffers are the memory of the ring.
+//! Arrow arrays over rows that are held, in the memory of the ring or as a copy.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use arrow::datatypes::{ArrowPrimitiveType, Float32Type, Float64Type, Int32Type, 
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 use arrow::datatypes::{TimestampNanosecondType, UInt8Type, UInt64Type};
 use arrow::error::ArrowError;
-use barbus_ring::{PinnedRows, Ring, RingError};
+use barbus_ring::{HeldRows, Ring, RingError};
 use bytes::Bytes;
 
 use crate::bus::Bus;
 use crate::error::{Error, Result};
 
-/// Builds the arrays of one ring's pinned rows, from its schema and its symbols.
+/// Builds the arrays of one ring's held rows, from its schema and its symbols.
 #[derive(Debug, Clone)]
 pub(super) struct RingArrays {
     ring: Ring,
@@ -55,14 +55,14 @@ impl RingArrays {
     }
 
     /// All columns of `rows`.
-    pub(super) fn batch(&self, rows: &PinnedRows) -> Result<RecordBatch> {
+    pub(super) fn batch(&self, rows: &HeldRows) -> Result<RecordBatch> {
         let columns = (0..self.schema.fields().len()).map(|index| self.array(rows, index)).collect::<Result<_, _>>();
         let batch = columns.and_then(|columns| RecordBatch::try_new(Arc::clone(&self.schema), columns));
         batch.map_err(|error| self.corrupt(&error))
     }
 
-    fn array(&self, rows: &PinnedRows, index: usize) -> Result<ArrayRef, ArrowError> {
-        let column = PinnedColumn { ring: &self.ring, rows, index };
+    fn array(&self, rows: &HeldRows, index: usize) -> Result<ArrayRef, ArrowError> {
+        let column = ColumnOf { ring: &self.ring, rows, index };
         Ok(match self.schema.field(index).data_type() {
             DataType::Dictionary(..) => {
                 let keys = column.array::<Int32Type>();
@@ -87,14 +87,14 @@ impl RingArrays {
     }
 }
 
-/// A column of pinned rows.
-struct PinnedColumn<'a> {
+/// A column of held rows.
+struct ColumnOf<'a> {
     ring: &'a Ring,
-    rows: &'a PinnedRows,
+    rows: &'a HeldRows,
     index: usize,
 }
 
-impl PinnedColumn<'_> {
+impl ColumnOf<'_> {
     fn array<T: ArrowPrimitiveType>(&self) -> PrimitiveArray<T> {
         let values = Buffer::from(Bytes::from_owner(self.rows.values(self.ring, self.index)));
         let nulls = self.rows.validity(self.ring, self.index).map(|validity| {
@@ -105,14 +105,15 @@ impl PinnedColumn<'_> {
     }
 }
 
-/// The dictionary in place. Whatever bytes the file has, the result is a valid array or an error.
+/// A copy of the dictionary, because copied rows must not keep the ring's file open. Whatever bytes
+/// the file has, the result is a valid array or an error.
 fn symbols(ring: &Ring) -> Result<StringArray, ArrowError> {
     let symbols = ring.symbol_buffers();
-    let offsets = Buffer::from(Bytes::from_owner(symbols.offsets));
+    let offsets = Buffer::from(&*symbols.offsets);
     let offsets = ScalarBuffer::<i32>::new(offsets, 0, symbols.count as usize + 1);
     if offsets[0] < 0 || !offsets.is_sorted() {
         return Err(ArrowError::InvalidArgumentError("the offsets of the symbols do not ascend".into()));
     }
-    let text = Buffer::from(Bytes::from_owner(symbols.text));
+    let text = Buffer::from(&*symbols.text);
     StringArray::try_new(OffsetBuffer::new(offsets), text, None)
 }

@@ -1,32 +1,35 @@
-//! A view: bars in place, in the memory of the ring.
+//! A view: bars that do not change, in the memory of the ring or copied from there.
 
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{PrimitiveArray, RecordBatch};
 use arrow::datatypes::ArrowPrimitiveType;
 use barbus_bars::{Date, date_from_epoch_days};
-use barbus_ring::{PinnedRows, Ring};
+use barbus_ring::{HeldRows, Ring};
 use zerocopy::{FromBytes, Immutable};
 
 use crate::bus::Bus;
 use crate::error::{Error, Result};
 use crate::reader::ring_arrays::RingArrays;
 
-/// Bars in place, without a copy: committed rows of one block of the ring, as columns or as an
-/// Arrow record batch.
+/// Committed rows of one block of the ring, as columns or as an Arrow record batch: in place where
+/// that is possible, otherwise as a copy.
 ///
-/// The block is pinned: the writer does not overwrite it, so the values do not change. It is
+/// A block in place is pinned: the writer does not overwrite it, so the values do not change. It is
 /// released when the view, its clones, its batches and all their columns and slices are dropped, in
-/// any thread. The writer does not wait for that. It uses other blocks, and if all are pinned, it
-/// continues in a new ring file. So hold views only for as long as you need them. A forked child
-/// also holds the blocks that its parent held.
+/// any thread. The writer does not wait for that: it uses other blocks. So hold views only for as
+/// long as you need them. A forked child also holds the blocks that its parent held.
+///
+/// A reader pins at most the share `readers.max_pins` of the ring's blocks at once, by default a
+/// quarter. Beyond that, and for the few blocks of the ring's reserve, a view is a copy
+/// ([`View::is_pinned`]): it holds no block, and may be kept for as long as memory permits.
 ///
 /// The columns are those of the ring: `symbol` (dictionary of strings), `frame` (the bar's end,
 /// milliseconds), `open`, `high`, `low`, `close`, `volume`, the optional ones, `seq`, `received`,
 /// `revision`. A column that is not used is not read.
 #[derive(Debug, Clone)]
 pub struct View {
-    rows: PinnedRows,
+    rows: HeldRows,
     arrays: Arc<RingArrays>,
     batch: OnceLock<RecordBatch>,
 }
@@ -58,7 +61,7 @@ impl View {
         self.batch().cloned()
     }
 
-    /// The values of a column in place; `None` if there is no such column, or if its values have
+    /// The values of a column; `None` if there is no such column, or if its values have
     /// another type.
     ///
     /// ```
@@ -80,6 +83,12 @@ impl View {
         }
         let values = <[T::Native]>::ref_from_bytes(self.rows.bytes(self.arrays.ring(), index)).ok()?;
         (values.len() == self.rows.len()).then_some(values)
+    }
+
+    /// Whether the bars are in the memory of the ring, and hold their block. Otherwise they are a
+    /// copy.
+    pub fn is_pinned(&self) -> bool {
+        self.rows.copied().is_none()
     }
 
     /// Sequence number of the first bar. The others follow without a gap.
@@ -107,14 +116,14 @@ pub(super) struct ViewFactory(Arc<RingArrays>);
 
 impl ViewFactory {
     /// A view of `rows` by the factory of `ring`, which is made when it is first needed.
-    pub(super) fn view(factory: &mut Option<Self>, ring: &Ring, bus: &Bus, rows: PinnedRows) -> Result<View> {
+    pub(super) fn view(factory: &mut Option<Self>, ring: &Ring, bus: &Bus, rows: HeldRows) -> Result<View> {
         match factory {
             Some(factory) => factory.view_of(rows),
             none => none.insert(Self(Arc::new(RingArrays::new(ring, bus)?))).view_of(rows),
         }
     }
 
-    fn view_of(&mut self, rows: PinnedRows) -> Result<View> {
+    fn view_of(&mut self, rows: HeldRows) -> Result<View> {
         // The symbols are counted after the rows were pinned, so all ids of the rows are below the
         // count.
         if let Some(arrays) = self.0.with_new_symbols()? {

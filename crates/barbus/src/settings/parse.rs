@@ -93,6 +93,9 @@ struct RawArchive {
 
 #[derive(Debug, Default, Deserialize)]
 struct RawReaders {
+    max_pins: Option<String>,
+    held_rings: Option<u32>,
+    held_size: Option<String>,
     positions: Option<bool>,
     warn_lag: Option<String>,
     warn_pins: Option<String>,
@@ -148,6 +151,9 @@ fn parse(text: &str) -> Result<Settings, String> {
         archive_path: archive.path.unwrap_or_else(|| "archive/1m".into()),
         late: duration("archive.late", archive.late, "5s")?,
         spill: duration("archive.spill", archive.spill, "1m")?,
+        max_pins: share("readers.max_pins", readers.max_pins, "25%")?,
+        held_rings: readers.held_rings.unwrap_or(4),
+        held_size: size("readers.held_size", readers.held_size, "1GB")?,
         positions: readers.positions.unwrap_or(true),
         warn_lag: share("readers.warn_lag", readers.warn_lag, "75%")?,
         warn_pins: duration("readers.warn_pins", readers.warn_pins, "5m")?,

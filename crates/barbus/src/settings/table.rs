@@ -25,7 +25,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("ingest", "What producers send."),
     ("control", "Who may close or withdraw a trading day by a request."),
     ("archive", "Closed days as Parquet files."),
-    ("readers", "The list of readers, and the daemon's warnings about them."),
+    ("readers", "What readers may hold, the list of readers, and the daemon's warnings about them."),
 ];
 
 /// All settings, by section.
@@ -157,6 +157,22 @@ pub(super) const SETTINGS: &[Setting] = &[
             "A reboot may lose the bars of this time.",
         ],
     ),
+    setting(
+        "readers",
+        "max_pins",
+        "\"25%\"",
+        &["The part of the ring's blocks that one reader pins at once. Beyond it, it gets copies."],
+    ),
+    setting(
+        "readers",
+        "held_rings",
+        "4",
+        &[
+            "When readers hold all blocks of the ring, it continues in a new file. Not so while they hold this many",
+            "replaced files, or this size of them: then the writer goes on in the few blocks that nobody can hold.",
+        ],
+    ),
+    setting("readers", "held_size", "\"1GB\"", &["The size."]),
     setting(
         "readers",
         "positions",

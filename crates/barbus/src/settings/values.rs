@@ -82,6 +82,13 @@ pub struct Settings {
     pub late: Duration,
     /// How often the bars of the open day are written to disk if the ring is on a tmpfs.
     pub spill: Duration,
+    /// The part of the ring's blocks, from 0 to 1, that a reader pins at once. Beyond it, rows are
+    /// copied.
+    pub max_pins: f64,
+    /// How many replaced rings readers may still hold when the ring is replaced again.
+    pub held_rings: u32,
+    /// How many bytes of replaced rings, together with the new one, readers may hold.
+    pub held_size: u64,
     /// Whether readers report their positions.
     pub positions: bool,
     /// The daemon warns if at least this part of the ring, from 0 to 1, lies between a reader and

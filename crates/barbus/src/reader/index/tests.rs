@@ -1,6 +1,6 @@
 //! Questions while the writer reuses blocks, at chosen moments.
 
-use barbus_ring::{PinnedRows, RingStart, RingWriter, Spec, create};
+use barbus_ring::{HeldRows, RingStart, RingWriter, Spec, create};
 
 use super::*;
 
@@ -73,7 +73,7 @@ fn a_pinned_block_does_not_hide_the_newer_bars() {
     let ring = fixture.ring.clone();
     let mut oldest = RingReader::new(&ring, RingStart::Oldest).unwrap();
     let pinned = oldest.pin(&ring).unwrap();
-    assert_eq!(pinned.as_ref().map(PinnedRows::len), Some(64));
+    assert_eq!(pinned.as_ref().map(HeldRows::len), Some(64));
     let next = (0..5).map(|_| push_block(&mut fixture.writer, fixture.symbol)).last().unwrap();
     let held: Vec<u64> = (0..64).chain(next - 3 * 64..next).collect();
     for count in [1, 10, 256] {
