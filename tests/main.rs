@@ -30,6 +30,7 @@
 //! - `restart`: SIGTERM, `kill -9`, a second daemon; nothing acknowledged is lost
 //! - `rollback`: a ring from a backup beside a newer archive
 //! - `soak`: many days with readers that start and die: memory and descriptors stay constant
+//! - `symbols`: what fits into the symbol table, and how it grows while the bus runs
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
 //! - `volumes`: archives that are not mounted, folders that are removed or moved
 //!
@@ -79,4 +80,5 @@ mod rollback;
 mod soak;
 mod stock_readers;
 mod support;
+mod symbols;
 mod volumes;

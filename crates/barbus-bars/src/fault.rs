@@ -63,10 +63,10 @@ pub enum Fault {
         reason: String,
     },
     /// The symbol table of the bus is full.
-    #[error("the bus already holds its maximum of {capacity} symbols")]
+    #[error("the symbol table is full: {reason}")]
     SymbolTableFull {
-        /// Number of symbols that the bus can hold.
-        capacity: usize,
+        /// What of it is used up, and why it is not enlarged.
+        reason: String,
     },
 }
 
@@ -173,7 +173,7 @@ mod tests {
             Fault::MissingValue { column: column() },
             Fault::MissingColumn { column: column() },
             Fault::Rejected { reason: "x".to_owned() },
-            Fault::SymbolTableFull { capacity: 8192 },
+            Fault::SymbolTableFull { reason: "x".to_owned() },
             Fault::Future,
             Fault::Past,
         ];

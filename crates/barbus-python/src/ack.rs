@@ -53,7 +53,7 @@ impl Ack {
     }
 
     fn __repr__(&self) -> String {
-        let protocol::Ack { rows, accepted, duplicate, revised, quarantined, refused, seq } = self.0;
+        let protocol::Ack { rows, accepted, duplicate, revised, quarantined, refused, seq, .. } = self.0;
         let seq = seq.map_or("None".to_owned(), |seq| seq.to_string());
         format!(
             "Ack(rows={rows}, accepted={accepted}, duplicate={duplicate}, revised={revised}, quarantined={quarantined}, refused={refused}, seq={seq})"

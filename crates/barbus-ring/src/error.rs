@@ -65,12 +65,13 @@ pub struct RingFull {
     pub pinned: u32,
 }
 
-/// The dictionary has no capacity left for another symbol.
+/// What of the dictionary is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the symbol table is full: {symbols} symbols, {bytes} bytes")]
-pub struct DictionaryFull {
-    /// Capacity, symbols.
-    pub symbols: u32,
-    /// Capacity, bytes of text.
-    pub bytes: u32,
+pub enum DictionaryFull {
+    /// It has as many symbols as fit.
+    #[error("all {0} places for symbols are taken")]
+    Symbols(u32),
+    /// Its text has as many bytes as fit, and the symbol's text is longer than the rest.
+    #[error("the {0} bytes for the text of symbols are taken")]
+    Text(u32),
 }

@@ -29,6 +29,12 @@ impl<M: Memory> Ring<M> {
         count
     }
 
+    /// Bytes of text that the symbols take.
+    pub fn symbol_text_bytes(&self) -> u32 {
+        let end = self.geometry.dictionary_offsets + 4 * self.symbol_count() as usize;
+        self.map.words32(end, 1)[0].get().min(self.geometry.symbol_bytes)
+    }
+
     /// The text of a symbol; `None` if the id is not in the dictionary or the file is damaged.
     pub fn symbol(&self, id: SymbolId) -> Option<String> {
         if id.0 >= self.symbol_count() {

@@ -1,6 +1,8 @@
 //! The ring's protocol in one process: what a reader returns, and in which order.
 
-use barbus_ring::{Polled, Price, Ring, RingReader, RingStart, RingWriter, Row, Spec, StartError, SymbolId, create};
+use barbus_ring::{
+    DictionaryFull, Polled, Price, Ring, RingReader, RingStart, RingWriter, Row, Spec, StartError, SymbolId, create,
+};
 
 struct Fixture {
     _dir: tempfile::TempDir,
@@ -269,7 +271,7 @@ fn the_dictionary_grows_until_it_is_full() {
         assert_eq!(f.writer.intern(&format!("S{i}")).unwrap(), SymbolId(i));
         assert_eq!(f.ring.symbol(SymbolId(i)).unwrap(), format!("S{i}"));
     }
-    assert_eq!(f.writer.intern("X").unwrap_err().symbols, 16);
+    assert_eq!(f.writer.intern("X").unwrap_err(), DictionaryFull::Symbols(16));
     assert_eq!(f.ring.symbol(SymbolId(0)).unwrap(), "000001.XSHE");
     assert_eq!(f.ring.symbol(SymbolId(16)), None);
 }

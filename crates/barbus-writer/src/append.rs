@@ -26,6 +26,13 @@ impl Writer {
             if self.ring_state.is_lost() && !self.replace_lost_ring() {
                 return Ok(Some(Wait::Space));
             }
+            if !self.enlargement_lets_rows_pass() {
+                return Ok(Some(Wait::Space));
+            }
+            if self.staging.day() != Some(day) && !self.switch_to_day(day)? {
+                // The indexes of a larger ring are loaded again.
+                return Ok(Some(Wait::Day(date_from_epoch_days(day))));
+            }
             if self.ring.block_is_full() {
                 // The next block may reuse one that an index is still loaded from.
                 self.dedup.finish_loading();

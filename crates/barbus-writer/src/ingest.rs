@@ -7,6 +7,7 @@ use barbus_bars::{BarBatch, Date, Fault};
 use barbus_ring::{Row, SymbolId};
 
 use crate::dedup::{BarStatus, fingerprint};
+use crate::new_symbol::Lookup;
 use crate::normalize::{BatchNormalizer, NormalizedBatch, Payload};
 use crate::writer::Writer;
 
@@ -181,6 +182,8 @@ impl Writer {
             ack.seq = Some(self.ring.next_seq() - 1);
         }
         ack.rows = ack.accepted + ack.duplicate + ack.revised;
+        let is_full = |(_, fault): &&(usize, Fault)| matches!(fault, Fault::SymbolTableFull { .. });
+        ack.symbol_table_full = rejected.iter().filter(is_full).count() as u64;
         self.counters.add(ack, received);
         Ok(Ingested { ack, next, through_seq: self.ring.next_seq(), rejected, wait })
     }
@@ -205,14 +208,21 @@ impl Writer {
             let key = columns.keys[row] as usize;
             let symbol = match ids[key] {
                 Some(id) => id,
-                None => match self.symbol(bars.symbols().value(key)) {
-                    Ok(id) => *ids[key].insert(id),
-                    Err(fault) => {
-                        rejected.push((row, fault));
-                        row += 1;
-                        continue;
+                None => {
+                    let unknown = || ids.iter().filter(|id| id.is_none()).count();
+                    match self.look_up(bars.symbols().value(key), unknown) {
+                        Lookup::Known(id) => *ids[key].insert(id),
+                        Lookup::Invalid(fault) => {
+                            rejected.push((row, fault));
+                            row += 1;
+                            continue;
+                        }
+                        Lookup::Wait => {
+                            wait = Some(Wait::Space);
+                            break;
+                        }
                     }
-                },
+                }
             };
             wait = self.reserve_row(columns.frames[row])?;
             if wait.is_some() {

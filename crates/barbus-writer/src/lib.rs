@@ -28,6 +28,7 @@ mod full_ring;
 mod heartbeat;
 mod ingest;
 mod lost_ring;
+mod new_symbol;
 mod normalize;
 mod open;
 mod places;

@@ -38,7 +38,7 @@ impl Writer {
             if let Some(aside) = aside {
                 tracing::warn!(aside = %aside.display(), "another file was in the place of the ring: moved aside");
             }
-            self.replace_ring(RingEvent::Lost)
+            self.replace_ring(0, RingEvent::Lost)
         });
         match replaced {
             Ok(()) => {

@@ -20,6 +20,7 @@ use crate::day_state::DayState;
 use crate::dedup::{DedupIndex, load_day};
 use crate::flusher::{DayArchiver, Flusher, Worker};
 use crate::heartbeat::Heartbeat;
+use crate::new_symbol::SymbolTableState;
 use crate::normalize::BatchNormalizer;
 use crate::places::{self, lock_archive, lock_bus, lock_quarantine};
 use crate::quarantine::Quarantine;
@@ -27,7 +28,7 @@ use crate::recalendar::{reassign_parts, renumber_open_day};
 use crate::revisions::Revisions;
 use crate::ring_watch::{RingState, RingWatch};
 use crate::rollback::leave_older_ring;
-use crate::spec::ring_spec;
+use crate::spec::{ring_spec, successor_spec};
 use crate::staging::Staging;
 use crate::symbols::SymbolIds;
 use crate::syncer::Syncer;
@@ -103,6 +104,7 @@ impl Writer {
             batch_received: Moment::default(),
             quarantine: Quarantine::new(bus),
             symbols,
+            symbol_table: SymbolTableState::default(),
             trading_days: TradingDayCache::new(calendar.clone()),
             day_state,
             withdrawals,
@@ -156,6 +158,7 @@ fn open_ring(bus: &Bus, owners: &Owners) -> Result<RingWriter> {
         ));
     }
     let all_archived = ring.day().is_none() && ring.all_persisted();
+    let spec = successor_spec(bus, ring.ring(), 0);
     if all_archived && !ring.ring().geometry().has_sizes_of(&spec) {
         ring.replace(path, &spec)?;
     }

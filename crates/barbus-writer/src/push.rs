@@ -7,6 +7,7 @@ use barbus_ring::{Row, SymbolId};
 use crate::clock::Moment;
 use crate::dedup::{BarStatus, fingerprint};
 use crate::ingest::Wait;
+use crate::new_symbol::Lookup;
 use crate::writer::Writer;
 
 /// The outcome of [`Writer::push`].
@@ -24,25 +25,20 @@ pub enum Pushed {
 }
 
 impl Writer {
-    /// The id of a symbol, for [`Writer::push`]. A new symbol is added to the bus.
+    /// The id of a symbol, for [`Writer::push`]. A new symbol is added to the bus. If the ring has
+    /// no room for it, this waits until the ring is replaced by a larger one.
     ///
     /// # Errors
     /// Returns the fault that a bar of this symbol would be quarantined with:
-    /// [`Fault::SymbolTableFull`] if the ring has no room for it.
+    /// [`Fault::SymbolTableFull`] if the ring has no room for it and cannot be enlarged.
     pub fn symbol(&mut self, symbol: &str) -> Result<SymbolId, Fault> {
-        if let Some(id) = self.symbols.get(symbol) {
-            return Ok(id);
+        loop {
+            match self.look_up(symbol, || 1) {
+                Lookup::Known(id) => return Ok(id),
+                Lookup::Invalid(fault) => return Err(fault),
+                Lookup::Wait => self.wait_for_space(),
+            }
         }
-        if symbol.is_empty() {
-            return Err(Fault::EmptySymbol);
-        }
-        if symbol.len() > barbus_bars::MAX_SYMBOL_BYTES {
-            return Err(Fault::LongSymbol);
-        }
-        let capacity = self.ring.ring().geometry().symbols as usize;
-        let id = self.ring.intern(symbol).map_err(|_| Fault::SymbolTableFull { capacity })?;
-        self.symbols.insert(symbol, id);
-        Ok(id)
     }
 
     /// Publishes one bar; every reader sees it when this returns.

@@ -12,7 +12,7 @@ use barbus_ring::RingFull;
 use barbus_shm::free_bytes;
 
 use crate::flusher::RingEvent;
-use crate::spec::ring_spec;
+use crate::spec::successor_spec;
 use crate::writer::Writer;
 
 /// The pause after a ring could not be replaced.
@@ -44,7 +44,7 @@ impl Writer {
             self.flusher.request_spill(true);
             return None;
         }
-        match self.replace_ring(RingEvent::Replaced) {
+        match self.replace_ring(0, RingEvent::Replaced) {
             // The next attempt opens the first block of the new ring.
             Ok(()) => None,
             Err(why) => self.append_to_reserve(&why),
@@ -62,7 +62,7 @@ impl Writer {
     }
 
     /// Whether the ring may be replaced now, or why not.
-    fn may_replace(&self) -> Result<(), String> {
+    pub(crate) fn may_replace(&self) -> Result<(), String> {
         if let Some((_, why)) = self.replace_failure.as_ref().filter(|(at, _)| at.elapsed() < REPLACE_PAUSE) {
             return Err(why.clone());
         }
@@ -82,12 +82,10 @@ impl Writer {
         }
     }
 
-    /// Continues in a new ring file. Every row must be archived.
-    pub(crate) fn replace_ring(&mut self, event: RingEvent) -> Result<(), String> {
-        let mut spec = ring_spec(&self.bus);
-        // The symbols keep their ids, so the new ring has room for all of them.
-        let old = self.ring.ring().geometry();
-        (spec.symbols, spec.symbol_bytes) = (spec.symbols.max(old.symbols), spec.symbol_bytes.max(old.symbol_bytes));
+    /// Continues in a new ring file with room for at least `symbols` symbols. Every row must be
+    /// archived. The symbols keep their ids.
+    pub(crate) fn replace_ring(&mut self, symbols: u32, event: RingEvent) -> Result<(), String> {
+        let spec = successor_spec(&self.bus, self.ring.ring(), symbols);
         let before = self.ring.maintenance();
         let replaced = self.ring.replace(&self.bus.ring(), &spec);
         self.replace_failure = replaced.as_ref().err().map(|error| (Instant::now(), error.to_string()));

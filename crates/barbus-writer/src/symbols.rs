@@ -8,6 +8,8 @@ use barbus_ring::SymbolId;
 /// The symbols of the bus, and the ids of the dictionary of the last batch.
 #[derive(Debug, Default)]
 pub(crate) struct SymbolIds {
+    /// Whether an index of bars lacks archived ones, because the ring had no room for their symbol.
+    pub(crate) is_missing: bool,
     ids: HashMap<String, SymbolId, ahash::RandomState>,
     /// The batches of a producer share their dictionary, so its ids are looked up once.
     last: Option<(StringArray, Vec<Option<SymbolId>>)>,

@@ -18,11 +18,12 @@ use crate::dedup::DedupIndex;
 use crate::flusher::{FlushWaiter, Flusher};
 use crate::full_ring::FullRing;
 use crate::heartbeat::Heartbeat;
+use crate::new_symbol::SymbolTableState;
 use crate::normalize::BatchNormalizer;
 use crate::quarantine::Quarantine;
 use crate::revisions::Revisions;
 use crate::ring_watch::{RingState, RingWatch};
-use crate::spec::ring_spec;
+use crate::spec::successor_spec;
 use crate::staging::Staging;
 use crate::symbols::SymbolIds;
 use crate::syncer::{DurabilityWaiter, Syncer};
@@ -84,6 +85,7 @@ pub struct Writer {
     pub(crate) normalizer: BatchNormalizer,
     pub(crate) quarantine: Quarantine,
     pub(crate) symbols: SymbolIds,
+    pub(crate) symbol_table: SymbolTableState,
     pub(crate) trading_days: TradingDayCache,
     pub(crate) day_state: DayState,
     pub(crate) withdrawals: Withdrawals,
@@ -116,7 +118,7 @@ impl Writer {
     ///
     /// [`Writer::open`] makes it as soon as every day in the ring is closed and archived.
     pub fn ring_is_outdated(&self) -> bool {
-        !self.ring.ring().geometry().has_sizes_of(&ring_spec(&self.bus))
+        !self.ring.ring().geometry().has_sizes_of(&successor_spec(&self.bus, self.ring.ring(), 0))
     }
 
     /// Whether commits wake readers that sleep, which is the default.
@@ -181,6 +183,7 @@ impl Writer {
         stat.days_waiting = flush.days_waiting;
         stat.last_flush_error_at = flush.last_failure.as_ref().map(|failure| failure.at);
         stat.last_flush_error = flush.last_failure.map(|failure| failure.to_string());
+        stat.symbol_table_full = self.symbol_table.why_full();
         stat.rings_replaced = Some(flush.rings_replaced);
         let held = self.flusher.held_rings();
         stat.rings_held = Some(held.rings.into());

@@ -56,6 +56,40 @@ fn closes(bus: &Bus, day: &str) -> Vec<f64> {
     batch["close"].as_any().downcast_ref::<Float64Array>().unwrap().values().to_vec()
 }
 
+/// Promise 8: an embedded writer gets a place for any number of symbols. Bars from before the ring
+/// was enlarged are still duplicates, also those that the archive has for a symbol that had no
+/// place in a ring that was lost.
+#[test]
+fn symbols_beyond_the_table_get_a_larger_ring() {
+    let (_dir, bus) = bus();
+    let file = bus.path().join("bus.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("# symbols = 8192", "symbols = 4");
+    std::fs::write(&file, text).unwrap();
+    let bus = Bus::open(bus.path()).unwrap();
+    let names: Vec<String> = (0..100).map(|number| format!("{number:06}.XSHE")).collect();
+    let mut writer = Writer::open(&bus).unwrap();
+    for (seq, name) in (0..).zip(&names) {
+        let row = bar(&mut writer, name, OPEN + MINUTE, 8.0);
+        assert_eq!((writer.push(&row).unwrap(), row.symbol.0), (Pushed::Accepted(seq), seq as u32));
+    }
+    let again = |writer: &mut Writer| {
+        for name in &names {
+            let row = bar(writer, name, OPEN + MINUTE, 8.0);
+            assert_eq!(writer.push(&row).unwrap(), Pushed::Duplicate, "{name}");
+        }
+    };
+    again(&mut writer);
+    let replaced = writer.flush_waiter().status().rings_replaced;
+    assert!((1..=6).contains(&replaced), "the table doubles: {replaced}");
+    writer.close_day();
+    writer.flush().unwrap();
+    drop(writer);
+    // The ring is lost; the archive has more symbols than a new one has room for.
+    std::fs::remove_file(bus.ring()).unwrap();
+    let mut writer = Writer::open(&bus).unwrap();
+    again(&mut writer);
+}
+
 /// Promises 7 and 8: duplicates are not published and revisions are; the archive has the last
 /// revision of each bar, exactly once.
 #[test]

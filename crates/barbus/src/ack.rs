@@ -56,6 +56,10 @@ pub struct Ack {
     /// there are none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused: u64,
+    /// Those of the quarantined rows that have a symbol for which the full symbol table has no
+    /// room.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub symbol_table_full: u64,
     /// Sequence number of the last published row.
     pub seq: Option<u64>,
 }
@@ -75,6 +79,7 @@ impl Ack {
             revised: self.revised - before.revised,
             quarantined: self.quarantined - before.quarantined,
             refused: self.refused - before.refused,
+            symbol_table_full: self.symbol_table_full - before.symbol_table_full,
             seq: self.seq,
         }
     }
@@ -88,6 +93,7 @@ impl std::ops::AddAssign for Ack {
         self.revised += other.revised;
         self.quarantined += other.quarantined;
         self.refused += other.refused;
+        self.symbol_table_full += other.symbol_table_full;
         self.seq = other.seq.or(self.seq);
     }
 }
@@ -98,9 +104,14 @@ mod tests {
 
     #[test]
     fn since_undoes_the_addition_of_every_count() {
+        let (symbol_table_full, seq) = (3, Some(59));
+        let (refused, quarantined) = (7, 10);
         let before =
-            Ack { rows: 107, accepted: 40, duplicate: 30, revised: 20, quarantined: 10, refused: 7, seq: Some(59) };
-        let batch = Ack { rows: 31, accepted: 1, duplicate: 2, revised: 4, quarantined: 8, refused: 16, seq: Some(64) };
+            Ack { rows: 107, accepted: 40, duplicate: 30, revised: 20, quarantined, refused, symbol_table_full, seq };
+        let (symbol_table_full, seq) = (5, Some(64));
+        let (refused, quarantined) = (16, 8);
+        let batch =
+            Ack { rows: 31, accepted: 1, duplicate: 2, revised: 4, quarantined, refused, symbol_table_full, seq };
         let mut after = before;
         after += batch;
         assert_eq!(after.since(before), batch);

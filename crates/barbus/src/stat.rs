@@ -25,6 +25,12 @@ pub struct Stat {
     pub writer_alive: bool,
     /// Symbols on the bus.
     pub symbols: u32,
+    /// Symbols that the ring has room for.
+    #[serde(default)]
+    pub symbols_max: Option<u32>,
+    /// Why bars of new symbols are quarantined, until there is room for them.
+    #[serde(default)]
+    pub symbol_table_full: Option<String>,
     /// Bars that were ever written in the ring's lineage: the sequence number of the next bar.
     pub bars: u64,
     /// Bars a second over the last ten seconds.
@@ -106,8 +112,8 @@ pub struct Stat {
     /// Size of the ring's file, bytes.
     #[serde(default)]
     pub ring_bytes: u64,
-    /// How often the ring was replaced by a new file since the daemon started, because readers held
-    /// its blocks.
+    /// How often the ring continued in a new file since the daemon started, because readers held
+    /// its blocks or its symbol table was full.
     #[serde(default)]
     pub rings_replaced: Option<u64>,
     /// Replaced rings that readers still have open.
@@ -135,6 +141,7 @@ impl Stat {
         let last = ring.newest_row();
         Self {
             symbols: status.symbols,
+            symbols_max: Some(ring.geometry().symbols),
             bars: status.next_seq,
             day: status.day.filter(|_| !status.day_closed).map(date_from_epoch_days),
             blocks: ring.geometry().slots,

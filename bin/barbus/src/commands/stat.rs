@@ -56,6 +56,9 @@ impl StatArgs {
 fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let count = format::count;
     let mut lines = vec![("daemon", daemon(stat)), ("symbols", count(stat.symbols.into())), ("bars", count(stat.bars))];
+    if let Some(why) = &stat.symbol_table_full {
+        lines.push(("new symbols", format!("quarantined: {why}")));
+    }
     if let Some(rate) = stat.rate {
         lines.push(("rate", format!("{} bars/s", format::compact(if rate >= 10.0 { rate.round() } else { rate }))));
     }

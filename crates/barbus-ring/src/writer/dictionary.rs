@@ -12,10 +12,12 @@ impl<M: WriterMemory> RingWriter<M> {
     /// It does not search: the caller keeps the ids and adds each symbol once.
     pub fn intern(&mut self, symbol: &str) -> Result<SymbolId, DictionaryFull> {
         let geometry = &self.ring.geometry;
-        let full = DictionaryFull { symbols: geometry.symbols, bytes: geometry.symbol_bytes };
         let end = self.text_bytes as usize + symbol.len();
-        if self.symbols == geometry.symbols || end > geometry.symbol_bytes as usize {
-            return Err(full);
+        if self.symbols == geometry.symbols {
+            return Err(DictionaryFull::Symbols(geometry.symbols));
+        }
+        if end > geometry.symbol_bytes as usize {
+            return Err(DictionaryFull::Text(geometry.symbol_bytes));
         }
         let map = &self.ring.map;
         let text = map.words8(geometry.dictionary_text + self.text_bytes as usize, symbol.len());

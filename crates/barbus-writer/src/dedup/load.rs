@@ -157,12 +157,16 @@ impl ArchivedDay {
     ) -> (DayIndex, RingSource) {
         let intern = |symbol: &String| {
             symbols.get(symbol).or_else(|| {
-                let id = ring.intern(symbol).ok()?;
-                symbols.insert(symbol, id);
-                Some(id)
+                let id = ring.intern(symbol).ok();
+                match id {
+                    Some(id) => symbols.insert(symbol, id),
+                    None => symbols.is_missing = true,
+                }
+                id
             })
         };
-        // If the symbol table is full, new bars of further symbols are quarantined anyway.
+        // If the symbol table is full, new bars of further symbols are quarantined anyway. When the
+        // table is enlarged, the index is loaded again.
         let ids: Vec<Option<SymbolId>> = self.symbols.iter().map(intern).collect();
         let index = self.index.renumbered(&ids);
         let (maintenance, day, calendar) = (ring.maintenance(), self.day, &bus.settings().calendar);

@@ -13,6 +13,8 @@ pub(crate) enum RingEvent {
     Replaced,
     /// It continues in a new file, because the file before it was lost.
     Lost,
+    /// It continues in a new file with room for as many symbols.
+    Enlarged(u32),
     /// It goes on in the reserve, and does not replace the ring for this reason.
     InReserve(String),
     /// It uses other slots than those of the reserve again.
@@ -49,6 +51,9 @@ impl RingEvent {
             }
             // The writer has logged it.
             Self::Lost => {}
+            Self::Enlarged(symbols) => {
+                tracing::info!(rings_held, bytes_held, symbols, "ring replaced: it has room for more symbols");
+            }
             Self::InReserve(why) => {
                 let holders = holders(bus);
                 tracing::warn!(

@@ -122,6 +122,11 @@ impl Flusher {
         self.replace_log.update(failure);
     }
 
+    /// The last failure of the archive, until a success.
+    pub(crate) fn archive_failure(&self) -> Option<Failure> {
+        self.shared.lock().status.last_failure.clone()
+    }
+
     /// The replaced rings that readers still hold.
     pub(crate) fn held_rings(&self) -> HeldRings {
         HeldRings::of(&self.shared.lock().replaced)

@@ -13,8 +13,8 @@ pub struct FlushStatus {
     pub files_written: u64,
     /// Parts of open days spilled since the writer started.
     pub parts_spilled: u64,
-    /// How often the ring continued in a new file, because readers held every block that could
-    /// have been reused.
+    /// How often the ring continued in a new file, because readers held its blocks or its symbol
+    /// table was full.
     pub rings_replaced: u64,
     /// The last failure, until the next success.
     pub last_failure: Option<Failure>,

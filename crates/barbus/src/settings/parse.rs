@@ -55,6 +55,7 @@ struct RawRing {
     size: Option<String>,
     rows_per_block: Option<u32>,
     symbols: Option<u32>,
+    max_symbols: Option<u32>,
     tip_rows: Option<u32>,
     sync: Option<String>,
 }
@@ -133,6 +134,7 @@ fn parse(text: &str) -> Result<Settings, String> {
         ring_bytes: size("ring.size", ring.size, "256MB")?,
         rows_per_block: ring.rows_per_block.unwrap_or(16_384),
         symbols: ring.symbols.unwrap_or(8_192),
+        max_symbols: ring.max_symbols.unwrap_or(131_072),
         tip_rows: ring.tip_rows.unwrap_or(8_192),
         sync: duration("ring.sync", ring.sync, "1s")?,
         socket: ingest.socket.unwrap_or_else(|| "ingest.sock".into()),

@@ -73,7 +73,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     setting("ring", "size", "\"256MB\"", &["Size of the ring file."]),
     setting("ring", "rows_per_block", "16384", &["Rows per block, a multiple of 64."]),
-    setting("ring", "symbols", "8192", &["Most symbols."]),
+    setting("ring", "symbols", "8192", &["Symbols that the ring has room for, each of up to 64 bytes."]),
+    setting("ring", "max_symbols", "131072", &["The ring is enlarged while it runs for at most this many symbols."]),
     setting("ring", "tip_rows", "8192", &["Rows in the tip, the cache of the newest rows; a power of two."]),
     setting(
         "ring",

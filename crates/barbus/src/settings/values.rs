@@ -42,8 +42,10 @@ pub struct Settings {
     pub ring_bytes: u64,
     /// Rows per block of a new ring.
     pub rows_per_block: u32,
-    /// Most symbols of a new ring.
+    /// Symbols that a new ring has room for.
     pub symbols: u32,
+    /// The most symbols that the ring is enlarged for.
+    pub max_symbols: u32,
     /// Rows in the tip of a new ring.
     pub tip_rows: u32,
     /// How often the ring is synced to disk.

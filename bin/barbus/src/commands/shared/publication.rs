@@ -59,7 +59,14 @@ pub(in crate::commands) fn publish<E: Display>(
             bus.path().display()
         ));
     }
-    if failures.is_empty() && ack.refused == 0 { Ok(()) } else { Err(AlreadyPrinted.into()) }
+    if ack.symbol_table_full > 0 {
+        let count = format::count(ack.symbol_table_full);
+        print_error(format_args!(
+            "the symbol table is full: {count} of them have new symbols: raise ring.max_symbols and publish them again"
+        ));
+    }
+    let all_kept = failures.is_empty() && ack.refused == 0 && ack.symbol_table_full == 0;
+    if all_kept { Ok(()) } else { Err(AlreadyPrinted.into()) }
 }
 
 fn print_json(ack: &Ack, elapsed: Duration) -> anyhow::Result<()> {
