@@ -4,11 +4,9 @@
 //! 1m/2024-02-29.parquet              a day
 //! 1m.work/2024-02-29.3.parquet       part 3 of a day that is not written yet
 //! 1m.work/2024-02-29.withdrawn-1.parquet  bars that were withdrawn from the day
-//! 1m.work/.2024-02-29.4711-0.tmp     being written; only a crash leaves it behind
+//! 1m.work/.2024-02-29.new.tmp        being written; only a crash leaves it behind
 //! ```
 //! Names of any other form are ignored.
-
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::civil::Date;
 
@@ -30,11 +28,11 @@ pub(crate) fn withdrawn_name(day: Date, number: u32) -> String {
     format!("{day}.withdrawn-{number}{PARQUET}")
 }
 
-/// A name that no other file being written has.
+/// The name of a day's file or part while it is written. An archive has one writer, which writes one
+/// file at a time. The name is the same at every attempt, so that a failure that is repeated has the
+/// same message.
 pub(crate) fn temporary_name(day: Date) -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!(".{day}.{}-{count}{TEMPORARY}", std::process::id())
+    format!(".{day}.new{TEMPORARY}")
 }
 
 /// Whether `name` is that of a day's file.
