@@ -28,8 +28,8 @@ pub(crate) fn withdrawn_name(day: Date, number: u32) -> String {
     format!("{day}.withdrawn-{number}{PARQUET}")
 }
 
-/// The name of a day's file or part while it is written. An archive has one writer, which writes one
-/// file at a time. The name is the same at every attempt, so that a failure that is repeated has the
+/// The name of a day's file or part while it is written. An archive has one writer, which writes
+/// one file at a time. The name is the same at every attempt, so that a repeated failure has the
 /// same message.
 pub(crate) fn temporary_name(day: Date) -> String {
     format!(".{day}.new{TEMPORARY}")
