@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array,
-    MutableArrayData, RecordBatch, StringArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt8Array,
-    UInt64Array, make_array,
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float32Array, Float64Array, Int32Array, MutableArrayData,
+    RecordBatch, StringArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt8Array, UInt64Array, make_array,
 };
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{
