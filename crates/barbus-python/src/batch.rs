@@ -169,10 +169,10 @@ pub(crate) fn deep_copy(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> 
     let copy = |column: &ArrayRef| {
         let data = column.to_data();
         let mut copy = MutableArrayData::new(vec![&data], false, data.len());
-        copy.extend(0, 0, data.len());
-        make_array(copy.freeze())
+        copy.try_extend(0, 0, data.len())?;
+        Ok(make_array(copy.freeze()))
     };
-    RecordBatch::try_new(batch.schema(), batch.columns().iter().map(copy).collect())
+    RecordBatch::try_new(batch.schema(), batch.columns().iter().map(copy).collect::<Result<_, ArrowError>>()?)
 }
 
 /// A batch without the metadata of its schema. In the ring's schema that is only padding.
