@@ -45,7 +45,7 @@ impl Writer {
                 },
             };
             self.staging.set_room(room);
-            self.end_full_ring();
+            self.full_ring.end();
             if self.reserve_block.is_some() {
                 self.check_reserve();
             }

@@ -6,67 +6,69 @@ use barbus::protocol::Stat;
 use barbus_ring::RingFull;
 use jiff::Timestamp;
 
-use crate::writer::Writer;
+use crate::flusher::Flusher;
+use crate::syncer::Syncer;
 
 /// A shorter wait is normal while a day is archived, and is not logged.
 const LOG_AFTER: Duration = Duration::from_secs(1);
 
-/// One wait for room in the ring.
+/// The wait for room in the ring, while there is one.
+#[derive(Debug, Default)]
+pub(crate) struct FullRing(Option<Wait>);
+
 #[derive(Debug)]
-pub(crate) struct FullRing {
+struct Wait {
     began: Instant,
     began_at: Timestamp,
     full: RingFull,
     is_logged: bool,
 }
 
-impl Writer {
+impl FullRing {
     /// Records that the ring has no room for the next row.
-    pub(crate) fn note_full_ring(&mut self, full: RingFull) {
-        let began = || FullRing { began: Instant::now(), began_at: Timestamp::now(), full, is_logged: false };
-        let wait = self.full_ring.get_or_insert_with(began);
+    pub(crate) fn note(&mut self, full: RingFull, flusher: &Flusher, syncer: &Syncer) {
+        let began = || Wait { began: Instant::now(), began_at: Timestamp::now(), full, is_logged: false };
+        let wait = self.0.get_or_insert_with(began);
         wait.full = full;
-        if wait.is_logged || wait.began.elapsed() < LOG_AFTER {
-            return;
+        if !wait.is_logged && wait.began.elapsed() >= LOG_AFTER {
+            wait.is_logged = true;
+            tracing::warn!(cause = %cause(full, flusher, syncer), "the ring is full: producers wait");
         }
-        wait.is_logged = true;
-        let cause = self.full_ring_cause(full);
-        tracing::warn!(%cause, "the ring is full: producers wait");
     }
 
     /// Ends the wait, if there was one.
     #[inline]
-    pub(crate) fn end_full_ring(&mut self) {
-        if self.full_ring.is_some() {
-            self.log_end_of_full_ring();
+    pub(crate) fn end(&mut self) {
+        if self.0.is_some() {
+            self.log_end();
         }
     }
 
     #[cold]
-    fn log_end_of_full_ring(&mut self) {
-        if let Some(wait) = self.full_ring.take().filter(|wait| wait.is_logged) {
-            let waited_s = wait.began.elapsed().as_secs();
-            tracing::info!(waited_s, "the ring has room again");
+    fn log_end(&mut self) {
+        if let Some(wait) = self.0.take().filter(|wait| wait.is_logged) {
+            tracing::info!(waited_s = wait.began.elapsed().as_secs(), "the ring has room again");
         }
     }
 
     /// Adds the wait to `stat`.
-    pub(crate) fn fill_full_ring(&self, stat: &mut Stat) {
-        let Some(wait) = &self.full_ring else { return };
-        stat.ring_full_at = Some(wait.began_at);
-        stat.ring_full_cause = Some(self.full_ring_cause(wait.full));
+    pub(crate) fn fill(&self, stat: &mut Stat, flusher: &Flusher, syncer: &Syncer) {
+        if let Some(wait) = &self.0 {
+            stat.ring_full_at = Some(wait.began_at);
+            stat.ring_full_cause = Some(cause(wait.full, flusher, syncer));
+        }
     }
+}
 
-    fn full_ring_cause(&self, full: RingFull) -> String {
-        if let Some(failure) = self.flusher.status().last_failure {
-            return format!("the archive cannot be written: {failure}");
-        }
-        if let Some(failure) = self.syncer.waiter().last_failure() {
-            return format!("the ring cannot be synced: {failure}");
-        }
-        match full.pinned {
-            0 => "its bars are being archived".to_owned(),
-            pinned => format!("readers hold {pinned} of its {} blocks", full.blocks),
-        }
+fn cause(full: RingFull, flusher: &Flusher, syncer: &Syncer) -> String {
+    if let Some(failure) = flusher.status().last_failure {
+        return format!("the archive cannot be written: {failure}");
+    }
+    if let Some(failure) = syncer.waiter().last_failure() {
+        return format!("the ring cannot be synced: {failure}");
+    }
+    match full.pinned {
+        0 => "its bars are being archived".to_owned(),
+        pinned => format!("readers hold {pinned} of its {} blocks", full.blocks),
     }
 }

@@ -42,6 +42,7 @@ mod ring_watch;
 mod rollback;
 mod spec;
 mod staging;
+mod symbol_table_state;
 mod symbols;
 mod syncer;
 mod trading_day;

@@ -13,6 +13,7 @@ use barbus_ring::{DictionaryFull, SymbolId};
 
 use crate::dedup::DedupIndex;
 use crate::flusher::RingEvent;
+use crate::symbol_table_state::Enlargement;
 use crate::writer::Writer;
 
 /// Blocks that may still be to be archived when rows are stopped.
@@ -36,32 +37,6 @@ pub(crate) enum Lookup {
     Invalid(Fault),
     /// The ring is being enlarged: ask again after a moment.
     Wait,
-}
-
-/// A larger ring that is being prepared.
-#[derive(Debug)]
-struct Enlargement {
-    symbols: u32,
-    since: Instant,
-    /// When a producer asked last.
-    asked: Instant,
-    /// No row is appended until the ring is replaced.
-    stops_rows: bool,
-}
-
-/// Whether the symbol table is full, and what is done about it.
-#[derive(Debug, Default)]
-pub(crate) struct SymbolTableState {
-    enlargement: Option<Enlargement>,
-    /// When the table could not be enlarged last, and why.
-    full: Option<(Instant, String)>,
-}
-
-impl SymbolTableState {
-    /// Why bars of new symbols are quarantined; `None` if there is room for them.
-    pub(crate) fn why_full(&self) -> Option<String> {
-        self.full.as_ref().map(|(_, why)| why.clone())
-    }
 }
 
 impl Writer {

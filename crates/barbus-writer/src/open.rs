@@ -19,8 +19,8 @@ use crate::current_ring::CurrentRing;
 use crate::day_state::DayState;
 use crate::dedup::{DedupIndex, load_day};
 use crate::flusher::{DayArchiver, Flusher, Worker};
+use crate::full_ring::FullRing;
 use crate::heartbeat::Heartbeat;
-use crate::new_symbol::SymbolTableState;
 use crate::normalize::BatchNormalizer;
 use crate::places::{self, lock_archive, lock_bus, lock_quarantine};
 use crate::quarantine::Quarantine;
@@ -30,6 +30,7 @@ use crate::ring_watch::{RingState, RingWatch};
 use crate::rollback::leave_older_ring;
 use crate::spec::{ring_spec, successor_spec};
 use crate::staging::Staging;
+use crate::symbol_table_state::SymbolTableState;
 use crate::symbols::SymbolIds;
 use crate::syncer::Syncer;
 use crate::trading_day::TradingDayCache;
@@ -60,14 +61,7 @@ impl Writer {
 
         let blocks = ring.maintenance().blocks();
         let newest = newest_row(&ring, &blocks);
-        let spilled = reassign_parts(&archive, &settings.calendar)?;
-        let closed = closed_days(&blocks, &archive)?;
-        let renumbered = renumber_open_day(&mut ring, &blocks, &closed, &spilled, &settings.calendar);
-        let mut day_state = resume_day(&mut ring, &blocks, &archive, &spilled, &withdrawals)?;
-        day_state.was_renumbered = renumbered;
-        let calendar = &settings.calendar;
-        let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
-        day_state.check_horizon(calendar, ring.day().map_or(today, |day| date_from_epoch_days(day).max(today)));
+        let (day_state, spilled) = resume_days(&mut ring, &blocks, &archive, bus, &withdrawals)?;
 
         let mut symbols = known_symbols(&ring);
         // The bars of the open day begin to load before the other threads compete for processors;
@@ -94,7 +88,7 @@ impl Writer {
             _heartbeat: Heartbeat::start(clock.clone(), move |now| beating.beat(now)),
             current_ring,
             ring,
-            full_ring: None,
+            full_ring: FullRing::default(),
             replace_failure: None,
             reserve_block: None,
             wakes: true,
@@ -105,7 +99,7 @@ impl Writer {
             quarantine: Quarantine::new(bus),
             symbols,
             symbol_table: SymbolTableState::default(),
-            trading_days: TradingDayCache::new(calendar.clone()),
+            trading_days: TradingDayCache::new(settings.calendar.clone()),
             day_state,
             withdrawals,
             dedup,
@@ -115,15 +109,38 @@ impl Writer {
             bus: bus.clone(),
             locks,
         };
-        // The writer before this one may have ended before the first bar of the day that a
-        // withdrawal gave back.
-        if was_withdrawn && writer.ring.day().is_none() {
-            writer.open_today_again();
-            writer.flusher.close_only_before(writer.day_state.closed_through + 1);
-        }
-        writer.warn_of_future_day();
+        writer.continue_days(was_withdrawn);
         Ok(writer)
     }
+
+    /// Opens the day again that a withdrawal gave back, and warns of a day in the future.
+    fn continue_days(&mut self, was_withdrawn: bool) {
+        // The writer before this one may have ended before the first bar of that day.
+        if was_withdrawn && self.ring.day().is_none() {
+            self.open_today_again();
+            self.flusher.close_only_before(self.day_state.closed_through + 1);
+        }
+        self.warn_of_future_day();
+    }
+}
+
+/// The state of the days in `ring` by the present calendar, and the days that have parts.
+fn resume_days(
+    ring: &mut RingWriter,
+    blocks: &[BlockRows],
+    archive: &Archive,
+    bus: &Bus,
+    withdrawals: &Withdrawals,
+) -> Result<(DayState, BTreeSet<i64>)> {
+    let calendar = &bus.settings().calendar;
+    let spilled = reassign_parts(archive, calendar)?;
+    let closed = closed_days(blocks, archive)?;
+    let renumbered = renumber_open_day(ring, blocks, &closed, &spilled, calendar);
+    let mut day_state = resume_day(ring, blocks, archive, &spilled, withdrawals)?;
+    day_state.was_renumbered = renumbered;
+    let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
+    day_state.check_horizon(calendar, ring.day().map_or(today, |day| date_from_epoch_days(day).max(today)));
+    Ok((day_state, spilled))
 }
 
 /// Whether the ring is on a tmpfs; an error if `bus.toml` asks for more than that can give.

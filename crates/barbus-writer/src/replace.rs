@@ -25,7 +25,7 @@ impl Writer {
     pub(crate) fn free_space(&mut self, full: RingFull) -> Option<usize> {
         let rows = self.make_room(full);
         if rows.is_none() {
-            self.note_full_ring(full);
+            self.full_ring.note(full, &self.flusher, &self.syncer);
         }
         rows
     }

@@ -18,13 +18,13 @@ use crate::dedup::DedupIndex;
 use crate::flusher::{FlushWaiter, Flusher};
 use crate::full_ring::FullRing;
 use crate::heartbeat::Heartbeat;
-use crate::new_symbol::SymbolTableState;
 use crate::normalize::BatchNormalizer;
 use crate::quarantine::Quarantine;
 use crate::revisions::Revisions;
 use crate::ring_watch::{RingState, RingWatch};
 use crate::spec::successor_spec;
 use crate::staging::Staging;
+use crate::symbol_table_state::SymbolTableState;
 use crate::symbols::SymbolIds;
 use crate::syncer::{DurabilityWaiter, Syncer};
 use crate::trading_day::TradingDayCache;
@@ -70,8 +70,7 @@ pub struct Writer {
     /// The ring of the syncer and the heartbeat.
     pub(crate) current_ring: CurrentRing,
     pub(crate) ring: RingWriter,
-    /// The wait for room in the ring, while there is one.
-    pub(crate) full_ring: Option<FullRing>,
+    pub(crate) full_ring: FullRing,
     /// When the ring could not be replaced last, and why.
     pub(crate) replace_failure: Option<(Instant, String)>,
     /// The newest block that was opened in the reserve because readers hold all others.
@@ -195,7 +194,7 @@ impl Writer {
         let ring = self.ring_state.failure();
         stat.ring_error_at = ring.as_ref().map(|failure| failure.at);
         stat.ring_error = ring.map(|failure| failure.error);
-        self.fill_full_ring(&mut stat);
+        self.full_ring.fill(&mut stat, &self.flusher, &self.syncer);
         stat
     }
 }
