@@ -37,7 +37,7 @@ impl<M: WriterMemory> RingWriter<M> {
             self.roll_back_cursor(&mut recovery);
         }
         let inode = std::fs::metadata(path).map_or(0, |metadata| metadata.ino());
-        recovery.copied = ![0, inode].contains(&self.ring.u64(SB_INODE));
+        recovery.copied = inode != 0 && ![0, inode].contains(&self.ring.u64(SB_INODE));
         // No sync is under way.
         self.set(SB_DURABLE_NEXT, 0);
 
