@@ -33,8 +33,10 @@ impl Revisions {
         *often = true;
         self.warned += 1;
         if self.warned <= WARNINGS {
+            // Not within the macro, which evaluates it only where somebody takes warnings.
+            let symbol = name();
             tracing::warn!(
-                symbol = name(),
+                symbol,
                 revisions = *count,
                 more = (self.warned == WARNINGS).then_some("further symbols are in stat only"),
                 "bars are revised again and again: do two producers disagree?"
