@@ -101,7 +101,8 @@ impl<M: WriterMemory> RingMaintenance<M> {
         let mut blocks: Vec<_> = (0..self.ring.geometry.slots as usize)
             .filter_map(|slot| {
                 let header = self.ring.header(slot)?;
-                wanted(slot).then(|| BlockRows {
+                // The writer may reuse the slot meanwhile: `wanted` must be of this block.
+                (wanted(slot) && self.ring.is_current(slot, header.block)).then(|| BlockRows {
                     block: header.block,
                     first_seq: header.first_seq,
                     rows: self.ring.committed_rows(slot, header.block),
