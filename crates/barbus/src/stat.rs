@@ -162,7 +162,7 @@ impl Stat {
     /// What an operator should attend to, a phrase each; empty if all is well.
     ///
     /// ```
-    /// let stat = barbus::Stat { last_flush_error: Some("disk full".into()), ..Default::default() };
+    /// let stat = barbus::protocol::Stat { last_flush_error: Some("disk full".into()), ..Default::default() };
     /// assert_eq!(stat.alarms(), ["no writer: its heartbeat is missing", "archive: disk full"]);
     /// ```
     pub fn alarms(&self) -> Vec<String> {
