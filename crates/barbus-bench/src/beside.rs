@@ -1,6 +1,5 @@
 //! Latency of a live bar beside a producer of invalid rows, and beside one of late bars.
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -29,9 +28,7 @@ const ROWS: usize = 1_000;
 pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("bus");
-    let mut init = command_line::barbus()?;
-    let made = init.arg("init").arg(&path).args(["--calendar", "24x7"]).stdout(Stdio::null()).status()?;
-    ensure!(made.success(), "barbus init failed");
+    command_line::init(&path)?;
     let file = path.join("bus.toml");
     let text = std::fs::read_to_string(&file)?;
     // Every invalid row is formatted and synced.

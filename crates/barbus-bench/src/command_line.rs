@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,14 @@ pub(crate) fn barbus() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("barbus");
     Ok(command)
+}
+
+/// Makes a bus at `path`, whose days are those of UTC.
+pub(crate) fn init(path: &Path) -> anyhow::Result<()> {
+    let mut init = barbus()?;
+    let made = init.arg("init").arg(path).args(["--calendar", "24x7"]).stdout(Stdio::null()).status()?;
+    ensure!(made.success(), "barbus init failed");
+    Ok(())
 }
 
 /// The body of that process.

@@ -1,6 +1,5 @@
 //! Time from the daemon's start to its first acknowledgement, with a full ring of one open day.
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,9 +23,7 @@ const MEASURE: &str = "start to first ack, full 256 MB ring";
 pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("bus");
-    let mut init = command_line::barbus()?;
-    let made = init.arg("init").arg(&path).args(["--calendar", "24x7"]).stdout(Stdio::null()).status()?;
-    ensure!(made.success(), "barbus init failed");
+    command_line::init(&path)?;
     let bus = Bus::open(&path)?;
     let mut daemon = Daemon::start(&bus)?;
     let mut publisher = connect(&bus, &mut daemon)?;

@@ -45,6 +45,7 @@ mod staging;
 mod symbol_table_state;
 mod symbols;
 mod syncer;
+mod ticker;
 mod trading_day;
 mod withdraw;
 mod withdrawals;

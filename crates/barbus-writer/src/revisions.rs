@@ -2,7 +2,7 @@
 
 use barbus_ring::SymbolId;
 
-/// A symbol with so many revisions since the start is often revised.
+/// A symbol with at least this number of revisions since the start is often revised.
 const OFTEN: u64 = 100;
 /// So is a symbol of which one bar has this number of revisions.
 const OFTEN_ONE_BAR: u8 = 10;

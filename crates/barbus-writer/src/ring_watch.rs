@@ -10,7 +10,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use barbus::Bus;
@@ -20,6 +19,7 @@ use crate::current_ring::CurrentRing;
 use crate::failure::Failure;
 use crate::flusher::RingLossNotice;
 use crate::places::mark_archived;
+use crate::ticker::Ticker;
 
 /// The interval between two looks at the path.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -62,17 +62,14 @@ impl RingState {
     }
 }
 
-/// The handle of the watch's thread; dropping it ends the thread.
+/// The watch's thread; dropping it ends the thread.
 #[derive(Debug)]
 pub(crate) struct RingWatch {
-    stop: Arc<Monitor<bool>>,
-    thread: Option<JoinHandle<()>>,
+    _ticker: Ticker,
 }
 
 impl RingWatch {
     pub(crate) fn start(bus: &Bus, ring: CurrentRing, state: Arc<RingState>, notice: RingLossNotice) -> Self {
-        let stop = Arc::new(Monitor::new(false));
-        let stopped = Arc::clone(&stop);
         let mut watch = Watch {
             directory: File::open(bus.path()).ok(),
             bus: bus.clone(),
@@ -83,31 +80,17 @@ impl RingWatch {
             lost_since: None,
             logged: None,
         };
-        let run = move || {
-            for look in 0.. {
-                watch.check_path();
-                if look % BLOCKS_EVERY == 0 {
-                    watch.check_blocks();
-                    watch.has_marker = watch.has_marker || mark_archived(&watch.bus);
-                }
-                watch.log();
-                if *stopped.wait_while_for(stopped.lock(), INTERVAL, |stop| !*stop) {
-                    return;
-                }
+        let mut looks = 0_u32;
+        let look = move || {
+            watch.check_path();
+            if looks.is_multiple_of(BLOCKS_EVERY) {
+                watch.check_blocks();
+                watch.has_marker = watch.has_marker || mark_archived(&watch.bus);
             }
+            looks = looks.wrapping_add(1);
+            watch.log();
         };
-        let thread = std::thread::Builder::new().name("barbus-watch".into()).spawn(run);
-        Self { stop, thread: Some(thread.expect("a thread can be started")) }
-    }
-}
-
-impl Drop for RingWatch {
-    fn drop(&mut self) {
-        *self.stop.lock() = true;
-        self.stop.notify_all();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        Self { _ticker: Ticker::start("barbus-watch", INTERVAL, look, || ()) }
     }
 }
 
