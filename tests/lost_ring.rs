@@ -121,7 +121,7 @@ fn a_ring_without_a_place_for_a_new_one_is_shown_and_may_come_back() {
     let mut publish = command::barbus();
     publish.arg("publish").arg(bus.path()).arg(&whole).args(["--format", "json"]);
     let producer = Running::start(&mut publish, false);
-    // The attached reader is told; a new one is not sent to start a daemon that runs.
+    // The attached reader gets an error. A new reader is not told to start the daemon, which runs.
     reader.finish().fails(1, &["bars.ring", "removed or moved while the daemon runs", "barbus stat"]);
     let new = bus.barbus("tail", NONE).fails(1, &["removed or moved while the daemon runs"]);
     assert!(!new.contains("start the daemon"), "{new}");

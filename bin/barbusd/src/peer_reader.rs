@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Bytes read at once. Longer bodies are read straight into their own buffer.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// A message has a second more for each of so many bytes that have arrived.
+/// A message gets one more second each time this number of bytes has arrived.
 const BYTES_PER_SECOND: u64 = 1_000_000;
 /// The limits are checked at least this often.
 const LONGEST_TICK: Duration = Duration::from_secs(5);

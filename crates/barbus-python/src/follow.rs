@@ -43,8 +43,8 @@ impl Follow {
         })
     }
 
-    /// Warns once if the caller keeps so many bars that others were copied. It is called before an
-    /// event is taken: if warnings are errors, no event is lost.
+    /// Warns once if bars were copied because the caller keeps too many others. It is called
+    /// before an event is taken: if warnings are errors, no event is lost.
     fn warn(&self, py: Python<'_>) -> PyResult<()> {
         if self.reader.try_lock().is_ok_and(|mut reader| reader.take_warning()) {
             let category = py.get_type::<PyUserWarning>();

@@ -129,9 +129,9 @@ fn a_reader_that_keeps_everything_pins_its_share_and_gets_copies_of_the_rest() {
     assert_archived(&bus, &mut writer, total + 8 * ROWS);
 }
 
-/// Promise 2: readers may hold so many replaced rings and so many bytes of them. Beyond that the
-/// writer appends to the reserve: no bar waits, no view changes, followers miss nothing, and the
-/// files take no more space. When the readers let go, the writer uses the whole ring again.
+/// Promise 2: the replaced rings that readers hold are bounded in number and in bytes. Beyond that
+/// the writer appends to the reserve: no bar waits, no view changes, followers miss nothing, and
+/// the files take no more space. When the readers let go, the writer uses the whole ring again.
 #[test]
 fn beyond_the_bound_the_ring_is_not_replaced_again() {
     for readers in ["held_rings = 2", "held_rings = 100\nheld_size = \"300KB\""] {

@@ -154,7 +154,8 @@ fn not_a_message(bytes: [u8; 4]) -> String {
     }
 }
 
-/// Reads `length` bytes. Memory grows with the bytes that have arrived; `reserve` is told before.
+/// Reads `length` bytes. Memory grows with the bytes that have arrived, and `reserve` is called
+/// before it grows.
 fn read_bytes(
     reader: &mut impl Read,
     length: usize,
