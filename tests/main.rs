@@ -6,6 +6,7 @@
 //! - `archive`: day files as pyarrow, polars and DuckDB see them; late bars, failing flushes
 //! - `backup`: copies of a bus that is written
 //! - `bad_input`: bad input, its message, and the data that survives it
+//! - `calendars`: market days against two public libraries; printed, and changed by files
 //! - `clocks`: the wall clock is set while the daemon runs, by libfaketime
 //! - `commands`: every verb with its tables, JSON, CSV and exit codes
 //! - `corpora`: the kept inputs of the fuzz targets
@@ -54,6 +55,7 @@ mod access;
 mod archive;
 mod backup;
 mod bad_input;
+mod calendars;
 mod clocks;
 mod commands;
 mod corpora;

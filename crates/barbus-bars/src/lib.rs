@@ -21,7 +21,10 @@ mod time;
 mod vendor_names;
 
 pub use batch::BarBatch;
-pub use calendar::{Calendar, CalendarError, CalendarSpec, PRESETS, TradingDay};
+pub use calendar::{
+    Calendar, CalendarError, CalendarSpec, CalendarTables, EarlierHours, EarlyCloses, Evening, ExtraSession, GroupSpec,
+    OpeningAuction, PRESETS, Session, SessionSpec, SpecialDays, TableError, TradingDay,
+};
 pub use cast::error::CastError;
 pub use cast::numbers::has_too_many_digits;
 pub use cast::options::{CastOptions, DEFAULT_INTERVAL_MS};

@@ -78,6 +78,26 @@ fn days_of_bars_that_end_at_a_wall_clock_time() {
         ("CME", "2024-11-28 10:00", "2024-11-28"), // Thanksgiving
         ("CME", "2024-12-24 17:01", "2024-12-26"), // Christmas
         ("CME", "2025-01-09 10:00", "2025-01-09"), // mourning stopped equities only
+        ("CME", "2026-04-02 17:01", "2026-04-03"), // Good Friday with the payroll report
+        ("CME", "2026-04-03 17:01", "2026-04-06"),
+        // By trade dates, a session on a US holiday belongs to the next one.
+        ("CME-TRADE-DATE", "2024-07-03 15:00", "2024-07-03"),
+        ("CME-TRADE-DATE", "2024-07-03 17:01", "2024-07-05"),
+        ("CME-TRADE-DATE", "2024-07-04 11:59", "2024-07-05"),
+        ("CME-TRADE-DATE", "2024-07-04 17:01", "2024-07-05"),
+        ("CME-TRADE-DATE", "2025-01-09 08:00", "2025-01-10"),
+        // New York with overnight trading.
+        ("XNYS-24", "2024-07-02 20:00", "2024-07-02"),
+        ("XNYS-24", "2024-07-02 20:01", "2024-07-03"),
+        ("XNYS-24", "2024-07-04 10:00", "2024-07-05"), // stray, holiday
+        ("XNYS-24", "2024-07-07 20:01", "2024-07-08"), // Sunday evening
+        // Midnight to midnight elsewhere; a stray bar has its own date.
+        ("XHKG", "2024-09-06 10:00", "2024-09-06"),
+        ("XHKG", "2024-09-07 10:00", "2024-09-07"),
+        ("XTKS", "2024-11-05 15:30", "2024-11-05"),
+        ("XLON", "2024-08-26 10:00", "2024-08-26"),
+        ("XETR", "2024-12-30 14:00", "2024-12-30"),
+        ("XNSE", "2024-11-01 18:30", "2024-11-01"),
         // All days alike.
         ("24x7", "2024-12-29 00:00", "2024-12-28"),
         ("24x7", "2024-12-29 00:01", "2024-12-29"), // Sunday
@@ -108,9 +128,9 @@ fn boundaries_and_closes_in_utc() {
         ("XNYS", "2024-03-10", "2024-03-10T05:00:00Z", "2024-03-11T04:00:00Z", "2024-03-11T04:00:00Z"),
         ("XNYS", "2024-03-11", "2024-03-11T04:00:00Z", "2024-03-12T04:00:00Z", "2024-03-12T00:00:00Z"),
         ("XNYS", "2024-11-03", "2024-11-03T04:00:00Z", "2024-11-04T05:00:00Z", "2024-11-04T05:00:00Z"),
-        // Half-days: late trading ends at 17:00; CME stops at 12:00.
+        // Half-days: late trading ends at 17:00; CME stops at 12:15.
         ("XNYS", "2024-11-29", "2024-11-29T05:00:00Z", "2024-11-30T05:00:00Z", "2024-11-29T22:00:00Z"),
-        ("CME", "2024-11-29", "2024-11-28T23:00:00Z", "2024-11-29T23:00:00Z", "2024-11-29T18:00:00Z"),
+        ("CME", "2024-11-29", "2024-11-28T23:00:00Z", "2024-11-29T23:00:00Z", "2024-11-29T18:15:00Z"),
         // CME's Monday after each change starts on Friday evening, which has the other offset.
         ("CME", "2024-03-11", "2024-03-08T23:00:00Z", "2024-03-11T22:00:00Z", "2024-03-11T21:00:00Z"),
         ("CME", "2024-11-04", "2024-11-01T22:00:00Z", "2024-11-04T23:00:00Z", "2024-11-04T22:00:00Z"),
@@ -127,13 +147,19 @@ fn boundaries_and_closes_in_utc() {
 }
 
 #[test]
-fn presets_have_their_holidays_through_2026() {
+fn presets_have_their_holidays_and_names() {
     for (name, about) in PRESETS {
         let calendar = Calendar::preset(&name.to_lowercase()).unwrap();
         assert_eq!(calendar.name(), *name);
         assert!(!about.is_empty());
-        let expected = (*name != "24x7").then(|| date("2026-12-31"));
-        assert_eq!(calendar.horizon(), expected, "{name}");
+        assert_eq!(calendar.about(), *about);
+        let expected = match *name {
+            "24x7" => None,
+            "XNYS" | "XNYS-24" => Some("2028-12-31"),
+            "XSHG" | "XSHE" | "CN-FUTURES" | "XNSE" => Some("2026-12-31"),
+            _ => Some("2027-12-31"),
+        };
+        assert_eq!(calendar.horizon(), expected.map(date), "{name}");
     }
     // Known numbers of trading days of whole years.
     let counts = [
@@ -144,7 +170,10 @@ fn presets_have_their_holidays_through_2026() {
         ("XNYS", 2012, 250), // Hurricane Sandy
         ("XNYS", 2024, 252),
         ("XNYS", 2025, 250),
+        ("XNYS", 2027, 251),
+        ("XNYS", 2028, 251),
         ("CME", 2024, 259),
+        ("CME-TRADE-DATE", 2024, 252),
         ("24x7", 2024, 366),
     ];
     for (name, year, days) in counts {
@@ -215,11 +244,11 @@ fn impossible_settings_are_rejected_with_the_reason() {
     let cases = [
         (
             "preset = \"XNYSE\"".to_owned(),
-            "unknown calendar \"XNYSE\": the known calendars are XSHG, XSHE, CN-FUTURES, XNYS, CME, 24x7: did you mean \"XNYS\"?",
+            "unknown calendar \"XNYSE\": the known calendars are XSHG, XSHE, CN-FUTURES, XNYS, XNYS-24, XHKG, XTKS, XLON, XETR, XNSE, CME, CME-TRADE-DATE, 24x7: did you mean \"XNYS\"?",
         ),
         (
             "preset = \"moon\"".to_owned(),
-            "unknown calendar \"moon\": the known calendars are XSHG, XSHE, CN-FUTURES, XNYS, CME, 24x7",
+            "unknown calendar \"moon\": the known calendars are XSHG, XSHE, CN-FUTURES, XNYS, XNYS-24, XHKG, XTKS, XLON, XETR, XNSE, CME, CME-TRADE-DATE, 24x7",
         ),
         (sessions.to_owned(), "the calendar has no zone: add the setting, or name a preset"),
         ("zone = \"UTC\"".to_owned(), "the calendar has no sessions: add the setting, or name a preset"),

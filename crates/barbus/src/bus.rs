@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use barbus_shm::is_on_tmpfs;
 
+use crate::calendar_files::calendars;
 use crate::error::{Error, Result};
 use crate::folders::{create_folders, create_readers_folder};
 use crate::settings::{InitOptions, Settings, template};
 
-/// A bus: a directory with a `bus.toml`. Opening one reads the settings and nothing else.
+/// A bus: a directory with a `bus.toml`. Opening one reads the settings and
+/// the calendar tables, and nothing else.
 #[derive(Debug, Clone)]
 pub struct Bus {
     path: PathBuf,
@@ -31,7 +33,7 @@ impl Bus {
         }
         let text = template(options);
         // Invalid options are rejected before anything is created.
-        Settings::parse(&text, &file)?;
+        Settings::parse_with(&text, &file, &calendars(Some(path))?)?;
         for folder in [path.to_owned(), path.join("archive/1m"), path.join("quarantine")] {
             create_folders(&folder).map_err(|e| Error::io(&folder, "create", e))?;
         }
@@ -46,7 +48,7 @@ impl Bus {
     ///
     /// # Errors
     /// [`Error::NotABus`] if there is no such directory, or no `bus.toml` in it.
-    /// [`Error::Settings`] for invalid settings.
+    /// [`Error::Settings`] for invalid settings or calendar tables.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let not_a_bus = |why: String| Error::NotABus { path: path.to_owned(), why };
@@ -65,7 +67,8 @@ impl Bus {
             }
             Err(e) => return Err(Error::io(&file, "read", e)),
         };
-        Ok(Self { path: path.to_owned(), settings: Settings::parse(&text, &file)? })
+        let settings = Settings::parse_with(&text, &file, &calendars(Some(path))?)?;
+        Ok(Self { path: path.to_owned(), settings })
     }
 
     /// The directory.

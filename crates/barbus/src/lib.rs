@@ -193,6 +193,7 @@ mod archived_rows;
 mod attach;
 mod backoff;
 mod bus;
+mod calendar_files;
 mod error;
 mod event;
 #[cfg(feature = "stream")]
@@ -230,6 +231,7 @@ pub use arrow;
 pub use barbus_bars::{Date, Fault};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;
+pub use calendar_files::calendars;
 pub use error::{Error, Result};
 pub use event::{Bar, Bars, BarsIter, Event};
 #[cfg(feature = "stream")]

@@ -16,7 +16,7 @@ use super::shared::stdout::stdout;
 pub(super) struct InitArgs {
     /// The directory to create.
     bus: PathBuf,
-    /// Calendar of the market: XSHG, XSHE, CN-FUTURES, XNYS, CME or 24x7.
+    /// Calendar of the market, such as XSHG; the list is below.
     #[arg(long, value_name = "NAME")]
     calendar: String,
     /// Columns of the bars: "default", or "zillionare" (float32 prices, money and factor,
@@ -44,6 +44,6 @@ impl InitArgs {
 }
 
 fn calendars() -> String {
-    let list: String = PRESETS.iter().map(|(name, what)| format!("  {name:<12} {what}\n")).collect();
-    format!("Calendars:\n{list}\nbus.toml can describe another one.\n\n{EXIT_CODES}")
+    let list: String = PRESETS.iter().map(|(name, what)| format!("  {name:<14} {what}\n")).collect();
+    format!("Calendars:\n{list}\nbus.toml can describe another one, and calendar.d can have others.\n\n{EXIT_CODES}")
 }

@@ -4,6 +4,7 @@
 //! Two errors print nothing: a closed pipe on standard output, which is no failure, and
 //! [`AlreadyPrinted`].
 
+mod calendar;
 mod close_day;
 mod daemon;
 mod demo;
@@ -50,6 +51,7 @@ enum Command {
     CloseDay(close_day::CloseDayArgs),
     Withdraw(withdraw::WithdrawArgs),
     Verify(verify::VerifyArgs),
+    Calendar(calendar::CalendarArgs),
     Demo(demo::DemoArgs),
     #[command(hide = true)]
     DemoReader(demo::DemoReaderArgs),
@@ -70,6 +72,7 @@ impl Command {
             Command::CloseDay(args) => args.run(),
             Command::Withdraw(args) => args.run(),
             Command::Verify(args) => args.run(),
+            Command::Calendar(args) => args.run(),
             Command::Demo(args) => args.run(),
             Command::DemoReader(args) => args.run(),
         }

@@ -1,11 +1,14 @@
 //! A market's trading days as spans of time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use super::hours::Hours;
+use super::spec::{Evening, OpeningAuction};
 use crate::time::limits::{FIRST_FRAME_MS, LAST_FRAME_MS};
 
 pub(super) const DAY_MINUTES: i32 = 24 * 60;
@@ -31,7 +34,9 @@ impl TradingDay {
     }
 }
 
-/// A market's trading days.
+/// A market's trading days and sessions.
+///
+/// A clone is cheap.
 ///
 /// ```
 /// use barbus_bars::{Calendar, Date};
@@ -44,46 +49,101 @@ impl TradingDay {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Calendar {
+    pub(super) table: Arc<Table>,
+    /// The product group whose hours these are; the market's without one.
+    pub(super) group: Option<usize>,
+    /// Whether sessions outside the regular hours are left out.
+    pub(super) only_regular: bool,
+}
+
+/// What a calendar consists of.
+#[derive(Debug)]
+pub(super) struct Table {
     pub(super) name: String,
+    pub(super) about: String,
     pub(super) zone_name: String,
     pub(super) zone: TimeZone,
     /// When a date begins, minutes from its midnight, -720 to 719: below zero is the evening
     /// before.
     pub(super) start: i32,
-    /// End of the last session, minutes from the date's midnight.
-    pub(super) close: i32,
     pub(super) weekend: Vec<Weekday>,
     pub(super) holidays: BTreeSet<Date>,
-    /// Dates with an earlier close, minutes from the date's midnight.
-    pub(super) half_days: BTreeMap<Date, i32>,
+    /// Dates with trading, whatever else is said of them.
+    pub(super) trading_days: BTreeSet<Date>,
+    /// Trading days that have extra sessions and none of the usual ones.
+    pub(super) only_extra: BTreeSet<Date>,
+    /// Holidays whose sessions belong to the next trading day.
+    pub(super) merged: BTreeSet<Date>,
+    pub(super) evening: Evening,
+    pub(super) auction: OpeningAuction,
+    pub(super) first: Option<Date>,
     pub(super) horizon: Option<Date>,
+    pub(super) announced_late: bool,
+    pub(super) hours: Hours,
+    pub(super) groups: Vec<Group>,
+}
+
+/// A product group.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    pub(super) name: String,
+    /// The codes of its products, in capitals.
+    pub(super) products: Vec<String>,
+    pub(super) hours: Hours,
+}
+
+impl Table {
+    /// Whether `date` is a weekday of the market that is a holiday.
+    pub(super) fn is_holiday(&self, date: Date) -> bool {
+        self.holidays.contains(&date) && !self.trading_days.contains(&date) && !self.weekend.contains(&date.weekday())
+    }
+
+    pub(super) fn is_trading_day(&self, date: Date) -> bool {
+        let is_usual = !self.weekend.contains(&date.weekday()) && !self.holidays.contains(&date);
+        is_usual || self.trading_days.contains(&date)
+    }
 }
 
 impl Calendar {
     /// The calendar's name: the preset's, or the one in its settings.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.table.name
+    }
+
+    /// One line about the market; may be empty.
+    pub fn about(&self) -> &str {
+        &self.table.about
     }
 
     /// The market's time zone.
     pub fn zone(&self) -> &TimeZone {
-        &self.zone
+        &self.table.zone
     }
 
     /// IANA name of the market's time zone.
     pub fn zone_name(&self) -> &str {
-        &self.zone_name
+        &self.table.zone_name
     }
 
     /// Whether the market trades on `date`. After [`Calendar::horizon`] every weekday is a trading
     /// day.
     pub fn is_trading_day(&self, date: Date) -> bool {
-        !self.weekend.contains(&date.weekday()) && !self.holidays.contains(&date)
+        self.table.is_trading_day(date)
+    }
+
+    /// First date that the holiday table covers.
+    pub fn first_date(&self) -> Option<Date> {
+        self.table.first
     }
 
     /// Last date that the holiday table covers; `None` for a market without holidays.
     pub fn horizon(&self) -> Option<Date> {
-        self.horizon
+        self.table.horizon
+    }
+
+    /// Whether the market announces the holidays of a year only shortly before it.
+    pub fn is_announced_late(&self) -> bool {
+        self.table.announced_late
     }
 
     /// The day of a bar that ends at `frame_end_ms` (milliseconds UTC). An instant before 1970 or
@@ -91,7 +151,7 @@ impl Calendar {
     pub fn trading_day(&self, frame_end_ms: i64) -> TradingDay {
         let frame_end_ms = frame_end_ms.clamp(FIRST_FRAME_MS, LAST_FRAME_MS);
         let mut date = match Timestamp::from_millisecond(frame_end_ms) {
-            Ok(instant) => self.zone.to_datetime(instant).date(),
+            Ok(instant) => self.table.zone.to_datetime(instant).date(),
             Err(_) => Date::constant(1970, 1, 1),
         };
         while frame_end_ms <= self.start_ms(date) {
@@ -100,16 +160,10 @@ impl Calendar {
         while frame_end_ms > self.start_ms(after(date)) {
             date = after(date);
         }
-
         let mut first = date;
-        if self.start < 0 {
-            // Both searches end: every week has a trading day, and the holiday table is finite.
-            while !self.is_trading_day(date) {
-                date = after(date);
-            }
-            while !self.is_trading_day(before(first)) {
-                first = before(first);
-            }
+        if self.table.start < 0 {
+            date = self.next_trading_day(date);
+            first = self.first_date_of(first);
         }
         let until_ms = self.start_ms(after(date));
         TradingDay {
@@ -123,10 +177,33 @@ impl Calendar {
     /// The trading day to which the bars of `date` belong: `date` itself, or where days begin in
     /// the evening and `date` has no trading, the next trading day.
     pub fn day_of_date(&self, date: Date) -> Date {
-        match self.zone.to_ambiguous_timestamp(date.at(12, 0, 0, 0)).compatible() {
+        match self.table.zone.to_ambiguous_timestamp(date.at(12, 0, 0, 0)).compatible() {
             Ok(noon) => self.trading_day(noon.as_millisecond()).date,
             Err(_) => date,
         }
+    }
+
+    /// `date`, or the first trading day after it. The search ends: every week has a trading day,
+    /// and the holiday table is finite.
+    pub(super) fn next_trading_day(&self, mut date: Date) -> Date {
+        while !self.is_trading_day(date) && date < Date::MAX {
+            date = after(date);
+        }
+        date
+    }
+
+    /// The last trading day before `date`.
+    pub(super) fn previous_trading_day(&self, date: Date) -> Date {
+        let mut date = before(date);
+        while !self.is_trading_day(date) && date > Date::MIN {
+            date = before(date);
+        }
+        date
+    }
+
+    /// The first of the dates that share the trading day of `date` where days begin in the evening.
+    pub(super) fn first_date_of(&self, date: Date) -> Date {
+        after(self.previous_trading_day(date))
     }
 
     /// The end of the last session of a trading day; `None` on any other date.
@@ -134,18 +211,22 @@ impl Calendar {
         if !self.is_trading_day(date) {
             return None;
         }
-        let early = self.half_days.get(&date).copied();
-        let close = early.map_or(self.close, |early| early.min(self.close));
+        let close = self.table.hours.close(date, self.has_usual_hours(date))?;
         Some(self.instant_ms(date, close))
     }
 
+    /// Whether a trading day or merged date has the usual sessions.
+    pub(super) fn has_usual_hours(&self, date: Date) -> bool {
+        !self.table.only_extra.contains(&date)
+    }
+
     fn start_ms(&self, date: Date) -> i64 {
-        self.instant_ms(date, self.start)
+        self.instant_ms(date, self.table.start)
     }
 
     /// The instant at which the wall clock shows a time, given in minutes from the midnight of
     /// `date`.
-    fn instant_ms(&self, date: Date, minutes: i32) -> i64 {
+    pub(super) fn instant_ms(&self, date: Date, minutes: i32) -> i64 {
         let days = minutes.div_euclid(DAY_MINUTES);
         let minute = minutes.rem_euclid(DAY_MINUTES);
         let date = date.saturating_add(days.days());
@@ -153,15 +234,15 @@ impl Calendar {
         let clock: DateTime = date.at((minute / 60) as i8, (minute % 60) as i8, 0, 0);
         // A time that a change of offset skips moves later by the change; of two instants the first
         // counts.
-        let instant = self.zone.to_ambiguous_timestamp(clock).compatible();
+        let instant = self.table.zone.to_ambiguous_timestamp(clock).compatible();
         instant.unwrap_or(Timestamp::MAX).as_millisecond()
     }
 }
 
-fn before(date: Date) -> Date {
+pub(super) fn before(date: Date) -> Date {
     date.saturating_sub(1.day())
 }
 
-fn after(date: Date) -> Date {
+pub(super) fn after(date: Date) -> Date {
     date.saturating_add(1.day())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use barbus_bars::{BarSchema, Calendar, CalendarSpec, Date, Label, PriceType, Rules};
+use barbus_bars::{BarSchema, Calendar, CalendarSpec, CalendarTables, Date, Label, PriceType, Rules};
 use serde::Deserialize;
 
 use crate::ack::AckMode;
@@ -103,23 +103,32 @@ struct RawReaders {
 }
 
 impl Settings {
-    /// Parses the text of a `bus.toml`; `path` is for the messages.
+    /// Parses the text of a `bus.toml`, which may name the built-in calendars; `path` is for the
+    /// messages.
     ///
     /// # Errors
-    /// [`Error::Settings`] names the problem, and its line if the text is not TOML.
+    /// [`Error::Settings`] names the problem, and its line if it is known.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        parse(text).map_err(|what| Error::Settings { path: path.to_owned(), what })
+        Self::parse_with(text, path, &CalendarTables::built_in())
+    }
+
+    /// Parses the text of a `bus.toml`, which may name these calendars.
+    ///
+    /// # Errors
+    /// As [`Settings::parse`].
+    pub fn parse_with(text: &str, path: &Path, calendars: &CalendarTables) -> Result<Self> {
+        parse(text, calendars).map_err(|what| Error::Settings { path: path.to_owned(), what })
     }
 }
 
-fn parse(text: &str) -> Result<Settings, String> {
+fn parse(text: &str, calendars: &CalendarTables) -> Result<Settings, String> {
     let table: toml::Table = text.parse().map_err(|error| with_line(text, &error))?;
     check_keys(&table)?;
     if !table.contains_key("calendar") {
         return Err("no calendar: name one, such as calendar = \"XSHG\"".into());
     }
     let raw: Raw = toml::from_str(text).map_err(|error| with_line(text, &error))?;
-    let calendar = calendar(raw.calendar)?;
+    let calendar = calendar(text, raw.calendar, calendars)?;
     let (bars, days, ring, ingest, control, archive, readers) =
         (raw.bars, raw.days, raw.ring, raw.ingest, raw.control, raw.archive, raw.readers);
     Ok(Settings {
@@ -162,17 +171,24 @@ fn parse(text: &str) -> Result<Settings, String> {
     })
 }
 
-/// A calendar, by the name of a preset or spelled out as a table.
-fn calendar(value: toml::Value) -> Result<Calendar, String> {
-    let calendar = match value {
-        toml::Value::String(name) => Calendar::preset(&name),
-        table => {
-            let spec: CalendarSpec =
-                table.try_into().map_err(|error: toml::de::Error| format!("calendar: {}", error.message()))?;
-            Calendar::from_spec(spec)
+/// A calendar, by its name or spelled out as a table.
+fn calendar(text: &str, value: toml::Value, calendars: &CalendarTables) -> Result<Calendar, String> {
+    /// The file with nothing but its calendar, for errors with a line.
+    #[derive(Deserialize)]
+    struct OnlyCalendar {
+        calendar: CalendarSpec,
+    }
+    let (calendar, path): (_, &[&str]) = match value {
+        toml::Value::String(name) => (calendars.calendar(&name), &[]),
+        _ => {
+            let only: OnlyCalendar = toml::from_str(text).map_err(|error| with_line(text, &error))?;
+            (calendars.describe(only.calendar), &["calendar"])
         }
     };
-    calendar.map_err(|error| error.to_string())
+    calendar.map_err(|error| match Calendar::fault_line(text, path, &error) {
+        Some(line) => format!("line {line}: {error}"),
+        None => error.to_string(),
+    })
 }
 
 fn duration(key: &str, text: Option<String>, default: &str) -> Result<Duration, String> {

@@ -19,9 +19,10 @@ pub(crate) fn template(options: &InitOptions) -> String {
          # The market's calendar: which trading day a bar belongs to. One of:\n",
     );
     for (name, what) in barbus_bars::PRESETS {
-        text += &format!("#   {name:<12} {what}\n");
+        text += &format!("#   {name:<14} {what}\n");
     }
-    text += "# or a [calendar] table that spells it out: zone, sessions, day_starts, weekend, holidays, half_days.\n";
+    text +=
+        "# or one of calendar.d, or a [calendar] table that spells it out: zone, sessions, day_starts, holidays etc.\n";
     text += &format!("calendar = {:?}\n", options.calendar);
     for (section, what) in SECTIONS {
         text += &format!("\n# {what}\n[{section}]\n");

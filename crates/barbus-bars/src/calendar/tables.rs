@@ -1,0 +1,130 @@
+//! The calendars that can be named: the built-in tables, and files that extend or replace them.
+
+use super::compile::compile;
+use super::error::CalendarError;
+use super::presets::BUILT_IN;
+use super::spec::CalendarSpec;
+use super::text::{TableError, parse, reject};
+use super::trading_day::Calendar;
+use crate::suggestion::nearest;
+
+/// The calendars that can be named, with where each table comes from.
+///
+/// ```
+/// use barbus_bars::{CalendarTables, Date};
+///
+/// let mut tables = CalendarTables::built_in();
+/// let file = "name = \"XNYS\"\npreset = \"XNYS\"\nholidays = [2026-12-24]\n";
+/// tables.add("calendar.d/mourning.toml", file)?;
+/// assert!(!tables.calendar("XNYS")?.is_trading_day(Date::constant(2026, 12, 24)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct CalendarTables {
+    /// By name, in the order in which they became known.
+    tables: Vec<(String, Vec<CalendarSpec>)>,
+}
+
+impl CalendarTables {
+    /// The built-in tables.
+    ///
+    /// # Panics
+    /// If a built-in table is faulty; a test reads all of them.
+    pub fn built_in() -> Self {
+        let mut tables = Self { tables: Vec::new() };
+        for (file, text) in BUILT_IN {
+            match parse(text) {
+                Ok(spec) => tables.insert(spec),
+                Err(error) => panic!("{file}: {error:?}"),
+            }
+        }
+        tables
+    }
+
+    /// Adds a table in TOML, which has at least a `name`. With the same name as `preset` it extends
+    /// the table that it names; otherwise it replaces one of its name.
+    ///
+    /// `place` is for the messages.
+    ///
+    /// # Errors
+    /// [`TableError`] names the place, the line and what is wrong.
+    pub fn add(&mut self, place: &str, text: &str) -> Result<(), TableError> {
+        let at = |(line, what)| TableError { place: place.to_owned(), line, what };
+        let spec = parse(text).map_err(at)?;
+        let Some(name) = spec.name.clone() else {
+            return Err(at((None, "the table has no name: add one, such as name = \"XSHG\"".to_owned())));
+        };
+        let mut tables = self.clone();
+        tables.insert(spec);
+        tables.calendar(&name).map_err(|error| at(reject(text, &error)))?;
+        *self = tables;
+        Ok(())
+    }
+
+    fn insert(&mut self, spec: CalendarSpec) {
+        let name = spec.name.clone().unwrap_or_default();
+        let extends = spec.preset.as_ref().is_some_and(|preset| preset.eq_ignore_ascii_case(&name));
+        match self.tables.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&name)) {
+            Some((_, layers)) if extends => layers.push(spec),
+            Some((_, layers)) => *layers = vec![spec],
+            None => self.tables.push((name, vec![spec])),
+        }
+    }
+
+    /// The calendar of this name, in any case.
+    ///
+    /// # Errors
+    /// [`CalendarError::UnknownPreset`] lists the names.
+    pub fn calendar(&self, name: &str) -> Result<Calendar, CalendarError> {
+        compile(self.resolve(name, 0)?)
+    }
+
+    /// The calendar that settings describe.
+    ///
+    /// # Errors
+    /// [`CalendarError`] when a name, a time or a date is wrong, sessions overlap or cross the
+    /// day's boundary, or a setting without a default is missing.
+    pub fn describe(&self, spec: CalendarSpec) -> Result<Calendar, CalendarError> {
+        let spec = match spec.preset.clone() {
+            Some(preset) => spec.on(self.resolve(&preset, 0)?),
+            None => spec,
+        };
+        compile(spec)
+    }
+
+    /// The name of each calendar, and one line about it.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tables.iter().map(|(name, layers)| {
+            let about = layers.iter().rev().find_map(|layer| layer.about.as_deref());
+            (name.as_str(), about.unwrap_or_default())
+        })
+    }
+
+    /// The settings of a calendar with those of all tables that it extends.
+    fn resolve(&self, name: &str, depth: usize) -> Result<CalendarSpec, CalendarError> {
+        if depth > self.tables.len() {
+            return Err(CalendarError::PresetCircle(name.to_owned()));
+        }
+        let Some((known, layers)) = self.tables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
+            return Err(CalendarError::UnknownPreset {
+                name: name.to_owned(),
+                nearest: nearest(name, self.tables.iter().map(|(known, _)| known.as_str())),
+                known: self.tables.iter().map(|(known, _)| known.clone()).collect(),
+            });
+        };
+        let mut resolved: Option<CalendarSpec> = None;
+        for layer in layers {
+            let base = match (&layer.preset, resolved.take()) {
+                // A layer with another preset is the first one.
+                (Some(preset), None) if !preset.eq_ignore_ascii_case(known) => Some(self.resolve(preset, depth + 1)?),
+                (Some(_), None) => return Err(CalendarError::PresetCircle(known.clone())),
+                (_, base) => base,
+            };
+            resolved = Some(match base {
+                Some(base) => layer.clone().on(base),
+                None => layer.clone(),
+            });
+        }
+        Ok(resolved.unwrap_or_default())
+    }
+}

@@ -1,0 +1,89 @@
+//! Calendars: compared with two public libraries, printed, and changed by files.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::bus::Bus;
+use crate::support::command;
+use crate::support::python::environment;
+
+/// `barbus calendar ARGUMENTS…`, without the tables of this system.
+fn calendar(arguments: &str) -> command::Finished {
+    let mut barbus = command::barbus();
+    barbus.env("BARBUS_CALENDARS", "/nonexistent").arg("calendar");
+    command::finish(barbus.args(arguments.split_whitespace()), None)
+}
+
+/// The JSON lines of an output.
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+/// Promise 7: days, early closes and hours from 2000 to the end of each table, against
+/// exchange_calendars and pandas_market_calendars. `calendar_differences.toml` has the reasons for
+/// what differs.
+#[test]
+fn the_tables_agree_with_two_libraries() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python");
+    let python = environment(&folder.join("requirements-calendars.txt")).join("bin/python");
+    let mut compare = Command::new(python);
+    compare.arg(folder.join("calendars.py")).arg(env!("CARGO_BIN_EXE_barbus"));
+    compare.arg(folder.join("calendar_differences.toml"));
+    compare.env("PYTHONDONTWRITEBYTECODE", "1").env("BARBUS_CALENDARS", "/nonexistent");
+    // It takes a minute: the libraries are slow.
+    let output = compare.output().expect("python runs");
+    let compared = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{compared}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(compared.lines().count(), 20, "every calendar was compared:\n{compared}");
+}
+
+#[test]
+fn days_are_printed_with_sessions_and_minutes() {
+    let json = calendar("XNYS --from 2026-11-26 --to 2026-11-29 --format json").ok();
+    let sessions = json!([
+        {"name": "regular", "start": "2026-11-27T09:30:00-05:00", "end": "2026-11-27T13:00:00-05:00"}
+    ]);
+    let expected = json!({"day": "2026-11-27", "sessions": sessions, "minutes": 210, "early_close": true});
+    assert_eq!(lines(&json), [expected]);
+    let all = calendar("XNYS --from 2026-11-27 --to 2026-11-27 --extended --format json").ok();
+    assert_eq!(lines(&all)[0]["minutes"], 210 + 330 + 240);
+    let csv = calendar("CN-FUTURES --symbol au2412 --from 2024-07-08 --to 2024-07-08 --format csv").ok();
+    let expected = "day,session,start,end,minutes,early_close\n\
+                    2024-07-08,night,2024-07-05T21:00:00+08:00,2024-07-06T02:30:00+08:00,330,false\n\
+                    2024-07-08,morning,2024-07-08T09:00:00+08:00,2024-07-08T10:15:00+08:00,75,false\n\
+                    2024-07-08,late-morning,2024-07-08T10:30:00+08:00,2024-07-08T11:30:00+08:00,60,false\n\
+                    2024-07-08,afternoon,2024-07-08T13:30:00+08:00,2024-07-08T15:00:00+08:00,90,false\n";
+    assert_eq!(csv, expected);
+    let table = calendar("CME --group grains --from 2024-11-29 --to 2024-12-02").ok();
+    assert!(table.contains("2024-11-29 Fri  day 08:30-12:05"), "{table}");
+    assert!(table.contains("early close") && table.contains("overnight Sun 19:00-07:45"), "{table}");
+    let list = calendar("").ok();
+    assert!(list.contains("CME-TRADE-DATE") && list.contains("night-2300"), "{list}");
+}
+
+#[test]
+fn the_calendar_of_a_bus_has_the_files_beside_it() {
+    let bus = Bus::init("XSHG");
+    let folder = bus.path().join("calendar.d");
+    std::fs::create_dir(&folder).expect("ours");
+    let table = "name = \"XSHG\"\npreset = \"XSHG\"\nholidays = [2026-11-09]\n";
+    std::fs::write(folder.join("1.toml"), table).expect("ours");
+    let path = bus.path();
+    let days = |from: &str| calendar(&format!("--bus {} --from {from} --to 2026-11-10 --format json", path.display()));
+    assert_eq!(lines(&days("2026-11-09").ok())[0]["day"], "2026-11-10");
+    // A fault stops every command, with the file and the line.
+    let wrong = "name = \"XSHG\"\npreset = \"XSHG\"\nhalf_days = { 2026-11-09 = \"11:30\" }\n";
+    std::fs::write(folder.join("2.toml"), wrong).expect("ours");
+    let expected = format!("{}/calendar.d/2.toml: line 3: half_days: 2026-11-09 is no trading day", path.display());
+    days("2026-11-09").fails(1, &[&expected]);
+}
+
+#[test]
+fn wrong_questions_get_the_known_answers() {
+    calendar("XSGH").fails(1, &["unknown calendar \"XSGH\"", "did you mean \"XSHG\"?"]);
+    let groups = "its groups are: equity, rates, fx, metals-energy, grains, livestock";
+    calendar("CME --group oil").fails(1, &["it has no group \"oil\"", groups]);
+    calendar("CME --from 2026-02-01 --to 2026-01-01").fails(1, &["exchange them"]);
+}
