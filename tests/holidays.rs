@@ -1,10 +1,13 @@
-//! The holidays are changed while no daemon runs: no bar is lost, none is published twice.
+//! The holidays are changed between two starts of the daemon, and while it runs.
+//! No bar is lost, none is published twice.
 
 use barbus::{Event, Reader, Start};
+use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::support::bus::{Bus, Counts};
 use crate::support::market;
+use crate::support::wait;
 
 /// Friday 2024-03-08 from 21:01 in Shanghai on: the night session of Monday, or of Tuesday if
 /// Monday is a holiday.
@@ -100,4 +103,106 @@ fn bars_in_the_file_of_a_later_holiday_stay_known() {
     bus.start();
     assert_eq!(bus.publish(&csv, &[]), Counts { rows: 60, duplicate: 60, ..Counts::default() });
     assert_eq!(bus.archived_days(), ["2024-03-11"]);
+}
+
+/// Writes a table into `calendar.d` of the bus.
+fn write_table(bus: &Bus, text: &str) {
+    let folder = bus.path().join("calendar.d");
+    std::fs::create_dir_all(&folder).expect("ours");
+    let table = format!("name = \"CN-FUTURES\"\npreset = \"CN-FUTURES\"\n{text}\n");
+    std::fs::write(folder.join("1.toml"), table).expect("ours");
+}
+
+/// Makes the daemon read its calendar, and waits until the log says so once more.
+fn hang_up(bus: &Bus, words: &str) {
+    let count = |log: &str| log.matches(words).count();
+    let before = count(&bus.log());
+    bus.signal(Signal::SIGHUP);
+    wait::until(words, || (count(&bus.log()) > before).then_some(()));
+}
+
+/// Promises 7 and 8: a holiday that is declared while the daemon runs moves the bars that follow,
+/// and no other.
+#[test]
+fn a_running_daemon_reads_a_changed_table() {
+    let bus = Bus::running("CN-FUTURES");
+    let night = bus.write("night.csv", market::csv(&market::minutes(&["AU2406"], NIGHT, 60)));
+    assert_eq!(bus.publish(&night, &[]), Counts::all_accepted(60));
+    hang_up(&bus, "nothing changes");
+    write_table(&bus, "holidays = [2024-03-12]");
+    hang_up(&bus, "2024-03-12 is no trading day");
+    // Monday's day session, and its night, which belongs to Wednesday.
+    let monday = bus.write("monday.csv", market::csv(&market::minutes(&["AU2406"], "2024-03-11T01:01:00Z", 60)));
+    let evening = bus.write("evening.csv", market::csv(&market::minutes(&["AU2406"], "2024-03-11T13:01:00Z", 60)));
+    assert_eq!(bus.publish(&monday, &[]), Counts::all_accepted(60));
+    assert_eq!(bus.stat()["day"], "2024-03-11");
+    assert_eq!(bus.publish(&evening, &[]), Counts::all_accepted(60));
+    assert_eq!(bus.stat()["day"], "2024-03-13");
+
+    // The night's bars have their day by now: neither it nor Monday can become a holiday.
+    write_table(&bus, "holidays = [2024-03-11, 2024-03-12]");
+    hang_up(&bus, "it would move bars that are filed already, those of 2024-03-11 to 2024-03-13");
+    write_table(&bus, "");
+    hang_up(&bus, "it would move bars that are filed already, those of 2024-03-13 to 2024-03-12");
+    write_table(&bus, "half_days = { 2024-03-12 = \"11:30\" }\nholidays = [2024-03-12]");
+    hang_up(&bus, "1.toml: line 3: half_days: 2024-03-12 is no trading day");
+    // And the daemon goes on as before.
+    write_table(&bus, "holidays = [2024-03-12]");
+    hang_up(&bus, "nothing changes");
+    bus.close_day();
+    assert_eq!(bus.archived_days(), ["2024-03-11", "2024-03-13"]);
+    for csv in [&night, &monday, &evening] {
+        assert_eq!(bus.publish(csv, &[]), Counts { rows: 60, duplicate: 60, ..Counts::default() });
+    }
+    // The same from the archive: the bars have left the ring.
+    write_table(&bus, "holidays = [2024-03-11, 2024-03-12]");
+    hang_up(&bus, "those of 2024-03-11 to 2024-03-13");
+    write_table(&bus, "holidays = [2024-03-12]");
+    assert!(bus.barbus("verify", ["--format", "json"]).json()["good"] == json!(true));
+}
+
+/// Promise 8: a Good Friday was archived in Monday's file before it became a trading day.
+#[test]
+fn bars_in_the_file_after_a_holiday_stay_known() {
+    let mut bus = Bus::init("CME");
+    let table = |text: &str| {
+        let folder = bus.path().join("calendar.d");
+        std::fs::create_dir_all(&folder).expect("ours");
+        std::fs::write(folder.join("1.toml"), format!("name = \"CME\"\npreset = \"CME\"\n{text}\n")).expect("ours");
+    };
+    table("holidays = [2023-04-07]");
+    bus.start();
+    let friday = market::minutes(&["ESM3"], "2023-04-07T12:01:00Z", 60);
+    let csv = bus.write("friday.csv", market::csv(&friday));
+    assert_eq!(bus.publish(&csv, &[]), Counts::all_accepted(60));
+    bus.close_day();
+    assert_eq!(bus.archived_days(), ["2023-04-10"]);
+    bus.stop();
+    let folder = bus.path().join("calendar.d");
+    std::fs::remove_dir_all(folder).expect("ours");
+    // Without its ring, the bus knows the bars by the archive only.
+    std::fs::remove_file(bus.ring()).expect("the ring's file");
+    bus.start();
+    assert!(bus.log().contains("the file of 2023-04-10 has bars of 2023-04-07; they stay there"), "{}", bus.log());
+    let again = Counts { rows: 60, duplicate: 60, ..Counts::default() };
+    assert_eq!(bus.publish(&csv, &[]), again, "no bar is doubled");
+    bus.close_day();
+    assert_eq!(bus.archived_days(), ["2023-04-10"]);
+}
+
+/// The night before New Year's Day 2027 belongs to a day after the end of the table.
+#[test]
+fn a_day_after_the_end_of_the_table_is_warned_of() {
+    let mut bus = Bus::init("CN-FUTURES");
+    bus.configure("# max_ahead = \"10m\"", "max_ahead = \"876000h\"");
+    bus.start();
+    let eve = market::minutes(&["AU2702"], "2026-12-31T13:01:00Z", 1);
+    bus.publish(&bus.write("eve.csv", market::csv(&eve)), &[]);
+    let stat = bus.stat();
+    assert_eq!((&stat["day"], &stat["calendar_horizon"]), (&json!("2027-01-04"), &json!("2026-12-31")));
+    let expected = "knows holidays up to 2026-12-31 only: 2027-01-04 and later weekdays count as trading days";
+    assert!(bus.log().contains(expected), "{}", bus.log());
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone")).date();
+    let left = (jiff::civil::date(2026, 12, 31) - today).get_days();
+    assert!((stat["calendar_days_left"].as_i64().expect("a number") - i64::from(left)).abs() <= 1, "{stat}");
 }

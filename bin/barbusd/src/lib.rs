@@ -4,11 +4,13 @@
 //! `server` accepts connections on the `socket` and gives each a thread (`connection_threads`).
 //! `connection` checks the peer's `access` and then serves a stream of bars (`ingest`) or requests
 //! (`control`). Both use the `shared_writer`. `alerts` watches the readers of the bus.
+//! `calendar_reload` reads the calendar again at a SIGHUP.
 //! What a peer can cost is limited: `places`, `memory`, time (`peer_reader`), lines in the log.
 #![forbid(unsafe_code)]
 
 mod access;
 mod alerts;
+mod calendar_reload;
 mod connection;
 mod connection_threads;
 mod control;

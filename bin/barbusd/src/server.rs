@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access::Access;
 use crate::alerts;
+use crate::calendar_reload;
 use crate::connection_threads::ConnectionThreads;
 use crate::shared_writer::SharedWriter;
 use crate::socket::Socket;
@@ -69,13 +70,13 @@ async fn serve(bus: &Bus) -> Result<()> {
     }
 }
 
-/// Accepts connections and closes days by the clock until a signal arrives.
+/// Accepts connections and closes days by the clock until a signal ends it.
 ///
 /// Returns the message of a panic where a bug in a connection ended it.
 async fn accept_until_signal(
     socket: &Socket,
     connections: &mut ConnectionThreads,
-    writer: &SharedWriter,
+    writer: &Arc<SharedWriter>,
     signals: &mut Signals,
 ) -> Option<String> {
     let mut tick = interval(TICK);
@@ -93,9 +94,16 @@ async fn accept_until_signal(
                 return bug;
             },
             _ = tick.tick() => writer.close_by_clock(Timestamp::now()),
-            signal = signals.next() => {
-                tracing::info!("ending: {signal}");
-                return None;
+            signal = signals.next() => match signal {
+                HANGUP => {
+                    let writer = Arc::clone(writer);
+                    // In a thread: days of the archive may have to be read.
+                    tokio::task::spawn_blocking(move || calendar_reload::reload(&writer));
+                }
+                signal => {
+                    tracing::info!("ending: {signal}");
+                    return None;
+                }
             }
         }
     }
@@ -103,28 +111,40 @@ async fn accept_until_signal(
 
 fn exit_on_second_signal(mut signals: Signals) {
     tokio::spawn(async move {
-        let signal = signals.next().await;
+        let mut signal = signals.next().await;
+        while signal == HANGUP {
+            signal = signals.next().await;
+        }
         tracing::warn!("ending at once: a second signal, {signal}");
         std::process::exit(1);
     });
 }
 
-/// SIGTERM and SIGINT.
+/// The name of the signal that makes the daemon read its calendar again.
+const HANGUP: &str = "SIGHUP";
+
+/// SIGTERM, SIGINT and SIGHUP.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn install() -> Result<Self> {
         let install = |kind| signal(kind).context("cannot install a signal handler");
-        Ok(Self { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: install(SignalKind::terminate())?,
+            interrupt: install(SignalKind::interrupt())?,
+            hangup: install(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => HANGUP,
         }
     }
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use barbus::protocol::{ACK, AckMode, Stat};
 use barbus::{Bus, Date, Result};
 use barbus_writer::{
-    BatchNormalizer, DayLoader, DurabilityWaiter, FlushWaiter, Ingested, NormalizedBatch, Quarantine, Writer,
+    BatchNormalizer, CalendarChange, DayLoader, DurabilityWaiter, FlushWaiter, Ingested, NormalizedBatch, Quarantine,
+    Writer,
 };
 use jiff::Timestamp;
 
@@ -68,6 +69,16 @@ impl SharedWriter {
 
     pub(crate) fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// The bus with its present calendar.
+    pub(crate) fn bus_now(&self) -> Option<Bus> {
+        self.with(|writer| writer.bus().clone())
+    }
+
+    /// Continues with another calendar: see [`Writer::change_calendar`].
+    pub(crate) fn change_calendar(&self, change: &CalendarChange) -> Option<Result<bool>> {
+        self.with(|writer| writer.change_calendar(change))
     }
 
     /// A handle that waits for the archive without the lock.

@@ -513,14 +513,16 @@ fn a_waiting_producer_does_not_delay_the_shutdown() {
 }
 
 #[test]
-fn the_log_can_be_json_and_warns_once_past_the_known_holidays() {
+fn the_log_can_be_json_and_warns_each_day_past_the_known_holidays() {
     let mut bus = Bus::new(&format!("calendar = \"XSHG\"\n[bars]\nmax_ahead = \"876000h\"\n{SMALL}"));
     bus.start(&["--log-format", "json"]);
     publish(&bus, &[bars("2035-03-05", &["600000.XSHG"], 1), bars("2035-03-06", &["600000.XSHG"], 1)]);
     bus.end(Signal::SIGTERM);
     let lines: Vec<serde_json::Value> = bus.log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["message"] == "listening" && line["calendar"] == "XSHG"));
-    let warnings: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").collect();
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let is_past = |line: &&serde_json::Value| line["message"].as_str().unwrap().contains("later weekdays count");
+    let warnings: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").filter(is_past).collect();
+    let days: Vec<_> = warnings.iter().map(|line| line["day"].as_str().unwrap()).collect();
+    assert_eq!(days, ["2035-03-05", "2035-03-06"], "{warnings:?}");
     assert!(warnings[0]["message"].as_str().unwrap().contains("holidays up to 20"), "{warnings:?}");
 }

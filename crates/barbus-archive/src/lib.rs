@@ -52,6 +52,7 @@ mod error;
 mod file_checksum;
 mod file_names;
 pub mod files;
+mod frames;
 pub mod metadata;
 mod new_rows;
 mod readback;

@@ -35,7 +35,7 @@ impl Writer {
 
     /// Reads closed days without the writer, for [`Writer::begin_late_day`].
     pub fn day_loader(&self) -> DayLoader {
-        DayLoader::new(&self.bus)
+        DayLoader::new(&self.bus, self.calendar.clone())
     }
 
     /// Begins to compare late bars with those that the bus has: takes the archived ones, and starts

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 use barbus_bars::{Calendar, Date, date_from_epoch_days};
 use jiff::{SignedDuration, Timestamp};
 
+/// Days before the end of the calendar's table, up to which the writer warns of it.
+const HORIZON_WARNINGS: [i32; 3] = [60, 30, -1];
+
 /// The writer's state of the days; the ring itself stores the open day.
 #[derive(Debug)]
 pub(crate) struct DayState {
@@ -14,18 +17,14 @@ pub(crate) struct DayState {
     reopened_at: Option<Instant>,
     /// The open day has another number than the blocks with its rows: the calendar was changed.
     pub(crate) was_renumbered: bool,
-    warned_beyond_horizon: bool,
+    /// How many of [`HORIZON_WARNINGS`] apply to the last day that was checked.
+    horizon_stage: usize,
 }
 
 impl DayState {
     /// `reopened`: the writer just continued an open day whose ring was lost.
     pub(crate) fn new(closed_through: i64, reopened: bool) -> Self {
-        Self {
-            closed_through,
-            reopened_at: reopened.then(Instant::now),
-            was_renumbered: false,
-            warned_beyond_horizon: false,
-        }
+        Self { closed_through, reopened_at: reopened.then(Instant::now), was_renumbered: false, horizon_stage: 0 }
     }
 
     /// Whether the open day `day` is to be closed at `now`: `grace` after its last session, after
@@ -50,16 +49,45 @@ impl DayState {
         Some(is_quiet && now.duration_since(close) >= SignedDuration::try_from(grace).ok()?)
     }
 
-    /// Warns once if the calendar does not know the holidays of `day`.
+    /// Warns if the calendar does not know the holidays of `day`, or only of 60 or 30 more days.
+    ///
+    /// After the end of its table it warns at each call, which is once a day; before it once for
+    /// 60 days and once for 30.
     pub(crate) fn check_horizon(&mut self, calendar: &Calendar, day: Date) {
-        let Some(horizon) = calendar.horizon().filter(|&horizon| day > horizon) else { return };
-        if std::mem::replace(&mut self.warned_beyond_horizon, true) {
-            return;
+        let Some(horizon) = calendar.horizon() else { return };
+        let days_left = (horizon - day).get_days();
+        let stage = HORIZON_WARNINGS.iter().filter(|days| days_left <= **days).count();
+        let is_new = stage > std::mem::replace(&mut self.horizon_stage, stage);
+        if days_left < 0 {
+            tracing::warn!(
+                %day, %horizon, days_left,
+                "calendar {} knows holidays up to {horizon} only: {day} and later weekdays count as trading days",
+                calendar.name()
+            );
+        } else if is_new {
+            tracing::warn!(
+                %day, %horizon, days_left,
+                "calendar {} knows holidays up to {horizon} only, {days_left} more days: extend it in calendar.d",
+                calendar.name()
+            );
         }
-        tracing::warn!(
-            %day, %horizon,
-            "calendar {} knows holidays up to {horizon} only: {day} and later weekdays count as trading days",
-            calendar.name()
-        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The stages at which [`DayState::check_horizon`] warns, by the days left.
+    #[test]
+    fn a_stage_is_reached_once_before_the_end() {
+        let calendar = Calendar::preset("XSHG").unwrap();
+        let mut state = DayState::new(0, false);
+        let mut stage_on = |day: &str| {
+            state.check_horizon(&calendar, day.parse().unwrap());
+            state.horizon_stage
+        };
+        let days = ["2026-10-30", "2026-11-02", "2026-11-30", "2026-12-01", "2026-12-31", "2027-01-04"];
+        assert_eq!(days.map(&mut stage_on), [0, 1, 1, 2, 2, 3]);
     }
 }

@@ -24,7 +24,7 @@ use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
 use crate::places::{self, lock_archive, lock_bus, lock_quarantine};
 use crate::quarantine::Quarantine;
-use crate::recalendar::{reassign_parts, renumber_open_day};
+use crate::recalendar::{reassign_parts, renumber_open_day, warn_of_other_days};
 use crate::revisions::Revisions;
 use crate::ring_watch::{RingState, RingWatch};
 use crate::rollback::leave_older_ring;
@@ -33,7 +33,7 @@ use crate::staging::Staging;
 use crate::symbol_table_state::SymbolTableState;
 use crate::symbols::SymbolIds;
 use crate::syncer::Syncer;
-use crate::trading_day::TradingDayCache;
+use crate::trading_day::{CurrentCalendar, TradingDayCache};
 use crate::withdrawals::Withdrawals;
 use crate::writer::Writer;
 
@@ -70,7 +70,8 @@ impl Writer {
         if let Some(day) = ring.day() {
             dedup.switch_to(day, || load_day(&mut ring, bus, &mut symbols, &withdrawals, day))?;
         }
-        let archiver = DayArchiver::new(ring.maintenance(), archive, settings, withdrawals.clone());
+        let calendar = CurrentCalendar::new(settings.calendar.clone());
+        let archiver = DayArchiver::new(ring.maintenance(), archive, settings, withdrawals.clone(), calendar.clone());
         let worker = Worker::new(archiver, bus, volatile.then_some(settings.spill));
         let flusher = Flusher::start(worker, day_state.closed_through.saturating_add(1), spilled);
         let current_ring = CurrentRing::new(ring.maintenance());
@@ -100,6 +101,7 @@ impl Writer {
             symbols,
             symbol_table: SymbolTableState::default(),
             trading_days: TradingDayCache::new(settings.calendar.clone()),
+            calendar,
             day_state,
             withdrawals,
             dedup,
@@ -134,6 +136,7 @@ fn resume_days(
 ) -> Result<(DayState, BTreeSet<i64>)> {
     let calendar = &bus.settings().calendar;
     let spilled = reassign_parts(archive, calendar)?;
+    warn_of_other_days(archive, calendar)?;
     let closed = closed_days(blocks, archive)?;
     let renumbered = renumber_open_day(ring, blocks, &closed, &spilled, calendar);
     let mut day_state = resume_day(ring, blocks, archive, &spilled, withdrawals)?;

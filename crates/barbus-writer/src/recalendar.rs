@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use barbus::Result;
 use barbus_archive::Archive;
-use barbus_bars::{Calendar, date_from_epoch_days, epoch_days};
+use barbus_bars::{Calendar, Date, date_from_epoch_days, epoch_days};
 use barbus_ring::{BlockRows, RingWriter};
 
 use crate::trading_day::TradingDayCache;
@@ -74,4 +74,33 @@ pub(crate) fn reassign_parts(archive: &Archive, calendar: &Calendar) -> Result<B
         }
     }
     Ok(archive.spilled_days()?.into_iter().map(epoch_days).collect())
+}
+
+/// Warns of files with bars that belong to another day by `calendar`. They stay where they are, and
+/// are known when they are sent again.
+pub(crate) fn warn_of_other_days(archive: &Archive, calendar: &Calendar) -> Result<()> {
+    if !calendar.days_begin_in_evening() {
+        return Ok(());
+    }
+    let days: BTreeSet<Date> = archive.days()?.into_iter().collect();
+    for &day in &days {
+        let belongs_to = calendar.day_of_date(day);
+        if belongs_to != day {
+            tracing::warn!(%day, "the calendar was changed: the bars in the file of {day} belong to {belongs_to}; they stay there");
+            continue;
+        }
+        // A footer is read only where the day before has no file: it may have been a holiday.
+        let before = calendar.previous_trading_day(day);
+        if days.contains(&before) {
+            continue;
+        }
+        let until_ms = calendar.span_of_date(before).1;
+        if let Ok(Some((first_ms, _))) = archive.frames_ms(day)
+            && first_ms <= until_ms
+        {
+            let belongs_to = calendar.trading_day(first_ms).date;
+            tracing::warn!(%day, "the calendar was changed: the file of {day} has bars of {belongs_to}; they stay there");
+        }
+    }
+    Ok(())
 }

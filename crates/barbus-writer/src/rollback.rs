@@ -10,6 +10,7 @@ use barbus_ring::{RingWriter, Spec};
 
 use crate::flusher::DayArchiver;
 use crate::spec::ring_spec;
+use crate::trading_day::CurrentCalendar;
 use crate::withdrawals::Withdrawals;
 
 /// Replaces a ring that is older than `archive`. Its rows that the archive lacks are archived
@@ -35,7 +36,13 @@ pub(crate) fn leave_older_ring(ring: &mut RingWriter, bus: &Bus, withdrawals: &W
     );
     let open = ring.day();
     ring.seal_block();
-    let mut archiver = DayArchiver::new(ring.maintenance(), archive, settings, withdrawals.clone());
+    let mut archiver = DayArchiver::new(
+        ring.maintenance(),
+        archive,
+        settings,
+        withdrawals.clone(),
+        CurrentCalendar::new(settings.calendar.clone()),
+    );
     archiver.scan();
     archiver.sync(None)?;
     let days = archiver.backlog().days(open.unwrap_or(i64::MAX), i64::MIN);

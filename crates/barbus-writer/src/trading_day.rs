@@ -1,5 +1,7 @@
 //! The trading day of a bar, with the span of the last day cached.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use barbus_bars::{Calendar, TradingDay, epoch_days};
 
 /// Assigns bars to trading days.
@@ -27,5 +29,30 @@ impl TradingDayCache {
             self.day = epoch_days(self.span.date);
         }
         self.day
+    }
+}
+
+/// The calendar of a running writer, which may be changed, for its other threads.
+#[derive(Debug, Clone)]
+pub(crate) struct CurrentCalendar(Arc<Mutex<(u64, Calendar)>>);
+
+impl CurrentCalendar {
+    pub(crate) fn new(calendar: Calendar) -> Self {
+        Self(Arc::new(Mutex::new((0, calendar))))
+    }
+
+    pub(crate) fn get(&self) -> Calendar {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    pub(crate) fn set(&self, calendar: Calendar) {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = (current.0 + 1, calendar);
+    }
+
+    /// The calendar if its version is not `seen`, which becomes its version.
+    pub(crate) fn newer_than(&self, seen: &mut u64) -> Option<Calendar> {
+        let current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::replace(seen, current.0) != current.0).then(|| current.1.clone())
     }
 }

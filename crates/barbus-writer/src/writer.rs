@@ -27,7 +27,7 @@ use crate::staging::Staging;
 use crate::symbol_table_state::SymbolTableState;
 use crate::symbols::SymbolIds;
 use crate::syncer::{DurabilityWaiter, Syncer};
-use crate::trading_day::TradingDayCache;
+use crate::trading_day::{CurrentCalendar, TradingDayCache};
 use crate::withdrawals::Withdrawals;
 
 /// Symbols that [`Writer::stat`] shows as the most revised ones.
@@ -86,6 +86,8 @@ pub struct Writer {
     pub(crate) symbols: SymbolIds,
     pub(crate) symbol_table: SymbolTableState,
     pub(crate) trading_days: TradingDayCache,
+    /// The same calendar for other threads.
+    pub(crate) calendar: CurrentCalendar,
     pub(crate) day_state: DayState,
     pub(crate) withdrawals: Withdrawals,
     pub(crate) dedup: DedupIndex,

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use barbus_bars::Calendar;
 use barbus_shm::is_on_tmpfs;
 
 use crate::calendar_files::calendars;
@@ -79,6 +80,13 @@ impl Bus {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The same bus with another calendar, which its files name by now.
+    #[doc(hidden)]
+    pub fn with_calendar(&self, calendar: Calendar) -> Self {
+        let settings = Settings { calendar, ..self.settings.clone() };
+        Self { path: self.path.clone(), settings }
     }
 
     /// The ring file.

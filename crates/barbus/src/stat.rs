@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use barbus_bars::{Date, date_from_epoch_days};
+use barbus_bars::{Calendar, Date, date_from_epoch_days};
 use barbus_ring::Ring;
 use barbus_shm::Memory;
 use jiff::Timestamp;
@@ -127,6 +127,9 @@ pub struct Stat {
     pub ring_in_reserve: bool,
     /// Last date of the calendar's holiday table.
     pub calendar_horizon: Option<Date>,
+    /// Days until then, from today in the market; negative after it.
+    #[serde(default)]
+    pub calendar_days_left: Option<i32>,
 }
 
 /// The days ahead of the end of a holiday table that are an alarm.
@@ -155,6 +158,7 @@ impl Stat {
             archive_free_bytes: free_bytes(&bus.archive()),
             ring_bytes: ring.geometry().file_bytes,
             calendar_horizon: settings.calendar.horizon(),
+            calendar_days_left: days_left(&settings.calendar),
             ..Self::default()
         }
     }
@@ -192,6 +196,11 @@ impl Stat {
         self.readers = readers.map(|readers| readers.len() as u64);
         self.readers_lag_bars = readers.and_then(|readers| readers.iter().filter_map(|reader| reader.lag_bars).max());
     }
+}
+
+fn days_left(calendar: &Calendar) -> Option<i32> {
+    let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
+    calendar.horizon().map(|horizon| (horizon - today).get_days())
 }
 
 fn free_bytes(folder: &Path) -> Option<u64> {

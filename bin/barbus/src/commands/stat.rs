@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use barbus::Bus;
 use barbus::protocol::Stat;
+use barbus_bars::Date;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -112,9 +113,18 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
         lines.push(("free space", format!("{}B", format::compact(free as f64))));
     }
     if let Some(horizon) = stat.calendar_horizon {
-        lines.push(("holidays", format!("known through {horizon}")));
+        lines.push(("holidays", holidays(horizon, stat.calendar_days_left)));
     }
     lines
+}
+
+/// The end of the holiday table, emphasised in its last 60 days and after it.
+fn holidays(horizon: Date, days_left: Option<i32>) -> String {
+    match days_left {
+        Some(days) if days < 0 => format!("!! known through {horizon} only: weekdays since then count as trading days"),
+        Some(days @ 0..=60) => format!("!! known through {horizon} only, {days} more days: extend the calendar"),
+        _ => format!("known through {horizon}"),
+    }
 }
 
 fn daemon(stat: &Stat) -> String {

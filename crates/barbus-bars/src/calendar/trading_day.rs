@@ -183,9 +183,22 @@ impl Calendar {
         }
     }
 
-    /// `date`, or the first trading day after it. The search ends: every week has a trading day,
-    /// and the holiday table is finite.
-    pub(super) fn next_trading_day(&self, mut date: Date) -> Date {
+    /// Whether days begin on the evening before their date. Then a bar on a date without trading
+    /// belongs to the next trading day; otherwise it belongs to its own date.
+    pub fn days_begin_in_evening(&self) -> bool {
+        self.table.start < 0
+    }
+
+    /// The instants after which and at which at the latest the bars of `date` end, as the calendar
+    /// begins dates, milliseconds UTC. Where days begin in the evening, the bars of a date without
+    /// trading belong to another date's day.
+    pub fn span_of_date(&self, date: Date) -> (i64, i64) {
+        (self.start_ms(date), self.start_ms(after(date)))
+    }
+
+    /// `date`, or the first trading day after it.
+    pub fn next_trading_day(&self, mut date: Date) -> Date {
+        // The search ends: every week has a trading day, and the holiday table is finite.
         while !self.is_trading_day(date) && date < Date::MAX {
             date = after(date);
         }
@@ -193,7 +206,7 @@ impl Calendar {
     }
 
     /// The last trading day before `date`.
-    pub(super) fn previous_trading_day(&self, date: Date) -> Date {
+    pub fn previous_trading_day(&self, date: Date) -> Date {
         let mut date = before(date);
         while !self.is_trading_day(date) && date > Date::MIN {
             date = before(date);

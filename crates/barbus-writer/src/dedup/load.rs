@@ -17,7 +17,7 @@ use crate::dedup::day_index::{BarStatus, DayIndex};
 use crate::dedup::fingerprint::fingerprint;
 use crate::recalendar::renumbered;
 use crate::symbols::SymbolIds;
-use crate::trading_day::TradingDayCache;
+use crate::trading_day::{CurrentCalendar, TradingDayCache};
 use crate::withdrawals::{DayFilter, Withdrawals};
 
 /// Limit on the threads that read the ring for one index.
@@ -40,7 +40,8 @@ pub(crate) fn load_day(
     withdrawals: &Withdrawals,
     day: i64,
 ) -> Result<DayIndex> {
-    let archived = DayLoader::new(bus).load(date_from_epoch_days(day));
+    let loader = DayLoader::new(bus, CurrentCalendar::new(bus.settings().calendar.clone()));
+    let archived = loader.load(date_from_epoch_days(day));
     let (index, source) = archived.into_index(ring, bus, symbols, withdrawals);
     if source.blocks.is_empty() {
         return Ok(index);
@@ -60,6 +61,7 @@ pub(crate) fn load_day(
 #[derive(Debug, Clone)]
 pub struct DayLoader {
     bus: Bus,
+    calendar: CurrentCalendar,
 }
 
 /// The archived bars of a day, for [`crate::Writer::begin_late_day`].
@@ -77,8 +79,8 @@ pub struct ArchivedDay {
 }
 
 impl DayLoader {
-    pub(crate) fn new(bus: &Bus) -> Self {
-        Self { bus: bus.clone() }
+    pub(crate) fn new(bus: &Bus, calendar: CurrentCalendar) -> Self {
+        Self { bus: bus.clone(), calendar }
     }
 
     /// Reads the day's bars.
@@ -102,12 +104,24 @@ impl DayLoader {
         archived
     }
 
-    /// The dates whose files have bars of `day`: itself, and those before it that were trading days
-    /// by an older calendar.
+    /// The dates whose files have bars of `day`: itself, and those that have them by an older
+    /// calendar. Dates before it were trading days and are none by now; the trading day after it
+    /// has its bars if the day was a holiday.
     fn dates(&self, day: i64) -> impl Iterator<Item = i64> {
-        let calendar = &self.bus.settings().calendar;
-        let before = (1..).map(move |days| day - days).take_while(move |&date| renumbered(calendar, date) == day);
-        std::iter::once(day).chain(before)
+        let calendar = self.calendar.get();
+        let after = self.file_after(&calendar, date_from_epoch_days(day));
+        let before = (1..).map(move |days| day - days).take_while(move |&date| renumbered(&calendar, date) == day);
+        std::iter::once(day).chain(after).chain(before)
+    }
+
+    /// The trading day after `day` if its file begins with bars of `day` or an earlier one.
+    fn file_after(&self, calendar: &Calendar, day: Date) -> Option<i64> {
+        if !calendar.days_begin_in_evening() {
+            return None;
+        }
+        let next = calendar.next_trading_day(day.tomorrow().ok()?);
+        let (first_ms, _) = self.archive().frames_ms(next).ok()??;
+        (first_ms <= calendar.span_of_date(day).1).then(|| epoch_days(next))
     }
 
     /// Which files the day has.
@@ -125,7 +139,8 @@ impl DayLoader {
 impl ArchivedDay {
     /// Whether the archive still has what was read.
     pub(crate) fn is_current(&self, bus: &Bus) -> bool {
-        DayLoader::new(bus).versions(self.day) == self.versions
+        let calendar = CurrentCalendar::new(bus.settings().calendar.clone());
+        DayLoader::new(bus, calendar).versions(self.day) == self.versions
     }
 
     /// Inserts the bars of a file. `known` has the index of each symbol.

@@ -73,6 +73,12 @@ impl Backlog {
         }
     }
 
+    /// Assigns the rows that are scanned from here on by another calendar. Those that were scanned
+    /// have the same day by both.
+    pub(crate) fn set_calendar(&mut self, calendar: Calendar) {
+        self.days = TradingDayCache::new(calendar);
+    }
+
     /// Begins anew with a ring that replaced the one before it, whose rows are all archived.
     pub(crate) fn switch_ring(&mut self) {
         self.blocks.clear();

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::flusher::backlog::Backlog;
 use crate::flusher::columns::DayColumns;
 use crate::flusher::failed_days::FileState;
+use crate::trading_day::CurrentCalendar;
 use crate::withdrawals::{Withdrawal, Withdrawals, Withdrawn};
 
 /// Rows that are turned into columns at a time: few enough to stay in the L2 cache.
@@ -26,6 +27,9 @@ pub(crate) struct DayArchiver {
     /// The text of each symbol of the ring.
     symbols: Vec<String>,
     withdrawals: Withdrawals,
+    calendar: CurrentCalendar,
+    /// The version of the calendar that the backlog has.
+    calendar_version: u64,
 }
 
 impl DayArchiver {
@@ -35,9 +39,12 @@ impl DayArchiver {
         archive: Archive,
         settings: &Settings,
         withdrawals: Withdrawals,
+        calendar: CurrentCalendar,
     ) -> Self {
         Self {
-            backlog: Backlog::new(&maintenance, settings.calendar.clone()),
+            backlog: Backlog::new(&maintenance, calendar.get()),
+            calendar,
+            calendar_version: 0,
             maintenance,
             archive,
             schema: settings.schema.clone(),
@@ -62,7 +69,13 @@ impl DayArchiver {
 
     /// Adds the rows and symbols since the last scan to the backlog.
     pub(crate) fn scan(&mut self) {
-        self.backlog.scan(&self.maintenance, self.maintenance.unpersisted());
+        let blocks = self.maintenance.unpersisted();
+        // The calendar is read after the blocks: a row that the writer appended by another calendar
+        // is scanned by that one.
+        if let Some(calendar) = self.calendar.newer_than(&mut self.calendar_version) {
+            self.backlog.set_calendar(calendar);
+        }
+        self.backlog.scan(&self.maintenance, blocks);
         // The symbols are read after the rows, so the symbols of all scanned rows are included.
         let ring = self.maintenance.ring();
         while (self.symbols.len() as u32) < ring.symbol_count() {
@@ -195,7 +208,8 @@ mod tests {
         let options = InitOptions { calendar: "24x7".into(), preset: None };
         let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
         let withdrawals = Withdrawals::load(&bus).unwrap();
-        let mut archiver = DayArchiver::new(writer.maintenance(), archive, &settings, withdrawals);
+        let calendar = CurrentCalendar::new(settings.calendar.clone());
+        let mut archiver = DayArchiver::new(writer.maintenance(), archive, &settings, withdrawals, calendar);
         writer.begin_day(0);
         for minute in 1..=70 {
             writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();

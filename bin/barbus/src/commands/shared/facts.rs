@@ -6,13 +6,15 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::output::format::printable;
 
-/// Writes `facts` to `out` with aligned values; `colour` makes the names dim.
+/// Writes `facts` to `out` with aligned values. `colour` makes the names dim, and
+/// values that begin with `!!` bold.
 pub(in crate::commands) fn write(out: &mut impl Write, facts: &[(&str, String)], colour: bool) -> io::Result<()> {
     let widest = facts.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
-    let (dim, plain) = if colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+    let (dim, bold, plain) = if colour { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
     for (name, value) in facts {
         let blank = " ".repeat(widest - name.width());
-        writeln!(out, "{dim}{name}{plain}{blank}  {}", printable(value))?;
+        let (start, end) = if value.starts_with("!!") { (bold, plain) } else { ("", "") };
+        writeln!(out, "{dim}{name}{plain}{blank}  {start}{}{end}", printable(value))?;
     }
     Ok(())
 }
