@@ -192,6 +192,10 @@ fn verify_finds_a_day_that_lost_its_file() {
     let monday = market::xshg_day(&SYMBOLS, "2024-03-04");
     bus.publish(&bus.write("monday.csv", market::csv(&monday)), &[]);
     bus.close_day();
+    let counts = |acknowledged: u64, archived: u64| {
+        serde_json::json!([{"day": "2024-03-04", "acknowledged": acknowledged, "archived": archived}])
+    };
+    assert_eq!(bus.stat()["days"], counts(720, 720));
     bus.barbus("verify", [] as [&str; 0]).ok();
     fs::remove_file(bus.archive().join("2024-03-04.parquet")).expect("the day can be removed");
     let late = market::minutes(&SYMBOLS[..1], "2024-03-04T04:00:00Z", 1);
@@ -199,6 +203,9 @@ fn verify_finds_a_day_that_lost_its_file() {
     wait::until("the file of one bar", || (bus.archived_days() == ["2024-03-04"]).then_some(()));
     let words = bus.barbus("verify", [] as [&str; 0]).fails(1, &["2024-03-04", "has 1 bars", "has 721"]);
     assert!(words.contains("removed"), "{words}");
+    bus.wait_archived();
+    assert_eq!(bus.stat()["days"], counts(721, 1));
+    bus.barbus("stat", ["--check"]).fails(1, &["2024-03-04 has 1 bars, and 721 were acknowledged"]);
 }
 
 /// Two producers that differ by a tick revise each other's bars without end.

@@ -95,7 +95,10 @@ fn an_archive_on_a_full_disk_catches_up() {
     assert_eq!(bus.archived_days(), [] as [&str; 0]);
 
     disk.free();
-    let counts = producers.map(|producer| Counts::of(&producer.finish().json()));
+    let summaries = producers.map(|producer| producer.finish().json());
+    let waited = summaries.iter().filter_map(|summary| summary["waited_ms"].as_u64()).max();
+    assert!(waited.is_some_and(|waited| waited >= 1_000), "the log named a wait of a second: {summaries:?}");
+    let counts = summaries.map(|summary| Counts::of(&summary));
     assert_eq!(counts, [Counts::all_accepted(bars.len() - 1_000), Counts::all_accepted(bars.len())]);
     bus.close_day();
     let stat = bus.stat();

@@ -8,7 +8,6 @@ use std::time::Duration;
 use barbus::protocol::{Answer, DayClose, Request, Withdrawal};
 use barbus::{Bus, Date};
 use barbus_writer::Withdrawn;
-use jiff::Timestamp;
 
 use crate::access::Rights;
 use crate::json_lines;
@@ -40,7 +39,7 @@ pub(crate) fn serve_requests(
         let request = serde_json::from_slice(&line);
         match request.map_err(|error| End::Rejected(format!("not a request: {error}")))? {
             Request::Stat {} => {
-                let mut stat = writer.stat(Timestamp::now()).ok_or(End::Disconnected)?;
+                let mut stat = writer.stat().ok_or(End::Disconnected)?;
                 stat.set_readers(barbus::readers(writer.bus()).ok().as_deref());
                 json_lines::write(&mut socket, &stat)?;
             }

@@ -166,8 +166,9 @@ impl SharedWriter {
     }
 
     /// The state of the bus.
-    pub(crate) fn stat(&self, now: Timestamp) -> Option<Stat> {
-        let stat = self.with(|writer| writer.stat(now))?;
+    pub(crate) fn stat(&self) -> Option<Stat> {
+        let mut stat = self.with(Writer::stat_without_archive)?;
+        self.day_loader.add_archive(&mut stat);
         Some(Stat { producers: Some(self.producers.load(Ordering::Relaxed)), ..stat })
     }
 

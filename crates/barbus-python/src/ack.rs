@@ -46,6 +46,12 @@ impl Ack {
         self.0.refused
     }
 
+    /// Milliseconds that the rows waited for room in the ring.
+    #[getter]
+    fn waited_ms(&self) -> u64 {
+        self.0.waited_ms
+    }
+
     /// Sequence number of the last bar that this publisher published; None before the first.
     #[getter]
     fn seq(&self) -> Option<u64> {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use barbus::protocol::Stat;
+use barbus::protocol::{DayBars, Stat};
 use barbus::{Bus, Result};
+use barbus_bars::date_from_epoch_days;
 use barbus_ring::{Recovery, Ring, RingWriter};
 use barbus_shm::{Memory, WriterLock};
-use jiff::Timestamp;
 
 use crate::bar_ends::BarEnds;
 use crate::clock::{Clock, Moment};
@@ -170,9 +170,17 @@ impl Writer {
         self.flusher.waiter().flush()
     }
 
-    /// The state of the bus at `now`. Ages are measured by the clock of this boot.
-    pub fn stat(&mut self, _now: Timestamp) -> Stat {
-        let mut stat = Stat::from_files(self.ring.ring(), &self.bus);
+    /// The state of the bus. Ages are measured by the clock of this boot.
+    pub fn stat(&mut self) -> Stat {
+        let mut stat = self.stat_without_archive();
+        self.day_loader().add_archive(&mut stat);
+        stat
+    }
+
+    /// The same without what the archive's files show, so that it takes some microseconds:
+    /// [`DayLoader::add_archive`](crate::DayLoader::add_archive) adds that without the writer.
+    pub fn stat_without_archive(&mut self) -> Stat {
+        let mut stat = Stat::from_ring(self.ring.ring(), &self.bus);
         stat.pid = Some(std::process::id());
         stat.day = self.day();
         self.counters.fill(&mut stat, self.clock.now());
@@ -180,6 +188,9 @@ impl Writer {
         let most = self.revisions.most(MOST_REVISED);
         stat.most_revised = most.into_iter().map(|(id, revisions)| (symbol(id), revisions)).collect();
         self.quarantine.fill(&mut stat);
+        self.dedup.take_loaded();
+        let day_bars = |(day, bars)| DayBars { day: date_from_epoch_days(day), acknowledged: bars, archived: 0 };
+        stat.days = self.dedup.bars_by_day().into_iter().map(day_bars).collect();
         let flush = self.flusher.status();
         stat.days_waiting = flush.days_waiting;
         stat.last_flush_error_at = flush.last_failure.as_ref().map(|failure| failure.at);

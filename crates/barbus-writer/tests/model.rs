@@ -19,6 +19,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, Time
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use barbus::{Bus, Date, Event, Reader, Row, Start};
 use barbus_archive::Archive;
+use barbus_ring::{Polled, Ring, RingReader, RingStart};
 use barbus_writer::{Pushed, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -629,6 +630,23 @@ impl Test {
         seen
     }
 
+    /// Those of them that queries may find: they do not search for the rows of a block that was
+    /// reused, which a new reader finds in the tip if a writer was killed in the middle of that.
+    fn in_blocks(&self) -> Vec<u64> {
+        let ring = Ring::attach(&self.bus.ring()).unwrap();
+        let blocks: Vec<u64> = ring.blocks().map(|(block, _)| block).collect();
+        let mut reader = RingReader::new(&ring, RingStart::Oldest).unwrap();
+        let (mut rows, mut found) = (Vec::new(), Vec::new());
+        loop {
+            match reader.poll(&ring, &mut rows, 1) {
+                Polled::Rows(_) if blocks.contains(&reader.position().block) => found.extend(rows.pop().map(|row| row.seq)),
+                Polled::Empty => return found,
+                Polled::Corrupt => panic!("the ring is damaged"),
+                _ => rows.clear(),
+            }
+        }
+    }
+
     fn compare_queries(&mut self, symbol: &'static str, count: usize) {
         let there = self.in_ring();
         let next = self.model.rows.len() as u64;
@@ -651,7 +669,7 @@ impl Test {
         Reader::open(self.bus.path()).unwrap().start_at(Start::Seq(next + 1)).unwrap_err();
 
         let mut newest: BTreeMap<i64, u64> = BTreeMap::new();
-        for &seq in there.iter().filter(|&&seq| self.model.rows[seq as usize].symbol == symbol) {
+        for seq in self.in_blocks().into_iter().filter(|&seq| self.model.rows[seq as usize].symbol == symbol) {
             newest.insert(self.model.rows[seq as usize].frame_ms, seq);
         }
         let mut reader = Reader::open(self.bus.path()).unwrap();
@@ -683,7 +701,7 @@ impl Test {
             let row = &self.model.rows[seq as usize];
             self.places.entry(row.symbol).or_default().insert(row.frame_ms, seq);
         }
-        let there = self.in_ring();
+        let there = self.in_blocks();
         let count = match step {
             Step::Ask(_, count) => *count,
             _ => 5,

@@ -60,6 +60,9 @@ pub struct Ack {
     /// room.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub symbol_table_full: u64,
+    /// Milliseconds that the rows waited for room in the ring. Absent in JSON if they did not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waited_ms: u64,
     /// Sequence number of the last published row.
     pub seq: Option<u64>,
 }
@@ -80,6 +83,7 @@ impl Ack {
             quarantined: self.quarantined - before.quarantined,
             refused: self.refused - before.refused,
             symbol_table_full: self.symbol_table_full - before.symbol_table_full,
+            waited_ms: self.waited_ms - before.waited_ms,
             seq: self.seq,
         }
     }
@@ -94,6 +98,7 @@ impl std::ops::AddAssign for Ack {
         self.quarantined += other.quarantined;
         self.refused += other.refused;
         self.symbol_table_full += other.symbol_table_full;
+        self.waited_ms += other.waited_ms;
         self.seq = other.seq.or(self.seq);
     }
 }
@@ -104,14 +109,18 @@ mod tests {
 
     #[test]
     fn since_undoes_the_addition_of_every_count() {
-        let (symbol_table_full, seq) = (3, Some(59));
-        let (refused, quarantined) = (7, 10);
-        let before =
-            Ack { rows: 107, accepted: 40, duplicate: 30, revised: 20, quarantined, refused, symbol_table_full, seq };
-        let (symbol_table_full, seq) = (5, Some(64));
-        let (refused, quarantined) = (16, 8);
-        let batch =
-            Ack { rows: 31, accepted: 1, duplicate: 2, revised: 4, quarantined, refused, symbol_table_full, seq };
+        let counts = |first: u64| Ack {
+            rows: first,
+            accepted: first + 1,
+            duplicate: first + 2,
+            revised: first + 3,
+            quarantined: first + 4,
+            refused: first + 5,
+            symbol_table_full: first + 6,
+            waited_ms: first + 7,
+            seq: Some(first),
+        };
+        let (before, batch) = (counts(100), counts(7));
         let mut after = before;
         after += batch;
         assert_eq!(after.since(before), batch);

@@ -1,6 +1,7 @@
 //! The ring compared with the archive: bars that a day's file should have and has not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use barbus_archive::{DayMeta, FileKind, FileReport};
 use barbus_bars::Date;
@@ -8,7 +9,11 @@ use barbus_ring::{Polled, Ring, RingReader, RingStart, Row};
 use barbus_shm::Memory;
 
 use crate::bus::Bus;
+use crate::requests::ask_stat;
+use crate::stat::DayBars;
 
+/// How long a hung daemon delays a verification.
+const DAEMON_PATIENCE: Duration = Duration::from_secs(2);
 /// Rows that are read at once.
 const ROWS_AT_ONCE: usize = 4_096;
 
@@ -42,6 +47,23 @@ pub(crate) fn missing<M: Memory>(ring: &Ring<M>, bus: &Bus, files: &[FileReport]
         }
     }
     problems
+}
+
+/// The days whose files have fewer bars than the daemon has acknowledged, without those that `found`
+/// names; none if no daemon answers.
+///
+/// The ring may have lost the bars of such a day.
+pub(crate) fn missing_by_daemon(bus: &Bus, found: &[String]) -> Vec<String> {
+    let Ok(stat) = ask_stat(bus, DAEMON_PATIENCE) else { return Vec::new() };
+    let problem = |day: &DayBars| {
+        format!(
+            "{}: its file has {} bars, and the daemon has acknowledged {}: restore the day's file, or publish the day \
+             again in another bus",
+            day.day, day.archived, day.acknowledged
+        )
+    };
+    let is_new = |day: &&DayBars| !found.iter().any(|known| known.starts_with(&day.day.to_string()));
+    stat.days_incomplete().filter(is_new).map(problem).collect()
 }
 
 /// The number of bars of the ring that the file of each day should have.

@@ -12,7 +12,7 @@ use barbus_bars::Date;
 use serde::{Deserialize, Serialize};
 
 pub use crate::ack::{Ack, AckMode};
-pub use crate::stat::Stat;
+pub use crate::stat::{DayBars, Stat};
 
 /// Schema metadata: what the frames of the stream mark, the `start` or the `end` of a bar.
 pub const LABEL: &str = "barbus.label";

@@ -65,7 +65,8 @@ pub(crate) fn is_alive(bus: &Bus, patience: Duration) -> bool {
     !matches!(ask_stat(bus, patience), Err(Error::Unresponsive { .. } | Error::NoDaemon { .. }))
 }
 
-fn ask_stat(bus: &Bus, patience: Duration) -> Result<Stat> {
+/// The daemon's answer, which must come within `patience`.
+pub(crate) fn ask_stat(bus: &Bus, patience: Duration) -> Result<Stat> {
     send_request(connect(bus, patience)?, bus, &Request::Stat {})
 }
 

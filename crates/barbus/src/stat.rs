@@ -53,6 +53,9 @@ pub struct Stat {
     pub days_archived: u64,
     /// Closed days with bars that are not in their files yet.
     pub days_waiting: Vec<Date>,
+    /// The bars of the open day and of days before it that the daemon has in memory, oldest first.
+    #[serde(default)]
+    pub days: Vec<DayBars>,
     /// Bars accepted since the daemon started.
     pub accepted: Option<u64>,
     /// Duplicates since the daemon started.
@@ -132,6 +135,17 @@ pub struct Stat {
     pub calendar_days_left: Option<i32>,
 }
 
+/// The bars of a trading day, each counted once whatever its revisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayBars {
+    /// The trading day.
+    pub day: Date,
+    /// Bars that the bus has acknowledged.
+    pub acknowledged: u64,
+    /// Bars in the day's file; 0 without one.
+    pub archived: u64,
+}
+
 /// The days ahead of the end of a holiday table that are an alarm.
 const HORIZON_DAYS: i32 = 14;
 
@@ -139,6 +153,14 @@ impl Stat {
     /// The state as the ring and the archive's directory show it.
     #[doc(hidden)]
     pub fn from_files<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Self {
+        let mut stat = Self::from_ring(ring, bus);
+        stat.add_archive(bus);
+        stat
+    }
+
+    /// The state as the ring alone shows it, so that it takes some microseconds.
+    #[doc(hidden)]
+    pub fn from_ring<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Self {
         let status = ring.status();
         let settings = bus.settings();
         let last = ring.newest_row();
@@ -150,17 +172,29 @@ impl Stat {
             blocks: ring.geometry().slots,
             blocks_used: status.blocks_used,
             blocks_persisted: status.blocks_persisted,
-            days_archived: bus.archived_days().map_or(0, |days| days.len() as u64),
             last_frame: last.and_then(|row| Timestamp::from_millisecond(row.frame_ms).ok()),
             last_received: last.and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
             last_age_s: newest_age(ring, Timestamp::now()).map(|age| age.as_secs_f64()),
             writer_alive: writer_alive(ring),
-            archive_free_bytes: free_bytes(&bus.archive()),
             ring_bytes: ring.geometry().file_bytes,
             calendar_horizon: settings.calendar.horizon(),
             calendar_days_left: days_left(&settings.calendar),
             ..Self::default()
         }
+    }
+
+    /// Adds what the archive's directory shows.
+    #[doc(hidden)]
+    pub fn add_archive(&mut self, bus: &Bus) {
+        self.days_archived = bus.archived_days().map_or(0, |days| days.len() as u64);
+        self.archive_free_bytes = free_bytes(&bus.archive());
+    }
+
+    /// The days of [`Stat::days`] whose files have fewer bars than were acknowledged, although they
+    /// do not wait.
+    pub fn days_incomplete(&self) -> impl Iterator<Item = &DayBars> {
+        let settled = |day: &&DayBars| Some(day.day) != self.day && !self.days_waiting.contains(&day.day);
+        self.days.iter().filter(settled).filter(|day| day.archived < day.acknowledged)
     }
 
     /// What an operator should attend to, a phrase each; empty if all is well.
@@ -187,7 +221,10 @@ impl Stat {
                 .filter(is_near)
                 .map(|horizon| format!("calendar: its holidays are known through {horizon} only")),
         ];
-        alarms.into_iter().flatten().collect()
+        let incomplete = self.days_incomplete().map(|DayBars { day, acknowledged, archived }| {
+            format!("archive: {day} has {archived} bars, and {acknowledged} were acknowledged: run barbus verify")
+        });
+        alarms.into_iter().flatten().chain(incomplete).collect()
     }
 
     /// Adds the readers; `None` if they cannot be listed.

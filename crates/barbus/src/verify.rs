@@ -8,7 +8,7 @@ use crate::attach::map;
 use crate::bus::Bus;
 use crate::error::{Error, Result};
 #[cfg(feature = "archive")]
-use crate::missing::missing;
+use crate::missing::{missing, missing_by_daemon};
 
 /// What [`verify`] found.
 #[derive(Debug)]
@@ -44,7 +44,11 @@ pub fn verify(bus: &Bus) -> Result<VerifyReport> {
     Ok(VerifyReport {
         // After the files: each of them has rows that were in the ring before.
         #[cfg(feature = "archive")]
-        missing: ring.as_ref().map(|ring| missing(ring, bus, &archive)).unwrap_or_default(),
+        missing: {
+            let mut found = ring.as_ref().map(|ring| missing(ring, bus, &archive)).unwrap_or_default();
+            found.extend(missing_by_daemon(bus, &found));
+            found
+        },
         ring: ring.map(|ring| ring.verify()),
         #[cfg(feature = "archive")]
         archive,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use barbus::Bus;
-use barbus::protocol::Stat;
+use barbus::protocol::{DayBars, Stat};
 use barbus_bars::Date;
 use clap::Args;
 use jiff::Timestamp;
@@ -69,6 +69,7 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     lines.push(("days archived", count(stat.days_archived)));
     let waiting: Vec<String> = stat.days_waiting.iter().map(|day| day.to_string()).collect();
     lines.push(("days waiting", if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") }));
+    lines.extend(stat.days.iter().map(|day| ("day", day_bars(day))));
     let since_start = [
         ("accepted", stat.accepted),
         ("duplicates", stat.duplicates),
@@ -125,6 +126,11 @@ fn holidays(horizon: Date, days_left: Option<i32>) -> String {
         Some(days @ 0..=60) => format!("!! known through {horizon} only, {days} more days: extend the calendar"),
         _ => format!("known through {horizon}"),
     }
+}
+
+fn day_bars(day: &DayBars) -> String {
+    let [acknowledged, archived] = [day.acknowledged, day.archived].map(format::count);
+    format!("{}: {acknowledged} bars acknowledged, {archived} archived", day.day)
 }
 
 fn daemon(stat: &Stat) -> String {

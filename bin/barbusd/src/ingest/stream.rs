@@ -125,24 +125,38 @@ impl ProducerStream<'_> {
 
     fn append_rows(&mut self, batch: &NormalizedBatch) -> Result<(), End> {
         let (mut next, mut rejected) = (0, Vec::new());
+        // Since when the next row has waited for room in the ring.
+        let mut full_since: Option<Instant> = None;
         while next < batch.rows() {
             let ingested = self.writer.ingest(batch, next).ok_or(End::Disconnected)?;
             let ingested = ingested.map_err(|error| End::Rejected(error.to_string()))?;
             self.total += ingested.ack;
             self.through_seq = self.through_seq.max(ingested.through_seq);
+            if ingested.next > next {
+                self.end_wait(full_since.take());
+            }
             next = ingested.next;
             rejected.extend(ingested.rejected);
             if next < batch.rows() && self.writer.is_shutting_down() {
                 return Err(End::Disconnected);
             }
             match ingested.wait {
-                Some(Wait::Space) => std::thread::sleep(FULL_RING_PAUSE),
+                Some(Wait::Space) => {
+                    full_since.get_or_insert_with(Instant::now);
+                    std::thread::sleep(FULL_RING_PAUSE);
+                }
                 Some(Wait::Day(day)) => self.writer.load_day(day).ok_or(End::Disconnected)?,
                 None => {}
             }
         }
+        self.end_wait(full_since);
         // Without the writer: other producers do not wait while rows are formatted and synced.
         self.total += self.writer.quarantine().store(batch, 0..batch.rows(), &rejected);
         Ok(())
+    }
+
+    /// Counts a wait for room in the ring, which the acknowledgement shows.
+    fn end_wait(&mut self, since: Option<Instant>) {
+        self.total.waited_ms += since.map_or(0, |since| since.elapsed().as_millis() as u64);
     }
 }

@@ -78,9 +78,14 @@ impl DayIndex {
         Self { blocked: true, ..Self::loading(Vec::new(), load) }
     }
 
+    /// Whether every thread that loads the index has ended.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.loading.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Whether bars can be compared without waiting for the thread that loads the index.
     pub(crate) fn is_usable(&self) -> bool {
-        !self.blocked || self.loading.as_ref().is_none_or(JoinHandle::is_finished)
+        !self.blocked || self.is_loaded()
     }
 
     /// Takes the bars of a [`DayIndex::loading_late`] over from its thread: until then every bar
@@ -127,6 +132,11 @@ impl DayIndex {
     /// The number of bars.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// The number of bars; `None` while the earlier ones are being loaded.
+    pub(crate) fn loaded_len(&self) -> Option<usize> {
+        self.loading.is_none().then_some(self.len)
     }
 
     /// Compares a bar with the index. `fingerprint` is called only if the frame may be known.

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Scope};
 
 use barbus::internal::ArchivedRows;
+use barbus::protocol::Stat;
 use barbus::{Bus, Result};
 use barbus_archive::{Archive, DayVersion};
 use barbus_bars::{Calendar, Date, date_from_epoch_days, epoch_days};
@@ -122,6 +123,17 @@ impl DayLoader {
         let next = calendar.next_trading_day(day.tomorrow().ok()?);
         let (first_ms, _) = self.archive().frames_ms(next).ok()??;
         (first_ms <= calendar.span_of_date(day).1).then(|| epoch_days(next))
+    }
+
+    /// Adds to the state of the bus what the files of its archive show.
+    pub fn add_archive(&self, stat: &mut Stat) {
+        stat.add_archive(&self.bus);
+        let archive = self.archive();
+        for day in &mut stat.days {
+            let dates = self.dates(epoch_days(day.day)).map(date_from_epoch_days);
+            // A file that cannot be read has no bars that anybody could use.
+            day.archived = dates.map(|date| archive.meta(date).ok().flatten().map_or(0, |meta| meta.rows)).sum();
+        }
     }
 
     /// Which files the day has.

@@ -1,6 +1,6 @@
 //! Deduplication: the bars of each trading day that the bus already has, by day.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 mod day_index;
 mod fingerprint;
@@ -14,6 +14,8 @@ pub use load::{ArchivedDay, DayLoader};
 
 /// Limit on the bars of all indexes but the current one: about 100 MB.
 const MAX_BARS: usize = 4_000_000;
+/// Days without an index whose number of bars is remembered.
+const MAX_COUNTS: usize = 16;
 
 /// The indexes in memory, by day (days since 1970-01-01).
 ///
@@ -25,6 +27,8 @@ pub(crate) struct DedupIndex {
     /// The other days, each with the `clock` of its last use.
     others: HashMap<i64, (u64, DayIndex)>,
     clock: u64,
+    /// The number of bars of the newest days whose index was dropped.
+    dropped: BTreeMap<i64, usize>,
 }
 
 impl DedupIndex {
@@ -41,6 +45,28 @@ impl DedupIndex {
             Some((current, index)) if *current == day => index.is_usable(),
             _ => self.others.get(&day).is_some_and(|(_, index)| index.is_usable()),
         }
+    }
+
+    /// Takes the bars over from the threads that have loaded them, so that they are counted.
+    pub(crate) fn take_loaded(&mut self) {
+        let current = self.current.iter_mut().map(|(_, index)| index);
+        let others = self.others.values_mut().map(|(_, index)| index);
+        current.chain(others).filter(|index| index.is_loaded()).for_each(DayIndex::finish_loading);
+    }
+
+    /// The number of bars of each day that has an index or had one, ascending by day. A day that is
+    /// being loaded is left out.
+    pub(crate) fn bars_by_day(&self) -> BTreeMap<i64, u64> {
+        let current = self.current.iter().map(|(day, index)| (day, index));
+        let indexes = current.chain(self.others.iter().map(|(day, (_, index))| (day, index)));
+        let mut bars: BTreeMap<i64, u64> = self.dropped.iter().map(|(&day, &bars)| (day, bars as u64)).collect();
+        for (&day, index) in indexes {
+            match index.loaded_len() {
+                Some(len) => bars.insert(day, len as u64),
+                None => bars.remove(&day),
+            };
+        }
+        bars
     }
 
     /// Whether there is an index of `day`, which may still be loading.
@@ -86,6 +112,7 @@ impl DedupIndex {
     /// Drops the index of `day`: it is loaded again from the archive and the ring.
     pub(crate) fn forget(&mut self, day: i64) {
         self.others.remove(&day);
+        self.dropped.remove(&day);
         self.current.take_if(|(current, _)| *current == day);
     }
 
@@ -98,9 +125,15 @@ impl DedupIndex {
             let latest = self.others.keys().copied().max();
             let candidates = self.others.iter().filter(|(day, _)| Some(**day) != latest);
             let Some(oldest) = candidates.min_by_key(|(_, (used, _))| *used).map(|(&day, _)| day) else { break };
-            let index = self.others.remove(&oldest).map(|(_, index)| index);
-            bars -= index.as_ref().map_or(0, DayIndex::len);
-            evicted.extend(index);
+            let Some((_, index)) = self.others.remove(&oldest) else { break };
+            bars -= index.len();
+            if let Some(len) = index.loaded_len() {
+                self.dropped.insert(oldest, len);
+            }
+            evicted.push(index);
+        }
+        while self.dropped.len() > MAX_COUNTS {
+            self.dropped.pop_first();
         }
         evicted
     }
@@ -125,7 +158,12 @@ mod tests {
         // Two indexes of half the limit each, and the current one.
         let mut kept: Vec<i64> = dedup.others.keys().copied().collect();
         kept.sort_unstable();
-        assert_eq!((kept, dedup.current.map(|(day, _)| day)), (vec![1, 2], Some(3)));
+        assert_eq!((kept, dedup.current.as_ref().map(|(day, _)| *day)), (vec![1, 2], Some(3)));
+        // The number of bars of a dropped day is still known, until the day is forgotten.
+        let bars = MAX_BARS as u64 / 2;
+        assert_eq!(dedup.bars_by_day(), BTreeMap::from([(0, bars), (1, bars), (2, bars), (3, bars)]));
+        dedup.forget(0);
+        assert_eq!(dedup.bars_by_day().into_keys().collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     /// Promise 8: the thread of a late day has ended before anything asks for its bars. A bar that

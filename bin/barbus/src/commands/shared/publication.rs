@@ -21,6 +21,9 @@ use crate::publish::{Batch, Sent, send};
 /// How long a publisher tries to reconnect after the daemon has ended.
 pub(in crate::commands) const RECONNECT_FOR: Duration = Duration::from_secs(30);
 
+/// A shorter wait for room in the ring is normal while a day is archived.
+const WAIT_SHOWN: Duration = Duration::from_secs(1);
+
 /// Sends all `batches` to the daemon of `bus` and prints the outcome.
 pub(in crate::commands) fn publish<E: Display>(
     batches: impl Iterator<Item = Result<Batch, E>>,
@@ -58,6 +61,11 @@ pub(in crate::commands) fn publish<E: Display>(
             "{count} {rows} rejected and kept nowhere, because the quarantine has no room: for the reason run barbus stat {}",
             bus.path().display()
         ));
+    }
+    let waited = Duration::from_millis(ack.waited_ms);
+    if waited >= WAIT_SHOWN {
+        let (waited, bus) = (format::age(waited), bus.path().display());
+        print_error(format_args!("rows waited {waited} for room in the ring: for the reason run barbus stat {bus}"));
     }
     if ack.symbol_table_full > 0 {
         let count = format::count(ack.symbol_table_full);
