@@ -1,4 +1,4 @@
-//! The daemon is killed at random moments while two producers publish and three readers check.
+//! The daemon is killed at random moments while three producers publish and three readers check.
 //!
 //! `BARBUS_KILLS` sets the number of kills (20); `BARBUS_KILL_SEED` sets the random moments.
 
@@ -19,8 +19,8 @@ use crate::support::producer;
 use crate::support::random::{self, Random};
 use crate::support::wait;
 
-/// Symbols of the two producers.
-const SYMBOLS: [[&str; 4]; 2] = [["A0", "A1", "A2", "A3"], ["B0", "B1", "B2", "B3"]];
+/// Symbols of the three producers.
+const SYMBOLS: [[&str; 4]; 3] = [["A0", "A1", "A2", "A3"], ["B0", "B1", "B2", "B3"], ["C0", "C1", "C2", "C3"]];
 /// Minutes between two bars of a symbol: a day has 48 bars, and many days pass.
 const STEP_MINUTES: i64 = 30;
 const FIRST: &str = "2024-03-04T00:30:00Z";

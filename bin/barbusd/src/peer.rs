@@ -38,6 +38,11 @@ impl Peer {
         Self { pid: None, uid: Some(uid), gid: None }
     }
 
+    /// The user whose limits it counts against; `None` if it is trusted or unknown.
+    pub(crate) fn limited_user(self) -> Option<u32> {
+        self.uid.filter(|_| !self.is_trusted())
+    }
+
     /// Whether it belongs to the daemon's own user or to root, who can do anything to the daemon.
     pub(crate) fn is_trusted(self) -> bool {
         self.uid.is_some_and(|uid| uid == 0 || uid == geteuid().as_raw())

@@ -96,14 +96,17 @@ impl SharedWriter {
         self.normalizer.clone()
     }
 
-    /// Stores invalid rows without the lock.
-    pub(crate) fn quarantine(&self) -> &Quarantine {
-        &self.quarantine
+    /// Stores the invalid rows of a producer without the lock.
+    pub(crate) fn quarantine_of(&self, peer: Peer) -> Quarantine {
+        match peer.limited_user() {
+            Some(user) => self.quarantine.clone().of_user(user),
+            None => self.quarantine.clone(),
+        }
     }
 
     /// The memory for the messages of a producer.
     pub(crate) fn memory_of(&self, peer: Peer) -> Reservation {
-        self.memory.reservation(peer.uid.filter(|_| !peer.is_trusted()))
+        self.memory.reservation(peer.limited_user())
     }
 
     /// How long a peer may take.

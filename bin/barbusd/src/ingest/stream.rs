@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use barbus::protocol::{ACK, Ack, AckMode};
-use barbus_writer::{BatchNormalizer, NormalizedBatch, Wait};
+use barbus_writer::{BatchNormalizer, NormalizedBatch, Quarantine, Wait};
 
 use crate::ingest::acks::Acks;
 use crate::ingest::batch_reader::BatchReader;
@@ -37,6 +37,7 @@ pub(crate) fn ingest(
         writer,
         source: peer.to_string(),
         normalizer: writer.normalizer(),
+        quarantine: writer.quarantine_of(peer),
         ack_mode: None,
         total: Ack::default(),
         through_seq: 0,
@@ -65,6 +66,7 @@ struct ProducerStream<'a> {
     /// Names the producer in the quarantine.
     source: String,
     normalizer: BatchNormalizer,
+    quarantine: Quarantine,
     /// `None` before the first batch.
     ack_mode: Option<AckMode>,
     total: Ack,
@@ -151,7 +153,7 @@ impl ProducerStream<'_> {
         }
         self.end_wait(full_since);
         // Without the writer: other producers do not wait while rows are formatted and synced.
-        self.total += self.writer.quarantine().store(batch, 0..batch.rows(), &rejected);
+        self.total += self.quarantine.store(batch, 0..batch.rows(), &rejected);
         Ok(())
     }
 

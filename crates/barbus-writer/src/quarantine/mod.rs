@@ -49,6 +49,8 @@ pub struct Quarantine {
     shared: Arc<Monitor<State>>,
     /// Bytes of lines that are stored together: few enough that the rate has room for them.
     chunk_bytes: usize,
+    /// The user whose share of the rate is used.
+    user: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -85,7 +87,12 @@ impl Quarantine {
             logged: None,
         };
         let chunk_bytes = CHUNK_BYTES.min(rate.saturating_mul(10)) as usize;
-        Self { shared: Arc::new(Monitor::new(state)), chunk_bytes }
+        Self { shared: Arc::new(Monitor::new(state)), chunk_bytes, user: None }
+    }
+
+    /// The same quarantine for the rows of one user, who may use half of `ingest.quarantine_rate`.
+    pub fn of_user(self, user: u32) -> Self {
+        Self { user: Some(user), ..self }
     }
 
     /// Stores the invalid ones of the given rows of a batch as they were received, and those in
@@ -122,7 +129,7 @@ impl Quarantine {
         let line = line("writer, row 1", fault.code(), &fault.to_string(), row_as_json(&batch, 0));
         let mut lines = Lines::default();
         lines.push(fault.code(), &line);
-        self.shared.lock().store(&lines).map_err(|error| {
+        self.shared.lock().store(&lines, self.user).map_err(|error| {
             let path = self.shared.lock().file.path(today());
             Error::io(&path, "store rows in the quarantine", std::io::Error::other(error))
         })
@@ -169,7 +176,7 @@ impl Storing<'_> {
         if self.full {
             state.refused += lines.rows;
             self.ack.refused += lines.rows;
-        } else if state.store(&lines).is_ok() {
+        } else if state.store(&lines, self.quarantine.user).is_ok() {
             self.ack.quarantined += lines.rows;
         } else {
             self.ack.refused += lines.rows;
@@ -193,11 +200,12 @@ impl Lines {
 }
 
 impl State {
-    /// Stores the lines and counts them. The error says why there is no room for them.
-    fn store(&mut self, lines: &Lines) -> Result<(), String> {
+    /// Stores the lines of a producer of `user` and counts them. The error says why there is no room
+    /// for them.
+    fn store(&mut self, lines: &Lines, user: Option<u32>) -> Result<(), String> {
         let date = today();
         let Self { file, limits, .. } = self;
-        let stored = limits.take(lines.text.len(), Instant::now(), || file.folder_bytes()).and_then(|()| {
+        let stored = limits.take(user, lines.text.len(), Instant::now(), || file.folder_bytes()).and_then(|()| {
             let path = file.path(date);
             file.append(date, lines.text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
         });
