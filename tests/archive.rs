@@ -192,9 +192,7 @@ fn verify_finds_a_day_that_lost_its_file() {
     let monday = market::xshg_day(&SYMBOLS, "2024-03-04");
     bus.publish(&bus.write("monday.csv", market::csv(&monday)), &[]);
     bus.close_day();
-    let counts = |acknowledged: u64, archived: u64| {
-        serde_json::json!([{"day": "2024-03-04", "acknowledged": acknowledged, "archived": archived}])
-    };
+    let counts = |acknowledged: u64, archived: u64| serde_json::json!([{"day": "2024-03-04", "acknowledged": acknowledged, "archived": archived}]);
     assert_eq!(bus.stat()["days"], counts(720, 720));
     bus.barbus("verify", [] as [&str; 0]).ok();
     fs::remove_file(bus.archive().join("2024-03-04.parquet")).expect("the day can be removed");

@@ -164,6 +164,23 @@ fn a_lapped_reader_gets_the_exact_number_of_missed_rows() {
     assert_eq!(rows, (128..4 * 64 + 65).map(row).collect::<Vec<_>>());
 }
 
+/// Promise 8: the blocks that an index is still loaded from are not overwritten.
+#[test]
+fn blocks_that_are_kept_are_not_reused() {
+    let mut f = fixture(small());
+    f.writer.begin_day(10);
+    (0..4 * 64).for_each(|i| assert_eq!(f.writer.push(&row(i)).unwrap(), i));
+    let maintenance = f.writer.maintenance();
+    (1..=2).for_each(|block| maintenance.mark_persisted(block));
+    f.writer.keep_blocks_from(2);
+    (4 * 64..5 * 64).for_each(|i| assert_eq!(f.writer.push(&row(i)).unwrap(), i));
+    f.writer.push(&row(0)).unwrap_err();
+    let mut oldest = RingReader::new(&f.ring, RingStart::Oldest).unwrap();
+    assert_eq!(drain(&mut oldest, &f.ring, 1000).0, (64..5 * 64).map(row).collect::<Vec<_>>());
+    f.writer.keep_blocks_from(u64::MAX);
+    assert_eq!(f.writer.push(&row(5 * 64)).unwrap(), 5 * 64);
+}
+
 #[test]
 fn every_kind_of_start_begins_at_its_row() {
     let mut f = fixture(small());

@@ -33,17 +33,7 @@ impl Writer {
                 // The indexes of a larger ring are loaded again.
                 return Ok(Some(Wait::Day(date_from_epoch_days(day))));
             }
-            if self.ring.block_is_full() {
-                // The next block may reuse one that an index is still loaded from.
-                self.dedup.finish_loading();
-            }
-            let room = match self.ring.reserve_rows() {
-                Ok(rows) => rows,
-                Err(full) => match self.free_space(full) {
-                    Some(rows) => rows,
-                    None => return Ok(Some(Wait::Space)),
-                },
-            };
+            let Some(room) = self.reserve_in_block() else { return Ok(Some(Wait::Space)) };
             self.staging.set_room(room);
             self.full_ring.end();
             if self.reserve_block.is_some() {
@@ -51,6 +41,26 @@ impl Writer {
             }
         }
         Ok(None)
+    }
+
+    /// Reserves rows in the open block, or in the next one; `None` if the ring is full.
+    #[cold]
+    fn reserve_in_block(&mut self) -> Option<usize> {
+        if self.ring.block_is_full() {
+            // An index that is being loaded has yet to read the blocks from this one on.
+            self.ring.keep_blocks_from(self.dedup.oldest_unread());
+        }
+        if let Ok(rows) = self.ring.reserve_rows() {
+            return Some(rows);
+        }
+        self.finish_loading();
+        self.ring.reserve_rows().map_or_else(|full| self.free_space(full), Some)
+    }
+
+    /// Waits until every index is loaded: each block may be reused then.
+    pub(crate) fn finish_loading(&mut self) {
+        self.dedup.finish_loading();
+        self.ring.keep_blocks_from(u64::MAX);
     }
 
     /// Waits until a block may be free.

@@ -53,7 +53,7 @@ impl Writer {
         }
         let Self { ring, bus, symbols, withdrawals, .. } = self;
         let (index, source) = archived.into_index(ring, bus, symbols, withdrawals);
-        Some(self.dedup.add(day, DayIndex::loading_late(move || source.load_into(index))))
+        Some(self.dedup.add(day, DayIndex::loading_late(source.unread.clone(), move || source.load_into(index))))
     }
 
     /// Whether late bars of `day` can be ingested without waiting for its earlier bars.
@@ -64,7 +64,7 @@ impl Writer {
     /// Loads the earlier bars of a closed day and waits for it.
     pub(crate) fn load_day(&mut self, day: Date) -> Result<()> {
         while self.begin_late_day(self.day_loader().load(day)).is_none() {}
-        self.dedup.finish_loading();
+        self.finish_loading();
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl Writer {
         if had_bars && !in_ring {
             // The day's bars are in parts, and its ring was replaced, or they are in blocks of
             // another number. Without a free block readers do not see this close.
-            self.dedup.finish_loading();
+            self.finish_loading();
             let _ = self.ring.close_day_without_rows(day);
         }
         if had_bars {

@@ -24,7 +24,7 @@ impl Writer {
             return true;
         }
         self.publish_staged();
-        self.dedup.finish_loading();
+        self.finish_loading();
         self.ring.seal_block();
         if !self.ring.all_persisted() {
             self.flusher.request_spill(true);

@@ -639,7 +639,9 @@ impl Test {
         let (mut rows, mut found) = (Vec::new(), Vec::new());
         loop {
             match reader.poll(&ring, &mut rows, 1) {
-                Polled::Rows(_) if blocks.contains(&reader.position().block) => found.extend(rows.pop().map(|row| row.seq)),
+                Polled::Rows(_) if blocks.contains(&reader.position().block) => {
+                    found.extend(rows.pop().map(|row| row.seq))
+                }
                 Polled::Empty => return found,
                 Polled::Corrupt => panic!("the ring is damaged"),
                 _ => rows.clear(),

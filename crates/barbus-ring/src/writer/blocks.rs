@@ -22,6 +22,12 @@ impl<M: WriterMemory> RingWriter<M> {
         self.open.is_none_or(|open| open.rows == self.ring.geometry.rows_per_block)
     }
 
+    /// Reuses no slot of block `block` or of a later one, until the next call: somebody still reads
+    /// them. The ring is full if it has no other slot; `u64::MAX` keeps none.
+    pub fn keep_blocks_from(&mut self, block: u64) {
+        self.keep_from = block;
+    }
+
     /// Seals the open block: it gets no more rows and can be archived.
     pub fn seal_block(&mut self) {
         self.seal(0);
@@ -114,8 +120,8 @@ impl<M: WriterMemory> RingWriter<M> {
         let (map, geometry) = (&self.ring.map, &self.ring.geometry);
         let kept = self.kept_blocks();
         let mut full = RingFull { blocks: geometry.slots, pinned: 0 };
-        let is_free =
-            |&(block, slot): &(u64, usize)| block == 0 || self.ring.u64(geometry.slot(slot) + BH_PERSISTED) == 1;
+        let is_archived = |slot| self.ring.u64(geometry.slot(slot) + BH_PERSISTED) == 1;
+        let is_free = |&(block, slot): &(u64, usize)| block == 0 || (block < self.keep_from && is_archived(slot));
         let newest = self.slots.iter().rposition(is_free).ok_or(full)?;
         // SYNC POINT: pairs with `maintenance.rs`::`mark_persisted`. The rows were read for the
         // archive before they are overwritten. And blocks are marked in their order: with the mark

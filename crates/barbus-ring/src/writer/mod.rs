@@ -73,6 +73,8 @@ pub struct RingWriter<M: WriterMemory = WriteMap> {
     /// All slots, each with the number of its block (0 if it has none), in the order of those
     /// numbers.
     slots: VecDeque<(u64, usize)>,
+    /// Blocks from this number on keep their slots.
+    keep_from: u64,
     next_seq: u64,
     pub(crate) day: Option<i64>,
     /// For each optional column, the rows of the open block that have no value.
@@ -123,6 +125,7 @@ impl<M: WriterMemory> RingWriter<M> {
             open: None,
             newest: 0,
             slots: VecDeque::new(),
+            keep_from: u64::MAX,
             next_seq: 0,
             day: None,
             null_counts: [0; MAX_OPTIONAL],

@@ -4,6 +4,8 @@
 //! Two different sets of values with the same fingerprint would turn a revision into a duplicate,
 //! once in 2^64 revisions.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use barbus_ring::{Row, SymbolId};
@@ -52,6 +54,8 @@ pub(crate) struct DayIndex {
     len: usize,
     /// The thread that loads the earlier bars; they precede the log.
     loading: Option<JoinHandle<DayIndex>>,
+    /// The oldest block of the ring that this thread has yet to read.
+    unread: Arc<AtomicU64>,
     /// No bar can be compared before that thread has ended: `last_ms` does not cover its bars.
     blocked: bool,
 }
@@ -61,26 +65,39 @@ impl DayIndex {
     ///
     /// `last_ms` has for each symbol the highest frame of those bars, or a higher one.
     /// A bar above it is new and does not wait for the thread; the first other bar does.
-    pub(crate) fn loading(last_ms: Vec<i64>, load: impl FnOnce() -> Self + Send + 'static) -> Self {
+    ///
+    /// The thread keeps in `unread` the oldest block of the ring that it has yet to read.
+    pub(crate) fn loading(
+        last_ms: Vec<i64>,
+        unread: Arc<AtomicU64>,
+        load: impl FnOnce() -> Self + Send + 'static,
+    ) -> Self {
         let thread = std::thread::Builder::new().name("barbus-dedup".into()).spawn(load);
-        Self { last_ms, loading: Some(thread.expect("a thread can be started")), ..Self::default() }
+        Self { last_ms, loading: Some(thread.expect("a thread can be started")), unread, ..Self::default() }
     }
 
     /// An index of a closed day, whose bars another thread loads. Before [`DayIndex::is_usable`],
     /// using it would wait for that thread.
-    pub(crate) fn loading_late(load: impl FnOnce() -> Self + Send + 'static) -> Self {
+    pub(crate) fn loading_late(unread: Arc<AtomicU64>, load: impl FnOnce() -> Self + Send + 'static) -> Self {
         let load = || {
             let mut index = load();
             // The first late bar would do it otherwise, and all producers would wait for it.
             index.sort_log();
             index
         };
-        Self { blocked: true, ..Self::loading(Vec::new(), load) }
+        Self { blocked: true, ..Self::loading(Vec::new(), unread, load) }
     }
 
     /// Whether every thread that loads the index has ended.
     pub(crate) fn is_loaded(&self) -> bool {
         self.loading.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// The oldest block of the ring that has yet to be read for this index; `u64::MAX` if there is
+    /// none.
+    pub(crate) fn oldest_unread(&self) -> u64 {
+        // It pairs with the store of the thread: the rows of the blocks before were read.
+        self.loading.as_ref().map_or(u64::MAX, |_| self.unread.load(Ordering::Acquire))
     }
 
     /// Whether bars can be compared without waiting for the thread that loads the index.
@@ -196,7 +213,7 @@ impl DayIndex {
     }
 
     /// Moves the log into the lists. Each entry of the log is above all entries of its list.
-    fn sort_log(&mut self) {
+    pub(crate) fn sort_log(&mut self) {
         self.symbols.resize_with(self.last_ms.len(), Vec::new);
         if self.log.len() > self.last_ms.len() {
             let mut counts = vec![0; self.last_ms.len()];

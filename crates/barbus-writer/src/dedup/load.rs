@@ -4,6 +4,8 @@
 //! day that is closed: a big day takes longer to read than a live bar may wait.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Scope};
 
@@ -32,8 +34,7 @@ const ROWS_AT_ONCE: u32 = 256;
 ///
 /// The archive is read first.
 /// A row that is archived meanwhile is still in the ring, because only the writer reuses blocks,
-/// and it first waits until every index is loaded
-/// ([`crate::dedup::DedupIndex::finish_loading`]).
+/// and none that an index has yet to read ([`crate::dedup::DedupIndex::oldest_unread`]).
 pub(crate) fn load_day(
     ring: &mut RingWriter,
     bus: &Bus,
@@ -54,7 +55,7 @@ pub(crate) fn load_day(
     for block in &source.blocks {
         source.maintenance.raise_last_frames(block.block, block.rows, &mut last_ms);
     }
-    Ok(DayIndex::loading(last_ms, move || source.load_into(index)))
+    Ok(DayIndex::loading(last_ms, source.unread.clone(), move || source.load_into(index)))
 }
 
 /// Reads the bars of closed days from the archive. It may be used in another thread than the
@@ -102,6 +103,8 @@ impl DayLoader {
                 }
             }
         }
+        // Otherwise the writer would do it, and all producers would wait for that.
+        archived.index.sort_log();
         archived
     }
 
@@ -206,14 +209,18 @@ impl ArchivedDay {
         let lineage = ring.ring().geometry().lineage;
         let through = if self.lineage == lineage { self.through } else { 0 };
         let withdrawn = withdrawals.of_day(lineage, day, |symbol| symbols.get(symbol));
-        (index, RingSource { maintenance, blocks, calendar: calendar.clone(), day, through, withdrawn })
+        let unread = Arc::new(AtomicU64::new(oldest(&blocks)));
+        (index, RingSource { maintenance, blocks, unread, calendar: calendar.clone(), day, through, withdrawn })
     }
 }
 
 /// The part of a day that is read from the ring.
 pub(crate) struct RingSource {
     maintenance: RingMaintenance,
+    /// Oldest first.
     blocks: Vec<BlockRows>,
+    /// The oldest of them that has yet to be read; `u64::MAX` if there is none.
+    pub(crate) unread: Arc<AtomicU64>,
     calendar: Calendar,
     day: i64,
     /// The archive has every row below this sequence number.
@@ -230,6 +237,11 @@ struct LoadedRow {
     revision: u8,
 }
 
+/// The number of the first of `blocks`; `u64::MAX` without one.
+fn oldest(blocks: &[BlockRows]) -> u64 {
+    blocks.first().map_or(u64::MAX, |block| block.block)
+}
+
 impl RingSource {
     /// Inserts the day's rows in the order of the ring.
     ///
@@ -241,6 +253,7 @@ impl RingSource {
             let loaded: Vec<_> = (0..threads).map(|first| self.spawn(scope, first, threads)).collect();
             for number in 0..self.blocks.len() {
                 let rows = loaded[number % threads].recv().expect("a thread sends all of its blocks");
+                self.unread.store(oldest(&self.blocks[number + 1..]), Ordering::Release);
                 for LoadedRow { seq, symbol, frame_ms, fingerprint, revision } in rows {
                     if seq >= self.through || index.status(symbol, frame_ms, || fingerprint) == BarStatus::Duplicate {
                         index.insert(symbol, frame_ms, fingerprint, revision);
@@ -251,6 +264,7 @@ impl RingSource {
         index
     }
 
+    /// Reads in a thread every `threads`-th block from the `first` one on.
     fn spawn<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,

@@ -39,6 +39,13 @@ impl DedupIndex {
         current.chain(others).for_each(DayIndex::finish_loading);
     }
 
+    /// The oldest block of the ring that a thread has yet to read; `u64::MAX` if there is none.
+    pub(crate) fn oldest_unread(&self) -> u64 {
+        let current = self.current.iter().map(|(_, index)| index);
+        let indexes = current.chain(self.others.values().map(|(_, index)| index));
+        indexes.map(DayIndex::oldest_unread).min().unwrap_or(u64::MAX)
+    }
+
     /// Whether the bars of `day` are known and can be compared without waiting.
     pub(crate) fn is_usable(&self, day: i64) -> bool {
         match &self.current {
@@ -141,6 +148,8 @@ impl DedupIndex {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use barbus_ring::SymbolId;
 
@@ -176,7 +185,7 @@ mod tests {
             index.insert(SymbolId(0), 60_000, 7, 0);
             index
         };
-        assert!(dedup.add(1, DayIndex::loading_late(late)).is_empty());
+        assert!(dedup.add(1, DayIndex::loading_late(Arc::default(), late)).is_empty());
         while !dedup.is_usable(1) {
             std::thread::yield_now();
         }
