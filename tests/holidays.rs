@@ -32,6 +32,7 @@ fn closes(bus: &Bus) -> (Vec<String>, u64) {
         match event {
             Event::DayClosed(day) => days.push(day.to_string()),
             Event::Bars(more) => bars += more.rows().len() as u64,
+            Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
             Event::Lapped { missed } => bars += missed,
         }
     }

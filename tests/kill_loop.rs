@@ -232,6 +232,7 @@ fn follow(mut reader: Reader, run: &Run, number: usize) -> Seen {
                 closed = open;
                 seen.closes.push((day, next));
             }
+            Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
             Some(Event::Lapped { missed }) => panic!("{missed} bars missed"),
             None => {
                 let total = run.total.load(Ordering::Relaxed);

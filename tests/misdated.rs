@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 
 use crate::support::bus::{Bus, Counts};
+use crate::support::command::{self, Running};
 use crate::support::fake_clock::FakeClock;
 use crate::support::market;
 use crate::support::producer::{self, Producer};
@@ -134,8 +135,8 @@ fn withdrawing_a_day_of_the_future_opens_today_again() {
     assert_eq!(bus.archived_days(), ["2026-11-27"]);
     bus.barbus("verify", [] as [&str; 0]).ok();
     assert_eq!(frames(&bus.archive().join("2026-11-27.parquet"), "A"), 4);
-    // Nothing that was acknowledged is gone: the bar is in a file of its own.
-    let withdrawn = bus.path().join("archive/1m.work/2027-11-29.withdrawn-1.parquet");
+    // Nothing that was acknowledged is gone: the file of before is kept.
+    let withdrawn = bus.path().join("archive/withdrawn/2027-11-29-1.parquet");
     assert_eq!(frames(&withdrawn, "BAD"), 1);
     // After the withdrawal a close counts again.
     bus.stop();
@@ -169,6 +170,43 @@ fn withdrawn_bars_of_a_symbol_can_be_published_again() {
     bus.barbus("withdraw", ["--day", "2024-03-04"]).ok();
     assert_eq!(bus.archived_days(), [] as [&str; 0]);
     bus.barbus("verify", [] as [&str; 0]).ok();
+}
+
+/// Promises 7 and 8: a file was published with the wrong label. Its bars are withdrawn by their
+/// times, no stray bar stays in the file of the day before, and the right ones are new.
+#[test]
+fn bars_with_a_wrong_label_are_withdrawn_by_time_and_published_again() {
+    let mut bus = Bus::init("24x7");
+    bus.configure("# late = \"5s\"", "late = \"100ms\"");
+    bus.start();
+    let start = |minute: usize| format!("2024-03-04 00:{minute:02}");
+    let rows: String = (0..30).map(|minute| format!("A,{},10,11,9,10,1\n", start(minute))).collect();
+    let csv = bus.write("starts.csv", format!("{HEADER}\n{rows}"));
+    assert_eq!(publish(&bus, "B", "2024-03-04 00:10").accepted, 1);
+    let mut tail = command::barbus();
+    let tail = Running::start(tail.arg("tail").arg(bus.path()), false);
+    wait::until("a listed reader", || (bus.stat()["readers"] == 1).then_some(()));
+    assert_eq!(bus.publish(&csv, &["--label", "end"]).accepted, 30);
+    bus.close_day();
+    assert_eq!(bus.archived_days(), ["2024-03-03", "2024-03-04"]);
+    bus.barbus("withdraw", [] as [&str; 0]).fails(1, &["nothing is selected"]);
+    bus.barbus("withdraw", ["--from", "morning"]).fails(1, &["is not a time"]);
+    let span = ["--symbol", "A", "--from", "2024-03-04 00:00", "--to", "2024-03-04T00:29:00Z"];
+    let words = bus.barbus("withdraw", span).ok();
+    assert!(words.contains("30 bars of 2 days withdrawn"), "{words}");
+    assert_eq!(bus.archived_days(), ["2024-03-04"]);
+    assert_eq!(bus.publish(&csv, &["--label", "start"]).accepted, 30);
+    bus.wait_archived();
+    bus.kill();
+    bus.start();
+    let file = bus.archive().join("2024-03-04.parquet");
+    wait::until("the late bars", || (frames(&file, "A") == 30).then_some(()));
+    assert_eq!((frames(&file, "B"), bus.archived_days()), (1, vec!["2024-03-04".to_owned()]));
+    assert_eq!(bus.publish(&csv, &["--label", "start"]).duplicate, 30);
+    bus.barbus("verify", [] as [&str; 0]).ok();
+    for day in ["2024-03-03", "2024-03-04"] {
+        wait::until("the event", || tail.output_has(&format!("bars of {day} were withdrawn")).then_some(()));
+    }
 }
 
 /// The number of bars of a symbol in a Parquet file.

@@ -91,6 +91,7 @@ fn child() {
             match reader.poll().expect("a ring that can be read") {
                 None => std::hint::spin_loop(),
                 Some(Event::DayClosed(_)) => closed += 1,
+                Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
                 Some(Event::Lapped { missed }) => panic!("{missed} bars missed"),
                 Some(Event::Bars(bars)) => {
                     for bar in bars.iter() {

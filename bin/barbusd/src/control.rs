@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use barbus::protocol::{Answer, DayClose, Request, Withdrawal};
-use barbus::{Bus, Date};
+use barbus::{Bus, Date, Selection};
 use barbus_writer::Withdrawn;
 
 use crate::access::Rights;
@@ -43,10 +43,13 @@ pub(crate) fn serve_requests(
                 stat.set_readers(barbus::readers(writer.bus()).ok().as_deref());
                 json_lines::write(&mut socket, &stat)?;
             }
-            Request::Withdraw { day, symbols } => match if_allowed(rights, || withdraw(writer, day, &symbols))? {
-                Ok(withdrawal) => json_lines::write(&mut socket, &withdrawal)?,
-                Err(error) => json_lines::write(&mut socket, &Answer::Error { error })?,
-            },
+            Request::Withdraw { day, symbols, from, to, bars } => {
+                let selection = Selection { day, symbols, from, to, bars };
+                match if_allowed(rights, || withdraw(writer, &selection))? {
+                    Ok(withdrawal) => json_lines::write(&mut socket, &withdrawal)?,
+                    Err(error) => json_lines::write(&mut socket, &Answer::Error { error })?,
+                }
+            }
             Request::CloseDay { date } => match if_allowed(rights, || close_day(writer, date))? {
                 Ok(close) => json_lines::write(&mut socket, &close)?,
                 Err(error) => json_lines::write(&mut socket, &Answer::Error { error })?,
@@ -81,12 +84,13 @@ fn close_day(writer: &SharedWriter, asked: Option<Date>) -> Result<Result<DayClo
 }
 
 /// Withdraws bars of a day, and waits until they are out of the archive.
-fn withdraw(writer: &SharedWriter, day: Date, symbols: &[String]) -> Result<Result<Withdrawal, String>, End> {
+fn withdraw(writer: &SharedWriter, selection: &Selection) -> Result<Result<Withdrawal, String>, End> {
+    let day = selection.day;
     let waiter = match writer.begin_withdrawal(day).ok_or(End::Disconnected)? {
         Ok(waiter) => waiter,
         Err(error) => return Ok(Err(error)),
     };
-    let withdrawn = waiter.withdraw(day, symbols);
+    let withdrawn = waiter.withdraw(selection);
     let open = writer.end_withdrawal(day).ok_or(End::Disconnected)?;
     Ok(match (withdrawn, open) {
         (Ok(Withdrawn { bars, file }), Ok(open)) => {

@@ -26,6 +26,8 @@ use crate::sort::SortedRows;
 use crate::{ArchiveError, Corruption, DayMeta, Result, day_file, readback, workers};
 
 const WORK_SUFFIX: &str = ".work";
+/// The directory with the files of days before bars were withdrawn from them.
+const WITHDRAWN_DIR: &str = "withdrawn";
 /// Mode of the two directories where they are missing.
 const DIR_MODE: u32 = 0o750;
 
@@ -191,7 +193,7 @@ impl Directory {
             })?;
         // The work directory is not synced for a day: a temporary name that a loss of power brings
         // back is removed by the next write.
-        self.sync(if path.parent() == Some(&self.dir) { &self.dir } else { &self.work_dir })?;
+        self.sync(path.parent().unwrap_or(&self.dir))?;
         Ok(bytes)
     }
 
@@ -244,11 +246,14 @@ impl Directory {
         Ok(last.max(in_file).saturating_add(1))
     }
 
-    /// The path of the next file with bars that are withdrawn from `day`.
+    /// The path for the file of `day` before bars are withdrawn from it, in a directory beside that
+    /// of the days.
     pub(crate) fn free_withdrawn_path(&self, day: Date) -> Result<PathBuf> {
-        let names = self.list(&self.work_dir)?;
+        let dir = self.dir.with_file_name(WITHDRAWN_DIR);
+        self.create(&dir)?;
+        let names = self.list(&dir)?;
         let name = (1..).map(|number| withdrawn_name(day, number)).find(|name| !names.contains(name));
-        Ok(self.work_dir.join(name.expect("there are more numbers than files")))
+        Ok(dir.join(name.expect("there are more numbers than files")))
     }
 
     /// Removes the file of a day.

@@ -3,7 +3,7 @@
 //! ```text
 //! 1m/2024-02-29.parquet              a day
 //! 1m.work/2024-02-29.3.parquet       part 3 of a day that is not written yet
-//! 1m.work/2024-02-29.withdrawn-1.parquet  bars that were withdrawn from the day
+//! withdrawn/2024-02-29-1.parquet     the day before bars were withdrawn from it
 //! 1m.work/.2024-02-29.new.tmp        being written; only a crash leaves it behind
 //! ```
 //! Names of any other form are ignored.
@@ -23,9 +23,9 @@ pub(crate) fn part_name(day: Date, part: u32) -> String {
     format!("{day}.{part}{PARQUET}")
 }
 
-/// A file with bars that were withdrawn from a day.
+/// The file of a day before bars were withdrawn from it.
 pub(crate) fn withdrawn_name(day: Date, number: u32) -> String {
-    format!("{day}.withdrawn-{number}{PARQUET}")
+    format!("{day}-{number}{PARQUET}")
 }
 
 /// The name of a day's file or part while it is written. An archive has one writer, which writes

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use arrow::array::AsArray;
+use arrow::datatypes::TimestampMillisecondType;
 use jiff::civil::Date;
 
 use crate::sort::{SortInput, SortedRows};
@@ -14,43 +15,45 @@ use crate::{Archive, DayMeta, Result};
 pub struct Withdrawn {
     /// The number of bars.
     pub rows: u64,
-    /// The file with them; `None` where there was none.
+    /// The day's file as it was before; `None` where there was no such bar.
     pub path: Option<PathBuf>,
 }
 
 impl Archive {
-    /// Withdraws the bars of `day` whose symbols satisfy `is_withdrawn`.
+    /// Withdraws the bars of `day` whose symbol and frame (end of bar, UTC ms) satisfy
+    /// `is_withdrawn`.
     ///
-    /// They are written to a file of their own in the work directory, such as
-    /// `2024-02-29.withdrawn-1.parquet`. Then the day's file is written without them; a day without
-    /// bars has no file. Parts are left as they are: call [`Archive::write`] first.
+    /// The day's file is kept as it is in the directory `withdrawn` beside that of the archive, as
+    /// `2024-02-29-1.parquet` for example. Then it is written without the bars; a day without bars
+    /// has no file. Parts are left as they are: call [`Archive::write`] first.
     ///
     /// # Errors
     /// As [`Archive::write`]. No bar is lost, and the same call may be made again.
-    pub fn withdraw(&self, day: Date, is_withdrawn: impl Fn(&str) -> bool) -> Result<Withdrawn> {
+    pub fn withdraw(&self, day: Date, is_withdrawn: impl Fn(&str, i64) -> bool) -> Result<Withdrawn> {
         let _writing = self.writing()?;
         let directory = &self.directory;
         directory.remove_temporary(Some(day))?;
         let Some(file) = StoredDay::load(directory, day)?.file else { return Ok(Withdrawn { rows: 0, path: None }) };
         let symbols = file.rows.column(0).as_string::<i32>();
+        let frames = file.rows.column(1).as_primitive::<TimestampMillisecondType>();
+        let all = 0..file.rows.num_rows() as u32;
         let (withdrawn, kept): (Vec<u32>, Vec<u32>) =
-            (0..file.rows.num_rows() as u32).partition(|&row| is_withdrawn(symbols.value(row as usize)));
+            all.clone().partition(|&row| is_withdrawn(symbols.value(row as usize), frames.value(row as usize)));
         if withdrawn.is_empty() {
             return Ok(Withdrawn { rows: 0, path: None });
         }
-        let commit = |path: &PathBuf, rows: Vec<u32>| -> Result<u64> {
+        let commit = |path: &PathBuf, rows: Vec<u32>| -> Result<()> {
             let input = SortInput { columns: file.rows.columns(), rows: Some(rows) };
             let sorted = SortedRows::new(vec![input], directory.schema())?;
             let meta = DayMeta { rows: sorted.len() as u64, ..file.meta.clone() };
-            directory.commit_file(path, &sorted, &meta)?;
-            Ok(meta.rows)
+            directory.commit_file(path, &sorted, &meta).map(drop)
         };
         let path = directory.free_withdrawn_path(day)?;
-        let rows = commit(&path, withdrawn)?;
+        commit(&path, all.collect())?;
         match kept.is_empty() {
             true => directory.remove_day(day)?,
-            false => commit(&directory.day_path(day), kept).map(drop)?,
+            false => commit(&directory.day_path(day), kept)?,
         }
-        Ok(Withdrawn { rows, path: Some(path) })
+        Ok(Withdrawn { rows: withdrawn.len() as u64, path: Some(path) })
     }
 }

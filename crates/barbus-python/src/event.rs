@@ -1,6 +1,6 @@
 //! The events of a `Follow` that are not bars.
 
-use barbus::Date;
+use barbus::{Date, Selection};
 use pyo3::prelude::*;
 use pyo3::types::PyDate;
 
@@ -50,5 +50,40 @@ impl Lapped {
 
     fn __repr__(&self) -> String {
         format!("Lapped(missed={})", self.missed)
+    }
+}
+
+/// An operator has withdrawn bars: they are not bars of the bus any more.
+#[pyclass(module = "barbus", frozen, eq)]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Withdrawn(pub(crate) Selection);
+
+#[pymethods]
+impl Withdrawn {
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str) {
+        ("day", "symbols")
+    }
+
+    /// The trading day of the bars, a ``datetime.date``.
+    #[getter]
+    fn day<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDate>> {
+        date(py, self.0.day)
+    }
+
+    /// The symbols of the bars; empty: all symbols.
+    #[getter]
+    fn symbols(&self) -> Vec<&str> {
+        let named = self.0.symbols.iter().chain(self.0.bars.keys());
+        named.map(String::as_str).collect()
+    }
+
+    /// Whether the bar of ``symbol`` that ends at ``frame_ms``, which is one of the day, is withdrawn.
+    fn covers(&self, symbol: &str, frame_ms: i64) -> bool {
+        self.0.covers(symbol, frame_ms)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Withdrawn(day={}, symbols={:?})", self.0.day, self.symbols())
     }
 }

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use crate::bars::Bars;
 use crate::batch;
 use crate::error::raised;
-use crate::event::{DayClosed, Lapped};
+use crate::event::{DayClosed, Lapped, Withdrawn};
 
 /// Longest sleep before a replay is polled again.
 const REPLAY_POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -89,6 +89,7 @@ pub(crate) enum Taken {
     Bars(Bars),
     DayClosed(DayClosed),
     Lapped(Lapped),
+    Withdrawn(Withdrawn),
 }
 
 impl Taken {
@@ -97,6 +98,7 @@ impl Taken {
             Self::Bars(bars) => Py::new(py, bars)?.into_any(),
             Self::DayClosed(event) => Py::new(py, event)?.into_any(),
             Self::Lapped(event) => Py::new(py, event)?.into_any(),
+            Self::Withdrawn(event) => Py::new(py, event)?.into_any(),
         })
     }
 }
@@ -139,6 +141,7 @@ impl EventReader {
         Ok(Some(match self.source.poll().map_err(raised)? {
             None => return Ok(None),
             Some(Event::DayClosed(day)) => Taken::DayClosed(DayClosed(day)),
+            Some(Event::Withdrawn(selection)) => Taken::Withdrawn(Withdrawn(selection.clone())),
             Some(Event::Lapped { missed }) => {
                 self.catching_up = true;
                 Taken::Lapped(Lapped { missed })

@@ -38,7 +38,7 @@ mod _barbus {
     #[pymodule_export]
     use crate::error::Error;
     #[pymodule_export]
-    use crate::event::{DayClosed, Lapped};
+    use crate::event::{DayClosed, Lapped, Withdrawn};
     #[pymodule_export]
     use crate::follow::Follow;
     #[pymodule_export]

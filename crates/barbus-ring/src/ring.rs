@@ -172,6 +172,13 @@ impl<M: Memory> Ring<M> {
         superseded
     }
 
+    /// The number of withdrawals of bars from the bus. The caller keeps a record of them; it must be
+    /// on disk before [`RingWriter::set_withdrawals`](crate::RingWriter::set_withdrawals).
+    #[inline]
+    pub fn withdrawals(&self) -> u64 {
+        self.u64(SB_WITHDRAWALS)
+    }
+
     /// The writer's last heartbeat, nanoseconds since 1970-01-01 UTC; 0 after a clean shutdown.
     pub fn heartbeat_ns(&self) -> u64 {
         self.u64(SB_HEARTBEAT_NS)

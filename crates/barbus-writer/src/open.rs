@@ -57,6 +57,7 @@ impl Writer {
         let locks = [Some(lock), lock_archive(bus, &owners)?, lock_quarantine(bus)?];
         let withdrawals = Withdrawals::load(bus)?;
         leave_older_ring(&mut ring, bus, &withdrawals)?;
+        ring.set_withdrawals(withdrawals.count());
         let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
 
         let blocks = ring.maintenance().blocks();

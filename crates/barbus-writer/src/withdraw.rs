@@ -1,6 +1,6 @@
 //! Withdrawing the bars of a trading day, and giving the day back that they took.
 
-use barbus::{Date, Error, Result};
+use barbus::{Date, Error, Result, Selection};
 use barbus_bars::{TradingDay, date_from_epoch_days, epoch_days};
 use jiff::Timestamp;
 
@@ -10,23 +10,25 @@ use crate::withdrawals::Withdrawn;
 use crate::writer::Writer;
 
 impl Writer {
-    /// Withdraws the bars of `day`, or those of `symbols` if any is given.
+    /// Withdraws bars of a trading day.
     ///
-    /// Their rows leave the day's file for a file of their own in the archive's work directory. The
-    /// bus forgets them: the same bars are new again. Readers keep the rows that they have read,
-    /// and a row stays in the ring until its slot is reused.
+    /// Their rows leave the day's file, whose file of before is kept in `archive/withdrawn/`. The
+    /// bus forgets them: the same bars are new again. Readers get an
+    /// [`Event::Withdrawn`](barbus::Event::Withdrawn), and a row stays in the ring until its slot
+    /// is reused.
     ///
     /// A day after today is closed if it is open. If such a day had closed today, today is opened
     /// again.
     ///
     /// # Errors
-    /// [`Error::Refused`] if `day` is the open day and not in the future, and [`Error::Flush`] if
+    /// [`Error::Refused`] if the day is the open day and not in the future, and [`Error::Flush`] if
     /// the archive cannot be written. The call may be repeated.
-    pub fn withdraw(&mut self, day: Date, symbols: &[String]) -> Result<Withdrawn> {
+    pub fn withdraw(&mut self, selection: &Selection) -> Result<Withdrawn> {
+        let day = selection.day;
         let bus = self.bus.path().to_owned();
         let refused = |why| Error::Refused { bus, why };
         let waiter = self.begin_withdrawal(day).map_err(refused)?;
-        let withdrawn = waiter.withdraw(day, symbols);
+        let withdrawn = waiter.withdraw(selection);
         self.end_withdrawal(day)?;
         withdrawn
     }
@@ -54,6 +56,10 @@ impl Writer {
     pub fn end_withdrawal(&mut self, day: Date) -> Result<Option<Date>> {
         self.staging.set_day(None);
         self.dedup.forget(epoch_days(day));
+        self.ring.set_withdrawals(self.withdrawals.count());
+        if self.wakes {
+            self.ring.wake();
+        }
         if self.ring.day().is_none() {
             let archived = self.bus.archived_days()?.last().copied().map(epoch_days);
             let blocks = self.ring.maintenance().blocks();

@@ -3,68 +3,50 @@
 //! The ring keeps a withdrawn row until its slot is reused. Without this record the next start
 //! would archive the row again, or would take the same bar for a duplicate of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use barbus::{Bus, Date, Error, Result};
+use barbus::{Bus, Error, Result, Selection, WithdrawalRecord};
 use barbus_bars::epoch_days;
 use barbus_ring::{BlockRows, Row, SymbolId};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 /// What a withdrawal did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Withdrawn {
     /// The number of bars.
     pub bars: u64,
-    /// The Parquet file that they were moved to; `None` if the archive had none of them.
+    /// The day's Parquet file as it was before; `None` if the archive had none of the bars.
     pub file: Option<PathBuf>,
-}
-
-/// One withdrawal: a line of the file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Withdrawal {
-    pub(crate) at: Timestamp,
-    pub(crate) day: Date,
-    /// The symbols; empty: all.
-    pub(crate) symbols: Vec<String>,
-    pub(crate) lineage: u64,
-    /// The day's rows of `lineage` below this number are withdrawn.
-    pub(crate) below_seq: u64,
-    /// The file with the bars that were in the archive.
-    pub(crate) file: Option<PathBuf>,
 }
 
 /// All withdrawals of a bus, shared by the writer and its flusher.
 #[derive(Debug, Clone)]
 pub(crate) struct Withdrawals {
     path: PathBuf,
-    list: Arc<Mutex<Vec<Withdrawal>>>,
+    list: Arc<Mutex<Vec<WithdrawalRecord>>>,
 }
 
 impl Withdrawals {
-    /// Reads the file of `bus`. A line that a loss of power cut short was never answered.
+    /// Reads the file of `bus`.
     pub(crate) fn load(bus: &Bus) -> Result<Self> {
-        let path = bus.path().join("withdrawn.ndjson");
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Error::io(&path, "read", error)),
-        };
-        let list = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Ok(Self { path, list: Arc::new(Mutex::new(list)) })
+        Ok(Self { path: WithdrawalRecord::path(bus), list: Arc::new(Mutex::new(WithdrawalRecord::load(bus)?)) })
     }
 
-    fn list(&self) -> MutexGuard<'_, Vec<Withdrawal>> {
+    /// The number of withdrawals.
+    pub(crate) fn count(&self) -> u64 {
+        self.list().len() as u64
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<WithdrawalRecord>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a withdrawal; it is on disk when this returns.
-    pub(crate) fn add(&self, withdrawal: Withdrawal) -> Result<()> {
+    pub(crate) fn add(&self, withdrawal: WithdrawalRecord) -> Result<()> {
         append(&self.path, &withdrawal).map_err(|error| Error::io(&self.path, "append to", error))?;
         self.list().push(withdrawal);
         Ok(())
@@ -73,10 +55,8 @@ impl Withdrawals {
     /// Which rows of `day` and `lineage` are withdrawn. `id` finds the id of a symbol.
     pub(crate) fn of_day(&self, lineage: u64, day: i64, id: impl Fn(&str) -> Option<SymbolId>) -> DayFilter {
         let list = self.list();
-        let of_day = list.iter().filter(|one| one.lineage == lineage && epoch_days(one.day) == day);
-        let ids = |symbols: &[String]| symbols.iter().filter_map(|symbol| id(symbol)).collect();
-        let filters = of_day.map(|one| (one.below_seq, (!one.symbols.is_empty()).then(|| ids(&one.symbols))));
-        DayFilter(filters.collect())
+        let of_day = list.iter().filter(|one| one.lineage == lineage && epoch_days(one.selection.day) == day);
+        DayFilter(of_day.map(|one| RowFilter::new(one, &id)).collect())
     }
 
     /// The newest day whose close is in `blocks`. The close of a day that was withdrawn as a whole
@@ -85,8 +65,8 @@ impl Withdrawals {
         let list = self.list();
         let is_withdrawn = |block: &BlockRows| {
             let end = block.first_seq + u64::from(block.rows);
-            let whole = list.iter().filter(|one| one.lineage == lineage && one.symbols.is_empty());
-            whole.filter(|one| Some(epoch_days(one.day)) == block.day).any(|one| end <= one.below_seq)
+            let whole = list.iter().filter(|one| one.lineage == lineage && one.selection.is_whole_day());
+            whole.filter(|one| Some(epoch_days(one.selection.day)) == block.day).any(|one| end <= one.below_seq)
         };
         blocks.iter().filter(|block| block.last_of_day && !is_withdrawn(block)).filter_map(|block| block.day).max()
     }
@@ -95,13 +75,13 @@ impl Withdrawals {
     /// the bus has closed since.
     pub(crate) fn are_newer_than_closes(&self, lineage: u64, blocks: &[BlockRows]) -> bool {
         let list = self.list();
-        let whole = list.iter().filter(|one| one.lineage == lineage && one.symbols.is_empty());
+        let whole = list.iter().filter(|one| one.lineage == lineage && one.selection.is_whole_day());
         let Some(below_seq) = whole.map(|one| one.below_seq).max() else { return false };
         blocks.iter().all(|block| !block.last_of_day || block.first_seq + u64::from(block.rows) <= below_seq)
     }
 }
 
-fn append(path: &Path, withdrawal: &Withdrawal) -> std::io::Result<()> {
+fn append(path: &Path, withdrawal: &WithdrawalRecord) -> std::io::Result<()> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)?;
     // A line that was cut short must not swallow this one.
     let mut line = String::from("\n");
@@ -115,9 +95,9 @@ fn append(path: &Path, withdrawal: &Withdrawal) -> std::io::Result<()> {
     }
 }
 
-/// The withdrawals of one day: the number below which each holds, and its symbols (`None`: all).
+/// The withdrawals of one day.
 #[derive(Debug, Default)]
-pub(crate) struct DayFilter(Vec<(u64, Option<HashSet<SymbolId>>)>);
+pub(crate) struct DayFilter(Vec<RowFilter>);
 
 impl DayFilter {
     /// Whether no row of the day is withdrawn.
@@ -127,17 +107,44 @@ impl DayFilter {
 
     /// Whether a row of the day is withdrawn.
     pub(crate) fn covers(&self, row: &Row) -> bool {
-        let covers = |(below, symbols): &(u64, Option<HashSet<SymbolId>>)| {
-            row.seq < *below && symbols.as_ref().is_none_or(|symbols| symbols.contains(&row.symbol))
-        };
-        self.0.iter().any(covers)
+        self.0.iter().any(|filter| filter.covers(row))
+    }
+}
+
+/// One withdrawal, with the ids of its symbols: those that the ring does not have have no rows.
+#[derive(Debug)]
+struct RowFilter {
+    below_seq: u64,
+    selection: Selection,
+    /// `None`: all symbols.
+    symbols: Option<HashSet<SymbolId>>,
+    /// The texts of the symbols for which the selection names single bars.
+    names: HashMap<SymbolId, String>,
+}
+
+impl RowFilter {
+    fn new(record: &WithdrawalRecord, id: impl Fn(&str) -> Option<SymbolId>) -> Self {
+        let selection = record.selection.clone();
+        let ids = |symbols: &[String]| symbols.iter().filter_map(|symbol| id(symbol)).collect();
+        let symbols = (!selection.symbols.is_empty()).then(|| ids(&selection.symbols));
+        let names = selection.bars.keys().filter_map(|symbol| Some((id(symbol)?, symbol.clone()))).collect();
+        Self { below_seq: record.below_seq, selection, symbols, names }
+    }
+
+    fn covers(&self, row: &Row) -> bool {
+        if row.seq >= self.below_seq || self.symbols.as_ref().is_some_and(|symbols| !symbols.contains(&row.symbol)) {
+            return false;
+        }
+        let name = self.names.get(&row.symbol).map_or("", String::as_str);
+        self.selection.covers_row(name, row.frame_ms)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use barbus::InitOptions;
+    use barbus::{Date, InitOptions};
+    use jiff::Timestamp;
 
     /// A line that was cut short swallows no later withdrawal.
     #[test]
@@ -145,13 +152,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let options = InitOptions { calendar: "24x7".into(), preset: None };
         let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
-        let withdrawal = |symbols: &[&str], below_seq| Withdrawal {
-            at: Timestamp::UNIX_EPOCH,
-            day: Date::constant(1970, 1, 3),
-            symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
-            lineage: 7,
-            below_seq,
-            file: None,
+        let withdrawal = |symbols: &[&str], below_seq| {
+            let mut selection = Selection::of_day(Date::constant(1970, 1, 3));
+            selection.symbols = symbols.iter().map(|symbol| (*symbol).to_owned()).collect();
+            WithdrawalRecord { at: Timestamp::UNIX_EPOCH, selection, lineage: 7, below_seq, file: None }
         };
         let withdrawals = Withdrawals::load(&bus).unwrap();
         withdrawals.add(withdrawal(&["A"], 10)).unwrap();

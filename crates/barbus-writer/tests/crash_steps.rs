@@ -269,6 +269,7 @@ fn check(path: &Path, phase: &Phase, what: &str) {
             // The flusher releases blocks one by one. The writer, which checks one slot after the
             // other meanwhile, may miss the release of a block, find that of the next one, and
             // reuse the next one first. The reader reports exactly its rows.
+            Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
             Event::Lapped { missed } => next = next.map(|next| next + missed),
             Event::DayClosed(_) => {}
         }

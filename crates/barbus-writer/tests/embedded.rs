@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use barbus::{Bus, Error, Event, InitOptions, Reader, Row, Start};
+use barbus::{Bus, Error, Event, InitOptions, Reader, Row, Selection, Start};
 use barbus_archive::Archive;
 use barbus_bars::Fault;
 use barbus_writer::{Pushed, Writer};
@@ -44,6 +44,7 @@ fn drain(reader: &mut Reader) -> (Vec<Seen>, Vec<String>) {
                 bars.extend(more.iter().map(|bar| (bar.symbol.to_owned(), bar.frame_ms, bar.close, bar.revision)));
             }
             Event::DayClosed(day) => events.push(format!("{day} closed after {}", bars.len())),
+            Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
             Event::Lapped { missed } => events.push(format!("{missed} missed")),
         }
     }
@@ -171,19 +172,34 @@ fn withdrawn_bars_leave_the_archive_and_are_new_again() {
     for row in [&kept, &wrong] {
         assert!(matches!(writer.push(row).unwrap(), Pushed::Accepted(_)));
     }
-    let day = "2024-07-04".parse().unwrap();
-    let symbols = ["600000.XSHG".to_owned()];
-    assert!(matches!(writer.withdraw(day, &symbols), Err(Error::Refused { .. })), "the day is open");
+    let mut selection = Selection::of_day("2024-07-04".parse().unwrap());
+    selection.symbols.push("600000.XSHG".to_owned());
+    let mut reader = Reader::open(bus.path()).unwrap();
+    assert!(matches!(writer.withdraw(&selection), Err(Error::Refused { .. })), "the day is open");
     writer.close_day().unwrap();
-    let withdrawn = writer.withdraw(day, &symbols).unwrap();
+    let withdrawn = writer.withdraw(&selection).unwrap();
     assert!(withdrawn.bars == 1 && withdrawn.file.is_some_and(|file| file.exists()));
     assert_eq!(closes(&bus, "2024-07-04"), [10.0]);
+    assert_eq!(reader.poll().unwrap(), Some(Event::DayClosed(selection.day)));
+    assert_eq!(reader.poll().unwrap(), Some(Event::Withdrawn(&selection)));
     // Once more: there is nothing left.
-    assert_eq!(writer.withdraw(day, &symbols).unwrap().bars, 0);
+    assert_eq!(writer.withdraw(&selection).unwrap().bars, 0);
     assert_eq!(writer.push(&kept).unwrap(), Pushed::Duplicate);
     assert_eq!(writer.push(&wrong).unwrap(), Pushed::Accepted(2));
     writer.flush().unwrap();
     assert_eq!(closes(&bus, "2024-07-04"), [10.0, 8.0]);
+    assert!(matches!(reader.poll().unwrap(), Some(Event::Bars(bars)) if bars.len() == 1));
+    assert_eq!(reader.poll().unwrap(), None);
+    // A reader that is opened later learns of later withdrawals only, also after a restart.
+    drop(writer);
+    let mut writer = Writer::open(&bus).unwrap();
+    let mut late = Reader::open(bus.path()).unwrap();
+    selection.symbols.clear();
+    writer.withdraw(&selection).unwrap();
+    for reader in [&mut late, &mut reader] {
+        assert!(reader.wait(Duration::from_secs(60)).unwrap());
+        assert_eq!(reader.poll().unwrap(), Some(Event::Withdrawn(&selection)));
+    }
 }
 
 #[test]
@@ -261,6 +277,7 @@ fn a_day_larger_than_the_ring_is_archived_whole() {
         while let Some(event) = reader.poll().unwrap() {
             match event {
                 Event::Bars(bars) => seen += bars.len() as u64,
+                Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
                 Event::Lapped { missed: more } => missed += more,
                 Event::DayClosed(_) => panic!("nothing closed yet"),
             }

@@ -429,6 +429,7 @@ impl Follower {
                     assert_eq!(Some(date_of(day)), model.closes.get(&self.at).copied(), "before row {}", self.at);
                     self.excused = true;
                 }
+                Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
                 Some(Event::Lapped { missed }) => {
                     assert!(missed > 0);
                     self.at += missed;
@@ -664,6 +665,7 @@ impl Test {
             let oldest = *there.iter().find(|&&held| held >= seq).expect("the ring has the newest row");
             match reader.poll().unwrap() {
                 Some(Event::Bars(bars)) => assert_eq!((bars.rows()[0].seq, oldest), (seq, seq)),
+                Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
                 Some(Event::Lapped { missed }) => assert_eq!(missed, oldest - seq),
                 other => panic!("{other:?} from row {seq}"),
             }

@@ -85,6 +85,7 @@ pub(crate) fn record(reader: &mut Reader, file: &Path, patience: Duration) -> Re
                 // The next run continues after the last line in the file.
                 out.flush()?;
             }
+            Event::Withdrawn(selection) => println!("bars of {} were withdrawn", selection.day),
             Event::Lapped { missed } => {
                 eprintln!("{missed} bars missed: they have left the ring");
                 recorded.missed += missed;

@@ -85,6 +85,7 @@ fn run(feed: &mut impl Feed, zone: &TimeZone, short: usize, long: usize) -> Resu
                 symbols.clear();
             }
             // Averages over a gap would be wrong.
+            Some(Event::Withdrawn(selection)) => println!("bars of {} were withdrawn", selection.day),
             Some(Event::Lapped { missed }) => {
                 eprintln!("too slow: {missed} bars missed, starting again");
                 symbols.clear();

@@ -5,6 +5,8 @@ use std::ops::Deref;
 use barbus_bars::Date;
 use barbus_ring::Row;
 
+use crate::withdrawn::Selection;
+
 /// What a feed delivers, in the order in which it happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event<'a> {
@@ -18,6 +20,9 @@ pub enum Event<'a> {
         /// The exact number of missed bars.
         missed: u64,
     },
+    /// An operator has withdrawn bars, which were delivered or not: they are not bars of the bus
+    /// any more. Right ones may follow. The ring keeps withdrawn bars until they are overwritten.
+    Withdrawn(&'a Selection),
 }
 
 /// A batch of bars, in the order of their sequence numbers.

@@ -152,6 +152,7 @@ fn run(mut feed: impl Feed, queue: &Queue) {
             Ok(Some(Event::Bars(bars))) => Some(Ok(OwnedEvent::Bars(OwnedBars::new(bars, &mut symbol_names)))),
             Ok(Some(Event::DayClosed(day))) => Some(Ok(OwnedEvent::DayClosed(day))),
             Ok(Some(Event::Lapped { missed })) => Some(Ok(OwnedEvent::Lapped { missed })),
+            Ok(Some(Event::Withdrawn(selection))) => Some(Ok(OwnedEvent::Withdrawn(Box::new(selection.clone())))),
             Ok(None) => None,
             Err(error) => Some(Err(error)),
         };

@@ -224,6 +224,7 @@ mod suggestion;
 mod symbol_filter;
 mod symbol_table;
 mod verify;
+mod withdrawn;
 
 /// The Arrow crate of the batches and views.
 #[doc(no_inline)]
@@ -251,3 +252,4 @@ pub use replay::{Pace, Replay, Schedule};
 pub use requests::{request_close_day, request_withdraw, stat};
 pub use settings::{Account, InitOptions, Settings};
 pub use verify::{VerifyReport, verify};
+pub use withdrawn::{Selection, WithdrawalRecord};

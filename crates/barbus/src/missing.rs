@@ -11,6 +11,7 @@ use barbus_shm::Memory;
 use crate::bus::Bus;
 use crate::requests::ask_stat;
 use crate::stat::DayBars;
+use crate::withdrawn::WithdrawalRecord;
 
 /// How long a hung daemon delays a verification.
 const DAEMON_PATIENCE: Duration = Duration::from_secs(2);
@@ -34,7 +35,9 @@ pub(crate) fn missing<M: Memory>(ring: &Ring<M>, bus: &Bus, files: &[FileReport]
              the archive: start the daemon, which goes on behind it"
         ));
     }
-    let withdrawn = withdrawn_days(bus);
+    // The ring may have more bars of such a day than the archive.
+    let withdrawn = WithdrawalRecord::load(bus).unwrap_or_default();
+    let withdrawn: BTreeSet<Date> = withdrawn.into_iter().map(|record| record.selection.day).collect();
     let days = metas().filter(|(kind, meta)| *kind == FileKind::Day && !withdrawn.contains(&meta.day));
     let days: BTreeMap<Date, &DayMeta> = days.map(|(_, meta)| (meta.day, meta)).collect();
     for (day, bars) in bars_by_day(ring, bus, &days) {
@@ -95,11 +98,4 @@ fn bars_by_day<M: Memory>(ring: &Ring<M>, bus: &Bus, days: &BTreeMap<Date, &DayM
         keys.len() as u64
     };
     keys.into_iter().map(|(day, keys)| (day, distinct(keys))).collect()
-}
-
-/// The days of which bars were withdrawn: the ring may have more of them than the archive.
-fn withdrawn_days(bus: &Bus) -> BTreeSet<Date> {
-    let text = std::fs::read_to_string(bus.path().join("withdrawn.ndjson")).unwrap_or_default();
-    let day = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["day"].as_str()?.parse().ok();
-    text.lines().filter_map(day).collect()
 }

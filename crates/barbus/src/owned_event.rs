@@ -6,6 +6,7 @@ use barbus_bars::Date;
 use barbus_ring::Row;
 
 use crate::event::{Bar, Bars, BarsIter, Event};
+use crate::withdrawn::Selection;
 
 /// An [`Event`] that owns its bars.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,8 @@ pub enum OwnedEvent {
         /// The exact number of missed bars.
         missed: u64,
     },
+    /// An operator has withdrawn bars: they are not bars of the bus any more.
+    Withdrawn(Box<Selection>),
 }
 
 impl OwnedEvent {
@@ -29,6 +32,7 @@ impl OwnedEvent {
             Self::Bars(bars) => Event::Bars(bars.bars()),
             Self::DayClosed(day) => Event::DayClosed(*day),
             Self::Lapped { missed } => Event::Lapped { missed: *missed },
+            Self::Withdrawn(selection) => Event::Withdrawn(selection),
         }
     }
 }

@@ -8,7 +8,10 @@
 //!
 //! Requests and answers are one line of JSON each.
 
+use std::collections::BTreeMap;
+
 use barbus_bars::Date;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::ack::{Ack, AckMode};
@@ -56,9 +59,18 @@ pub enum Request {
     Withdraw {
         /// The trading day of the bars.
         day: Date,
-        /// Their symbols; empty: all.
+        /// As [`Selection::symbols`](crate::Selection::symbols).
         #[serde(default)]
         symbols: Vec<String>,
+        /// As [`Selection::from`](crate::Selection::from).
+        #[serde(default)]
+        from: Option<Timestamp>,
+        /// As [`Selection::to`](crate::Selection::to).
+        #[serde(default)]
+        to: Option<Timestamp>,
+        /// As [`Selection::bars`](crate::Selection::bars).
+        #[serde(default)]
+        bars: BTreeMap<String, Vec<(i64, i64)>>,
     },
 }
 
@@ -67,7 +79,7 @@ pub enum Request {
 pub struct Withdrawal {
     /// The number of bars.
     pub withdrawn: u64,
-    /// The Parquet file that they were moved to.
+    /// The day's Parquet file as it was before.
     pub file: Option<String>,
     /// The day that is open now.
     pub open: Option<Date>,

@@ -12,6 +12,7 @@ use crate::protocol::{Answer, DayClose, Request, Withdrawal};
 use crate::reader::Reader;
 use crate::socket::{LiveSocket, PATIENCE, connect, unresponsive};
 use crate::stat::Stat;
+use crate::withdrawn::Selection;
 
 /// The state of the bus: the daemon's answer, or without a daemon what the bus's files show.
 ///
@@ -43,15 +44,16 @@ pub fn request_close_day(bus: &Bus, date: Option<Date>) -> Result<DayClose> {
     ask_patiently(bus, &Request::CloseDay { date })
 }
 
-/// Requests that the daemon withdraws the bars of a trading day, or those of `symbols` if any is
-/// given. They move to a file in the archive's work directory, and the bus forgets them.
+/// Requests that the daemon withdraws bars: they leave the archive, whose file of before is kept in
+/// `archive/withdrawn/`, and the bus forgets them.
 ///
 /// # Errors
 /// [`Error::NoDaemon`] without a daemon, [`Error::Refused`] if the day is the open one and not in
 /// the future, or if the archive cannot be written, [`Error::Unresponsive`] if the daemon is
 /// stopped or hung.
-pub fn request_withdraw(bus: &Bus, day: Date, symbols: &[String]) -> Result<Withdrawal> {
-    ask_patiently(bus, &Request::Withdraw { day, symbols: symbols.to_vec() })
+pub fn request_withdraw(bus: &Bus, selection: &Selection) -> Result<Withdrawal> {
+    let Selection { day, symbols, from, to, bars } = selection.clone();
+    ask_patiently(bus, &Request::Withdraw { day, symbols, from, to, bars })
 }
 
 /// Waits for the answer as long as the daemon lives: the archive may take a while.

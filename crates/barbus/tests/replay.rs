@@ -67,6 +67,7 @@ impl Strategy {
         loop {
             match feed.poll().unwrap() {
                 None => return,
+                Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
                 Some(Event::Lapped { missed }) => panic!("{missed} missed"),
                 Some(Event::DayClosed(day)) => {
                     self.decisions.push(format!("{day} closed at {} with {:?}", feed.position(), feed.symbol_names()));
@@ -221,6 +222,7 @@ fn a_filtered_reader_gets_closes_and_counts_all_missed_bars() {
                 match event {
                     Event::Bars(bars) => of_some.extend_from_slice(bars.rows()),
                     Event::DayClosed(_) => closes += 1,
+                    Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
                     Event::Lapped { missed } => panic!("{missed} missed"),
                 }
             }
@@ -251,6 +253,7 @@ fn a_filtered_reader_gets_closes_and_counts_all_missed_bars() {
     while let Some(event) = late.poll().unwrap() {
         match event {
             Event::Bars(bars) => panic!("{} bars of no symbol", bars.len()),
+            Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
             Event::Lapped { missed: more } => missed += more,
             Event::DayClosed(_) => {}
         }

@@ -95,6 +95,10 @@ impl TailArgs {
                     let text = format!("{} bars missed: they have left the ring", format::count(missed));
                     self.print_event(&text, &json!({"event": "lapped", "missed": missed}), colour)?;
                 }
+                Some(Event::Withdrawn(selection)) => {
+                    let text = format!("bars of {} were withdrawn", selection.day);
+                    self.print_event(&text, &json!({"event": "withdrawn", "bars": selection}), colour)?;
+                }
             }
         }
     }

@@ -9,12 +9,14 @@
 ...             print(day, "is over")
 ...         case barbus.Lapped(missed):
 ...             print("too slow:", missed, "bars missed")
+...         case barbus.Withdrawn(day):
+...             print("bars of", day, "were withdrawn")
 
 >>> with barbus.publish("BUS") as publisher:
 ...     print(publisher.send(table))
 """
 
-from ._barbus import Ack, Bar, Bars, Bus, DayClosed, Error, Follow, Lapped, Publisher, open, publish
+from ._barbus import Ack, Bar, Bars, Bus, DayClosed, Error, Follow, Lapped, Publisher, Withdrawn, open, publish
 
 __all__ = [
     "Ack",
@@ -26,6 +28,7 @@ __all__ = [
     "Follow",
     "Lapped",
     "Publisher",
+    "Withdrawn",
     "open",
     "publish",
 ]

@@ -30,6 +30,18 @@ class Lapped:
     def missed(self) -> int: ...
 
 @final
+class Withdrawn:
+    """An operator has withdrawn bars: they are not bars of the bus any more."""
+
+    __match_args__ = ("day", "symbols")
+    @property
+    def day(self) -> date: ...
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols of the bars; empty: all symbols."""
+    def covers(self, symbol: str, frame_ms: int) -> bool: ...
+
+@final
 class Bar:
     """One bar: a copy of its values. The optional columns of the bus are attributes too."""
 
@@ -107,9 +119,9 @@ class Follow:
     def position(self) -> int:
         """Sequence number of the next bar."""
     def __iter__(self) -> Follow: ...
-    def __next__(self) -> Bars | DayClosed | Lapped: ...
+    def __next__(self) -> Bars | DayClosed | Lapped | Withdrawn: ...
     def __aiter__(self) -> Follow: ...
-    def __anext__(self) -> Awaitable[Bars | DayClosed | Lapped]: ...
+    def __anext__(self) -> Awaitable[Bars | DayClosed | Lapped | Withdrawn]: ...
 
 @final
 class Bus:

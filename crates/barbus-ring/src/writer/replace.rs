@@ -70,6 +70,11 @@ impl RingWriter {
 }
 
 impl<M: WriterMemory> RingWriter<M> {
+    /// Sets the number of withdrawals, by which readers learn of a new one.
+    pub fn set_withdrawals(&self, number: u64) {
+        self.ring.map.words64(SB_WITHDRAWALS, 1)[0].set(number);
+    }
+
     /// Sets or clears the flag by which readers learn that another file takes this one's place.
     pub(crate) fn set_superseded(&self, superseded: bool) {
         // SYNC POINT: pairs with `ring.rs`::`superseded`. A reader that finds the flag also finds

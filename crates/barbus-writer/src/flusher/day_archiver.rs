@@ -3,7 +3,7 @@
 use std::{panic, thread};
 
 use arrow::array::RecordBatch;
-use barbus::{Date, Result, Settings};
+use barbus::{Result, Selection, Settings, WithdrawalRecord};
 use barbus_archive::Archive;
 use barbus_bars::{BarSchema, date_from_epoch_days, epoch_days};
 use barbus_ring::{RingMaintenance, SymbolId};
@@ -133,20 +133,23 @@ impl DayArchiver {
         Ok(spilled.path.is_some())
     }
 
-    /// Withdraws the bars of a closed day, or those of `symbols` if any is given.
+    /// Withdraws bars of a closed day.
     ///
     /// The day is archived first, so that its file has all of them.
-    pub(crate) fn withdraw(&mut self, day: Date, symbols: &[String]) -> Result<Withdrawn> {
+    pub(crate) fn withdraw(&mut self, selection: &Selection) -> Result<Withdrawn> {
         self.scan();
+        let day = selection.day;
         let number = epoch_days(day);
         let rows = self.sync(Some(number))?.unwrap_or_else(|| self.gather(number));
         self.write_file(number, &rows)?;
-        let is_withdrawn = |symbol: &str| symbols.is_empty() || symbols.iter().any(|one| one == symbol);
+        let is_withdrawn = |symbol: &str, frame_ms| selection.covers(symbol, frame_ms);
         let barbus_archive::Withdrawn { rows, path } = self.archive.withdraw(day, is_withdrawn)?;
-        self.withdrawals.add(Withdrawal {
+        if rows == 0 {
+            return Ok(Withdrawn { bars: 0, file: None });
+        }
+        self.withdrawals.add(WithdrawalRecord {
             at: Timestamp::now(),
-            day,
-            symbols: symbols.to_vec(),
+            selection: selection.clone(),
             lineage: self.maintenance.ring().geometry().lineage,
             below_seq: self.backlog.scanned(),
             file: path.clone(),

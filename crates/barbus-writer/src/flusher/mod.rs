@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use barbus::internal::Monitor;
-use barbus::{Date, Error, Result};
+use barbus::{Error, Result, Selection};
 use barbus_bars::date_from_epoch_days;
 use barbus_ring::RingMaintenance;
 
@@ -204,15 +204,14 @@ impl FlushWaiter {
         }
     }
 
-    /// Withdraws the bars of a closed day, or those of `symbols` if any is given, and waits for it;
-    /// between [`crate::Writer::begin_withdrawal`] and [`crate::Writer::end_withdrawal`].
+    /// Withdraws bars of a closed day, and waits for it; between [`crate::Writer::begin_withdrawal`] and [`crate::Writer::end_withdrawal`].
     ///
     /// # Errors
     /// [`Error::Flush`] is the reason, with the day. The call may be repeated.
-    pub fn withdraw(&self, day: Date, symbols: &[String]) -> Result<Withdrawn> {
-        let failed = |why: String| Error::Flush { day, why };
+    pub fn withdraw(&self, selection: &Selection) -> Result<Withdrawn> {
+        let failed = |why: String| Error::Flush { day: selection.day, why };
         let (sender, receiver) = sync_channel(1);
-        let job = WithdrawJob { day, symbols: symbols.to_vec(), answer: sender };
+        let job = WithdrawJob { selection: selection.clone(), answer: sender };
         let mut state = self.shared.lock();
         if state.stop {
             return Err(failed("the writer ends".into()));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::SyncSender;
 
-use barbus::Error;
+use barbus::{Error, Selection};
 use barbus_bars::{Date, date_from_epoch_days};
 use barbus_ring::RingMaintenance;
 
@@ -19,8 +19,7 @@ pub(crate) type DayError = (Date, Error);
 /// A withdrawal that a thread waits for.
 #[derive(Debug)]
 pub(crate) struct WithdrawJob {
-    pub(crate) day: Date,
-    pub(crate) symbols: Vec<String>,
+    pub(crate) selection: Selection,
     pub(crate) answer: SyncSender<Result<Withdrawn, String>>,
 }
 

@@ -293,9 +293,9 @@ impl Worker {
         // Not in the head of the loop, which would hold the lock.
         let jobs = std::mem::take(&mut shared.lock().withdrawals);
         for job in jobs {
-            let outcome = self.archiver.withdraw(job.day, &job.symbols);
+            let outcome = self.archiver.withdraw(&job.selection);
             if outcome.is_ok() {
-                shared.lock().spilled.remove(&epoch_days(job.day));
+                shared.lock().spilled.remove(&epoch_days(job.selection.day));
             }
             self.release(shared);
             // The thread that asked may have given up.

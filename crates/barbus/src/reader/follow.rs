@@ -21,6 +21,8 @@ enum Step {
     Bars,
     DayClosed(Date),
     Lapped(u64),
+    /// The selection is in `withdrawals`.
+    Withdrawn,
     Nothing,
 }
 
@@ -47,8 +49,9 @@ impl Reader {
     /// [`Error::Ring`] if the ring's file was truncated while the reader slept in the kernel.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
         self.register();
-        let (ring, ring_reader) = (&self.ring, &self.ring_reader);
-        Ok(wait_until(ring, self.wait, timeout, || ring_reader.is_ready(ring) || ring.superseded())?)
+        let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
+        let is_ready = || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
+        Ok(wait_until(ring, self.wait, timeout, is_ready)?)
     }
 
     /// The next event; waits for it for at most `timeout`.
@@ -105,6 +108,9 @@ impl Reader {
             match polled {
                 Polled::Rows(_) => {}
                 Polled::Empty if self.ring.superseded() => return self.switch_ring(),
+                Polled::Empty if self.withdrawals.are_before(self.ring.withdrawals()) => {
+                    return Ok(self.next_withdrawal());
+                }
                 Polled::Empty => return Ok(Step::Nothing),
                 Polled::DayClosed(day) => return Ok(Step::DayClosed(date_from_epoch_days(day))),
                 Polled::Lapped { missed } => return Ok(Step::Lapped(missed)),
@@ -125,7 +131,17 @@ impl Reader {
             Step::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.names()))),
             Step::DayClosed(day) => Some(Event::DayClosed(day)),
             Step::Lapped(missed) => Some(Event::Lapped { missed }),
+            Step::Withdrawn => self.withdrawals.delivered().map(Event::Withdrawn),
             Step::Nothing => None,
+        }
+    }
+
+    /// Takes the next withdrawal; nothing if the bus's file does not have it.
+    #[cold]
+    fn next_withdrawal(&mut self) -> Step {
+        match self.withdrawals.take(&self.bus, self.ring.withdrawals()) {
+            true => Step::Withdrawn,
+            false => Step::Nothing,
         }
     }
 

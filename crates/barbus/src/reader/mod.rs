@@ -11,6 +11,7 @@ mod start;
 mod status;
 mod view;
 mod wait_strategy;
+mod withdrawal_feed;
 
 pub use open::Reader;
 pub use pinned::Views;

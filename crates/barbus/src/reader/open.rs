@@ -12,6 +12,7 @@ use crate::reader::index::SymbolIndex;
 use crate::reader::start::{Start, ring_reader_at};
 use crate::reader::view::ViewFactory;
 use crate::reader::wait_strategy::WaitStrategy;
+use crate::reader::withdrawal_feed::WithdrawalFeed;
 use crate::symbol_filter::SymbolFilter;
 use crate::symbol_table::SymbolTable;
 
@@ -52,6 +53,8 @@ pub struct Reader {
     /// The bars of the last event.
     pub(super) rows: Vec<Row>,
     pub(super) symbols: SymbolTable,
+    /// The withdrawals that this reader has delivered.
+    pub(super) withdrawals: WithdrawalFeed,
     pub(super) filter: Option<SymbolFilter>,
     /// For queries for one symbol; built by the first one.
     pub(super) index: Option<SymbolIndex>,
@@ -84,12 +87,14 @@ impl Reader {
         let bus = Bus::open(path)?;
         let ring = attach(&bus)?;
         let ring_reader = ring_reader_at(&bus, &ring, Start::Live)?;
+        let withdrawals = WithdrawalFeed::after(ring.withdrawals());
         Ok(Self {
             bus,
             ring,
             ring_reader,
             rows: Vec::new(),
             symbols: SymbolTable::default(),
+            withdrawals,
             filter: None,
             index: None,
             successor: None,
