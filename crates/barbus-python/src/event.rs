@@ -78,7 +78,8 @@ impl Withdrawn {
         named.map(String::as_str).collect()
     }
 
-    /// Whether the bar of ``symbol`` that ends at ``frame_ms``, which is one of the day, is withdrawn.
+    /// Whether the bar of ``symbol`` that ends at ``frame_ms``, which is one of the day, is
+    /// withdrawn.
     fn covers(&self, symbol: &str, frame_ms: i64) -> bool {
         self.0.covers(symbol, frame_ms)
     }

@@ -172,8 +172,8 @@ impl<M: Memory> Ring<M> {
         superseded
     }
 
-    /// The number of withdrawals of bars from the bus. The caller keeps a record of them; it must be
-    /// on disk before [`RingWriter::set_withdrawals`](crate::RingWriter::set_withdrawals).
+    /// The number of withdrawals of bars from the bus. The caller keeps a record of them; it must
+    /// be on disk before [`RingWriter::set_withdrawals`](crate::RingWriter::set_withdrawals).
     #[inline]
     pub fn withdrawals(&self) -> u64 {
         self.u64(SB_WITHDRAWALS)

@@ -52,8 +52,8 @@ pub(crate) fn missing<M: Memory>(ring: &Ring<M>, bus: &Bus, files: &[FileReport]
     problems
 }
 
-/// The days whose files have fewer bars than the daemon has acknowledged, without those that `found`
-/// names; none if no daemon answers.
+/// The days whose files have fewer bars than the daemon has acknowledged, without those that
+/// `found` names; none if no daemon answers.
 ///
 /// The ring may have lost the bars of such a day.
 pub(crate) fn missing_by_daemon(bus: &Bus, found: &[String]) -> Vec<String> {

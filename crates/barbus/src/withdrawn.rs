@@ -49,7 +49,8 @@ impl Selection {
         *self == Self::of_day(self.day)
     }
 
-    /// Whether it has the bar of `symbol` that ends at `frame_ms` (UTC ms), which is one of its day.
+    /// Whether it has the bar of `symbol` that ends at `frame_ms` (UTC ms), which is one of its
+    /// day.
     pub fn covers(&self, symbol: &str, frame_ms: i64) -> bool {
         let has_symbol = self.symbols.is_empty() || self.symbols.iter().any(|one| one == symbol);
         has_symbol && self.covers_row(symbol, frame_ms)
@@ -94,7 +95,8 @@ impl WithdrawalRecord {
         bus.path().join("withdrawn.ndjson")
     }
 
-    /// All records of a bus, oldest first. A line that a loss of power cut short was never answered.
+    /// All records of a bus, oldest first. A line that a loss of power cut short was never
+    /// answered.
     ///
     /// # Errors
     /// [`Error::Io`] if the file exists and cannot be read.

@@ -15,8 +15,8 @@ use crate::output::format;
 
 /// Withdraw bars of closed trading days, so that right ones can be published.
 ///
-/// The file of each day is kept as it was in archive/withdrawn/. If a day of the future is withdrawn
-/// that has closed today, today is opened again.
+/// The file of each day is kept as it was in archive/withdrawn/. If a day of the future is
+/// withdrawn that has closed today, today is opened again.
 #[derive(Debug, Args)]
 pub(super) struct WithdrawArgs {
     /// The bus; its daemon must be running.

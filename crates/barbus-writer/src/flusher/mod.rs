@@ -204,7 +204,8 @@ impl FlushWaiter {
         }
     }
 
-    /// Withdraws bars of a closed day, and waits for it; between [`crate::Writer::begin_withdrawal`] and [`crate::Writer::end_withdrawal`].
+    /// Withdraws bars of a closed day, and waits for it; between
+    /// [`crate::Writer::begin_withdrawal`] and [`crate::Writer::end_withdrawal`].
     ///
     /// # Errors
     /// [`Error::Flush`] is the reason, with the day. The call may be repeated.

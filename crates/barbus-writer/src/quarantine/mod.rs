@@ -200,8 +200,8 @@ impl Lines {
 }
 
 impl State {
-    /// Stores the lines of a producer of `user` and counts them. The error says why there is no room
-    /// for them.
+    /// Stores the lines of a producer of `user` and counts them. The error says why there is no
+    /// room for them.
     fn store(&mut self, lines: &Lines, user: Option<u32>) -> Result<(), String> {
         let date = today();
         let Self { file, limits, .. } = self;
