@@ -13,7 +13,7 @@ use crate::flusher::backlog::Backlog;
 use crate::flusher::columns::DayColumns;
 use crate::flusher::failed_days::FileState;
 use crate::trading_day::CurrentCalendar;
-use crate::withdrawals::{Withdrawal, Withdrawals, Withdrawn};
+use crate::withdrawals::{Withdrawals, Withdrawn};
 
 /// Rows that are turned into columns at a time: few enough to stay in the L2 cache.
 const ROWS_AT_ONCE: u32 = 2_048;
