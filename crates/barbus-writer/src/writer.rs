@@ -180,6 +180,7 @@ impl Writer {
         let most = self.revisions.most(MOST_REVISED);
         stat.most_revised = most.into_iter().map(|(id, revisions)| (symbol(id), revisions)).collect();
         self.quarantine.fill(&mut stat);
+        stat.outside_sessions = self.normalizer.outside_sessions();
         let flush = self.flusher.status();
         stat.days_waiting = flush.days_waiting;
         stat.last_flush_error_at = flush.last_failure.as_ref().map(|failure| failure.at);
