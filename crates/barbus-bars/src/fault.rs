@@ -181,6 +181,7 @@ mod tests {
             Fault::SymbolTableFull { reason: "x".to_owned() },
             Fault::Future,
             Fault::Past,
+            Fault::OutsideSessions,
         ];
         let codes: Vec<&str> = all.iter().map(Fault::code).collect();
         assert_eq!(codes, Fault::CODES);
