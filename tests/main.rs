@@ -15,6 +15,7 @@
 //! - `disks`: full disks of each file system, reflink copies and snapshots of the ring
 //! - `format_reader`: a Python reader that was written only from docs/FORMAT.md
 //! - `full`: days larger than the ring and full disks: producers wait, nothing is lost
+//! - `gaps`: missing minutes by symbol and session, bars outside the sessions
 //! - `held_rings`: readers that hold all of the ring: what they may cost, and who is named
 //! - `holidays`: the holidays are changed between two starts
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
@@ -64,6 +65,7 @@ mod demo;
 mod disks;
 mod format_reader;
 mod full;
+mod gaps;
 mod held_rings;
 mod holidays;
 mod kill_loop;

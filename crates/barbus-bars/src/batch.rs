@@ -115,6 +115,13 @@ impl BarBatch {
         &self.faults
     }
 
+    /// Gives `fault` to each valid row that `is_wrong`, by its row.
+    pub fn reject(&mut self, fault: &Fault, mut is_wrong: impl FnMut(&BarBatch, usize) -> bool) {
+        let wrong: Vec<usize> = self.valid_rows().into_iter().filter(|&row| is_wrong(self, row)).collect();
+        self.faults.extend(wrong.into_iter().map(|row| (row, fault.clone())));
+        self.faults.sort_by_key(|(row, _)| *row);
+    }
+
     /// The fault of a row; `None` where the row is valid.
     pub fn fault(&self, row: usize) -> Option<&Fault> {
         let index = self.faults.binary_search_by_key(&row, |(row, _)| *row).ok()?;

@@ -30,6 +30,9 @@ pub enum Fault {
     /// The bar ends before `bars.oldest`.
     #[error("the bar ends before bars.oldest")]
     Past,
+    /// The bar lies in no session of its symbol.
+    #[error("the bar ends outside the sessions of its symbol, and bars.outside_sessions is \"quarantine\"")]
+    OutsideSessions,
     /// The symbol is empty.
     #[error("symbol is empty")]
     EmptySymbol,
@@ -72,7 +75,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every word that [`Fault::code`] returns, in the order of [`Fault::index`].
-    pub const CODES: [&'static str; 13] = [
+    pub const CODES: [&'static str; 14] = [
         "not-finite",
         "negative-volume",
         "high-low",
@@ -86,6 +89,7 @@ impl Fault {
         "symbol-table-full",
         "future",
         "past",
+        "outside-sessions",
     ];
 
     /// Index of the fault's code in [`Fault::CODES`], for arrays of counters.
@@ -104,6 +108,7 @@ impl Fault {
             Fault::SymbolTableFull { .. } => 10,
             Fault::Future => 11,
             Fault::Past => 12,
+            Fault::OutsideSessions => 13,
         }
     }
 
@@ -176,6 +181,7 @@ mod tests {
             Fault::SymbolTableFull { reason: "x".to_owned() },
             Fault::Future,
             Fault::Past,
+            Fault::OutsideSessions,
         ];
         let codes: Vec<&str> = all.iter().map(Fault::code).collect();
         assert_eq!(codes, Fault::CODES);

@@ -22,8 +22,8 @@ mod vendor_names;
 
 pub use batch::BarBatch;
 pub use calendar::{
-    Calendar, CalendarError, CalendarSpec, CalendarTables, EarlierHours, EarlyCloses, Evening, ExtraSession, GroupSpec,
-    OpeningAuction, PRESETS, Session, SessionSpec, SpecialDays, TableError, TradingDay,
+    BarPlace, Calendar, CalendarError, CalendarSpec, CalendarTables, EarlierHours, EarlyCloses, Evening, ExtraSession,
+    GroupSpec, OpeningAuction, PRESETS, Session, SessionCache, SessionSpec, SpecialDays, TableError, TradingDay,
 };
 pub use cast::error::CastError;
 pub use cast::numbers::has_too_many_digits;

@@ -41,6 +41,7 @@ mod replace;
 mod revisions;
 mod ring_watch;
 mod rollback;
+mod session_rule;
 mod spec;
 mod staging;
 mod symbol_table_state;

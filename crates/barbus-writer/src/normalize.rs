@@ -13,6 +13,8 @@ use jiff::tz::TimeZone;
 
 use crate::bar_ends::BarEnds;
 use crate::clock::{Clock, Moment};
+use crate::session_rule::SessionRule;
+use crate::trading_day::CurrentCalendar;
 
 /// Normalizes batches for [`crate::Writer::ingest`].
 ///
@@ -22,6 +24,7 @@ pub struct BatchNormalizer {
     schema: Arc<BarSchema>,
     options: CastOptions,
     ends: BarEnds,
+    sessions: Option<SessionRule>,
     /// The binding of the last batch: the batches of a producer share their schema.
     last: Option<SchemaBinding>,
     /// The log has been told of a rounded value: once for all producers.
@@ -84,16 +87,18 @@ impl SchemaBinding {
 impl BatchNormalizer {
     /// A normalizer for the bars of `bus`.
     pub fn new(bus: &Bus) -> Self {
-        Self::with_clock(bus, Clock::start())
+        Self::with_clock(bus, Clock::start(), CurrentCalendar::new(bus.settings().calendar.clone()))
     }
 
     /// A normalizer for the bars of `bus`, by the clock of its writer.
-    pub(crate) fn with_clock(bus: &Bus, clock: Clock) -> Self {
+    pub(crate) fn with_clock(bus: &Bus, clock: Clock, calendar: CurrentCalendar) -> Self {
         let settings = bus.settings();
         let zone = TimeZone::get(settings.schema.zone()).ok();
         let options = CastOptions { label: settings.label, rules: settings.rules, zone, ..CastOptions::default() };
         let ends = BarEnds::new(settings, clock);
-        Self { schema: Arc::new(settings.schema.clone()), options, ends, last: None, rounded_logged: Arc::default() }
+        let sessions = SessionRule::new(settings, calendar);
+        let schema = Arc::new(settings.schema.clone());
+        Self { schema, options, ends, sessions, last: None, rounded_logged: Arc::default() }
     }
 
     /// Normalizes a batch as the metadata of its schema requires. `source` names the producer;
@@ -115,7 +120,7 @@ impl BatchNormalizer {
         let source = binding.source(source);
         let payload = match &binding.columns {
             Columns::Bars(columns) => {
-                let bars = BarBatch::cast_columns(&raw, columns, &self.schema, &binding.options)?;
+                let mut bars = BarBatch::cast_columns(&raw, columns, &self.schema, &binding.options)?;
                 if let Some(column) = bars.rounded()
                     && !self.rounded_logged.swap(true, Ordering::Relaxed)
                 {
@@ -125,12 +130,25 @@ impl BatchNormalizer {
                         "values have more digits than a 64-bit float holds and are rounded: this is logged once"
                     );
                 }
+                if let Some(rule) = &mut self.sessions {
+                    rule.check_batch(&mut bars);
+                }
                 Payload::Bars(Box::new(bars))
             }
             Columns::Missing(fault) => Payload::Faulty(fault.clone()),
             Columns::Rejected => Payload::Rejected,
         };
         Ok(NormalizedBatch { raw, payload, source, first_row })
+    }
+
+    /// The rule on bars outside the sessions, for single bars.
+    pub(crate) fn session_rule(&mut self) -> Option<&mut SessionRule> {
+        self.sessions.as_mut()
+    }
+
+    /// Bars outside the sessions, of all producers; `None` if they are not counted.
+    pub(crate) fn outside_sessions(&self) -> Option<u64> {
+        self.sessions.as_ref().map(SessionRule::count)
     }
 
     fn bind(&self, schema: SchemaRef) -> Result<SchemaBinding> {

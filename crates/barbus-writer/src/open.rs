@@ -95,7 +95,7 @@ impl Writer {
             reserve_block: None,
             wakes: true,
             ends: BarEnds::new(settings, clock.clone()),
-            normalizer: BatchNormalizer::with_clock(bus, clock.clone()),
+            normalizer: BatchNormalizer::with_clock(bus, clock.clone(), calendar.clone()),
             clock,
             batch_received: Moment::default(),
             quarantine: Quarantine::new(bus),

@@ -54,6 +54,9 @@ impl Writer {
         if let Some(fault) = self.fault(row, now) {
             return self.reject(row, fault);
         }
+        if let Some(fault) = self.session_fault(row) {
+            return self.reject(row, fault);
+        }
         // The staging area is empty, because rows stay in it only while a batch is ingested. This
         // row does not go through it, so the room that it has left is not counted down: give it up.
         self.staging.set_room(0);
@@ -110,6 +113,14 @@ impl Writer {
         let optional = settings.schema.optional().iter().enumerate();
         let mut wrong = optional.filter(|(k, _)| row.optional(*k).is_some_and(|value| !value.is_finite()));
         wrong.next().map(|(_, column)| Fault::NotFinite { column: column.clone() })
+    }
+
+    /// The fault of a bar outside the sessions, if such bars are quarantined.
+    #[inline]
+    fn session_fault(&mut self, row: &Row) -> Option<Fault> {
+        let rule = self.normalizer.session_rule()?;
+        let symbol = self.ring.ring().symbol(row.symbol).unwrap_or_default();
+        rule.check(&symbol, row.frame_ms)
     }
 
     #[cold]

@@ -201,16 +201,27 @@ fn notes(old: &Calendar, new: &Calendar, today: Date, last: Date) -> Vec<String>
         match (old.is_trading_day(date), new.is_trading_day(date)) {
             (false, true) => notes.push(format!("{date} is a trading day")),
             (true, false) => notes.push(format!("{date} is no trading day")),
-            (true, true) if date >= today && old.sessions(date) != new.sessions(date) => {
+            (true, true) if old.sessions(date) != new.sessions(date) => {
                 notes.push(format!("{date} has other sessions"));
             }
             _ => {}
         }
     }
+    notes.extend(group_notes(old, new, today, last));
     let more = notes.len().saturating_sub(DESCRIBED);
     if more > 0 {
         notes.truncate(DESCRIBED);
         notes.push(format!("and {more} more"));
     }
     notes
+}
+
+/// Which product groups have other hours on the days from `today` to `last`.
+fn group_notes(old: &Calendar, new: &Calendar, today: Date, last: Date) -> Vec<String> {
+    let names: BTreeSet<&str> = old.groups().chain(new.groups()).collect();
+    let differs = |name: &&str| match (old.of_group(name), new.of_group(name)) {
+        (Some(old), Some(new)) => old.trading_days(today, last).any(|day| old.sessions(day) != new.sessions(day)),
+        _ => true,
+    };
+    names.into_iter().filter(differs).map(|name| format!("the group {name} has other hours")).collect()
 }

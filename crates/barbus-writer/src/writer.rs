@@ -191,6 +191,7 @@ impl Writer {
         self.dedup.take_loaded();
         let day_bars = |(day, bars)| DayBars { day: date_from_epoch_days(day), acknowledged: bars, archived: 0 };
         stat.days = self.dedup.bars_by_day().into_iter().map(day_bars).collect();
+        stat.outside_sessions = self.normalizer.outside_sessions();
         let flush = self.flusher.status();
         stat.days_waiting = flush.days_waiting;
         stat.last_flush_error_at = flush.last_failure.as_ref().map(|failure| failure.at);

@@ -200,6 +200,8 @@ mod event;
 mod event_stream;
 mod feed;
 mod folders;
+#[cfg(feature = "archive")]
+mod gaps;
 mod ingest_stream;
 #[doc(hidden)]
 pub mod internal;
@@ -242,6 +244,8 @@ pub use feed::Feed;
 #[cfg(feature = "stream")]
 #[doc(no_inline)]
 pub use futures_core;
+#[cfg(feature = "archive")]
+pub use gaps::{DayGaps, GapSource, MinuteRange, SessionGaps, SymbolGaps};
 #[cfg(feature = "stream")]
 pub use owned_event::{OwnedBars, OwnedEvent};
 pub use positions::{ReaderStat, ReaderState, readers};
@@ -250,6 +254,6 @@ pub use reader::{Reader, Start, View, Views, WaitStrategy};
 #[cfg(feature = "archive")]
 pub use replay::{Pace, Replay, Schedule};
 pub use requests::{request_close_day, request_withdraw, stat};
-pub use settings::{Account, InitOptions, Settings};
+pub use settings::{Account, InitOptions, OutsideSessions, Settings};
 pub use verify::{VerifyReport, verify};
 pub use withdrawn::{Selection, WithdrawalRecord};

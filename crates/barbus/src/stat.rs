@@ -67,6 +67,10 @@ pub struct Stat {
     pub most_revised: BTreeMap<String, u64>,
     /// Quarantined bars since the daemon started, by the code of the reason.
     pub quarantined: BTreeMap<String, u64>,
+    /// Bars outside the sessions of their symbols since the daemon started; `None` if
+    /// `bars.outside_sessions` is `take`.
+    #[serde(default)]
+    pub outside_sessions: Option<u64>,
     /// Invalid rows that the quarantine had no room for, since the daemon started: they were only
     /// counted.
     #[serde(default)]

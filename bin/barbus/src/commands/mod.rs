@@ -8,6 +8,7 @@ mod calendar;
 mod close_day;
 mod daemon;
 mod demo;
+mod gaps;
 mod init;
 mod latest;
 mod publish;
@@ -52,6 +53,7 @@ enum Command {
     Withdraw(withdraw::WithdrawArgs),
     Verify(verify::VerifyArgs),
     Calendar(calendar::CalendarArgs),
+    Gaps(gaps::GapsArgs),
     Demo(demo::DemoArgs),
     #[command(hide = true)]
     DemoReader(demo::DemoReaderArgs),
@@ -73,6 +75,7 @@ impl Command {
             Command::Withdraw(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Calendar(args) => args.run(),
+            Command::Gaps(args) => args.run(),
             Command::Demo(args) => args.run(),
             Command::DemoReader(args) => args.run(),
         }

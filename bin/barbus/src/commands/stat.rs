@@ -91,6 +91,9 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     if stat.pid.is_some() || !stat.quarantined.is_empty() {
         lines.push(("quarantined", quarantined(stat)));
     }
+    if let Some(outside) = stat.outside_sessions.filter(|outside| *outside > 0) {
+        lines.push(("outside", format!("{} bars outside the sessions of their symbols", count(outside))));
+    }
     if let Some(refused) = stat.refused.filter(|refused| *refused > 0) {
         lines.push(("refused", format!("{}: the quarantine had no room", count(refused))));
     }

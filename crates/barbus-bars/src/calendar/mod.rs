@@ -23,6 +23,7 @@ mod groups;
 mod hours;
 mod parse;
 mod presets;
+mod session_cache;
 mod sessions;
 mod spec;
 mod tables;
@@ -33,6 +34,7 @@ use std::sync::LazyLock;
 
 pub use error::CalendarError;
 pub use presets::PRESETS;
+pub use session_cache::{BarPlace, SessionCache};
 pub use sessions::Session;
 pub use spec::{
     CalendarSpec, EarlierHours, EarlyCloses, Evening, ExtraSession, GroupSpec, OpeningAuction, SessionSpec, SpecialDays,

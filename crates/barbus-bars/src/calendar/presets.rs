@@ -18,19 +18,19 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("24x7", "every day from midnight to midnight UTC, as crypto exchanges trade"),
 ];
 
-/// The tables by the names of their files.
-pub(super) const BUILT_IN: &[(&str, &str)] = &[
-    ("XSHG.toml", include_str!("../../calendars/XSHG.toml")),
-    ("XSHE.toml", include_str!("../../calendars/XSHE.toml")),
-    ("CN-FUTURES.toml", include_str!("../../calendars/CN-FUTURES.toml")),
-    ("XNYS.toml", include_str!("../../calendars/XNYS.toml")),
-    ("XNYS-24.toml", include_str!("../../calendars/XNYS-24.toml")),
-    ("XHKG.toml", include_str!("../../calendars/XHKG.toml")),
-    ("XTKS.toml", include_str!("../../calendars/XTKS.toml")),
-    ("XLON.toml", include_str!("../../calendars/XLON.toml")),
-    ("XETR.toml", include_str!("../../calendars/XETR.toml")),
-    ("XNSE.toml", include_str!("../../calendars/XNSE.toml")),
-    ("CME.toml", include_str!("../../calendars/CME.toml")),
-    ("CME-TRADE-DATE.toml", include_str!("../../calendars/CME-TRADE-DATE.toml")),
-    ("24x7.toml", include_str!("../../calendars/24x7.toml")),
+/// Their tables, in the same order.
+pub(super) const BUILT_IN: &[&str] = &[
+    include_str!("../../calendars/XSHG.toml"),
+    include_str!("../../calendars/XSHE.toml"),
+    include_str!("../../calendars/CN-FUTURES.toml"),
+    include_str!("../../calendars/XNYS.toml"),
+    include_str!("../../calendars/XNYS-24.toml"),
+    include_str!("../../calendars/XHKG.toml"),
+    include_str!("../../calendars/XTKS.toml"),
+    include_str!("../../calendars/XLON.toml"),
+    include_str!("../../calendars/XETR.toml"),
+    include_str!("../../calendars/XNSE.toml"),
+    include_str!("../../calendars/CME.toml"),
+    include_str!("../../calendars/CME-TRADE-DATE.toml"),
+    include_str!("../../calendars/24x7.toml"),
 ];

@@ -2,7 +2,7 @@
 
 use super::compile::compile;
 use super::error::CalendarError;
-use super::presets::BUILT_IN;
+use super::presets::{BUILT_IN, PRESETS};
 use super::spec::CalendarSpec;
 use super::text::{TableError, parse, reject};
 use super::trading_day::Calendar;
@@ -22,23 +22,47 @@ use crate::suggestion::nearest;
 #[derive(Debug, Clone)]
 pub struct CalendarTables {
     /// By name, in the order in which they became known.
-    tables: Vec<(String, Vec<CalendarSpec>)>,
+    tables: Vec<(String, Vec<Layer>)>,
+}
+
+/// One table of those that make up a calendar.
+#[derive(Debug, Clone)]
+enum Layer {
+    /// The text of a built-in table, which is parsed when it is needed: most programs use one.
+    BuiltIn {
+        about: &'static str,
+        text: &'static str,
+    },
+    Added(Box<CalendarSpec>),
+}
+
+impl Layer {
+    fn spec(&self) -> CalendarSpec {
+        match self {
+            Layer::BuiltIn { text, .. } => match parse(text) {
+                Ok(spec) => spec,
+                Err(error) => panic!("a built-in table: {error:?}"),
+            },
+            Layer::Added(spec) => (**spec).clone(),
+        }
+    }
+
+    fn about(&self) -> Option<&str> {
+        match self {
+            Layer::BuiltIn { about, .. } => Some(about),
+            Layer::Added(spec) => spec.about.as_deref(),
+        }
+    }
 }
 
 impl CalendarTables {
     /// The built-in tables.
-    ///
-    /// # Panics
-    /// If a built-in table is faulty; a test reads all of them.
     pub fn built_in() -> Self {
-        let mut tables = Self { tables: Vec::new() };
-        for (file, text) in BUILT_IN {
-            match parse(text) {
-                Ok(spec) => tables.insert(spec),
-                Err(error) => panic!("{file}: {error:?}"),
-            }
-        }
-        tables
+        let layers = PRESETS.iter().zip(BUILT_IN).map(|((name, about), text)| {
+            let layer = Layer::BuiltIn { about, text };
+            ((*name).to_owned(), vec![layer])
+        });
+        Self { tables: layers.collect() }
     }
 
     /// Adds a table in TOML, which has at least a `name`. With the same name as `preset` it extends
@@ -65,9 +89,9 @@ impl CalendarTables {
         let name = spec.name.clone().unwrap_or_default();
         let extends = spec.preset.as_ref().is_some_and(|preset| preset.eq_ignore_ascii_case(&name));
         match self.tables.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&name)) {
-            Some((_, layers)) if extends => layers.push(spec),
-            Some((_, layers)) => *layers = vec![spec],
-            None => self.tables.push((name, vec![spec])),
+            Some((_, layers)) if extends => layers.push(Layer::Added(Box::new(spec))),
+            Some((_, layers)) => *layers = vec![Layer::Added(Box::new(spec))],
+            None => self.tables.push((name, vec![Layer::Added(Box::new(spec))])),
         }
     }
 
@@ -95,7 +119,7 @@ impl CalendarTables {
     /// The name of each calendar, and one line about it.
     pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
         self.tables.iter().map(|(name, layers)| {
-            let about = layers.iter().rev().find_map(|layer| layer.about.as_deref());
+            let about = layers.iter().rev().find_map(Layer::about);
             (name.as_str(), about.unwrap_or_default())
         })
     }
@@ -113,7 +137,7 @@ impl CalendarTables {
             });
         };
         let mut resolved: Option<CalendarSpec> = None;
-        for layer in layers {
+        for layer in layers.iter().map(Layer::spec) {
             let base = match (&layer.preset, resolved.take()) {
                 // A layer with another preset is the first one.
                 (Some(preset), None) if !preset.eq_ignore_ascii_case(known) => Some(self.resolve(preset, depth + 1)?),
@@ -121,8 +145,8 @@ impl CalendarTables {
                 (_, base) => base,
             };
             resolved = Some(match base {
-                Some(base) => layer.clone().on(base),
-                None => layer.clone(),
+                Some(base) => layer.on(base),
+                None => layer,
             });
         }
         Ok(resolved.unwrap_or_default())

@@ -10,4 +10,4 @@ mod values;
 
 pub use template::InitOptions;
 pub(crate) use template::template;
-pub use values::{Account, Settings};
+pub use values::{Account, OutsideSessions, Settings};

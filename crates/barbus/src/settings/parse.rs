@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::ack::AckMode;
 use crate::error::{Error, Result};
 use crate::settings::table::{SECTIONS, SETTINGS};
-use crate::settings::values::{Account, Settings};
+use crate::settings::values::{Account, OutsideSessions, Settings};
 use crate::suggestion::{did_you_mean, most_similar};
 
 /// The file as it is written.
@@ -42,6 +42,7 @@ struct RawBars {
     high_low: Option<bool>,
     max_ahead: Option<String>,
     oldest: Option<String>,
+    outside_sessions: Option<OutsideSessions>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,6 +136,7 @@ fn parse(text: &str, calendars: &CalendarTables) -> Result<Settings, String> {
         schema: schema(&bars, &calendar)?,
         oldest_ms: first_end("bars.oldest", bars.oldest, "1990-01-01", &calendar)?,
         max_ahead: duration("bars.max_ahead", bars.max_ahead, "10m")?,
+        outside_sessions: bars.outside_sessions.unwrap_or_default(),
         calendar,
         label: bars.label.unwrap_or_default(),
         rules: Rules { high_low: bars.high_low.unwrap_or(true) },

@@ -55,6 +55,15 @@ pub(super) const SETTINGS: &[Setting] = &[
             "For simulated bars of the future, such as \"876000h\".",
         ],
     ),
+    setting(
+        "bars",
+        "outside_sessions",
+        "\"take\"",
+        &[
+            "What becomes of bars outside the sessions of their symbol: \"take\" publishes them like others,",
+            "\"warn\" counts and logs them as well, \"quarantine\" does not publish them.",
+        ],
+    ),
     setting("bars", "oldest", "\"1990-01-01\"", &["Quarantine bars of an earlier date."]),
     setting(
         "days",

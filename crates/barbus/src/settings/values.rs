@@ -18,6 +18,19 @@ pub enum Account {
     Name(String),
 }
 
+/// What becomes of a bar that lies in no session of its symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutsideSessions {
+    /// It is published like any other, and not counted.
+    #[default]
+    Take,
+    /// It goes to the quarantine.
+    Quarantine,
+    /// It is published and counted, and the log says so.
+    Warn,
+}
+
 /// The settings of a bus.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -30,6 +43,8 @@ pub struct Settings {
     pub label: Label,
     /// The rules that a bar must satisfy.
     pub rules: Rules,
+    /// What becomes of bars outside the sessions.
+    pub outside_sessions: OutsideSessions,
     /// A bar that ends later than the clock plus this is quarantined.
     pub max_ahead: Duration,
     /// A bar that ends at this moment or before it is quarantined, milliseconds UTC.
