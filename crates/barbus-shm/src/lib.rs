@@ -58,4 +58,4 @@ pub use pinned_bytes::PinnedBytes;
 pub use pins::{PinRefusal, PinWatch};
 pub use range_lock::ByteRanges;
 pub use word::{Load, ReadOnly, Store};
-pub use writer_lock::{WriterLock, outlast};
+pub use writer_lock::WriterLock;

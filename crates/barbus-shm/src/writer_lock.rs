@@ -4,7 +4,6 @@ use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
@@ -18,10 +17,6 @@ const MODE: u32 = 0o600;
 const RESERVES: [i64; 4] = [1 << 20, 768 << 10, 512 << 10, 256 << 10];
 /// Attempts to lock a file that another process removes or replaces meanwhile.
 const ATTEMPTS: usize = 8;
-/// How long the lock of a process that has died may last: another program may look at its open
-/// files just then, which keeps them open.
-const DEATH: Duration = Duration::from_secs(1);
-const DEATH_POLL: Duration = Duration::from_millis(5);
 
 /// The lock of the one writer, held while the value lives.
 ///
@@ -38,16 +33,6 @@ impl WriterLock {
     /// [`ShmError::Held`] while another process holds it, or the system's refusal. A symbolic link
     /// or anything else that is not a regular file is refused.
     pub fn acquire(path: &Path) -> Result<Self, ShmError> {
-        outlast(
-            || Self::try_acquire(path),
-            |error| match error {
-                ShmError::Held { pid, .. } => *pid,
-                _ => 0,
-            },
-        )
-    }
-
-    fn try_acquire(path: &Path) -> Result<Self, ShmError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(MODE);
         for _ in 0..ATTEMPTS {
@@ -97,24 +82,6 @@ impl WriterLock {
     }
 }
 
-/// Repeats `acquire` as long as it fails because of a process that has died, for a second at most.
-///
-/// `holder` returns the ID of the process that an error is about, or 0.
-pub fn outlast<T, E>(acquire: impl Fn() -> Result<T, E>, holder: impl Fn(&E) -> u32) -> Result<T, E> {
-    let began = Instant::now();
-    loop {
-        let error = match acquire() {
-            Ok(acquired) => return Ok(acquired),
-            Err(error) => error,
-        };
-        let pid = holder(&error);
-        if pid == 0 || Path::new(&format!("/proc/{pid}")).exists() || began.elapsed() >= DEATH {
-            return Err(error);
-        }
-        std::thread::sleep(DEATH_POLL);
-    }
-}
-
 /// The process that holds the lock: by the kernel's list, or by the text in the file.
 fn holder(mut file: &File) -> Option<u32> {
     let inode = file.metadata().ok()?.ino().to_string();
@@ -151,38 +118,6 @@ mod tests {
             }
         }
         WriterLock::acquire(&path).unwrap();
-    }
-
-    /// Another program that looks at the open files of a process holds its lock a moment longer.
-    #[test]
-    fn the_lock_of_a_process_that_has_died_is_awaited() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lock");
-        let first = WriterLock::acquire(&path).unwrap();
-        let mut process = std::process::Command::new("true").spawn().unwrap();
-        let pid = process.id();
-        process.wait().unwrap();
-        std::fs::write(&path, format!("{pid}\n")).unwrap();
-        let attempts = std::cell::Cell::new(0);
-        let mut first = Some(first);
-        let acquire = || {
-            attempts.set(attempts.get() + 1);
-            WriterLock::try_acquire(&path)
-        };
-        let held = |error: &ShmError| match error {
-            ShmError::Held { pid, .. } => *pid,
-            _ => 0,
-        };
-        assert_eq!(held(&acquire().unwrap_err()), pid);
-        let release = std::cell::RefCell::new(&mut first);
-        let acquire = || {
-            if attempts.get() == 3 {
-                release.borrow_mut().take();
-            }
-            acquire()
-        };
-        outlast(acquire, held).unwrap();
-        assert_eq!(attempts.get(), 4);
     }
 
     /// A link would lead the writer to a file that is not its own, and it would overwrite that.

@@ -12,7 +12,7 @@ use barbus::internal::{Owners, create_folder, create_folders};
 use barbus::{Bus, Error, Result};
 use barbus_archive::{is_day_file, work_dir};
 use barbus_ring::{Ring, RingError, RingWriter, Spec, copy_in_place, create};
-use barbus_shm::{ShmError, WriteMap, WriterLock, outlast};
+use barbus_shm::{ShmError, WriteMap, WriterLock};
 
 /// The lock file in a folder that one bus uses alone.
 const FOLDER_LOCK: &str = ".lock";
@@ -39,12 +39,11 @@ pub(crate) fn open_ring(bus: &Bus, owners: &Owners, spec: &Spec) -> Result<RingW
     let mut map = WriteMap::open(path).map_err(RingError::from)?;
     // Before the first store: another user could end this process by truncating the file.
     owners.check_file(map.file(), path)?;
-    let writer = |error: &ShmError| match error {
-        ShmError::Held { .. } => Ring::attach(path).map_or(0, |ring| ring.status().writer_pid),
-        _ => 0,
-    };
-    let locked = outlast(|| map.lock(), writer).map_err(|error| match error {
-        ShmError::Held { .. } => in_use(bus, path, writer(&error)),
+    let locked = map.lock().map_err(|error| match error {
+        ShmError::Held { .. } => {
+            let pid = Ring::attach(path).map_or(0, |ring| ring.status().writer_pid);
+            in_use(bus, path, pid)
+        }
         other => Error::Ring(other.into()),
     })?;
     if !locked {

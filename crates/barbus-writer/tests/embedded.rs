@@ -202,6 +202,25 @@ fn withdrawn_bars_leave_the_archive_and_are_new_again() {
     }
 }
 
+/// A thread that still reads the ring for the index of bars must not keep the ring's lock.
+#[test]
+fn a_writer_that_ends_while_it_loads_leaves_the_ring_to_the_next_one() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    for minute in 1..=200 {
+        for symbol in 0..200 {
+            let row = bar(&mut writer, &format!("{symbol:06}.XSHE"), OPEN + minute * MINUTE, 10.0);
+            assert!(matches!(writer.push(&row).unwrap(), Pushed::Accepted(_)));
+        }
+    }
+    for _ in 0..10 {
+        drop(writer);
+        writer = Writer::open(&bus).unwrap();
+    }
+    let last = bar(&mut writer, "000199.XSHE", OPEN + 200 * MINUTE, 10.0);
+    assert_eq!(writer.push(&last).unwrap(), Pushed::Duplicate);
+}
+
 #[test]
 fn latest_and_window_have_the_last_revisions_by_frame() {
     let (_dir, bus) = bus();

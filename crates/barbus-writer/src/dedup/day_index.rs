@@ -53,11 +53,39 @@ pub(crate) struct DayIndex {
     symbols: Vec<Vec<Entry>>,
     len: usize,
     /// The thread that loads the earlier bars; they precede the log.
-    loading: Option<JoinHandle<DayIndex>>,
+    loading: Option<Loading>,
     /// The oldest block of the ring that this thread has yet to read.
     unread: Arc<AtomicU64>,
     /// No bar can be compared before that thread has ended: `last_ms` does not cover its bars.
     blocked: bool,
+}
+
+/// A thread that loads an index. It reads the ring, so it ends before the writer does: the ring's
+/// lock is held as long as anybody has the map.
+#[derive(Debug)]
+struct Loading(Option<JoinHandle<DayIndex>>);
+
+impl Loading {
+    fn start(load: impl FnOnce() -> DayIndex + Send + 'static) -> Self {
+        let thread = std::thread::Builder::new().name("barbus-dedup".into()).spawn(load);
+        Self(Some(thread.expect("a thread can be started")))
+    }
+
+    fn is_finished(&self) -> bool {
+        self.0.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    fn join(mut self) -> Option<DayIndex> {
+        self.0.take().map(|thread| thread.join().expect("an index is loaded without a panic"))
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl DayIndex {
@@ -72,8 +100,7 @@ impl DayIndex {
         unread: Arc<AtomicU64>,
         load: impl FnOnce() -> Self + Send + 'static,
     ) -> Self {
-        let thread = std::thread::Builder::new().name("barbus-dedup".into()).spawn(load);
-        Self { last_ms, loading: Some(thread.expect("a thread can be started")), unread, ..Self::default() }
+        Self { last_ms, loading: Some(Loading::start(load)), unread, ..Self::default() }
     }
 
     /// An index of a closed day, whose bars another thread loads. Before [`DayIndex::is_usable`],
@@ -90,7 +117,7 @@ impl DayIndex {
 
     /// Whether every thread that loads the index has ended.
     pub(crate) fn is_loaded(&self) -> bool {
-        self.loading.as_ref().is_none_or(JoinHandle::is_finished)
+        self.loading.as_ref().is_none_or(Loading::is_finished)
     }
 
     /// The oldest block of the ring that has yet to be read for this index; `u64::MAX` if there is
@@ -133,8 +160,7 @@ impl DayIndex {
 
     /// Waits for the bars that are being loaded, and appends the bars that arrived meanwhile.
     pub(crate) fn finish_loading(&mut self) {
-        let Some(thread) = self.loading.take() else { return };
-        let mut loaded = thread.join().expect("an index is loaded without a panic");
+        let Some(mut loaded) = self.loading.take().and_then(Loading::join) else { return };
         for &(symbol, entry) in self.log.iter() {
             loaded.insert(symbol, entry.frame_ms(), entry.fingerprint, entry.revision());
         }
