@@ -214,7 +214,7 @@ impl Bus {
             let Some(first) = first.or(last).map_or_else(|| self.bus.newest_day(), |day| Ok(Some(day)))? else {
                 return Ok(Vec::new());
             };
-            self.bus.gaps(first, last.unwrap_or(first), symbol)
+            self.bus.gaps(first, last.unwrap_or(first), symbol)?.collect::<barbus::Result<Vec<_>>>()
         });
         let zone = self.bus.settings().schema.zone();
         Ok(days.map_err(raised)?.into_iter().flat_map(|day| Gaps::of_day(day, zone)).collect())

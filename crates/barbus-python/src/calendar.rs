@@ -3,7 +3,7 @@
 use barbus_bars::Session as MarketSession;
 use pyo3::exceptions::{PyKeyError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDate, PyDateTime, PyDateTimeMethods};
+use pyo3::types::{PyDate, PyDateTime};
 
 use crate::arguments;
 use crate::bar::datetime;
