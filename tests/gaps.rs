@@ -100,6 +100,8 @@ fn days_and_symbols_without_a_bar_are_reported() {
         (&lines[0]["expected"], &lines[0]["present"], &lines[0]["no_symbol"]),
         (&json!(240), &json!(0), &json!(0))
     );
+    // The future has no gaps.
+    bus.barbus("gaps", ["2199-07-01"]).fails(1, &["no trading day of calendar XSHG up to today"]);
     bus.barbus("gaps", ["2024-07-06"]).fails(1, &["2024-07-06 to 2024-07-06: no trading day of calendar XSHG"]);
     bus.barbus("gaps", ["--from", DAY, "--to", "2024-07-01"]).fails(1, &["exchange them"]);
 }

@@ -42,7 +42,7 @@ pub(crate) fn zone(schema: &Schema) -> &str {
     }
 }
 
-fn datetime<'py>(py: Python<'py>, seconds: f64, zone: &str) -> PyResult<Bound<'py, PyDateTime>> {
+pub(crate) fn datetime<'py>(py: Python<'py>, seconds: f64, zone: &str) -> PyResult<Bound<'py, PyDateTime>> {
     let zone = py.import("zoneinfo")?.getattr("ZoneInfo")?.call1((zone,))?;
     PyDateTime::from_timestamp(py, seconds, Some(zone.cast()?))
 }

@@ -12,11 +12,13 @@ use pyo3::types::PyDate;
 
 use crate::bar::Bar;
 use crate::bars::Bars;
+use crate::calendar::Calendar;
 use crate::days::Days;
 use crate::error::raised;
 use crate::event_reader::EventSource;
 use crate::follow::Follow;
 use crate::fork_guard::ForkGuard;
+use crate::gaps::Gaps;
 use crate::{arguments, batch, event};
 
 /// A bus, opened for reading. Any number of processes may read it; none of them can disturb it.
@@ -185,6 +187,37 @@ impl Bus {
         let stat = py.detach(|| barbus::stat(&self.bus)).map_err(raised)?;
         let text = serde_json::to_string(&stat).map_err(raised)?;
         py.import("json")?.call_method1("loads", (text,))
+    }
+
+    /// The calendar of the bus: trading days, sessions and minutes, as they were when the bus was
+    /// opened.
+    #[getter]
+    fn calendar(&self) -> Calendar {
+        Calendar(self.bus.settings().calendar.clone())
+    }
+
+    /// The minutes without a bar of each symbol that has bars on a trading day, or on the days from
+    /// ``first`` to ``last``. Without a date: of the newest day.
+    /// With ``symbol`` only of that one, also if it has no bar.
+    #[pyo3(signature = (first=None, last=None, symbol=None))]
+    fn gaps(
+        &self,
+        py: Python<'_>,
+        first: Option<&Bound<'_, PyAny>>,
+        last: Option<&Bound<'_, PyAny>>,
+        symbol: Option<&str>,
+    ) -> PyResult<Vec<Gaps>> {
+        self.fork_guard.check()?;
+        let first = first.map(arguments::date).transpose()?;
+        let last = last.map(arguments::date).transpose()?;
+        let days = py.detach(|| -> barbus::Result<_> {
+            let Some(first) = first.or(last).map_or_else(|| self.bus.newest_day(), |day| Ok(Some(day)))? else {
+                return Ok(Vec::new());
+            };
+            self.bus.gaps(first, last.unwrap_or(first), symbol)?.collect::<barbus::Result<Vec<_>>>()
+        });
+        let zone = self.bus.settings().schema.zone();
+        Ok(days.map_err(raised)?.into_iter().flat_map(|day| Gaps::of_day(day, zone)).collect())
     }
 
     /// The directory of the bus.

@@ -11,6 +11,7 @@ mod bar;
 mod bars;
 mod batch;
 mod bus;
+mod calendar;
 mod capsule;
 mod connection;
 mod days;
@@ -19,6 +20,7 @@ mod event;
 mod event_reader;
 mod follow;
 mod fork_guard;
+mod gaps;
 mod publisher;
 mod signals;
 
@@ -36,11 +38,15 @@ mod _barbus {
     #[pymodule_export]
     use crate::bus::{Bus, open};
     #[pymodule_export]
+    use crate::calendar::{Calendar, Session, calendar};
+    #[pymodule_export]
     use crate::error::Error;
     #[pymodule_export]
     use crate::event::{DayClosed, Lapped, Withdrawn};
     #[pymodule_export]
     use crate::follow::Follow;
+    #[pymodule_export]
+    use crate::gaps::Gaps;
     #[pymodule_export]
     use crate::publisher::{Publisher, publish};
 }

@@ -245,7 +245,7 @@ pub use feed::Feed;
 #[doc(no_inline)]
 pub use futures_core;
 #[cfg(feature = "archive")]
-pub use gaps::{DayGaps, GapSource, MinuteRange, SessionGaps, SymbolGaps};
+pub use gaps::{DayGaps, GapSource, Gaps, MinuteRange, SessionGaps, SymbolGaps};
 #[cfg(feature = "stream")]
 pub use owned_event::{OwnedBars, OwnedEvent};
 pub use positions::{ReaderStat, ReaderState, readers};

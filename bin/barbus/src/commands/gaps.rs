@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::shared::errors::{AlreadyPrinted, print_error};
-use super::shared::stdout::stdout;
+use super::shared::stdout::{StandardOutput, stdout};
 use crate::output::cell::Cell;
 use crate::output::table::{Layout, Sheet};
 use crate::output::{colour_wanted, format};
@@ -62,17 +62,20 @@ impl GapsArgs {
             }
         };
         let zone = TimeZone::get(bus.settings().schema.zone()).unwrap_or(TimeZone::UTC);
-        let days = bus.gaps(from, to, self.symbol.as_deref())?;
-        match self.format {
-            Layout::Json => print_json(&days, &zone)?,
-            layout => print_sheet(&days, layout, &zone)?,
+        let mut printer = Printer::new(self.format, &zone);
+        let (mut days, mut with_gaps) = (0, 0);
+        for gaps in bus.gaps(from, to, self.symbol.as_deref())? {
+            let gaps = gaps?;
+            printer.print(&gaps)?;
+            notes(&gaps, &zone).into_iter().for_each(|note| eprintln!("barbus: {note}"));
+            days += 1;
+            with_gaps += usize::from(gaps.has_gaps());
         }
-        days.iter().flat_map(|day| notes(day, &zone)).for_each(|note| eprintln!("barbus: {note}"));
-        if !self.strict || !days.iter().any(DayGaps::has_gaps) {
+        printer.finish()?;
+        if !self.strict || with_gaps == 0 {
             return Ok(());
         }
-        let with_gaps = days.iter().filter(|day| day.has_gaps()).count();
-        print_error(format!("{}: {with_gaps} of {} days have gaps", bus.path().display(), days.len()));
+        print_error(format!("{}: {with_gaps} of {days} days have gaps", bus.path().display()));
         Err(AlreadyPrinted.into())
     }
 }
@@ -83,8 +86,10 @@ fn notes(gaps: &DayGaps, zone: &TimeZone) -> Vec<String> {
     let mut notes = Vec::new();
     match gaps.source {
         GapSource::Ring => notes.push(format!("{day}: not archived: these are the bars that the ring still has")),
-        GapSource::Nowhere => notes.push(format!("{day}: no symbol has a bar, in the archive or in the ring")),
-        GapSource::Archive | GapSource::ArchiveAndRing => {}
+        GapSource::Nowhere if gaps.has_gaps() => {
+            notes.push(format!("{day}: no symbol has a bar, in the archive or in the ring"));
+        }
+        GapSource::Nowhere | GapSource::Archive | GapSource::ArchiveAndRing => {}
     }
     if gaps.is_running {
         notes.push(format!("{day}: its sessions have not ended: minutes up to a minute ago are expected"));
@@ -122,60 +127,87 @@ struct SessionLine<'a> {
     present: u64,
 }
 
-fn print_json(days: &[DayGaps], zone: &TimeZone) -> anyhow::Result<()> {
-    let mut out = stdout();
-    let time = |ms| format::frame_rfc3339(ms, zone);
-    for gaps in days {
-        for found in &gaps.symbols {
-            let sessions = found.sessions.iter();
-            let sessions = sessions.map(|s| SessionLine { name: &s.name, expected: s.expected, present: s.present });
-            let line = SymbolLine {
-                day: gaps.day,
-                symbol: &found.symbol,
-                expected: found.expected,
-                present: found.present,
-                missing: found.missing.iter().map(|&(first, last)| [time(first), time(last)]).collect(),
-                outside: found.outside,
-                no_symbol: found.without_bars,
-                extended: found.extended,
-                group: found.group.as_deref(),
-                sessions: sessions.collect(),
-                first: found.first_ms.map(time),
-                last: found.last_ms.map(time),
-                source: gaps.source.as_str(),
-            };
-            writeln!(out, "{}", serde_json::to_string(&line)?)?;
-        }
-    }
-    Ok(out.flush()?)
+/// Prints the symbols of one day after the other.
+enum Printer<'a> {
+    Json(StandardOutput, &'a TimeZone),
+    Sheet(Box<Sheet<StandardOutput>>, Layout, &'a TimeZone),
 }
 
-fn print_sheet(days: &[DayGaps], layout: Layout, zone: &TimeZone) -> anyhow::Result<()> {
-    let columns = match layout {
-        Layout::Table => ["day", "symbol", "expected", "present", "missing", "outside", "first", "last", "sessions"],
-        _ => ["day", "symbol", "expected", "present", "missing", "outside", "first", "last", "no_symbol"],
-    };
-    let mut sheet = Sheet::new(stdout(), layout, columns, zone.clone()).coloured(colour_wanted());
-    for gaps in days {
-        for found in &gaps.symbols {
-            let (missing, last) = match layout {
-                Layout::Table => (short_ranges(&found.missing, zone), sessions(found).into()),
-                _ => (ranges(&found.missing, zone), Cell::Count(found.without_bars)),
-            };
-            sheet.row([
-                gaps.day.to_string().into(),
-                Cell::from(found.symbol.as_str()),
-                found.expected.into(),
-                found.present.into(),
-                missing.into(),
-                found.outside.into(),
-                found.first_ms.map_or(Cell::Null, Cell::Frame),
-                found.last_ms.map_or(Cell::Null, Cell::Frame),
-                last,
-            ])?;
+impl<'a> Printer<'a> {
+    fn new(layout: Layout, zone: &'a TimeZone) -> Self {
+        let columns = match layout {
+            Layout::Json => return Printer::Json(stdout(), zone),
+            Layout::Table => {
+                ["day", "symbol", "expected", "present", "missing", "outside", "first", "last", "sessions"]
+            }
+            Layout::Csv => ["day", "symbol", "expected", "present", "missing", "outside", "first", "last", "no_symbol"],
+        };
+        let sheet = Sheet::new(stdout(), layout, columns, zone.clone()).coloured(colour_wanted());
+        Printer::Sheet(Box::new(sheet), layout, zone)
+    }
+
+    fn print(&mut self, gaps: &DayGaps) -> anyhow::Result<()> {
+        match self {
+            Printer::Json(out, zone) => {
+                for found in &gaps.symbols {
+                    writeln!(out, "{}", serde_json::to_string(&symbol_line(gaps, found, zone))?)?;
+                }
+                out.flush()?;
+            }
+            Printer::Sheet(sheet, layout, zone) => {
+                for found in &gaps.symbols {
+                    sheet.row(cells(gaps, found, *layout, zone))?;
+                }
+                sheet.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Printer::Json(mut out, _) => Ok(out.flush()?),
+            Printer::Sheet(sheet, ..) => Ok(sheet.finish().map(drop)?),
         }
     }
-    Ok(sheet.finish().map(drop)?)
+}
+
+fn symbol_line<'a>(gaps: &DayGaps, found: &'a SymbolGaps, zone: &TimeZone) -> SymbolLine<'a> {
+    let time = |ms| format::frame_rfc3339(ms, zone);
+    let session = |s: &'a SessionGaps| SessionLine { name: &s.name, expected: s.expected, present: s.present };
+    SymbolLine {
+        day: gaps.day,
+        symbol: &found.symbol,
+        expected: found.expected,
+        present: found.present,
+        missing: found.missing.iter().map(|&(first, last)| [time(first), time(last)]).collect(),
+        outside: found.outside,
+        no_symbol: found.without_bars,
+        extended: found.extended,
+        group: found.group.as_deref(),
+        sessions: found.sessions.iter().map(session).collect(),
+        first: found.first_ms.map(time),
+        last: found.last_ms.map(time),
+        source: gaps.source.as_str(),
+    }
+}
+
+fn cells(gaps: &DayGaps, found: &SymbolGaps, layout: Layout, zone: &TimeZone) -> [Cell; 9] {
+    let (missing, last) = match layout {
+        Layout::Table => (short_ranges(&found.missing, zone), sessions(found).into()),
+        _ => (ranges(&found.missing, zone), Cell::Count(found.without_bars)),
+    };
+    [
+        gaps.day.to_string().into(),
+        Cell::from(found.symbol.as_str()),
+        found.expected.into(),
+        found.present.into(),
+        missing.into(),
+        found.outside.into(),
+        found.first_ms.map_or(Cell::Null, Cell::Frame),
+        found.last_ms.map_or(Cell::Null, Cell::Frame),
+        last,
+    ]
 }
 
 /// `morning 120/120, afternoon 118/120`.

@@ -213,4 +213,17 @@ mod tests {
         assert_eq!(lines[0], ("daemon", "not running; a program writes the bus itself".to_owned()));
         assert!(lines.contains(&("readers", "3, up to 1,234 bars behind".to_owned())), "{lines:?}");
     }
+
+    #[test]
+    fn the_end_of_the_holidays_is_emphasised_when_it_is_near() {
+        let text = |days_left| {
+            let horizon = Some(Date::constant(2026, 12, 31));
+            let stat = Stat { calendar_horizon: horizon, calendar_days_left: days_left, ..Stat::default() };
+            lines(&stat, &TimeZone::UTC).pop().unwrap().1
+        };
+        assert_eq!(text(Some(61)), "known through 2026-12-31");
+        assert_eq!(text(Some(60)), "!! known through 2026-12-31 only, 60 more days: extend the calendar");
+        assert!(text(Some(-1)).starts_with("!! known through 2026-12-31 only: weekdays since then"));
+        assert_eq!(text(None), "known through 2026-12-31");
+    }
 }

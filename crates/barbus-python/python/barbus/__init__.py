@@ -16,19 +16,40 @@
 ...     print(publisher.send(table))
 """
 
-from ._barbus import Ack, Bar, Bars, Bus, DayClosed, Error, Follow, Lapped, Publisher, Withdrawn, open, publish
+from ._barbus import (
+    Ack,
+    Bar,
+    Bars,
+    Bus,
+    Calendar,
+    DayClosed,
+    Error,
+    Follow,
+    Gaps,
+    Lapped,
+    Publisher,
+    Session,
+    Withdrawn,
+    calendar,
+    open,
+    publish,
+)
 
 __all__ = [
     "Ack",
     "Bar",
     "Bars",
     "Bus",
+    "Calendar",
     "DayClosed",
     "Error",
     "Follow",
+    "Gaps",
     "Lapped",
     "Publisher",
+    "Session",
     "Withdrawn",
+    "calendar",
     "open",
     "publish",
 ]

@@ -27,8 +27,8 @@ pub(super) struct DayBars {
 
 impl DayBars {
     /// Those of the archive and `in_ring`.
-    pub(super) fn new(bus: &Bus, archive: &Archive, day: Date, in_ring: &Frames) -> Result<Self> {
-        let mut frames = in_ring.clone();
+    pub(super) fn new(bus: &Bus, archive: &Archive, day: Date, in_ring: Frames) -> Result<Self> {
+        let mut frames = in_ring;
         let ring_rows: usize = frames.values().map(Vec::len).sum();
         let archived = archive.read(day)?;
         if let Some((_, rows)) = &archived {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::bus::Bus;
 use crate::error::{Error, Result};
-use bars::DayBars;
+use bars::{DayBars, Frames};
 use symbol::Expectation;
 pub use symbol::{MinuteRange, SessionGaps, SymbolGaps};
 
@@ -66,53 +66,61 @@ pub struct DayGaps {
 impl DayGaps {
     /// Whether a minute is missing, or a bar is outside the sessions.
     pub fn has_gaps(&self) -> bool {
-        self.source == GapSource::Nowhere
-            || !self.without_bars.is_empty()
+        !self.without_bars.is_empty()
             || self.symbols.iter().any(|symbol| symbol.present < symbol.expected || symbol.outside > 0)
     }
 }
 
+/// The gaps of trading days, in order: an iterator of [`Bus::gaps`].
+#[derive(Debug)]
+pub struct Gaps {
+    bus: Bus,
+    archive: Archive,
+    days: std::collections::btree_set::IntoIter<Date>,
+    in_ring: BTreeMap<Date, Frames>,
+    symbol: Option<String>,
+    now_ms: i64,
+}
+
 impl Bus {
     /// The gaps of the trading days from `from` to `through`, in order. The bars are those of the
-    /// archive and of the ring.
+    /// archive and of the ring. Days after today are left out unless they have bars.
     ///
     /// With `symbol` only that one is reported, also if it has no bar.
     ///
     /// # Errors
-    /// [`Error::Start`] if there is no trading day between the two. The error of the archive or of
-    /// the ring if it cannot be read. A bus without a ring has the archive only.
+    /// [`Error::Start`] if there is no trading day between the two. The error of the ring or of the
+    /// archive's directory if it cannot be read; a day's file is read by the iterator. A bus
+    /// without a ring has the archive only.
     ///
     /// ```no_run
     /// use barbus::{Bus, Date};
     ///
     /// let bus = Bus::open("BUS")?;
-    /// let day = Date::constant(2024, 7, 4);
-    /// for gaps in bus.gaps(day, day, None)? {
-    ///     for symbol in &gaps.symbols {
+    /// let (from, through) = (Date::constant(2024, 7, 1), Date::constant(2024, 7, 5));
+    /// for gaps in bus.gaps(from, through, None)? {
+    ///     for symbol in &gaps?.symbols {
     ///         println!("{}: {} of {}", symbol.symbol, symbol.present, symbol.expected);
     ///     }
     /// }
     /// # Ok::<(), barbus::Error>(())
     /// ```
-    pub fn gaps(&self, from: Date, through: Date, symbol: Option<&str>) -> Result<Vec<DayGaps>> {
+    pub fn gaps(&self, from: Date, through: Date, symbol: Option<&str>) -> Result<Gaps> {
         let calendar = &self.settings().calendar;
-        let mut days: BTreeSet<Date> = calendar.trading_days(from, through).collect();
+        let now_ms = Timestamp::now().as_millisecond();
+        let today = calendar.trading_day(now_ms).date;
+        let mut days: BTreeSet<Date> = calendar.trading_days(from, through.min(today)).collect();
         let in_ring = bars::of_ring(self, from, through)?;
         // Bars on a date without trading are outside every session.
         let stray = self.archived_days()?.into_iter().filter(|day| (from..=through).contains(day));
         days.extend(stray.chain(in_ring.keys().copied()));
         if days.is_empty() {
-            let what = format!("{from} to {through}: no trading day of calendar {}", calendar.name());
+            let what = format!("{from} to {through}: no trading day of calendar {} up to today", calendar.name());
             return Err(Error::Start { bus: self.path().to_owned(), what });
         }
         let archive = Archive::open_existing(self.archive(), self.settings().schema.clone(), calendar.name());
-        let now_ms = Timestamp::now().as_millisecond();
-        let empty = BTreeMap::new();
-        let gaps = days.into_iter().map(|day| {
-            let bars = DayBars::new(self, &archive, day, in_ring.get(&day).unwrap_or(&empty))?;
-            Ok(self.gaps_of_day(day, &bars, symbol, now_ms))
-        });
-        gaps.collect()
+        let symbol = symbol.map(str::to_owned);
+        Ok(Gaps { bus: self.clone(), archive, days: days.into_iter(), in_ring, symbol, now_ms })
     }
 
     /// The newest day with bars: in the ring, or else in the archive.
@@ -123,30 +131,45 @@ impl Bus {
         let in_ring = bars::newest_in_ring(self)?;
         Ok(in_ring.max(self.archived_days()?.last().copied()))
     }
+}
 
-    fn gaps_of_day(&self, day: Date, bars: &DayBars, only: Option<&str>, now_ms: i64) -> DayGaps {
-        let calendar = &self.settings().calendar;
+impl Iterator for Gaps {
+    type Item = Result<DayGaps>;
+
+    fn next(&mut self) -> Option<Result<DayGaps>> {
+        let day = self.days.next()?;
+        let in_ring = self.in_ring.remove(&day).unwrap_or_default();
+        Some(DayBars::new(&self.bus, &self.archive, day, in_ring).map(|bars| self.of_day(day, &bars)))
+    }
+}
+
+impl Gaps {
+    fn of_day(&self, day: Date, bars: &DayBars) -> DayGaps {
+        let calendar = &self.bus.settings().calendar;
         let close_ms = calendar.sessions(day).last().map_or(i64::MIN, |session| session.end_ms);
-        let is_running = now_ms < close_ms.saturating_add(ARRIVING_MS);
-        let until_ms = if is_running { now_ms - ARRIVING_MS } else { i64::MAX };
+        let is_running = self.now_ms < close_ms.saturating_add(ARRIVING_MS);
+        let until_ms = if is_running { self.now_ms - ARRIVING_MS } else { i64::MAX };
+        let of_view = |view| Expectation::new(view, day, until_ms);
         // The hours of each product group, once.
         let mut hours: BTreeMap<Option<String>, Expectation> = BTreeMap::new();
-        let mut group_of = |symbol: &str| {
+        let mut groups: Vec<Option<String>> = Vec::new();
+        for symbol in bars.symbols() {
             let view = calendar.of_symbol(symbol);
             let group = view.group().map(str::to_owned);
-            hours.entry(group.clone()).or_insert_with(|| Expectation::new(view, day, until_ms));
-            group
-        };
-        let groups: Vec<Option<String>> = bars.symbols().map(&mut group_of).collect();
+            hours.entry(group.clone()).or_insert_with(|| of_view(view));
+            groups.push(group);
+        }
+        if bars.is_empty() {
+            hours.insert(None, of_view(calendar.clone()));
+        }
         let without_bars = bars.minutes_without(hours.values());
         let is_without = |frame_ms: i64| without_bars.binary_search(&frame_ms).is_ok();
-        let pairs = bars.iter().zip(&groups).filter(|((symbol, _), _)| only.is_none_or(|only| only == *symbol));
+        let is_wanted = |symbol: &str| self.symbol.as_deref().is_none_or(|only| only == symbol);
+        let pairs = bars.iter().zip(&groups).filter(|((symbol, _), _)| is_wanted(symbol));
         let mut symbols: Vec<SymbolGaps> =
             pairs.map(|((symbol, frames), group)| hours[group].compare(symbol, frames, is_without)).collect();
-        if let Some(only) = only.filter(|_| symbols.is_empty()) {
-            symbols.push(
-                Expectation::new(calendar.of_symbol(only), day, until_ms).compare(only, &[], |_| bars.is_empty()),
-            );
+        if let Some(only) = self.symbol.as_deref().filter(|_| symbols.is_empty()) {
+            symbols.push(of_view(calendar.of_symbol(only)).compare(only, &[], is_without));
         }
         DayGaps { day, source: bars.source, is_running, without_bars: symbol::ranges(&without_bars), symbols }
     }

@@ -318,4 +318,17 @@ mod tests {
         let settings = parse("calendar = \"24x7\"\n[bars]\npreset = \"zillionare\"").unwrap();
         assert_eq!(settings.schema, BarSchema::zillionare());
     }
+
+    #[test]
+    fn a_fault_of_the_calendar_names_its_line() {
+        let message = |text: &str| parse(text).unwrap_err().to_string();
+        let wrong = message("[bars]\n[calendar]\npreset = \"XSHG\"\nhalf_days = { 2026-10-01 = \"11:30\" }");
+        assert!(wrong.starts_with("bus.toml: line 4: half_days: 2026-10-01 is no trading day"), "{wrong}");
+        let wrong = message("[calendar]\npreset = \"XSHG\"\nholidays = [\n  \"2026-02-30\",\n]");
+        assert!(wrong.starts_with("bus.toml: line 3: \"2026-02-30\" is not a date"), "{wrong}");
+        let wrong = message("# The market.\ncalendar = \"XSHH\"");
+        assert!(wrong.starts_with("bus.toml: line 2: unknown calendar \"XSHH\""), "{wrong}");
+        let wrong = message("[calendar]\nzone = \"UTC\"\nsessions = [[\"09:30\", \"16:00\"]]\nholiday = []");
+        assert!(wrong.starts_with("bus.toml: line 4: unknown field `holiday`"), "{wrong}");
+    }
 }
