@@ -13,6 +13,7 @@
 //! - `days`: the trading day of a bar, and the close of a day
 //! - `demo`: the first command of the README matches, leaves no process, and its suggestions work
 //! - `disks`: full disks of each file system, reflink copies and snapshots of the ring
+//! - `files`: files of every layout, doubts, `convert` and `layouts`
 //! - `format_reader`: a Python reader that was written only from docs/FORMAT.md
 //! - `full`: days larger than the ring and full disks: producers wait, nothing is lost
 //! - `gaps`: missing minutes by symbol and session, bars outside the sessions
@@ -63,6 +64,7 @@ mod corpora;
 mod days;
 mod demo;
 mod disks;
+mod files;
 mod format_reader;
 mod full;
 mod gaps;

@@ -23,7 +23,8 @@ const HEADER: &str = "symbol,frame,open,high,low,close,volume";
 pub(crate) fn publish(bus: &Bus, symbol: &str, frame: &str) -> Counts {
     let name = format!("{symbol}-{}.csv", frame.replace([':', ' '], "-"));
     let csv = bus.write(&name, format!("{HEADER}\n{symbol},{frame},10,11,9,10,1\n"));
-    bus.publish(&csv, &[])
+    // The command doubts such bars before the daemon rejects them.
+    bus.publish(&csv, &["--trust"])
 }
 
 fn is_quarantined(counts: Counts) -> bool {

@@ -30,7 +30,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python")
 }
 
-fn interpreter() -> &'static Path {
+/// The Python of the tests, with pyarrow.
+pub(crate) fn interpreter() -> &'static Path {
     static INTERPRETER: OnceLock<PathBuf> = OnceLock::new();
     INTERPRETER.get_or_init(|| environment(&folder().join("requirements.txt")).join("bin/python"))
 }

@@ -2,12 +2,13 @@
 //!
 //! An explicit map has priority, then the bus's own names, then the usual names of vendors. Names
 //! are compared without regard to case and surrounding blanks; a blank or a hyphen equals an
-//! underscore. Several aliases of one column are an error that lists them, never a guess.
+//! underscore. Of several names of times, one that states which end of a bar it marks is preferred.
+//! Otherwise several aliases of one column are an error that lists them, never a guess.
 
 use crate::cast::error::CastError;
-use crate::schema::{BarSchema, FIXED_COLUMNS};
+use crate::schema::{BarSchema, FIXED_COLUMNS, FRAME};
 use crate::suggestion::{nearest, normalize};
-use crate::vendor_names::{aliases_of, nearest_alias};
+use crate::vendor_names::{aliases_of, nearest_alias, time_rank};
 
 /// Why the text of an explicit map is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -165,10 +166,23 @@ impl Resolver<'_> {
         (0..self.names.len()).filter(|&j| self.normal[j] == own).collect()
     }
 
-    /// The names that are aliases of the column.
+    /// The names that are aliases of the column. Those written exactly as the alias are preferred:
+    /// `t` and `T` may differ in their meaning.
+    /// Of times, a name that states its label is preferred.
     fn aliases(&self, target: &str) -> Vec<usize> {
         let aliases = aliases_of(target);
-        (0..self.names.len()).filter(|&j| aliases.contains(&self.normal[j].as_str())).collect()
+        let free = |j: &usize| self.is_free(*j);
+        let mut found: Vec<usize> =
+            (0..self.names.len()).filter(|&j| aliases.contains(&self.normal[j].as_str())).filter(free).collect();
+        let exact: Vec<usize> = found.iter().copied().filter(|&j| aliases.contains(&self.names[j].trim())).collect();
+        if !exact.is_empty() {
+            found = exact;
+        }
+        if target == FRAME && found.len() > 1 {
+            let best = found.iter().map(|&j| time_rank(self.names[j])).min();
+            found.retain(|&j| Some(time_rank(self.names[j])) == best);
+        }
+        found
     }
 
     /// The one candidate that no other column has; `None` without candidates.
@@ -268,7 +282,7 @@ mod tests {
             (
                 "",
                 &["symbol", "date", "time"],
-                "columns date and time all match frame: choose one with a column map, such as frame=date",
+                "columns date and time all match frame: give one column with the whole time, or name it in a column map",
             ),
             (
                 "",

@@ -18,6 +18,7 @@ mod schema;
 mod suggestion;
 mod symbol_dictionary;
 mod time;
+mod time_name;
 mod vendor_names;
 
 pub use batch::BarBatch;
@@ -38,4 +39,10 @@ pub use schema::{
     BarSchema, CLOSE, FACTOR, FIXED_COLUMNS, FRAME, HIGH, LOW, MAX_OPTIONAL_COLUMNS, MAX_SYMBOL_BYTES, MONEY, OPEN,
     PRICE_COLUMNS, PriceType, RECEIVED, RESERVED_COLUMNS, SEQ, SYMBOL, SchemaError, VOLUME,
 };
-pub use time::frame_reader::FrameReader;
+pub use suggestion::{nearest, normalize as normalize_name};
+pub use time::frame_reader::{FrameReader, end_of_last_second};
+pub use time::limits::is_valid_frame;
+pub use time::parse::{Moment, ParsedTime, parse as parse_time, parse_integer as parse_time_integer};
+pub use time::wall_clock::{WallClock, WallTime};
+pub use time_name::{stated_label, stated_zone};
+pub use vendor_names::{aliases_of, time_rank};

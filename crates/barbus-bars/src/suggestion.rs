@@ -1,9 +1,10 @@
 //! Suggestions for a misspelled name: the most similar known name.
 
-/// The form in which names are compared: lower case, without surrounding blanks or a byte order
-/// mark, with underscores for blanks and hyphens.
-pub(crate) fn normalize(name: &str) -> String {
+/// The form in which names are compared: lower case, without surrounding blanks, angle brackets or
+/// a byte order mark, with underscores for blanks and hyphens.
+pub fn normalize(name: &str) -> String {
     let name = name.trim_start_matches('\u{feff}').trim();
+    let name = name.strip_prefix('<').and_then(|name| name.strip_suffix('>')).unwrap_or(name);
     name.to_lowercase().replace([' ', '-'], "_")
 }
 
@@ -24,7 +25,7 @@ pub(crate) fn best<'a>(
 }
 
 /// The candidate that is most similar to `word`; `None` if none is similar enough.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let word = normalize(word);
     best(candidates, |candidate| likeness(&word, candidate), 0.75)
 }

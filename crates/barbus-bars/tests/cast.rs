@@ -199,7 +199,7 @@ fn wall_clocks_at_a_change_of_offset() {
 
 #[test]
 fn a_start_label_is_shifted_to_the_end() {
-    let start = CastOptions { label: Label::Start, ..CastOptions::default() };
+    let start = CastOptions { label: Some(Label::Start), ..CastOptions::default() };
     let plain = batch(2, &[]);
     let naive = batch(2, &[("frame", utf8(&[Some("2024-03-01 17:31"), Some("2024-03-01 17:32")]))]);
     for source in [plain, naive] {
@@ -443,11 +443,23 @@ fn vendor_names_and_an_explicit_map() {
         ["ts_code", "trade_time", "open", "high", "low", "close", "vol"],
         ["order_book_id", "datetime", "Open", "High", "Low", "Close", "Volume"],
         ["s", "t", "o", "h", "l", "c", "v"],
-        ["Ticker", "Open Time", "open_price", "high_price", "low_price", "close_price", "qty"],
+        ["Ticker", "Bar Time", "open_price", "high_price", "low_price", "close_price", "qty"],
     ] {
         let bars = cast(&renamed(names));
         assert_eq!((bars.symbol(0), bars.frames_ms(), bars.close()), (Some("A"), &[FRAME][..], &[11.0][..]));
     }
+    // Promise 9: a name that states the start, or an end in the last second, is obeyed.
+    let starts = cast(&renamed(["s", "Open Time", "o", "h", "l", "c", "v"]));
+    assert_eq!(starts.frames_ms(), [FRAME + 60_000]);
+    let given = CastOptions { label: Some(Label::End), ..CastOptions::default() };
+    let starts = renamed(["s", "window_start", "o", "h", "l", "c", "v"]);
+    assert_eq!(BarBatch::cast(&starts, &schema(), &given).unwrap().frames_ms(), [FRAME]);
+    let closes = Arc::new(Int64Array::from(vec![FRAME - 1])) as ArrayRef;
+    assert_eq!(cast(&batch(1, &[("frame", closes.clone())])).frames_ms(), [FRAME - 1]);
+    let names = ["s", "close_time", "o", "h", "l", "c", "v"].into_iter();
+    let columns = [source.columns()[0].clone(), closes].into_iter().chain(source.columns()[2..].iter().cloned());
+    let closes = RecordBatch::try_from_iter(names.zip(columns)).unwrap();
+    assert_eq!(cast(&closes).frames_ms(), [FRAME]);
     let odd = renamed(["Wer", "Wann", "o", "h", "l", "c", "v"]);
     let map = ColumnMap::parse("symbol=Wer, frame=wann").unwrap();
     let bars = BarBatch::cast(&odd, &schema(), &CastOptions { map, ..CastOptions::default() }).unwrap();

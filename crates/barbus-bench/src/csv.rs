@@ -49,7 +49,7 @@ pub(crate) fn round(report: &mut Report, data: &Path) -> anyhow::Result<()> {
     ];
     for (system, name, bytes) in inputs {
         let start = Instant::now();
-        let content = barbus_cli::read_input(name, Cursor::new(bytes), None, &schema);
+        let content = barbus_files::read_input(name, Cursor::new(bytes), None, &schema);
         report.add(MEASURE, system, Some(LIMIT), "ms", ms(start));
         ensure!(content.failure.is_none() && content.rejects.num_rows() == 0, "{name}: {:?}", content.failure);
         check(std::str::from_utf8(&text)?, &content.bars).with_context(|| name.to_owned())?;

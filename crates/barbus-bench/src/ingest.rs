@@ -52,7 +52,7 @@ fn for_each(bars: &RecordBatch, later_ms: i64, mut look: impl FnMut((String, i64
 /// Compares the archived days with the file, row by row.
 fn check(bus: &Path, file: &Path) -> anyhow::Result<()> {
     let bus = Bus::open(bus)?;
-    let content = barbus_cli::read_input(FILE, std::fs::File::open(file)?, None, &bus.settings().schema);
+    let content = barbus_files::read_input(FILE, std::fs::File::open(file)?, None, &bus.settings().schema);
     let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), bus.settings().calendar.name());
     let mut archived = BTreeMap::new();
     for day in archive.days()? {

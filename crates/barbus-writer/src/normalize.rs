@@ -93,8 +93,7 @@ impl BatchNormalizer {
     /// A normalizer for the bars of `bus`, by the clock of its writer.
     pub(crate) fn with_clock(bus: &Bus, clock: Clock, calendar: CurrentCalendar) -> Self {
         let settings = bus.settings();
-        let zone = TimeZone::get(settings.schema.zone()).ok();
-        let options = CastOptions { label: settings.label, rules: settings.rules, zone, ..CastOptions::default() };
+        let options = CastOptions { default_label: settings.label, rules: settings.rules, ..CastOptions::default() };
         let ends = BarEnds::new(settings, clock);
         let sessions = SessionRule::new(settings, calendar);
         let schema = Arc::new(settings.schema.clone());
@@ -155,7 +154,7 @@ impl BatchNormalizer {
         let metadata = schema.metadata();
         let mut options = self.options.clone();
         if let Some(label) = metadata.get(LABEL) {
-            options.label = label.parse::<Label>().map_err(|e| bad_metadata(LABEL, &e.to_string()))?;
+            options.label = Some(label.parse::<Label>().map_err(|e| bad_metadata(LABEL, &e.to_string()))?);
         }
         if let Some(zone) = metadata.get(ZONE) {
             let found = TimeZone::get(zone);
@@ -165,7 +164,10 @@ impl BatchNormalizer {
         let columns = match metadata.get(REJECTS).map(String::as_str) {
             Some("1") => Columns::Rejected,
             _ => match options.map.resolve(&names, &self.schema) {
-                Ok(columns) => Columns::Bars(columns),
+                Ok(columns) => {
+                    options = self.for_frames(options, columns[1].map_or("", |frame| names[frame]));
+                    Columns::Bars(columns)
+                }
                 Err(CastError::MissingColumn { column, .. }) => Columns::Missing(Fault::MissingColumn { column }),
                 Err(error) => return Err(error.into()),
             },
@@ -176,6 +178,16 @@ impl BatchNormalizer {
             columns,
             schema,
         })
+    }
+}
+
+impl BatchNormalizer {
+    /// The options for frames in a column called `name`, which may state their label and zone.
+    fn for_frames(&self, options: CastOptions, name: &str) -> CastOptions {
+        let mut options = options.for_frames_named(name);
+        // Looked up once for all batches of the schema.
+        options.zone = options.zone.or_else(|| TimeZone::get(self.schema.zone()).ok());
+        options
     }
 }
 

@@ -6,11 +6,13 @@
 
 mod calendar;
 mod close_day;
+mod convert;
 mod daemon;
 mod demo;
 mod gaps;
 mod init;
 mod latest;
+mod layouts;
 mod publish;
 mod readers;
 mod replay;
@@ -43,6 +45,8 @@ enum Command {
     Init(init::InitArgs),
     Daemon(daemon::DaemonArgs),
     Publish(publish::PublishArgs),
+    Convert(convert::ConvertArgs),
+    Layouts(layouts::LayoutsArgs),
     Replay(replay::ReplayArgs),
     Tail(tail::TailArgs),
     Latest(latest::LatestArgs),
@@ -65,6 +69,8 @@ impl Command {
             Command::Init(args) => args.run(),
             Command::Daemon(args) => args.run(),
             Command::Publish(args) => args.run(),
+            Command::Convert(args) => args.run(),
+            Command::Layouts(args) => args.run(),
             Command::Replay(args) => args.run(),
             Command::Tail(args) => args.run(),
             Command::Latest(args) => args.run(),

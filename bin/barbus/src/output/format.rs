@@ -139,14 +139,6 @@ pub(crate) fn printable(text: &str) -> String {
     plain
 }
 
-/// At most the first `most` characters of `text`, with an ellipsis where characters are missing.
-pub(crate) fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
-}
-
 fn group(digits: &str) -> String {
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {

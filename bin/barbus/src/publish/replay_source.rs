@@ -6,7 +6,7 @@ use std::time::Duration;
 use barbus::{Bars, Error, Event, Pace, Replay};
 
 use super::batch::Batch;
-use crate::input::{BATCH_ROWS, Progress, Rows, file_size};
+use barbus_files::{BATCH_ROWS, Progress, Rows, file_size};
 
 /// Longest wait of one call for the next event.
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ impl ReplaySource {
     ///
     /// When paced, each event has the bars of one minute and is a batch of its own.
     fn has_room(&self, largest: usize) -> bool {
-        self.rows.len() == 0 || (self.pace == Pace::Max && self.rows.len() + largest <= BATCH_ROWS)
+        self.rows.is_empty() || (self.pace == Pace::Max && self.rows.len() + largest <= BATCH_ROWS)
     }
 }
 
@@ -85,7 +85,7 @@ impl Iterator for ReplaySource {
                 self.progress.add(self.sizes.pop().unwrap_or(0));
             }
         }
-        if self.rows.len() > 0 {
+        if !self.rows.is_empty() {
             let all: Vec<usize> = (0..self.rows.len()).collect();
             return Some(Ok(Batch {
                 bars: self.rows.batch(&all),

@@ -7,11 +7,11 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use barbus::Publisher;
-use barbus::protocol::{Ack, LABEL};
+use barbus::protocol::{Ack, LABEL, REJECTS};
 use barbus_bars::Label;
 
 use super::batch::Batch;
-use crate::input::reject_batch;
+use barbus_files::reject_batch;
 
 /// The outcome of a publication.
 pub(crate) struct Sent {
@@ -49,7 +49,7 @@ pub(crate) fn send<E: Display>(
         first_rounded = first_rounded.or(rounded);
         std::thread::sleep(due.saturating_sub(start.elapsed()));
         let bars = (bars.num_rows() > 0).then(|| end_labelled.label(bars));
-        let rejects = (!rejects.is_empty()).then(|| reject_batch(&rejects));
+        let rejects = (!rejects.is_empty()).then(|| marked(reject_batch(&rejects), REJECTS, "1"));
         for batch in bars.into_iter().chain(rejects) {
             if each {
                 publisher.send(&batch)?;
@@ -62,6 +62,13 @@ pub(crate) fn send<E: Display>(
     let ack = publisher.finish()?;
     on_ack(&ack);
     Ok(Sent { ack, failures, rounded: first_rounded })
+}
+
+/// The batch with one more entry in the metadata of its schema.
+fn marked(batch: RecordBatch, key: &str, value: &str) -> RecordBatch {
+    let metadata = [(key.to_owned(), value.to_owned())].into();
+    let schema = Arc::new(Schema::new_with_metadata(batch.schema().fields().clone(), metadata));
+    batch.with_schema(schema).expect("only metadata is added")
 }
 
 /// Marks the frames of batches as ends of bars, so that the label in bus.toml is not applied.

@@ -20,11 +20,7 @@ pub enum CastError {
         nearest: Option<String>,
     },
     /// Several of the producer's columns match one column of the bus.
-    #[error(
-        "columns {} all match {column}: choose one with a column map, such as {column}={}",
-        candidates.join(" and "),
-        candidates[0]
-    )]
+    #[error("columns {} all match {column}: {}", candidates.join(" and "), way_out(column, &candidates[0]))]
     Ambiguous {
         /// Canonical name of the column.
         column: String,
@@ -68,6 +64,15 @@ pub enum CastError {
     /// The interval is zero or negative.
     #[error("the bar interval is {0} ms: give one above zero")]
     BadInterval(i64),
+}
+
+/// How to resolve an ambiguity. Of several times none is proposed: a date alone is not the time of
+/// a bar.
+fn way_out(column: &str, first: &str) -> String {
+    match column {
+        FRAME => "give one column with the whole time, or name it in a column map".to_owned(),
+        _ => format!("choose one with a column map, such as {column}={first}"),
+    }
 }
 
 fn kind_of(column: &str) -> &'static str {

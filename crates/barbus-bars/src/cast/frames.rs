@@ -60,7 +60,7 @@ pub(crate) fn cast(
         }
         DataType::Date32 => {
             let values = column.as_primitive::<Date32Type>().iter();
-            let midnight = |day: i32| Some(ParsedTime::exact(Moment::WallClock(i64::from(day) * 86_400_000)));
+            let midnight = |day: i32| Some(ParsedTime::midnight(i64::from(day) * 86_400_000));
             frames.of_values(values, midnight, |v| format!("day {v}"))
         }
         integer if integer.is_integer() => {
@@ -122,7 +122,7 @@ pub(crate) fn check_ends(frames_ms: &[i64], ends_ms: &RangeInclusive<i64>, fault
 fn canonical(column: &ArrayRef, options: &CastOptions) -> Option<ScalarBuffer<i64>> {
     let DataType::Timestamp(TimeUnit::Millisecond, Some(_)) = column.data_type() else { return None };
     let column: &PrimitiveArray<TimestampMillisecondType> = column.as_primitive();
-    if column.null_count() > 0 || options.label.shift_ms(options.interval_ms) != 0 {
+    if column.null_count() > 0 || options.last_second || options.shift_ms() != 0 {
         return None;
     }
     // Without a branch for each value, so that the loop is vectorised.
@@ -132,7 +132,8 @@ fn canonical(column: &ArrayRef, options: &CastOptions) -> Option<ScalarBuffer<i6
 
 /// A value in units of which a millisecond has `per_ms`.
 fn cut(value: i64, per_ms: i64, moment: fn(i64) -> Moment) -> ParsedTime {
-    ParsedTime { moment: moment(value.div_euclid(per_ms)), sub_millisecond: value.rem_euclid(per_ms) != 0 }
+    let sub_millisecond = value.rem_euclid(per_ms) != 0;
+    ParsedTime { sub_millisecond, ..ParsedTime::exact(moment(value.div_euclid(per_ms))) }
 }
 
 /// Reads the rows of a column one by one.

@@ -44,7 +44,7 @@ impl BarBatch {
     ///     ("h", number(2590.0)), ("l", number(2584.43)), ("c", number(2584.43)), ("vol", number(2345.0)),
     /// ])?;
     /// let schema = BarSchema::in_zone("America/New_York")?;
-    /// let options = CastOptions { label: Label::Start, ..CastOptions::default() };
+    /// let options = CastOptions { label: Some(Label::Start), ..CastOptions::default() };
     /// let bars = BarBatch::cast(&batch, &schema, &options)?;
     /// assert!(bars.faults().is_empty());
     /// assert_eq!(bars.frames_ms(), [1_704_205_860_000]); // 09:31 in New York, the end of the bar
@@ -62,6 +62,11 @@ impl BarBatch {
     /// Any other integer is an epoch, in seconds below 10^11, milliseconds below 10^14,
     /// microseconds below 10^17, and nanoseconds above.
     ///
+    /// The name of the column may state what its times mark: `open_time`, `window_start` or `bob`
+    /// the start, `close_time` or `eob` the end ([`stated_label`](crate::stated_label)).
+    /// It may state their zone: `timestamp_utc` ([`stated_zone`](crate::stated_zone)).
+    /// An end in the last second of an interval means the end of that interval.
+    ///
     /// A text is RFC 3339, `YYYY-MM-DD HH:MM[:SS[.fff]]` (also with `/`), a compact form or an
     /// epoch, with or without `Z` or an offset.
     /// A time outside 1970 to 2200 is a fault.
@@ -73,11 +78,16 @@ impl BarBatch {
         let batch_schema = batch.schema();
         let names: Vec<&str> = batch_schema.fields().iter().map(|field| field.name().as_str()).collect();
         let columns = options.map.resolve(&names, schema)?;
-        BarBatch::cast_columns(batch, &columns, &Arc::new(schema.clone()), options)
+        let options = match columns[1] {
+            Some(frame) => options.for_frames_named(names[frame]),
+            None => options.clone(),
+        };
+        BarBatch::cast_columns(batch, &columns, &Arc::new(schema.clone()), &options)
     }
 
     /// As [`BarBatch::cast`], with `columns` as [`ColumnMap::resolve`](crate::ColumnMap::resolve)
     /// found them for the batch's schema: a producer's batches share theirs.
+    /// The name of the frame's column decides nothing here: see [`CastOptions::for_frames_named`].
     ///
     /// # Errors
     /// As [`BarBatch::cast`].

@@ -18,7 +18,7 @@ use crate::schema::{BarSchema, FRAME};
 /// use barbus_bars::{BarSchema, CastOptions, FrameReader, Label};
 ///
 /// let schema = BarSchema::in_zone("Asia/Shanghai")?;
-/// let options = CastOptions { label: Label::Start, ..CastOptions::default() };
+/// let options = CastOptions { label: Some(Label::Start), ..CastOptions::default() };
 /// let mut reader = FrameReader::new(&schema, &options);
 /// assert_eq!(reader.read("2022-03-01 09:30")?, 1_646_098_260_000); // 09:31 in Shanghai, the bar's end
 /// assert!(reader.read("2022-02-30 09:30").is_err());
@@ -27,6 +27,9 @@ use crate::schema::{BarSchema, FRAME};
 pub struct FrameReader {
     clock: WallClock,
     shift_ms: i64,
+    interval_ms: i64,
+    /// Whether a time in the last second of an interval means its end.
+    last_second: bool,
     /// The last text and its frame: a feed sends many symbols with the same minute.
     last: (String, i64),
 }
@@ -39,7 +42,9 @@ impl FrameReader {
         let zone = zone.unwrap_or_else(|| TimeZone::get(schema.zone()).unwrap_or(TimeZone::UTC));
         FrameReader {
             clock: WallClock::new(zone),
-            shift_ms: options.label.shift_ms(options.interval_ms),
+            shift_ms: options.shift_ms(),
+            interval_ms: options.interval_ms,
+            last_second: options.last_second,
             last: (String::new(), 0),
         }
     }
@@ -72,6 +77,7 @@ impl FrameReader {
     pub(crate) fn resolve(&mut self, parsed: Option<ParsedTime>, text: impl FnOnce() -> String) -> Result<i64, Fault> {
         match parsed.and_then(|time| Some((time, self.frame_of(time.moment)?))) {
             None => Err(Fault::Unparseable { column: FRAME.to_owned(), text: text() }),
+            Some((_, frame)) if self.last_second => Ok(end_of_last_second(frame, self.interval_ms)),
             Some((time, _)) if time.sub_millisecond => Err(Fault::OffInterval),
             Some((_, frame)) => Ok(frame),
         }
@@ -86,6 +92,12 @@ impl FrameReader {
         };
         instant.checked_add(self.shift_ms).filter(|frame| is_valid_frame(*frame))
     }
+}
+
+/// The end of the interval whose last second holds `ms`; any other time unchanged.
+pub fn end_of_last_second(ms: i64, interval_ms: i64) -> i64 {
+    let into = ms.rem_euclid(interval_ms);
+    if into >= interval_ms - 1000 { ms - into + interval_ms } else { ms }
 }
 
 #[cfg(test)]
@@ -115,7 +127,7 @@ mod tests {
             "2300-01-01 00:00",
         ];
         let schema = BarSchema::in_zone("America/New_York").unwrap();
-        let options = CastOptions { label: Label::Start, ..CastOptions::default() };
+        let options = CastOptions { label: Some(Label::Start), ..CastOptions::default() };
         let text = |values: Vec<&str>| Arc::new(StringArray::from(values)) as ArrayRef;
         let number = || Arc::new(Float64Array::from(vec![1.0; texts.len()])) as ArrayRef;
         let batch = RecordBatch::try_from_iter([
@@ -178,7 +190,7 @@ mod tests {
         ];
         for zone in ["America/New_York", "UTC"] {
             let schema = BarSchema::in_zone(zone).unwrap();
-            let options = CastOptions { label: Label::Start, ..CastOptions::default() };
+            let options = CastOptions { label: Some(Label::Start), ..CastOptions::default() };
             let fresh = || FrameReader::new(&schema, &options);
             let mut reused = fresh();
             for (date, between) in dates.iter().flat_map(|date| between.map(|between| (date, between))) {

@@ -7,6 +7,6 @@ pub(crate) const LAST_FRAME_MS: i64 = 7_289_568_000_000;
 
 /// Whether a bar may end at `frame_ms`.
 #[inline]
-pub(crate) fn is_valid_frame(frame_ms: i64) -> bool {
+pub fn is_valid_frame(frame_ms: i64) -> bool {
     (FIRST_FRAME_MS..=LAST_FRAME_MS).contains(&frame_ms)
 }

@@ -3,4 +3,4 @@
 pub(crate) mod frame_reader;
 pub(crate) mod limits;
 pub(crate) mod parse;
-mod wall_clock;
+pub(crate) mod wall_clock;

@@ -11,7 +11,7 @@ const MAX_OFFSET_MINUTES: i64 = 14 * 60;
 
 /// What a producer's value states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
+pub enum Moment {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     Instant(i64),
     /// The reading of a wall clock, milliseconds since 1970-01-01T00:00:00 on that clock.
@@ -20,16 +20,24 @@ pub(crate) enum Moment {
 
 /// A value that was read, cut to milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ParsedTime {
-    pub(crate) moment: Moment,
+pub struct ParsedTime {
+    /// What the value states.
+    pub moment: Moment,
     /// Whether the cut removed something.
-    pub(crate) sub_millisecond: bool,
+    pub sub_millisecond: bool,
+    /// Whether the value is a date without a time of day.
+    pub date_only: bool,
 }
 
 impl ParsedTime {
+    /// A date without a time of day: the midnight at which it begins.
+    pub fn midnight(wall_ms: i64) -> ParsedTime {
+        ParsedTime { date_only: true, ..ParsedTime::exact(Moment::WallClock(wall_ms)) }
+    }
+
     /// A time that is a whole number of milliseconds.
-    pub(crate) fn exact(moment: Moment) -> ParsedTime {
-        ParsedTime { moment, sub_millisecond: false }
+    pub fn exact(moment: Moment) -> ParsedTime {
+        ParsedTime { moment, sub_millisecond: false, date_only: false }
     }
 }
 
@@ -49,7 +57,7 @@ fn wall_ms(date: [i64; 3], time: [i64; 4]) -> Option<i64> {
 
 /// Reads a whole number: as a date and time without separators if it has the digits of one,
 /// otherwise as an epoch in the unit that its size suggests.
-pub(crate) fn parse_integer(value: i64) -> Option<ParsedTime> {
+pub fn parse_integer(value: i64) -> Option<ParsedTime> {
     let compact = match value {
         19_700_101..=22_001_231 => Some(compact_ms(value, 0, 0)),
         197_001_010_000..=220_012_312_359 => Some(compact_ms(value / 10_000, value % 10_000 * 100, 0)),
@@ -61,7 +69,8 @@ pub(crate) fn parse_integer(value: i64) -> Option<ParsedTime> {
     };
     // A date that does not exist, such as 20240230, must not become an epoch in 1970.
     if let Some(ms) = compact {
-        return ms.map(|ms| ParsedTime::exact(Moment::WallClock(ms)));
+        let date_only = value <= 22_001_231;
+        return ms.map(|ms| ParsedTime { date_only, ..ParsedTime::exact(Moment::WallClock(ms)) });
     }
     let size = value.unsigned_abs();
     let per_ms = if size < 100_000_000_000 {
@@ -76,6 +85,7 @@ pub(crate) fn parse_integer(value: i64) -> Option<ParsedTime> {
     Some(ParsedTime {
         moment: Moment::Instant(value.div_euclid(per_ms)),
         sub_millisecond: value.rem_euclid(per_ms) != 0,
+        date_only: false,
     })
 }
 
@@ -86,7 +96,7 @@ fn compact_ms(date: i64, time: i64, milli: i64) -> Option<i64> {
 }
 
 /// Reads a text: RFC 3339 and its usual variations, compact forms, or an epoch.
-pub(crate) fn parse(text: &str) -> Option<ParsedTime> {
+pub fn parse(text: &str) -> Option<ParsedTime> {
     let mut rest = Scanner(text.trim().as_bytes());
     let all_digits = rest.0.iter().all(u8::is_ascii_digit);
     if all_digits && (8..=19).contains(&rest.0.len()) {
@@ -94,7 +104,7 @@ pub(crate) fn parse(text: &str) -> Option<ParsedTime> {
     }
     let date = rest.date()?;
     if rest.0.is_empty() {
-        return Some(ParsedTime::exact(Moment::WallClock(wall_ms(date, [0; 4])?)));
+        return Some(ParsedTime::midnight(wall_ms(date, [0; 4])?));
     }
     rest.take_one(b"Tt ")?;
     rest.skip_blanks();
@@ -105,6 +115,7 @@ pub(crate) fn parse(text: &str) -> Option<ParsedTime> {
         [] => Moment::WallClock(wall),
         b"Z" | b"z" | b"UTC" | b"GMT" => Moment::Instant(wall),
         _ => {
+            let _ = rest.0.strip_prefix(b"GMT").or(rest.0.strip_prefix(b"UTC")).map(|offset| rest.0 = offset);
             let offset_ms = rest.offset_ms()?;
             if !rest.0.is_empty() {
                 return None;
@@ -112,7 +123,7 @@ pub(crate) fn parse(text: &str) -> Option<ParsedTime> {
             Moment::Instant(wall - offset_ms)
         }
     };
-    Some(ParsedTime { moment, sub_millisecond })
+    Some(ParsedTime { moment, sub_millisecond, date_only: false })
 }
 
 /// The rest of a text that is read from left to right.
@@ -142,10 +153,10 @@ impl Scanner<'_> {
         Some(digits.iter().fold(0, |n, b| n * 10 + i64::from(b - b'0')))
     }
 
-    /// `YYYY-MM-DD`, `YYYY/M/D` or `YYYYMMDD`.
+    /// `YYYY-MM-DD`, `YYYY/M/D`, `YYYY.MM.DD` or `YYYYMMDD`.
     fn date(&mut self) -> Option<[i64; 3]> {
         let year = self.digits(4, 4)?;
-        let Some(separator) = self.take_one(b"-/") else {
+        let Some(separator) = self.take_one(b"-/.") else {
             return Some([year, self.digits(2, 2)?, self.digits(2, 2)?]);
         };
         let month = self.digits(1, 2)?;
@@ -219,13 +230,15 @@ mod tests {
             ("2024/3/1 9:31", wall(0)),
             ("2024-03-01T09:31:00.250", wall(250)),
             ("2024-03-01T09:31:00.5", wall(500)),
+            ("2024.03.01 09:31:00", wall(0)),
+            ("2024-03-01 17:31 GMT+0800", instant(0)),
             ("20240301 09:31:00", wall(0)),
             ("20240301 0931", wall(0)),
             ("202403010931", wall(0)),
             ("20240301093100", wall(0)),
             ("20240301093100250", wall(250)),
-            ("2024-03-01", wall(-(9 * 60 + 31) * 60_000)),
-            ("20240301", wall(-(9 * 60 + 31) * 60_000)),
+            ("2024-03-01", Some(ParsedTime::midnight(at - (9 * 60 + 31) * 60_000))),
+            ("20240301", Some(ParsedTime::midnight(at - (9 * 60 + 31) * 60_000))),
             ("2024-02-29 24:00", None),
             ("2023-02-29 09:31", None),
             ("2024-13-01 09:31", None),
@@ -250,6 +263,6 @@ mod tests {
             assert_eq!(parse(text), expected, "{text:?}");
         }
         let finer = parse("2024-03-01T09:31:00.000001Z");
-        assert_eq!(finer, Some(ParsedTime { moment: Moment::Instant(at), sub_millisecond: true }));
+        assert_eq!(finer, Some(ParsedTime { sub_millisecond: true, ..ParsedTime::exact(Moment::Instant(at)) }));
     }
 }

@@ -1,16 +1,27 @@
 //! Wall clocks of a time zone as instants.
 
 use jiff::civil;
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
 /// Wall clocks within two days of a change of offset are looked up one by one: some occur twice,
 /// some never.
 const MARGIN_MS: i64 = 2 * 86_400_000;
 
+/// When a clock shows a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WallTime {
+    /// At one instant, milliseconds since 1970-01-01T00:00:00Z.
+    Once(i64),
+    /// At two instants, the earlier one first: clocks were set back.
+    Twice(i64, i64),
+    /// Never: clocks were set forward.
+    Never,
+}
+
 /// Converts wall clocks of one zone to instants. Between two changes of offset it remembers the
 /// offset: a look-up for each row would take most of a cast's time.
-pub(crate) struct WallClock {
+pub struct WallClock {
     zone: TimeZone,
     /// Wall clocks in this range, milliseconds, have `offset_ms`.
     known: std::ops::Range<i64>,
@@ -18,20 +29,34 @@ pub(crate) struct WallClock {
 }
 
 impl WallClock {
-    pub(crate) fn new(zone: TimeZone) -> WallClock {
+    /// A clock that shows the time of `zone`.
+    pub fn new(zone: TimeZone) -> WallClock {
         WallClock { zone, known: 0..0, offset_ms: 0 }
     }
 
     /// The instant at which the clock shows `wall_ms`; of two such instants the first.
     /// `None` where a change of offset skips this reading.
-    pub(crate) fn utc_ms(&mut self, wall_ms: i64) -> Option<i64> {
-        if self.known.contains(&wall_ms) {
-            return Some(wall_ms - self.offset_ms);
+    pub fn utc_ms(&mut self, wall_ms: i64) -> Option<i64> {
+        match self.read(wall_ms) {
+            WallTime::Once(ms) | WallTime::Twice(ms, _) => Some(ms),
+            WallTime::Never => None,
         }
+    }
+
+    /// The instants at which the clock shows `wall_ms`, milliseconds.
+    pub fn read(&mut self, wall_ms: i64) -> WallTime {
+        if self.known.contains(&wall_ms) {
+            return WallTime::Once(wall_ms - self.offset_ms);
+        }
+        self.look_up(wall_ms).unwrap_or(WallTime::Never)
+    }
+
+    fn look_up(&mut self, wall_ms: i64) -> Option<WallTime> {
         let wall = civil_of(wall_ms)?;
+        let ms_at = |offset: Offset| wall_ms - i64::from(offset.seconds()) * 1000;
         let offset = match self.zone.to_ambiguous_timestamp(wall).offset() {
             AmbiguousOffset::Unambiguous { offset } => offset,
-            AmbiguousOffset::Fold { before, .. } => before,
+            AmbiguousOffset::Fold { before, after } => return Some(WallTime::Twice(ms_at(before), ms_at(after))),
             AmbiguousOffset::Gap { .. } => return None,
         };
         let offset_ms = i64::from(offset.seconds()) * 1000;
@@ -44,7 +69,7 @@ impl WallClock {
         let last = after.map_or(i64::MAX, |t| t.timestamp().as_millisecond());
         self.known = first.saturating_add(offset_ms + MARGIN_MS)..last.saturating_add(offset_ms - MARGIN_MS);
         self.offset_ms = offset_ms;
-        Some(wall_ms - offset_ms)
+        Some(WallTime::Once(wall_ms - offset_ms))
     }
 }
 

@@ -27,10 +27,10 @@ use clap::Args;
 use nix::unistd::mkdtemp;
 
 use crate::commands::shared::stdout::stdout;
-use crate::input::Rows;
 use crate::output::format::age;
 use archived::ArchivedDay;
 use bar_log::BarLog;
+use barbus_files::Rows;
 use market::{DAY, MINUTES, Market, Scale};
 use processes::DaemonProcess;
 pub(super) use reader::DemoReaderArgs;

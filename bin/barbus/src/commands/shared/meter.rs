@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use barbus::protocol::Ack;
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
-use crate::input::Progress;
 use crate::output::format::{count, rate};
+use barbus_files::Progress;
 
 /// Time between two redraws while files are read.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);

@@ -3,6 +3,7 @@
 pub(super) mod bar_sheet;
 pub(super) mod errors;
 pub(super) mod facts;
+pub(super) mod file_flags;
 pub(super) mod meter;
 pub(super) mod missing;
 pub(super) mod parent_process;
@@ -10,3 +11,4 @@ pub(super) mod publication;
 pub(super) mod report_format;
 pub(super) mod stdout;
 pub(super) mod terminal;
+pub(super) mod understanding;

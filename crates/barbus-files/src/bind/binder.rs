@@ -1,0 +1,263 @@
+//! Turns records into bars by a plan.
+//!
+//! A record becomes a bar, a rejected row, or it is left out: a row of another interval, one
+//! without any price, an unfinished bar. What is left out is counted with the reason.
+
+use std::collections::BTreeMap;
+
+use barbus_bars::{BarSchema, FIXED_COLUMNS, Fault, SYMBOL};
+
+use super::fold::{Fold, HeldRow};
+use super::frame::{Frame, FrameParser};
+use super::plan::{Group, NumberRule, Only, Plan, SymbolRule};
+use crate::options::Ambiguous;
+use crate::records::Records;
+use crate::rows::{NUMBERS, Rows};
+use crate::values::cell::Cell;
+use crate::values::interval;
+use crate::values::number::{number, unparseable};
+use crate::values::scale::Scale;
+
+/// Why records were left out, and how many.
+pub type LeftOut = BTreeMap<String, u64>;
+
+/// What happened to a record.
+pub(crate) enum Outcome {
+    /// It became bars.
+    Bars,
+    /// It is no bar, for this reason.
+    LeftOut(String),
+}
+
+/// Turns records into bars.
+pub(crate) struct Binder {
+    plan: Plan,
+    schema: BarSchema,
+    frames: FrameParser,
+    fold: Fold,
+    policy: Ambiguous,
+    /// The last frame, to tell the direction of a file.
+    last_ms: Option<i64>,
+    optional: Vec<Option<f64>>,
+    symbol: String,
+    /// Rows whose time was a date alone.
+    pub(crate) date_only: u64,
+    /// Rows whose volume was not zero although another column was taken for it.
+    pub(crate) other_volume: u64,
+}
+
+impl Binder {
+    pub(crate) fn new(plan: Plan, schema: &BarSchema, policy: Ambiguous) -> Binder {
+        Binder {
+            frames: FrameParser::new(plan.frame.clone()),
+            plan,
+            schema: schema.clone(),
+            fold: Fold::new(policy),
+            policy,
+            last_ms: None,
+            optional: vec![None; schema.optional().len()],
+            symbol: String::new(),
+            date_only: 0,
+            other_volume: 0,
+        }
+    }
+
+    /// The same binder for records of other columns.
+    pub(crate) fn with_plan(&mut self, plan: Plan) {
+        self.frames = FrameParser::new(plan.frame.clone());
+        self.plan = plan;
+    }
+
+    pub(crate) fn fold(&mut self) -> &mut Fold {
+        &mut self.fold
+    }
+
+    /// Appends the bars of the current record.
+    ///
+    /// # Errors
+    /// The first value that cannot be read; nothing is appended.
+    pub(crate) fn push(&mut self, records: &impl Records, rows: &mut Rows) -> Result<Outcome, Fault> {
+        let plan = std::mem::take(&mut self.plan.groups);
+        let result = self.push_groups(&plan, records, rows);
+        self.plan.groups = plan;
+        result
+    }
+
+    fn push_groups(&mut self, groups: &[Group], records: &impl Records, rows: &mut Rows) -> Result<Outcome, Fault> {
+        if let Some(reason) = self.left_out(records) {
+            return Ok(Outcome::LeftOut(reason));
+        }
+        let side_by_side = groups.len() > 1;
+        let mut pushed = false;
+        let mut frame = None;
+        for group in groups {
+            if has_no_price(group, records) {
+                continue;
+            }
+            let frame = match frame {
+                Some(frame) => frame,
+                None => *frame.insert(self.frame(records)?),
+            };
+            self.push_group(group, frame, records, rows)?;
+            pushed = true;
+        }
+        match pushed {
+            true => Ok(Outcome::Bars),
+            false if side_by_side => Ok(Outcome::LeftOut("no prices".to_owned())),
+            // A row without prices but with a readable time is no bar; other rows are faulty.
+            false => self.frame(records).map(|_| Outcome::LeftOut("no prices".to_owned())),
+        }
+    }
+
+    fn frame(&mut self, records: &impl Records) -> Result<Frame, Fault> {
+        let (frame, date_only) = match self.plan.frame.columns[..] {
+            [column] => self.frames.read(&[records.cell(column)])?,
+            [date, time, ..] => self.frames.read(&[records.cell(date), records.cell(time)])?,
+            [] => return Err(Fault::MissingValue { column: FIXED_COLUMNS[1].to_owned() }),
+        };
+        self.date_only += u64::from(date_only);
+        Ok(frame)
+    }
+
+    fn push_group(
+        &mut self,
+        group: &Group,
+        frame: Frame,
+        records: &impl Records,
+        rows: &mut Rows,
+    ) -> Result<(), Fault> {
+        let mut symbol = std::mem::take(&mut self.symbol);
+        symbol.clear();
+        let written = write_symbol(&group.symbol, records, &mut symbol);
+        self.symbol = symbol;
+        written?;
+        let scale = self.plan.scale;
+        let mut numbers = [0.0; NUMBERS];
+        for (i, value) in numbers.iter_mut().enumerate() {
+            let scale = scale.as_ref().filter(|_| i < 4);
+            *value = match &group.numbers[i] {
+                NumberRule::Absent => 0.0,
+                rule => sum(FIXED_COLUMNS[i + 2], rule, records, scale, rows)?
+                    .ok_or_else(|| Fault::MissingValue { column: FIXED_COLUMNS[i + 2].to_owned() })?,
+            };
+        }
+        for (i, rule) in group.optional.iter().enumerate() {
+            self.optional[i] = sum(&self.schema.optional()[i], rule, records, None, rows)?;
+        }
+        if let Some(column) = self.plan.zero_volume
+            && number(FIXED_COLUMNS[6], &records.cell(column), None, rows)?.is_some_and(|value| value != 0.0)
+        {
+            self.other_volume += 1;
+        }
+        self.push_bar(frame, numbers, rows)
+    }
+
+    fn push_bar(&mut self, frame: Frame, numbers: [f64; NUMBERS], rows: &mut Rows) -> Result<(), Fault> {
+        match frame {
+            Frame::At(ms) => {
+                if !self.fold.is_empty() {
+                    self.fold.settle(&self.symbol, Some(ms), rows);
+                }
+                rows.push(&self.symbol, ms, numbers, &self.optional);
+                self.last_ms = Some(ms);
+            }
+            Frame::Twice(first, _) if self.policy == Ambiguous::Refuse => {
+                let text = format!("{}, which a clock showed twice (give --ambiguous),", utc(first));
+                return Err(Fault::Unparseable { column: FIXED_COLUMNS[1].to_owned(), text });
+            }
+            Frame::Twice(first, second) => {
+                let row = HeldRow { frames_ms: (first, second), numbers, optional: self.optional.clone() };
+                self.fold.add(&self.symbol, row, self.last_ms, rows);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the record is no bar of this bus.
+    fn left_out(&self, records: &impl Records) -> Option<String> {
+        for Only { column, name, values } in &self.plan.only {
+            let cell = records.cell(*column);
+            let text = cell.text();
+            let Some(text) = text.as_deref().map(str::trim).filter(|text| !text.is_empty()) else { continue };
+            let is_bar = match values.is_empty() {
+                true => interval::minutes(text).is_none_or(|minutes| minutes == 1),
+                false => values.iter().any(|value| value == text),
+            };
+            if !is_bar {
+                return Some(format!("{name} {}", crate::text::shortened(text, 20)));
+            }
+        }
+        let closed = records.cell(self.plan.closed?);
+        let text = closed.text()?;
+        let open = matches!(text.trim().to_lowercase().as_str(), "false" | "0");
+        open.then(|| "not finished".to_owned())
+    }
+}
+
+fn utc(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| at.to_string())
+}
+
+/// Whether none of the four prices has a number.
+fn has_no_price(group: &Group, records: &impl Records) -> bool {
+    group.numbers[..4].iter().all(|rule| match rule {
+        NumberRule::Column(column) => records.cell(*column).is_no_number(),
+        _ => true,
+    })
+}
+
+/// Writes the symbol of the current record.
+fn write_symbol(rule: &SymbolRule, records: &impl Records, symbol: &mut String) -> Result<(), Fault> {
+    let missing = || Fault::MissingValue { column: SYMBOL.to_owned() };
+    match rule {
+        SymbolRule::Constant(text) => symbol.push_str(text),
+        SymbolRule::Record => symbol.push_str(records.symbol().ok_or_else(missing)?),
+        SymbolRule::Column { column, exchange, default } => {
+            let cell = records.cell(*column);
+            match (&cell, default) {
+                (Cell::Missing, None) => return Err(missing()),
+                (Cell::Truth(value), _) => return Err(unparseable(SYMBOL, value.to_string().as_bytes())),
+                (cell, Some(default)) if cell.is_blank() => symbol.push_str(default),
+                (Cell::Text(bytes), _) => {
+                    symbol.push_str(std::str::from_utf8(bytes).map_err(|_| unparseable(SYMBOL, bytes))?);
+                }
+                (cell, _) => symbol.push_str(&cell.text().ok_or_else(missing)?),
+            }
+            if let Some(exchange) = exchange {
+                let cell = records.cell(*exchange);
+                let name = cell.text().unwrap_or_default();
+                let name = name.trim();
+                let has_it = symbol.ends_with(name) && symbol[..symbol.len() - name.len()].ends_with('.');
+                if !name.is_empty() && !symbol.is_empty() && !has_it {
+                    symbol.push('.');
+                    symbol.push_str(name);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The sum of the columns of a rule; `None` if any of them is blank.
+fn sum(
+    column: &str,
+    rule: &NumberRule,
+    records: &impl Records,
+    scale: Option<&Scale>,
+    rows: &mut Rows,
+) -> Result<Option<f64>, Fault> {
+    match rule {
+        NumberRule::Absent => Ok(None),
+        NumberRule::Column(index) => number(column, &records.cell(*index), scale, rows),
+        NumberRule::Sum(columns) => {
+            let mut sum = 0.0;
+            for index in columns {
+                match number(column, &records.cell(*index), scale, rows)? {
+                    Some(value) => sum += value,
+                    None => return Ok(None),
+                }
+            }
+            Ok(Some(sum))
+        }
+    }
+}

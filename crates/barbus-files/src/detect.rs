@@ -1,0 +1,182 @@
+//! Detects the format of an input by its name and its first bytes.
+//!
+//! If the first bytes are those of Parquet or Arrow, they decide.
+//! A text that begins with `{` or `[` is JSON: one document, or a record on each line.
+//! Otherwise the ending of the name decides: `.parquet`, `.pq`, `.arrow`, `.arrows`, `.feather`,
+//! `.ipc`, `.ndjson`, `.jsonl` or `.json`, each also with the ending of a packing.
+//! Any other text is CSV.
+
+use std::path::Path;
+
+use crate::decode::json_text;
+use crate::error::InputError;
+use crate::layout::pattern::without_packed_ending;
+use crate::options::InputFormat;
+
+/// First bytes of formats that barbus does not read, and the message for each.
+const FOREIGN: [(&[u8], &str); 3] = [
+    (b"FEA1", "is Feather version 1: write it as version 2 or Parquet"),
+    (b"\x89HDF\r\n", "is HDF5: write it as Parquet, such as with pandas.read_hdf(FILE).to_parquet(OUT)"),
+    (
+        b"DBN",
+        "is Databento's binary format: write it as CSV or Parquet, such as with databento.DBNStore.from_file(FILE).to_parquet(OUT)",
+    ),
+];
+
+/// A format, with the two forms of Arrow IPC distinguished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DetectedFormat {
+    Csv,
+    Ndjson,
+    Json,
+    Parquet,
+    ArrowFile,
+    ArrowStream,
+}
+
+/// The format of the input that begins with `head`, which is all of it where it is `complete`.
+///
+/// Messages call it `input`; the ending is that of `name`; `wanted` is the format the user gave.
+///
+/// # Errors
+/// [`InputError`] when the first bytes contradict the wanted format or the ending, or belong to a
+/// format that barbus does not read.
+pub(crate) fn detect(
+    input: &str,
+    name: &str,
+    head: &[u8],
+    complete: bool,
+    wanted: Option<InputFormat>,
+) -> Result<DetectedFormat, InputError> {
+    let binary = by_first_bytes(head);
+    // A text of a format that the user gave may begin with any bytes.
+    if wanted.is_none()
+        && binary.is_none()
+        && let Some((_, reason)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic))
+    {
+        return Err(InputError::format(input, reason));
+    }
+    if wanted.is_none() && head.get(257..262) == Some(b"ustar") {
+        return Err(InputError::format(input, "is a tar archive: unpack it first"));
+    }
+    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    let named = if binary.is_some() { None } else { by_ending(name) };
+    match (wanted.or(named), binary) {
+        (Some(InputFormat::Csv), _) => Ok(DetectedFormat::Csv),
+        (Some(InputFormat::Ndjson), _) if wanted.is_some() => Ok(DetectedFormat::Ndjson),
+        (Some(InputFormat::Json), _) if wanted.is_some() => Ok(DetectedFormat::Json),
+        (Some(InputFormat::Ndjson | InputFormat::Json), _) if head.is_empty() => Ok(DetectedFormat::Ndjson),
+        (Some(InputFormat::Ndjson | InputFormat::Json), _) => Ok(json_form(text, complete)),
+        (Some(InputFormat::Parquet), Some(DetectedFormat::Parquet)) => Ok(DetectedFormat::Parquet),
+        (Some(InputFormat::Arrow), Some(form @ (DetectedFormat::ArrowFile | DetectedFormat::ArrowStream))) => Ok(form),
+        (Some(_), _) if head.is_empty() => Err(InputError::empty(input)),
+        (Some(InputFormat::Parquet), _) => {
+            Err(InputError::format(input, "is not Parquet: it does not begin with PAR1"))
+        }
+        (Some(InputFormat::Arrow), _) => {
+            Err(InputError::format(input, "is not Arrow IPC: it begins neither like a file nor like a stream"))
+        }
+        (None, Some(format)) => Ok(format),
+        (None, None) if text.starts_with(b"{") || text.starts_with(b"[") => Ok(json_form(text, complete)),
+        (None, None) => Ok(DetectedFormat::Csv),
+    }
+}
+
+/// Whether a JSON text has a record on each line, or is one document.
+fn json_form(text: &[u8], complete: bool) -> DetectedFormat {
+    let text = String::from_utf8_lossy(text);
+    let mut lines = text.split('\n').map(str::trim).filter(|line| !line.is_empty());
+    let Some(first) = lines.next() else { return DetectedFormat::Ndjson };
+    let is_value = serde_json::from_str::<&serde_json::value::RawValue>(first).is_ok();
+    if !is_value {
+        // A first line that is cut is that of a document. A damaged one is named like any line.
+        let cut = !complete && !text.contains('\n');
+        let more_records = !cut && first.len() > 1 && lines.next().is_some_and(|line| line.starts_with(['{', '[']));
+        return if more_records && first.starts_with('{') { DetectedFormat::Ndjson } else { DetectedFormat::Json };
+    }
+    match lines.next() {
+        Some(_) => DetectedFormat::Ndjson,
+        None if !complete => DetectedFormat::Ndjson,
+        None if is_flat(first) => DetectedFormat::Ndjson,
+        None => DetectedFormat::Json,
+    }
+}
+
+/// Whether a JSON value is one record and holds none.
+fn is_flat(value: &str) -> bool {
+    let scalars = |values: Vec<&str>| values.len() >= 4 && values.iter().all(|value| json_text::is_scalar(value));
+    match json_text::members(value) {
+        Some(members) => {
+            // Rows of a document are in a list, or in an object of objects.
+            let holds_rows = |value: &str| match json_text::members(value) {
+                Some(inner) => inner.iter().any(|(_, value)| !json_text::is_scalar(value)),
+                None => json_text::elements(value).is_some_and(|list| !list.is_empty()),
+            };
+            !members.iter().any(|(_, value)| holds_rows(value))
+        }
+        None => json_text::elements(value).is_some_and(scalars),
+    }
+}
+
+fn by_first_bytes(head: &[u8]) -> Option<DetectedFormat> {
+    if head.starts_with(b"PAR1") {
+        Some(DetectedFormat::Parquet)
+    } else if head.starts_with(b"ARROW1") {
+        Some(DetectedFormat::ArrowFile)
+    } else if head.starts_with(b"\xFF\xFF\xFF\xFF") {
+        Some(DetectedFormat::ArrowStream)
+    } else {
+        None
+    }
+}
+
+fn by_ending(name: &str) -> Option<InputFormat> {
+    let name = name.to_ascii_lowercase();
+    match Path::new(without_packed_ending(&name)).extension()?.to_str()? {
+        "ndjson" | "jsonl" => Some(InputFormat::Ndjson),
+        "json" => Some(InputFormat::Json),
+        "parquet" | "pq" => Some(InputFormat::Parquet),
+        "arrow" | "arrows" | "feather" | "ipc" => Some(InputFormat::Arrow),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detected(name: &str, head: &[u8]) -> DetectedFormat {
+        detect(name, name, head, true, None).unwrap()
+    }
+
+    #[test]
+    fn first_bytes_and_endings_decide() {
+        for name in ["a.csv", "a.CSV.GZ", "a.tsv", "dir.parquet/a.txt", "-"] {
+            assert_eq!(detected(name, b"symbol,frame"), DetectedFormat::Csv, "{name}");
+        }
+        assert_eq!(detected("-", b"PAR1"), DetectedFormat::Parquet);
+        assert_eq!(detected("-", b"ARROW1\0\0"), DetectedFormat::ArrowFile);
+        assert_eq!(detected("-", b"\xFF\xFF\xFF\xFF\x10"), DetectedFormat::ArrowStream);
+        assert_eq!(detected("a.arrows", b"ARROW1\0\0"), DetectedFormat::ArrowFile);
+    }
+
+    #[test]
+    fn documents_are_told_from_lines() {
+        for lines in [
+            &b"{\"a\":1}\n{\"a\":2}\n"[..],
+            b"{\"a\":1}",
+            b"\xEF\xBB\xBF \n{\"a\":1}\n",
+            b"[1,2,3,4]\n[1,2,3,4]",
+            b"[1,2,3,4,5]",
+        ] {
+            assert_eq!(detected("-", lines), DetectedFormat::Ndjson, "{lines:?}");
+        }
+        for document in
+            [&b"{\"a\":{\"b\":[1]}}"[..], b"[\n{\"a\":1}\n]", b"[[1,2,3,4,5],[1,2,3,4,5]]", b"{\n\"a\":1}", b"[]"]
+        {
+            assert_eq!(detected("a.json", document), DetectedFormat::Json, "{document:?}");
+        }
+        let damaged = b"{\"symbol\":\"A\",\n{\"symbol\":\"A\"}\n";
+        assert_eq!(detected("a.json", damaged), DetectedFormat::Ndjson);
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of whole inputs, format by format.
+
+mod csv;
+mod ndjson;
+mod open;
