@@ -174,9 +174,9 @@ fn withdrawn_bars_of_a_symbol_can_be_published_again() {
 }
 
 /// Promises 7 and 8: a file was published with the wrong label. Its bars are withdrawn by their
-/// times, no stray bar stays in the file of the day before, and the right ones are new.
+/// times or by the file, no stray bar stays in the file of the day before, and the right ones are new.
 #[test]
-fn bars_with_a_wrong_label_are_withdrawn_by_time_and_published_again() {
+fn bars_with_a_wrong_label_are_withdrawn_by_time_or_file_and_published_again() {
     let mut bus = Bus::init("24x7");
     bus.configure("# late = \"5s\"", "late = \"100ms\"");
     bus.start();
@@ -192,10 +192,18 @@ fn bars_with_a_wrong_label_are_withdrawn_by_time_and_published_again() {
     assert_eq!(bus.archived_days(), ["2024-03-03", "2024-03-04"]);
     bus.barbus("withdraw", [] as [&str; 0]).fails(1, &["nothing is selected"]);
     bus.barbus("withdraw", ["--from", "morning"]).fails(1, &["is not a time"]);
+    let source = csv.to_str().expect("UTF-8");
     let span = ["--symbol", "A", "--from", "2024-03-04 00:00", "--to", "2024-03-04T00:29:00Z"];
-    let words = bus.barbus("withdraw", span).ok();
-    assert!(words.contains("30 bars of 2 days withdrawn"), "{words}");
-    assert_eq!(bus.archived_days(), ["2024-03-04"]);
+    let file = ["--source", source, "--label", "end"];
+    for selection in [&span[..], &file[..]] {
+        let words = bus.barbus("withdraw", selection).ok();
+        assert!(words.contains("30 bars of 2 days withdrawn"), "{words}");
+        assert_eq!(bus.archived_days(), ["2024-03-04"]);
+        if selection == span {
+            assert_eq!(bus.publish(&csv, &["--label", "end"]).accepted, 30);
+            bus.wait_archived();
+        }
+    }
     assert_eq!(bus.publish(&csv, &["--label", "start"]).accepted, 30);
     bus.wait_archived();
     bus.kill();

@@ -4,8 +4,8 @@ use std::io::{BufRead, Read, Write};
 
 use serde::Serialize;
 
-/// Longest request, bytes.
-const MAX_LINE_BYTES: u64 = 64 * 1024;
+/// Longest request, bytes: a withdrawal may name the bars of thousands of symbols.
+const MAX_LINE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads the next line, without its end; `None` at the end of the stream.
 ///

@@ -22,6 +22,7 @@ mod follow;
 mod fork_guard;
 mod gaps;
 mod publisher;
+mod read;
 mod signals;
 
 use pyo3::prelude::*;
@@ -49,4 +50,6 @@ mod _barbus {
     use crate::gaps::Gaps;
     #[pymodule_export]
     use crate::publisher::{Publisher, publish};
+    #[pymodule_export]
+    use crate::read::read;
 }

@@ -1,15 +1,20 @@
 //! `barbus withdraw`: withdraws bars of closed trading days.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context, bail, ensure};
+use arrow::array::AsArray;
+use arrow::datatypes::{Int32Type, TimestampMillisecondType};
 use barbus::protocol::Withdrawal;
 use barbus::{Bus, Date, Selection};
+use barbus_files::{Progress, Reading, expand_inputs};
 use clap::Args;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
+use super::shared::file_flags::FormFlags;
 use super::shared::stdout::stdout;
 use crate::output::format;
 
@@ -34,6 +39,12 @@ pub(super) struct WithdrawArgs {
     /// Only bars that end at this time or earlier.
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
+    /// Only the bars of this file, understood as by `publish` with the same flags; may be given
+    /// several times.
+    #[arg(long, value_name = "FILE")]
+    source: Vec<String>,
+    #[command(flatten)]
+    understood_as: FormFlags,
 }
 
 impl WithdrawArgs {
@@ -42,22 +53,31 @@ impl WithdrawArgs {
         let zone = TimeZone::get(bus.settings().schema.zone())?;
         let time = |flag: &str, text: &Option<String>| text.as_ref().map(|text| time(flag, text, &zone)).transpose();
         let (from, to) = (time("--from", &self.from)?, time("--to", &self.to)?);
-        if self.day.is_none() && self.symbol.is_empty() && from.is_none() && to.is_none() {
-            bail!("withdraw: nothing is selected: give --day, --symbol, --from or --to");
+        if self.day.is_none() && self.symbol.is_empty() && from.is_none() && to.is_none() && self.source.is_empty() {
+            bail!("withdraw: nothing is selected: give --day, --symbol, --source, --from or --to");
         }
         if let (Some(from), Some(to)) = (from, to)
             && from > to
         {
             bail!("withdraw: --from is later than --to: exchange them");
         }
-        let days = match self.day {
-            Some(day) => vec![day],
-            None => days(&bus, from, to)?,
+        let mut sources = match self.source.is_empty() {
+            true => None,
+            false => Some(bars_of_files(&bus, &self.source, self.understood_as, &self.symbol)?),
+        };
+        let days = match (self.day, &sources) {
+            (Some(day), _) => vec![day],
+            (None, Some(sources)) => sources.keys().copied().collect(),
+            (None, None) => days(&bus, from, to)?,
         };
         let (mut bars, mut open) = (0, None);
         // The latest first: a day of the future keeps those before it closed.
         for &day in days.iter().rev() {
-            let selection = Selection { symbols: self.symbol.clone(), from, to, ..Selection::of_day(day) };
+            let of_files = match &mut sources {
+                None => Rows::new(),
+                Some(sources) => sources.remove(&day).with_context(|| format!("{day}: no file has a bar of that day"))?,
+            };
+            let selection = Selection { day, symbols: self.symbol.clone(), from, to, bars: of_files };
             let withdrawal = barbus::request_withdraw(&bus, &selection)?;
             print_day(day, &withdrawal)?;
             bars += withdrawal.withdrawn;
@@ -73,6 +93,45 @@ impl WithdrawArgs {
         }
         Ok(out.flush()?)
     }
+}
+
+/// The bars of each symbol, as [`Selection::bars`] has them.
+type Rows = BTreeMap<String, Vec<(i64, i64)>>;
+
+/// The bars of `files`, by trading day.
+fn bars_of_files(bus: &Bus, files: &[String], flags: FormFlags, symbols: &[String]) -> anyhow::Result<BTreeMap<Date, Rows>> {
+    let settings = bus.settings();
+    let zone = TimeZone::get(settings.schema.zone()).ok();
+    let symbol = if let [symbol] = symbols { Some(symbol.clone()) } else { None };
+    let opener = flags.opener(symbol, settings.schema.clone(), settings.label, zone, false)?;
+    let mut reading = Reading::of(expand_inputs(files), &opener, &Progress::default())?;
+    if let Some(failure) = reading.failures.first() {
+        bail!("{failure}");
+    }
+    ensure!(reading.rows() > 0, "withdraw: --source has no bar that can be read");
+    let mut days: BTreeMap<Date, Rows> = BTreeMap::new();
+    let mut span = settings.calendar.trading_day(0);
+    while let Some(batch) = reading.bars.next_batch()? {
+        let symbols = batch.column(0).as_dictionary::<Int32Type>();
+        let names = symbols.values().as_string::<i32>();
+        let frames = batch.column(1).as_primitive::<TimestampMillisecondType>();
+        for (key, &frame_ms) in symbols.keys().values().iter().zip(frames.values()) {
+            if !span.contains(frame_ms) {
+                span = settings.calendar.trading_day(frame_ms);
+            }
+            let rows = days.entry(span.date).or_default();
+            let name = names.value(*key as usize);
+            let rows = match rows.get_mut(name) {
+                Some(rows) => rows,
+                None => rows.entry(name.to_owned()).or_default(),
+            };
+            match rows.last_mut() {
+                Some((_, last)) if (*last..=*last + opener.options().interval_ms).contains(&frame_ms) => *last = frame_ms,
+                _ => rows.push((frame_ms, frame_ms)),
+            }
+        }
+    }
+    Ok(days)
 }
 
 /// The archived days that may have bars with an end from `from` to `to`.

@@ -33,6 +33,7 @@ from ._barbus import (
     calendar,
     open,
     publish,
+    read,
 )
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "calendar",
     "open",
     "publish",
+    "read",
 ]

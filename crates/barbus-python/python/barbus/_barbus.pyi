@@ -288,5 +288,25 @@ def publish(
 ) -> Publisher:
     """Connects to the daemon of the bus at a path."""
 
+def read(
+    path: str | PathLike[str] | list[str | PathLike[str]],
+    *,
+    calendar: str | None = None,
+    trust: bool = False,
+    label: Literal["start", "end"] | None = None,
+    zone: str | None = None,
+    epoch_zone: str | None = None,
+    map: str | None = None,
+    symbol: str | None = None,
+    symbol_from: str | None = None,
+    layout: str | None = None,
+    columns: list[str] | None = None,
+    encoding: str | None = None,
+    scale: float | str | None = None,
+    date_format: str | None = None,
+    ambiguous: Literal["first", "last", "infer", "refuse"] | None = None,
+) -> Bars:
+    """Reads bar files of any layout, without a bus."""
+
 def calendar(name: str) -> Calendar:
     """One of the known calendars, such as ``"XNYS"``."""

@@ -12,6 +12,17 @@ use jiff::tz::TimeZone;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How files are understood")]
 pub(in crate::commands) struct FileFlags {
+    /// The symbol of rows that have none.
+    #[arg(long, value_name = "SYMBOL")]
+    symbol: Option<String>,
+    #[command(flatten)]
+    form: FormFlags,
+}
+
+/// The same without the symbol.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How files are understood")]
+pub(in crate::commands) struct FormFlags {
     /// Which end of a bar the times mark; default: what the file or its layout states, else the
     /// setting in bus.toml.
     #[arg(long, value_name = "start|end")]
@@ -26,9 +37,6 @@ pub(in crate::commands) struct FileFlags {
     /// Columns with other names: frame=Date+Time,money=#8,symbol='X',volume=none.
     #[arg(long, value_name = "COLUMN=NAME,…", default_value = "", hide_default_value = true)]
     map: Mapping,
-    /// The symbol of rows that have none.
-    #[arg(long, value_name = "SYMBOL")]
-    symbol: Option<String>,
     /// The pattern of the end of the path that has the symbol: '{symbol}_1min.csv'.
     #[arg(long, value_name = "PATTERN", value_parser = symbol_pattern)]
     symbol_from: Vec<PathPattern>,
@@ -75,13 +83,27 @@ fn layout(name: &str) -> Result<Layout, String> {
 }
 
 impl FileFlags {
-    /// Opens files as these flags say; `default_label` and the zone of `schema` are used where
+    /// As [`FormFlags::opener`].
+    pub(in crate::commands) fn opener(
+        self,
+        schema: BarSchema,
+        default_label: Label,
+        default_zone: Option<TimeZone>,
+        live: bool,
+    ) -> anyhow::Result<Opener> {
+        self.form.opener(self.symbol, schema, default_label, default_zone, live)
+    }
+}
+
+impl FormFlags {
+    /// Opens files as these flags say; `symbol` is that of rows that have none. `default_label` and the zone of `schema` are used where
     /// neither a flag nor a file says otherwise.
     ///
     /// # Errors
     /// For an unknown encoding.
     pub(in crate::commands) fn opener(
         self,
+        symbol: Option<String>,
         schema: BarSchema,
         default_label: Label,
         default_zone: Option<TimeZone>,
@@ -102,7 +124,7 @@ impl FileFlags {
             default_zone,
             epoch_zone: self.epoch_zone,
             map: self.map,
-            symbol: self.symbol,
+            symbol,
             symbol_from: self.symbol_from,
             layout: self.layout,
             columns: self.columns,
