@@ -9,11 +9,10 @@ use crate::support::bus::Bus;
 use crate::support::command;
 use crate::support::python::environment;
 
-/// `barbus calendar ARGUMENTS…`, without the tables of this system.
+/// `barbus calendar ARGUMENTS…`.
 fn calendar(arguments: &str) -> command::Finished {
     let mut barbus = command::barbus();
-    barbus.env("BARBUS_CALENDARS", "/nonexistent").arg("calendar");
-    command::finish(barbus.args(arguments.split_whitespace()), None)
+    command::finish(barbus.arg("calendar").args(arguments.split_whitespace()), None)
 }
 
 /// The JSON lines of an output.
@@ -86,4 +85,26 @@ fn wrong_questions_get_the_known_answers() {
     let groups = "its groups are: equity, rates, fx, metals-energy, grains, livestock";
     calendar("CME --group oil").fails(1, &["it has no group \"oil\"", groups]);
     calendar("CME --from 2026-02-01 --to 2026-01-01").fails(1, &["exchange them"]);
+}
+
+/// The tables of the system, and a bus that names one of them.
+#[test]
+fn the_system_has_tables_for_every_bus() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let table = "name = \"GOLD\"\npreset = \"CN-FUTURES\"\nabout = \"gold in Shanghai\"\nholidays = [2026-11-10]\n";
+    std::fs::write(folder.path().join("gold.toml"), table).expect("ours");
+    let run = |arguments: &[&str]| {
+        let mut barbus = command::barbus();
+        barbus.env("BARBUS_CALENDARS", folder.path());
+        command::finish(barbus.args(arguments), None)
+    };
+    assert!(run(&["calendar"]).ok().contains("gold in Shanghai"));
+    let bus = folder.path().join("bus");
+    let bus = bus.to_str().expect("UTF-8");
+    run(&["init", bus, "--calendar", "gold"]).ok();
+    let days = run(&["calendar", "--bus", bus, "--from", "2026-11-09", "--to", "2026-11-11", "--format", "json"]);
+    let days: Vec<Value> = lines(&days.ok()).into_iter().map(|line| line["day"].clone()).collect();
+    assert_eq!(days, ["2026-11-09", "2026-11-11"]);
+    // Without the table the bus is refused, and the message has its line.
+    command::run(["calendar", "--bus", bus]).fails(1, &["bus.toml: line ", "unknown calendar \"gold\""]);
 }

@@ -104,6 +104,12 @@ fn bars_in_the_file_of_a_later_holiday_stay_known() {
     bus.start();
     assert_eq!(bus.publish(&csv, &[]), Counts { rows: 60, duplicate: 60, ..Counts::default() });
     assert_eq!(bus.archived_days(), ["2024-03-11"]);
+    // Tuesday's own bars get a file of their own, and nothing is missing.
+    let tuesday = bus.write("tuesday.csv", market::csv(&market::minutes(&["AU2406"], "2024-03-12T01:01:00Z", 30)));
+    assert_eq!(bus.publish(&tuesday, &[]), Counts::all_accepted(30));
+    bus.close_day();
+    assert_eq!(bus.archived_days(), ["2024-03-11", "2024-03-12"]);
+    assert_eq!(bus.barbus("verify", ["--format", "json"]).json()["good"], json!(true));
 }
 
 /// Writes a table into `calendar.d` of the bus.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use barbus_archive::{DayMeta, FileKind, FileReport};
+use barbus_archive::{Archive, DayMeta, FileKind, FileReport};
 use barbus_bars::Date;
 use barbus_ring::{Polled, Ring, RingReader, RingStart, Row};
 use barbus_shm::Memory;
@@ -41,7 +41,7 @@ pub(crate) fn missing<M: Memory>(ring: &Ring<M>, bus: &Bus, files: &[FileReport]
     let days = metas().filter(|(kind, meta)| *kind == FileKind::Day && !withdrawn.contains(&meta.day));
     let days: BTreeMap<Date, &DayMeta> = days.map(|(_, meta)| (meta.day, meta)).collect();
     for (day, bars) in bars_by_day(ring, bus, &days) {
-        let rows = days[&day].rows;
+        let rows = days[&day].rows + rows_in_other_files(bus, &days, day);
         if rows < bars {
             problems.push(format!(
                 "{day}: its file has {rows} bars, and the ring has {bars} that it should have: it was made after the \
@@ -67,6 +67,26 @@ pub(crate) fn missing_by_daemon(bus: &Bus, found: &[String]) -> Vec<String> {
     };
     let is_new = |day: &&DayBars| !found.iter().any(|known| known.starts_with(&day.day.to_string()));
     stat.days_incomplete().filter(is_new).map(problem).collect()
+}
+
+/// The bars of `day` that are in files of other days, because the calendar was changed after they
+/// were archived: in those of dates that are holidays by now, and in the file after a date that was
+/// one. It may count bars too many, of which only the number is known.
+fn rows_in_other_files(bus: &Bus, days: &BTreeMap<Date, &DayMeta>, day: Date) -> u64 {
+    let settings = bus.settings();
+    let calendar = &settings.calendar;
+    if !calendar.days_begin_in_evening() {
+        return 0;
+    }
+    let holidays = days.range(..day).rev().take_while(|(date, _)| calendar.day_of_date(**date) == day);
+    let before: u64 = holidays.map(|(_, meta)| meta.rows).sum();
+    let next = day.tomorrow().map(|date| calendar.next_trading_day(date));
+    let after = next.ok().and_then(|next| Some((next, days.get(&next)?))).filter(|(next, _)| {
+        let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), calendar.name());
+        let frames = archive.frames_ms(*next).ok().flatten();
+        frames.is_some_and(|(first_ms, _)| first_ms <= calendar.span_of_date(day).1)
+    });
+    before + after.map_or(0, |(_, meta)| meta.rows)
 }
 
 /// The number of bars of the ring that the file of each day should have.
