@@ -174,7 +174,8 @@ fn withdrawn_bars_of_a_symbol_can_be_published_again() {
 }
 
 /// Promises 7 and 8: a file was published with the wrong label. Its bars are withdrawn by their
-/// times or by the file, no stray bar stays in the file of the day before, and the right ones are new.
+/// times or by the file, no stray bar stays in the file of the day before, and the right ones are
+/// new.
 #[test]
 fn bars_with_a_wrong_label_are_withdrawn_by_time_or_file_and_published_again() {
     let mut bus = Bus::init("24x7");

@@ -75,7 +75,9 @@ impl WithdrawArgs {
         for &day in days.iter().rev() {
             let of_files = match &mut sources {
                 None => Rows::new(),
-                Some(sources) => sources.remove(&day).with_context(|| format!("{day}: no file has a bar of that day"))?,
+                Some(sources) => {
+                    sources.remove(&day).with_context(|| format!("{day}: no file has a bar of that day"))?
+                }
             };
             let selection = Selection { day, symbols: self.symbol.clone(), from, to, bars: of_files };
             let withdrawal = barbus::request_withdraw(&bus, &selection)?;
@@ -99,7 +101,12 @@ impl WithdrawArgs {
 type Rows = BTreeMap<String, Vec<(i64, i64)>>;
 
 /// The bars of `files`, by trading day.
-fn bars_of_files(bus: &Bus, files: &[String], flags: FormFlags, symbols: &[String]) -> anyhow::Result<BTreeMap<Date, Rows>> {
+fn bars_of_files(
+    bus: &Bus,
+    files: &[String],
+    flags: FormFlags,
+    symbols: &[String],
+) -> anyhow::Result<BTreeMap<Date, Rows>> {
     let settings = bus.settings();
     let zone = TimeZone::get(settings.schema.zone()).ok();
     let symbol = if let [symbol] = symbols { Some(symbol.clone()) } else { None };
@@ -126,7 +133,9 @@ fn bars_of_files(bus: &Bus, files: &[String], flags: FormFlags, symbols: &[Strin
                 None => rows.entry(name.to_owned()).or_default(),
             };
             match rows.last_mut() {
-                Some((_, last)) if (*last..=*last + opener.options().interval_ms).contains(&frame_ms) => *last = frame_ms,
+                Some((_, last)) if (*last..=*last + opener.options().interval_ms).contains(&frame_ms) => {
+                    *last = frame_ms
+                }
                 _ => rows.push((frame_ms, frame_ms)),
             }
         }

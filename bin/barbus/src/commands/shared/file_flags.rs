@@ -96,8 +96,8 @@ impl FileFlags {
 }
 
 impl FormFlags {
-    /// Opens files as these flags say; `symbol` is that of rows that have none. `default_label` and the zone of `schema` are used where
-    /// neither a flag nor a file says otherwise.
+    /// Opens files as these flags say; `symbol` is that of rows that have none. `default_label` and
+    /// the zone of `schema` are used where neither a flag nor a file says otherwise.
     ///
     /// # Errors
     /// For an unknown encoding.
