@@ -1,5 +1,6 @@
 //! The holidays are changed between two starts of the daemon, and while it runs.
 //! No bar is lost, none is published twice.
+//! Bars on a holiday are doubtful, so they are published with `--trust`.
 
 use barbus::{Event, Reader, Start};
 use nix::sys::signal::Signal;
@@ -49,18 +50,18 @@ fn change(holiday_before: bool, small_ring: bool, minutes: i64, symbols: &[&str]
     bus.start();
     let csv = bus.write("night.csv", market::csv(&market::minutes(symbols, NIGHT, minutes)));
     let rows = minutes as u64 * symbols.len() as u64;
-    assert_eq!(bus.publish(&csv, &[]), Counts::all_accepted(rows as usize));
+    assert_eq!(bus.publish(&csv, &["--trust"]), Counts::all_accepted(rows as usize));
     let (before, after) = if holiday_before { ("2024-03-12", "2024-03-11") } else { ("2024-03-11", "2024-03-12") };
     assert_eq!(bus.stat()["day"], before);
     bus.stop();
     set_monday(&bus, !holiday_before);
     bus.start();
     let again = Counts { rows, duplicate: rows, ..Counts::default() };
-    assert_eq!(bus.publish(&csv, &[]), again, "no bar is published twice");
+    assert_eq!(bus.publish(&csv, &["--trust"]), again, "no bar is published twice");
     // And after another start.
     bus.kill();
     bus.start();
-    assert_eq!(bus.publish(&csv, &[]), again);
+    assert_eq!(bus.publish(&csv, &["--trust"]), again);
     assert!(!closes(&bus).0.contains(&before.to_owned()), "no close of a day that has no file");
     bus.close_day();
     assert_eq!(bus.archived_days(), [after]);
@@ -68,7 +69,7 @@ fn change(holiday_before: bool, small_ring: bool, minutes: i64, symbols: &[&str]
     let replayed = bus.barbus("verify", ["--format", "json"]).json();
     assert_eq!((&replayed["good"], &replayed["archive"][0]["rows"]), (&json!(true), &json!(rows)), "{replayed}");
     assert_eq!(closes(&bus).1, rows);
-    assert_eq!(bus.publish(&csv, &[]), again);
+    assert_eq!(bus.publish(&csv, &["--trust"]), again);
 }
 
 /// Promises 7 and 8: bars in the ring.
@@ -97,16 +98,16 @@ fn bars_in_the_file_of_a_later_holiday_stay_known() {
     set_monday(&bus, false);
     bus.start();
     let csv = bus.write("night.csv", market::csv(&market::minutes(&["AU2406"], NIGHT, 60)));
-    assert_eq!(bus.publish(&csv, &[]), Counts::all_accepted(60));
+    assert_eq!(bus.publish(&csv, &["--trust"]), Counts::all_accepted(60));
     bus.close_day();
     bus.stop();
     set_monday(&bus, true);
     bus.start();
-    assert_eq!(bus.publish(&csv, &[]), Counts { rows: 60, duplicate: 60, ..Counts::default() });
+    assert_eq!(bus.publish(&csv, &["--trust"]), Counts { rows: 60, duplicate: 60, ..Counts::default() });
     assert_eq!(bus.archived_days(), ["2024-03-11"]);
     // Tuesday's own bars get a file of their own, and nothing is missing.
     let tuesday = bus.write("tuesday.csv", market::csv(&market::minutes(&["AU2406"], "2024-03-12T01:01:00Z", 30)));
-    assert_eq!(bus.publish(&tuesday, &[]), Counts::all_accepted(30));
+    assert_eq!(bus.publish(&tuesday, &["--trust"]), Counts::all_accepted(30));
     bus.close_day();
     assert_eq!(bus.archived_days(), ["2024-03-11", "2024-03-12"]);
     assert_eq!(bus.barbus("verify", ["--format", "json"]).json()["good"], json!(true));
@@ -134,16 +135,16 @@ fn hang_up(bus: &Bus, words: &str) {
 fn a_running_daemon_reads_a_changed_table() {
     let bus = Bus::running("CN-FUTURES");
     let night = bus.write("night.csv", market::csv(&market::minutes(&["AU2406"], NIGHT, 60)));
-    assert_eq!(bus.publish(&night, &[]), Counts::all_accepted(60));
+    assert_eq!(bus.publish(&night, &["--trust"]), Counts::all_accepted(60));
     hang_up(&bus, "nothing changes");
     write_table(&bus, "holidays = [2024-03-12]");
     hang_up(&bus, "2024-03-12 is no trading day");
     // Monday's day session, and its night, which belongs to Wednesday.
     let monday = bus.write("monday.csv", market::csv(&market::minutes(&["AU2406"], "2024-03-11T01:01:00Z", 60)));
     let evening = bus.write("evening.csv", market::csv(&market::minutes(&["AU2406"], "2024-03-11T13:01:00Z", 60)));
-    assert_eq!(bus.publish(&monday, &[]), Counts::all_accepted(60));
+    assert_eq!(bus.publish(&monday, &["--trust"]), Counts::all_accepted(60));
     assert_eq!(bus.stat()["day"], "2024-03-11");
-    assert_eq!(bus.publish(&evening, &[]), Counts::all_accepted(60));
+    assert_eq!(bus.publish(&evening, &["--trust"]), Counts::all_accepted(60));
     assert_eq!(bus.stat()["day"], "2024-03-13");
 
     // The night's bars have their day by now: neither it nor Monday can become a holiday.
@@ -159,7 +160,7 @@ fn a_running_daemon_reads_a_changed_table() {
     bus.close_day();
     assert_eq!(bus.archived_days(), ["2024-03-11", "2024-03-13"]);
     for csv in [&night, &monday, &evening] {
-        assert_eq!(bus.publish(csv, &[]), Counts { rows: 60, duplicate: 60, ..Counts::default() });
+        assert_eq!(bus.publish(csv, &["--trust"]), Counts { rows: 60, duplicate: 60, ..Counts::default() });
     }
     // The same from the archive: the bars have left the ring.
     write_table(&bus, "holidays = [2024-03-11, 2024-03-12]");
@@ -181,7 +182,7 @@ fn bars_in_the_file_after_a_holiday_stay_known() {
     bus.start();
     let friday = market::minutes(&["ESM3"], "2023-04-07T12:01:00Z", 60);
     let csv = bus.write("friday.csv", market::csv(&friday));
-    assert_eq!(bus.publish(&csv, &[]), Counts::all_accepted(60));
+    assert_eq!(bus.publish(&csv, &["--trust"]), Counts::all_accepted(60));
     bus.close_day();
     assert_eq!(bus.archived_days(), ["2023-04-10"]);
     bus.stop();
@@ -192,7 +193,7 @@ fn bars_in_the_file_after_a_holiday_stay_known() {
     bus.start();
     assert!(bus.log().contains("the file of 2023-04-10 has bars of 2023-04-07; they stay there"), "{}", bus.log());
     let again = Counts { rows: 60, duplicate: 60, ..Counts::default() };
-    assert_eq!(bus.publish(&csv, &[]), again, "no bar is doubled");
+    assert_eq!(bus.publish(&csv, &["--trust"]), again, "no bar is doubled");
     bus.close_day();
     assert_eq!(bus.archived_days(), ["2023-04-10"]);
 }
@@ -204,7 +205,7 @@ fn a_day_after_the_end_of_the_table_is_warned_of() {
     bus.configure("# max_ahead = \"10m\"", "max_ahead = \"876000h\"");
     bus.start();
     let eve = market::minutes(&["AU2702"], "2026-12-31T13:01:00Z", 1);
-    bus.publish(&bus.write("eve.csv", market::csv(&eve)), &[]);
+    bus.publish(&bus.write("eve.csv", market::csv(&eve)), &["--trust"]);
     let stat = bus.stat();
     assert_eq!((&stat["day"], &stat["calendar_horizon"]), (&json!("2027-01-04"), &json!("2026-12-31")));
     let expected = "knows holidays up to 2026-12-31 only: 2027-01-04 and later weekdays count as trading days";
