@@ -45,7 +45,8 @@ pub(crate) fn read(
 ) -> PyResult<Bars> {
     let calendar = calendar.map(Calendar::preset).transpose().map_err(raised)?;
     let options = options(calendar.as_ref(), flags)?;
-    let zone = zone_named(options.schema.zone()).ok_or_else(|| Error::new_err("the zone of the calendar is unknown"))?;
+    let zone =
+        zone_named(options.schema.zone()).ok_or_else(|| Error::new_err("the zone of the calendar is unknown"))?;
     let paths = match path {
         Paths::One(path) => vec![path],
         Paths::Several(paths) => paths,
@@ -120,7 +121,8 @@ fn set(options: &mut InputOptions, name: &str, value: &Bound<'_, PyAny>) -> PyRe
         "encoding" => {
             let text = text()?;
             let encoding = encoding_named(&text);
-            options.encoding = Some(encoding.ok_or_else(|| wrong(format!("unknown encoding {text:?}: give gbk etc.")))?);
+            options.encoding =
+                Some(encoding.ok_or_else(|| wrong(format!("unknown encoding {text:?}: give gbk etc.")))?);
         }
         "scale" => options.scale = Some(parsed::<Scale>(name, &value.str()?.to_string())?),
         "date_format" => options.date_format = Some(text()?),
