@@ -59,6 +59,7 @@ pub use reading::Reading;
 pub use reject::{Reject, reject_batch};
 pub use rows::{NUMBERS, Rows};
 pub use source::{BATCH_ROWS, LeftOut, ParsedRows, RowSource, Undecided};
+pub use text::printable;
 pub use understood::Understood;
 pub use values::scale::{Scale, ScaleError};
 pub use values::zone::named as zone_named;

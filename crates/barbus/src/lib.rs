@@ -219,6 +219,8 @@ mod reader;
 #[cfg(feature = "archive")]
 mod replay;
 mod requests;
+#[cfg(feature = "archive")]
+mod ring_rows;
 mod settings;
 mod socket;
 mod stat;

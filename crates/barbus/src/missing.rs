@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use barbus_archive::{Archive, DayMeta, FileKind, FileReport};
 use barbus_bars::Date;
-use barbus_ring::{Polled, Ring, RingReader, RingStart, Row};
+use barbus_ring::Ring;
 use barbus_shm::Memory;
 
 use crate::bus::Bus;
 use crate::requests::ask_stat;
+use crate::ring_rows::for_each_row;
 use crate::stat::DayBars;
 use crate::withdrawn::WithdrawalRecord;
 
 /// How long a hung daemon delays a verification.
 const DAEMON_PATIENCE: Duration = Duration::from_secs(2);
-/// Rows that are read at once.
-const ROWS_AT_ONCE: usize = 4_096;
 
 /// What the archive lacks of the rows of `ring`, by the reports on its files.
 ///
@@ -92,26 +91,11 @@ fn rows_in_other_files(bus: &Bus, days: &BTreeMap<Date, &DayMeta>, day: Date) ->
 /// The number of bars of the ring that the file of each day should have.
 fn bars_by_day<M: Memory>(ring: &Ring<M>, bus: &Bus, days: &BTreeMap<Date, &DayMeta>) -> BTreeMap<Date, u64> {
     let mut keys: BTreeMap<Date, Vec<(u32, i64)>> = BTreeMap::new();
-    let mut span = bus.settings().calendar.trading_day(0);
-    let mut add = |row: &Row| {
-        if !span.contains(row.frame_ms) {
-            span = bus.settings().calendar.trading_day(row.frame_ms);
+    for_each_row(ring, &bus.settings().calendar, |day, row| {
+        if days.get(&day).is_some_and(|meta| row.seq < meta.through_seq) {
+            keys.entry(day).or_default().push((row.symbol.0, row.frame_ms));
         }
-        if days.get(&span.date).is_some_and(|meta| row.seq < meta.through_seq) {
-            keys.entry(span.date).or_default().push((row.symbol.0, row.frame_ms));
-        }
-    };
-    let Ok(mut reader) = RingReader::new(ring, RingStart::Oldest) else { return BTreeMap::new() };
-    let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
-    loop {
-        rows.clear();
-        match reader.poll(ring, &mut rows, ROWS_AT_ONCE) {
-            Polled::Rows(_) => rows.iter().for_each(&mut add),
-            Polled::DayClosed(_) | Polled::Lapped { .. } => {}
-            // The report on the ring names what is wrong with it.
-            Polled::Empty | Polled::Corrupt => break,
-        }
-    }
+    });
     let distinct = |mut keys: Vec<(u32, i64)>| {
         keys.sort_unstable();
         keys.dedup();

@@ -9,6 +9,7 @@
 
 use std::ops::RangeInclusive;
 
+use barbus_files::printable;
 use jiff::tz::TimeZone;
 
 use super::format;
@@ -63,7 +64,7 @@ impl Picture {
     pub(crate) fn draw(&self, symbol: &str, bars: &[Candle]) -> String {
         let width = self.width.clamp(*WIDTHS.start(), *WIDTHS.end());
         let height = self.height.clamp(*HEIGHTS.start(), *HEIGHTS.end());
-        let symbol = format::printable(symbol);
+        let symbol = printable(symbol);
         let bars: Vec<Candle> = bars.iter().copied().filter(is_finite).collect();
         let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
             return format!("{}\n", clip(&format!("{symbol}: no bars"), width));

@@ -126,19 +126,6 @@ pub(crate) fn frame_rfc3339(frame_ms: i64, zone: &TimeZone) -> String {
     }
 }
 
-/// Text with escaped control characters, which could otherwise move the cursor or change colours.
-pub(crate) fn printable(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_control() {
-            plain.extend(letter.escape_default());
-        } else {
-            plain.push(letter);
-        }
-    }
-    plain
-}
-
 fn group(digits: &str) -> String {
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -211,11 +198,5 @@ mod tests {
         assert_eq!(frame(1_646_098_261_500, &zone), "2022-03-01 09:31:01.500");
         assert_eq!(frame_rfc3339(1_646_098_260_000, &zone), "2022-03-01T09:31:00+08:00");
         assert_eq!(frame(i64::MAX, &zone), "9223372036854775807 ms");
-    }
-
-    #[test]
-    fn control_characters_are_escaped() {
-        assert_eq!(printable("A\u{1b}[31mB\n"), "A\\u{1b}[31mB\\n");
-        assert_eq!(printable("沪深300"), "沪深300");
     }
 }

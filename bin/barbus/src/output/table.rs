@@ -7,6 +7,7 @@
 
 use std::io::{self, Write};
 
+use barbus_files::printable;
 use clap::ValueEnum;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
@@ -117,7 +118,7 @@ impl<W: Write> Sheet<W> {
     fn shown(&self, cell: &Cell) -> (String, bool) {
         match cell {
             Cell::Null => (String::new(), true),
-            Cell::Text(text) => (format::printable(text), false),
+            Cell::Text(text) => (printable(text), false),
             Cell::Flag(flag) => ((if *flag { "yes" } else { "no" }).to_owned(), false),
             Cell::Count(value) => (format::count(*value), true),
             Cell::Number(value) => (format::number(*value), true),

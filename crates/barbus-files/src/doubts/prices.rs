@@ -4,7 +4,7 @@ use super::Doubt;
 
 /// Whole prices from this one on look like a fixed-point number.
 const LARGE: f64 = 1e8;
-/// A price of so many ticks of the others is not one of theirs.
+/// A price of this number of the others' ticks or more has another scale.
 const TICKS: f64 = 1e7;
 
 /// What the prices of all bars are like.

@@ -10,7 +10,7 @@ use super::gzip::GzipReader;
 
 /// Most bytes that a packed byte may become, counted once more than [`FREE_BYTES`] were unpacked.
 const MAX_RATIO: u64 = 200;
-/// So many bytes may be unpacked from any data.
+/// Bytes that any data may unpack to, whatever its ratio.
 const FREE_BYTES: u64 = 64 << 20;
 /// Most memory that the data of xz may ask for.
 const MAX_XZ_MEMORY: u64 = 256 << 20;

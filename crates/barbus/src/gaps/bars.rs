@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use barbus_archive::Archive;
 use barbus_bars::{Date, epoch_days};
-use barbus_ring::{Polled, Ring, RingReader, RingStart, Row};
+use barbus_ring::Ring;
 
 use super::GapSource;
 use super::symbol::Expectation;
@@ -12,9 +12,7 @@ use crate::archived_rows::ArchivedRows;
 use crate::attach::map;
 use crate::bus::Bus;
 use crate::error::{Error, Result};
-
-/// Rows that are read at once.
-const ROWS_AT_ONCE: usize = 4_096;
+use crate::ring_rows::for_each_row;
 
 /// The frames of each symbol, in order and each once.
 pub(super) type Frames = BTreeMap<String, Vec<i64>>;
@@ -81,27 +79,11 @@ impl DayBars {
 pub(super) fn of_ring(bus: &Bus, from: Date, through: Date) -> Result<BTreeMap<Date, Frames>> {
     let Some(ring) = ring(bus)? else { return Ok(BTreeMap::new()) };
     let mut by_day: BTreeMap<Date, BTreeMap<u32, Vec<i64>>> = BTreeMap::new();
-    let calendar = &bus.settings().calendar;
-    let mut span = calendar.trading_day(0);
-    let mut add = |row: &Row| {
-        if !span.contains(row.frame_ms) {
-            span = calendar.trading_day(row.frame_ms);
+    for_each_row(&ring, &bus.settings().calendar, |day, row| {
+        if (from..=through).contains(&day) {
+            by_day.entry(day).or_default().entry(row.symbol.0).or_default().push(row.frame_ms);
         }
-        if (from..=through).contains(&span.date) {
-            by_day.entry(span.date).or_default().entry(row.symbol.0).or_default().push(row.frame_ms);
-        }
-    };
-    // A ring without rows has no oldest one.
-    let Ok(mut reader) = RingReader::new(&ring, RingStart::Oldest) else { return Ok(BTreeMap::new()) };
-    let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
-    loop {
-        rows.clear();
-        match reader.poll(&ring, &mut rows, ROWS_AT_ONCE) {
-            Polled::Rows(_) => rows.iter().for_each(&mut add),
-            Polled::DayClosed(_) | Polled::Lapped { .. } => {}
-            Polled::Empty | Polled::Corrupt => break,
-        }
-    }
+    });
     let name = |id| ring.symbol(barbus_ring::SymbolId(id)).unwrap_or_default();
     let named = |symbols: BTreeMap<u32, Vec<i64>>| symbols.into_iter().map(|(id, frames)| (name(id), frames)).collect();
     Ok(by_day.into_iter().map(|(day, symbols)| (day, named(symbols))).collect())

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
+use barbus_files::printable;
 use unicode_width::UnicodeWidthStr;
-
-use crate::output::format::printable;
 
 /// Writes `facts` to `out` with aligned values. `colour` makes the names dim, and
 /// values that begin with `!!` bold.

@@ -8,7 +8,7 @@ use barbus_files::{
 use clap::Args;
 use jiff::tz::TimeZone;
 
-/// How files are understood. What is not given is found out from each file.
+/// Flags for reading files. What no flag states is determined from each file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How files are understood")]
 pub(in crate::commands) struct FileFlags {

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use barbus_files::{Findings, Reading, Understood};
+use barbus_files::{Findings, Reading, Understood, printable};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::errors::print_error;
-use crate::output::format::{count, printable};
+use crate::output::format::count;
 
 /// Most inputs that were understood differently of which each is described.
 const MAX_KINDS: usize = 5;
