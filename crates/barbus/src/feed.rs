@@ -31,7 +31,7 @@ use crate::replay::Replay;
 ///                 }
 ///             }
 ///             Some(Event::DayClosed(_)) => return Ok(rises),
-///             Some(Event::Lapped { .. }) | None => {}
+///             Some(Event::Lapped { .. } | Event::Withdrawn(_)) | None => {}
 ///         }
 ///     }
 ///     Ok(rises)

@@ -52,6 +52,7 @@
 //!         Event::Bars(bars) => closes.extend(bars.iter().map(|bar| bar.close)),
 //!         Event::DayClosed(_) => closes.clear(),
 //!         Event::Lapped { missed } => eprintln!("too slow: {missed} bars missed"),
+//!         Event::Withdrawn(bars) => eprintln!("bars of {} were withdrawn", bars.day),
 //!     }
 //! }
 //! let mean = |n: usize| closes.iter().rev().take(n).sum::<f64>() / n as f64;
@@ -131,6 +132,7 @@
 //!             Some(Event::Bars(bars)) => println!("{} bars", bars.len()),
 //!             Some(Event::DayClosed(day)) => println!("{day} is closed"),
 //!             Some(Event::Lapped { missed }) => println!("{missed} bars missed"),
+//!             Some(Event::Withdrawn(bars)) => println!("bars of {} were withdrawn", bars.day),
 //!             None => {}
 //!         }
 //!     }
