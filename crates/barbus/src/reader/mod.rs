@@ -16,5 +16,7 @@ mod withdrawal_feed;
 pub use open::Reader;
 pub use pinned::Views;
 pub use start::Start;
+#[cfg(feature = "archive")]
+pub(crate) use start::{corrupt, ring_reader_at};
 pub use view::View;
 pub use wait_strategy::WaitStrategy;
