@@ -93,6 +93,18 @@ impl Archive {
     }
 }
 
+impl Archive {
+    /// A day without files.
+    pub fn scan_nothing(&self, day: Date) -> DayScan {
+        DayScan {
+            day,
+            schema: with_dictionary(self.directory.schema()),
+            footers: Footers::default(),
+            files: Vec::new(),
+        }
+    }
+}
+
 impl DayScan {
     /// The day.
     pub fn day(&self) -> Date {

@@ -28,7 +28,14 @@ pub(super) struct Footer {
 ///
 /// Clones share them. A file that was replaced since is checked again.
 #[derive(Debug, Clone, Default)]
-pub struct Footers(Arc<Mutex<HashMap<PathBuf, (FileVersion, Arc<Footer>)>>>);
+pub struct Footers(Arc<Mutex<HashMap<PathBuf, Known>>>);
+
+/// The footer of a file that was checked.
+#[derive(Debug)]
+struct Known {
+    version: FileVersion,
+    footer: Arc<Footer>,
+}
 
 /// Device, inode, length and time of a file.
 type FileVersion = [u64; 5];
@@ -79,7 +86,7 @@ impl OpenFile {
 impl Footers {
     fn find(&self, path: &Path, version: FileVersion) -> Option<Arc<Footer>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(path).filter(|(found, _)| *found == version).map(|(_, footer)| Arc::clone(footer))
+        known.get(path).filter(|known| known.version == version).map(|known| Arc::clone(&known.footer))
     }
 
     fn keep(&self, path: &Path, version: FileVersion, footer: Arc<Footer>) {
@@ -88,6 +95,6 @@ impl Footers {
             // Which ones are asked for again is not known; an archive of four years fits.
             known.clear();
         }
-        known.insert(path.to_owned(), (version, footer));
+        known.insert(path.to_owned(), Known { version, footer });
     }
 }

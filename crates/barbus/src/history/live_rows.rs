@@ -47,10 +47,14 @@ pub(super) struct LiveRows {
 impl LiveRows {
     /// Nothing read yet. Only rows of the `wanted` symbols (ascending) in `range` are kept.
     pub(super) fn new(bus: &Bus, ring: &Ring, range: Range, wanted: Option<Vec<String>>) -> Result<Self> {
-        let start = ring.first_unpersisted_seq().map_or(Start::Live, Start::Seq);
+        // The end of the ring is looked up first: a block that begins after that is read.
+        let mut ring_reader = ring_reader_at(bus, ring, Start::Live)?;
+        if let Some(seq) = ring.first_unpersisted_seq().filter(|seq| *seq < ring_reader.position().seq) {
+            ring_reader = ring_reader_at(bus, ring, Start::Seq(seq))?;
+        }
         let calendar = bus.settings().calendar.clone();
         Ok(Self {
-            ring_reader: ring_reader_at(bus, ring, start)?,
+            ring_reader,
             span: calendar.trading_day(0),
             calendar,
             range,

@@ -22,11 +22,22 @@ const OPEN_FILES: usize = 256;
 /// Attempts to read the ring before the writer overwrites what was not read yet.
 const MAX_ATTEMPTS: usize = 20;
 
+/// The files of a day.
+#[derive(Debug, Default)]
+enum DayFiles {
+    /// It had none when the snapshot was taken: all of its rows are in memory.
+    #[default]
+    Absent,
+    /// Opened with the snapshot.
+    Open(DayScan),
+    /// They are opened when the day is read.
+    Unopened,
+}
+
 /// The bars of one day.
 #[derive(Debug, Default)]
 pub(super) struct DaySource {
-    /// Its files, opened with the snapshot.
-    scan: Option<DayScan>,
+    files: DayFiles,
     /// Rows of the ring, in the order of their numbers. The files may have some of them.
     pub(super) live: Vec<Row>,
 }
@@ -109,7 +120,7 @@ impl Snapshot {
             days.entry(day).or_default().live.extend(rows);
         }
         for source in days.values_mut() {
-            if let (Some(scan), false) = (&source.scan, source.live.is_empty()) {
+            if let (DayFiles::Open(scan), false) = (&source.files, source.live.is_empty()) {
                 let through = scan.through_seq(self.lineage).unwrap_or_default();
                 source.live.retain(|row| row.seq >= through);
             }
@@ -131,18 +142,21 @@ impl Snapshot {
     /// Opens the files of the newest days of `range`.
     fn open_days(&self, range: Range, live: BTreeMap<Date, Vec<Row>>) -> Result<BTreeMap<Date, DaySource>> {
         let files = self.archive.days()?.into_iter().chain(self.archive.spilled_days()?);
-        let days: BTreeSet<Date> = files.filter(|day| range.has_day(*day)).chain(live.keys().copied()).collect();
-        let mut sources: BTreeMap<Date, DaySource> = days.iter().map(|day| (*day, DaySource::default())).collect();
+        let days: BTreeSet<Date> = files.filter(|day| range.has_day(*day)).collect();
+        let mut sources: BTreeMap<Date, DaySource> = BTreeMap::new();
+        for (i, day) in days.into_iter().rev().enumerate() {
+            let scan = (i < OPEN_FILES).then(|| self.archive.scan(day, &self.footers)).transpose();
+            let files = match scan {
+                Ok(None) => DayFiles::Unopened,
+                Ok(Some(scan)) => DayFiles::Open(scan),
+                // It is opened again, and fails again, when the day is read.
+                Err(ArchiveError::Corrupt { .. }) => DayFiles::Unopened,
+                Err(error) => return Err(error.into()),
+            };
+            sources.entry(day).or_default().files = files;
+        }
         for (day, rows) in live {
             sources.entry(day).or_default().live = rows;
-        }
-        for (day, source) in sources.iter_mut().rev().take(OPEN_FILES) {
-            match self.archive.scan(*day, &self.footers) {
-                Ok(scan) => source.scan = Some(scan),
-                // It is opened again, and fails again, when the day is read.
-                Err(ArchiveError::Corrupt { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
         }
         Ok(sources)
     }
@@ -170,10 +184,11 @@ impl Snapshot {
         day: Date,
         read: impl FnOnce(&DayScan) -> Result<T, ArchiveError>,
     ) -> Result<T> {
-        if let Some(scan) = self.days.get(&day).and_then(|source| source.scan.as_ref()) {
-            return Ok(read(scan)?);
-        }
-        let scan = self.archive.scan(day, &self.footers)?;
+        let scan = match self.days.get(&day).map(|source| &source.files) {
+            Some(DayFiles::Open(scan)) => return Ok(read(scan)?),
+            Some(DayFiles::Unopened) => self.archive.scan(day, &self.footers)?,
+            Some(DayFiles::Absent) | None => self.archive.scan_nothing(day),
+        };
         if self.next_seq.is_some_and(|next| scan.through_seq(self.lineage).is_ok_and(|through| through > next)) {
             let what = format!("{day} was written again while it was read: ask again");
             return Err(Error::Question { bus: bus.path().to_owned(), what });
