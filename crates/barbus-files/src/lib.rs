@@ -42,8 +42,8 @@ mod understood;
 mod values;
 mod write;
 
-pub use decode::guarded::is_decoding;
 pub use content::{InputContent, read_input};
+pub use decode::guarded::is_decoding;
 pub use doubts::{CheckOptions, Checker, Doubt, Findings, usual_ends_ms};
 pub use error::InputError;
 pub use input::Opener;

@@ -236,7 +236,12 @@ fn has_no_price(group: &Group, records: &impl Records) -> bool {
 }
 
 /// Writes the symbol of the current record.
-fn write_symbol(rule: &SymbolRule, records: &impl Records, digits: Option<usize>, symbol: &mut String) -> Result<(), Fault> {
+fn write_symbol(
+    rule: &SymbolRule,
+    records: &impl Records,
+    digits: Option<usize>,
+    symbol: &mut String,
+) -> Result<(), Fault> {
     let missing = || Fault::MissingValue { column: SYMBOL.to_owned() };
     match rule {
         SymbolRule::Constant(text) => symbol.push_str(text),

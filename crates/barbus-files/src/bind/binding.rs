@@ -54,7 +54,7 @@ pub(crate) fn bind(facts: &Facts<'_>) -> Result<(Plan, Understood), String> {
     let (groups, symbol) = if wide.is_empty() {
         let missing = columns.missing();
         if !missing.is_empty() {
-            return Err(columns.missing_message(&missing, facts.names_in));
+            return Err(columns.missing_message(&missing, facts.names_in, None));
         }
         let found = symbol_missing(&mut columns)?;
         let (numbers, optional) = columns.numbers();
@@ -176,7 +176,8 @@ fn choose(facts: &Facts<'_>, columns: &Columns<'_>, has_date: bool) -> Result<Ve
             missing.extend(columns.missing());
             // The prices of instruments side by side have other names.
             let wide = missing.len() > 4 && !wide::groups(&facts.sample.names).is_empty();
-            Err(columns.missing_message(if wide { &missing[..1] } else { &missing }, facts.names_in))
+            let time = times::only_time(&columns.names, facts.sample).map(|column| columns.names.raw(column));
+            Err(columns.missing_message(if wide { &missing[..1] } else { &missing }, facts.names_in, time))
         }
         Choice::Unclear(candidates) => {
             let names: Vec<&str> = candidates.iter().map(|&column| columns.names.raw(column).trim()).collect();

@@ -4,6 +4,9 @@ use super::binding::Facts;
 use super::plan::{NumberRule, Plan};
 use crate::values::number::{Decimal, Sign};
 
+/// Fewest numbers with other decimals than the rest that are no mistakes of single rows.
+const MIN_MIXED: usize = 3;
+
 /// The separator that the options, the layout or the first rows show.
 ///
 /// # Errors
@@ -13,14 +16,14 @@ pub(crate) fn of(facts: &Facts<'_>, plan: &Plan) -> Result<Decimal, String> {
     if let Some(decimal) = facts.options.decimal.or(by_layout) {
         return Ok(decimal);
     }
-    let (mut point, mut comma, mut open) = (None, None, None);
+    let (mut points, mut commas, mut open) = (Shown::default(), Shown::default(), None);
     for group in &plan.groups {
         for (i, rule) in group.numbers.iter().enumerate() {
             let is_price = i < 4;
             for text in columns(rule).flat_map(|column| facts.sample.column(column)) {
                 match Sign::of(text) {
-                    Some(Sign::Point) => point = point.or(Some(text)),
-                    Some(Sign::Comma) => comma = comma.or(Some(text)),
+                    Some(Sign::Point) => points.add(text),
+                    Some(Sign::Comma) => commas.add(text),
                     // In a column of quantities three digits behind a comma are thousands.
                     Some(Sign::Open) if is_price => open = open.or(Some(text)),
                     _ => {}
@@ -28,18 +31,37 @@ pub(crate) fn of(facts: &Facts<'_>, plan: &Plan) -> Result<Decimal, String> {
             }
         }
     }
-    match (point, comma, open) {
-        (Some(point), Some(comma), _) => Err(format!(
+    // A few numbers of the other kind are faulty rows, which are rejected.
+    let (fewer, more) = (points.count.min(commas.count), points.count.max(commas.count));
+    if fewer >= MIN_MIXED && fewer * 5 >= more {
+        return Err(format!(
             "numbers such as {:?} and {:?} have different decimals: give --decimal comma or --decimal point",
-            point.trim(),
-            comma.trim()
-        )),
-        (None, Some(_), _) => Ok(Decimal::Comma),
-        (None, None, Some(open)) => Err(format!(
+            points.first, commas.first
+        ));
+    }
+    match open {
+        _ if commas.count > points.count => Ok(Decimal::Comma),
+        Some(open) if points.count == 0 => Err(format!(
             "{:?} may have a decimal comma or a separator of thousands: give --decimal comma or --decimal point",
             open.trim()
         )),
         _ => Ok(Decimal::Point { stated: false }),
+    }
+}
+
+/// Numbers with one kind of decimals.
+#[derive(Default)]
+struct Shown {
+    count: usize,
+    first: String,
+}
+
+impl Shown {
+    fn add(&mut self, text: &str) {
+        if self.count == 0 {
+            text.trim().clone_into(&mut self.first);
+        }
+        self.count += 1;
     }
 }
 

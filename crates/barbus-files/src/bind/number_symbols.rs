@@ -55,10 +55,7 @@ impl NumberSymbols {
             let padded = format!("{:0>proposed$}", self.shortest);
             let kind = if self.typed { "numbers" } else { "numbers of different or few digits" };
             Doubt {
-                what: format!(
-                    "symbols are {kind}, such as {}, so zeros at their beginning may be lost",
-                    self.shortest
-                ),
+                what: format!("symbols are {kind}, such as {}, so zeros at their beginning may be lost", self.shortest),
                 way_out: format!(
                     "give --symbol-digits {proposed} for {padded}, or --symbol-digits 1 for {} as it is",
                     self.shortest

@@ -65,7 +65,12 @@ pub(crate) fn find(
         };
         // What stands outside the rows is the symbol of rows that have none.
         let default = outside.map(|(symbol, _)| symbol).filter(|_| options.symbol.is_some());
-        return Ok(FoundSymbol { rule: SymbolRule::Column { column, exchange, default }, how, column: Some(name), by_path: None });
+        return Ok(FoundSymbol {
+            rule: SymbolRule::Column { column, exchange, default },
+            how,
+            column: Some(name),
+            by_path: None,
+        });
     }
     if let Some(text) = columns.constant(SYMBOL) {
         let how = format!("--map: {text}");

@@ -145,14 +145,16 @@ impl Records for ArrowRecords {
 
 /// The records of an Arrow IPC file.
 pub(crate) fn open_file(input: &str, reader: impl Read + Seek + Send + 'static) -> Result<ArrowRecords, InputError> {
-    let reader = guarded(|| FileReader::try_new(reader, None)).map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
+    let reader =
+        guarded(|| FileReader::try_new(reader, None)).map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
     let schema = reader.schema();
     Ok(ArrowRecords::new(input, "Arrow", schema, Box::new(reader)))
 }
 
 /// The records of an Arrow IPC stream.
 pub(crate) fn open_stream(input: &str, reader: impl BufRead + Send + 'static) -> Result<ArrowRecords, InputError> {
-    let reader = guarded(|| StreamReader::try_new(reader, None)).map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
+    let reader = guarded(|| StreamReader::try_new(reader, None))
+        .map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
     let schema = reader.schema();
     Ok(ArrowRecords::new(input, "Arrow", schema, Box::new(reader)))
 }

@@ -2,8 +2,8 @@
 
 use barbus_bars::{Moment, parse_time};
 
-use super::number::has_decimal_comma;
 use super::clock_text::{DateOrder, TimeDigits, date_ms, has_open_order, time_of_day};
+use super::number::has_decimal_comma;
 
 /// The kind of the values of a column, as a layout states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -73,6 +73,11 @@ impl Sign {
             return (text.contains('.') && text.parse::<f64>().is_ok()).then_some(Sign::Point);
         }
         let count = |sign: char| text.matches(sign).count();
+        let grouped = |sign: char, fraction_sign: char| {
+            let whole = text.split(fraction_sign).next().unwrap_or_default();
+            let mut groups = whole.split(sign);
+            groups.next().is_some_and(|first| (1..=3).contains(&first.len())) && groups.all(|group| group.len() == 3)
+        };
         match (count(','), count('.')) {
             (0, 1) => Some(Sign::Point),
             // A price does not end with its separator of thousands.
@@ -82,10 +87,10 @@ impl Sign {
                 Some(if thousands { Sign::Open } else { Sign::Comma })
             }
             (0, 0) => None,
-            (0, _) => Some(Sign::Comma),
-            (_, 0) => Some(Sign::Point),
-            (_, 1) if text.rfind('.') > text.rfind(',') => Some(Sign::Point),
-            (1, _) if text.rfind(',') > text.rfind('.') => Some(Sign::Comma),
+            (0, _) if grouped('.', ',') => Some(Sign::Comma),
+            (_, 0) if grouped(',', '.') => Some(Sign::Point),
+            (1.., 1) if grouped(',', '.') && text.rfind('.') > text.rfind(',') => Some(Sign::Point),
+            (1, 1..) if grouped('.', ',') && text.rfind(',') > text.rfind('.') => Some(Sign::Comma),
             _ => None,
         }
     }
@@ -109,12 +114,7 @@ pub(crate) struct NumberForm {
 ///
 /// # Errors
 /// [`Fault::Unparseable`].
-pub(crate) fn number(
-    column: &str,
-    cell: &Cell<'_>,
-    form: &NumberForm,
-    rows: &mut Rows,
-) -> Result<Option<f64>, Fault> {
+pub(crate) fn number(column: &str, cell: &Cell<'_>, form: &NumberForm, rows: &mut Rows) -> Result<Option<f64>, Fault> {
     if cell.is_blank() {
         return Ok(None);
     }
@@ -238,6 +238,9 @@ mod tests {
             ("1.234.567", Some(Sign::Comma)),
             ("17", None),
             ("1.2,3.4", None),
+            ("1.2.3", None),
+            ("1,2,3", None),
+            ("12,34.5", None),
             ("word", None),
         ] {
             assert_eq!(Sign::of(text), sign, "{text}");

@@ -2,8 +2,8 @@
 
 use barbus_bars::{BarSchema, Label};
 use barbus_files::{
-    Ambiguous, Decimal, InputFormat, InputOptions, Layout, Mapping, Opener, PathPattern, Scale, encoding_named, find_layout,
-    zone_named,
+    Ambiguous, Decimal, InputFormat, InputOptions, Layout, Mapping, Opener, PathPattern, Scale, encoding_named,
+    find_layout, zone_named,
 };
 use clap::Args;
 use jiff::tz::TimeZone;
