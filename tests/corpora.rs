@@ -39,8 +39,8 @@ fn layouts() {
     replay("layouts", fuzz::layouts::run);
 }
 
-/// Promise 9: the examples of the layouts, whole and damaged, with the options of any other file and
-/// with each other's layouts.
+/// Promise 9: the examples of the layouts, whole and damaged, with the options of any other file
+/// and with each other's layouts.
 #[test]
 fn examples_of_layouts() {
     let layouts = barbus_files::built_in().expect("the layouts are sound");

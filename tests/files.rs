@@ -82,7 +82,8 @@ fn one_bad_file_does_not_stop_the_others() {
     bus.barbus("publish", [empty.as_os_str()]).fails(1, &["the inputs have no bars"]);
 }
 
-/// Promise 9: a publication of which no row is accepted is a failure, and one that is sent again is not.
+/// Promise 9: a publication of which no row is accepted is a failure, and one that is sent again is
+/// not.
 #[test]
 fn a_publication_that_stores_nothing_fails() {
     let bus = Bus::running("XSHG");

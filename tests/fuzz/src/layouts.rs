@@ -1,4 +1,5 @@
-//! Any text as the description of a layout: an error that says why, or a layout that reads any file.
+//! Any text as the description of a layout: an error that says why, or a layout that reads any
+//! file.
 
 use std::io::Cursor;
 

@@ -234,8 +234,8 @@ impl<'a> Columns<'a> {
         self.names.free().find(is_like)
     }
 
-    /// The message for missing columns: what the input has, and a map to complete. `time` is a column
-    /// that holds times.
+    /// The message for missing columns: what the input has, and a map to complete. `time` is a
+    /// column that holds times.
     pub(crate) fn missing_message(&self, missing: &[&str], names_in: &str, time: Option<&str>) -> String {
         let quoted: Vec<String> = missing.iter().map(|target| format!("{target:?}")).collect();
         let (column, quoted) = match &quoted[..] {

@@ -1,4 +1,5 @@
-//! What separates the fraction of the numbers of an input: a point, or a comma as in much of Europe.
+//! What separates the fraction of the numbers of an input: a point, or a comma as in much of
+//! Europe.
 
 use super::binding::Facts;
 use super::plan::{NumberRule, Plan};

@@ -1,6 +1,7 @@
 //! Symbols that are numbers without letters: zeros at their beginning may have been lost.
 //!
-//! A program that reads 000001 as a number writes 1 afterwards, which is another instrument or none.
+//! A program that reads 000001 as a number writes 1 afterwards, which is another instrument or
+//! none.
 //! A number of a typed format never has such zeros, so it never shows whether some are missing.
 //! Text keeps them: codes of one usual width are complete.
 
