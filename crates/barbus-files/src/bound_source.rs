@@ -97,6 +97,7 @@ impl<R: Records> BoundSource<R> {
         parsed.undecided.extend(self.binder.fold().take_undecided());
         parsed.date_only += std::mem::take(&mut self.binder.date_only);
         parsed.other_volume += std::mem::take(&mut self.binder.other_volume);
+        parsed.number_symbols.merge(std::mem::take(&mut self.binder.number_symbols));
     }
 
     fn read_on(&mut self, parsed: &mut ParsedRows) -> Result<bool, InputError> {

@@ -8,6 +8,7 @@
 
 use std::path::Path;
 
+use crate::decode::json::is_time;
 use crate::decode::json_text;
 use crate::error::InputError;
 use crate::layout::pattern::without_packed_ending;
@@ -107,15 +108,27 @@ fn is_flat(value: &str) -> bool {
     let scalars = |values: Vec<&str>| values.len() >= 4 && values.iter().all(|value| json_text::is_scalar(value));
     match json_text::members(value) {
         Some(members) => {
-            // Rows of a document are in a list, or in an object of objects.
-            let holds_rows = |value: &str| match json_text::members(value) {
-                Some(inner) => inner.iter().any(|(_, value)| !json_text::is_scalar(value)),
-                None => json_text::elements(value).is_some_and(|list| !list.is_empty()),
-            };
-            !members.iter().any(|(_, value)| holds_rows(value))
+            let holds_rows = |(_, value): &(_, &str)| holds_rows(value, 0);
+            !members.iter().any(holds_rows) && members.iter().any(|(_, value)| json_text::is_scalar(value))
         }
         None => json_text::elements(value).is_some_and(scalars),
     }
+}
+
+/// Most objects around each other that are searched.
+const MAX_DEPTH: usize = 4;
+
+/// Whether a value holds rows of a document: in a list, under times, or several objects side by
+/// side. An event holds its one bar in an object.
+fn holds_rows(value: &str, depth: usize) -> bool {
+    let Some(members) = json_text::members(value) else {
+        return json_text::elements(value).is_some_and(|list| !list.is_empty());
+    };
+    let objects = members.iter().filter(|(_, value)| value.starts_with('{'));
+    objects.clone().count() > 1
+        || objects.clone().any(|(key, _)| is_time(key))
+        || depth == MAX_DEPTH
+        || members.iter().any(|(_, value)| holds_rows(value, depth + 1))
 }
 
 fn by_first_bytes(head: &[u8]) -> Option<DetectedFormat> {
@@ -168,12 +181,19 @@ mod tests {
             b"\xEF\xBB\xBF \n{\"a\":1}\n",
             b"[1,2,3,4]\n[1,2,3,4]",
             b"[1,2,3,4,5]",
+            b"{\"stream\":\"a@kline_1m\",\"data\":{\"e\":\"kline\",\"k\":{\"o\":1}}}",
         ] {
             assert_eq!(detected("-", lines), DetectedFormat::Ndjson, "{lines:?}");
         }
-        for document in
-            [&b"{\"a\":{\"b\":[1]}}"[..], b"[\n{\"a\":1}\n]", b"[[1,2,3,4,5],[1,2,3,4,5]]", b"{\n\"a\":1}", b"[]"]
-        {
+        for document in [
+            &b"{\"a\":{\"b\":[1]}}"[..],
+            b"[\n{\"a\":1}\n]",
+            b"[[1,2,3,4,5],[1,2,3,4,5]]",
+            b"{\n\"a\":1}",
+            b"[]",
+            b"{\"a\":1,\"b\":{\"2024-03-04 09:31\":{\"o\":1}}}",
+            b"{\"bar\":{\"o\":1}}",
+        ] {
             assert_eq!(detected("a.json", document), DetectedFormat::Json, "{document:?}");
         }
         let damaged = b"{\"symbol\":\"A\",\n{\"symbol\":\"A\"}\n";

@@ -35,6 +35,9 @@ const MAX_MEMORY: u64 = 1 << 30;
 /// Most packings around each other.
 const MAX_PACKINGS: usize = 3;
 
+/// Most zip archives around each other: an archive may hold itself.
+const MAX_ARCHIVES: usize = 2;
+
 /// Opens inputs with the same options.
 #[derive(Debug, Clone)]
 pub struct Opener {
@@ -42,6 +45,8 @@ pub struct Opener {
     layouts: Arc<Layouts>,
     /// The waiting bytes of an input that is still written.
     waiting: Waiting,
+    /// The number of archives around the input.
+    depth: usize,
 }
 
 impl Opener {
@@ -51,7 +56,7 @@ impl Opener {
     /// [`LayoutError`](crate::LayoutError) if a built-in layout cannot be used.
     pub fn new(options: InputOptions) -> Result<Opener, crate::LayoutError> {
         let layouts = Arc::new(Layouts::new(options.layout.clone())?);
-        Ok(Opener { options: Arc::new(options), layouts, waiting: Waiting::default() })
+        Ok(Opener { options: Arc::new(options), layouts, waiting: Waiting::default(), depth: 0 })
     }
 
     /// The options.
@@ -120,6 +125,7 @@ impl Opener {
             .map_err(|error| InputError::read(path, "at its beginning", error))?;
         let input = Input { input: path, name: path, options: &self.options, layouts: &self.layouts, waiting: None };
         if is_zip(&head) {
+            self.check_depth(path)?;
             let progress = progress.clone();
             let size = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
             let (members, left_out) =
@@ -183,6 +189,7 @@ impl Opener {
     }
 
     fn open_zip_bytes(&self, input: Input<'_>, reader: impl Read) -> Result<Box<dyn RowSource>, InputError> {
+        self.check_depth(input.input)?;
         let bytes: Arc<[u8]> = read_all(input.input, reader)?.into();
         let (members, left_out) = zip_archive::members(Cursor::new(bytes.clone()))
             .map_err(|reason| InputError::format(input.input, &reason))?;
@@ -191,8 +198,15 @@ impl Opener {
         ArchiveSource::open(self.open_member(), input.input, Box::new(reopen), members, left_out, progress)
     }
 
+    fn check_depth(&self, input: &str) -> Result<(), InputError> {
+        match self.depth < MAX_ARCHIVES {
+            true => Ok(()),
+            false => Err(InputError::format(input, "is a zip archive in archives: unpack it first")),
+        }
+    }
+
     fn open_member(&self) -> OpenMember {
-        let opener = self.clone();
+        let opener = Opener { depth: self.depth + 1, ..self.clone() };
         Box::new(move |name, path, reader| opener.open_stream(name, path, reader))
     }
 }

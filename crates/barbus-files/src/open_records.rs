@@ -12,7 +12,7 @@ use crate::bound_source::{BoundSource, Rebind};
 use crate::decode::arrow::ArrowRecords;
 use crate::decode::csv::{Csv, CsvForm};
 use crate::decode::csv_form::{Expected, TextStart, proposed_columns, split_start};
-use crate::decode::json::{Document, Json};
+use crate::decode::json::{Document, Json, Shape};
 use crate::decode::json_record::LIST_NAMES;
 use crate::decode::json_text;
 use crate::decode::ndjson::Ndjson;
@@ -366,7 +366,7 @@ pub(crate) fn json(input: Input<'_>, bytes: Vec<u8>) -> Result<Box<dyn RowSource
         index: None,
     };
     // The header of a layout is compared with the first record of the path that was found.
-    let found = rows_path(&paths);
+    let found = rows_path(&document, &paths);
     let probe = match &found {
         Ok(path) => json_sample(input, &document, path, &[], bare.clone()),
         Err(_) => bare.clone(),
@@ -408,7 +408,7 @@ fn shown(path: &str) -> &str {
 ///
 /// # Errors
 /// The message that there are none, or several places.
-fn rows_path(paths: &[String]) -> Result<String, String> {
+fn rows_path(document: &Document, paths: &[String]) -> Result<String, String> {
     match paths {
         [] => Err("is one JSON document, and nothing in it looks like rows of bars: give --layout".to_owned()),
         [path] => Ok(path.clone()),
@@ -416,8 +416,12 @@ fn rows_path(paths: &[String]) -> Result<String, String> {
             // Rows side by side below one key are those of one symbol each.
             let parent = |path: &str| path.rsplit_once('.').map_or(String::new(), |(parent, _)| parent.to_owned());
             let above = parent(first);
-            if rest.iter().all(|path| parent(path) == above) && !above.is_empty() {
+            let beside = rest.iter().all(|path| parent(path) == above);
+            if beside && !above.is_empty() {
                 return Ok(format!("{above}.{{symbol}}"));
+            }
+            if beside && paths.iter().all(|path| document.blocks(path).iter().all(|block| block.shape == Shape::One)) {
+                return Ok("{symbol}".to_owned());
             }
             let listed = paths.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
             Err(format!("is one JSON document, its rows may be under {listed}: give a layout with json.rows"))

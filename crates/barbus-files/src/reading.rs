@@ -9,7 +9,7 @@ use crate::error::InputError;
 use crate::input::Opener;
 use crate::order::{FeedOrder, Ordered, RejectStore};
 use crate::packing::progress::Progress;
-use crate::source::{LeftOut, ParsedRows, Undecided};
+use crate::source::{LeftOut, NumberSymbols, ParsedRows, Undecided};
 use crate::understood::Understood;
 
 /// Everything that inputs hold.
@@ -27,6 +27,8 @@ pub struct Reading {
     undecided: Vec<Undecided>,
     date_only: u64,
     other_volume: u64,
+    number_symbols: NumberSymbols,
+    zone: String,
     rows: u64,
 }
 
@@ -78,6 +80,8 @@ impl Reading {
             undecided: parsed.undecided,
             date_only: parsed.date_only,
             other_volume: parsed.other_volume,
+            number_symbols: parsed.number_symbols,
+            zone: schema.zone().to_owned(),
             rows,
         })
     }
@@ -163,6 +167,8 @@ impl Reading {
                     "add the symbols to the file (Databento: map_symbols), or name their column with --map symbol=NAME"
                         .to_owned(),
             });
+        } else {
+            doubts.extend(self.number_symbols.doubt(&self.zone));
         }
         doubts
     }

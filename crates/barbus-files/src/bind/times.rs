@@ -176,6 +176,12 @@ fn unnamed(names: &Names<'_>, sample: &Sample) -> Option<usize> {
     marked.or_else(|| names.free().find(|&column| is_unnamed(column) && holds_times(column)))
 }
 
+/// The only free column that holds whole times, whatever its name.
+pub(crate) fn only_time(names: &Names<'_>, sample: &Sample) -> Option<usize> {
+    let mut whole = names.free().filter(|&column| matches!(held(sample, column), Held::Instant | Held::WallClock));
+    whole.next().filter(|_| whole.next().is_none())
+}
+
 /// What most of the first rows hold in a column.
 fn held(sample: &Sample, column: usize) -> Held {
     let mut counts = [0usize; 5];

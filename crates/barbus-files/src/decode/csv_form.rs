@@ -11,6 +11,7 @@ use crate::bind::names::known_targets;
 use crate::bind::wide;
 use crate::sample::SAMPLE_ROWS;
 use crate::values::kind::is_epoch;
+use crate::values::number::has_decimal_comma;
 
 /// What may separate fields. Of several that are equally frequent the first is taken.
 const DELIMITERS: [u8; 4] = *b",\t;|";
@@ -101,8 +102,17 @@ fn lines(head: &[u8], complete: bool) -> Vec<(u64, &[u8])> {
     trimmed.filter(|(_, line)| !line.trim_ascii().is_empty()).collect()
 }
 
-/// The delimiter that is most frequent in a line, outside of quotes.
+/// The delimiter that is most frequent in a line, outside of quotes. A comma within numbers between
+/// other delimiters is that of their decimals.
 pub(crate) fn most_frequent(line: &[u8]) -> u8 {
+    let decimals = |delimiter: u8| {
+        let fields = fields(line, delimiter).unwrap_or_default();
+        let numbers = fields.iter().filter(|text| is_number(text)).count();
+        numbers >= MIN_NUMBERS && fields.iter().any(|text| has_decimal_comma(text))
+    };
+    if let Some(delimiter) = b"\t;|".iter().find(|delimiter| line.contains(delimiter) && decimals(**delimiter)) {
+        return *delimiter;
+    }
     let mut quoted = false;
     let mut counts = [0usize; DELIMITERS.len()];
     for byte in line {
@@ -123,7 +133,7 @@ fn fields(line: &[u8], delimiter: u8) -> Option<Vec<String>> {
 }
 
 fn is_number(text: &str) -> bool {
-    text.trim().parse::<f64>().is_ok()
+    text.trim().parse::<f64>().is_ok() || has_decimal_comma(text)
 }
 
 /// Whether the fields may be those of a bar.
@@ -237,6 +247,14 @@ mod tests {
         assert_eq!((plain.names.len(), plain.rows.len()), (7, 2));
         let unknown = start("a,b,c\n1,2,3\n");
         assert!(unknown.has_header, "its names are shown in the message");
+    }
+
+    #[test]
+    fn commas_of_decimals_separate_no_fields() {
+        let plain = start("04.03.2024 09:31;10,25;10,5;10,0;10,25;100,5\n");
+        assert_eq!((plain.delimiter, plain.names.len(), plain.has_header), (b';', 6, false));
+        let few = start("1,2,3,4,5;x\n");
+        assert_eq!(few.delimiter, b',');
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::mapping::Mapping;
 use super::pattern::PathPattern;
+use crate::values::number::Decimal;
 use crate::values::scale::Scale;
 use crate::values::zone;
 
@@ -87,6 +88,8 @@ pub struct TextRules {
     pub delimiter: Option<char>,
     /// Whether there is a header.
     pub header: Header,
+    /// What separates the fraction of a number: `comma` or `point`.
+    pub decimal: Option<Decimal>,
     /// Patterns of lines that are no rows.
     pub ignore: Vec<String>,
     /// Whether rows may have more fields than the header.
