@@ -125,8 +125,9 @@ mod tests {
 
     #[test]
     fn rows_in_both_lists_remain() {
-        assert_eq!(intersect(&[0..10, 20..30], &[5..25]), [5..10, 20..25]);
-        assert!(intersect(&[0..10], &[10..20]).is_empty());
-        assert!(intersect(&whole(0), &[0..1]).is_empty());
+        let (left, right) = (vec![0..10, 20..30], vec![5..25, 28..40]);
+        assert_eq!(intersect(&left, &right), [5..10, 20..25, 28..30]);
+        assert!(intersect(&left, &[10..20, 40..50]).is_empty());
+        assert!(intersect(&whole(0), &left).is_empty());
     }
 }
