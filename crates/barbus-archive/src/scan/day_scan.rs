@@ -10,7 +10,7 @@ use parquet::errors::ParquetError;
 
 use super::footers::{Footer, Footers, OpenFile};
 use super::merge::merge;
-use super::pages::select;
+use super::pages::{last_frame_ms, select};
 use crate::{Archive, ArchiveError, DayMeta, Result};
 
 /// How often the files are listed again because parts were merged meanwhile.
@@ -123,6 +123,28 @@ impl DayScan {
     pub fn through_seq(&self, lineage: u64) -> Result<u64> {
         let covered = self.metas()?.map(|meta| meta.covered(lineage));
         Ok(covered.max().unwrap_or_default())
+    }
+
+    /// The lowest number of a row in the files; `None` if any file has rows of another lineage.
+    ///
+    /// # Errors
+    /// As [`DayScan::through_seq`].
+    pub fn first_seq(&self, lineage: u64) -> Result<Option<u64>> {
+        let metas: Vec<DayMeta> = self.metas()?.collect();
+        if metas.iter().any(|meta| meta.lineage != lineage) {
+            return Ok(None);
+        }
+        Ok(metas.iter().map(|meta| meta.first_seq).min())
+    }
+
+    /// The highest frame in the files, milliseconds UTC.
+    ///
+    /// # Errors
+    /// As [`DayScan::through_seq`].
+    pub fn last_frame_ms(&self) -> Result<i64> {
+        let footers = self.files.iter().map(|file| file.footer(&self.footers));
+        let footers = footers.collect::<Result<Vec<_>>>()?;
+        Ok(footers.iter().map(|footer| last_frame_ms(footer.metadata.metadata())).max().unwrap_or(i64::MIN))
     }
 
     /// The number of rows in the files; a bar may be in several parts.

@@ -69,6 +69,15 @@ fn may_have(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
     symbols && frames
 }
 
+/// The highest frame of a file; the highest there is where its statistics do not tell.
+pub(super) fn last_frame_ms(file: &ParquetMetaData) -> i64 {
+    let of_group = |group: &RowGroupMetaData| match group.column(FRAME).statistics() {
+        Some(Statistics::Int64(frames)) => frames.max_opt().copied().unwrap_or(i64::MAX),
+        _ => i64::MAX,
+    };
+    file.row_groups().iter().map(of_group).max().unwrap_or(i64::MIN)
+}
+
 /// The rows of the pages of a column that may have wanted values; `None` without a page index.
 fn pages(
     file: &ParquetMetaData,

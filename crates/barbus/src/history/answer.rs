@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::suggestion::most_similar;
 
 /// The symbols of a batch.
-pub(super) fn dictionary_of(batch: &RecordBatch) -> &StringArray {
+pub(crate) fn dictionary_of(batch: &RecordBatch) -> &StringArray {
     batch.column(0).as_dictionary::<Int32Type>().values().as_string::<i32>()
 }
 
@@ -198,6 +198,28 @@ impl History {
     /// As [`Answer::shortfalls`]: all of them after the last batch.
     pub fn shortfalls(&self) -> &[Shortfall] {
         &self.shortfalls
+    }
+
+    /// The minutes of the next day, sorted by symbol and frame, as they are stored.
+    pub(crate) fn next_day(&mut self) -> Option<Result<(Date, RecordBatch)>> {
+        let day = self.days.pop_front()?;
+        Some(self.bars_of_day(day).map(|bars| (day, bars)))
+    }
+
+    /// The numbers of the columns of [`History::next_day`] in the archive's schema, without the
+    /// first two.
+    pub(crate) fn stored_columns(&self) -> &[usize] {
+        &self.columns.read
+    }
+
+    /// Whether no bar of a day is expected any more, except late ones.
+    pub(crate) fn is_closed(&self, day: Date) -> bool {
+        self.snapshot.is_closed(day)
+    }
+
+    /// Days up to this one are closed.
+    pub(crate) fn closed_through(&self) -> Option<Date> {
+        self.snapshot.closed_through
     }
 
     /// Reads all that is left.

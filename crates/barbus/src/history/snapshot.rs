@@ -60,7 +60,7 @@ pub(super) struct Snapshot {
     /// The highest known frame of the open day.
     pub(super) newest_ms: i64,
     /// Days up to this one are closed.
-    closed_through: Option<Date>,
+    pub(super) closed_through: Option<Date>,
 }
 
 impl Snapshot {
