@@ -1,7 +1,7 @@
 //! The files of one day, opened at one moment, and the wanted bars in them.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, new_null_array};
-use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::array::{Array, AsArray, BooleanArray, DictionaryArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Schema, SchemaRef, TimestampMillisecondType};
 use jiff::civil::Date;
 use parquet::arrow::ProjectionMask;
@@ -11,6 +11,7 @@ use parquet::errors::ParquetError;
 use super::footers::{Footer, Footers, OpenFile};
 use super::merge::merge;
 use super::pages::{last_frame_ms, select};
+use crate::conform::{check, conform};
 use crate::{Archive, ArchiveError, DayMeta, Result};
 
 /// How often the files are listed again because parts were merged meanwhile.
@@ -51,7 +52,9 @@ impl Wanted<'_> {
 #[derive(Debug)]
 pub struct DayScan {
     day: Date,
-    /// Of the bus: Dictionary(Int32, Utf8) as symbol, then as in the archive.
+    /// Of the archive.
+    archive_schema: SchemaRef,
+    /// Dictionary(Int32, Utf8) as symbol, then as in the archive.
     schema: SchemaRef,
     footers: Footers,
     /// The day's file, then its parts by number.
@@ -65,7 +68,8 @@ impl Archive {
     /// [`ArchiveError::Io`] if one exists and cannot be opened; [`ArchiveError::Corrupt`] if there
     /// are parts, and one of them or the file is damaged.
     pub fn scan(&self, day: Date, footers: &Footers) -> Result<DayScan> {
-        let schema = with_dictionary(self.directory.schema());
+        let archive_schema = self.directory.schema().clone();
+        let schema = with_dictionary(&archive_schema);
         let mut attempt = 1;
         // A merge replaces the file before it removes the parts: parts are opened first.
         let parts = loop {
@@ -89,7 +93,7 @@ impl Archive {
         } else {
             files.extend(parts);
         }
-        Ok(DayScan { day, schema, footers: footers.clone(), files })
+        Ok(DayScan { day, archive_schema, schema, footers: footers.clone(), files })
     }
 }
 
@@ -98,6 +102,7 @@ impl Archive {
     pub fn scan_nothing(&self, day: Date) -> DayScan {
         DayScan {
             day,
+            archive_schema: self.directory.schema().clone(),
             schema: with_dictionary(self.directory.schema()),
             footers: Footers::default(),
             files: Vec::new(),
@@ -180,6 +185,7 @@ impl DayScan {
 
     fn read_file(&self, file: &OpenFile, wanted: &Wanted<'_>, schema: &SchemaRef) -> Result<RecordBatch> {
         let footer = file.footer(&self.footers)?;
+        check(&file.path, &self.archive_schema, footer.metadata.schema())?;
         let corrupt = |error: ParquetError| ArchiveError::corrupt(&file.path, error);
         let selected = select(footer.metadata.metadata(), wanted);
         if selected.groups.is_empty() {
@@ -224,16 +230,6 @@ fn with_dictionary(schema: &Schema) -> SchemaRef {
 fn in_dictionary(footer: &Footer) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
     let options = ArrowReaderOptions::new().with_schema(with_dictionary(footer.metadata.schema()));
     ArrowReaderMetadata::try_new(footer.metadata.metadata().clone(), options)
-}
-
-/// The columns of `schema`: null where the batch has none, cast where its type is another.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-        Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
-        Some(column) => cast(column, field.data_type()),
-        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-    });
-    RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<ArrayRef>, _>>()?)
 }
 
 /// The rows with a wanted symbol and frame.
