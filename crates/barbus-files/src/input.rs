@@ -177,6 +177,7 @@ impl Opener {
             DetectedFormat::Ndjson => open_records::ndjson(input, head, Box::new(reader)),
             DetectedFormat::Json => open_records::json(input, read_all(input.input, reader)?),
             DetectedFormat::ArrowStream => open_records::arrow(input, arrow::open_stream(input.input, reader)?),
+            DetectedFormat::Dbn => open_records::dbn(input, &head, reader),
             DetectedFormat::Parquet => {
                 let whole = read_all(input.input, reader)?;
                 open_records::arrow(input, parquet::open_bytes(input.input, whole)?)

@@ -1,6 +1,6 @@
 //! Opens the records of each format: samples their beginning, finds the layout, binds the columns.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use encoding_rs::Encoding;
@@ -12,6 +12,7 @@ use crate::bound_source::{BoundSource, Rebind};
 use crate::decode::arrow::ArrowRecords;
 use crate::decode::csv::{Csv, CsvForm};
 use crate::decode::csv_form::{Expected, TextStart, proposed_columns, split_start};
+use crate::decode::dbn::DbnRecords;
 use crate::decode::json::{Document, Json, Shape};
 use crate::decode::json_record::LIST_NAMES;
 use crate::decode::json_text;
@@ -437,6 +438,26 @@ fn json_sample(input: Input<'_>, document: &Document, path: &str, names: &[Strin
     let mut records = Json::new(input.input, document.clone(), document.blocks(path), &names);
     let (names, rows) = first_rows(&mut records);
     Sample { names, rows, ..bare }
+}
+
+/// The rows of the DBN of `reader`, which begins with `head`.
+pub(crate) fn dbn(
+    input: Input<'_>,
+    head: &Head,
+    reader: impl Read + Send + 'static,
+) -> Result<Box<dyn RowSource>, InputError> {
+    let records = DbnRecords::open(input.input, &head.bytes, reader)?;
+    let sample = Sample {
+        path: input.name.to_owned(),
+        preamble: Vec::new(),
+        names: records.names(),
+        has_header: true,
+        rows: records.sample(),
+        json_paths: Vec::new(),
+        index: None,
+    };
+    let layout = input.layouts.of(&sample).map_err(|reason| input.refused(&reason))?;
+    input.bound(records, &sample, layout, DocumentSymbol::default(), "the records")
 }
 
 /// The rows of Arrow batches.
