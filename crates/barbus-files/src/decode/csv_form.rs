@@ -55,10 +55,11 @@ pub(crate) struct Expected {
 pub(crate) fn split_start(head: &[u8], complete: bool, expected: &Expected) -> Result<TextStart, String> {
     let lines = lines(head, complete);
     let Some((_, first)) = lines.first() else {
-        return Err(if complete { "the input is empty" } else { "not CSV: the first line does not end" }.to_owned());
+        return Err(if complete { "the input is empty" } else { "not CSV: the first line is longer than a megabyte" }
+            .to_owned());
     };
     if first.len() > MAX_LINE_BYTES {
-        return Err("not CSV: the first line does not end".to_owned());
+        return Err("not CSV: the first line is longer than a megabyte".to_owned());
     }
     if first.contains(&0) {
         return Err("not CSV: the first line has zero bytes".to_owned());
