@@ -16,7 +16,26 @@ use crate::layout::pattern::without_packed_ending;
 use crate::options::InputFormat;
 
 /// First bytes of formats that barbus does not read, and the message for each.
-const FOREIGN: [(&[u8], &str); 2] = [
+const FOREIGN: [(&[u8], &str); 12] = [
+    (
+        b"SQLite format 3\0",
+        "is an SQLite database: write its table as CSV, such as with sqlite3 -header -csv FILE 'select * from TABLE'",
+    ),
+    (b"\xD0\xCF\x11\xE0", "is a file of Excel (xls): save it as CSV"),
+    (b"7z\xBC\xAF\x27\x1C", "is a 7z archive: unpack it first"),
+    (b"Rar!", "is a RAR archive: unpack it first"),
+    (b"\x93NUMPY", "is an array of NumPy: write it as Parquet with the names of its columns"),
+    (
+        b"\x80\x04\x95",
+        "is a pickle of Python: write it as Parquet, such as with pandas.read_pickle(FILE).to_parquet(OUT)",
+    ),
+    (
+        b"\x80\x05\x95",
+        "is a pickle of Python: write it as Parquet, such as with pandas.read_pickle(FILE).to_parquet(OUT)",
+    ),
+    (b"\x5D\x00\x00", "is packed with LZMA (Dukascopy's bi5 has ticks, no bars): unpack it first"),
+    (b"Obj\x01", "is Avro: write it as Parquet"),
+    (b"ORC", "is ORC: write it as Parquet"),
     (b"FEA1", "is Feather version 1: write it as version 2 or Parquet"),
     (b"\x89HDF\r\n", "is HDF5: write it as Parquet, such as with pandas.read_hdf(FILE).to_parquet(OUT)"),
 ];

@@ -183,7 +183,7 @@ fn caught<T>(input: &str, rows: u64, decode: impl FnOnce() -> dbn::Result<T>) ->
 fn cell(row: &Row, column: usize) -> Cell<'_> {
     match column {
         0 => {
-            let sub_millisecond = row.ts_event % 1_000_000 != 0;
+            let sub_millisecond = !row.ts_event.is_multiple_of(1_000_000);
             match i64::try_from(row.ts_event / 1_000_000) {
                 Ok(ms) => Cell::Time(ParsedTime { sub_millisecond, ..ParsedTime::exact(Moment::Instant(ms)) }),
                 Err(_) => Cell::Missing,

@@ -6,6 +6,7 @@ pub(crate) mod csv;
 pub(crate) mod csv_fields;
 pub(crate) mod csv_form;
 pub(crate) mod dbn;
+pub(crate) mod document_lines;
 pub(crate) mod guarded;
 pub(crate) mod json;
 pub(crate) mod json_record;
