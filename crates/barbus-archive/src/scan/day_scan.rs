@@ -1,6 +1,6 @@
 //! The files of one day, opened at one moment, and the wanted bars in them.
 
-use arrow::array::{Array, AsArray, BooleanArray, DictionaryArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, DictionaryArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Schema, SchemaRef, TimestampMillisecondType};
 use jiff::civil::Date;
