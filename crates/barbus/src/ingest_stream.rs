@@ -1,7 +1,7 @@
 //! One Arrow stream to the daemon, and the acknowledgements on it.
 
 use std::fmt::Display;
-use std::io::{BufRead, BufReader, BufWriter};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -10,6 +10,7 @@ use arrow::ipc::writer::StreamWriter;
 
 use crate::ack::AckMode;
 use crate::bus::Bus;
+use crate::done_message::done_message;
 use crate::error::Error;
 use crate::protocol::{ACK, Answer, SOURCE};
 use crate::requests::is_alive;
@@ -28,6 +29,8 @@ pub(crate) struct IngestStream {
     schema: SchemaRef,
     writer: StreamWriter<BufWriter<LiveSocket>>,
     answers: BufReader<LiveSocket>,
+    /// Whether a batch was sent on this stream.
+    has_sent: bool,
     /// Batches that were sent on this stream and are not acknowledged.
     pub(crate) in_flight: usize,
     /// Rows of the batches that were acknowledged on this stream.
@@ -65,7 +68,7 @@ impl IngestStream {
         }
         let with_metadata = Schema::new_with_metadata(schema.fields().clone(), metadata);
         let writer = StreamWriter::try_new_buffered(socket, &with_metadata).map_err(|error| disconnected(&error))?;
-        Ok(Self { schema, writer, answers, in_flight: 0, acked_rows: 0 })
+        Ok(Self { schema, writer, answers, has_sent: false, in_flight: 0, acked_rows: 0 })
     }
 
     /// Whether batches of `schema` can be sent on this stream.
@@ -76,6 +79,25 @@ impl IngestStream {
     /// Sends a batch.
     pub(crate) fn send(&mut self, batch: &RecordBatch) -> Result<(), String> {
         self.writer.write(batch).and_then(|()| self.writer.flush()).map_err(|error| error.to_string())?;
+        self.has_sent = true;
+        self.in_flight += 1;
+        Ok(())
+    }
+
+    /// States that no more bars follow of the minutes through `frame_ms`. It counts as a batch in
+    /// flight, without rows.
+    pub(crate) fn send_done(&mut self, frame_ms: i64) -> Result<(), String> {
+        let send = |stream: &mut Self| -> Result<(), Box<dyn std::error::Error>> {
+            if !stream.has_sent {
+                // The message needs the dictionaries of the schema before it.
+                stream.writer.write(&RecordBatch::new_empty(stream.schema.clone()))?;
+                stream.has_sent = true;
+            }
+            let message = done_message(&stream.schema, frame_ms)?;
+            stream.writer.get_mut().write_all(&message)?;
+            Ok(stream.writer.flush()?)
+        };
+        send(self).map_err(|error| error.to_string())?;
         self.in_flight += 1;
         Ok(())
     }

@@ -33,6 +33,11 @@ impl SymbolFilter {
         rows.retain(|row| self.contains(row.symbol));
     }
 
+    /// Whether a symbol passes.
+    pub(crate) fn has(&self, symbol: &str) -> bool {
+        self.wanted.contains(symbol)
+    }
+
     #[inline]
     fn contains(&self, SymbolId(id): SymbolId) -> bool {
         self.bits.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
