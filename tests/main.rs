@@ -21,6 +21,7 @@
 //! - `holidays`: the holidays are changed between two starts
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
 //! - `lag`: the list of readers, their lag and pins, the daemon's warnings, the writer's liveness
+//! - `minutes`: complete minutes: watermarks of producers, `tail --by minute`, a feed that is down
 //! - `misdated`: bars of the future and of the distant past, by every way into a bus
 //! - `lost_ring`: a ring that is removed, moved or replaced while the daemon runs
 //! - `places`: shared rings and archives, files of other users, links: refused with the reason
@@ -51,6 +52,8 @@
 //! 8. re-sending is harmless: `publish`, `replay`, `restart`
 //! 9. an invalid bar is quarantined with its reason, a bad file is an error: `bad_input`, `full`,
 //!    `format_reader`
+//!
+//! 13. a complete minute is known to be complete: `minutes`
 #![forbid(unsafe_code)]
 
 mod access;
@@ -73,6 +76,7 @@ mod holidays;
 mod kill_loop;
 mod lag;
 mod lost_ring;
+mod minutes;
 mod misdated;
 mod places;
 mod publish;

@@ -16,6 +16,8 @@ pub(crate) fn done_message(schema: &SchemaRef, frame_ms: i64) -> Result<Vec<u8>,
     let empty = RecordBatch::new_empty(schema.clone());
     let mut dictionaries = DictionaryTracker::new(false);
     let encoder = IpcDataGenerator::default();
+    // This numbers the dictionaries.
+    encoder.schema_to_bytes_with_dictionary_tracker(schema, &mut dictionaries, &options);
     let (_, batch) = encoder.encode(&empty, &mut dictionaries, &options, &mut Default::default())?;
     let ipc_message = with_metadata(&batch.ipc_message, frame_ms)?;
     let mut bytes = Vec::new();
@@ -52,4 +54,31 @@ fn with_metadata(message: &[u8], frame_ms: i64) -> Result<Vec<u8>, ArrowError> {
     let with_metadata = with_metadata.finish();
     builder.finish(with_metadata, None);
     Ok(builder.finished_data().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use arrow::ipc::reader::StreamReader;
+    use arrow::ipc::writer::StreamWriter;
+    use barbus_bars::BarSchema;
+
+    use super::*;
+
+    /// Another reader of the stream finds a batch without rows.
+    #[test]
+    fn the_message_is_a_batch_with_metadata() {
+        let schema = BarSchema::in_zone("UTC").unwrap().wire_schema();
+        let message = done_message(&schema, 1_720_056_660_000).unwrap();
+        let parsed = root_as_message(&message[8..]).unwrap();
+        let entries: Vec<_> = parsed.custom_metadata().unwrap().iter().map(|one| (one.key(), one.value())).collect();
+        assert_eq!(entries, [(Some(DONE), Some("1720056660000"))]);
+        let mut stream = StreamWriter::try_new(Vec::new(), &schema).unwrap();
+        stream.write(&RecordBatch::new_empty(schema.clone())).unwrap();
+        stream.get_mut().extend_from_slice(&message);
+        let bytes = stream.into_inner().unwrap();
+        let batches: Vec<_> = StreamReader::try_new(Cursor::new(bytes), None).unwrap().map(Result::unwrap).collect();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [0, 0]);
+    }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::ack::AckMode;
 use crate::bus::Bus;
-use crate::done_message::done_message;
 use crate::error::Error;
 use crate::protocol::{ACK, Answer, SOURCE};
 use crate::requests::is_alive;
@@ -84,22 +84,25 @@ impl IngestStream {
         Ok(())
     }
 
-    /// States that no more bars follow of the minutes through `frame_ms`. It counts as a batch in
-    /// flight, without rows.
-    pub(crate) fn send_done(&mut self, frame_ms: i64) -> Result<(), String> {
-        let send = |stream: &mut Self| -> Result<(), Box<dyn std::error::Error>> {
+    /// Sends the encoded message of a batch without rows.
+    pub(crate) fn send_encoded(&mut self, message: &[u8]) -> Result<(), String> {
+        self.repeat_done(message)?;
+        self.in_flight += 1;
+        Ok(())
+    }
+
+    /// Sends the encoded message of a batch without rows, which is not waited for.
+    pub(crate) fn repeat_done(&mut self, message: &[u8]) -> Result<(), String> {
+        let send = |stream: &mut Self| -> Result<(), ArrowError> {
             if !stream.has_sent {
                 // The message needs the dictionaries of the schema before it.
                 stream.writer.write(&RecordBatch::new_empty(stream.schema.clone()))?;
                 stream.has_sent = true;
             }
-            let message = done_message(&stream.schema, frame_ms)?;
-            stream.writer.get_mut().write_all(&message)?;
-            Ok(stream.writer.flush()?)
+            stream.writer.get_mut().write_all(message)?;
+            stream.writer.flush()
         };
-        send(self).map_err(|error| error.to_string())?;
-        self.in_flight += 1;
-        Ok(())
+        send(self).map_err(|error| error.to_string())
     }
 
     /// Reads the daemon's next answer.

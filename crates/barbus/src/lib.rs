@@ -217,9 +217,9 @@ mod ingest_stream;
 #[doc(hidden)]
 pub mod internal;
 mod liveness;
+mod minutes;
 #[cfg(feature = "archive")]
 mod missing;
-mod minutes;
 mod monitor;
 #[cfg(feature = "stream")]
 mod owned_event;

@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 
 use crate::ack::{Ack, AckMode};
 use crate::bus::Bus;
+use crate::done_message::done_message;
 use crate::error::{Error, Result};
 use crate::ingest_stream::{IngestStream, StreamError};
 use crate::protocol::Answer;
@@ -50,6 +51,8 @@ pub struct Publisher {
     /// Not acknowledged, in order: first those in flight on `stream`, then those that are not sent
     /// on it.
     unacknowledged: VecDeque<Unacknowledged>,
+    /// The newest minute that is done, as far as everything before it is acknowledged.
+    done_ms: Option<i64>,
     /// The schema of the last batch.
     schema: Option<SchemaRef>,
     /// Acknowledged on streams that have ended.
@@ -63,8 +66,8 @@ pub struct Publisher {
 struct Unacknowledged {
     /// Without rows for a statement that a minute is done.
     batch: RecordBatch,
-    /// The end of the minute that is done.
-    done_ms: Option<i64>,
+    /// The end of the minute that is done, and the encoded statement.
+    done: Option<(i64, Vec<u8>)>,
 }
 
 impl Publisher {
@@ -85,6 +88,7 @@ impl Publisher {
             failing_since: None,
             stream: None,
             unacknowledged: VecDeque::new(),
+            done_ms: None,
             schema: None,
             acked_before: Ack::default(),
             acked_here: Ack::default(),
@@ -122,7 +126,7 @@ impl Publisher {
 
     fn add(&mut self, batch: &RecordBatch) {
         self.schema = Some(batch.schema());
-        self.unacknowledged.push_back(Unacknowledged { batch: batch.clone(), done_ms: None });
+        self.unacknowledged.push_back(Unacknowledged { batch: batch.clone(), done: None });
     }
 
     /// States that no more bars follow of the minute that ends at `frame_ms` (milliseconds UTC) and
@@ -150,8 +154,12 @@ impl Publisher {
     pub fn done(&mut self, frame_ms: i64) -> Result<()> {
         // Without a batch before, any schema will do.
         let schema = self.schema.get_or_insert_with(|| self.bus.settings().schema.wire_schema());
+        let message = done_message(schema, frame_ms).map_err(|error| {
+            let what = format!("cannot encode a message: {error}");
+            Error::Protocol { bus: self.bus.path().to_owned(), what }
+        })?;
         let batch = RecordBatch::new_empty(schema.clone());
-        self.unacknowledged.push_back(Unacknowledged { batch, done_ms: Some(frame_ms) });
+        self.unacknowledged.push_back(Unacknowledged { batch, done: Some((frame_ms, message)) });
         self.drain_to(MAX_IN_FLIGHT)
     }
 
@@ -246,12 +254,18 @@ impl Publisher {
                 }
                 none => {
                     let (source, patience) = (self.source.as_deref(), patience(self.failing_since, self.reconnect_for));
-                    *none = Some(IngestStream::open(&self.bus, next.batch.schema(), source, self.ack_mode, patience)?);
+                    let schema = next.batch.schema();
+                    let stream =
+                        none.insert(IngestStream::open(&self.bus, schema.clone(), source, self.ack_mode, patience)?);
+                    // The daemon knows this producer by its connection.
+                    if let Some(message) = self.done_ms.and_then(|frame_ms| done_message(&schema, frame_ms).ok()) {
+                        stream.repeat_done(&message).map_err(StreamError::Disconnected)?;
+                    }
                 }
             }
             let stream = self.stream.as_mut().expect("it is open");
-            let sent = match next.done_ms {
-                Some(frame_ms) => stream.send_done(frame_ms),
+            let sent = match &next.done {
+                Some((_, message)) => stream.send_encoded(message),
                 None => stream.send(&next.batch),
             };
             if let Err(why) = sent {
@@ -274,7 +288,8 @@ impl Publisher {
                     }
                     stream.acked_rows = end;
                     stream.in_flight -= 1;
-                    self.unacknowledged.pop_front();
+                    let acknowledged = self.unacknowledged.pop_front().and_then(|oldest| oldest.done);
+                    self.done_ms = self.done_ms.max(acknowledged.map(|(frame_ms, _)| frame_ms));
                 }
                 Ok(())
             }

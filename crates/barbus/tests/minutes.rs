@@ -75,7 +75,7 @@ fn minute_plans(count: usize) -> impl Strategy<Value = Vec<MinutePlan>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     /// Promise 13: a live run, a later run over the ring and a replay of the archive deliver the
     /// same bytes, whatever is missing, revised or out of order within a minute.
