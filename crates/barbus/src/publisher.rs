@@ -136,7 +136,8 @@ impl Publisher {
     /// `frame_ms` is the end of the minute also if the producer labels its bars by their start. If
     /// several producers state it, readers go by the one that is behind the others; a bus has such
     /// producers only, or none. It is sent after all batches before it and not waited for, as by
-    /// [`Publisher::queue`]. If it is lost with the connection, readers wait for their grace period.
+    /// [`Publisher::queue`]. If it is lost with the connection, readers wait for their grace
+    /// period.
     ///
     /// ```no_run
     /// # use barbus::{Bus, Publisher};

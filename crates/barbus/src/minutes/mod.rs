@@ -181,8 +181,8 @@ impl<F: MinuteSource> Minutes<F> {
     /// # Errors
     /// As `poll` of the feed.
     pub fn poll(&mut self) -> Result<Option<Event<'_>>> {
-        let is_ready = self.advance()?;
-        Ok(self.event(is_ready))
+        self.gather()?;
+        Ok(self.take())
     }
 
     /// The next event; waits for it for at most `timeout`.
@@ -190,21 +190,28 @@ impl<F: MinuteSource> Minutes<F> {
     /// # Errors
     /// As `next` of the feed.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>> {
+        self.wait(timeout)?;
+        Ok(self.take())
+    }
+
+    /// Waits until there is an event to poll, for at most `timeout`; returns whether there is one.
+    ///
+    /// # Errors
+    /// As `next` of the feed.
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
         let end = Instant::now().checked_add(timeout);
-        let mut is_ready = self.advance()?;
-        while !is_ready && !self.ended() {
+        while !self.gather()? {
             let left = end.map_or(LONGEST_WAIT, |end| end.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                break;
+            if left.is_zero() || self.ended() {
+                return Ok(false);
             }
             let wait = left.min(LONGEST_WAIT).min(self.assembler.time_to_close(now_ms()));
             if let Some(event) = self.feed.next_or_watermark(wait, self.assembler.watermark_ms())? {
                 self.assembler.take(event);
                 self.assembler.raise_watermark(self.feed.delivered_through_ms());
             }
-            is_ready = self.advance()?;
         }
-        Ok(self.event(is_ready))
+        Ok(true)
     }
 
     /// True after the last event: after the last day of a replay, never for a reader.
@@ -212,13 +219,9 @@ impl<F: MinuteSource> Minutes<F> {
         self.feed.ended() && self.assembler.is_empty()
     }
 
-    /// Takes the next event into `current`; false if there is none yet.
-    fn advance(&mut self) -> Result<bool> {
-        loop {
-            if let Some(output) = self.assembler.next() {
-                self.assembler.recycle(std::mem::replace(&mut self.current, output));
-                return Ok(true);
-            }
+    /// Reads the feed until there is an event to deliver; false if there is none yet.
+    fn gather(&mut self) -> Result<bool> {
+        while !self.assembler.has_output() {
             // Loaded before the poll: a poll that finds nothing has read every bar up to it.
             let watermark_ms = self.feed.watermark_ms();
             match self.feed.poll()? {
@@ -228,16 +231,18 @@ impl<F: MinuteSource> Minutes<F> {
                 }
                 None => {
                     self.assembler.idle(now_ms(), watermark_ms);
-                    if !self.assembler.has_output() {
-                        return Ok(false);
-                    }
+                    return Ok(self.assembler.has_output());
                 }
             }
         }
+        Ok(true)
     }
 
-    fn event(&self, is_ready: bool) -> Option<Event<'_>> {
-        is_ready.then(|| match &self.current {
+    /// The next event that was gathered.
+    fn take(&mut self) -> Option<Event<'_>> {
+        let next = self.assembler.next()?;
+        self.assembler.recycle(std::mem::replace(&mut self.current, next));
+        Some(match &self.current {
             Output::Bars(rows) => Event::Bars(Bars::new(rows, self.assembler.symbol_names())),
             Output::MinuteClosed(minute) => Event::MinuteClosed(minute),
             Output::DayClosed(day) => Event::DayClosed(*day),

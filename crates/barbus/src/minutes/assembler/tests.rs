@@ -1,3 +1,5 @@
+//! When minutes close: by their symbols, the grace period, a watermark, or the close of the day.
+
 use barbus_bars::Calendar;
 use barbus_ring::SymbolId;
 
