@@ -82,6 +82,23 @@ fn one_bad_file_does_not_stop_the_others() {
     bus.barbus("publish", [empty.as_os_str()]).fails(1, &["the inputs have no bars"]);
 }
 
+/// Promise 9: a publication of which no row is accepted is a failure, and one that is sent again is
+/// not.
+#[test]
+fn a_publication_that_stores_nothing_fails() {
+    let bus = Bus::running("XSHG");
+    let header = "symbol,frame,open,high,low,close,volume\n";
+    // High below low.
+    let bad = "A,2024-03-04 09:32,10,9,11,10,1\n";
+    let all = bus.write("bad.csv", format!("{header}{bad}"));
+    bus.barbus("publish", [all.as_os_str()]).fails(1, &["1 row was rejected", "no row was accepted"]);
+    let unread = bus.write("unread.csv", format!("{header}A,2024-03-04 09:32,ten,11,9,10,1\n"));
+    bus.barbus("publish", [unread.as_os_str()]).fails(1, &["no row was accepted"]);
+    let some = bus.write("some.csv", format!("{header}A,2024-03-04 09:31,10,11,9,10,1\n{bad}"));
+    assert_eq!(bus.publish(&some, &[]), Counts { rows: 2, accepted: 1, quarantined: 1, ..Counts::default() });
+    assert_eq!(bus.publish(&some, &[]), Counts { rows: 2, duplicate: 1, quarantined: 1, ..Counts::default() });
+}
+
 /// Bars of a pipe that stays open arrive as they come.
 #[test]
 fn a_live_pipe_is_published_as_it_comes() {

@@ -23,8 +23,15 @@ const HEADER: &str = "symbol,frame,open,high,low,close,volume";
 pub(crate) fn publish(bus: &Bus, symbol: &str, frame: &str) -> Counts {
     let name = format!("{symbol}-{}.csv", frame.replace([':', ' '], "-"));
     let csv = bus.write(&name, format!("{HEADER}\n{symbol},{frame},10,11,9,10,1\n"));
-    // The command doubts such bars before the daemon rejects them.
-    bus.publish(&csv, &["--trust"])
+    // The command doubts such bars before the daemon rejects them. It fails when all are rejected.
+    let published = bus.barbus("publish", [csv.to_str().expect("UTF-8"), "--trust", "--format", "json"]);
+    let counts = Counts::of(&serde_json::from_str(&published.stdout).expect("a summary"));
+    if is_quarantined(counts) {
+        published.fails(1, &["no row was accepted"]);
+    } else {
+        published.ok();
+    }
+    counts
 }
 
 fn is_quarantined(counts: Counts) -> bool {

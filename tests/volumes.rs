@@ -111,7 +111,9 @@ fn a_moved_bus_goes_on_and_leaves_nothing_behind() {
     // High below low: quarantined at the new path.
     let bad = "symbol,frame,open,high,low,close,volume\nA,2024-03-05 09:31,10,1,9,10,1\n";
     let publish = barbus("publish", &[bus.write("bad.csv", bad).to_str().expect("UTF-8"), "--format", "json"]);
-    assert_eq!(Counts::of(&publish.json()), Counts { rows: 1, quarantined: 1, ..Counts::default() });
+    let counts = Counts::of(&serde_json::from_str(&publish.stdout).expect("a summary"));
+    assert_eq!(counts, Counts { rows: 1, quarantined: 1, ..Counts::default() });
+    publish.fails(1, &["1 row was rejected", "no row was accepted"]);
     assert!(names(&moved.join("quarantine")).iter().any(|name| name.ends_with(".ndjson")));
     assert!(!bus.path().exists(), "a directory at the old path");
     bus.stop();

@@ -18,5 +18,12 @@ pub fn main() -> ExitCode {
 
 /// Runs the command that `arguments` name. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // A panic of a decoder is reported as the error of its file.
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !barbus_files::is_decoding() {
+            report(panic);
+        }
+    }));
     commands::run(arguments)
 }

@@ -70,13 +70,19 @@ fn open(path: &Path, day: Date, file: &Bytes) -> Result<(ArrowReaderMetadata, Da
 pub(crate) fn read_footer(path: &Path, day: Date, file: &Bytes) -> Result<(ArrowReaderMetadata, DayMeta, u32)> {
     let corrupt = |what: Corruption| ArchiveError::corrupt(path, what);
     let footer = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|error| corrupt(error.into()))?;
+    let (meta, crc32c) = meta_of(path, day, &footer)?;
+    Ok((footer, meta, crc32c))
+}
+
+/// The metadata in a footer, and the checksum that it states for the values.
+pub(crate) fn meta_of(path: &Path, day: Date, footer: &ArrowReaderMetadata) -> Result<(DayMeta, u32)> {
     let pairs = footer.metadata().file_metadata().key_value_metadata();
     let pairs = pairs.map(Vec::as_slice).unwrap_or_default();
     let (meta, crc32c) = DayMeta::from_key_values(path, pairs)?;
-    if meta.day != day {
-        return Err(corrupt(Corruption::OtherDay { found: meta.day }));
+    match meta.day == day {
+        true => Ok((meta, crc32c)),
+        false => Err(ArchiveError::corrupt(path, Corruption::OtherDay { found: meta.day })),
     }
-    Ok((footer, meta, crc32c))
 }
 
 /// Rejects a file whose columns are not those of the bus; it may lack optional ones.

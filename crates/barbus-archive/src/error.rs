@@ -56,6 +56,9 @@ pub enum ArchiveError {
         /// The error of the encoder.
         error: ParquetError,
     },
+    /// Rows that were read could not be brought together.
+    #[error("cannot combine bars: {0}")]
+    Merge(arrow::error::ArrowError),
     /// The call was wrong; it fails again.
     #[error(transparent)]
     Misuse(#[from] Misuse),

@@ -57,6 +57,7 @@ pub mod metadata;
 mod new_rows;
 mod readback;
 mod reassign;
+mod scan;
 mod sort;
 mod stored_day;
 #[cfg(test)]
@@ -72,6 +73,7 @@ pub use error::{ArchiveError, Corruption, Misuse};
 pub use file_checksum::{FILE_CHECKSUM_BYTES, FILE_CHECKSUM_MAGIC, FILE_CHECKSUM_OFFSET};
 pub use file_names::is_day_file;
 pub use metadata::DayMeta;
+pub use scan::{DayScan, Footers, Wanted, merge};
 pub use verify::{FileKind, FileReport};
 pub use withdraw::Withdrawn;
 

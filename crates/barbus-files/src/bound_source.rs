@@ -94,9 +94,13 @@ impl<R: Records> BoundSource<R> {
     }
 
     fn settle(&mut self, parsed: &mut ParsedRows) {
+        if self.ended {
+            parsed.night_dates.push(self.binder.trading_dates.found());
+        }
         parsed.undecided.extend(self.binder.fold().take_undecided());
         parsed.date_only += std::mem::take(&mut self.binder.date_only);
         parsed.other_volume += std::mem::take(&mut self.binder.other_volume);
+        parsed.number_symbols.merge(std::mem::take(&mut self.binder.number_symbols));
     }
 
     fn read_on(&mut self, parsed: &mut ParsedRows) -> Result<bool, InputError> {

@@ -1,6 +1,6 @@
 //! Detects the format of an input by its name and its first bytes.
 //!
-//! If the first bytes are those of Parquet or Arrow, they decide.
+//! If the first bytes are those of Parquet, Arrow or DBN, they decide.
 //! A text that begins with `{` or `[` is JSON: one document, or a record on each line.
 //! Otherwise the ending of the name decides: `.parquet`, `.pq`, `.arrow`, `.arrows`, `.feather`,
 //! `.ipc`, `.ndjson`, `.jsonl` or `.json`, each also with the ending of a packing.
@@ -8,19 +8,36 @@
 
 use std::path::Path;
 
+use crate::decode::dbn::is_dbn;
+use crate::decode::json::is_time;
 use crate::decode::json_text;
 use crate::error::InputError;
 use crate::layout::pattern::without_packed_ending;
 use crate::options::InputFormat;
 
 /// First bytes of formats that barbus does not read, and the message for each.
-const FOREIGN: [(&[u8], &str); 3] = [
+const FOREIGN: [(&[u8], &str); 12] = [
+    (
+        b"SQLite format 3\0",
+        "is an SQLite database: write its table as CSV, such as with sqlite3 -header -csv FILE 'select * from TABLE'",
+    ),
+    (b"\xD0\xCF\x11\xE0", "is a file of Excel (xls): save it as CSV"),
+    (b"7z\xBC\xAF\x27\x1C", "is a 7z archive: unpack it first"),
+    (b"Rar!", "is a RAR archive: unpack it first"),
+    (b"\x93NUMPY", "is an array of NumPy: write it as Parquet with the names of its columns"),
+    (
+        b"\x80\x04\x95",
+        "is a pickle of Python: write it as Parquet, such as with pandas.read_pickle(FILE).to_parquet(OUT)",
+    ),
+    (
+        b"\x80\x05\x95",
+        "is a pickle of Python: write it as Parquet, such as with pandas.read_pickle(FILE).to_parquet(OUT)",
+    ),
+    (b"\x5D\x00\x00", "is packed with LZMA (Dukascopy's bi5 has ticks, no bars): unpack it first"),
+    (b"Obj\x01", "is Avro: write it as Parquet"),
+    (b"ORC", "is ORC: write it as Parquet"),
     (b"FEA1", "is Feather version 1: write it as version 2 or Parquet"),
     (b"\x89HDF\r\n", "is HDF5: write it as Parquet, such as with pandas.read_hdf(FILE).to_parquet(OUT)"),
-    (
-        b"DBN",
-        "is Databento's binary format: write it as CSV or Parquet, such as with databento.DBNStore.from_file(FILE).to_parquet(OUT)",
-    ),
 ];
 
 /// A format, with the two forms of Arrow IPC distinguished.
@@ -32,6 +49,7 @@ pub(crate) enum DetectedFormat {
     Parquet,
     ArrowFile,
     ArrowStream,
+    Dbn,
 }
 
 /// The format of the input that begins with `head`, which is all of it where it is `complete`.
@@ -107,15 +125,27 @@ fn is_flat(value: &str) -> bool {
     let scalars = |values: Vec<&str>| values.len() >= 4 && values.iter().all(|value| json_text::is_scalar(value));
     match json_text::members(value) {
         Some(members) => {
-            // Rows of a document are in a list, or in an object of objects.
-            let holds_rows = |value: &str| match json_text::members(value) {
-                Some(inner) => inner.iter().any(|(_, value)| !json_text::is_scalar(value)),
-                None => json_text::elements(value).is_some_and(|list| !list.is_empty()),
-            };
-            !members.iter().any(|(_, value)| holds_rows(value))
+            let holds_rows = |(_, value): &(_, &str)| holds_rows(value, 0);
+            !members.iter().any(holds_rows) && members.iter().any(|(_, value)| json_text::is_scalar(value))
         }
         None => json_text::elements(value).is_some_and(scalars),
     }
+}
+
+/// Most objects around each other that are searched.
+const MAX_DEPTH: usize = 4;
+
+/// Whether a value holds rows of a document: in a list, under times, or several objects side by
+/// side. An event holds its one bar in an object.
+fn holds_rows(value: &str, depth: usize) -> bool {
+    let Some(members) = json_text::members(value) else {
+        return json_text::elements(value).is_some_and(|list| !list.is_empty());
+    };
+    let objects = members.iter().filter(|(_, value)| value.starts_with('{'));
+    objects.clone().count() > 1
+        || objects.clone().any(|(key, _)| is_time(key))
+        || depth == MAX_DEPTH
+        || members.iter().any(|(_, value)| holds_rows(value, depth + 1))
 }
 
 fn by_first_bytes(head: &[u8]) -> Option<DetectedFormat> {
@@ -125,6 +155,8 @@ fn by_first_bytes(head: &[u8]) -> Option<DetectedFormat> {
         Some(DetectedFormat::ArrowFile)
     } else if head.starts_with(b"\xFF\xFF\xFF\xFF") {
         Some(DetectedFormat::ArrowStream)
+    } else if is_dbn(head) {
+        Some(DetectedFormat::Dbn)
     } else {
         None
     }
@@ -158,6 +190,8 @@ mod tests {
         assert_eq!(detected("-", b"ARROW1\0\0"), DetectedFormat::ArrowFile);
         assert_eq!(detected("-", b"\xFF\xFF\xFF\xFF\x10"), DetectedFormat::ArrowStream);
         assert_eq!(detected("a.arrows", b"ARROW1\0\0"), DetectedFormat::ArrowFile);
+        assert_eq!(detected("a.csv", b"DBN\x03"), DetectedFormat::Dbn);
+        assert_eq!(detected("a.csv", b"DBN,a"), DetectedFormat::Csv);
     }
 
     #[test]
@@ -168,12 +202,19 @@ mod tests {
             b"\xEF\xBB\xBF \n{\"a\":1}\n",
             b"[1,2,3,4]\n[1,2,3,4]",
             b"[1,2,3,4,5]",
+            b"{\"stream\":\"a@kline_1m\",\"data\":{\"e\":\"kline\",\"k\":{\"o\":1}}}",
         ] {
             assert_eq!(detected("-", lines), DetectedFormat::Ndjson, "{lines:?}");
         }
-        for document in
-            [&b"{\"a\":{\"b\":[1]}}"[..], b"[\n{\"a\":1}\n]", b"[[1,2,3,4,5],[1,2,3,4,5]]", b"{\n\"a\":1}", b"[]"]
-        {
+        for document in [
+            &b"{\"a\":{\"b\":[1]}}"[..],
+            b"[\n{\"a\":1}\n]",
+            b"[[1,2,3,4,5],[1,2,3,4,5]]",
+            b"{\n\"a\":1}",
+            b"[]",
+            b"{\"a\":1,\"b\":{\"2024-03-04 09:31\":{\"o\":1}}}",
+            b"{\"bar\":{\"o\":1}}",
+        ] {
             assert_eq!(detected("a.json", document), DetectedFormat::Json, "{document:?}");
         }
         let damaged = b"{\"symbol\":\"A\",\n{\"symbol\":\"A\"}\n";

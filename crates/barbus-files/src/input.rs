@@ -14,6 +14,7 @@ use crate::detect::{DetectedFormat, detect};
 use crate::error::InputError;
 use crate::head::Head;
 use crate::layouts::Layouts;
+use crate::open_json;
 use crate::open_records::{self, Input};
 use crate::options::InputOptions;
 use crate::packing::live::{LiveReader, Waiting};
@@ -35,6 +36,9 @@ const MAX_MEMORY: u64 = 1 << 30;
 /// Most packings around each other.
 const MAX_PACKINGS: usize = 3;
 
+/// Most zip archives around each other: an archive may hold itself.
+const MAX_ARCHIVES: usize = 2;
+
 /// Opens inputs with the same options.
 #[derive(Debug, Clone)]
 pub struct Opener {
@@ -42,6 +46,8 @@ pub struct Opener {
     layouts: Arc<Layouts>,
     /// The waiting bytes of an input that is still written.
     waiting: Waiting,
+    /// The number of archives around the input.
+    depth: usize,
 }
 
 impl Opener {
@@ -51,7 +57,7 @@ impl Opener {
     /// [`LayoutError`](crate::LayoutError) if a built-in layout cannot be used.
     pub fn new(options: InputOptions) -> Result<Opener, crate::LayoutError> {
         let layouts = Arc::new(Layouts::new(options.layout.clone())?);
-        Ok(Opener { options: Arc::new(options), layouts, waiting: Waiting::default() })
+        Ok(Opener { options: Arc::new(options), layouts, waiting: Waiting::default(), depth: 0 })
     }
 
     /// The options.
@@ -120,6 +126,7 @@ impl Opener {
             .map_err(|error| InputError::read(path, "at its beginning", error))?;
         let input = Input { input: path, name: path, options: &self.options, layouts: &self.layouts, waiting: None };
         if is_zip(&head) {
+            self.check_depth(path)?;
             let progress = progress.clone();
             let size = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
             let (members, left_out) =
@@ -168,9 +175,10 @@ impl Opener {
         let format = detect(input.input, input.name, &head.bytes, head.complete, self.options.format)?;
         match format {
             DetectedFormat::Csv => open_records::csv(input, head, Box::new(reader)),
-            DetectedFormat::Ndjson => open_records::ndjson(input, head, Box::new(reader)),
-            DetectedFormat::Json => open_records::json(input, read_all(input.input, reader)?),
+            DetectedFormat::Ndjson => open_json::ndjson(input, head, Box::new(reader)),
+            DetectedFormat::Json => open_json::json(input, read_all(input.input, reader)?),
             DetectedFormat::ArrowStream => open_records::arrow(input, arrow::open_stream(input.input, reader)?),
+            DetectedFormat::Dbn => open_records::dbn(input, &head, reader),
             DetectedFormat::Parquet => {
                 let whole = read_all(input.input, reader)?;
                 open_records::arrow(input, parquet::open_bytes(input.input, whole)?)
@@ -183,6 +191,7 @@ impl Opener {
     }
 
     fn open_zip_bytes(&self, input: Input<'_>, reader: impl Read) -> Result<Box<dyn RowSource>, InputError> {
+        self.check_depth(input.input)?;
         let bytes: Arc<[u8]> = read_all(input.input, reader)?.into();
         let (members, left_out) = zip_archive::members(Cursor::new(bytes.clone()))
             .map_err(|reason| InputError::format(input.input, &reason))?;
@@ -191,8 +200,15 @@ impl Opener {
         ArchiveSource::open(self.open_member(), input.input, Box::new(reopen), members, left_out, progress)
     }
 
+    fn check_depth(&self, input: &str) -> Result<(), InputError> {
+        match self.depth < MAX_ARCHIVES {
+            true => Ok(()),
+            false => Err(InputError::format(input, "is a zip archive in archives: unpack it first")),
+        }
+    }
+
     fn open_member(&self) -> OpenMember {
-        let opener = self.clone();
+        let opener = Opener { depth: self.depth + 1, ..self.clone() };
         Box::new(move |name, path, reader| opener.open_stream(name, path, reader))
     }
 }

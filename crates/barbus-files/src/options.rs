@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use crate::layout::description::Layout;
 use crate::layout::mapping::Mapping;
 use crate::layout::pattern::PathPattern;
+use crate::values::number::Decimal;
 use crate::values::scale::Scale;
 
 /// The settings for reading inputs. What is `None` or empty is found out from the input.
@@ -30,6 +31,8 @@ pub struct InputOptions {
     pub columns: Vec<String>,
     /// The symbol of rows that have none.
     pub symbol: Option<String>,
+    /// The digits of symbols that are numbers: zeros are put before those that have fewer.
+    pub symbol_digits: Option<usize>,
     /// Where the symbol is in the path.
     pub symbol_from: Vec<PathPattern>,
     /// The layout of every input; `None` recognizes it.
@@ -38,6 +41,8 @@ pub struct InputOptions {
     pub encoding: Option<&'static encoding_rs::Encoding>,
     /// A factor for prices.
     pub scale: Option<Scale>,
+    /// What separates the fraction of a number.
+    pub decimal: Option<Decimal>,
     /// The format of dates and times, as of strftime.
     pub date_format: Option<String>,
     /// What a time means that a clock showed twice.
@@ -65,10 +70,12 @@ impl InputOptions {
             map: Mapping::default(),
             columns: Vec::new(),
             symbol: None,
+            symbol_digits: None,
             symbol_from: Vec::new(),
             layout: None,
             encoding: None,
             scale: None,
+            decimal: None,
             date_format: None,
             ambiguous: Ambiguous::Infer,
             interval_ms: DEFAULT_INTERVAL_MS,

@@ -9,7 +9,7 @@ use crate::error::InputError;
 use crate::input::Opener;
 use crate::order::{FeedOrder, Ordered, RejectStore};
 use crate::packing::progress::Progress;
-use crate::source::{LeftOut, ParsedRows, Undecided};
+use crate::source::{LeftOut, NightDates, NumberSymbols, ParsedRows, Undecided};
 use crate::understood::Understood;
 
 /// Everything that inputs hold.
@@ -27,6 +27,9 @@ pub struct Reading {
     undecided: Vec<Undecided>,
     date_only: u64,
     other_volume: u64,
+    number_symbols: NumberSymbols,
+    night_dates: Vec<NightDates>,
+    zone: String,
     rows: u64,
 }
 
@@ -78,6 +81,9 @@ impl Reading {
             undecided: parsed.undecided,
             date_only: parsed.date_only,
             other_volume: parsed.other_volume,
+            number_symbols: parsed.number_symbols,
+            night_dates: parsed.night_dates,
+            zone: schema.zone().to_owned(),
             rows,
         })
     }
@@ -151,6 +157,16 @@ impl Reading {
                 way_out: "name the column with --map volume=NAME".to_owned(),
             });
         }
+        if let Some(night) = self.night_dates.iter().find(|night| night.steps > 0) {
+            let steps: u64 = self.night_dates.iter().map(|night| night.steps).sum();
+            doubts.push(Doubt {
+                what: format!(
+                    "the clock goes back within a date {steps} times, such as {}: the dates are those of trading days, and bars of the night belong to an evening before",
+                    night.example
+                ),
+                way_out: "name a column with the date of the clock with --map frame=NAME".to_owned(),
+            });
+        }
         let number = |text: &std::sync::Arc<str>| text.bytes().all(|byte| byte.is_ascii_digit());
         let ids = self.understood.iter().filter_map(|understood| understood.symbol_column.as_ref());
         if ids.clone().any(|name| barbus_bars::normalize_name(name) == "instrument_id")
@@ -163,6 +179,8 @@ impl Reading {
                     "add the symbols to the file (Databento: map_symbols), or name their column with --map symbol=NAME"
                         .to_owned(),
             });
+        } else {
+            doubts.extend(self.number_symbols.doubt(&self.zone));
         }
         doubts
     }

@@ -6,6 +6,8 @@ use barbus_bars::BarSchema;
 
 pub use crate::bind::binder::LeftOut;
 pub use crate::bind::fold::Undecided;
+pub use crate::bind::number_symbols::NumberSymbols;
+pub use crate::bind::trading_dates::NightDates;
 use crate::error::InputError;
 use crate::reject::Reject;
 use crate::rows::Rows;
@@ -41,6 +43,10 @@ pub struct ParsedRows {
     pub date_only: u64,
     /// The number of bars with a volume in a column that was taken to be always zero.
     pub other_volume: u64,
+    /// The symbols that are numbers, unless the options say how many digits they have.
+    pub number_symbols: NumberSymbols,
+    /// Inputs whose dates are those of trading days.
+    pub night_dates: Vec<NightDates>,
 }
 
 impl ParsedRows {
@@ -53,6 +59,8 @@ impl ParsedRows {
             undecided: Vec::new(),
             date_only: 0,
             other_volume: 0,
+            number_symbols: NumberSymbols::default(),
+            night_dates: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use barbus_bars::{BarSchema, Calendar, Label};
 use barbus_files::{
-    Ambiguous, CheckOptions, InputOptions, Mapping, Opener, PathPattern, Progress, Reading, Scale, encoding_named,
+    Ambiguous, CheckOptions, Decimal, InputOptions, Mapping, Opener, PathPattern, Progress, Reading, Scale, encoding_named,
     expand_inputs, find_layout, usual_ends_ms, zone_named,
 };
 use pyo3::exceptions::PyValueError;
@@ -28,8 +28,8 @@ pub(crate) enum Paths {
 /// ``zone``, else in what the file states, else in the zone of ``calendar``.
 ///
 /// The other arguments settle what a file does not state, as the flags of the same names do:
-/// ``label``, ``epoch_zone``, ``map``, ``symbol``, ``symbol_from``, ``layout``, ``columns``,
-/// ``encoding``, ``scale``, ``date_format``, ``ambiguous``.
+/// ``label``, ``epoch_zone``, ``map``, ``symbol``, ``symbol_digits``, ``symbol_from``, ``layout``,
+/// ``columns``, ``encoding``, ``scale``, ``decimal``, ``date_format``, ``ambiguous``.
 ///
 /// Raises ``barbus.Error`` for a file that cannot be read, for rows that cannot be read, and for
 /// what is doubtful, such as bars of a longer interval; ``trust=True`` reads in spite of doubts and
@@ -115,6 +115,11 @@ fn set(options: &mut InputOptions, name: &str, value: &Bound<'_, PyAny>) -> PyRe
         "epoch_zone" => options.epoch_zone = Some(zone()?),
         "map" => options.map = parsed::<Mapping>(name, &text()?)?,
         "symbol" => options.symbol = Some(text()?),
+        "symbol_digits" => {
+            let digits: usize = value.extract()?;
+            options.symbol_digits = Some(digits).filter(|digits| (1..=32).contains(digits));
+            options.symbol_digits.ok_or_else(|| wrong("give a number from 1 to 32".to_owned()))?;
+        }
         "symbol_from" => options.symbol_from = vec![parsed::<PathPattern>(name, &text()?)?],
         "layout" => options.layout = Some(find_layout(&text()?).map_err(|error| wrong(error.to_string()))?),
         "columns" => options.columns = value.extract()?,
@@ -125,11 +130,12 @@ fn set(options: &mut InputOptions, name: &str, value: &Bound<'_, PyAny>) -> PyRe
                 Some(encoding.ok_or_else(|| wrong(format!("unknown encoding {text:?}: give gbk etc.")))?);
         }
         "scale" => options.scale = Some(parsed::<Scale>(name, &value.str()?.to_string())?),
+        "decimal" => options.decimal = Some(parsed::<Decimal>(name, &text()?)?),
         "date_format" => options.date_format = Some(text()?),
         "ambiguous" => options.ambiguous = parsed::<Ambiguous>(name, &text()?)?,
         _ => {
-            let known = "label, zone, epoch_zone, map, symbol, symbol_from, layout, columns, encoding, scale, \
-                         date_format, ambiguous";
+            let known = "label, zone, epoch_zone, map, symbol, symbol_digits, symbol_from, layout, columns, \
+                         encoding, scale, decimal, date_format, ambiguous";
             return Err(wrong(format!("no such argument: give calendar, trust, {known}")));
         }
     }

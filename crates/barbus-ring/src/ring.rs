@@ -211,6 +211,14 @@ impl<M: Memory> Ring<M> {
         (0..self.geometry.slots).filter_map(|slot| Some((self.block_in(slot as usize)?, slot)))
     }
 
+    /// The number of the first row of the oldest block that is not marked as persisted; `None` if
+    /// all blocks are. The archive has every row of the ring before it.
+    pub fn first_unpersisted_seq(&self) -> Option<u64> {
+        let is_unpersisted = |slot: &usize| self.u64(self.geometry.slot(*slot) + BH_PERSISTED) != 1;
+        let headers = (0..self.geometry.slots as usize).filter(is_unpersisted).filter_map(|slot| self.header(slot));
+        headers.map(|header| header.first_seq).min()
+    }
+
     /// The present state of the ring. Its fields are loaded one after another, not at one instant.
     pub fn status(&self) -> RingStatus {
         let cursor = self.cursor();

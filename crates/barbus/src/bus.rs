@@ -17,6 +17,9 @@ use crate::settings::{InitOptions, Settings, template};
 pub struct Bus {
     path: PathBuf,
     settings: Settings,
+    /// What is known of the archive's files.
+    #[cfg(feature = "archive")]
+    footers: barbus_archive::Footers,
 }
 
 impl Bus {
@@ -69,7 +72,12 @@ impl Bus {
             Err(e) => return Err(Error::io(&file, "read", e)),
         };
         let settings = Settings::parse_with(&text, &file, &calendars(Some(path))?)?;
-        Ok(Self { path: path.to_owned(), settings })
+        Ok(Self {
+            path: path.to_owned(),
+            settings,
+            #[cfg(feature = "archive")]
+            footers: barbus_archive::Footers::default(),
+        })
     }
 
     /// The directory.
@@ -86,7 +94,13 @@ impl Bus {
     #[doc(hidden)]
     pub fn with_calendar(&self, calendar: Calendar) -> Self {
         let settings = Settings { calendar, ..self.settings.clone() };
-        Self { path: self.path.clone(), settings }
+        Self { settings, ..self.clone() }
+    }
+
+    /// What is known of the archive's files, shared by all clones.
+    #[cfg(feature = "archive")]
+    pub(crate) fn footers(&self) -> &barbus_archive::Footers {
+        &self.footers
     }
 
     /// The ring file.

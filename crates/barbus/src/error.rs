@@ -113,6 +113,14 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+    /// A question for bars that cannot be answered.
+    #[error("{}: {what}", bus.display())]
+    Question {
+        /// The bus.
+        bus: PathBuf,
+        /// What is wrong with the question.
+        what: String,
+    },
     /// No daemon listens on the bus's socket.
     #[error("{}: no daemon is running: start one with: barbusd {}", socket.display(), bus.display())]
     NoDaemon {

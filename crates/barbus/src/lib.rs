@@ -213,6 +213,8 @@ mod feed;
 mod folders;
 #[cfg(feature = "archive")]
 mod gaps;
+#[cfg(feature = "archive")]
+mod history;
 mod ingest_stream;
 #[doc(hidden)]
 pub mod internal;
@@ -244,7 +246,7 @@ mod withdrawn;
 /// The Arrow crate of the batches and views.
 #[doc(no_inline)]
 pub use arrow;
-pub use barbus_bars::{Date, Fault};
+pub use barbus_bars::{Date, Fault, Interval};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;
 pub use calendar_files::calendars;
@@ -259,11 +261,15 @@ pub use feed::Feed;
 pub use futures_core;
 #[cfg(feature = "archive")]
 pub use gaps::{DayGaps, GapSource, Gaps, MinuteRange, SessionGaps, SymbolGaps};
+#[cfg(feature = "archive")]
+pub use history::{Adjust, Answer, BarsQuery, Bound, History, Panel, Shortfall};
 pub use minutes::{MinuteClosed, MinuteOptions, MinuteSource, Minutes};
 #[cfg(feature = "stream")]
 pub use owned_event::{OwnedBars, OwnedEvent};
 pub use positions::{ReaderStat, ReaderState, readers};
 pub use publisher::Publisher;
+#[cfg(feature = "archive")]
+pub use reader::OnGap;
 pub use reader::{Reader, Start, View, Views, WaitStrategy};
 #[cfg(feature = "archive")]
 pub use replay::{Pace, Replay, Schedule};

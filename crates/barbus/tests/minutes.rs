@@ -288,3 +288,49 @@ fn filtered_minutes_wait_for_the_symbols_that_pass() {
     let Some(Event::MinuteClosed(minute)) = minutes.poll().unwrap() else { panic!("the producer is done") };
     assert_eq!(minute.missing, ["600000.XSHG", "688001.XSHG"]);
 }
+
+/// A reader whose day begins in the archive, because the ring has lost that part of it, closes the
+/// same minutes as one that was there.
+#[test]
+fn minutes_of_the_archive_and_of_the_ring_are_one_sequence() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    (0..SYMBOLS.len()).for_each(|which| push(&mut writer, which, OPEN - DAY + MINUTE, 0));
+    writer.close_day().unwrap();
+    writer.flush().unwrap();
+    let mut live = Reader::open(bus.path()).unwrap().minutes(options()).unwrap();
+    let mut log = Vec::new();
+    let day = Date::constant(2024, 7, 4);
+    for minute in 1..=120 {
+        for which in (0..SYMBOLS.len()).filter(|which| minute % 7 != *which as i64) {
+            push(&mut writer, which, OPEN + minute * MINUTE, 0);
+        }
+        take(&mut live, &mut log);
+    }
+    // Bars of many further days push the first minutes out of the ring.
+    writer.close_day().unwrap();
+    writer.flush().unwrap();
+    take(&mut live, &mut log);
+    let (mut weeks, mut pushed) = (0, 0);
+    while Reader::open(bus.path())
+        .unwrap()
+        .start_at(Start::Seq(300))
+        .is_ok_and(|mut reader| matches!(reader.poll().unwrap(), Some(Event::Bars(_))))
+    {
+        weeks += 1;
+        for minute in 1..=120 {
+            (0..SYMBOLS.len()).for_each(|which| {
+                push(&mut writer, which, OPEN + 7 * weeks * DAY + minute * MINUTE, 0);
+                pushed += 1;
+            });
+        }
+        writer.close_day().unwrap();
+        writer.flush().unwrap();
+        assert!(pushed < 1_000_000, "the ring does not wrap");
+    }
+    let mut later = Reader::open(bus.path()).unwrap().start_at(Start::Day(day)).unwrap().minutes(options()).unwrap();
+    let mut of_later = Vec::new();
+    take(&mut later, &mut of_later);
+    assert!(!text(&of_later).contains("Lapped"));
+    assert_eq!(text(&log), text(&of_later)[..log.len()]);
+}

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 pub mod attach;
+pub mod files;
 pub mod ingest;
+pub mod layouts;
 pub mod lines;
 pub mod settings;

@@ -4,6 +4,7 @@
 //! Two errors print nothing: a closed pipe on standard output, which is no failure, and
 //! [`AlreadyPrinted`].
 
+mod bars;
 mod calendar;
 mod close_day;
 mod convert;
@@ -49,6 +50,7 @@ enum Command {
     Layouts(layouts::LayoutsArgs),
     Replay(replay::ReplayArgs),
     Tail(tail::TailArgs),
+    Bars(bars::BarsArgs),
     Latest(latest::LatestArgs),
     Window(window::WindowArgs),
     Stat(stat::StatArgs),
@@ -73,6 +75,7 @@ impl Command {
             Command::Layouts(args) => args.run(),
             Command::Replay(args) => args.run(),
             Command::Tail(args) => args.run(),
+            Command::Bars(args) => args.run(),
             Command::Latest(args) => args.run(),
             Command::Window(args) => args.run(),
             Command::Stat(args) => args.run(),

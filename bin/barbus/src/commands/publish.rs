@@ -3,7 +3,7 @@
 //! Everything is read and examined before the first bar is sent.
 //! What was understood is reported, and what is doubted stops the publication.
 //! Rows that cannot be read, and rows that the bus rejects, are kept in the quarantine; that is
-//! reported and is no failure.
+//! reported, and is a failure only if no row is accepted.
 //! A file that cannot be read is a failure: the others are still published, and the exit code is 1.
 //!
 //! With `--as-is` an input that cannot be read twice, such as a pipe, is examined as far as it was

@@ -11,9 +11,10 @@ use barbus::protocol::Withdrawal;
 use barbus::{Bus, Date, Selection};
 use barbus_files::{Progress, Reading, expand_inputs};
 use clap::Args;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, civil};
 
+use super::shared::bus_time;
 use super::shared::file_flags::FormFlags;
 use super::shared::stdout::stdout;
 use crate::output::format;
@@ -51,7 +52,8 @@ impl WithdrawArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let bus = Bus::open(&self.bus)?;
         let zone = TimeZone::get(bus.settings().schema.zone())?;
-        let time = |flag: &str, text: &Option<String>| text.as_ref().map(|text| time(flag, text, &zone)).transpose();
+        let time =
+            |flag: &str, text: &Option<String>| text.as_ref().map(|text| bus_time::time(flag, text, &zone)).transpose();
         let (from, to) = (time("--from", &self.from)?, time("--to", &self.to)?);
         if self.day.is_none() && self.symbol.is_empty() && from.is_none() && to.is_none() && self.source.is_empty() {
             bail!("withdraw: nothing is selected: give --day, --symbol, --source, --from or --to");
@@ -162,19 +164,4 @@ fn print_day(day: Date, withdrawal: &Withdrawal) -> anyhow::Result<()> {
         writeln!(stdout(), "0 bars of {day} withdrawn")?;
     }
     Ok(())
-}
-
-/// A time with an offset, or one in the zone of the bus.
-fn time(flag: &str, text: &str, zone: &TimeZone) -> anyhow::Result<Timestamp> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let civil: civil::DateTime = match text.parse() {
-        Ok(time) => time,
-        Err(_) => bail!("withdraw: {flag}: {text:?} is not a time: give one such as \"2026-11-27 09:31\""),
-    };
-    match zone.to_ambiguous_zoned(civil).unambiguous() {
-        Ok(time) => Ok(time.timestamp()),
-        Err(_) => bail!("withdraw: {flag}: {text:?} is not one moment in the zone of the bus: add an offset"),
-    }
 }

@@ -130,6 +130,11 @@ impl Calendar {
         auction.into_iter().chain(regular.iter().flat_map(|session| session.minutes())).collect()
     }
 
+    /// Whether the trades of the opening auction have a bar of their own.
+    pub fn opening_auction(&self) -> OpeningAuction {
+        self.table.auction
+    }
+
     /// Whether the regular hours of `date` end earlier than usual.
     pub fn closes_early(&self, date: Date) -> bool {
         self.is_trading_day(date) && self.hours().closes_early(date, self.has_usual_hours(date))

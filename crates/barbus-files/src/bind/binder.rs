@@ -9,14 +9,16 @@ use barbus_bars::{BarSchema, FIXED_COLUMNS, Fault, SYMBOL};
 
 use super::fold::{Fold, HeldRow};
 use super::frame::{Frame, FrameParser};
+use super::number_symbols::NumberSymbols;
 use super::plan::{Group, NumberRule, Only, Plan, SymbolRule};
+use super::symbol::padded;
+use super::trading_dates::TradingDates;
 use crate::options::Ambiguous;
 use crate::records::Records;
 use crate::rows::{NUMBERS, Rows};
 use crate::values::cell::Cell;
 use crate::values::interval;
-use crate::values::number::{number, unparseable};
-use crate::values::scale::Scale;
+use crate::values::number::{NumberForm, number, unparseable};
 
 /// Why records were left out, and how many.
 pub type LeftOut = BTreeMap<String, u64>;
@@ -40,6 +42,12 @@ pub(crate) struct Binder {
     last_ms: Option<i64>,
     optional: Vec<Option<f64>>,
     symbol: String,
+    /// The last symbol of a column that was examined.
+    last_code: Vec<u8>,
+    /// The symbols that are numbers, unless the plan says how many digits they have.
+    pub(crate) number_symbols: NumberSymbols,
+    /// The dates of rows that have them in a column of their own.
+    pub(crate) trading_dates: TradingDates,
     /// Rows whose time was a date alone.
     pub(crate) date_only: u64,
     /// Rows whose volume was not zero although another column was taken for it.
@@ -48,6 +56,10 @@ pub(crate) struct Binder {
 
 impl Binder {
     pub(crate) fn new(plan: Plan, schema: &BarSchema, policy: Ambiguous) -> Binder {
+        let mut number_symbols = NumberSymbols::default();
+        if let (Some(symbol), None) = (&plan.path_symbol, plan.symbol_digits) {
+            number_symbols.add(&Cell::Text(symbol.as_bytes().into()));
+        }
         Binder {
             frames: FrameParser::new(plan.frame.clone()),
             plan,
@@ -57,6 +69,9 @@ impl Binder {
             last_ms: None,
             optional: vec![None; schema.optional().len()],
             symbol: String::new(),
+            last_code: Vec::new(),
+            number_symbols,
+            trading_dates: TradingDates::default(),
             date_only: 0,
             other_volume: 0,
         }
@@ -99,6 +114,9 @@ impl Binder {
                 None => *frame.insert(self.frame(records)?),
             };
             self.push_group(group, frame, records, rows)?;
+            if !pushed {
+                self.note_date(frame, records);
+            }
             pushed = true;
         }
         match pushed {
@@ -128,28 +146,57 @@ impl Binder {
     ) -> Result<(), Fault> {
         let mut symbol = std::mem::take(&mut self.symbol);
         symbol.clear();
-        let written = write_symbol(&group.symbol, records, &mut symbol);
+        let written = write_symbol(&group.symbol, records, self.plan.symbol_digits, &mut symbol);
         self.symbol = symbol;
         written?;
-        let scale = self.plan.scale;
+        if let (SymbolRule::Column { column, .. }, None) = (&group.symbol, self.plan.symbol_digits) {
+            self.note_code(&records.cell(*column));
+        }
+        let prices = &self.plan.numbers;
+        let others = NumberForm { scale: None, ..*prices };
         let mut numbers = [0.0; NUMBERS];
         for (i, value) in numbers.iter_mut().enumerate() {
-            let scale = scale.as_ref().filter(|_| i < 4);
+            let form = if i < 4 { prices } else { &others };
             *value = match &group.numbers[i] {
                 NumberRule::Absent => 0.0,
-                rule => sum(FIXED_COLUMNS[i + 2], rule, records, scale, rows)?
+                rule => sum(FIXED_COLUMNS[i + 2], rule, records, form, rows)?
                     .ok_or_else(|| Fault::MissingValue { column: FIXED_COLUMNS[i + 2].to_owned() })?,
             };
         }
         for (i, rule) in group.optional.iter().enumerate() {
-            self.optional[i] = sum(&self.schema.optional()[i], rule, records, None, rows)?;
+            self.optional[i] = sum(&self.schema.optional()[i], rule, records, &others, rows)?;
         }
         if let Some(column) = self.plan.zero_volume
-            && number(FIXED_COLUMNS[6], &records.cell(column), None, rows)?.is_some_and(|value| value != 0.0)
+            && number(FIXED_COLUMNS[6], &records.cell(column), &others, rows)?.is_some_and(|value| value != 0.0)
         {
             self.other_volume += 1;
         }
         self.push_bar(frame, numbers, rows)
+    }
+
+    /// Notes the date of a record that has it in a column of its own.
+    fn note_date(&mut self, frame: Frame, records: &impl Records) {
+        let ([date, time], Frame::At(ms)) = (&self.plan.frame.columns[..], frame) else { return };
+        let (date, time) = (records.cell(*date), records.cell(*time));
+        if let (Cell::Text(date), Cell::Text(time)) = (&date, &time) {
+            self.trading_dates.add(&self.symbol, ms, date, time, self.plan.frame.digits);
+        } else if let (Some(date), Some(time)) = (date.shown(), time.shown()) {
+            self.trading_dates.add(&self.symbol, ms, date.as_bytes(), time.as_bytes(), self.plan.frame.digits);
+        }
+    }
+
+    /// Counts the symbol of a record if it is a number.
+    fn note_code(&mut self, code: &Cell<'_>) {
+        match code {
+            // Files are mostly grouped by symbol.
+            Cell::Text(text) if **text == *self.last_code => {}
+            Cell::Text(text) => {
+                self.last_code.clear();
+                self.last_code.extend_from_slice(text);
+                self.number_symbols.add(code);
+            }
+            code => self.number_symbols.add(code),
+        }
     }
 
     fn push_bar(&mut self, frame: Frame, numbers: [f64; NUMBERS], rows: &mut Rows) -> Result<(), Fault> {
@@ -207,7 +254,12 @@ fn has_no_price(group: &Group, records: &impl Records) -> bool {
 }
 
 /// Writes the symbol of the current record.
-fn write_symbol(rule: &SymbolRule, records: &impl Records, symbol: &mut String) -> Result<(), Fault> {
+fn write_symbol(
+    rule: &SymbolRule,
+    records: &impl Records,
+    digits: Option<usize>,
+    symbol: &mut String,
+) -> Result<(), Fault> {
     let missing = || Fault::MissingValue { column: SYMBOL.to_owned() };
     match rule {
         SymbolRule::Constant(text) => symbol.push_str(text),
@@ -222,6 +274,9 @@ fn write_symbol(rule: &SymbolRule, records: &impl Records, symbol: &mut String) 
                     symbol.push_str(std::str::from_utf8(bytes).map_err(|_| unparseable(SYMBOL, bytes))?);
                 }
                 (cell, _) => symbol.push_str(&cell.text().ok_or_else(missing)?),
+            }
+            if let Some(padded) = digits.and_then(|digits| padded(symbol, digits)) {
+                *symbol = padded;
             }
             if let Some(exchange) = exchange {
                 let cell = records.cell(*exchange);
@@ -243,16 +298,16 @@ fn sum(
     column: &str,
     rule: &NumberRule,
     records: &impl Records,
-    scale: Option<&Scale>,
+    form: &NumberForm,
     rows: &mut Rows,
 ) -> Result<Option<f64>, Fault> {
     match rule {
         NumberRule::Absent => Ok(None),
-        NumberRule::Column(index) => number(column, &records.cell(*index), scale, rows),
+        NumberRule::Column(index) => number(column, &records.cell(*index), form, rows),
         NumberRule::Sum(columns) => {
             let mut sum = 0.0;
             for index in columns {
-                match number(column, &records.cell(*index), scale, rows)? {
+                match number(column, &records.cell(*index), form, rows)? {
                     Some(value) => sum += value,
                     None => return Ok(None),
                 }

@@ -3,6 +3,7 @@
 use barbus_bars::{FIXED_COLUMNS, FRAME, Label, PRICE_COLUMNS, SYMBOL, VOLUME, stated_label, stated_zone};
 
 use super::columns::Columns;
+use super::decimal;
 use super::frame::FrameRule;
 use super::plan::{Group, NumberRule, Only, Plan, SymbolRule};
 use super::symbol::{self, DocumentSymbol, FoundSymbol};
@@ -15,6 +16,7 @@ use crate::sample::Sample;
 use crate::understood::Understood;
 use crate::values::clock_text::DateOrder;
 use crate::values::interval;
+use crate::values::number::{Decimal, NumberForm};
 use crate::values::zone;
 
 /// Names of columns with the length of a bar, in normal form.
@@ -52,7 +54,7 @@ pub(crate) fn bind(facts: &Facts<'_>) -> Result<(Plan, Understood), String> {
     let (groups, symbol) = if wide.is_empty() {
         let missing = columns.missing();
         if !missing.is_empty() {
-            return Err(columns.missing_message(&missing, facts.names_in));
+            return Err(columns.missing_message(&missing, facts.names_in, None));
         }
         let found = symbol_missing(&mut columns)?;
         let (numbers, optional) = columns.numbers();
@@ -63,18 +65,24 @@ pub(crate) fn bind(facts: &Facts<'_>) -> Result<(Plan, Understood), String> {
             let (numbers, optional) = columns.numbers_of(group);
             Group { symbol: SymbolRule::Constant(group.symbol.clone()), numbers, optional }
         });
-        (groups.collect(), FoundSymbol { rule: SymbolRule::Record, how, column: None })
+        (groups.collect(), FoundSymbol { rule: SymbolRule::Record, how, column: None, by_path: None })
     };
     let mut plan = Plan {
         frame: time.rule,
         groups,
         only: only(facts, &columns),
         closed: closed(facts, &columns),
-        scale: None,
+        numbers: NumberForm::default(),
+        symbol_digits: options.symbol_digits,
+        path_symbol: symbol.by_path.clone(),
         zero_volume: None,
     };
     volume_if_zero(facts, &columns, &mut plan, &mut notes);
     scale(facts, &mut plan, &mut notes)?;
+    plan.numbers.decimal = decimal::of(facts, &plan)?;
+    if plan.numbers.decimal == Decimal::Comma {
+        notes.push("numbers have a decimal comma".to_owned());
+    }
     if plan.groups.iter().any(|group| group.numbers[4] == NumberRule::Absent) {
         notes.push("there is no volume: it is 0".to_owned());
     }
@@ -168,7 +176,8 @@ fn choose(facts: &Facts<'_>, columns: &Columns<'_>, has_date: bool) -> Result<Ve
             missing.extend(columns.missing());
             // The prices of instruments side by side have other names.
             let wide = missing.len() > 4 && !wide::groups(&facts.sample.names).is_empty();
-            Err(columns.missing_message(if wide { &missing[..1] } else { &missing }, facts.names_in))
+            let time = times::only_time(&columns.names, facts.sample).map(|column| columns.names.raw(column));
+            Err(columns.missing_message(if wide { &missing[..1] } else { &missing }, facts.names_in, time))
         }
         Choice::Unclear(candidates) => {
             let names: Vec<&str> = candidates.iter().map(|&column| columns.names.raw(column).trim()).collect();
@@ -285,7 +294,7 @@ fn volume_if_zero(facts: &Facts<'_>, columns: &Columns<'_>, plan: &mut Plan, not
 fn scale(facts: &Facts<'_>, plan: &mut Plan, notes: &mut Vec<String>) -> Result<(), String> {
     if let Some(scale) = facts.options.scale {
         notes.push(format!("prices are multiplied by {scale}"));
-        plan.scale = Some(scale);
+        plan.numbers.scale = Some(scale);
         return Ok(());
     }
     let Some(rule) = facts.layout.and_then(|layout| layout.scale.as_ref()) else { return Ok(()) };
@@ -301,7 +310,7 @@ fn scale(facts: &Facts<'_>, plan: &mut Plan, notes: &mut Vec<String>) -> Result<
     }
     let scale = rule.factor.parse().map_err(|error: crate::values::scale::ScaleError| error.to_string())?;
     notes.push(format!("prices are multiplied by {scale}, because the layout has whole numbers"));
-    plan.scale = Some(scale);
+    plan.numbers.scale = Some(scale);
     Ok(())
 }
 

@@ -234,15 +234,20 @@ impl<'a> Columns<'a> {
         self.names.free().find(is_like)
     }
 
-    /// The message for missing columns: what the input has, and a map to complete.
-    pub(crate) fn missing_message(&self, missing: &[&str], names_in: &str) -> String {
+    /// The message for missing columns: what the input has, and a map to complete. `time` is a
+    /// column that holds times.
+    pub(crate) fn missing_message(&self, missing: &[&str], names_in: &str, time: Option<&str>) -> String {
         let quoted: Vec<String> = missing.iter().map(|target| format!("{target:?}")).collect();
         let (column, quoted) = match &quoted[..] {
             [one] => ("column", one.clone()),
             [rest @ .., last] => ("columns", format!("{} and {last}", rest.join(", "))),
             [] => ("column", String::new()),
         };
-        let entries: Vec<String> = missing.iter().map(|target| format!("{target}={}", self.proposal(target))).collect();
+        let proposal = |target: &str| match time.filter(|_| target == FRAME) {
+            Some(time) => time.trim().to_owned(),
+            None => self.proposal(target),
+        };
+        let entries: Vec<String> = missing.iter().map(|target| format!("{target}={}", proposal(target))).collect();
         let or_none = if missing == [VOLUME] { ", or --map volume=none" } else { "" };
         format!(
             "no {column} for {quoted}: {names_in} has {}; give --map '{}'{or_none}",

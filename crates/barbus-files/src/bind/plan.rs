@@ -5,7 +5,7 @@ use barbus_bars::DEFAULT_INTERVAL_MS;
 use super::frame::FrameRule;
 use crate::rows::NUMBERS;
 use crate::values::clock_text::{DateOrder, TimeDigits};
-use crate::values::scale::Scale;
+use crate::values::number::NumberForm;
 
 /// Where the values of the bars of an input come from.
 #[derive(Debug, Clone)]
@@ -18,8 +18,12 @@ pub(crate) struct Plan {
     pub(crate) only: Vec<Only>,
     /// A column that states whether the bar is finished.
     pub(crate) closed: Option<usize>,
-    /// A factor for prices.
-    pub(crate) scale: Option<Scale>,
+    /// How numbers are read.
+    pub(crate) numbers: NumberForm,
+    /// The digits that a symbol has which is a number.
+    pub(crate) symbol_digits: Option<usize>,
+    /// A symbol that the path states.
+    pub(crate) path_symbol: Option<String>,
     /// A column of volumes that must be zero in every row, because another one was taken for it.
     pub(crate) zero_volume: Option<usize>,
 }
@@ -96,7 +100,9 @@ impl Plan {
             groups: Vec::new(),
             only: Vec::new(),
             closed: None,
-            scale: None,
+            numbers: NumberForm::default(),
+            symbol_digits: None,
+            path_symbol: None,
             zero_volume: None,
         }
     }

@@ -3,6 +3,7 @@
 use barbus_bars::SYMBOL;
 
 use super::columns::Columns;
+use super::number_symbols;
 use super::plan::SymbolRule;
 use crate::layout::description::Layout;
 use crate::layout::pattern::{Fit, PathPattern, hive};
@@ -12,11 +13,22 @@ use crate::sample::Sample;
 /// Names of a column with the exchange, in normal form.
 const EXCHANGES: [&str; 4] = ["exchange", "exch", "交易所", "exchange_code"];
 
+/// How a symbol was found that the path states.
+const BY_PATH: &str = "the path";
+
+/// A symbol that is a number, with at least this many digits; `None` for other symbols.
+pub(crate) fn padded(symbol: &str, digits: usize) -> Option<String> {
+    let found = number_symbols::digits(symbol)?;
+    Some(format!("{found:0>digits$}"))
+}
+
 /// A symbol and how it was found.
 pub(crate) struct FoundSymbol {
     pub(crate) rule: SymbolRule,
     pub(crate) how: String,
     pub(crate) column: Option<String>,
+    /// The symbol, where the path states it.
+    pub(crate) by_path: Option<String>,
 }
 
 /// What the document around the rows says about the symbol.
@@ -53,19 +65,30 @@ pub(crate) fn find(
         };
         // What stands outside the rows is the symbol of rows that have none.
         let default = outside.map(|(symbol, _)| symbol).filter(|_| options.symbol.is_some());
-        return Ok(FoundSymbol { rule: SymbolRule::Column { column, exchange, default }, how, column: Some(name) });
+        return Ok(FoundSymbol {
+            rule: SymbolRule::Column { column, exchange, default },
+            how,
+            column: Some(name),
+            by_path: None,
+        });
     }
     if let Some(text) = columns.constant(SYMBOL) {
         let how = format!("--map: {text}");
-        return Ok(FoundSymbol { rule: SymbolRule::Constant(text.to_owned()), how, column: None });
+        let rule = SymbolRule::Constant(text.to_owned());
+        return Ok(FoundSymbol { rule, how, column: None, by_path: None });
     }
     if document.by_place && options.symbol.is_none() {
         let how = "the keys of the document".to_owned();
-        return Ok(FoundSymbol { rule: SymbolRule::Record, how, column: None });
+        return Ok(FoundSymbol { rule: SymbolRule::Record, how, column: None, by_path: None });
     }
     let Some((symbol, how)) = outside else { return Err(missing(columns, sample)) };
+    let by_path = (how == BY_PATH).then(|| symbol.clone());
+    let symbol = match (&by_path, options.symbol_digits) {
+        (Some(_), Some(digits)) => padded(&symbol, digits).unwrap_or(symbol),
+        _ => symbol,
+    };
     let how = format!("{how}: {symbol}");
-    Ok(FoundSymbol { rule: SymbolRule::Constant(symbol), how, column: None })
+    Ok(FoundSymbol { rule: SymbolRule::Constant(symbol), how, column: None, by_path })
 }
 
 /// The symbol that stands outside the rows, and where.
@@ -95,7 +118,7 @@ pub(crate) fn outside(
         for pattern in layout.symbol.files.iter().filter_map(|text| text.parse::<PathPattern>().ok()) {
             for path in paths(&full) {
                 if let Some(symbol) = fitted(&pattern, path)? {
-                    return Ok(Some((symbol, "the path".to_owned())));
+                    return Ok(Some((symbol, BY_PATH.to_owned())));
                 }
             }
         }
@@ -109,7 +132,7 @@ pub(crate) fn outside(
             }
         }
     }
-    Ok(hive(&full).symbol.map(|symbol| (symbol, "the path".to_owned())))
+    Ok(hive(&full).symbol.map(|symbol| (symbol, BY_PATH.to_owned())))
 }
 
 fn fitted(pattern: &PathPattern, path: &str) -> Result<Option<String>, String> {

@@ -11,6 +11,7 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::arrow_column::ArrowColumn;
+use super::guarded::{guarded, guarded_batches};
 use crate::error::InputError;
 use crate::records::{Records, Step};
 use crate::sample::SAMPLE_ROWS;
@@ -36,7 +37,8 @@ pub(crate) struct ArrowRecords {
 
 impl ArrowRecords {
     /// The records of `batches`, which all have `schema`.
-    pub(crate) fn new(input: &str, format: &'static str, schema: SchemaRef, mut batches: Batches) -> ArrowRecords {
+    pub(crate) fn new(input: &str, format: &'static str, schema: SchemaRef, batches: Batches) -> ArrowRecords {
+        let mut batches = guarded_batches(batches);
         let ahead = batches.find(|batch| batch.as_ref().map_or(true, |batch| batch.num_rows() > 0));
         ArrowRecords {
             input: input.to_owned(),
@@ -143,14 +145,16 @@ impl Records for ArrowRecords {
 
 /// The records of an Arrow IPC file.
 pub(crate) fn open_file(input: &str, reader: impl Read + Seek + Send + 'static) -> Result<ArrowRecords, InputError> {
-    let reader = FileReader::try_new(reader, None).map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
+    let reader =
+        guarded(|| FileReader::try_new(reader, None)).map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
     let schema = reader.schema();
     Ok(ArrowRecords::new(input, "Arrow", schema, Box::new(reader)))
 }
 
 /// The records of an Arrow IPC stream.
 pub(crate) fn open_stream(input: &str, reader: impl BufRead + Send + 'static) -> Result<ArrowRecords, InputError> {
-    let reader = StreamReader::try_new(reader, None).map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
+    let reader = guarded(|| StreamReader::try_new(reader, None))
+        .map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
     let schema = reader.schema();
     Ok(ArrowRecords::new(input, "Arrow", schema, Box::new(reader)))
 }

@@ -1,16 +1,22 @@
 //! One JSON document: the rows under a path in it.
 //!
-//! Rows are a list of objects or lists, an object of lists side by side, or an object whose keys
-//! are the times. The keys of an object may be symbols, each with rows of its own.
+//! Rows are a list of objects or lists, an object of lists side by side, an object whose keys are
+//! the times, or one object that is a bar. The keys of an object may be symbols, each with rows of
+//! its own.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use barbus_bars::PRICE_COLUMNS;
+
 use super::json_record::{JsonRecord, LIST_NAMES};
 use super::json_text::{self, is_scalar};
+use crate::bind::names::known_targets;
 use crate::error::InputError;
 use crate::records::{Records, Step};
 use crate::values::cell::Cell;
+use crate::values::kind::{is_date_time, is_epoch};
 
 /// A document, valid JSON as a whole.
 #[derive(Debug, Clone)]
@@ -27,6 +33,8 @@ pub(crate) enum Shape {
     Columns,
     /// An object of objects, whose keys are times.
     Keyed,
+    /// An object that is one bar.
+    One,
 }
 
 /// Rows at one place in a document.
@@ -41,8 +49,8 @@ pub(crate) struct Block {
 const MAX_DEPTH: usize = 5;
 /// Most members of an object that are searched.
 const MAX_SEARCHED: usize = 64;
-/// Keys that name a symbol beside the rows.
-const SYMBOL_KEYS: [&str; 5] = ["symbol", "ticker", "code", "instrument", "pair"];
+/// Keys that name a symbol beside the rows; `code` does not, it is that of an error.
+const SYMBOL_KEYS: [&str; 4] = ["symbol", "ticker", "instrument", "pair"];
 /// Keys that name the columns beside the rows.
 const COLUMN_KEYS: [&str; 4] = ["columns", "fields", "headers", "keys"];
 
@@ -157,8 +165,23 @@ fn shape(value: &str) -> Option<Shape> {
     if lengths.len() >= 5 && lengths.windows(2).filter(|pair| pair[0] == pair[1]).count() >= 4 {
         return Some(Shape::Columns);
     }
-    let is_keyed = members.len() > 1 && members.iter().all(|(_, value)| value.starts_with('{') && is_record(value));
-    is_keyed.then_some(Shape::Keyed)
+    let is_keyed = |(key, value): &(Cow<'_, str>, &str)| value.starts_with('{') && is_record(value) && is_time(key);
+    if !members.is_empty() && members.iter().all(is_keyed) {
+        return Some(Shape::Keyed);
+    }
+    is_bar(&members).then_some(Shape::One)
+}
+
+/// Whether a key is the time of what is under it.
+pub(crate) fn is_time(key: &str) -> bool {
+    is_epoch(key) || is_date_time(key)
+}
+
+/// Whether the members of an object name the four prices.
+fn is_bar(members: &[(Cow<'_, str>, &str)]) -> bool {
+    let scalars = members.iter().filter(|(_, value)| is_scalar(value));
+    let names: Vec<String> = scalars.map(|(key, _)| key.clone().into_owned()).collect();
+    known_targets(&names, &PRICE_COLUMNS).len() == PRICE_COLUMNS.len()
 }
 
 /// Whether a value may be a bar: a list or an object of enough scalars.
@@ -300,6 +323,11 @@ impl Json {
         }
         let mut scanner = Scanner { text: &self.text[..block.range.end], at: self.at };
         let value = match shape {
+            Shape::One if self.at > block.range.end => return None,
+            Shape::One => {
+                scanner.at = block.range.end + 1;
+                block.range.clone()
+            }
             Shape::Keyed => {
                 let (key, value) = scanner.member()?;
                 self.key = key;
@@ -412,6 +440,14 @@ mod tests {
         let keyed = r#"{"Meta":{"x":"1"},"Series (1min)":{"t1":{"o":"1","h":"2","l":"3","c":"4"},"t2":{"o":"5","h":"6","l":"7","c":"8"}}}"#;
         assert_eq!(rows(keyed, "Series (*).{frame}"), ["- 1,2,3,4,t1", "- 5,6,7,8,t2"]);
         assert_eq!(rows("[]", ""), [] as [&str; 0]);
+        let times = r#"{"2024-03-04 09:31":{"o":1,"h":2,"l":0,"c":1}}"#;
+        assert_eq!(rows(times, ""), ["- 1,2,0,1,2024-03-04 09:31"]);
+        let bars = r#"{"bars":{"A":{"t":9,"o":1,"h":2,"l":0,"c":1},"B":{"t":9,"o":3,"h":4,"l":2,"c":3}}}"#;
+        assert_eq!(Document::parse(bars.to_owned()).unwrap().paths(), ["bars.A", "bars.B"]);
+        assert_eq!(rows(bars, "bars.{symbol}"), ["A 9,1,2,0,1", "B 9,3,4,2,3"]);
+        let one = r#" {"id":7,"data":{"bar":{"open":1,"high":2,"low":0,"close":1,"x":{}}}}"#;
+        assert_eq!(Document::parse(one.to_owned()).unwrap().paths(), ["data.bar"]);
+        assert_eq!(rows(one, "data.bar"), ["- 1,2,0,1,"]);
     }
 
     #[test]

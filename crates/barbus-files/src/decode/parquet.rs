@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::reader::ChunkReader;
 
 use super::arrow::ArrowRecords;
+use super::guarded::guarded;
 use crate::error::InputError;
 use crate::packing::progress::Progress;
 use crate::source::BATCH_ROWS;
@@ -31,12 +32,12 @@ fn open(
     reader: impl ChunkReader + 'static,
     progress: Option<(Progress, u64)>,
 ) -> Result<ArrowRecords, InputError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(reader)
+    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(reader))
         .map_err(|error| InputError::decode(input, "Parquet", 0, &error))?;
     let schema = builder.schema().clone();
     let rows = builder.metadata().file_metadata().num_rows().max(1) as u64;
-    let reader =
-        builder.with_batch_size(BATCH_ROWS).build().map_err(|error| InputError::decode(input, "Parquet", 0, &error))?;
+    let reader = guarded(|| builder.with_batch_size(BATCH_ROWS).build())
+        .map_err(|error| InputError::decode(input, "Parquet", 0, &error))?;
     let mut rows_read = 0;
     let counted = reader.inspect(move |batch: &Result<RecordBatch, ArrowError>| {
         if let (Some((progress, size)), Ok(batch)) = (&progress, batch) {

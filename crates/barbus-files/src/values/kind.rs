@@ -3,6 +3,7 @@
 use barbus_bars::{Moment, parse_time};
 
 use super::clock_text::{DateOrder, TimeDigits, date_ms, has_open_order, time_of_day};
+use super::number::has_decimal_comma;
 
 /// The kind of the values of a column, as a layout states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Kind {
         let is_number = || text.parse::<f64>().is_ok();
         match self {
             Kind::Epoch => is_epoch(text),
-            Kind::Number => is_number(),
+            Kind::Number => is_number() || has_decimal_comma(text),
             Kind::Integer => is_number() && !text.trim_end_matches(".0").contains('.'),
             Kind::Date => date_ms(text, DateOrder::YearMonthDay).is_some() || has_open_order(text),
             Kind::Time => time_of_day(text, TimeDigits::HoursMinutesSeconds).is_some(),
@@ -93,7 +94,9 @@ mod tests {
             (Kind::Epoch, "1683601200.0", "311.5"),
             (Kind::Epoch, "1683662400000", "12"),
             (Kind::Number, "-1.5", "x"),
+            (Kind::Number, "10,25", "1,2,3"),
             (Kind::Integer, "17", "1.5"),
+            (Kind::Integer, "17", "1,5"),
             (Kind::Date, "2023.05.09", "2023-05-09 09:31"),
             (Kind::Date, "05/09/2023", "1683662400"),
             (Kind::Time, "09:31", "09:61"),

@@ -16,34 +16,124 @@ const MAX_VALUE_CHARS: usize = 80;
 /// Every integer up to this one is exact as a 64-bit float.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// What separates the fraction of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decimal {
+    /// `1234.5`; a comma separates thousands.
+    Point {
+        /// Whether a user or a layout says so: then `1,234` is certain.
+        stated: bool,
+    },
+    /// `1234,5`; a point separates thousands.
+    Comma,
+}
+
+impl Default for Decimal {
+    fn default() -> Decimal {
+        Decimal::Point { stated: false }
+    }
+}
+
+impl std::str::FromStr for Decimal {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Decimal, String> {
+        match word {
+            "comma" | "," => Ok(Decimal::Comma),
+            "point" | "." => Ok(Decimal::Point { stated: true }),
+            _ => Err(format!("unknown decimal separator {word:?}: give comma or point")),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Decimal {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        word.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What the text of a number shows about the separator of its fraction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// It is a point.
+    Point,
+    /// It is a comma.
+    Comma,
+    /// `1,234` has a decimal comma or a separator of thousands.
+    Open,
+}
+
+impl Sign {
+    /// What `text` shows; `None` if it is no number or shows nothing.
+    pub(crate) fn of(text: &str) -> Option<Sign> {
+        let text = text.trim().trim_start_matches(['-', '+']);
+        if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b',' || byte == b'.') {
+            // 1e-7 and the like.
+            return (text.contains('.') && text.parse::<f64>().is_ok()).then_some(Sign::Point);
+        }
+        let count = |sign: char| text.matches(sign).count();
+        let grouped = |sign: char, fraction_sign: char| {
+            let whole = text.split(fraction_sign).next().unwrap_or_default();
+            let mut groups = whole.split(sign);
+            groups.next().is_some_and(|first| (1..=3).contains(&first.len())) && groups.all(|group| group.len() == 3)
+        };
+        match (count(','), count('.')) {
+            (0, 1) => Some(Sign::Point),
+            // A price does not end with its separator of thousands.
+            (1, 0) => {
+                let (whole, fraction) = text.split_once(',')?;
+                let thousands = fraction.len() == 3 && (1..=3).contains(&whole.len()) && !whole.starts_with('0');
+                Some(if thousands { Sign::Open } else { Sign::Comma })
+            }
+            (0, 0) => None,
+            (0, _) if grouped('.', ',') => Some(Sign::Comma),
+            (_, 0) if grouped(',', '.') => Some(Sign::Point),
+            (1.., 1) if grouped(',', '.') && text.rfind('.') > text.rfind(',') => Some(Sign::Point),
+            (1, 1..) if grouped('.', ',') && text.rfind(',') > text.rfind('.') => Some(Sign::Comma),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a text is a number with a decimal comma, or one that may be such a number.
+pub(crate) fn has_decimal_comma(text: &str) -> bool {
+    text.contains(',') && matches!(Sign::of(text), Some(Sign::Comma | Sign::Open))
+}
+
+/// How the numbers of an input are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct NumberForm {
+    /// A factor for prices.
+    pub(crate) scale: Option<Scale>,
+    /// What separates the fraction.
+    pub(crate) decimal: Decimal,
+}
+
 /// The number in a cell; `None` for a blank one.
 ///
 /// # Errors
 /// [`Fault::Unparseable`].
-pub(crate) fn number(
-    column: &str,
-    cell: &Cell<'_>,
-    scale: Option<&Scale>,
-    rows: &mut Rows,
-) -> Result<Option<f64>, Fault> {
+pub(crate) fn number(column: &str, cell: &Cell<'_>, form: &NumberForm, rows: &mut Rows) -> Result<Option<f64>, Fault> {
     if cell.is_blank() {
         return Ok(None);
     }
     let value = match cell {
-        Cell::Float(value) if scale.is_none() => *value,
-        Cell::Text(bytes) if scale.is_none() => {
+        Cell::Float(value) if form.scale.is_none() => *value,
+        Cell::Text(bytes) if form.scale.is_none() => {
             let text = std::str::from_utf8(bytes.trim_ascii()).map_err(|_| unparseable(column, bytes))?;
             if has_too_many_digits(text) {
                 rows.note_rounded(column);
             }
-            parse(column, text).ok_or_else(|| unparseable(column, bytes))?
+            parse(column, text, form.decimal).ok_or_else(|| unparseable(column, bytes))?
         }
         cell => {
             let text = cell.text();
             let text = text.as_deref().unwrap_or_default().trim();
-            let parsed = match scale {
-                Some(scale) => scale.apply(text),
-                None => parse(column, text),
+            let parsed = match (form.scale, form.decimal, cell) {
+                (Some(scale), Decimal::Comma, Cell::Text(_)) => with_point(column, text).and_then(|t| scale.apply(&t)),
+                (Some(scale), ..) => scale.apply(text),
+                (None, ..) => parse(column, text, Decimal::default()),
             };
             parsed.ok_or_else(|| unparseable(column, text.as_bytes()))?
         }
@@ -56,18 +146,34 @@ pub(crate) fn number(
 }
 
 /// The number in a text. `1,234.5` and `1,234,567` have separators of thousands; `1,234` may be a
-/// decimal, so it is one only in a column of quantities.
-fn parse(column: &str, text: &str) -> Option<f64> {
-    if let Ok(value) = text.parse() {
-        return Some(value);
+/// decimal, so it is one only in a column of quantities, or where the decimals are stated.
+fn parse(column: &str, text: &str, decimal: Decimal) -> Option<f64> {
+    match decimal {
+        Decimal::Point { stated } => match text.parse() {
+            Ok(value) => Some(value),
+            Err(_) => without_groups(column, text, ',', '.', stated)?.parse().ok(),
+        },
+        Decimal::Comma => with_point(column, text)?.parse().ok(),
     }
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let mut groups = whole.split(',');
+}
+
+/// A text with a decimal comma, written with a point.
+fn with_point(column: &str, text: &str) -> Option<String> {
+    match text.contains('.') {
+        false => Some(text.replacen(',', ".", 1)),
+        true => Some(without_groups(column, text, '.', ',', false)?.replacen(',', ".", 1)),
+    }
+}
+
+/// A text without its separators of thousands; `None` if it has none for certain.
+fn without_groups(column: &str, text: &str, group: char, fraction_sign: char, stated: bool) -> Option<String> {
+    let (whole, fraction) = text.split_once(fraction_sign).unwrap_or((text, ""));
+    let mut groups = whole.split(group);
     let first = groups.next()?.trim_start_matches('-');
     let rest: Vec<&str> = groups.collect();
     let grouped = !rest.is_empty() && rest.iter().all(|group| group.len() == 3) && !first.starts_with('0');
-    let certain = rest.len() > 1 || !fraction.is_empty() || column == VOLUME || column == MONEY;
-    (grouped && certain).then(|| text.replace(',', "").parse().ok())?
+    let certain = stated || rest.len() > 1 || !fraction.is_empty() || column == VOLUME || column == MONEY;
+    (grouped && !first.is_empty() && certain && !fraction.contains(group)).then(|| text.replace(group, ""))
 }
 
 /// The fault of a value that cannot be read.
@@ -89,11 +195,64 @@ mod tests {
             ("close", "1,234", None),
             ("close", "0,379", None),
             ("close", "1,23", None),
+            ("close", ",234.5", None),
             ("volume", "12,345", Some(12_345.0)),
             ("volume", "0,379", None),
             ("volume", "1,2345", None),
         ] {
-            assert_eq!(parse(column, text), expected, "{text} as {column}");
+            assert_eq!(parse(column, text, Decimal::default()), expected, "{text} as {column}");
         }
+        assert_eq!(parse("close", "1,234", Decimal::Point { stated: true }), Some(1234.0));
+    }
+
+    #[test]
+    fn decimal_commas_are_read_where_they_are_stated() {
+        for (column, text, expected) in [
+            ("close", "10,25", Some(10.25)),
+            ("close", "-1.234,5", Some(-1234.5)),
+            ("close", "1.234.567", Some(1_234_567.0)),
+            ("close", "10", Some(10.0)),
+            ("close", "10.25", None),
+            ("close", "1.234", None),
+            ("close", "1,2,3", None),
+            ("volume", "12.345", Some(12_345.0)),
+            ("close", "1,5e3", Some(1500.0)),
+        ] {
+            assert_eq!(parse(column, text, Decimal::Comma), expected, "{text} as {column}");
+        }
+    }
+
+    #[test]
+    fn the_separator_shows_in_most_numbers() {
+        for (text, sign) in [
+            ("10.25", Some(Sign::Point)),
+            ("1e-7", None),
+            ("1.5e-7", Some(Sign::Point)),
+            ("10,25", Some(Sign::Comma)),
+            ("0,379", Some(Sign::Comma)),
+            ("-1,234", Some(Sign::Open)),
+            ("1234,567", Some(Sign::Comma)),
+            ("1,234.5", Some(Sign::Point)),
+            ("1.234,5", Some(Sign::Comma)),
+            ("1,234,567", Some(Sign::Point)),
+            ("1.234.567", Some(Sign::Comma)),
+            ("17", None),
+            ("1.2,3.4", None),
+            ("1.2.3", None),
+            ("1,2,3", None),
+            ("12,34.5", None),
+            ("word", None),
+        ] {
+            assert_eq!(Sign::of(text), sign, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_scale_applies_to_decimal_commas_too() {
+        let mut rows = Rows::new(&barbus_bars::BarSchema::in_zone("UTC").unwrap());
+        let form = NumberForm { scale: "1e-2".parse().ok(), decimal: Decimal::Comma };
+        let mut read = |text: &'static str| number("close", &Cell::Text(text.as_bytes().into()), &form, &mut rows);
+        assert_eq!(read("1025,5"), Ok(Some(10.255)));
+        assert!(read("1025.5").is_err());
     }
 }

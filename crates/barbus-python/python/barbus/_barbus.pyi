@@ -323,11 +323,13 @@ def read(
     epoch_zone: str | None = None,
     map: str | None = None,
     symbol: str | None = None,
+    symbol_digits: int | None = None,
     symbol_from: str | None = None,
     layout: str | None = None,
     columns: list[str] | None = None,
     encoding: str | None = None,
     scale: float | str | None = None,
+    decimal: Literal["point", "comma"] | None = None,
     date_format: str | None = None,
     ambiguous: Literal["first", "last", "infer", "refuse"] | None = None,
 ) -> Bars:

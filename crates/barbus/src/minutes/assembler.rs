@@ -9,7 +9,7 @@ use std::time::Duration;
 use barbus_bars::{Calendar, Date, TradingDay};
 use barbus_ring::Row;
 
-use super::history::History;
+use super::known::Known;
 use super::pending::PendingMinute;
 use super::universe::Universe;
 use super::{MinuteClosed, MinuteOptions};
@@ -71,12 +71,12 @@ impl Assembler {
     pub(super) fn new(
         calendar: Calendar,
         options: MinuteOptions,
-        history: History,
+        known: Known,
         wanted: Option<&SymbolFilter>,
         is_sorted: bool,
     ) -> Self {
         let mut universe = Universe::new(calendar, options.universe);
-        universe.add_seen(&history.last_symbols, &history.symbols, wanted);
+        universe.add_seen(&known.last_symbols, &known.symbols, wanted);
         let mut assembler = Self {
             universe,
             grace_ms: i64::try_from(options.grace.as_millis()).unwrap_or(i64::MAX / 2),
@@ -84,13 +84,13 @@ impl Assembler {
             pending: VecDeque::new(),
             late: Vec::new(),
             output: VecDeque::new(),
-            closed_through_ms: history.closed_through_ms,
+            closed_through_ms: known.closed_through_ms,
             empty_after_ms: i64::MIN,
             next_expected_ms: None,
             was_lapped: false,
             was_lapped_today: false,
-            day: history.day,
-            last_day: history.last_day,
+            day: known.day,
+            last_day: known.last_day,
             watermark_ms: i64::MIN,
             spare_minutes: Vec::new(),
             spare_rows: Vec::new(),
@@ -168,17 +168,22 @@ impl Assembler {
             self.empty_after_ms = frame_ms - 1;
             self.find_next_expected();
         }
-        self.close_before(frame_ms, received_ms);
+        // A live reader has such bars from the archive, sorted, before those of the ring.
+        let is_sorted = self.is_sorted || row.received_ns == 0;
+        self.close_before(frame_ms, received_ms, is_sorted);
         if self.closed_through_ms.is_some_and(|closed_ms| frame_ms <= closed_ms) {
             self.take_late(row);
             return;
         }
         if self.day.is_none_or(|day| frame_ms > day.until_ms) {
             self.begin_day(frame_ms);
-            self.close_before(frame_ms, received_ms);
+            self.close_before(frame_ms, received_ms, is_sorted);
         }
         self.minute(frame_ms, received_ms).insert_into(row);
-        self.close_complete();
+        // Sorted bars may have a symbol that is not in the universe after all others.
+        if !is_sorted {
+            self.close_complete();
+        }
     }
 
     fn take_late(&mut self, row: Row) {
@@ -208,10 +213,10 @@ impl Assembler {
     }
 
     /// Closes the minutes that a bar shows to be over.
-    fn close_before(&mut self, frame_ms: i64, received_ms: i64) {
+    fn close_before(&mut self, frame_ms: i64, received_ms: i64, is_sorted: bool) {
         while let Some(head) = self.head() {
             let is_over = match frame_ms > head.frame_ms {
-                true => self.is_sorted || received_ms >= head.frame_ms.saturating_add(self.grace_ms),
+                true => is_sorted || received_ms >= head.frame_ms.saturating_add(self.grace_ms),
                 false => head.first_received_ms.is_some() && received_ms >= self.due_ms(head),
             };
             if !is_over {
@@ -223,8 +228,7 @@ impl Assembler {
 
     /// Closes the minutes in which every expected symbol has its bar.
     fn close_complete(&mut self) {
-        // A replay may have a symbol that is not in the universe after all others.
-        if self.is_sorted || !self.universe.is_known() {
+        if !self.universe.is_known() {
             return;
         }
         while let Some(head) = self.head() {

@@ -4,11 +4,11 @@
 //! - `assembler.rs`: which minute closes when.
 //! - `pending.rs`: the bars of a minute that is not closed.
 //! - `universe.rs`: the symbols, and which of them are expected in a minute.
-//! - `history.rs`: what the bus has from before the feed's position.
+//! - `known.rs`: what the bus has from before the feed's position.
 //! - `source.rs`: what a reader and a replay add to `Feed`.
 
 mod assembler;
-mod history;
+mod known;
 mod pending;
 mod source;
 mod universe;
@@ -165,9 +165,9 @@ impl Replay {
 
 impl<F: MinuteSource> Minutes<F> {
     fn new(feed: F, options: MinuteOptions) -> Result<Self> {
-        let history = feed.history(options.universe.is_none())?;
+        let known = feed.known(options.universe.is_none())?;
         let calendar = feed.bus().settings().calendar.clone();
-        let assembler = Assembler::new(calendar, options, history, feed.wanted(), F::SORTED);
+        let assembler = Assembler::new(calendar, options, known, feed.wanted(), F::SORTED);
         Ok(Self { feed, assembler, current: Output::Lapped(0) })
     }
 

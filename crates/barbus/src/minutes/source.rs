@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::history::History;
+use super::known::Known;
 use crate::bus::Bus;
 use crate::error::Result;
 use crate::event::Event;
@@ -31,7 +31,7 @@ pub trait MinuteSource: Feed {
 
     /// What is known before the first event, with the symbols or without them.
     #[doc(hidden)]
-    fn history(&self, with_symbols: bool) -> Result<History>;
+    fn known(&self, with_symbols: bool) -> Result<Known>;
 
     /// The minute through which the producers have sent all bars. A poll after this call that finds
     /// nothing has delivered them.
@@ -60,8 +60,8 @@ impl MinuteSource for Reader {
         self.filter()
     }
 
-    fn history(&self, with_symbols: bool) -> Result<History> {
-        History::of_ring(Reader::bus(self), self.ring(), self.position(), with_symbols)
+    fn known(&self, with_symbols: bool) -> Result<Known> {
+        Known::of_ring(Reader::bus(self), self.ring(), self.position(), self.fills_from(), with_symbols)
     }
 
     fn watermark_ms(&self) -> i64 {
@@ -90,10 +90,10 @@ impl MinuteSource for Replay {
         self.filter()
     }
 
-    fn history(&self, with_symbols: bool) -> Result<History> {
+    fn known(&self, with_symbols: bool) -> Result<Known> {
         let before = if with_symbols { self.symbols_before()? } else { None };
         let (last_day, last_symbols) = before.unzip();
-        Ok(History { last_day, last_symbols: last_symbols.unwrap_or_default(), ..History::default() })
+        Ok(Known { last_day, last_symbols: last_symbols.unwrap_or_default(), ..Known::default() })
     }
 
     fn watermark_ms(&self) -> i64 {

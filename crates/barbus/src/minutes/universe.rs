@@ -104,7 +104,7 @@ impl Universe {
     /// Adds the symbols of earlier days and minutes that `wanted` lets pass.
     pub(super) fn add_seen(&mut self, last_day: &[String], today: &[String], wanted: Option<&SymbolFilter>) {
         self.has_last_day |= !last_day.is_empty();
-        let passes = |symbol: &&String| wanted.is_none_or(|wanted| wanted.has(symbol));
+        let passes = |symbol: &&String| wanted.is_none_or(|wanted| wanted.wants(symbol));
         for symbol in last_day.iter().filter(passes) {
             let id = self.id(symbol);
             self.see(id, false);

@@ -24,7 +24,7 @@ pub enum Start {
 }
 
 /// The position of `start` in `ring`, which is the ring of `bus`.
-pub(super) fn ring_reader_at(bus: &Bus, ring: &Ring, start: Start) -> Result<RingReader> {
+pub(crate) fn ring_reader_at(bus: &Bus, ring: &Ring, start: Start) -> Result<RingReader> {
     let ring_start = match start {
         Start::Live => RingStart::Live,
         Start::Oldest => RingStart::Oldest,
@@ -45,7 +45,7 @@ pub(super) fn ring_reader_at(bus: &Bus, ring: &Ring, start: Start) -> Result<Rin
 
 /// The error of a ring that a poll found to be corrupt.
 #[cold]
-pub(super) fn corrupt(bus: &Bus) -> Error {
+pub(crate) fn corrupt(bus: &Bus) -> Error {
     let what = "its cursor, directory and block headers contradict each other".to_owned();
     Error::Ring(RingError::Corrupt { path: bus.ring(), what })
 }

@@ -2,8 +2,8 @@
 
 use barbus_bars::{BarSchema, Label};
 use barbus_files::{
-    Ambiguous, InputFormat, InputOptions, Layout, Mapping, Opener, PathPattern, Scale, encoding_named, find_layout,
-    zone_named,
+    Ambiguous, Decimal, InputFormat, InputOptions, Layout, Mapping, Opener, PathPattern, Scale, encoding_named,
+    find_layout, zone_named,
 };
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -40,6 +40,9 @@ pub(in crate::commands) struct FormFlags {
     /// The pattern of the end of the path that has the symbol: '{symbol}_1min.csv'.
     #[arg(long, value_name = "PATTERN", value_parser = symbol_pattern)]
     symbol_from: Vec<PathPattern>,
+    /// The digits of symbols that are numbers; zeros are put before those that have fewer: 6.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    symbol_digits: Option<u8>,
     /// The layout of the files: a name of `barbus layouts`, or a file of your own NAME.toml.
     #[arg(long, value_name = "NAME", value_parser = layout)]
     layout: Option<Layout>,
@@ -52,6 +55,9 @@ pub(in crate::commands) struct FormFlags {
     /// A factor for prices, applied to decimals: 1e-9.
     #[arg(long, value_name = "FACTOR")]
     scale: Option<Scale>,
+    /// What separates the fraction of a number: point or comma; default: what the numbers show.
+    #[arg(long, value_name = "point|comma")]
+    decimal: Option<Decimal>,
     /// The form of dates and times, as of strftime: '%d/%m/%Y %H:%M'.
     #[arg(long, value_name = "FORMAT")]
     date_format: Option<String>,
@@ -125,11 +131,13 @@ impl FormFlags {
             epoch_zone: self.epoch_zone,
             map: self.map,
             symbol,
+            symbol_digits: self.symbol_digits.map(usize::from),
             symbol_from: self.symbol_from,
             layout: self.layout,
             columns: self.columns,
             encoding,
             scale: self.scale,
+            decimal: self.decimal,
             date_format: self.date_format,
             ambiguous: self.ambiguous,
             format: self.input_format,

@@ -1,6 +1,8 @@
 //! The parts that several commands share.
 
+pub(super) mod answer_writer;
 pub(super) mod bar_sheet;
+pub(super) mod bus_time;
 pub(super) mod errors;
 pub(super) mod facts;
 pub(super) mod file_flags;

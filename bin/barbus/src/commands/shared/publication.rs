@@ -73,8 +73,13 @@ pub(in crate::commands) fn publish<E: Display>(
             "the symbol table is full: {count} of them have new symbols: raise ring.max_symbols and publish them again"
         ));
     }
+    // A duplicate is on the bus already: sending again is no failure.
+    let nothing_accepted = ack.rows > 0 && ack.accepted + ack.duplicate + ack.revised == 0;
+    if nothing_accepted {
+        print_error("no row was accepted");
+    }
     let all_kept = failures.is_empty() && ack.refused == 0 && ack.symbol_table_full == 0;
-    if all_kept { Ok(()) } else { Err(AlreadyPrinted.into()) }
+    if all_kept && !nothing_accepted { Ok(()) } else { Err(AlreadyPrinted.into()) }
 }
 
 fn print_json(ack: &Ack, elapsed: Duration) -> anyhow::Result<()> {

@@ -18,24 +18,24 @@ struct Run {
 }
 
 impl Run {
-    fn new(universe: Option<&[&str]>, history: History) -> Self {
+    fn new(universe: Option<&[&str]>, known: Known) -> Self {
         let universe = universe.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
         let options = MinuteOptions { universe, grace: Duration::from_secs(2) };
         let calendar = Calendar::preset("XSHG").unwrap();
-        Self { assembler: Assembler::new(calendar, options, history, None, false), seq: 0 }
+        Self { assembler: Assembler::new(calendar, options, known, None, false), seq: 0 }
     }
 
     /// On the day of [`OPEN`], after a day on which all symbols have traded.
     fn second_day() -> Self {
         let calendar = Calendar::preset("XSHG").unwrap();
-        let history = History {
+        let known = Known {
             last_day: Some(Date::constant(2024, 7, 3)),
             last_symbols: NAMES.map(str::to_owned).to_vec(),
             day: Some(calendar.trading_day(OPEN + MINUTE)),
             closed_through_ms: Some(OPEN),
-            ..History::default()
+            ..Known::default()
         };
-        Self::new(None, history)
+        Self::new(None, known)
     }
 
     /// A bar of symbol `which` and the minute with this number, received so many milliseconds after
@@ -185,7 +185,7 @@ fn the_clock_does_not_run_ahead_of_a_bus_in_the_past() {
 
 #[test]
 fn the_first_day_of_a_bus_waits_for_the_grace_period() {
-    let mut run = Run::new(None, History::default());
+    let mut run = Run::new(None, Known::default());
     assert_eq!(run.bar(0, 1, MINUTE), "");
     assert_eq!(run.idle(MINUTE + 2_000, 0), "1:0 [1]", "nobody is known to be missing");
     assert_eq!(run.bar(1, 2, 2 * MINUTE), "");
@@ -202,7 +202,7 @@ fn the_first_day_of_a_bus_waits_for_the_grace_period() {
 
 #[test]
 fn a_listed_universe_is_neither_shortened_nor_extended() {
-    let mut run = Run::new(Some(&NAMES[..2]), History::default());
+    let mut run = Run::new(Some(&NAMES[..2]), Known::default());
     run.bar(2, 1, MINUTE);
     run.bar(1, 1, MINUTE);
     assert_eq!(run.bar(0, 1, MINUTE), "1:012 [1]");

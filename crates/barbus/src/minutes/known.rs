@@ -12,7 +12,7 @@ use crate::ring_rows::for_each_row;
 
 /// What is known before the first event of a feed.
 #[derive(Debug, Default)]
-pub struct History {
+pub struct Known {
     /// The last minute that is over; `None` if that follows from the first bar.
     pub(super) closed_through_ms: Option<i64>,
     /// The trading day in progress.
@@ -32,43 +32,53 @@ struct Earlier {
     newest_frame_ms: Option<i64>,
 }
 
-impl History {
-    /// Of the ring before the row with the number `position`, and of the archive.
-    pub(super) fn of_ring(bus: &Bus, ring: &Ring, position: u64, with_symbols: bool) -> Result<Self> {
+impl Known {
+    /// Of the ring before the row with the number `position`, and of the archive. With `from` the
+    /// feed begins with the bars of that day, which are in the archive.
+    pub(super) fn of_ring(
+        bus: &Bus,
+        ring: &Ring,
+        position: u64,
+        from: Option<Date>,
+        with_symbols: bool,
+    ) -> Result<Self> {
         let calendar = &bus.settings().calendar;
         let earlier = Earlier::new(bus, ring, position);
         let status = ring.status();
-        let mut history = Self::default();
+        let mut known = Self::default();
         match row_at(ring, position) {
+            _ if from.is_some() => {}
             Some(first) => {
                 let day = calendar.trading_day(first.frame_ms);
                 let is_partial = match earlier.newest_frame_ms {
                     Some(_) => earlier.symbols.contains_key(&day.date),
                     None => position > 0,
                 };
-                history.closed_through_ms = Some(if is_partial { first.frame_ms - 1 } else { day.after_ms });
-                history.day = Some(day);
+                known.closed_through_ms = Some(if is_partial { first.frame_ms - 1 } else { day.after_ms });
+                known.day = Some(day);
             }
             None => {
-                history.closed_through_ms = earlier.newest_frame_ms;
+                known.closed_through_ms = earlier.newest_frame_ms;
                 let open = status.day.filter(|_| !status.day_closed).map(date_from_epoch_days);
                 let newest = earlier.newest_frame_ms.map(|frame_ms| calendar.trading_day(frame_ms));
-                history.day = newest.filter(|day| open == Some(day.date));
+                known.day = newest.filter(|day| open == Some(day.date));
             }
         }
-        let in_ring = |day: &Date| history.day.is_none_or(|open| *day < open.date);
-        history.last_day = earlier.symbols.keys().copied().rfind(in_ring).max(archived_before(bus, history.day)?);
+        let first_day = from.or(known.day.map(|day| day.date));
+        let is_before = |day: &Date| first_day.is_none_or(|first| *day < first);
+        let archived = bus.archived_days()?.into_iter().rfind(is_before);
+        known.last_day = earlier.symbols.keys().copied().rfind(is_before).max(archived);
         if with_symbols {
             let names = |day: Option<Date>| -> BTreeSet<String> {
                 let ids = day.and_then(|day| earlier.symbols.get(&day)).into_iter().flatten();
                 ids.filter_map(|id| ring.symbol(SymbolId(*id))).collect()
             };
-            history.symbols = names(history.day.map(|day| day.date)).into_iter().collect();
-            let mut last = names(history.last_day);
-            last.extend(archived_symbols(bus, history.last_day)?);
-            history.last_symbols = last.into_iter().collect();
+            known.symbols = names(known.day.map(|day| day.date)).into_iter().collect();
+            let mut last = names(known.last_day);
+            last.extend(archived_symbols(bus, known.last_day)?);
+            known.last_symbols = last.into_iter().collect();
         }
-        Ok(history)
+        Ok(known)
     }
 }
 
@@ -109,12 +119,6 @@ fn row_at(ring: &Ring, seq: u64) -> Option<Row> {
             Polled::Empty | Polled::Corrupt => return None,
         }
     }
-}
-
-/// The last archived day before the one in progress.
-fn archived_before(bus: &Bus, day: Option<TradingDay>) -> Result<Option<Date>> {
-    let days = bus.archived_days()?;
-    Ok(days.into_iter().rfind(|archived| day.is_none_or(|day| *archived < day.date)))
 }
 
 #[cfg(feature = "archive")]

@@ -1,0 +1,257 @@
+//! The files of one day, opened at one moment, and the wanted bars in them.
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, new_null_array};
+use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Schema, SchemaRef, TimestampMillisecondType};
+use jiff::civil::Date;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
+
+use super::footers::{Footer, Footers, OpenFile};
+use super::merge::merge;
+use super::pages::{last_frame_ms, select};
+use crate::{Archive, ArchiveError, DayMeta, Result};
+
+/// How often the files are listed again because parts were merged meanwhile.
+const MAX_ATTEMPTS: usize = 100;
+/// Rows that are decoded at once.
+const BATCH_ROWS: usize = 65_536;
+
+/// Which bars and columns are wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// Only these symbols, ascending; `None`: all.
+    pub symbols: Option<&'a [String]>,
+    /// Only bars that end at this time or later, milliseconds UTC.
+    pub from_ms: i64,
+    /// Only bars that end at this time or earlier, milliseconds UTC.
+    pub to_ms: i64,
+    /// The columns besides `symbol` and `frame`, by number in the archive's schema, ascending.
+    pub columns: &'a [usize],
+}
+
+impl Wanted<'_> {
+    /// Whether a wanted symbol lies between two, both included.
+    pub(super) fn may_have_symbol(&self, min: &[u8], max: &[u8]) -> bool {
+        self.symbols.is_none_or(|symbols| {
+            let at = symbols.partition_point(|symbol| symbol.as_bytes() < min);
+            symbols.get(at).is_some_and(|symbol| symbol.as_bytes() <= max)
+        })
+    }
+
+    /// Whether a wanted frame lies between two, both included.
+    pub(super) fn may_have_frame(&self, min: i64, max: i64) -> bool {
+        min <= self.to_ms && self.from_ms <= max
+    }
+}
+
+/// The file of a day and the parts that are not in it yet, as they were when they were opened: what
+/// is written later does not change them.
+#[derive(Debug)]
+pub struct DayScan {
+    day: Date,
+    /// Of the bus: Dictionary(Int32, Utf8) as symbol, then as in the archive.
+    schema: SchemaRef,
+    footers: Footers,
+    /// The day's file, then its parts by number.
+    files: Vec<OpenFile>,
+}
+
+impl Archive {
+    /// Opens the file and the parts of a day. It has no bars if there are none.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Io`] if one exists and cannot be opened; [`ArchiveError::Corrupt`] if there
+    /// are parts, and one of them or the file is damaged.
+    pub fn scan(&self, day: Date, footers: &Footers) -> Result<DayScan> {
+        let schema = with_dictionary(self.directory.schema());
+        let mut attempt = 1;
+        // A merge replaces the file before it removes the parts: parts are opened first.
+        let parts = loop {
+            let numbers = self.directory.parts(day)?;
+            let opened = numbers.iter().map(|part| OpenFile::open(self.directory.part_path(day, *part), day));
+            let opened = opened.collect::<Result<Option<Vec<_>>>>()?;
+            match opened {
+                None if attempt < MAX_ATTEMPTS => attempt += 1,
+                opened => break opened.unwrap_or_default(),
+            }
+        };
+        let mut files: Vec<OpenFile> = OpenFile::open(self.path(day), day)?.into_iter().collect();
+        if let (Some(file), false) = (files.first(), parts.is_empty()) {
+            let in_file = file.footer(footers)?.meta.clone();
+            for part in parts {
+                let meta = part.footer(footers)?.meta.clone();
+                if meta.part > in_file.part && meta.through_seq > in_file.covered(meta.lineage) {
+                    files.push(part);
+                }
+            }
+        } else {
+            files.extend(parts);
+        }
+        Ok(DayScan { day, schema, footers: footers.clone(), files })
+    }
+}
+
+impl Archive {
+    /// A day without files.
+    pub fn scan_nothing(&self, day: Date) -> DayScan {
+        DayScan {
+            day,
+            schema: with_dictionary(self.directory.schema()),
+            footers: Footers::default(),
+            files: Vec::new(),
+        }
+    }
+}
+
+impl DayScan {
+    /// The day.
+    pub fn day(&self) -> Date {
+        self.day
+    }
+
+    /// Whether the day has neither a file nor parts.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Rows of `lineage` below this number are in the files.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] if a file is damaged or cannot be read.
+    pub fn through_seq(&self, lineage: u64) -> Result<u64> {
+        let covered = self.metas()?.map(|meta| meta.covered(lineage));
+        Ok(covered.max().unwrap_or_default())
+    }
+
+    /// The lowest number of a row in the files; `None` if any file has rows of another lineage.
+    ///
+    /// # Errors
+    /// As [`DayScan::through_seq`].
+    pub fn first_seq(&self, lineage: u64) -> Result<Option<u64>> {
+        let metas: Vec<DayMeta> = self.metas()?.collect();
+        if metas.iter().any(|meta| meta.lineage != lineage) {
+            return Ok(None);
+        }
+        Ok(metas.iter().map(|meta| meta.first_seq).min())
+    }
+
+    /// The highest frame in the files, milliseconds UTC.
+    ///
+    /// # Errors
+    /// As [`DayScan::through_seq`].
+    pub fn last_frame_ms(&self) -> Result<i64> {
+        let footers = self.files.iter().map(|file| file.footer(&self.footers));
+        let footers = footers.collect::<Result<Vec<_>>>()?;
+        Ok(footers.iter().map(|footer| last_frame_ms(footer.metadata.metadata())).max().unwrap_or(i64::MIN))
+    }
+
+    /// The number of rows in the files; a bar may be in several parts.
+    ///
+    /// # Errors
+    /// As [`DayScan::through_seq`].
+    pub fn rows(&self) -> Result<u64> {
+        Ok(self.metas()?.map(|meta| meta.rows).sum())
+    }
+
+    fn metas(&self) -> Result<impl Iterator<Item = DayMeta>> {
+        let footers = self.files.iter().map(|file| file.footer(&self.footers));
+        let footers = footers.collect::<Result<Vec<_>>>()?;
+        Ok(footers.into_iter().map(|footer| footer.meta.clone()))
+    }
+
+    /// The wanted bars, sorted by (symbol, frame), each once: `symbol` as Dictionary(Int32, Utf8),
+    /// `frame`, and the wanted columns in the types of the archive's present schema. A column that
+    /// a file lacks is null; prices of another type and frames in another zone are converted.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] if a file is damaged or cannot be read.
+    pub fn read(&self, wanted: &Wanted<'_>) -> Result<RecordBatch> {
+        let columns: Vec<usize> = [0, 1].into_iter().chain(wanted.columns.iter().copied()).collect();
+        let schema: SchemaRef = self.schema.project(&columns).map_err(ArchiveError::Merge)?.into();
+        let read = self.files.iter().map(|file| self.read_file(file, wanted, &schema)).collect::<Result<Vec<_>>>()?;
+        match read.as_slice() {
+            [] => Ok(RecordBatch::new_empty(schema)),
+            [one] => Ok(one.clone()),
+            several => merge(several),
+        }
+    }
+
+    fn read_file(&self, file: &OpenFile, wanted: &Wanted<'_>, schema: &SchemaRef) -> Result<RecordBatch> {
+        let footer = file.footer(&self.footers)?;
+        let corrupt = |error: ParquetError| ArchiveError::corrupt(&file.path, error);
+        let selected = select(footer.metadata.metadata(), wanted);
+        if selected.groups.is_empty() {
+            return Ok(RecordBatch::new_empty(schema.clone()));
+        }
+        let rows = selected.rows.row_count();
+        let metadata = in_dictionary(&footer).map_err(corrupt)?;
+        let present = schema.fields().iter().filter_map(|field| metadata.schema().index_of(field.name()).ok());
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), present);
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file.bytes.clone(), metadata)
+            .with_projection(mask)
+            .with_row_groups(selected.groups)
+            .with_row_selection(selected.rows)
+            .with_batch_size(rows.clamp(1, BATCH_ROWS))
+            .build()
+            .map_err(corrupt)?;
+        let mut found = Vec::new();
+        for batch in batches {
+            let batch = conform(&batch.map_err(|error| corrupt(error.into()))?, schema).map_err(ArchiveError::Merge)?;
+            let kept = filter(&batch, wanted).map_err(ArchiveError::Merge)?;
+            if kept.num_rows() > 0 {
+                found.push(kept);
+            }
+        }
+        match found.as_slice() {
+            [] => Ok(RecordBatch::new_empty(schema.clone())),
+            [one] => Ok(one.clone()),
+            several => concat_batches(schema, several).map_err(ArchiveError::Merge),
+        }
+    }
+}
+
+/// The schema with a dictionary as `symbol`.
+fn with_dictionary(schema: &Schema) -> SchemaRef {
+    let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let symbol: FieldRef = Field::new(schema.field(0).name(), data_type, false).into();
+    let fields: Vec<FieldRef> = std::iter::once(symbol).chain(schema.fields().iter().skip(1).cloned()).collect();
+    Schema::new(fields).into()
+}
+
+/// The footer, with symbols to be decoded to a dictionary, as the file stores them.
+fn in_dictionary(footer: &Footer) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
+    let options = ArrowReaderOptions::new().with_schema(with_dictionary(footer.metadata.schema()));
+    ArrowReaderMetadata::try_new(footer.metadata.metadata().clone(), options)
+}
+
+/// The columns of `schema`: null where the batch has none, cast where its type is another.
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
+        Some(column) => cast(column, field.data_type()),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+    });
+    RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<ArrayRef>, _>>()?)
+}
+
+/// The rows with a wanted symbol and frame.
+fn filter(batch: &RecordBatch, wanted: &Wanted<'_>) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let symbols: &DictionaryArray<Int32Type> = batch.column(0).as_dictionary();
+    let frames = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
+    let names = symbols.values().as_string::<i32>();
+    let is_wanted: Option<Vec<bool>> = wanted.symbols.map(|wanted| {
+        let is_wanted = |name: &str| wanted.binary_search_by(|symbol| symbol.as_str().cmp(name)).is_ok();
+        names.iter().map(|name| name.is_some_and(is_wanted)).collect()
+    });
+    let keep = symbols.keys().values().iter().zip(frames).map(|(&key, &frame)| {
+        let symbol = is_wanted.as_ref().is_none_or(|is_wanted| is_wanted[key as usize]);
+        symbol && (wanted.from_ms..=wanted.to_ms).contains(&frame)
+    });
+    let keep: BooleanArray = keep.map(Some).collect();
+    match keep.true_count() == batch.num_rows() {
+        true => Ok(batch.clone()),
+        false => filter_record_batch(batch, &keep),
+    }
+}

@@ -1,0 +1,100 @@
+//! The footers of files that were checked, kept for the next read.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::civil::Date;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::file::metadata::PageIndexPolicy;
+
+use super::file_bytes::FileBytes;
+use crate::{ArchiveError, DayMeta, Result, day_file, file_checksum};
+
+/// Footers that are kept: with page index about 10 to 100 kB for each day.
+const MOST_KEPT: usize = 1_024;
+
+/// What is known of a file.
+#[derive(Debug)]
+pub(super) struct Footer {
+    pub(super) meta: DayMeta,
+    pub(super) metadata: ArrowReaderMetadata,
+}
+
+/// The footers and page indexes of day files that this process has checked.
+///
+/// Clones share them. A file that was replaced since is checked again.
+#[derive(Debug, Clone, Default)]
+pub struct Footers(Arc<Mutex<HashMap<PathBuf, Known>>>);
+
+/// The footer of a file that was checked.
+#[derive(Debug)]
+struct Known {
+    version: FileVersion,
+    footer: Arc<Footer>,
+}
+
+/// Device, inode, length and time of a file.
+type FileVersion = [u64; 5];
+
+/// An open file. It stays the same file when another one takes its place.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    pub(super) path: PathBuf,
+    day: Date,
+    version: FileVersion,
+    pub(super) bytes: FileBytes,
+}
+
+impl OpenFile {
+    /// Opens a file; `None` if it does not exist.
+    pub(super) fn open(path: PathBuf, day: Date) -> Result<Option<Self>> {
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(ArchiveError::io("open", &path)(error)),
+        };
+        let found = file.metadata().map_err(ArchiveError::io("examine", &path))?;
+        let version = [found.dev(), found.ino(), found.len(), found.mtime() as u64, found.mtime_nsec() as u64];
+        let bytes = FileBytes::new(Arc::new(file), found.len());
+        Ok(Some(Self { path, day, version, bytes }))
+    }
+
+    /// Its footer, once the whole file has been checked.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] if the file is damaged or cannot be read.
+    pub(super) fn footer(&self, footers: &Footers) -> Result<Arc<Footer>> {
+        if let Some(known) = footers.find(&self.path, self.version) {
+            return Ok(known);
+        }
+        let bytes = self.bytes.read_all().map_err(ArchiveError::io("read", &self.path))?;
+        let corrupt = |what| ArchiveError::corrupt(&self.path, what);
+        file_checksum::check(&bytes).map_err(corrupt)?;
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(|error| corrupt(error.into()))?;
+        let meta = day_file::meta_of(&self.path, self.day, &metadata)?.0;
+        let footer = Arc::new(Footer { meta, metadata });
+        footers.keep(&self.path, self.version, Arc::clone(&footer));
+        Ok(footer)
+    }
+}
+
+impl Footers {
+    fn find(&self, path: &Path, version: FileVersion) -> Option<Arc<Footer>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(path).filter(|known| known.version == version).map(|known| Arc::clone(&known.footer))
+    }
+
+    fn keep(&self, path: &Path, version: FileVersion, footer: Arc<Footer>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KEPT {
+            // Which ones are asked for again is not known; an archive of four years fits.
+            known.clear();
+        }
+        known.insert(path.to_owned(), Known { version, footer });
+    }
+}

@@ -1,0 +1,15 @@
+//! Reading some bars of a day without decoding the rest.
+//!
+//! A file is checked as a whole against its file checksum when this process first reads it; what
+//! was found is kept as long as the file is the same. Later reads decode only the pages that may
+//! have wanted bars.
+
+mod day_scan;
+mod file_bytes;
+mod footers;
+mod merge;
+mod pages;
+
+pub use day_scan::{DayScan, Wanted};
+pub use footers::Footers;
+pub use merge::merge;

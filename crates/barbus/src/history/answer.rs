@@ -1,0 +1,498 @@
+//! The answer to a question, day by day or as a whole.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Int32Type, SchemaRef, TimestampMillisecondType};
+use arrow::error::ArrowError;
+use barbus_archive::{ArchiveError, Wanted, merge};
+use barbus_bars::{Date, Interval, epoch_days};
+use barbus_ring::{Row, SymbolId};
+use jiff::Timestamp;
+
+use super::adjust::{Adjust, Adjuster, factor_column};
+use super::bound::Range;
+use super::columns::{Column, Columns};
+use super::depth::Depth;
+use super::factors::factor_ends;
+use super::query::BarsQuery;
+use super::resample::{IntervalBar, Resampler};
+use super::row_batch::{batch_of_rows, frame_column, rows_of_batch, stored_column, symbol_column};
+use super::shortfall::Shortfall;
+use super::snapshot::Snapshot;
+use crate::error::{Error, Result};
+use crate::suggestion::most_similar;
+
+/// The symbols of a batch.
+pub(crate) fn dictionary_of(batch: &RecordBatch) -> &StringArray {
+    batch.column(0).as_dictionary::<Int32Type>().values().as_string::<i32>()
+}
+
+/// An answer that is read day by day: an iterator of record batches of one schema.
+///
+/// Bars come by trading day, and within a day by symbol and frame. The dictionary of a batch begins
+/// with that of the batch before it.
+#[derive(Debug)]
+pub struct History {
+    query: BarsQuery,
+    range: Range,
+    columns: Columns,
+    snapshot: Snapshot,
+    days: VecDeque<Date>,
+    symbols: Option<Vec<String>>,
+    /// The instant after which the first minute of a symbol ends; without an entry, all count.
+    starts: HashMap<String, i64>,
+    dictionary: Dictionary,
+    adjuster: Option<Adjuster>,
+    resampler: Option<Resampler>,
+    /// The bars of the week or month that runs, by symbol.
+    running: BTreeMap<String, IntervalBar>,
+    running_start: Option<Date>,
+    ready: VecDeque<RecordBatch>,
+    shortfalls: Vec<Shortfall>,
+    failed: bool,
+}
+
+/// The symbols of an answer; a key never changes.
+#[derive(Debug, Default)]
+struct Dictionary {
+    keys: HashMap<String, i32>,
+    names: Vec<String>,
+    array: Option<ArrayRef>,
+}
+
+impl Dictionary {
+    fn key(&mut self, name: &str) -> i32 {
+        if let Some(key) = self.keys.get(name) {
+            return *key;
+        }
+        let key = self.names.len() as i32;
+        self.keys.insert(name.to_owned(), key);
+        self.names.push(name.to_owned());
+        self.array = None;
+        key
+    }
+
+    fn array(&mut self) -> ArrayRef {
+        let names = &self.names;
+        Arc::clone(self.array.get_or_insert_with(|| Arc::new(StringArray::from_iter_values(names))))
+    }
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    next_seq: Option<u64>,
+    shortfalls: Vec<Shortfall>,
+}
+
+impl Answer {
+    /// The columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The bars, a batch for each day that has some; all have the same dictionary of symbols.
+    pub fn batches(&self) -> &[RecordBatch] {
+        &self.batches
+    }
+
+    /// The batches.
+    pub fn into_batches(self) -> Vec<RecordBatch> {
+        self.batches
+    }
+
+    /// Number of bars.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// The number of the next bar of the bus: a reader at
+    /// [`Start::Seq`](crate::Start::Seq) of it goes on without a gap or an overlap. `None` if the
+    /// bus has no ring.
+    pub fn next_seq(&self) -> Option<u64> {
+        self.next_seq
+    }
+
+    /// What was asked for and is not in the answer.
+    pub fn shortfalls(&self) -> &[Shortfall] {
+        &self.shortfalls
+    }
+
+    /// Whether the answer has every bar that was asked for, as far as the bus can know.
+    pub fn is_complete(&self) -> bool {
+        self.shortfalls.iter().all(|shortfall| matches!(shortfall, Shortfall::NotAdjusted { .. }))
+    }
+}
+
+impl History {
+    pub(super) fn new(query: BarsQuery) -> Result<Self> {
+        let range = query.range()?;
+        let settings = query.bus.settings();
+        let columns =
+            Columns::new(&settings.schema, query.interval, query.adjust, query.columns.as_deref(), query.bus.path())?;
+        let mut snapshot = Snapshot::take(&query.bus, range, query.symbols.clone())?;
+        let mut shortfalls = Vec::new();
+        if let Some(error) = snapshot.no_ring.take() {
+            if query.bus.archived_days()?.is_empty() {
+                return Err(error);
+            }
+            shortfalls.push(Shortfall::NoRing { error: error.to_string() });
+        }
+        check_symbols(&query, &snapshot)?;
+        shortfalls.extend(missing_days(&query, &snapshot, range));
+        let (mut first_day, mut symbols, mut starts) = (None, query.symbols.clone(), HashMap::new());
+        if let Some(count) = query.last {
+            let depth = Depth::find(&query, &snapshot, range, count)?;
+            // Only days that the answer has may be missing from it.
+            shortfalls.retain(|shortfall| match shortfall {
+                Shortfall::MissingDays { last, .. } => depth.first_day.is_none_or(|first| *last > first),
+                _ => true,
+            });
+            shortfalls.extend(depth.shortfalls);
+            (first_day, symbols, starts) = (depth.first_day, Some(depth.symbols), depth.starts);
+        }
+        let adjuster = match factor_column(settings.schema.optional()).filter(|_| query.adjust != Adjust::None) {
+            None => None,
+            Some(factor) => {
+                let ends = factor_ends(&query, &snapshot, range, first_day, symbols.as_deref(), factor)?;
+                Some(Adjuster::new(query.adjust, factor, ends))
+            }
+        };
+        let resampler = (query.interval != Interval::MINUTE)
+            .then(|| Resampler::new(settings.calendar.clone(), query.interval, settings.schema.optional()));
+        let days = snapshot.days.range(first_day.unwrap_or(Date::MIN)..).map(|(day, _)| *day).collect();
+        Ok(Self {
+            query,
+            range,
+            columns,
+            snapshot,
+            days,
+            symbols,
+            starts,
+            dictionary: Dictionary::default(),
+            adjuster,
+            resampler,
+            running: BTreeMap::new(),
+            running_start: None,
+            ready: VecDeque::new(),
+            shortfalls,
+            failed: false,
+        })
+    }
+
+    /// The columns of every batch.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.columns.schema
+    }
+
+    /// As [`Answer::next_seq`].
+    pub fn next_seq(&self) -> Option<u64> {
+        self.snapshot.next_seq
+    }
+
+    /// As [`Answer::shortfalls`]: all of them after the last batch.
+    pub fn shortfalls(&self) -> &[Shortfall] {
+        &self.shortfalls
+    }
+
+    /// The minutes of the next day, sorted by symbol and frame, as they are stored.
+    pub(crate) fn next_day(&mut self) -> Option<Result<(Date, RecordBatch)>> {
+        let day = self.days.pop_front()?;
+        Some(self.bars_of_day(day).map(|bars| (day, bars)))
+    }
+
+    /// The numbers of the columns of [`History::next_day`] in the archive's schema, without the
+    /// first two.
+    pub(crate) fn stored_columns(&self) -> &[usize] {
+        &self.columns.read
+    }
+
+    /// Whether no bar of a day is expected any more, except late ones.
+    pub(crate) fn is_closed(&self, day: Date) -> bool {
+        self.snapshot.is_closed(day)
+    }
+
+    /// Days up to this one are closed.
+    pub(crate) fn closed_through(&self) -> Option<Date> {
+        self.snapshot.closed_through
+    }
+
+    /// Reads all that is left.
+    pub(super) fn collect_all(mut self) -> Result<Answer> {
+        let mut batches = Vec::new();
+        for batch in &mut self {
+            batches.push(batch?);
+        }
+        // One dictionary for all: readers of Arrow files need that.
+        let names = self.dictionary.array();
+        let same_dictionary = |batch: RecordBatch| {
+            let keys = batch.column(0).as_dictionary::<Int32Type>().keys().clone();
+            let mut columns = batch.columns().to_vec();
+            columns[0] = symbol_column(keys, &names)?;
+            RecordBatch::try_new(batch.schema(), columns)
+        };
+        let batches = batches.into_iter().map(same_dictionary).collect::<Result<Vec<_>, ArrowError>>();
+        Ok(Answer {
+            schema: self.columns.schema.clone(),
+            batches: batches.map_err(ArchiveError::Merge)?,
+            next_seq: self.snapshot.next_seq,
+            shortfalls: self.shortfalls,
+        })
+    }
+
+    /// Reads a day and queues its bars.
+    fn read_day(&mut self, day: Date) -> Result<()> {
+        let bars = match self.bars_of_day(day) {
+            Err(Error::Archive(error)) if self.query.skip_damaged => {
+                self.shortfalls.push(Shortfall::Damaged { day, error: error.to_string() });
+                return Ok(());
+            }
+            bars => bars?,
+        };
+        if self.adjuster.is_none() && self.resampler.is_none() {
+            let batch = self.minutes(&bars, day).map_err(ArchiveError::Merge)?;
+            self.ready.extend(Some(batch).filter(|batch| batch.num_rows() > 0));
+            return Ok(());
+        }
+        self.fold_day(&bars, day)
+    }
+
+    /// The minutes of a day, sorted by symbol and frame, with the columns that are read.
+    fn bars_of_day(&self, day: Date) -> Result<RecordBatch> {
+        let (symbols, columns) = (self.symbols.as_deref(), &self.columns.read[..]);
+        let wanted = Wanted { symbols, from_ms: self.range.from_ms, to_ms: self.range.to_ms, columns };
+        let stored = self.snapshot.with_scan(&self.query.bus, day, |scan| scan.read(&wanted))?;
+        let source = self.snapshot.days.get(&day);
+        let is_wanted = |row: &&Row| {
+            let name = &self.snapshot.names[row.symbol.0 as usize];
+            symbols.is_none_or(|symbols| symbols.binary_search(name).is_ok())
+        };
+        let live: Vec<Row> =
+            source.into_iter().flat_map(|source| source.live.iter()).filter(is_wanted).copied().collect();
+        if live.is_empty() {
+            return Ok(stored);
+        }
+        let names: ArrayRef = Arc::new(StringArray::from_iter_values(&self.snapshot.names));
+        let live = batch_of_rows(&live, &names, columns, &stored.schema()).map_err(ArchiveError::Merge)?;
+        Ok(merge(&[stored, live])?)
+    }
+
+    /// Minutes as they are stored, in the columns of the answer.
+    fn minutes(&mut self, bars: &RecordBatch, day: Date) -> Result<RecordBatch, ArrowError> {
+        let names = dictionary_of(bars);
+        let new_keys: Vec<i32> = names.iter().map(|name| self.dictionary.key(name.unwrap_or_default())).collect();
+        let keys = bars.column(0).as_dictionary::<Int32Type>().keys().values();
+        let frames = bars.column(1).as_primitive::<TimestampMillisecondType>().values();
+        let inside = self.is_inside(names, keys, frames);
+        let keys = Int32Array::from_iter_values(keys.iter().map(|key| new_keys[*key as usize]));
+        let mut columns = vec![symbol_column(keys, &self.dictionary.array())?, bars.column(1).clone()];
+        for column in &self.columns.others {
+            columns.push(match column {
+                Column::Stored(number) => {
+                    let at = self.columns.read.binary_search(number).expect("it is read");
+                    bars.column(2 + at).clone()
+                }
+                Column::Day => day_column(std::iter::repeat_n(day, bars.num_rows())),
+                Column::Bars | Column::Complete => unreachable!("minutes have no such column"),
+            });
+        }
+        let batch = RecordBatch::try_new(self.columns.schema.clone(), columns)?;
+        match inside {
+            None => Ok(batch),
+            Some(keep) => filter_record_batch(&batch, &keep),
+        }
+    }
+
+    /// Which rows remain when those before the first bar of their symbol are left out; `None`: all.
+    fn is_inside(&self, names: &StringArray, keys: &[i32], frames: &[i64]) -> Option<BooleanArray> {
+        if self.starts.is_empty() {
+            return None;
+        }
+        let start = |name: Option<&str>| self.starts.get(name.unwrap_or_default()).copied().unwrap_or(i64::MIN);
+        let starts: Vec<i64> = names.iter().map(start).collect();
+        let keep = keys.iter().zip(frames).map(|(key, frame_ms)| Some(*frame_ms > starts[*key as usize]));
+        Some(keep.collect())
+    }
+
+    /// Adjusts the minutes of a day and folds them into the bars of the interval.
+    fn fold_day(&mut self, bars: &RecordBatch, day: Date) -> Result<()> {
+        let start = self.query.period_start(day);
+        if self.running_start.is_some_and(|running| running != start) {
+            self.end_running()?;
+        }
+        self.running_start = Some(start);
+        let mut rows = rows_of_batch(bars, &self.columns.read);
+        let names = dictionary_of(bars);
+        let mut folded: Vec<IntervalBar> = Vec::with_capacity(rows.len() / 4);
+        for of_symbol in rows.chunk_by_mut(|a, b| a.symbol == b.symbol) {
+            let symbol = names.value(of_symbol[0].symbol.0 as usize);
+            let start_ms = self.starts.get(symbol).copied().unwrap_or(i64::MIN);
+            let first = of_symbol.partition_point(|row| row.frame_ms <= start_ms);
+            let of_symbol = &mut of_symbol[first..];
+            if of_symbol.is_empty() {
+                continue;
+            }
+            if let Some(adjuster) = &mut self.adjuster
+                && !adjuster.adjust(symbol, of_symbol)
+            {
+                let shortfall = Shortfall::NotAdjusted { symbol: symbol.to_owned() };
+                if !self.shortfalls.contains(&shortfall) {
+                    self.shortfalls.push(shortfall);
+                }
+            }
+            let key = SymbolId(self.dictionary.key(symbol) as u32);
+            let first = folded.len();
+            match &mut self.resampler {
+                Some(resampler) => resampler.fold(symbol, of_symbol, &mut folded, first),
+                None => folded.extend(of_symbol.iter().map(|row| IntervalBar::minute(row, day))),
+            }
+            folded[first..].iter_mut().for_each(|bar| bar.row.symbol = key);
+        }
+        if matches!(self.query.interval, Interval::Week | Interval::Month) {
+            for bar in folded {
+                let symbol = self.dictionary.names[bar.row.symbol.0 as usize].clone();
+                match (self.running.get_mut(&symbol), &self.resampler) {
+                    (Some(running), Some(resampler)) => resampler.join(running, &bar),
+                    _ => drop(self.running.insert(symbol, bar)),
+                }
+            }
+            return Ok(());
+        }
+        self.queue(folded)
+    }
+
+    /// Queues the bars of a week or a month.
+    fn end_running(&mut self) -> Result<()> {
+        let bars = std::mem::take(&mut self.running).into_values().collect();
+        self.running_start = None;
+        self.queue(bars)
+    }
+
+    fn queue(&mut self, bars: Vec<IntervalBar>) -> Result<()> {
+        if bars.is_empty() {
+            return Ok(());
+        }
+        let batch = self.batch_of_bars(&bars).map_err(ArchiveError::Merge)?;
+        self.ready.push_back(batch);
+        Ok(())
+    }
+
+    fn batch_of_bars(&mut self, bars: &[IntervalBar]) -> Result<RecordBatch, ArrowError> {
+        let rows: Vec<Row> = bars.iter().map(|bar| bar.row).collect();
+        let keys = Int32Array::from_iter_values(rows.iter().map(|row| row.symbol.0 as i32));
+        let schema = self.columns.schema.clone();
+        let names = self.dictionary.array();
+        let mut columns = vec![symbol_column(keys, &names)?, frame_column(&rows, schema.field(1).data_type())];
+        for (i, column) in self.columns.others.iter().enumerate() {
+            columns.push(match column {
+                Column::Stored(number) => stored_column(&rows, *number, schema.field(i + 2).data_type()),
+                Column::Day => day_column(bars.iter().map(|bar| bar.period.day)),
+                Column::Bars => Arc::new(UInt32Array::from_iter_values(bars.iter().map(|bar| bar.bars))),
+                Column::Complete => {
+                    let complete = bars.iter().map(|bar| Some(self.is_complete(bar)));
+                    Arc::new(complete.collect::<BooleanArray>()) as ArrayRef
+                }
+            });
+        }
+        RecordBatch::try_new(schema, columns)
+    }
+
+    /// Whether no minute of the bar's period is still to come, and the question has all of it.
+    fn is_complete(&self, bar: &IntervalBar) -> bool {
+        let period = &bar.period;
+        let (range, calendar) = (self.range, &self.query.bus.settings().calendar);
+        let starts_inside = match range.from_ms {
+            i64::MIN => {
+                let first = self.query.period_start(period.day);
+                let before = range.first_day.yesterday().ok().filter(|before| *before >= first);
+                before.is_none_or(|before| calendar.trading_days(first, before).next().is_none())
+            }
+            from_ms => from_ms <= period.after_ms + 60_000,
+        };
+        if !starts_inside || range.to_ms < period.end_ms || range.last_day < period.day {
+            return false;
+        }
+        let snapshot = &self.snapshot;
+        bar.last_ms >= period.end_ms || snapshot.is_closed(period.day) || snapshot.newest_ms > period.end_ms
+    }
+}
+
+impl Iterator for History {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Result<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Some(Ok(batch));
+            }
+            if self.failed {
+                return None;
+            }
+            let read = match self.days.pop_front() {
+                Some(day) => self.read_day(day),
+                None if self.running.is_empty() => return None,
+                None => self.end_running(),
+            };
+            if let Err(error) = read {
+                self.failed = true;
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+fn day_column(days: impl Iterator<Item = Date>) -> ArrayRef {
+    Arc::new(Date32Array::from_iter_values(days.map(|day| epoch_days(day) as i32)))
+}
+
+/// An error if a symbol of the question never occurred on the bus.
+fn check_symbols(query: &BarsQuery, snapshot: &Snapshot) -> Result<()> {
+    for symbol in query.symbols.iter().flatten() {
+        if snapshot.names.contains(symbol) || snapshot.archive_has(symbol)? {
+            continue;
+        }
+        return Err(Error::UnknownSymbol {
+            bus: query.bus.path().to_owned(),
+            symbol: symbol.clone(),
+            suggestion: most_similar(symbol, snapshot.names.iter().map(String::as_str)),
+        });
+    }
+    Ok(())
+}
+
+/// The trading days between the first and the last one of the question without a file and without
+/// rows, as runs.
+fn missing_days(query: &BarsQuery, snapshot: &Snapshot, range: Range) -> Vec<Shortfall> {
+    let calendar = &query.bus.settings().calendar;
+    let ends = snapshot.ends();
+    let Some((first, last)) = ends.or((range.first_day > Date::MIN).then_some((range.first_day, range.first_day)))
+    else {
+        return Vec::new();
+    };
+    let first = if query.from.is_some() { range.first_day } else { first };
+    // A day whose first minute is not due yet has no bars to miss.
+    let now_ms = Timestamp::now().as_millisecond();
+    let today = calendar.trading_day(now_ms).date;
+    let is_due =
+        |day: &Date| *day < today || calendar.minutes(*day).first().is_some_and(|minute| minute + 60_000 <= now_ms);
+    let last = if query.to.is_some() { range.last_day.min(today) } else { last };
+    let mut runs: Vec<Shortfall> = Vec::new();
+    let mut is_in_run = false;
+    for day in calendar.trading_days(first, last).filter(is_due) {
+        if snapshot.has_day(day) {
+            is_in_run = false;
+            continue;
+        }
+        match runs.last_mut() {
+            Some(Shortfall::MissingDays { last, days, .. }) if is_in_run => (*last, *days) = (day, *days + 1),
+            _ => runs.push(Shortfall::MissingDays { first: day, last: day, days: 1 }),
+        }
+        is_in_run = true;
+    }
+    runs
+}

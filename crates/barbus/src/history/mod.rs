@@ -1,0 +1,30 @@
+//! One question over live and archived bars: the ring, the parts of open days and the day files as
+//! one sequence of bars.
+//!
+//! Nothing is copied into a store of its own. A question opens the day files, reads from the ring
+//! what they do not have, and gives each bar once, in its last revision. Then prices may be
+//! adjusted and minutes become longer intervals.
+
+mod adjust;
+mod answer;
+mod bound;
+mod columns;
+mod depth;
+mod factors;
+mod live_rows;
+mod panel;
+mod query;
+mod resample;
+mod row_batch;
+mod shortfall;
+mod snapshot;
+mod withdrawn_rows;
+
+pub use adjust::Adjust;
+pub(crate) use answer::dictionary_of;
+pub use answer::{Answer, History};
+pub use bound::Bound;
+pub use panel::Panel;
+pub use query::BarsQuery;
+pub(crate) use row_batch::rows_of_batch;
+pub use shortfall::Shortfall;
