@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod append;
+mod background;
 mod bar_ends;
 mod clock;
 mod counters;
