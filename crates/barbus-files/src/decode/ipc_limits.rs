@@ -19,8 +19,8 @@ fn damaged(what: &str) -> ArrowError {
     ArrowError::IpcError(format!("{what}: the data is damaged"))
 }
 
-/// Checks that the buffers of the message with this metadata unpack to a bounded size, and that they
-/// have its rows. `word` reads the first word of a buffer, given where it is in the body.
+/// Checks that the buffers of the message with this metadata unpack to a bounded size, and that
+/// they have its rows. `word` reads the first word of a buffer, given where it is in the body.
 fn check_message(metadata: &[u8], mut word: impl FnMut(u64) -> Result<i64, ArrowError>) -> Result<(), ArrowError> {
     let message = root_as_message(metadata).map_err(|error| ArrowError::IpcError(error.to_string()))?;
     let dictionary = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
