@@ -175,15 +175,14 @@ impl DayScan {
         let columns: Vec<usize> = [0, 1].into_iter().chain(wanted.columns.iter().copied()).collect();
         let schema: SchemaRef = self.schema.project(&columns).map_err(ArchiveError::Merge)?.into();
         let read = self.files.iter().map(|file| self.read_file(file, wanted, &schema)).collect::<Result<Vec<_>>>()?;
-        let mut batches = match read.len() {
-            0 | 1 => read.into_iter().flatten().collect::<Vec<_>>(),
+        let with_rows = read.iter().filter(|batches| !batches.is_empty()).count();
+        let batches = read.concat();
+        match with_rows {
+            0 => Ok(vec![RecordBatch::new_empty(schema)]),
+            1 => Ok(batches),
             // In the order of the files, so that the last revision counts.
-            _ => vec![merge(&read.concat())?],
-        };
-        if batches.is_empty() {
-            batches.push(RecordBatch::new_empty(schema));
+            _ => Ok(vec![merge(&batches)?]),
         }
-        Ok(batches)
     }
 
     /// The wanted bars of a file; if they are many, by all processors, a batch for each row group.
