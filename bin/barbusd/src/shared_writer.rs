@@ -173,7 +173,7 @@ impl SharedWriter {
             if self.is_shutting_down() {
                 return None;
             }
-            let archived = self.day_loader.load(day);
+            let archived = self.day_loader.load_in_background(day);
             // If the archive has changed meanwhile, the day is loaded again.
             let Some(evicted) = self.with(|writer| writer.begin_late_day(archived))? else { continue };
             drop(evicted);

@@ -43,6 +43,7 @@ mod archive;
 mod checksum;
 mod checksummed_file;
 mod column_settings;
+mod conform;
 mod coverage;
 mod day_file;
 mod day_version;
@@ -67,6 +68,7 @@ mod withdraw;
 mod workers;
 
 pub use archive::{Archive, Spilled, Written};
+pub use conform::Migrated;
 pub use day_version::DayVersion;
 pub use directory::work_dir;
 pub use error::{ArchiveError, Corruption, Misuse};
@@ -76,6 +78,7 @@ pub use metadata::DayMeta;
 pub use scan::{DayScan, Footers, Wanted, merge};
 pub use verify::{FileKind, FileReport};
 pub use withdraw::Withdrawn;
+pub use workers::with_few_threads;
 
 /// The result of an operation on the archive.
 pub type Result<T, E = ArchiveError> = std::result::Result<T, E>;

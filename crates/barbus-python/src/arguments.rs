@@ -64,8 +64,8 @@ pub(crate) fn minutes(
         }
         None => return Ok(None),
     }
-    let mut options = MinuteOptions::default();
-    options.universe = universe.map(symbols).transpose()?.map(|universe| universe.into_iter().collect());
+    let universe = universe.map(symbols).transpose()?.map(|universe| universe.into_iter().collect());
+    let mut options = MinuteOptions { universe, ..MinuteOptions::default() };
     if let Some(grace) = grace {
         let invalid = |_| PyValueError::new_err("grace: give seconds, 0 or more");
         options.grace = Duration::try_from_secs_f64(grace).map_err(invalid)?;

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod append;
+mod background;
 mod bar_ends;
 mod clock;
 mod counters;
@@ -28,6 +29,7 @@ mod full_ring;
 mod heartbeat;
 mod ingest;
 mod lost_ring;
+mod migrate;
 mod new_symbol;
 mod normalize;
 mod open;
@@ -58,6 +60,7 @@ pub use dedup::{ArchivedDay, DayLoader};
 pub use failure::Failure;
 pub use flusher::{FlushStatus, FlushWaiter};
 pub use ingest::{Ingested, Wait};
+pub use migrate::migrate;
 pub use normalize::{BatchNormalizer, NormalizedBatch};
 pub use push::Pushed;
 pub use quarantine::{Quarantine, REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};

@@ -13,17 +13,15 @@ use super::day_scan::Wanted;
 const SYMBOL: usize = 0;
 const FRAME: usize = 1;
 
-/// The row groups to read, and of these the rows to decode.
-pub(super) struct Selected {
-    pub(super) groups: Vec<usize>,
-    /// Rows counted through the row groups of `groups`.
+/// A row group to read, and which of its rows to decode.
+pub(super) struct SelectedGroup {
+    pub(super) number: usize,
     pub(super) rows: RowSelection,
 }
 
 /// The rows that may be wanted: those of pages in whose bounds a wanted symbol and frame lie.
-pub(super) fn select(file: &ParquetMetaData, wanted: &Wanted<'_>) -> Selected {
+pub(super) fn select(file: &ParquetMetaData, wanted: &Wanted<'_>) -> Vec<SelectedGroup> {
     let mut groups = Vec::new();
-    let mut selectors: Vec<RowSelector> = Vec::new();
     for (number, group) in file.row_groups().iter().enumerate() {
         if !may_have(group, wanted) {
             continue;
@@ -38,7 +36,7 @@ pub(super) fn select(file: &ParquetMetaData, wanted: &Wanted<'_>) -> Selected {
         if ranges.is_empty() {
             continue;
         }
-        groups.push(number);
+        let mut selectors: Vec<RowSelector> = Vec::new();
         let mut at = 0;
         for range in ranges {
             selectors.push(RowSelector::skip(range.start - at));
@@ -46,8 +44,9 @@ pub(super) fn select(file: &ParquetMetaData, wanted: &Wanted<'_>) -> Selected {
             at = range.end;
         }
         selectors.push(RowSelector::skip(rows - at));
+        groups.push(SelectedGroup { number, rows: selectors.into() });
     }
-    Selected { groups, rows: selectors.into() }
+    groups
 }
 
 /// Whether the row group may have a wanted row.

@@ -109,9 +109,8 @@ impl Snapshot {
             let of_day = || archive.scan(day, footers).and_then(|scan| scan.through_seq(lineage)).unwrap_or_default();
             *covered.entry(day).or_insert_with(of_day)
         };
-        if live.catch_up(bus, ring, &mut covered)? == Caught::Lapped {
-            return Ok(false);
-        }
+        // Rows that the writer has overwritten so far are in the files that are opened next.
+        while live.catch_up(bus, ring, &mut covered)? == Caught::Lapped {}
         let mut days = self.open_days(range, std::mem::take(&mut live.days))?;
         if live.catch_up(bus, ring, |_| 0)? == Caught::Lapped || ring.superseded() {
             return Ok(false);
@@ -204,7 +203,7 @@ impl Snapshot {
         for day in self.archive.days()?.into_iter().rev() {
             // A damaged file is reported when it is read for the answer.
             let found = self.archive.scan(day, &self.footers).and_then(|scan| scan.read(&wanted));
-            if found.is_ok_and(|found| found.num_rows() > 0) {
+            if found.is_ok_and(|found| found.iter().any(|batch| batch.num_rows() > 0)) {
                 return Ok(true);
             }
         }

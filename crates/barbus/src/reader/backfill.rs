@@ -185,13 +185,13 @@ impl Running {
                 return Ok(BackfillStep::DayClosed(day));
             }
             let Some(next) = self.history.next_day() else { return Ok(BackfillStep::Ended) };
-            let (day, batch) = next?;
+            let (day, batches) = next?;
             self.closes = Some(day).filter(|day| self.history.is_closed(*day));
-            self.rows = rows_of_batch(&batch, self.history.stored_columns());
-            let ids: Vec<SymbolId> =
-                dictionary_of(&batch).iter().map(|name| self.id(name.unwrap_or_default(), names)).collect();
-            for row in &mut self.rows {
-                row.symbol = ids[row.symbol.0 as usize];
+            for batch in batches {
+                let ids: Vec<SymbolId> =
+                    dictionary_of(&batch).iter().map(|name| self.id(name.unwrap_or_default(), names)).collect();
+                let rows = rows_of_batch(&batch, self.history.stored_columns()).into_iter();
+                self.rows.extend(rows.map(|row| Row { symbol: ids[row.symbol.0 as usize], ..row }));
             }
             // By frame, and within a minute by symbol, as a replay delivers them.
             self.rows.sort_by_key(|row| std::cmp::Reverse(row.frame_ms));

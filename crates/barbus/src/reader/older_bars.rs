@@ -101,7 +101,7 @@ impl Reader {
         };
         let mut rows = Vec::new();
         while let Some(next) = history.next_day() {
-            rows.extend(rows_of_batch(&next?.1, history.stored_columns()));
+            next?.1.iter().for_each(|batch| rows.extend(rows_of_batch(batch, history.stored_columns())));
         }
         let id = in_ring.first().map_or(SymbolId(u32::MAX), |row| row.symbol);
         rows.iter_mut().for_each(|row| row.symbol = id);
