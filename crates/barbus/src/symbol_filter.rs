@@ -19,6 +19,12 @@ impl SymbolFilter {
         Self { wanted: symbols.into_iter().map(Into::into).collect(), bits: Vec::new(), known: 0 }
     }
 
+    /// The symbols whose bars pass.
+    #[cfg(feature = "archive")]
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.wanted.iter().map(String::as_str)
+    }
+
     /// Whether bars of a symbol pass.
     #[cfg(feature = "archive")]
     pub(crate) fn wants(&self, symbol: &str) -> bool {
