@@ -26,7 +26,6 @@ impl SymbolFilter {
     }
 
     /// Whether bars of a symbol pass.
-    #[cfg(feature = "archive")]
     pub(crate) fn wants(&self, symbol: &str) -> bool {
         self.wanted.contains(symbol)
     }
