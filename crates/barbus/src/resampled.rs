@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::error::{Error, Result};
 use crate::event::{Bars, Event};
+use crate::feed::Feed;
 use crate::history::{IntervalBar, Resampler, dictionary_of, rows_of_batch};
 use crate::minutes::{MinuteOptions, MinuteSource, Minutes};
 use crate::reader::Reader;
@@ -351,6 +352,47 @@ impl<F: MinuteSource> Resampled<F> {
         self.names.push(symbol.to_owned());
         self.ids.insert(symbol.to_owned(), id);
         id
+    }
+}
+
+impl<F: MinuteSource> Feed for Resampled<F> {
+    fn poll(&mut self) -> Result<Option<Event<'_>>> {
+        Resampled::poll(self)
+    }
+
+    fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>> {
+        Resampled::next(self, timeout)
+    }
+
+    fn ended(&self) -> bool {
+        Resampled::ended(self)
+    }
+
+    /// The newest minute of a symbol.
+    fn latest(&mut self, symbol: &str) -> Result<Option<Row>> {
+        self.minutes.latest(symbol)
+    }
+
+    /// The last minutes of a symbol.
+    fn window(&mut self, symbol: &str, count: usize) -> Result<Vec<Row>> {
+        self.minutes.window(symbol, count)
+    }
+
+    /// The symbols that have had a bar: the ids are not those of the feed.
+    fn symbol_names(&mut self) -> &[String] {
+        &self.names
+    }
+
+    fn symbol_name(&mut self, id: SymbolId) -> Option<&str> {
+        Resampled::symbol_name(self, id)
+    }
+
+    fn position(&self) -> u64 {
+        self.minutes.position()
+    }
+
+    fn day(&mut self) -> Option<Date> {
+        self.minutes.day()
     }
 }
 
