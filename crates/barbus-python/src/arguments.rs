@@ -1,8 +1,9 @@
 //! Reads the arguments that Python functions take in several forms.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use barbus::{Date, Start};
+use barbus::{Date, MinuteOptions, Start};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDate, PyInt, PyString};
@@ -47,4 +48,27 @@ pub(crate) fn symbols(value: &Bound<'_, PyAny>) -> PyResult<HashSet<String>> {
         return Err(PyTypeError::new_err("symbols: give a list, even for one symbol"));
     }
     value.try_iter()?.map(|symbol| symbol?.extract()).collect()
+}
+
+/// What `by`, `universe` and `grace` ask for: minutes, or `None` for events as they come.
+pub(crate) fn minutes(
+    by: Option<&str>,
+    universe: Option<&Bound<'_, PyAny>>,
+    grace: Option<f64>,
+) -> PyResult<Option<MinuteOptions>> {
+    match by {
+        Some("minute") => {}
+        Some(other) => return Err(PyValueError::new_err(format!("by: {other:?}: give \"minute\", or nothing"))),
+        None if universe.is_some() || grace.is_some() => {
+            return Err(PyValueError::new_err("universe and grace are for by=\"minute\""));
+        }
+        None => return Ok(None),
+    }
+    let universe = universe.map(symbols).transpose()?.map(|universe| universe.into_iter().collect());
+    let mut options = MinuteOptions { universe, ..MinuteOptions::default() };
+    if let Some(grace) = grace {
+        let invalid = |_| PyValueError::new_err("grace: give seconds, 0 or more");
+        options.grace = Duration::try_from_secs_f64(grace).map_err(invalid)?;
+    }
+    Ok(Some(options))
 }

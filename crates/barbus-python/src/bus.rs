@@ -83,7 +83,14 @@ impl Bus {
     /// selects all.
     /// With ``timeout`` the iteration ends when no event arrives for that many seconds; 0 reads
     /// what the ring has. ``barbus readers`` shows ``name``.
-    #[pyo3(signature = (start=None, symbols=None, timeout=None, name=None))]
+    ///
+    /// With ``by="minute"`` all bars of a minute come together, sorted by symbol, and then a
+    /// ``MinuteClosed`` that names the symbols without a bar. A minute waits for the symbols of
+    /// ``universe`` (by default those of the last trading day and of today), at most ``grace``
+    /// seconds (2) after its end, or for ``Publisher.done``. Bars that come later are late: their
+    /// frames are not after that of the last ``MinuteClosed``.
+    #[pyo3(signature = (start=None, symbols=None, timeout=None, name=None, *, by=None, universe=None, grace=None))]
+    #[allow(clippy::too_many_arguments)]
     fn follow(
         &self,
         py: Python<'_>,
@@ -91,8 +98,12 @@ impl Bus {
         symbols: Option<&Bound<'_, PyAny>>,
         timeout: Option<f64>,
         name: Option<&str>,
+        by: Option<&str>,
+        universe: Option<&Bound<'_, PyAny>>,
+        grace: Option<f64>,
     ) -> PyResult<Follow> {
         self.fork_guard.check()?;
+        let minutes = arguments::minutes(by, universe, grace)?;
         let start = start.map_or(Ok(Start::Live), arguments::start)?;
         let symbols = symbols.map(arguments::symbols).transpose()?;
         let reader = py.detach(|| self.reader()?.start_at(start).map_err(raised))?;
@@ -100,6 +111,14 @@ impl Bus {
             Some(name) => reader.name(name),
             None => reader,
         };
+        if let Some(options) = minutes {
+            let reader = match symbols {
+                Some(symbols) => reader.symbols(symbols),
+                None => reader,
+            };
+            let minutes = py.detach(|| reader.minutes(options)).map_err(raised)?;
+            return Follow::new(EventSource::LiveMinutes(Box::new(minutes)), false, None, timeout);
+        }
         Follow::new(EventSource::Live(Box::new(reader)), start != Start::Live, symbols, timeout)
     }
 
@@ -111,7 +130,9 @@ impl Bus {
     ///
     /// ``speed`` is ``"max"``, or a multiple of the market's speed such as ``60`` or ``"60x"``.
     /// ``revision`` is 0 and ``received`` is in 1970: the archive does not have them.
-    #[pyo3(signature = (first, last=None, symbols=None, speed=None))]
+    /// ``by`` and ``universe`` are those of ``follow``.
+    #[pyo3(signature = (first, last=None, symbols=None, speed=None, *, by=None, universe=None))]
+    #[allow(clippy::too_many_arguments)]
     fn replay(
         &self,
         py: Python<'_>,
@@ -119,8 +140,11 @@ impl Bus {
         last: Option<&Bound<'_, PyAny>>,
         symbols: Option<&Bound<'_, PyAny>>,
         speed: Option<&Bound<'_, PyAny>>,
+        by: Option<&str>,
+        universe: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Follow> {
         self.fork_guard.check()?;
+        let minutes = arguments::minutes(by, universe, None)?;
         let first = arguments::date(first)?;
         let last = last.map_or(Ok(first), arguments::date)?;
         let symbols = symbols.map(arguments::symbols).transpose()?;
@@ -129,6 +153,14 @@ impl Bus {
             Some(text) => text.to_string().parse().map_err(|why| PyValueError::new_err(format!("speed: {why}")))?,
         };
         let replay = py.detach(|| self.bus.replay(first, last)).map_err(raised)?.pace(pace);
+        if let Some(options) = minutes {
+            let replay = match symbols {
+                Some(symbols) => replay.symbols(symbols),
+                None => replay,
+            };
+            let minutes = py.detach(|| replay.minutes(options)).map_err(raised)?;
+            return Follow::new(EventSource::ReplayedMinutes(Box::new(minutes)), false, None, None);
+        }
         Follow::new(EventSource::Replay(Box::new(replay)), false, symbols, None)
     }
 

@@ -116,6 +116,7 @@ impl RingDay {
                 // another reader may have pinned it.
                 Some(Event::Lapped { .. }) => ring.has_gap = true,
                 Some(Event::Withdrawn(_)) => {}
+                Some(Event::MinuteClosed(_)) => {}
                 Some(Event::Bars(bars)) => {
                     let (names, rows): (Vec<&str>, Vec<Row>) = bars.iter().map(|bar| (bar.symbol, *bar)).unzip();
                     ring.batches.push(batch::from_rows(&ring.schema, &rows, &names).map_err(raised)?);

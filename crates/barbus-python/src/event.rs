@@ -2,7 +2,9 @@
 
 use barbus::{Date, Selection};
 use pyo3::prelude::*;
-use pyo3::types::PyDate;
+use pyo3::types::{PyDate, PyDateTime};
+
+use crate::bar::datetime;
 
 /// A date as a `datetime.date`.
 pub(crate) fn date<'py>(py: Python<'py>, day: Date) -> PyResult<Bound<'py, PyDate>> {
@@ -86,5 +88,55 @@ impl Withdrawn {
 
     fn __repr__(&self) -> String {
         format!("Withdrawn(day={}, symbols={:?})", self.0.day, self.symbols())
+    }
+}
+
+/// A minute is complete: bars of it that follow are late.
+#[pyclass(module = "barbus", frozen, eq)]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct MinuteClosed {
+    pub(crate) minute: barbus::MinuteClosed,
+    /// The zone of the bus.
+    pub(crate) zone: String,
+}
+
+#[pymethods]
+impl MinuteClosed {
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str) {
+        ("frame", "symbols", "missing")
+    }
+
+    /// The end of the minute, a ``datetime.datetime`` in the zone of the bus.
+    #[getter]
+    fn frame<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDateTime>> {
+        datetime(py, self.minute.frame_ms as f64 / 1e3, &self.zone)
+    }
+
+    /// The end of the minute in milliseconds since 1970-01-01 UTC.
+    #[getter]
+    fn frame_ms(&self) -> i64 {
+        self.minute.frame_ms
+    }
+
+    /// Number of symbols that have a bar of the minute.
+    #[getter]
+    fn symbols(&self) -> usize {
+        self.minute.symbols
+    }
+
+    /// The symbols that are expected in the minute and have no bar of it.
+    #[getter]
+    fn missing(&self) -> Vec<String> {
+        self.minute.missing.clone()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let frame = self.frame(py)?.str()?;
+        Ok(format!(
+            "MinuteClosed(frame={frame}, symbols={}, missing={})",
+            self.minute.symbols,
+            self.minute.missing.len()
+        ))
     }
 }

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use barbus::{Event, Reader, Replay, Row, View};
+use barbus::{Event, Feed, Minutes, Reader, Replay, Row, View};
 use pyo3::prelude::*;
 
 use crate::bars::Bars;
 use crate::batch;
 use crate::error::raised;
-use crate::event::{DayClosed, Lapped, Withdrawn};
+use crate::event::{DayClosed, Lapped, MinuteClosed, Withdrawn};
 
 /// Longest sleep before a replay is polled again.
 const REPLAY_POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -24,6 +24,8 @@ const MAX_SKIPPED: usize = 16;
 pub(crate) enum EventSource {
     Live(Box<Reader>),
     Replay(Box<Replay>),
+    LiveMinutes(Box<Minutes<Reader>>),
+    ReplayedMinutes(Box<Minutes<Replay>>),
 }
 
 impl EventSource {
@@ -31,14 +33,16 @@ impl EventSource {
         match self {
             Self::Live(reader) => reader.poll(),
             Self::Replay(replay) => replay.poll(),
+            Self::LiveMinutes(minutes) => minutes.poll(),
+            Self::ReplayedMinutes(minutes) => minutes.poll(),
         }
     }
 
-    /// The next bars in place. A replay has no ring, so it never has any.
+    /// The next bars in place. A replay has no ring, and minutes are copies.
     fn pin(&mut self) -> barbus::Result<Option<View>> {
         match self {
             Self::Live(reader) => reader.pin(),
-            Self::Replay(_) => Ok(None),
+            _ => Ok(None),
         }
     }
 
@@ -46,7 +50,7 @@ impl EventSource {
     fn pin_limit_reached(&self) -> bool {
         match self {
             Self::Live(reader) => reader.pin_limit_reached(),
-            Self::Replay(_) => false,
+            _ => false,
         }
     }
 
@@ -59,13 +63,16 @@ impl EventSource {
                 std::thread::sleep(timeout.min(REPLAY_POLL_INTERVAL));
                 Ok(())
             }
+            Self::LiveMinutes(minutes) => minutes.wait(timeout).map(drop),
+            Self::ReplayedMinutes(minutes) => minutes.wait(timeout).map(drop),
         }
     }
 
     fn ended(&self) -> bool {
         match self {
-            Self::Live(_) => false,
+            Self::Live(_) | Self::LiveMinutes(_) => false,
             Self::Replay(replay) => replay.ended(),
+            Self::ReplayedMinutes(minutes) => minutes.ended(),
         }
     }
 
@@ -73,6 +80,8 @@ impl EventSource {
         match self {
             Self::Live(reader) => reader.position(),
             Self::Replay(replay) => replay.position(),
+            Self::LiveMinutes(minutes) => minutes.position(),
+            Self::ReplayedMinutes(minutes) => minutes.position(),
         }
     }
 
@@ -80,6 +89,8 @@ impl EventSource {
         match self {
             Self::Live(reader) => reader.bus(),
             Self::Replay(replay) => replay.bus(),
+            Self::LiveMinutes(minutes) => minutes.feed().bus(),
+            Self::ReplayedMinutes(minutes) => minutes.feed().bus(),
         }
     }
 }
@@ -90,6 +101,7 @@ pub(crate) enum Taken {
     DayClosed(DayClosed),
     Lapped(Lapped),
     Withdrawn(Withdrawn),
+    MinuteClosed(MinuteClosed),
 }
 
 impl Taken {
@@ -99,6 +111,7 @@ impl Taken {
             Self::DayClosed(event) => Py::new(py, event)?.into_any(),
             Self::Lapped(event) => Py::new(py, event)?.into_any(),
             Self::Withdrawn(event) => Py::new(py, event)?.into_any(),
+            Self::MinuteClosed(event) => Py::new(py, event)?.into_any(),
         })
     }
 }
@@ -141,6 +154,10 @@ impl EventReader {
         Ok(Some(match self.source.poll().map_err(raised)? {
             None => return Ok(None),
             Some(Event::DayClosed(day)) => Taken::DayClosed(DayClosed(day)),
+            Some(Event::MinuteClosed(minute)) => {
+                let (minute, zone) = (minute.clone(), self.source.bus().settings().schema.zone().to_owned());
+                Taken::MinuteClosed(MinuteClosed { minute, zone })
+            }
             Some(Event::Withdrawn(selection)) => Taken::Withdrawn(Withdrawn(selection.clone())),
             Some(Event::Lapped { missed }) => {
                 self.catching_up = true;

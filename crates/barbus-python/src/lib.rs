@@ -43,7 +43,7 @@ mod _barbus {
     #[pymodule_export]
     use crate::error::Error;
     #[pymodule_export]
-    use crate::event::{DayClosed, Lapped, Withdrawn};
+    use crate::event::{DayClosed, Lapped, MinuteClosed, Withdrawn};
     #[pymodule_export]
     use crate::follow::Follow;
     #[pymodule_export]

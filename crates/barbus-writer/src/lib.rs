@@ -51,6 +51,7 @@ mod symbols;
 mod syncer;
 mod ticker;
 mod trading_day;
+mod watermark;
 mod withdraw;
 mod withdrawals;
 mod writer;

@@ -435,6 +435,7 @@ impl Follower {
                     self.excused = true;
                 }
                 Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+                Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
                 Some(Event::Lapped { missed }) => {
                     assert!(missed > 0);
                     self.at += missed;
@@ -671,6 +672,7 @@ impl Test {
             match reader.poll().unwrap() {
                 Some(Event::Bars(bars)) => assert_eq!((bars.rows()[0].seq, oldest), (seq, seq)),
                 Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+                Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
                 Some(Event::Lapped { missed }) => assert_eq!(missed, oldest - seq),
                 other => panic!("{other:?} from row {seq}"),
             }

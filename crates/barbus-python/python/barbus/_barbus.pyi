@@ -42,6 +42,23 @@ class Withdrawn:
     def covers(self, symbol: str, frame_ms: int) -> bool: ...
 
 @final
+class MinuteClosed:
+    """A minute is complete: bars of it that follow are late."""
+
+    __match_args__ = ("frame", "symbols", "missing")
+    @property
+    def frame(self) -> datetime:
+        """The end of the minute, in the zone of the bus."""
+    @property
+    def frame_ms(self) -> int: ...
+    @property
+    def symbols(self) -> int:
+        """Number of symbols that have a bar of the minute."""
+    @property
+    def missing(self) -> list[str]:
+        """The symbols that are expected in the minute and have no bar of it."""
+
+@final
 class Bar:
     """One bar: a copy of its values. The optional columns of the bus are attributes too."""
 
@@ -119,9 +136,9 @@ class Follow:
     def position(self) -> int:
         """Sequence number of the next bar."""
     def __iter__(self) -> Follow: ...
-    def __next__(self) -> Bars | DayClosed | Lapped | Withdrawn: ...
+    def __next__(self) -> Bars | DayClosed | Lapped | Withdrawn | MinuteClosed: ...
     def __aiter__(self) -> Follow: ...
-    def __anext__(self) -> Awaitable[Bars | DayClosed | Lapped | Withdrawn]: ...
+    def __anext__(self) -> Awaitable[Bars | DayClosed | Lapped | Withdrawn | MinuteClosed]: ...
 
 @final
 class Session:
@@ -214,6 +231,10 @@ class Bus:
         symbols: Iterable[str] | None = None,
         timeout: float | None = None,
         name: str | None = None,
+        *,
+        by: Literal["minute"] | None = None,
+        universe: Iterable[str] | None = None,
+        grace: float | None = None,
     ) -> Follow: ...
     def replay(
         self,
@@ -221,6 +242,9 @@ class Bus:
         last: date | str | None = None,
         symbols: Iterable[str] | None = None,
         speed: Literal["max"] | str | float | None = None,
+        *,
+        by: Literal["minute"] | None = None,
+        universe: Iterable[str] | None = None,
     ) -> Follow: ...
     def latest(self, symbol: str) -> Bar | None: ...
     def window(self, symbol: str, count: int) -> Bars: ...
@@ -264,6 +288,7 @@ class Publisher:
 
     def send(self, data: object) -> Ack: ...
     def send_async(self, data: object) -> Awaitable[Ack]: ...
+    def done(self, frame: datetime | int) -> None: ...
     def close(self) -> None: ...
     def __enter__(self) -> Publisher: ...
     def __exit__(
