@@ -97,6 +97,12 @@ impl Bus {
         Self { settings, ..self.clone() }
     }
 
+    /// How many bytes of day files questions have read so far, through this bus and its clones.
+    #[cfg(feature = "archive")]
+    pub fn archive_bytes_read(&self) -> u64 {
+        self.footers.bytes_read()
+    }
+
     /// What is known of the archive's files, shared by all clones.
     #[cfg(feature = "archive")]
     pub(crate) fn footers(&self) -> &barbus_archive::Footers {

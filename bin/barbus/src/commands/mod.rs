@@ -19,6 +19,7 @@ mod publish;
 mod readers;
 mod replay;
 mod shared;
+mod sql;
 mod stat;
 mod tail;
 mod verify;
@@ -52,6 +53,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Tail(tail::TailArgs),
     Bars(bars::BarsArgs),
+    Sql(sql::SqlArgs),
     Latest(latest::LatestArgs),
     Window(window::WindowArgs),
     Stat(stat::StatArgs),
@@ -78,6 +80,7 @@ impl Command {
             Command::Replay(args) => args.run(),
             Command::Tail(args) => args.run(),
             Command::Bars(args) => args.run(),
+            Command::Sql(args) => args.run(),
             Command::Latest(args) => args.run(),
             Command::Window(args) => args.run(),
             Command::Stat(args) => args.run(),

@@ -72,14 +72,14 @@ impl Archive {
         // A merge replaces the file before it removes the parts: parts are opened first.
         let parts = loop {
             let numbers = self.directory.parts(day)?;
-            let opened = numbers.iter().map(|part| OpenFile::open(self.directory.part_path(day, *part), day));
+            let opened = numbers.iter().map(|part| OpenFile::open(self.directory.part_path(day, *part), day, footers));
             let opened = opened.collect::<Result<Option<Vec<_>>>>()?;
             match opened {
                 None if attempt < MAX_ATTEMPTS => attempt += 1,
                 opened => break opened.unwrap_or_default(),
             }
         };
-        let mut files: Vec<OpenFile> = OpenFile::open(self.path(day), day)?.into_iter().collect();
+        let mut files: Vec<OpenFile> = OpenFile::open(self.path(day), day, footers)?.into_iter().collect();
         if let (Some(file), false) = (files.first(), parts.is_empty()) {
             let in_file = file.footer(footers)?.meta.clone();
             for part in parts {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result};
@@ -14,11 +15,13 @@ use parquet::file::reader::{ChunkReader, Length};
 pub(super) struct FileBytes {
     file: Arc<File>,
     len: u64,
+    /// How many bytes were read of all files.
+    counter: Arc<AtomicU64>,
 }
 
 impl FileBytes {
-    pub(super) fn new(file: Arc<File>, len: u64) -> Self {
-        Self { file, len }
+    pub(super) fn new(file: Arc<File>, len: u64, counter: Arc<AtomicU64>) -> Self {
+        Self { file, len, counter }
     }
 
     /// The whole file.
@@ -29,6 +32,7 @@ impl FileBytes {
     fn read(&self, start: u64, length: usize) -> io::Result<Bytes> {
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, start)?;
+        self.counter.fetch_add(length as u64, Ordering::Relaxed);
         Ok(bytes.into())
     }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
@@ -28,7 +29,10 @@ pub(super) struct Footer {
 ///
 /// Clones share them. A file that was replaced since is checked again.
 #[derive(Debug, Clone, Default)]
-pub struct Footers(Arc<Mutex<HashMap<PathBuf, Known>>>);
+pub struct Footers {
+    known: Arc<Mutex<HashMap<PathBuf, Known>>>,
+    bytes_read: Arc<AtomicU64>,
+}
 
 /// The footer of a file that was checked.
 #[derive(Debug)]
@@ -51,7 +55,7 @@ pub(super) struct OpenFile {
 
 impl OpenFile {
     /// Opens a file; `None` if it does not exist.
-    pub(super) fn open(path: PathBuf, day: Date) -> Result<Option<Self>> {
+    pub(super) fn open(path: PathBuf, day: Date, footers: &Footers) -> Result<Option<Self>> {
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -59,7 +63,7 @@ impl OpenFile {
         };
         let found = file.metadata().map_err(ArchiveError::io("examine", &path))?;
         let version = [found.dev(), found.ino(), found.len(), found.mtime() as u64, found.mtime_nsec() as u64];
-        let bytes = FileBytes::new(Arc::new(file), found.len());
+        let bytes = FileBytes::new(Arc::new(file), found.len(), Arc::clone(&footers.bytes_read));
         Ok(Some(Self { path, day, version, bytes }))
     }
 
@@ -84,13 +88,18 @@ impl OpenFile {
 }
 
 impl Footers {
+    /// How many bytes were read of files so far, also by clones.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
     fn find(&self, path: &Path, version: FileVersion) -> Option<Arc<Footer>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(path).filter(|known| known.version == version).map(|known| Arc::clone(&known.footer))
     }
 
     fn keep(&self, path: &Path, version: FileVersion, footer: Arc<Footer>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_KEPT {
             // Which ones are asked for again is not known; an archive of four years fits.
             known.clear();

@@ -139,8 +139,7 @@ impl History {
     pub(super) fn new(query: BarsQuery) -> Result<Self> {
         let range = query.range()?;
         let settings = query.bus.settings();
-        let columns =
-            Columns::new(&settings.schema, query.interval, query.adjust, query.columns.as_deref(), query.bus.path())?;
+        let columns = query.answer_columns()?;
         let mut snapshot = Snapshot::take(&query.bus, range, query.symbols.clone())?;
         let mut shortfalls = Vec::new();
         if let Some(error) = snapshot.no_ring.take() {

@@ -1,10 +1,12 @@
 //! A question, before it is asked.
 
+use arrow::datatypes::SchemaRef;
 use barbus_bars::{Date, Interval};
 
 use super::adjust::{Adjust, factor_column};
 use super::answer::{Answer, History};
 use super::bound::{Bound, Range};
+use super::columns::Columns;
 use super::panel::Panel;
 use crate::bus::Bus;
 use crate::error::{Error, Result};
@@ -122,6 +124,20 @@ impl BarsQuery {
     pub fn skip_damaged(mut self) -> Self {
         self.skip_damaged = true;
         self
+    }
+
+    /// The columns of the answer.
+    ///
+    /// # Errors
+    /// [`Error::Question`] for an unknown column.
+    pub fn schema(&self) -> Result<SchemaRef> {
+        Ok(self.answer_columns()?.schema)
+    }
+
+    /// The columns of the answer, and what is read for them.
+    pub(super) fn answer_columns(&self) -> Result<Columns> {
+        let schema = &self.bus.settings().schema;
+        Columns::new(schema, self.interval, self.adjust, self.columns.as_deref(), self.bus.path())
     }
 
     /// Asks, and gives the bars day by day: memory does not grow with the number of days.
