@@ -1,8 +1,13 @@
 //! The events of a `Follow` that are not bars.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use barbus::{Date, Selection};
 use pyo3::prelude::*;
-use pyo3::types::PyDate;
+use pyo3::types::{PyDate, PyTuple, PyType};
+
+use crate::arguments;
+use crate::error::raised;
 
 /// A date as a `datetime.date`.
 pub(crate) fn date<'py>(py: Python<'py>, day: Date) -> PyResult<Bound<'py, PyDate>> {
@@ -10,12 +15,22 @@ pub(crate) fn date<'py>(py: Python<'py>, day: Date) -> PyResult<Bound<'py, PyDat
 }
 
 /// A trading day is closed: the reader has received all of its bars.
-#[pyclass(module = "barbus", frozen, eq)]
-#[derive(Debug, PartialEq, Eq)]
+#[pyclass(module = "barbus", frozen, eq, hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DayClosed(pub(crate) Date);
 
 #[pymethods]
 impl DayClosed {
+    /// The event of a day, a ``datetime.date`` or text, for tests of a strategy.
+    #[new]
+    fn new(day: &Bound<'_, PyAny>) -> PyResult<Self> {
+        arguments::date(day).map(Self)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (PyType::new::<Self>(py), (date(py, self.0)?,)).into_pyobject(py)
+    }
+
     #[classattr]
     fn __match_args__() -> (&'static str,) {
         ("day",)
@@ -33,8 +48,8 @@ impl DayClosed {
 }
 
 /// The reader fell behind by more than the ring holds; ``missed`` is the exact number of bars lost.
-#[pyclass(module = "barbus", frozen, eq)]
-#[derive(Debug, PartialEq, Eq)]
+#[pyclass(module = "barbus", frozen, eq, hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lapped {
     /// Number of bars missed.
     #[pyo3(get)]
@@ -43,6 +58,16 @@ pub(crate) struct Lapped {
 
 #[pymethods]
 impl Lapped {
+    /// The event of a number of missed bars, for tests of a strategy.
+    #[new]
+    fn new(missed: u64) -> Self {
+        Self { missed }
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (PyType::new::<Self>(py), (self.missed,)).into_pyobject(py)
+    }
+
     #[classattr]
     fn __match_args__() -> (&'static str,) {
         ("missed",)
@@ -60,6 +85,29 @@ pub(crate) struct Withdrawn(pub(crate) Selection);
 
 #[pymethods]
 impl Withdrawn {
+    /// The event of a day and some symbols, or all, for tests of a strategy.
+    #[new]
+    #[pyo3(signature = (day, symbols=None))]
+    fn new(day: &Bound<'_, PyAny>, symbols: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let mut selection = Selection::of_day(arguments::date(day)?);
+        if let Some(symbols) = symbols {
+            selection.symbols = arguments::texts("symbols", symbols)?;
+        }
+        Ok(Self(selection))
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.0.day, &self.0.symbols).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let text = serde_json::to_string(&self.0).map_err(raised)?;
+        let load = py.import("barbus._barbus")?.getattr("_withdrawn")?;
+        (load, (text,)).into_pyobject(py)
+    }
+
     #[classattr]
     fn __match_args__() -> (&'static str, &'static str) {
         ("day", "symbols")
@@ -87,4 +135,10 @@ impl Withdrawn {
     fn __repr__(&self) -> String {
         format!("Withdrawn(day={}, symbols={:?})", self.0.day, self.symbols())
     }
+}
+
+/// What ``pickle`` calls for a ``Withdrawn``.
+#[pyfunction]
+pub(crate) fn _withdrawn(selection: &str) -> PyResult<Withdrawn> {
+    serde_json::from_str(selection).map(Withdrawn).map_err(raised)
 }
