@@ -6,6 +6,7 @@
 //! - `archive`: day files as pyarrow, polars and DuckDB see them; late bars, failing flushes
 //! - `backup`: copies of a bus that is written
 //! - `bad_input`: bad input, its message, and the data that survives it
+//! - `bombs`: packed data, lines and columns without an end, in bounded memory
 //! - `calendars`: market days against two public libraries; printed, and changed by files
 //! - `clocks`: the wall clock is set while the daemon runs, by libfaketime
 //! - `commands`: every verb with its tables, JSON, CSV and exit codes
@@ -50,13 +51,14 @@
 //!    `publish`, `real_bars`, `replay`, `restart`
 //! 8. re-sending is harmless: `publish`, `replay`, `restart`
 //! 9. an invalid bar is quarantined with its reason, a bad file is an error: `bad_input`, `full`,
-//!    `format_reader`
+//!    `format_reader`, `files`, `bombs`
 #![forbid(unsafe_code)]
 
 mod access;
 mod archive;
 mod backup;
 mod bad_input;
+mod bombs;
 mod calendars;
 mod clocks;
 mod commands;
@@ -69,10 +71,12 @@ mod format_reader;
 mod full;
 mod gaps;
 mod held_rings;
+mod history;
 mod holidays;
 mod kill_loop;
 mod lag;
 mod lost_ring;
+mod migrate;
 mod misdated;
 mod places;
 mod publish;

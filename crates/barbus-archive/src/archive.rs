@@ -218,6 +218,8 @@ impl Archive {
         let sorted = SortedRows::new(inputs, self.directory.schema())?;
         let range = SeqRange { first, through: through_seq };
         let meta = stored.merged_meta(day, &self.calendar, lineage, Some(range), sorted.len());
+        let gives_up = stored.file.iter().chain(&stored.parts).any(|loaded| loaded.gives_up);
+        self.directory.keep_before_loss(day, gives_up && stored.file.is_some())?;
         let bytes = self.directory.commit_file(&path, &sorted, &meta)?;
         let unmerged = stored.parts.iter().map(|part| part.meta.part);
         let merged: Vec<u32> = stored.merged.iter().copied().chain(unmerged).collect();

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef, TimestampMillisecondType};
 use bytes::Bytes;
@@ -13,19 +13,35 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 
-use crate::{ArchiveError, Corruption, DayMeta, Result, checksum, file_checksum};
+use crate::{ArchiveError, Corruption, DayMeta, Result, checksum, conform, file_checksum};
 
 /// Checks the file checksum of `file` and reads its metadata, without its rows.
 pub(crate) fn decode_meta(path: &Path, day: Date, file: &Bytes) -> Result<DayMeta> {
     open(path, day, file).map(|(_, meta, _)| meta)
 }
 
-/// Reads a file in full and checks everything about it. Optional columns of `schema` that the file
-/// lacks are null; any other difference in columns is [`ArchiveError::Schema`].
-pub(crate) fn decode(path: &Path, day: Date, file: &Bytes, schema: &SchemaRef) -> Result<(DayMeta, RecordBatch)> {
+/// The columns of a file, whose file checksum is checked.
+pub(crate) fn columns(path: &Path, day: Date, file: &Bytes, schema: &SchemaRef) -> Result<Schema> {
+    let (footer, ..) = open(path, day, file)?;
+    conform::check(path, schema, footer.schema())?;
+    Ok(Schema::new(footer.schema().fields().clone()))
+}
+
+/// A file's metadata and rows, and whether the columns of the bus cannot have every value of it.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) meta: DayMeta,
+    pub(crate) rows: RecordBatch,
+    pub(crate) gives_up: bool,
+}
+
+/// Reads a file in full, checks everything about it, and converts its columns to those of
+/// `schema`; a difference that cannot be converted is [`ArchiveError::Schema`].
+pub(crate) fn decode(path: &Path, day: Date, file: &Bytes, schema: &SchemaRef) -> Result<Decoded> {
     let corrupt = |what: Corruption| ArchiveError::corrupt(path, what);
     let (footer, meta, crc32c) = open(path, day, file)?;
-    compare_schemas(path, schema, footer.schema())?;
+    conform::check(path, schema, footer.schema())?;
+    let gives_up = conform::gives_up(schema, footer.schema());
 
     let file_schema = SchemaRef::new(Schema::new(footer.schema().fields().clone()));
     let stated = usize::try_from(footer.metadata().file_metadata().num_rows()).unwrap_or_default();
@@ -57,7 +73,8 @@ pub(crate) fn decode(path: &Path, day: Date, file: &Bytes, schema: &SchemaRef) -
     if let Some(row) = first_out_of_order(&batches) {
         return Err(corrupt(Corruption::Order { row }));
     }
-    Ok((meta, conform(&batches, schema)))
+    let rows = conform::conform(&batches, schema).map_err(ArchiveError::Merge)?;
+    Ok(Decoded { meta, rows, gives_up })
 }
 
 /// Checks the file checksum and reads the footer, with the checksum it states for the values.
@@ -85,7 +102,7 @@ pub(crate) fn meta_of(path: &Path, day: Date, footer: &ArrowReaderMetadata) -> R
     }
 }
 
-/// Rejects a file whose columns are not those of the bus; it may lack optional ones.
+/// Rejects a file whose columns are not those that were written.
 pub(crate) fn compare_schemas(path: &Path, bus: &Schema, file: &Schema) -> Result<()> {
     let show = |schema: &Schema, name: &str| {
         let field = schema.column_with_name(name).map(|(_, field)| field);
@@ -100,19 +117,6 @@ pub(crate) fn compare_schemas(path: &Path, bus: &Schema, file: &Schema) -> Resul
         }
     }
     Ok(())
-}
-
-/// The file's columns in the order of `schema`, null where it has none.
-fn conform(rows: &RecordBatch, schema: &SchemaRef) -> RecordBatch {
-    let columns: Vec<ArrayRef> = schema
-        .fields()
-        .iter()
-        .map(|field| match rows.column_by_name(field.name()) {
-            Some(column) => column.clone(),
-            None => new_null_array(field.data_type(), rows.num_rows()),
-        })
-        .collect();
-    RecordBatch::try_new(schema.clone(), columns).expect("schemas were compared")
 }
 
 /// The first row that is not after the one before it.
@@ -149,7 +153,7 @@ mod tests {
             assert_eq!(crc32c, checksum::of_batch(&rows));
             crc32c
         });
-        let (read_meta, read) = decode(Path::new("day"), DAY, &file, &rows.schema()).unwrap();
+        let Decoded { meta: read_meta, rows: read, .. } = decode(Path::new("day"), DAY, &file, &rows.schema()).unwrap();
         assert_eq!(read_meta, meta(2));
         assert_eq!((&read, checksum::of_batch(&read)), (&rows, checksum::of_batch(&rows)));
     }

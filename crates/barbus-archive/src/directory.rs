@@ -10,13 +10,14 @@ use std::sync::{Arc, OnceLock};
 use std::{fs, io};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use parquet::errors::ParquetError;
 
 use crate::checksummed_file::ChecksummedFile;
+use crate::day_file::Decoded;
 use crate::encode::encode;
 use crate::file_names::{
     day_name, parse_day_name, parse_part_name, parse_temporary_name, part_name, temporary_name, withdrawn_name,
@@ -28,6 +29,8 @@ use crate::{ArchiveError, Corruption, DayMeta, Result, day_file, readback, worke
 const WORK_SUFFIX: &str = ".work";
 /// The directory with the files of days before bars were withdrawn from them.
 const WITHDRAWN_DIR: &str = "withdrawn";
+/// The directory with the files of days before they were written again without some values.
+const REPLACED_DIR: &str = "replaced";
 /// Mode of the two directories where they are missing.
 const DIR_MODE: u32 = 0o750;
 
@@ -37,6 +40,8 @@ pub(crate) struct Loaded {
     pub(crate) meta: DayMeta,
     pub(crate) rows: RecordBatch,
     pub(crate) bytes: u64,
+    /// Whether the file has values that the columns of the bus cannot have.
+    pub(crate) gives_up: bool,
 }
 
 #[derive(Debug)]
@@ -156,15 +161,20 @@ impl Directory {
 
     fn load(&self, path: &Path, day: Date) -> Result<Loaded> {
         let file = self.read(path)?;
-        let (meta, rows) = day_file::decode(path, day, &file, &self.schema)?;
-        let bytes = file.len() as u64;
-        Ok(Loaded { meta, rows, bytes })
+        let Decoded { meta, rows, gives_up } = day_file::decode(path, day, &file, &self.schema)?;
+        Ok(Loaded { meta, rows, bytes: file.len() as u64, gives_up })
     }
 
     /// Metadata of the day's file, its file checksum checked, its rows not decoded.
     pub(crate) fn day_meta(&self, day: Date) -> Result<Option<DayMeta>> {
         let path = self.day_path(day);
         none_if_not_found(self.read(&path).and_then(|file| day_file::decode_meta(&path, day, &file)))
+    }
+
+    /// The columns of the day's file, its file checksum checked; `None` when there is none.
+    pub(crate) fn day_columns(&self, day: Date) -> Result<Option<Schema>> {
+        let path = self.day_path(day);
+        none_if_not_found(self.read(&path).and_then(|file| day_file::columns(&path, day, &file, &self.schema)))
     }
 
     /// Metadata of a part, as for a day.
@@ -249,7 +259,26 @@ impl Directory {
     /// The path for the file of `day` before bars are withdrawn from it, in a directory beside that
     /// of the days.
     pub(crate) fn free_withdrawn_path(&self, day: Date) -> Result<PathBuf> {
-        let dir = self.dir.with_file_name(WITHDRAWN_DIR);
+        self.free_path(WITHDRAWN_DIR, day)
+    }
+
+    /// Copies the file of `day` as it is into a directory beside that of the days; returns its
+    /// path.
+    pub(crate) fn keep_file(&self, day: Date) -> Result<PathBuf> {
+        let bytes = self.read(&self.day_path(day))?;
+        let path = self.free_path(REPLACED_DIR, day)?;
+        let temporary = self.work_dir.join(temporary_name(day));
+        let copy = self.create_temporary(&temporary)?;
+        copy.write(&bytes).map_err(ArchiveError::io("write", &temporary))?;
+        copy.sync().map_err(ArchiveError::io("sync", &temporary))?;
+        self.files.rename(&temporary, &path).map_err(ArchiveError::io("rename to", &path))?;
+        self.sync(path.parent().unwrap_or(&self.dir))?;
+        Ok(path)
+    }
+
+    /// A path for a file of `day` in a directory beside that of the days.
+    fn free_path(&self, dir: &str, day: Date) -> Result<PathBuf> {
+        let dir = self.dir.with_file_name(dir);
         self.create(&dir)?;
         let names = self.list(&dir)?;
         let name = (1..).map(|number| withdrawn_name(day, number)).find(|name| !names.contains(name));

@@ -43,6 +43,7 @@ mod archive;
 mod checksum;
 mod checksummed_file;
 mod column_settings;
+mod conform;
 mod coverage;
 mod day_file;
 mod day_version;
@@ -67,6 +68,7 @@ mod withdraw;
 mod workers;
 
 pub use archive::{Archive, Spilled, Written};
+pub use conform::Migrated;
 pub use day_version::DayVersion;
 pub use directory::work_dir;
 pub use error::{ArchiveError, Corruption, Misuse};

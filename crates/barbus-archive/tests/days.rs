@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, TimeUnit};
 use barbus_archive::{Archive, ArchiveError, Corruption, FileKind, Misuse};
 use barbus_bars::{BarSchema, PriceType};
@@ -286,17 +286,29 @@ fn an_optional_column_added_later_is_null_in_older_days() {
     assert_eq!((money.is_null(0), money.is_null(1)), (true, false));
 }
 
+/// Columns that the bus has given up, prices of another type and frames in another zone.
 #[test]
-fn a_file_with_other_columns_is_rejected_and_kept() {
+fn days_with_other_columns_are_read_and_written_again() {
     let dir = Folder::new();
-    open(dir.days()).write(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
-    let archive = Archive::open(dir.days(), BarSchema::zillionare(), CALENDAR).unwrap();
+    open(dir.days()).write(DAY, &rows(&[bar("A", 1, 2.1, 0)]), 1, 1).unwrap();
+    let schema = BarSchema::new("UTC", PriceType::Float32, ["vwap"]).unwrap();
+    let archive = Archive::open(dir.days(), schema.clone(), CALENDAR).unwrap();
     let before = fs::read(archive.path(DAY)).unwrap();
-    let error = archive.write(DAY, &rows(&[bar("A", 2, 2.0, 1)]), 1, 2).unwrap_err();
-    let path = archive.path(DAY);
-    let message = "column \"open\" is Float64, on this bus it is Float32";
-    assert_eq!(error.to_string(), format!("{}: {message}", path.display()));
-    assert_eq!(fs::read(path).unwrap(), before);
+    assert!(archive.is_outdated(DAY).unwrap());
+    let read = |archive: &Archive| {
+        let (meta, batch) = archive.read(DAY).unwrap().unwrap();
+        assert_eq!(batch.schema(), schema.archive_schema());
+        let open = batch.column(2).as_primitive::<arrow::datatypes::Float32Type>().values().to_vec();
+        (meta.rows, open, batch.column_by_name("vwap").unwrap().null_count())
+    };
+    assert_eq!(read(&archive), (1, vec![2.1f32], 1));
+    assert!(archive.verify().unwrap().iter().all(|report| report.outcome.is_ok()));
+    let migrated = archive.migrate(DAY).unwrap().expect("it had other columns");
+    assert_eq!(migrated.rows, 1);
+    assert_eq!(fs::read(migrated.kept.expect("money and factor are given up")).unwrap(), before);
+    assert_eq!((read(&archive), archive.migrate(DAY).unwrap()), ((1, vec![2.1f32], 1), None));
+    assert!(!archive.is_outdated(DAY).unwrap());
+    assert!(archive.verify().unwrap().iter().all(|report| report.outcome.is_ok()));
 }
 
 /// Promise 9: a bad file gives a clear error, not a crash.

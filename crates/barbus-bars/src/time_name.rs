@@ -51,6 +51,7 @@ pub fn stated_label(name: &str) -> Option<Label> {
 /// assert!(stated_zone("timestamp_utc").is_some());
 /// assert!(stated_zone("Gmt time").is_some());
 /// assert!(stated_zone("Time (America/New_York)").is_some());
+/// assert!(stated_zone("Time (EET)").is_some());
 /// assert!(stated_zone("datetime").is_none());
 /// ```
 pub fn stated_zone(name: &str) -> Option<TimeZone> {
@@ -59,6 +60,12 @@ pub fn stated_zone(name: &str) -> Option<TimeZone> {
         if let Ok(zone) = TimeZone::get(piece) {
             return Some(zone);
         }
+    }
+    // Zones of the database that are called as people call them; EST may be with or without DST.
+    if let Some(known) = ["EET", "CET", "MET", "WET"].iter().find(|known| name.contains(&format!("({known})")))
+        && let Ok(zone) = TimeZone::get(known)
+    {
+        return Some(zone);
     }
     let words = words(name);
     let is_utc = |word: &String| matches!(word.as_str(), "utc" | "gmt" | "z" | "zulu");

@@ -16,6 +16,7 @@ mod counters;
 mod csv;
 mod filling;
 mod growth;
+mod history;
 mod ingest;
 mod market;
 mod memory;
@@ -63,6 +64,15 @@ enum Command {
         /// Rounds; the medians are reported.
         #[arg(long, default_value_t = 5)]
         rounds: usize,
+    },
+    /// Questions over an archive of 60 days, beside polars, DuckDB and pyarrow.
+    History {
+        /// Rounds; the medians are reported.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// The folder of real bars.
+        #[arg(long, env = "BARBUS_DATA", value_name = "FOLDER")]
+        data: PathBuf,
     },
     /// Time from the daemon's start to its first acknowledgement, with a full ring.
     Restart {
@@ -140,6 +150,11 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Beside { rounds } => {
             let mut report = Report::default();
             beside::rounds(&mut report, rounds.max(1))?;
+            print!("{}", report.table());
+        }
+        Command::History { rounds, data } => {
+            let mut report = Report::default();
+            history::rounds(&mut report, rounds.max(1), &data)?;
             print!("{}", report.table());
         }
         Command::Restart { rounds } => {

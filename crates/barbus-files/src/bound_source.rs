@@ -94,6 +94,9 @@ impl<R: Records> BoundSource<R> {
     }
 
     fn settle(&mut self, parsed: &mut ParsedRows) {
+        if self.ended {
+            parsed.night_dates.push(self.binder.trading_dates.found());
+        }
         parsed.undecided.extend(self.binder.fold().take_undecided());
         parsed.date_only += std::mem::take(&mut self.binder.date_only);
         parsed.other_volume += std::mem::take(&mut self.binder.other_volume);

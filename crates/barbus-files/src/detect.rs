@@ -1,6 +1,6 @@
 //! Detects the format of an input by its name and its first bytes.
 //!
-//! If the first bytes are those of Parquet or Arrow, they decide.
+//! If the first bytes are those of Parquet, Arrow or DBN, they decide.
 //! A text that begins with `{` or `[` is JSON: one document, or a record on each line.
 //! Otherwise the ending of the name decides: `.parquet`, `.pq`, `.arrow`, `.arrows`, `.feather`,
 //! `.ipc`, `.ndjson`, `.jsonl` or `.json`, each also with the ending of a packing.
@@ -8,6 +8,7 @@
 
 use std::path::Path;
 
+use crate::decode::dbn::is_dbn;
 use crate::decode::json::is_time;
 use crate::decode::json_text;
 use crate::error::InputError;
@@ -15,13 +16,28 @@ use crate::layout::pattern::without_packed_ending;
 use crate::options::InputFormat;
 
 /// First bytes of formats that barbus does not read, and the message for each.
-const FOREIGN: [(&[u8], &str); 3] = [
+const FOREIGN: [(&[u8], &str); 12] = [
+    (
+        b"SQLite format 3\0",
+        "is an SQLite database: write its table as CSV, such as with sqlite3 -header -csv FILE 'select * from TABLE'",
+    ),
+    (b"\xD0\xCF\x11\xE0", "is a file of Excel (xls): save it as CSV"),
+    (b"7z\xBC\xAF\x27\x1C", "is a 7z archive: unpack it first"),
+    (b"Rar!", "is a RAR archive: unpack it first"),
+    (b"\x93NUMPY", "is an array of NumPy: write it as Parquet with the names of its columns"),
+    (
+        b"\x80\x04\x95",
+        "is a pickle of Python: write it as Parquet, such as with pandas.read_pickle(FILE).to_parquet(OUT)",
+    ),
+    (
+        b"\x80\x05\x95",
+        "is a pickle of Python: write it as Parquet, such as with pandas.read_pickle(FILE).to_parquet(OUT)",
+    ),
+    (b"\x5D\x00\x00", "is packed with LZMA (Dukascopy's bi5 has ticks, no bars): unpack it first"),
+    (b"Obj\x01", "is Avro: write it as Parquet"),
+    (b"ORC", "is ORC: write it as Parquet"),
     (b"FEA1", "is Feather version 1: write it as version 2 or Parquet"),
     (b"\x89HDF\r\n", "is HDF5: write it as Parquet, such as with pandas.read_hdf(FILE).to_parquet(OUT)"),
-    (
-        b"DBN",
-        "is Databento's binary format: write it as CSV or Parquet, such as with databento.DBNStore.from_file(FILE).to_parquet(OUT)",
-    ),
 ];
 
 /// A format, with the two forms of Arrow IPC distinguished.
@@ -33,6 +49,7 @@ pub(crate) enum DetectedFormat {
     Parquet,
     ArrowFile,
     ArrowStream,
+    Dbn,
 }
 
 /// The format of the input that begins with `head`, which is all of it where it is `complete`.
@@ -138,6 +155,8 @@ fn by_first_bytes(head: &[u8]) -> Option<DetectedFormat> {
         Some(DetectedFormat::ArrowFile)
     } else if head.starts_with(b"\xFF\xFF\xFF\xFF") {
         Some(DetectedFormat::ArrowStream)
+    } else if is_dbn(head) {
+        Some(DetectedFormat::Dbn)
     } else {
         None
     }
@@ -171,6 +190,8 @@ mod tests {
         assert_eq!(detected("-", b"ARROW1\0\0"), DetectedFormat::ArrowFile);
         assert_eq!(detected("-", b"\xFF\xFF\xFF\xFF\x10"), DetectedFormat::ArrowStream);
         assert_eq!(detected("a.arrows", b"ARROW1\0\0"), DetectedFormat::ArrowFile);
+        assert_eq!(detected("a.csv", b"DBN\x03"), DetectedFormat::Dbn);
+        assert_eq!(detected("a.csv", b"DBN,a"), DetectedFormat::Csv);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::detect::{DetectedFormat, detect};
 use crate::error::InputError;
 use crate::head::Head;
 use crate::layouts::Layouts;
+use crate::open_json;
 use crate::open_records::{self, Input};
 use crate::options::InputOptions;
 use crate::packing::live::{LiveReader, Waiting};
@@ -174,9 +175,10 @@ impl Opener {
         let format = detect(input.input, input.name, &head.bytes, head.complete, self.options.format)?;
         match format {
             DetectedFormat::Csv => open_records::csv(input, head, Box::new(reader)),
-            DetectedFormat::Ndjson => open_records::ndjson(input, head, Box::new(reader)),
-            DetectedFormat::Json => open_records::json(input, read_all(input.input, reader)?),
+            DetectedFormat::Ndjson => open_json::ndjson(input, head, Box::new(reader)),
+            DetectedFormat::Json => open_json::json(input, read_all(input.input, reader)?),
             DetectedFormat::ArrowStream => open_records::arrow(input, arrow::open_stream(input.input, reader)?),
+            DetectedFormat::Dbn => open_records::dbn(input, &head, reader),
             DetectedFormat::Parquet => {
                 let whole = read_all(input.input, reader)?;
                 open_records::arrow(input, parquet::open_bytes(input.input, whole)?)

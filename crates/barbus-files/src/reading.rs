@@ -9,7 +9,7 @@ use crate::error::InputError;
 use crate::input::Opener;
 use crate::order::{FeedOrder, Ordered, RejectStore};
 use crate::packing::progress::Progress;
-use crate::source::{LeftOut, NumberSymbols, ParsedRows, Undecided};
+use crate::source::{LeftOut, NightDates, NumberSymbols, ParsedRows, Undecided};
 use crate::understood::Understood;
 
 /// Everything that inputs hold.
@@ -28,6 +28,7 @@ pub struct Reading {
     date_only: u64,
     other_volume: u64,
     number_symbols: NumberSymbols,
+    night_dates: Vec<NightDates>,
     zone: String,
     rows: u64,
 }
@@ -81,6 +82,7 @@ impl Reading {
             date_only: parsed.date_only,
             other_volume: parsed.other_volume,
             number_symbols: parsed.number_symbols,
+            night_dates: parsed.night_dates,
             zone: schema.zone().to_owned(),
             rows,
         })
@@ -153,6 +155,16 @@ impl Reading {
                     self.other_volume
                 ),
                 way_out: "name the column with --map volume=NAME".to_owned(),
+            });
+        }
+        if let Some(night) = self.night_dates.iter().find(|night| night.steps > 0) {
+            let steps: u64 = self.night_dates.iter().map(|night| night.steps).sum();
+            doubts.push(Doubt {
+                what: format!(
+                    "the clock goes back within a date {steps} times, such as {}: the dates are those of trading days, and bars of the night belong to an evening before",
+                    night.example
+                ),
+                way_out: "name a column with the date of the clock with --map frame=NAME".to_owned(),
             });
         }
         let number = |text: &std::sync::Arc<str>| text.bytes().all(|byte| byte.is_ascii_digit());

@@ -7,6 +7,7 @@ use barbus_bars::BarSchema;
 pub use crate::bind::binder::LeftOut;
 pub use crate::bind::fold::Undecided;
 pub use crate::bind::number_symbols::NumberSymbols;
+pub use crate::bind::trading_dates::NightDates;
 use crate::error::InputError;
 use crate::reject::Reject;
 use crate::rows::Rows;
@@ -44,6 +45,8 @@ pub struct ParsedRows {
     pub other_volume: u64,
     /// The symbols that are numbers, unless the options say how many digits they have.
     pub number_symbols: NumberSymbols,
+    /// Inputs whose dates are those of trading days.
+    pub night_dates: Vec<NightDates>,
 }
 
 impl ParsedRows {
@@ -57,6 +60,7 @@ impl ParsedRows {
             date_only: 0,
             other_volume: 0,
             number_symbols: NumberSymbols::default(),
+            night_dates: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use barbus::protocol::AckMode;
 use barbus::{Bus, Error, Result};
 use barbus_archive::Archive;
 use barbus_bars::{date_from_epoch_days, epoch_days};
-use barbus_ring::{BlockRows, RingWriter, Row, SymbolId};
+use barbus_ring::{BlockRows, RingWriter, Row, Spec, SymbolId};
 use jiff::Timestamp;
 
 use crate::bar_ends::BarEnds;
@@ -171,14 +171,20 @@ fn open_ring(bus: &Bus, owners: &Owners) -> Result<RingWriter> {
     let spec = ring_spec(bus);
     let path: &Path = &bus.ring();
     let mut ring = places::open_ring(bus, owners, &spec)?;
-    if !ring.ring().has_schema(&spec) {
-        let ring = path.display();
-        return Err(bad_settings(
-            bus,
-            format!("[bars] has other columns than {ring}: close the day, archive it, and move the ring away"),
-        ));
-    }
     let all_archived = ring.day().is_none() && ring.all_persisted();
+    if !ring.ring().has_schema(&spec) {
+        if !all_archived {
+            let what = format!(
+                "[bars] has other columns than {}: start with the columns of before, close the day, and stop",
+                path.display()
+            );
+            return Err(bad_settings(bus, what));
+        }
+        // Readers of the old ring have to open the bus again: rows have other columns now.
+        tracing::warn!("[bars] has other columns than before: the bus goes on in a new ring; restart readers");
+        let first_seq = ring.next_seq();
+        ring.begin_lineage(path, &Spec { first_seq, ..successor_spec(bus, ring.ring(), 0) })?;
+    }
     let spec = successor_spec(bus, ring.ring(), 0);
     if all_archived && !ring.ring().geometry().has_sizes_of(&spec) {
         ring.replace(path, &spec)?;

@@ -258,6 +258,8 @@ pub use history::{Adjust, Answer, BarsQuery, Bound, History, Panel, Shortfall};
 pub use owned_event::{OwnedBars, OwnedEvent};
 pub use positions::{ReaderStat, ReaderState, readers};
 pub use publisher::Publisher;
+#[cfg(feature = "archive")]
+pub use reader::OnGap;
 pub use reader::{Reader, Start, View, Views, WaitStrategy};
 #[cfg(feature = "archive")]
 pub use replay::{Pace, Replay, Schedule};

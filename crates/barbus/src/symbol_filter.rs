@@ -19,6 +19,12 @@ impl SymbolFilter {
         Self { wanted: symbols.into_iter().map(Into::into).collect(), bits: Vec::new(), known: 0 }
     }
 
+    /// Whether bars of a symbol pass.
+    #[cfg(feature = "archive")]
+    pub(crate) fn wants(&self, symbol: &str) -> bool {
+        self.wanted.contains(symbol)
+    }
+
     /// Forgets the ids: another ring has another dictionary.
     pub(crate) fn forget_ids(&mut self) {
         self.bits.clear();

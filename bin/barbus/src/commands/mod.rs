@@ -14,6 +14,7 @@ mod gaps;
 mod init;
 mod latest;
 mod layouts;
+mod migrate;
 mod publish;
 mod readers;
 mod replay;
@@ -58,6 +59,7 @@ enum Command {
     CloseDay(close_day::CloseDayArgs),
     Withdraw(withdraw::WithdrawArgs),
     Verify(verify::VerifyArgs),
+    Migrate(migrate::MigrateArgs),
     Calendar(calendar::CalendarArgs),
     Gaps(gaps::GapsArgs),
     Demo(demo::DemoArgs),
@@ -83,6 +85,7 @@ impl Command {
             Command::CloseDay(args) => args.run(),
             Command::Withdraw(args) => args.run(),
             Command::Verify(args) => args.run(),
+            Command::Migrate(args) => args.run(),
             Command::Calendar(args) => args.run(),
             Command::Gaps(args) => args.run(),
             Command::Demo(args) => args.run(),

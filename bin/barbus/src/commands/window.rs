@@ -6,7 +6,7 @@ use barbus::Reader;
 use clap::Args;
 
 use super::shared::bar_sheet::BarSheet;
-use super::shared::missing::no_bar_in_ring;
+use super::shared::missing::no_bar;
 use crate::output::colour_wanted;
 use crate::output::table::Layout;
 
@@ -17,7 +17,7 @@ pub(super) struct WindowArgs {
     bus: PathBuf,
     /// The symbol.
     symbol: String,
-    /// The number of bars; fewer are printed if the ring holds fewer.
+    /// The number of bars; fewer are printed if the bus has fewer.
     #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
     /// Format of the bars.
@@ -29,7 +29,7 @@ impl WindowArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut reader = Reader::open(&self.bus)?;
         let rows = reader.window(&self.symbol, self.count as usize)?;
-        anyhow::ensure!(!rows.is_empty(), no_bar_in_ring(&reader, &self.symbol));
+        anyhow::ensure!(!rows.is_empty(), no_bar(&self.symbol));
         let mut sheet = BarSheet::new(reader.bus(), self.format, colour_wanted());
         for row in &rows {
             sheet.bar(&self.symbol, row)?;

@@ -1,7 +1,7 @@
 //! The files of one day, opened at one moment, and the wanted bars in them.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, new_null_array};
-use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::array::{AsArray, BooleanArray, DictionaryArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Schema, SchemaRef, TimestampMillisecondType};
 use jiff::civil::Date;
 use parquet::arrow::ProjectionMask;
@@ -10,13 +10,12 @@ use parquet::errors::ParquetError;
 
 use super::footers::{Footer, Footers, OpenFile};
 use super::merge::merge;
-use super::pages::select;
-use crate::{Archive, ArchiveError, DayMeta, Result};
+use super::pages::{SelectedGroup, last_frame_ms, select};
+use crate::conform::{check, conform};
+use crate::{Archive, ArchiveError, DayMeta, Result, workers};
 
 /// How often the files are listed again because parts were merged meanwhile.
 const MAX_ATTEMPTS: usize = 100;
-/// Rows that are decoded at once.
-const BATCH_ROWS: usize = 65_536;
 
 /// Which bars and columns are wanted.
 #[derive(Debug, Clone)]
@@ -51,7 +50,9 @@ impl Wanted<'_> {
 #[derive(Debug)]
 pub struct DayScan {
     day: Date,
-    /// Of the bus: Dictionary(Int32, Utf8) as symbol, then as in the archive.
+    /// Of the archive.
+    archive_schema: SchemaRef,
+    /// Dictionary(Int32, Utf8) as symbol, then as in the archive.
     schema: SchemaRef,
     footers: Footers,
     /// The day's file, then its parts by number.
@@ -65,7 +66,8 @@ impl Archive {
     /// [`ArchiveError::Io`] if one exists and cannot be opened; [`ArchiveError::Corrupt`] if there
     /// are parts, and one of them or the file is damaged.
     pub fn scan(&self, day: Date, footers: &Footers) -> Result<DayScan> {
-        let schema = with_dictionary(self.directory.schema());
+        let archive_schema = self.directory.schema().clone();
+        let schema = with_dictionary(&archive_schema);
         let mut attempt = 1;
         // A merge replaces the file before it removes the parts: parts are opened first.
         let parts = loop {
@@ -89,7 +91,7 @@ impl Archive {
         } else {
             files.extend(parts);
         }
-        Ok(DayScan { day, schema, footers: footers.clone(), files })
+        Ok(DayScan { day, archive_schema, schema, footers: footers.clone(), files })
     }
 }
 
@@ -98,6 +100,7 @@ impl Archive {
     pub fn scan_nothing(&self, day: Date) -> DayScan {
         DayScan {
             day,
+            archive_schema: self.directory.schema().clone(),
             schema: with_dictionary(self.directory.schema()),
             footers: Footers::default(),
             files: Vec::new(),
@@ -125,6 +128,28 @@ impl DayScan {
         Ok(covered.max().unwrap_or_default())
     }
 
+    /// The lowest number of a row in the files; `None` if any file has rows of another lineage.
+    ///
+    /// # Errors
+    /// As [`DayScan::through_seq`].
+    pub fn first_seq(&self, lineage: u64) -> Result<Option<u64>> {
+        let metas: Vec<DayMeta> = self.metas()?.collect();
+        if metas.iter().any(|meta| meta.lineage != lineage) {
+            return Ok(None);
+        }
+        Ok(metas.iter().map(|meta| meta.first_seq).min())
+    }
+
+    /// The highest frame in the files, milliseconds UTC.
+    ///
+    /// # Errors
+    /// As [`DayScan::through_seq`].
+    pub fn last_frame_ms(&self) -> Result<i64> {
+        let footers = self.files.iter().map(|file| file.footer(&self.footers));
+        let footers = footers.collect::<Result<Vec<_>>>()?;
+        Ok(footers.iter().map(|footer| last_frame_ms(footer.metadata.metadata())).max().unwrap_or(i64::MIN))
+    }
+
     /// The number of rows in the files; a bar may be in several parts.
     ///
     /// # Errors
@@ -139,54 +164,62 @@ impl DayScan {
         Ok(footers.into_iter().map(|footer| footer.meta.clone()))
     }
 
-    /// The wanted bars, sorted by (symbol, frame), each once: `symbol` as Dictionary(Int32, Utf8),
-    /// `frame`, and the wanted columns in the types of the archive's present schema. A column that
-    /// a file lacks is null; prices of another type and frames in another zone are converted.
+    /// The wanted bars, sorted by (symbol, frame) through all batches, each once: `symbol` as
+    /// Dictionary(Int32, Utf8), `frame`, and the wanted columns in the types of the archive's
+    /// present schema. A column that a file lacks is null; prices of another type and frames in
+    /// another zone are converted. There is at least one batch; it may be empty.
     ///
     /// # Errors
     /// [`ArchiveError`] if a file is damaged or cannot be read.
-    pub fn read(&self, wanted: &Wanted<'_>) -> Result<RecordBatch> {
+    pub fn read(&self, wanted: &Wanted<'_>) -> Result<Vec<RecordBatch>> {
         let columns: Vec<usize> = [0, 1].into_iter().chain(wanted.columns.iter().copied()).collect();
         let schema: SchemaRef = self.schema.project(&columns).map_err(ArchiveError::Merge)?.into();
         let read = self.files.iter().map(|file| self.read_file(file, wanted, &schema)).collect::<Result<Vec<_>>>()?;
-        match read.as_slice() {
-            [] => Ok(RecordBatch::new_empty(schema)),
-            [one] => Ok(one.clone()),
-            several => merge(several),
+        let with_rows = read.iter().filter(|batches| !batches.is_empty()).count();
+        let batches = read.concat();
+        match with_rows {
+            0 => Ok(vec![RecordBatch::new_empty(schema)]),
+            1 => Ok(batches),
+            // In the order of the files, so that the last revision counts.
+            _ => Ok(vec![merge(&batches)?]),
         }
     }
 
-    fn read_file(&self, file: &OpenFile, wanted: &Wanted<'_>, schema: &SchemaRef) -> Result<RecordBatch> {
+    /// The wanted bars of a file; if they are many, by all processors, a batch for each row group.
+    fn read_file(&self, file: &OpenFile, wanted: &Wanted<'_>, schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
         let footer = file.footer(&self.footers)?;
+        check(&file.path, &self.archive_schema, footer.metadata.schema())?;
         let corrupt = |error: ParquetError| ArchiveError::corrupt(&file.path, error);
         let selected = select(footer.metadata.metadata(), wanted);
-        if selected.groups.is_empty() {
-            return Ok(RecordBatch::new_empty(schema.clone()));
+        if selected.is_empty() {
+            return Ok(Vec::new());
         }
-        let rows = selected.rows.row_count();
         let metadata = in_dictionary(&footer).map_err(corrupt)?;
         let present = schema.fields().iter().filter_map(|field| metadata.schema().index_of(field.name()).ok());
         let mask = ProjectionMask::roots(metadata.parquet_schema(), present);
-        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file.bytes.clone(), metadata)
-            .with_projection(mask)
-            .with_row_groups(selected.groups)
-            .with_row_selection(selected.rows)
-            .with_batch_size(rows.clamp(1, BATCH_ROWS))
-            .build()
-            .map_err(corrupt)?;
-        let mut found = Vec::new();
-        for batch in batches {
-            let batch = conform(&batch.map_err(|error| corrupt(error.into()))?, schema).map_err(ArchiveError::Merge)?;
-            let kept = filter(&batch, wanted).map_err(ArchiveError::Merge)?;
-            if kept.num_rows() > 0 {
-                found.push(kept);
+        let rows = selected.iter().map(|group| group.rows.row_count()).sum();
+        let read_group = |group: SelectedGroup| -> Result<Option<RecordBatch>> {
+            let rows = group.rows.row_count();
+            let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file.bytes.clone(), metadata.clone())
+                .with_projection(mask.clone())
+                .with_row_groups(vec![group.number])
+                .with_row_selection(group.rows)
+                .with_batch_size(rows.max(1))
+                .build()
+                .map_err(corrupt)?;
+            let mut found = Vec::new();
+            for batch in batches {
+                let batch = batch.map_err(|error| corrupt(error.into()))?;
+                let batch = conform(&batch, schema).map_err(ArchiveError::Merge)?;
+                found.push(filter(&batch, wanted).map_err(ArchiveError::Merge)?);
             }
-        }
-        match found.as_slice() {
-            [] => Ok(RecordBatch::new_empty(schema.clone())),
-            [one] => Ok(one.clone()),
-            several => concat_batches(schema, several).map_err(ArchiveError::Merge),
-        }
+            match found.as_slice() {
+                [one] => Ok(Some(one.clone())),
+                several => concat_batches(schema, several).map(Some).map_err(ArchiveError::Merge),
+            }
+        };
+        let batches = workers::map(selected, rows, read_group).into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(batches.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
     }
 }
 
@@ -202,16 +235,6 @@ fn with_dictionary(schema: &Schema) -> SchemaRef {
 fn in_dictionary(footer: &Footer) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
     let options = ArrowReaderOptions::new().with_schema(with_dictionary(footer.metadata.schema()));
     ArrowReaderMetadata::try_new(footer.metadata.metadata().clone(), options)
-}
-
-/// The columns of `schema`: null where the batch has none, cast where its type is another.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-        Some(column) if column.data_type() == field.data_type() => Ok(column.clone()),
-        Some(column) => cast(column, field.data_type()),
-        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-    });
-    RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<ArrayRef>, _>>()?)
 }
 
 /// The rows with a wanted symbol and frame.

@@ -13,17 +13,15 @@ use super::day_scan::Wanted;
 const SYMBOL: usize = 0;
 const FRAME: usize = 1;
 
-/// The row groups to read, and of these the rows to decode.
-pub(super) struct Selected {
-    pub(super) groups: Vec<usize>,
-    /// Rows counted through the row groups of `groups`.
+/// A row group to read, and which of its rows to decode.
+pub(super) struct SelectedGroup {
+    pub(super) number: usize,
     pub(super) rows: RowSelection,
 }
 
 /// The rows that may be wanted: those of pages in whose bounds a wanted symbol and frame lie.
-pub(super) fn select(file: &ParquetMetaData, wanted: &Wanted<'_>) -> Selected {
+pub(super) fn select(file: &ParquetMetaData, wanted: &Wanted<'_>) -> Vec<SelectedGroup> {
     let mut groups = Vec::new();
-    let mut selectors: Vec<RowSelector> = Vec::new();
     for (number, group) in file.row_groups().iter().enumerate() {
         if !may_have(group, wanted) {
             continue;
@@ -38,7 +36,7 @@ pub(super) fn select(file: &ParquetMetaData, wanted: &Wanted<'_>) -> Selected {
         if ranges.is_empty() {
             continue;
         }
-        groups.push(number);
+        let mut selectors: Vec<RowSelector> = Vec::new();
         let mut at = 0;
         for range in ranges {
             selectors.push(RowSelector::skip(range.start - at));
@@ -46,8 +44,9 @@ pub(super) fn select(file: &ParquetMetaData, wanted: &Wanted<'_>) -> Selected {
             at = range.end;
         }
         selectors.push(RowSelector::skip(rows - at));
+        groups.push(SelectedGroup { number, rows: selectors.into() });
     }
-    Selected { groups, rows: selectors.into() }
+    groups
 }
 
 /// Whether the row group may have a wanted row.
@@ -67,6 +66,15 @@ fn may_have(group: &RowGroupMetaData, wanted: &Wanted<'_>) -> bool {
         _ => true,
     };
     symbols && frames
+}
+
+/// The highest frame of a file; the highest there is where its statistics do not tell.
+pub(super) fn last_frame_ms(file: &ParquetMetaData) -> i64 {
+    let of_group = |group: &RowGroupMetaData| match group.column(FRAME).statistics() {
+        Some(Statistics::Int64(frames)) => frames.max_opt().copied().unwrap_or(i64::MAX),
+        _ => i64::MAX,
+    };
+    file.row_groups().iter().map(of_group).max().unwrap_or(i64::MIN)
 }
 
 /// The rows of the pages of a column that may have wanted values; `None` without a page index.

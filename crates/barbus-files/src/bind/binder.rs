@@ -12,6 +12,7 @@ use super::frame::{Frame, FrameParser};
 use super::number_symbols::NumberSymbols;
 use super::plan::{Group, NumberRule, Only, Plan, SymbolRule};
 use super::symbol::padded;
+use super::trading_dates::TradingDates;
 use crate::options::Ambiguous;
 use crate::records::Records;
 use crate::rows::{NUMBERS, Rows};
@@ -45,6 +46,8 @@ pub(crate) struct Binder {
     last_code: Vec<u8>,
     /// The symbols that are numbers, unless the plan says how many digits they have.
     pub(crate) number_symbols: NumberSymbols,
+    /// The dates of rows that have them in a column of their own.
+    pub(crate) trading_dates: TradingDates,
     /// Rows whose time was a date alone.
     pub(crate) date_only: u64,
     /// Rows whose volume was not zero although another column was taken for it.
@@ -68,6 +71,7 @@ impl Binder {
             symbol: String::new(),
             last_code: Vec::new(),
             number_symbols,
+            trading_dates: TradingDates::default(),
             date_only: 0,
             other_volume: 0,
         }
@@ -110,6 +114,9 @@ impl Binder {
                 None => *frame.insert(self.frame(records)?),
             };
             self.push_group(group, frame, records, rows)?;
+            if !pushed {
+                self.note_date(frame, records);
+            }
             pushed = true;
         }
         match pushed {
@@ -165,6 +172,17 @@ impl Binder {
             self.other_volume += 1;
         }
         self.push_bar(frame, numbers, rows)
+    }
+
+    /// Notes the date of a record that has it in a column of its own.
+    fn note_date(&mut self, frame: Frame, records: &impl Records) {
+        let ([date, time], Frame::At(ms)) = (&self.plan.frame.columns[..], frame) else { return };
+        let (date, time) = (records.cell(*date), records.cell(*time));
+        if let (Cell::Text(date), Cell::Text(time)) = (&date, &time) {
+            self.trading_dates.add(&self.symbol, ms, date, time, self.plan.frame.digits);
+        } else if let (Some(date), Some(time)) = (date.shown(), time.shown()) {
+            self.trading_dates.add(&self.symbol, ms, date.as_bytes(), time.as_bytes(), self.plan.frame.digits);
+        }
     }
 
     /// Counts the symbol of a record if it is a number.

@@ -11,4 +11,5 @@ pub(crate) mod number_symbols;
 pub(crate) mod plan;
 pub(crate) mod symbol;
 pub(crate) mod times;
+pub(crate) mod trading_dates;
 pub(crate) mod wide;

@@ -3,7 +3,7 @@
 //! A date and a time of day apart belong together.
 //! Of several columns with whole times one that is an instant is preferred, if they agree.
 
-use barbus_bars::{FRAME, Label, Moment, normalize_name, parse_time, stated_label, time_rank};
+use barbus_bars::{FRAME, Label, Moment, normalize_name, parse_time, stated_label, stated_zone, time_rank};
 
 use super::names::Names;
 use crate::layout::description::Layout;
@@ -78,6 +78,9 @@ pub(crate) fn choose(names: &Names<'_>, sample: &Sample, has_date: bool, wanted:
     }
     let mut named: Vec<usize> = names.aliases(FRAME);
     named.extend(names.free().filter(|&column| is_named(names, column, &DATES)));
+    // Time (EET)
+    let is_whole = |column: &usize| matches!(held(sample, *column), Held::Instant | Held::WallClock);
+    named.extend(names.free().filter(|&column| stated_zone(names.raw(column)).is_some()).filter(is_whole));
     named.sort_unstable();
     named.dedup();
     let held = |column: usize| held(sample, column);

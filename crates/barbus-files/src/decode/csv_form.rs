@@ -55,10 +55,11 @@ pub(crate) struct Expected {
 pub(crate) fn split_start(head: &[u8], complete: bool, expected: &Expected) -> Result<TextStart, String> {
     let lines = lines(head, complete);
     let Some((_, first)) = lines.first() else {
-        return Err(if complete { "the input is empty" } else { "not CSV: the first line does not end" }.to_owned());
+        return Err(if complete { "the input is empty" } else { "not CSV: the first line is longer than a megabyte" }
+            .to_owned());
     };
     if first.len() > MAX_LINE_BYTES {
-        return Err("not CSV: the first line does not end".to_owned());
+        return Err("not CSV: the first line is longer than a megabyte".to_owned());
     }
     if first.contains(&0) {
         return Err("not CSV: the first line has zero bytes".to_owned());
@@ -80,6 +81,15 @@ pub(crate) fn split_start(head: &[u8], complete: bool, expected: &Expected) -> R
     if !expected.columns.is_empty() {
         header = None;
     }
+    // A line of names above the numbers, in a language that barbus does not know.
+    if let (None, Some(at)) = (header, data)
+        && expected.columns.is_empty()
+        && let Some(names) = at.checked_sub(1).and_then(|above| fields(lines[above].1, most_frequent(lines[at].1)))
+        && Some(names.len()) == fields(lines[at].1, most_frequent(lines[at].1)).map(|row| row.len())
+        && names.iter().all(|name| !name.trim().is_empty() && !is_number(name))
+    {
+        header = Some(at - 1);
+    }
     match (header, data) {
         (Some(at), _) => with_header(&lines, at, expected),
         (None, Some(at)) => Ok(without_header(&lines, at, expected)),
@@ -87,8 +97,16 @@ pub(crate) fn split_start(head: &[u8], complete: bool, expected: &Expected) -> R
             "no line has numbers: --columns names {} columns of a text without a header",
             expected.columns.len()
         )),
+        (None, None) if lines[0].1.iter().all(|byte| !DELIMITERS.contains(byte)) && has_words(lines[0].1) => {
+            Err("its fields are separated by blanks: put commas there, such as with tr -s ' ' ,".to_owned())
+        }
         (None, None) => with_header(&lines, 0, expected),
     }
+}
+
+/// Whether a line has as many words as a bar has values.
+fn has_words(line: &[u8]) -> bool {
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count() > MIN_NUMBERS
 }
 
 /// The lines that are not blank, each with its number. A byte order mark is no part of them.
@@ -245,6 +263,8 @@ mod tests {
         let plain = start("1683662400,1,1,1,1,0.5,17\n1683662460,1,1,1,1,0.5,17\n");
         assert!(!plain.has_header && plain.skip_lines == 0);
         assert_eq!((plain.names.len(), plain.rows.len()), (7, 2));
+        let german = start("Symbol;Datum;Hoch;Tief;Auf;Zu\nA;04.03.2024;1,5;2;1;1,25\n");
+        assert!(german.has_header && german.skip_lines == 1, "its names are shown in the message");
         let unknown = start("a,b,c\n1,2,3\n");
         assert!(unknown.has_header, "its names are shown in the message");
     }
@@ -271,6 +291,7 @@ mod tests {
         assert_eq!(error(b"\n\n"), "the input is empty");
         assert_eq!(error(b"\x01\0\x02\n"), "not CSV: the first line has zero bytes");
         assert_eq!(error(b"symbol,\"frame\n"), "a quoted field of the header does not end on its line");
+        assert!(error(b"Date Time Open High Low\n2024-03-04 09:31 1 2 1\n").contains("separated by blanks"));
         let wide = vec![b','; MAX_COLUMNS + 1];
         assert!(error(&wide).contains("columns: barbus reads at most"));
     }

@@ -1,6 +1,6 @@
-//! Calls the decoders of Arrow and Parquet so that a panic of theirs is an error.
+//! Calls the decoders of Arrow, Parquet and DBN so that a panic of theirs is an error.
 //!
-//! Both panic for some data that contradicts itself, such as offsets outside of a buffer.
+//! They panic for some data that contradicts itself, such as offsets outside of a buffer.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +13,7 @@ thread_local! {
     static IS_DECODING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread decodes data of Arrow or Parquet: a panic is then caught and becomes an
+/// Whether this thread decodes data of Arrow, Parquet or DBN: a panic is then caught and becomes an
 /// error of the input, so a panic hook need not report it.
 ///
 /// ```

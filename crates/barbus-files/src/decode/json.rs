@@ -49,8 +49,8 @@ pub(crate) struct Block {
 const MAX_DEPTH: usize = 5;
 /// Most members of an object that are searched.
 const MAX_SEARCHED: usize = 64;
-/// Keys that name a symbol beside the rows.
-const SYMBOL_KEYS: [&str; 5] = ["symbol", "ticker", "code", "instrument", "pair"];
+/// Keys that name a symbol beside the rows; `code` does not, it is that of an error.
+const SYMBOL_KEYS: [&str; 4] = ["symbol", "ticker", "instrument", "pair"];
 /// Keys that name the columns beside the rows.
 const COLUMN_KEYS: [&str; 4] = ["columns", "fields", "headers", "keys"];
 

@@ -5,6 +5,8 @@ pub(crate) mod arrow_column;
 pub(crate) mod csv;
 pub(crate) mod csv_fields;
 pub(crate) mod csv_form;
+pub(crate) mod dbn;
+pub(crate) mod document_lines;
 pub(crate) mod guarded;
 pub(crate) mod json;
 pub(crate) mod json_record;

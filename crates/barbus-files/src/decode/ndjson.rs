@@ -39,6 +39,11 @@ impl<R: BufRead + Send> Ndjson<R> {
         }
     }
 
+    /// The lines that were not read yet.
+    pub(crate) fn into_lines(self) -> Lines<R> {
+        self.lines
+    }
+
     fn bad(&mut self, problem: String) -> Step {
         self.problem = problem;
         Step::Bad

@@ -8,7 +8,8 @@ use barbus_bars::Label;
 use serde::Deserialize;
 
 use super::mapping::Mapping;
-use super::pattern::PathPattern;
+use super::pattern::{Fit, PathPattern};
+use crate::decode::json::Document;
 use crate::values::number::Decimal;
 use crate::values::scale::Scale;
 use crate::values::zone;
@@ -166,6 +167,8 @@ pub struct SymbolRules {
     pub files: Vec<String>,
     /// The path to the symbol in a JSON document.
     pub json: Option<String>,
+    /// A pattern of the text at that path with `{symbol}`; without one the text is the symbol.
+    pub json_pattern: Option<String>,
     /// Patterns of lines before the header with `{symbol}`.
     pub preamble: Vec<String>,
 }
@@ -222,6 +225,20 @@ pub struct LayoutError {
     pub reason: String,
 }
 
+impl SymbolRules {
+    /// The symbol that a JSON document states.
+    pub(crate) fn in_document(&self, document: &Document) -> Option<String> {
+        let text = document.text_at(self.json.as_deref()?)?;
+        let Some(pattern) = &self.json_pattern else { return Some(text) };
+        // The text is fitted like a path; its slashes are no components.
+        let text = text.replace('/', "\u{2215}");
+        match pattern.parse::<PathPattern>().ok()?.fit(&text) {
+            Fit::Yes(found) => found.symbol.map(|symbol| symbol.replace('\u{2215}', "/")),
+            _ => None,
+        }
+    }
+}
+
 impl Layout {
     /// The layout that `text` describes.
     ///
@@ -240,6 +257,9 @@ impl Layout {
         self.mapping()?;
         let patterns = [&self.recognize.files, &self.symbol.files, &self.frame.date_files];
         for pattern in patterns.into_iter().flatten() {
+            pattern.parse::<PathPattern>().map_err(|error| error.to_string())?;
+        }
+        if let Some(pattern) = &self.symbol.json_pattern {
             pattern.parse::<PathPattern>().map_err(|error| error.to_string())?;
         }
         for pattern in self.recognize.preamble.iter().chain(&self.text.ignore) {

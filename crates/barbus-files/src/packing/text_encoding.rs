@@ -44,6 +44,18 @@ pub(crate) fn detect(head: &[u8]) -> Detected {
 /// Whether bytes can be read as GBK and give Chinese characters.
 fn is_chinese(head: &[u8]) -> bool {
     let end = head.iter().rposition(|byte| *byte == b'\n').unwrap_or(head.len());
+    // A common character has two high bytes; in Western encodings a high byte is among ASCII.
+    let (mut pairs, mut alone, mut at) = (0, 0, 0);
+    while at < end {
+        let high = |at: usize| head.get(at).is_some_and(|byte| *byte >= 0xA1);
+        match (high(at), high(at + 1)) {
+            (true, true) => (pairs, at) = (pairs + 1, at + 2),
+            (is_high, _) => (alone, at) = (alone + usize::from(is_high), at + 1),
+        }
+    }
+    if alone > pairs {
+        return false;
+    }
     let (text, malformed) = GB18030.decode_without_bom_handling(&head[..end]);
     !malformed && text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter))
 }
@@ -137,6 +149,7 @@ mod tests {
         assert_eq!(detect(&header.as_bytes()[..4]), Detected::Utf8, "cut in a character");
         assert_eq!(detect(&gbk), Detected::Perhaps(Some(GB18030)));
         assert_eq!(detect(b"caf\xE9,1\n"), Detected::Perhaps(None));
+        assert_eq!(detect(b"Er\xF6ffnung;H\xF6chst\n"), Detected::Perhaps(None));
         let utf16: Vec<u8> = "symbol,time".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(detect(&utf16), Detected::Known(UTF_16LE));
         assert_eq!(detect(b"\xFE\xFF\0a"), Detected::Known(UTF_16BE));

@@ -40,6 +40,9 @@ pub(crate) fn members(file: impl Read + Seek) -> Result<(Vec<Member>, usize), St
     if archive.len() > MAX_MEMBERS {
         return Err(format!("the zip archive has {} members: barbus reads at most {MAX_MEMBERS}", archive.len()));
     }
+    if archive.index_for_name("xl/workbook.xml").is_some() {
+        return Err("is a file of Excel (xlsx): save it as CSV".to_owned());
+    }
     let mut members = Vec::new();
     let mut others = 0;
     for index in 0..archive.len() {

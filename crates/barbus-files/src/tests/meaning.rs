@@ -124,3 +124,38 @@ fn archives_in_archives_have_an_end() {
     }
     assert!(open_error("a.zip", &bytes).contains("is a zip archive in archives: unpack it first"));
 }
+
+/// Promise 9: the night session of a trading day is not stored a day late.
+#[test]
+fn dates_of_trading_days_are_doubted() {
+    let row = |date: &str, time: &str| format!("A,{date},{time},10,11,9,10,1\n");
+    let rows = |date_of_night: &str| -> String {
+        let night = (1..30).map(|minute| row(date_of_night, &format!("21:{minute:02}:00")));
+        night.chain((1..30).map(|minute| row("20240305", &format!("09:{minute:02}:00")))).collect()
+    };
+    let header = "symbol,trading_day,time,open,high,low,close,volume\n";
+    let (found, _) = doubt("a.csv", &format!("{header}{}", rows("20240305")), &options());
+    assert!(found.contains("21:29:00 to 09:01:00 on 20240305") && found.contains("--map frame="), "{found:?}");
+    assert_eq!(doubt("a.csv", &format!("{header}{}", rows("20240304")), &options()).0, "");
+}
+
+/// Promise 9: the code of an answer is no symbol.
+#[test]
+fn the_code_of_an_error_is_no_symbol() {
+    let text = r#"{"code":"0","data":[{"time":1709515860000,"open":1,"high":2,"low":1,"close":1.5,"volume":7}]}"#;
+    assert!(open_error("a.json", text).contains("give --symbol NAME"));
+}
+
+#[test]
+fn formats_that_are_not_read_are_called_by_their_names() {
+    for (bytes, words) in [
+        (&b"SQLite format 3\0..."[..], "sqlite3 -header -csv"),
+        (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "Excel"),
+        (b"7z\xBC\xAF\x27\x1C\0\x04", "unpack it first"),
+        (b"\x80\x04\x95\0\0", "pickle"),
+        (b"ORC\0", "ORC"),
+    ] {
+        let error = open_error("a.bin", bytes);
+        assert!(error.contains(words), "{error}");
+    }
+}

@@ -72,6 +72,6 @@ fn an_empty_file_has_no_rows_and_a_document_without_rows_is_refused() {
     assert!(read("a.ndjson", "", &options()).unwrap().bars.is_empty());
     assert_eq!(
         open_error("a.json", "[\n{}]"),
-        "a.json: is one JSON document, and nothing in it looks like rows of bars: give --layout"
+        "a.json: is one JSON document, and nothing in it looks like rows of bars: give --layout, or write one object a line"
     );
 }

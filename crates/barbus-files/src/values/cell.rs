@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use barbus_bars::ParsedTime;
+use barbus_bars::{Moment, ParsedTime};
 
 /// A value in the form in which its decoder gives it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +40,16 @@ impl Cell<'_> {
             Cell::Float(value) => value.is_nan(),
             Cell::Text(text) => self.is_blank() || text.trim_ascii().eq_ignore_ascii_case(b"nan"),
             other => other.is_blank(),
+        }
+    }
+
+    /// As [`Cell::text`], and a time as its milliseconds.
+    pub(crate) fn shown(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Cell::Time(ParsedTime { moment: Moment::Instant(ms) | Moment::WallClock(ms), .. }) => {
+                Some(ms.to_string().into())
+            }
+            other => other.text(),
         }
     }
 

@@ -29,6 +29,8 @@ const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "au
 
 /// The parts of a date that is not `YYYYMMDD`: three numbers or a month's name, and separators.
 fn parts(text: &str) -> Option<[&str; 3]> {
+    // 2020/1/2 星期四
+    let text = text.split_once(" 星期").map_or(text, |(date, _)| date);
     let mut parts = text.split(['-', '/', '.', ' ']).filter(|part| !part.is_empty());
     let found = [parts.next()?, parts.next()?, parts.next()?];
     parts.next().is_none().then_some(found)
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn dates_of_every_order_are_read() {
-        for text in ["2023-05-09", "2023/5/9", "2023.05.09", "20230509", "2023-May-09"] {
+        for text in ["2023-05-09", "2023/5/9", "2023.05.09", "20230509", "2023-May-09", "2023/5/9 星期二"] {
             assert_eq!(date_ms(text, DateOrder::YearMonthDay), Some(DAY), "{text}");
         }
         for text in ["09.05.2023", "9/5/2023", "09-May-2023", "9 May 2023", "09/05/23"] {

@@ -25,8 +25,11 @@ use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::suggestion::most_similar;
 
+/// Days that a processor reads at once if only some symbols are wanted.
+const DAYS_OF_SYMBOLS: usize = 8;
+
 /// The symbols of a batch.
-pub(super) fn dictionary_of(batch: &RecordBatch) -> &StringArray {
+pub(crate) fn dictionary_of(batch: &RecordBatch) -> &StringArray {
     batch.column(0).as_dictionary::<Int32Type>().values().as_string::<i32>()
 }
 
@@ -50,6 +53,8 @@ pub struct History {
     /// The bars of the week or month that runs, by symbol.
     running: BTreeMap<String, IntervalBar>,
     running_start: Option<Date>,
+    /// The minutes of the next days, as far as they are read.
+    ahead: VecDeque<Result<Vec<RecordBatch>>>,
     ready: VecDeque<RecordBatch>,
     shortfalls: Vec<Shortfall>,
     failed: bool,
@@ -96,7 +101,8 @@ impl Answer {
         &self.schema
     }
 
-    /// The bars, a batch for each day that has some; all have the same dictionary of symbols.
+    /// The bars in their order; no batch has bars of two days, and all have the same dictionary of
+    /// symbols.
     pub fn batches(&self) -> &[RecordBatch] {
         &self.batches
     }
@@ -179,6 +185,7 @@ impl History {
             resampler,
             running: BTreeMap::new(),
             running_start: None,
+            ahead: VecDeque::new(),
             ready: VecDeque::new(),
             shortfalls,
             failed: false,
@@ -198,6 +205,28 @@ impl History {
     /// As [`Answer::shortfalls`]: all of them after the last batch.
     pub fn shortfalls(&self) -> &[Shortfall] {
         &self.shortfalls
+    }
+
+    /// The minutes of the next day, sorted by symbol and frame, as they are stored.
+    pub(crate) fn next_day(&mut self) -> Option<Result<(Date, Vec<RecordBatch>)>> {
+        let day = self.days.pop_front()?;
+        Some(self.bars_of_day(day).map(|bars| (day, bars)))
+    }
+
+    /// The numbers of the columns of [`History::next_day`] in the archive's schema, without the
+    /// first two.
+    pub(crate) fn stored_columns(&self) -> &[usize] {
+        &self.columns.read
+    }
+
+    /// Whether no bar of a day is expected any more, except late ones.
+    pub(crate) fn is_closed(&self, day: Date) -> bool {
+        self.snapshot.is_closed(day)
+    }
+
+    /// Days up to this one are closed.
+    pub(crate) fn closed_through(&self) -> Option<Date> {
+        self.snapshot.closed_through
     }
 
     /// Reads all that is left.
@@ -225,23 +254,55 @@ impl History {
 
     /// Reads a day and queues its bars.
     fn read_day(&mut self, day: Date) -> Result<()> {
-        let bars = match self.bars_of_day(day) {
+        let bars = match self.next_bars(day) {
             Err(Error::Archive(error)) if self.query.skip_damaged => {
                 self.shortfalls.push(Shortfall::Damaged { day, error: error.to_string() });
                 return Ok(());
             }
             bars => bars?,
         };
-        if self.adjuster.is_none() && self.resampler.is_none() {
-            let batch = self.minutes(&bars, day).map_err(ArchiveError::Merge)?;
-            self.ready.extend(Some(batch).filter(|batch| batch.num_rows() > 0));
-            return Ok(());
+        if self.adjuster.is_some() || self.resampler.is_some() {
+            return self.fold_day(&bars, day);
         }
-        self.fold_day(&bars, day)
+        for batch in &bars {
+            let batch = self.minutes(batch, day).map_err(ArchiveError::Merge)?;
+            self.ready.extend(Some(batch).filter(|batch| batch.num_rows() > 0));
+        }
+        Ok(())
+    }
+
+    /// The minutes of a day. The days after it are read at the same time, on all processors.
+    fn next_bars(&mut self, day: Date) -> Result<Vec<RecordBatch>> {
+        if let Some(bars) = self.ahead.pop_front() {
+            return bars;
+        }
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        // The days of some symbols are small. Of all symbols, a day is decoded on all processors.
+        let at_once = if self.symbols.is_some() { processors * DAYS_OF_SYMBOLS } else { 1 };
+        let days: Vec<Date> = std::iter::once(day).chain(self.days.iter().copied()).take(at_once).collect();
+        let this: &Self = self;
+        let mut read = if days.len() == 1 || processors == 1 {
+            VecDeque::from([this.bars_of_day(day)])
+        } else {
+            let share = days.len().div_ceil(processors);
+            std::thread::scope(|scope| {
+                let shares = days
+                    .chunks(share)
+                    .map(|days| scope.spawn(move || days.iter().map(|day| this.bars_of_day(*day)).collect::<Vec<_>>()));
+                let threads: Vec<_> = shares.collect();
+                let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                };
+                threads.into_iter().flat_map(join).collect()
+            })
+        };
+        let first = read.pop_front().expect("at least one day is read");
+        self.ahead = read;
+        first
     }
 
     /// The minutes of a day, sorted by symbol and frame, with the columns that are read.
-    fn bars_of_day(&self, day: Date) -> Result<RecordBatch> {
+    fn bars_of_day(&self, day: Date) -> Result<Vec<RecordBatch>> {
         let (symbols, columns) = (self.symbols.as_deref(), &self.columns.read[..]);
         let wanted = Wanted { symbols, from_ms: self.range.from_ms, to_ms: self.range.to_ms, columns };
         let stored = self.snapshot.with_scan(&self.query.bus, day, |scan| scan.read(&wanted))?;
@@ -256,8 +317,9 @@ impl History {
             return Ok(stored);
         }
         let names: ArrayRef = Arc::new(StringArray::from_iter_values(&self.snapshot.names));
-        let live = batch_of_rows(&live, &names, columns, &stored.schema()).map_err(ArchiveError::Merge)?;
-        Ok(merge(&[stored, live])?)
+        let live = batch_of_rows(&live, &names, columns, &stored[0].schema()).map_err(ArchiveError::Merge)?;
+        let all: Vec<RecordBatch> = stored.into_iter().chain([live]).collect();
+        Ok(vec![merge(&all)?])
     }
 
     /// Minutes as they are stored, in the columns of the answer.
@@ -298,15 +360,33 @@ impl History {
     }
 
     /// Adjusts the minutes of a day and folds them into the bars of the interval.
-    fn fold_day(&mut self, bars: &RecordBatch, day: Date) -> Result<()> {
+    fn fold_day(&mut self, bars: &[RecordBatch], day: Date) -> Result<()> {
         let start = self.query.period_start(day);
         if self.running_start.is_some_and(|running| running != start) {
             self.end_running()?;
         }
         self.running_start = Some(start);
+        let mut folded: Vec<IntervalBar> = Vec::new();
+        for batch in bars {
+            self.fold_batch(batch, day, &mut folded);
+        }
+        if matches!(self.query.interval, Interval::Week | Interval::Month) {
+            for bar in folded {
+                let symbol = self.dictionary.names[bar.row.symbol.0 as usize].clone();
+                match (self.running.get_mut(&symbol), &self.resampler) {
+                    (Some(running), Some(resampler)) => resampler.join(running, &bar),
+                    _ => drop(self.running.insert(symbol, bar)),
+                }
+            }
+            return Ok(());
+        }
+        self.queue(folded)
+    }
+
+    /// As [`History::fold_day`], for a part of the day.
+    fn fold_batch(&mut self, bars: &RecordBatch, day: Date, folded: &mut Vec<IntervalBar>) {
         let mut rows = rows_of_batch(bars, &self.columns.read);
         let names = dictionary_of(bars);
-        let mut folded: Vec<IntervalBar> = Vec::with_capacity(rows.len() / 4);
         for of_symbol in rows.chunk_by_mut(|a, b| a.symbol == b.symbol) {
             let symbol = names.value(of_symbol[0].symbol.0 as usize);
             let start_ms = self.starts.get(symbol).copied().unwrap_or(i64::MIN);
@@ -326,22 +406,15 @@ impl History {
             let key = SymbolId(self.dictionary.key(symbol) as u32);
             let first = folded.len();
             match &mut self.resampler {
-                Some(resampler) => resampler.fold(symbol, of_symbol, &mut folded, first),
+                // A symbol may be in two batches: its last bar goes on.
+                Some(resampler) => {
+                    let goes_on = folded.last().is_some_and(|bar| bar.row.symbol == key);
+                    resampler.fold(symbol, of_symbol, folded, first - usize::from(goes_on));
+                }
                 None => folded.extend(of_symbol.iter().map(|row| IntervalBar::minute(row, day))),
             }
             folded[first..].iter_mut().for_each(|bar| bar.row.symbol = key);
         }
-        if matches!(self.query.interval, Interval::Week | Interval::Month) {
-            for bar in folded {
-                let symbol = self.dictionary.names[bar.row.symbol.0 as usize].clone();
-                match (self.running.get_mut(&symbol), &self.resampler) {
-                    (Some(running), Some(resampler)) => resampler.join(running, &bar),
-                    _ => drop(self.running.insert(symbol, bar)),
-                }
-            }
-            return Ok(());
-        }
-        self.queue(folded)
     }
 
     /// Queues the bars of a week or a month.

@@ -108,17 +108,18 @@ fn frames_of_day(
 ) -> Result<HashMap<String, Vec<i64>>> {
     let wanted = Wanted { symbols, from_ms: range.from_ms, to_ms: range.to_ms, columns: &[] };
     let stored = snapshot.with_scan(&query.bus, day, |scan| scan.read(&wanted))?;
-    let keys = stored.column(0).as_dictionary::<Int32Type>();
-    let names = keys.values().as_string::<i32>();
-    let mut by_key: Vec<Vec<i64>> = vec![Vec::new(); names.len()];
-    let frames = stored.column(1).as_primitive::<TimestampMillisecondType>().values();
-    for (key, frame_ms) in keys.keys().values().iter().zip(frames) {
-        by_key[*key as usize].push(*frame_ms);
-    }
-    let named = by_key.into_iter().enumerate().filter(|(_, frames)| !frames.is_empty());
     let mut found: HashMap<String, Vec<i64>> = HashMap::new();
-    for (key, frames) in named {
-        found.entry(names.value(key).to_owned()).or_default().extend(frames);
+    for batch in stored {
+        let keys = batch.column(0).as_dictionary::<Int32Type>();
+        let names = keys.values().as_string::<i32>();
+        let mut by_key: Vec<Vec<i64>> = vec![Vec::new(); names.len()];
+        let frames = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
+        for (key, frame_ms) in keys.keys().values().iter().zip(frames) {
+            by_key[*key as usize].push(*frame_ms);
+        }
+        for (key, frames) in by_key.into_iter().enumerate().filter(|(_, frames)| !frames.is_empty()) {
+            found.entry(names.value(key).to_owned()).or_default().extend(frames);
+        }
     }
     for row in snapshot.days.get(&day).map(|source| &source.live[..]).unwrap_or_default() {
         let name = &snapshot.names[row.symbol.0 as usize];

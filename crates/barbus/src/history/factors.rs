@@ -32,11 +32,12 @@ pub(super) fn factor_ends(
         match snapshot.with_scan(&query.bus, *day, |scan| scan.read(&wanted)) {
             Err(Error::Archive(_)) if query.skip_damaged => continue,
             stored => {
-                let stored = stored?;
-                let names = super::answer::dictionary_of(&stored);
-                for row in rows_of_batch(&stored, &column) {
-                    if let Some(found) = row.optional(factor).filter(|factor| is_usable(*factor)) {
-                        add(names.value(row.symbol.0 as usize), found);
+                for batch in stored? {
+                    let names = super::answer::dictionary_of(&batch);
+                    for row in rows_of_batch(&batch, &column) {
+                        if let Some(found) = row.optional(factor).filter(|factor| is_usable(*factor)) {
+                            add(names.value(row.symbol.0 as usize), found);
+                        }
                     }
                 }
             }

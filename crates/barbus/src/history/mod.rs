@@ -21,8 +21,10 @@ mod snapshot;
 mod withdrawn_rows;
 
 pub use adjust::Adjust;
+pub(crate) use answer::dictionary_of;
 pub use answer::{Answer, History};
 pub use bound::Bound;
 pub use panel::Panel;
 pub use query::BarsQuery;
+pub(crate) use row_batch::rows_of_batch;
 pub use shortfall::Shortfall;

@@ -59,7 +59,7 @@ pub(super) fn batch_of_rows(
 
 /// The rows of such a batch. A value whose column was not read is 0; the id of a symbol is its key
 /// in the dictionary of the batch.
-pub(super) fn rows_of_batch(batch: &RecordBatch, stored: &[usize]) -> Vec<Row> {
+pub(crate) fn rows_of_batch(batch: &RecordBatch, stored: &[usize]) -> Vec<Row> {
     let keys = batch.column(0).as_dictionary::<Int32Type>().keys().values();
     let frames = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
     let row =

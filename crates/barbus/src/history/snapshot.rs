@@ -60,7 +60,7 @@ pub(super) struct Snapshot {
     /// The highest known frame of the open day.
     pub(super) newest_ms: i64,
     /// Days up to this one are closed.
-    closed_through: Option<Date>,
+    pub(super) closed_through: Option<Date>,
 }
 
 impl Snapshot {
@@ -204,7 +204,7 @@ impl Snapshot {
         for day in self.archive.days()?.into_iter().rev() {
             // A damaged file is reported when it is read for the answer.
             let found = self.archive.scan(day, &self.footers).and_then(|scan| scan.read(&wanted));
-            if found.is_ok_and(|found| found.num_rows() > 0) {
+            if found.is_ok_and(|found| found.iter().any(|batch| batch.num_rows() > 0)) {
                 return Ok(true);
             }
         }

@@ -9,16 +9,21 @@ use crate::attach::attach;
 use crate::error::{Error, Result};
 use crate::event::{Bars, Event};
 use crate::liveness::writer_alive;
+#[cfg(feature = "archive")]
+use crate::reader::backfill::BackfillStep;
 use crate::reader::open::Reader;
 use crate::reader::start::{Start, corrupt, ring_reader_at};
 use crate::reader::wait_strategy::wait_until;
 
 /// Most bars of one [`Event::Bars`].
-const BATCH: usize = 1_024;
+pub(super) const BATCH: usize = 1_024;
 
 /// The result of a poll; the bars of an event are in `rows`.
 enum Step {
     Bars,
+    /// Bars from the archive, which the ring has lost.
+    #[cfg(feature = "archive")]
+    OldBars,
     DayClosed(Date),
     Lapped(u64),
     /// The selection is in `withdrawals`.
@@ -48,7 +53,9 @@ impl Reader {
     /// # Errors
     /// [`Error::Ring`] if the ring's file was truncated while the reader slept in the kernel.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
-        self.register();
+        if self.is_starting && self.has_old_event() {
+            return Ok(true);
+        }
         let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
         let is_ready = || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
         Ok(wait_until(ring, self.wait, timeout, is_ready)?)
@@ -98,7 +105,11 @@ impl Reader {
 
     #[inline(always)]
     fn step(&mut self) -> Result<Step> {
-        self.register();
+        if self.is_starting
+            && let Some(step) = self.first_step()?
+        {
+            return Ok(step);
+        }
         loop {
             self.rows.clear();
             let polled = self.ring_reader.poll(&self.ring, &mut self.rows, BATCH);
@@ -112,7 +123,14 @@ impl Reader {
                     return Ok(self.next_withdrawal());
                 }
                 Polled::Empty => return Ok(Step::Nothing),
-                Polled::DayClosed(day) => return Ok(Step::DayClosed(date_from_epoch_days(day))),
+                Polled::DayClosed(day) => {
+                    let day = date_from_epoch_days(day);
+                    // The close of a day before the start.
+                    if self.closed_before.is_some_and(|before| day <= before) {
+                        continue;
+                    }
+                    return Ok(Step::DayClosed(day));
+                }
                 Polled::Lapped { missed } => return Ok(Step::Lapped(missed)),
                 Polled::Corrupt => return Err(corrupt(&self.bus)),
             }
@@ -129,11 +147,40 @@ impl Reader {
     fn event(&self, step: Step) -> Option<Event<'_>> {
         match step {
             Step::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.names()))),
+            #[cfg(feature = "archive")]
+            Step::OldBars => Some(Event::Bars(Bars::new(&self.rows, &self.backfill_names))),
             Step::DayClosed(day) => Some(Event::DayClosed(day)),
             Step::Lapped(missed) => Some(Event::Lapped { missed }),
             Step::Withdrawn => self.withdrawals.delivered().map(Event::Withdrawn),
             Step::Nothing => None,
         }
+    }
+
+    /// Registers the reader. Returns the next event before those of the ring, if there is one.
+    #[cold]
+    fn first_step(&mut self) -> Result<Option<Step>> {
+        self.register();
+        #[cfg(feature = "archive")]
+        match self.next_of_backfill()? {
+            BackfillStep::Bars => return Ok(Some(Step::OldBars)),
+            BackfillStep::DayClosed(day) => return Ok(Some(Step::DayClosed(day))),
+            BackfillStep::Lapped(missed) => return Ok(Some(Step::Lapped(missed))),
+            BackfillStep::Ended => {}
+        }
+        self.is_starting = false;
+        Ok(None)
+    }
+
+    /// Registers the reader. Returns whether there may be an event before those of the ring.
+    #[cold]
+    fn has_old_event(&mut self) -> bool {
+        self.register();
+        #[cfg(feature = "archive")]
+        if self.backfill.is_some() {
+            return true;
+        }
+        self.is_starting = false;
+        false
     }
 
     /// Takes the next withdrawal; nothing if the bus's file does not have it.

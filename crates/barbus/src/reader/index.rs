@@ -224,6 +224,21 @@ impl SymbolIndex {
         Some(&rows[rows.len().saturating_sub(count)..])
     }
 
+    /// From this row on, the ring has lost none, as far as it was known when its blocks were last
+    /// checked.
+    #[cfg(feature = "archive")]
+    #[inline]
+    pub(super) fn contiguous_from(&self) -> u64 {
+        self.contiguous_from
+    }
+
+    /// The last `count` of the copies that [`SymbolIndex::last`] made of a symbol's bars.
+    #[inline]
+    pub(super) fn copied(&self, symbol: SymbolId, count: usize) -> &[Row] {
+        let rows = self.recent.get(symbol.0 as usize).map_or(&[][..], |bars| &bars.rows);
+        &rows[rows.len() - count..]
+    }
+
     /// Updates the copies of a symbol's last bars, at least `count` if the ring has as many; false
     /// if the ring is corrupt.
     #[cold]

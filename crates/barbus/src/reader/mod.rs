@@ -1,7 +1,13 @@
 //! Live reading of a bus: following it, views in place, and queries for one symbol.
 
+#[cfg(feature = "archive")]
+mod backfill;
 mod follow;
 mod index;
+#[cfg(feature = "archive")]
+mod older_bars;
+#[cfg(feature = "archive")]
+mod on_gap;
 mod open;
 mod pinned;
 mod queries;
@@ -13,6 +19,8 @@ mod view;
 mod wait_strategy;
 mod withdrawal_feed;
 
+#[cfg(feature = "archive")]
+pub use on_gap::OnGap;
 pub use open::Reader;
 pub use pinned::Views;
 pub use start::Start;

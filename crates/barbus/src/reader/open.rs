@@ -6,15 +6,24 @@ use barbus_ring::{Ring, RingReader, Row};
 
 use crate::attach::attach;
 use crate::bus::Bus;
+#[cfg(not(feature = "archive"))]
+use crate::error::Error;
 use crate::error::Result;
 use crate::positions::PositionReporter;
+#[cfg(feature = "archive")]
+use crate::reader::backfill::{Backfill, Beginning};
 use crate::reader::index::SymbolIndex;
+#[cfg(feature = "archive")]
+use crate::reader::older_bars::OlderBars;
+#[cfg(feature = "archive")]
+use crate::reader::on_gap::OnGap;
 use crate::reader::start::{Start, ring_reader_at};
 use crate::reader::view::ViewFactory;
 use crate::reader::wait_strategy::WaitStrategy;
 use crate::reader::withdrawal_feed::WithdrawalFeed;
 use crate::symbol_filter::SymbolFilter;
 use crate::symbol_table::SymbolTable;
+use barbus_bars::Date;
 
 /// A reader of a bus: a private position in the shared ring.
 ///
@@ -67,6 +76,22 @@ pub struct Reader {
     pub(super) pin_limit_reached: bool,
     pub(super) wait: WaitStrategy,
     pub(super) reporter: PositionReporter,
+    /// Whether the next poll has to register the reader, or delivers from the archive.
+    pub(super) is_starting: bool,
+    /// Closes up to this day were before the start.
+    pub(super) closed_before: Option<Date>,
+    #[cfg(feature = "archive")]
+    pub(super) on_gap: OnGap,
+    /// What is delivered before the ring.
+    #[cfg(feature = "archive")]
+    pub(super) backfill: Option<Backfill>,
+    /// The texts of the symbols of these bars by id. Ids that the ring does not have are behind
+    /// those that it has room for.
+    #[cfg(feature = "archive")]
+    pub(super) backfill_names: Vec<String>,
+    /// Bars for [`Reader::window`] that the ring does not have.
+    #[cfg(feature = "archive")]
+    pub(super) older_bars: OlderBars,
 }
 
 // A reader may move to another thread.
@@ -103,18 +128,72 @@ impl Reader {
             pin_limit_reached: false,
             wait: WaitStrategy::default(),
             reporter: PositionReporter::Pending(None),
+            is_starting: true,
+            closed_before: None,
+            #[cfg(feature = "archive")]
+            on_gap: OnGap::default(),
+            #[cfg(feature = "archive")]
+            backfill: None,
+            #[cfg(feature = "archive")]
+            backfill_names: Vec::new(),
+            #[cfg(feature = "archive")]
+            older_bars: OlderBars::default(),
         })
     }
 
     /// Moves the reader to `start`.
     ///
+    /// If the ring has lost the beginning of that day, the bars come from the archive first: see
+    /// [`OnGap`](crate::OnGap).
+    ///
     /// # Errors
-    /// [`Error::Start`](crate::Error::Start) if the ring holds no bar of that day or a later one,
-    /// or if the sequence number is in the future.
+    /// [`Error::Start`](crate::Error::Start) if neither the ring nor the archive has a bar of that
+    /// day or a later one, or if the sequence number is in the future.
     pub fn start_at(mut self, start: Start) -> Result<Self> {
+        self.closed_before = None;
+        #[cfg(feature = "archive")]
+        {
+            self.backfill = None;
+            let day = match start {
+                Start::Day(day) => Some(Some(day)),
+                Start::Today => Some(None),
+                _ => None,
+            };
+            if let Some(day) = day {
+                let beginning = Beginning::of_day(&self.bus, &self.ring, day, self.on_gap)?;
+                self.ring_reader = beginning.ring_reader;
+                self.closed_before = beginning.closed_before;
+                self.backfill = beginning.backfill;
+                self.is_starting = true;
+                self.reporter.set_position(self.position());
+                return Ok(self);
+            }
+        }
         self.ring_reader = ring_reader_at(&self.bus, &self.ring, start)?;
+        #[cfg(not(feature = "archive"))]
+        self.check_beginning(start)?;
         self.reporter.set_position(self.position());
         Ok(self)
+    }
+
+    /// Without the archive it cannot be known whether the ring has lost the beginning of the day.
+    #[cfg(not(feature = "archive"))]
+    fn check_beginning(&self, start: Start) -> Result<()> {
+        let oldest = ring_reader_at(&self.bus, &self.ring, Start::Oldest)?.position().seq;
+        if !matches!(start, Start::Today | Start::Day(_)) || self.position() > oldest || oldest == 0 {
+            return Ok(());
+        }
+        let what = "the ring may have lost the beginning of the day: start at its oldest bar, \
+                    or build barbus with the feature archive";
+        Err(Error::Start { bus: self.bus.path().to_owned(), what: what.to_owned() })
+    }
+
+    /// Sets what [`Reader::start_at`] does if the ring has lost the beginning of the day; without
+    /// it, [`OnGap::Fill`](crate::OnGap::Fill). Call it before [`Reader::start_at`].
+    #[cfg(feature = "archive")]
+    pub fn on_gap(mut self, on_gap: OnGap) -> Self {
+        self.on_gap = on_gap;
+        self
     }
 
     /// Names the reader in the list of readers ([`readers`](crate::readers()), `barbus readers`);
@@ -130,6 +209,7 @@ impl Reader {
     /// the position that the parent reports.
     pub fn name(mut self, name: &str) -> Self {
         self.reporter = PositionReporter::Pending(Some(name.to_owned()));
+        self.is_starting = true;
         self
     }
 

@@ -2,14 +2,16 @@
 
 use barbus_ring::Row;
 
+#[cfg(feature = "archive")]
+use crate::error::Error;
 use crate::error::Result;
 use crate::reader::index::SymbolIndex;
 use crate::reader::open::Reader;
 use crate::reader::start::{Start, corrupt, ring_reader_at};
 
 impl Reader {
-    /// The newest bar of a symbol: the last revision of its highest frame. `None` if it is no
-    /// longer in the ring.
+    /// The newest bar of a symbol: the last revision of its highest frame. `None` if the symbol
+    /// has none. A bar that is no longer in the ring comes from the archive.
     ///
     /// The answer does not depend on the reader's position. The first query reads the whole
     /// ring. Later ones read only the rows since then: 30 to 100 ns if there are none.
@@ -21,10 +23,12 @@ impl Reader {
         Ok(self.last(symbol, 1)?.last().copied())
     }
 
-    /// The last `count` bars of a symbol in the ring, oldest first, each in its last revision.
+    /// The last `count` bars of a symbol, oldest first, each in its last revision; fewer if the bus
+    /// has no more.
     ///
-    /// If an old block outlived later ones, bars may be missing between those of this block and the
-    /// newer ones. The frames show such a gap. A block outlives later ones while a reader pins it.
+    /// Bars that are no longer in the ring come from the archive: they have no `seq`,
+    /// `received_ns` and `revision`. The first such answer reads files; it is kept until the ring
+    /// has lost more.
     ///
     /// # Errors
     /// As [`Reader::latest`].
@@ -49,7 +53,12 @@ impl Reader {
             return self.successor.as_mut().expect("there is one").last(symbol, count);
         }
         self.learn_symbols();
-        let id = self.symbols.id(symbol, self.bus.path())?;
+        let id = match self.symbols.id(symbol, self.bus.path()) {
+            Ok(id) => id,
+            #[cfg(feature = "archive")]
+            Err(Error::UnknownSymbol { .. }) => return self.with_older_bars(symbol, Vec::new(), count),
+            Err(error) => return Err(error),
+        };
         let corrupt = || corrupt(&self.bus);
         let index = match &mut self.index {
             Some(index) => index,
@@ -58,10 +67,24 @@ impl Reader {
                 none.insert(SymbolIndex::build(&self.ring, oldest).ok_or_else(corrupt)?)
             }
         };
-        match index.catch_up(&self.ring) {
-            true => index.last(&self.ring, id, count).ok_or_else(corrupt),
-            false => Err(corrupt()),
+        if !index.catch_up(&self.ring) {
+            return Err(corrupt());
         }
+        let found = index.last(&self.ring, id, count).ok_or_else(corrupt)?.len();
+        #[cfg(feature = "archive")]
+        {
+            if index.contiguous_from() != self.older_bars.contiguous_from {
+                self.find_lost_bars();
+            }
+            let index = self.index.as_ref().expect("it was built");
+            let first = index.copied(id, found).first();
+            if found < count || first.is_some_and(|row| row.frame_ms <= self.older_bars.lost_through_ms) {
+                let in_ring = index.copied(id, found).to_vec();
+                return self.with_older_bars(symbol, in_ring, count);
+            }
+        }
+        let index = self.index.as_ref().expect("it was built");
+        Ok(index.copied(id, found))
     }
 
     /// The ring was replaced, and this reader may not have read all of it. Opens a reader of the

@@ -30,6 +30,10 @@ impl Reader {
         if id.0 as usize >= self.symbols.names().len() {
             self.learn_symbols();
         }
+        #[cfg(feature = "archive")]
+        if id.0 >= self.ring.geometry().symbols {
+            return self.backfill_names.get(id.0 as usize).map(String::as_str);
+        }
         self.symbols.get(id)
     }
 

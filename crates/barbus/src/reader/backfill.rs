@@ -1,0 +1,212 @@
+//! The beginning of a day that the ring has lost, delivered from the archive before the ring.
+
+use std::collections::{HashMap, HashSet};
+
+use barbus_archive::Archive;
+use barbus_bars::Date;
+use barbus_ring::{Polled, Ring, RingReader, Row, SymbolId};
+
+use crate::bus::Bus;
+use crate::error::{Error, Result};
+use crate::history::{History, dictionary_of, rows_of_batch};
+use crate::reader::on_gap::OnGap;
+use crate::reader::open::Reader;
+use crate::reader::start::{Start, ring_reader_at};
+use crate::symbol_filter::SymbolFilter;
+
+/// What a reader delivers before it reads the ring.
+#[derive(Debug)]
+pub(super) enum Backfill {
+    /// The bars from this day on; they are looked up by the first poll.
+    From(Date),
+    /// A count of lost bars.
+    Lapped(u64),
+    Running(Box<Running>),
+}
+
+/// Bars that are being delivered.
+#[derive(Debug)]
+pub(super) struct Running {
+    history: History,
+    /// The bars of a day that are left, the last one first.
+    rows: Vec<Row>,
+    /// The day of `rows`, if its close is still to be delivered.
+    closes: Option<Date>,
+    /// The id of each symbol that occurred.
+    ids: HashMap<String, SymbolId>,
+}
+
+/// What the backfill has for the next event.
+pub(super) enum BackfillStep {
+    /// In the rows of the reader.
+    Bars,
+    DayClosed(Date),
+    Lapped(u64),
+    /// The ring is next.
+    Ended,
+}
+
+/// Where a reader starts in the ring, and what it delivers before.
+pub(super) struct Beginning {
+    pub(super) ring_reader: RingReader,
+    pub(super) backfill: Option<Backfill>,
+    /// Closes up to this day are not delivered: they were before the start.
+    pub(super) closed_before: Option<Date>,
+}
+
+impl Beginning {
+    /// The beginning of a day, or of the newest day without one.
+    pub(super) fn of_day(bus: &Bus, ring: &Ring, day: Option<Date>, on_gap: OnGap) -> Result<Self> {
+        let newest = || ring.status().day.map(barbus_bars::date_from_epoch_days);
+        let Some(from) = day.or_else(newest).or(bus.newest_day()?) else {
+            return Ok(Self {
+                ring_reader: ring_reader_at(bus, ring, Start::Oldest)?,
+                backfill: None,
+                closed_before: None,
+            });
+        };
+        let start = if day.is_some() { Start::Day(from) } else { Start::Today };
+        let in_ring = ring_reader_at(bus, ring, start);
+        let closed_before = from.yesterday().ok();
+        let oldest = ring_reader_at(bus, ring, Start::Oldest)?;
+        if let Ok(ring_reader) = &in_ring
+            && ring_reader.position().seq > oldest.position().seq
+        {
+            return Ok(Self { ring_reader: ring_reader.clone(), backfill: None, closed_before });
+        }
+        let lost = lost_bars(bus, ring, from, &in_ring)?;
+        if lost == 0 {
+            return Ok(Self { ring_reader: in_ring?, backfill: None, closed_before });
+        }
+        let backfill = match on_gap {
+            OnGap::Fill => Backfill::From(from),
+            OnGap::Lapped => Backfill::Lapped(lost),
+            OnGap::Error => {
+                let what =
+                    format!("the ring has lost {lost} bars since {from}: they are in {}", bus.archive().display());
+                return Err(Error::Start { bus: bus.path().to_owned(), what });
+            }
+        };
+        let ring_reader = in_ring.or_else(|_| ring_reader_at(bus, ring, Start::Live))?;
+        Ok(Self { ring_reader, backfill: Some(backfill), closed_before })
+    }
+}
+
+/// The number of bars from a day on that are in the archive and not in the ring.
+fn lost_bars(bus: &Bus, ring: &Ring, from: Date, in_ring: &Result<RingReader>) -> Result<u64> {
+    let settings = bus.settings();
+    let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
+    let newest = archive.days()?.last().copied().max(archive.spilled_days()?.last().copied());
+    if newest.is_none_or(|newest| newest < from) {
+        return Ok(0);
+    }
+    let mut held: HashSet<(String, i64)> = HashSet::new();
+    if let Ok(reader) = in_ring {
+        let (mut reader, mut rows) = (reader.clone(), Vec::new());
+        loop {
+            rows.clear();
+            match reader.poll(ring, &mut rows, 4_096) {
+                Polled::Rows(_) | Polled::DayClosed(_) | Polled::Lapped { .. } => {}
+                Polled::Empty | Polled::Corrupt => break,
+            }
+            held.extend(rows.iter().filter_map(|row| Some((ring.symbol(row.symbol)?, row.frame_ms))));
+        }
+    }
+    let mut lost = 0;
+    for batch in bus.bars().from(from).columns(Vec::<String>::new()).open()? {
+        let batch = batch?;
+        let names = dictionary_of(&batch);
+        let is_lost = |row: &&Row| !held.contains(&(names.value(row.symbol.0 as usize).to_owned(), row.frame_ms));
+        lost += rows_of_batch(&batch, &[]).iter().filter(is_lost).count() as u64;
+    }
+    Ok(lost)
+}
+
+impl Reader {
+    /// The next event before those of the ring.
+    #[cold]
+    pub(super) fn next_of_backfill(&mut self) -> Result<BackfillStep> {
+        loop {
+            match self.backfill.take() {
+                None => return Ok(BackfillStep::Ended),
+                Some(Backfill::Lapped(missed)) => return Ok(BackfillStep::Lapped(missed)),
+                Some(Backfill::From(day)) => {
+                    let running = self.look_up(day)?;
+                    self.backfill = Some(Backfill::Running(Box::new(running)));
+                }
+                Some(Backfill::Running(mut running)) => {
+                    let step = running.step(&mut self.rows, &mut self.backfill_names, self.filter.as_ref())?;
+                    if !matches!(step, BackfillStep::Ended) {
+                        self.backfill = Some(Backfill::Running(running));
+                    }
+                    return Ok(step);
+                }
+            }
+        }
+    }
+
+    /// Looks up the bars from a day on, and moves the reader in the ring behind them.
+    fn look_up(&mut self, day: Date) -> Result<Running> {
+        let history = self.bus.bars().from(day).open()?;
+        if let Some(seq) = history.next_seq() {
+            self.ring_reader = ring_reader_at(&self.bus, &self.ring, Start::Seq(seq))?;
+            self.reporter.set_position(seq);
+        }
+        self.closed_before = self.closed_before.max(history.closed_through());
+        self.learn_symbols();
+        let ids = self.symbols.names().iter().cloned().zip((0..).map(SymbolId)).collect();
+        self.backfill_names = self.symbols.names().to_vec();
+        self.backfill_names.resize(self.ring.geometry().symbols as usize, String::new());
+        Ok(Running { history, rows: Vec::new(), closes: None, ids })
+    }
+}
+
+impl Running {
+    fn step(
+        &mut self,
+        rows: &mut Vec<Row>,
+        names: &mut Vec<String>,
+        filter: Option<&SymbolFilter>,
+    ) -> Result<BackfillStep> {
+        loop {
+            if !self.rows.is_empty() {
+                rows.clear();
+                let rest = self.rows.len().saturating_sub(super::follow::BATCH);
+                rows.extend(self.rows.drain(rest..).rev());
+                if let Some(filter) = filter {
+                    rows.retain(|row| filter.wants(&names[row.symbol.0 as usize]));
+                }
+                if !rows.is_empty() {
+                    return Ok(BackfillStep::Bars);
+                }
+                continue;
+            }
+            if let Some(day) = self.closes.take() {
+                return Ok(BackfillStep::DayClosed(day));
+            }
+            let Some(next) = self.history.next_day() else { return Ok(BackfillStep::Ended) };
+            let (day, batches) = next?;
+            self.closes = Some(day).filter(|day| self.history.is_closed(*day));
+            for batch in batches {
+                let ids: Vec<SymbolId> =
+                    dictionary_of(&batch).iter().map(|name| self.id(name.unwrap_or_default(), names)).collect();
+                let rows = rows_of_batch(&batch, self.history.stored_columns()).into_iter();
+                self.rows.extend(rows.map(|row| Row { symbol: ids[row.symbol.0 as usize], ..row }));
+            }
+            // By frame, and within a minute by symbol, as a replay delivers them.
+            self.rows.sort_by_key(|row| std::cmp::Reverse(row.frame_ms));
+            self.rows.chunk_by_mut(|a, b| a.frame_ms == b.frame_ms).for_each(<[Row]>::reverse);
+        }
+    }
+
+    /// The id of a symbol: that of the ring, or one behind all that the ring has room for.
+    fn id(&mut self, name: &str, names: &mut Vec<String>) -> SymbolId {
+        if let Some(id) = self.ids.get(name) {
+            return *id;
+        }
+        let id = SymbolId(names.len() as u32);
+        names.push(name.to_owned());
+        self.ids.insert(name.to_owned(), id);
+        id
+    }
+}

@@ -1,0 +1,110 @@
+//! The last bars of a symbol when the ring does not have as many as were asked for.
+
+use std::collections::HashMap;
+
+use barbus_archive::Archive;
+use barbus_bars::date_from_epoch_days;
+use barbus_ring::{Row, SymbolId};
+
+use crate::error::{Error, Result};
+use crate::history::rows_of_batch;
+use crate::reader::open::Reader;
+use crate::reader::start::{Start, ring_reader_at};
+
+/// Bars that were looked up, by symbol.
+#[derive(Debug)]
+pub(super) struct OlderBars {
+    /// The ring has all rows from this number on, if no later one was lost since.
+    pub(super) contiguous_from: u64,
+    /// No bar that the ring has lost ends after this time, milliseconds UTC.
+    pub(super) lost_through_ms: i64,
+    by_symbol: HashMap<String, LookedUp>,
+    /// The last answer.
+    rows: Vec<Row>,
+}
+
+impl Default for OlderBars {
+    fn default() -> Self {
+        // No row has the highest number: what was lost is looked up by the first question.
+        Self { contiguous_from: u64::MAX, lost_through_ms: i64::MIN, by_symbol: HashMap::new(), rows: Vec::new() }
+    }
+}
+
+/// Bars of a symbol that the ring did not have.
+#[derive(Debug)]
+struct LookedUp {
+    /// Ascending by frame.
+    rows: Vec<Row>,
+    /// The bars that were asked for.
+    count: usize,
+    /// The newest block of the ring: while it is the same, the ring has lost no other bar.
+    block: u64,
+}
+
+impl Reader {
+    /// Finds out up to which time the ring may have lost bars.
+    ///
+    /// A late bar may be in the ring although bars after it are not: the bars of the ring alone
+    /// would then have a hole.
+    #[cold]
+    pub(super) fn find_lost_bars(&mut self) {
+        let Some(index) = &self.index else { return };
+        let contiguous_from = index.contiguous_from();
+        self.older_bars.contiguous_from = contiguous_from;
+        // If the archive cannot be read, the ring answers as far as it can.
+        self.older_bars.lost_through_ms = self.lost_through_ms(contiguous_from).unwrap_or(i64::MIN);
+    }
+
+    fn lost_through_ms(&self, contiguous_from: u64) -> Result<i64> {
+        let settings = self.bus.settings();
+        let start = ring_reader_at(&self.bus, &self.ring, Start::Seq(contiguous_from))?;
+        let Some(day) = start.clone().day(&self.ring).map(date_from_epoch_days) else { return Ok(i64::MAX) };
+        // What was lost of earlier days, late bars among them, ends before this day begins.
+        let (begin_ms, _) = settings.calendar.span_of_date(day);
+        let archive = Archive::open_existing(self.bus.archive(), settings.schema.clone(), settings.calendar.name());
+        let days = archive.days()?.into_iter().chain(archive.spilled_days()?).filter(|found| *found >= day);
+        let mut through_ms = begin_ms;
+        for day in days {
+            let scan = archive.scan(day, self.bus.footers())?;
+            if scan.first_seq(self.lineage())?.is_none_or(|first| first < contiguous_from) {
+                through_ms = through_ms.max(scan.last_frame_ms()?);
+            }
+        }
+        Ok(through_ms)
+    }
+
+    /// The last `count` bars of a symbol, of which the ring has `in_ring`.
+    #[cold]
+    pub(super) fn with_older_bars(&mut self, symbol: &str, in_ring: Vec<Row>, count: usize) -> Result<&[Row]> {
+        let block = self.ring.status().block;
+        let known = self.older_bars.by_symbol.get(symbol);
+        if !known.is_some_and(|known| known.block == block && known.count >= count) {
+            let rows = self.look_up_older(symbol, &in_ring, count)?;
+            self.older_bars.by_symbol.insert(symbol.to_owned(), LookedUp { rows, count, block });
+        }
+        let older = &self.older_bars.by_symbol[symbol].rows;
+        let rows = &mut self.older_bars.rows;
+        rows.clear();
+        rows.extend(
+            older.iter().filter(|row| in_ring.binary_search_by_key(&row.frame_ms, |bar| bar.frame_ms).is_err()),
+        );
+        rows.extend_from_slice(&in_ring);
+        rows.sort_by_key(|row| row.frame_ms);
+        Ok(&rows[rows.len().saturating_sub(count)..])
+    }
+
+    /// The last bars of a symbol, and bars before them.
+    fn look_up_older(&self, symbol: &str, in_ring: &[Row], count: usize) -> Result<Vec<Row>> {
+        let mut history = match self.bus.bars().symbols([symbol]).last(count).open() {
+            Err(Error::NoRing { .. } | Error::OtherBoot { .. }) => return Ok(Vec::new()),
+            history => history?,
+        };
+        let mut rows = Vec::new();
+        while let Some(next) = history.next_day() {
+            next?.1.iter().for_each(|batch| rows.extend(rows_of_batch(batch, history.stored_columns())));
+        }
+        let id = in_ring.first().map_or(SymbolId(u32::MAX), |row| row.symbol);
+        rows.iter_mut().for_each(|row| row.symbol = id);
+        Ok(rows)
+    }
+}
