@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use barbus::{Adjust, Bound as QuestionBound, Date, Interval, Start};
+use barbus::{Adjust, Bound as QuestionBound, Date, Interval, OnGap, Start};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -42,6 +42,16 @@ pub(crate) fn start(value: &Bound<'_, PyAny>) -> PyResult<Start> {
             false => error,
         })?),
     })
+}
+
+/// What a reader does where the ring has lost the bars that it starts at.
+pub(crate) fn on_gap(text: &str) -> PyResult<OnGap> {
+    match text {
+        "fill" => Ok(OnGap::Fill),
+        "lapped" => Ok(OnGap::Lapped),
+        "error" => Ok(OnGap::Error),
+        _ => Err(PyValueError::new_err(format!("on_gap: {text:?}: give \"fill\", \"lapped\" or \"error\""))),
+    }
 }
 
 /// The wanted symbols: an iterable of strings.

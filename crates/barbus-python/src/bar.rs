@@ -18,8 +18,9 @@ use crate::{batch, capsule, event, ipc};
 /// One bar: a copy of its values, which keeps nothing in the ring.
 ///
 /// The optional columns of the bus are attributes too, by default ``money`` and ``factor``; None
-/// where the bar has no value. So are ``bars`` and ``complete`` of a longer interval. A bar is also a
-/// mapping: ``bar["close"]``, ``dict(bar)``.
+/// where the bar has no value. So are ``bars`` and ``complete`` of a longer interval.
+///
+/// A bar is also a mapping: ``bar["close"]``, ``dict(bar)``.
 #[pyclass(module = "barbus", frozen)]
 pub(crate) struct Bar {
     pub(crate) layout: Arc<Layout>,

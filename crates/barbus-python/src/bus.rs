@@ -126,7 +126,12 @@ impl Bus {
     /// selects all.
     /// With ``timeout`` the iteration ends when no event arrives for that many seconds; 0 reads
     /// what the ring has. ``barbus readers`` shows ``name``.
-    #[pyo3(signature = (start=None, symbols=None, timeout=None, name=None))]
+    ///
+    /// If the ring has lost the beginning of the day at which the reader starts, ``on_gap`` is what
+    /// it does: ``"fill"`` (the default) delivers these bars from the archive, ``"lapped"``
+    /// delivers ``Lapped`` with their number, ``"error"`` raises.
+    #[expect(clippy::too_many_arguments, reason = "Python has keyword arguments")]
+    #[pyo3(signature = (start=None, symbols=None, timeout=None, name=None, on_gap="fill"))]
     fn follow(
         &self,
         py: Python<'_>,
@@ -134,11 +139,13 @@ impl Bus {
         symbols: Option<&Bound<'_, PyAny>>,
         timeout: Option<f64>,
         name: Option<&str>,
+        on_gap: &str,
     ) -> PyResult<Follow> {
         self.fork_guard.check()?;
         let start = start.map_or(Ok(Start::Live), arguments::start)?;
+        let on_gap = arguments::on_gap(on_gap)?;
         let symbols = symbols.map(arguments::symbols).transpose()?;
-        let reader = py.detach(|| self.reader()?.start_at(start).map_err(raised))?;
+        let reader = py.detach(|| self.reader()?.on_gap(on_gap).start_at(start).map_err(raised))?;
         let reader = match name {
             Some(name) => reader.name(name),
             None => reader,
@@ -235,8 +242,9 @@ impl Bus {
     }
 
     /// The newest bar of a symbol: the last revision at the highest frame, as a ``Bar``; None if
-    /// the bus has no bar of it. Of several symbols, or of all without an argument: ``Bars``, one of
-    /// each.
+    /// the bus has no bar of it.
+    ///
+    /// Of several symbols, or of all without an argument: ``Bars``, one of each.
     #[pyo3(signature = (symbols=None))]
     fn latest(&self, py: Python<'_>, symbols: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Py<PyAny>>> {
         let Some(symbol) = symbols.and_then(|symbols| symbols.cast::<PyString>().ok()) else {
@@ -254,7 +262,12 @@ impl Bus {
             Some(row) => {
                 let settings = self.bus.settings();
                 let mut days = batch::TradingDays::new(&settings.calendar);
-                Some(Bar::new(Layout::live(&settings.schema), symbol, row, &mut days))
+                // A bar of the archive has no number.
+                let layout = match row.received_ns {
+                    0 => Layout::history(&settings.schema),
+                    _ => Layout::live(&settings.schema),
+                };
+                Some(Bar::new(layout, symbol, row, &mut days))
             }
             None => py.detach(|| self.latest_of(Some(vec![symbol])))?.bar(0),
         };

@@ -53,7 +53,7 @@ def test_a_section(names, section, capsys):
         case "Follow":
             assert "600000.XSHG" in capsys.readouterr().out
         case "Ask":
-            assert names["bars"].next_seq == 1200 and len(names["frame"]) == len(names["bars"]) + len(names["live"])
+            assert names["bars"].next_seq == 1200 and len(names["frame"]) == 3 * 240 + len(names["live"])
         case "Test a strategy":
             assert names["bars"][0].close == 8.1 and names["events"][1].missed == 3
         case "Publish":

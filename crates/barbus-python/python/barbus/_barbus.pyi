@@ -301,6 +301,7 @@ class Bus:
         symbols: Iterable[str] | None = None,
         timeout: float | None = None,
         name: str | None = None,
+        on_gap: Literal["fill", "lapped", "error"] = "fill",
     ) -> Follow: ...
     def replay(
         self,
