@@ -78,6 +78,17 @@ fn bombs_are_refused() {
     convert(&path, &out).fails(1, &["200 times its size"]);
 }
 
+/// Promise 9: more digits than a float holds are said, whatever becomes of the file.
+#[test]
+fn rounded_values_are_said_by_convert() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let (out, csv) = (folder.path().join("out.csv"), folder.path().join("a.csv"));
+    std::fs::write(&csv, format!("{HEADER}{}", ROW.replace(",5\n", ",90071992547409931\n"))).expect("room");
+    let run = convert(&csv, &out);
+    assert!(run.stderr.contains("volume: values have more digits than a 64-bit float holds"), "{run}");
+    run.ok();
+}
+
 /// Promise 9: a million columns, and values in a million lists, are an error.
 #[test]
 fn a_million_columns_are_refused() {

@@ -34,6 +34,7 @@ fn closes(bus: &Bus) -> (Vec<String>, u64) {
             Event::DayClosed(day) => days.push(day.to_string()),
             Event::Bars(more) => bars += more.rows().len() as u64,
             Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
+            Event::MinuteClosed(minute) => panic!("{minute:?} without minutes"),
             Event::Lapped { missed } => bars += missed,
         }
     }

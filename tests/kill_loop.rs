@@ -233,6 +233,7 @@ fn follow(mut reader: Reader, run: &Run, number: usize) -> Seen {
                 seen.closes.push((day, next));
             }
             Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+            Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
             Some(Event::Lapped { missed }) => panic!("{missed} bars missed"),
             None => {
                 let total = run.total.load(Ordering::Relaxed);

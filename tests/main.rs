@@ -22,6 +22,7 @@
 //! - `holidays`: the holidays are changed between two starts
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
 //! - `lag`: the list of readers, their lag and pins, the daemon's warnings, the writer's liveness
+//! - `minutes`: complete minutes: watermarks of producers, `tail --by minute`, a feed that is down
 //! - `misdated`: bars of the future and of the distant past, by every way into a bus
 //! - `lost_ring`: a ring that is removed, moved or replaced while the daemon runs
 //! - `places`: shared rings and archives, files of other users, links: refused with the reason
@@ -52,6 +53,8 @@
 //! 8. re-sending is harmless: `publish`, `replay`, `restart`
 //! 9. an invalid bar is quarantined with its reason, a bad file is an error: `bad_input`, `full`,
 //!    `format_reader`, `files`, `bombs`
+//!
+//! 13. a complete minute is known to be complete: `minutes`
 #![forbid(unsafe_code)]
 
 mod access;
@@ -77,6 +80,7 @@ mod kill_loop;
 mod lag;
 mod lost_ring;
 mod migrate;
+mod minutes;
 mod misdated;
 mod places;
 mod publish;

@@ -92,6 +92,7 @@ fn child() {
                 None => std::hint::spin_loop(),
                 Some(Event::DayClosed(_)) => closed += 1,
                 Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+                Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
                 Some(Event::Lapped { missed }) => panic!("{missed} bars missed"),
                 Some(Event::Bars(bars)) => {
                     for bar in bars.iter() {

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use barbus::{Event, MinuteOptions, Reader, Start};
 use serde_json::Value;
 
 use crate::support::bus::{Bus, Counts};
@@ -140,4 +142,10 @@ fn the_page_publishes_a_bar() {
     publish.arg(page()).arg(bus.path()).arg(PUBLISHING);
     command::finish(&mut publish, None).ok();
     assert_eq!(bus.stat()["accepted"].as_u64(), Some(before + 1));
+    // It has said that the minute is done: a new reader closes it without a grace period.
+    let reader = Reader::open(bus.path()).and_then(|reader| reader.start_at(Start::Today)).expect("a ring");
+    let options = MinuteOptions { grace: Duration::from_secs(3_600), ..MinuteOptions::default() };
+    let mut minutes = reader.minutes(options).expect("a ring");
+    assert!(matches!(minutes.poll().expect("a ring"), Some(Event::Bars(bars)) if bars.len() == 1));
+    assert!(matches!(minutes.poll().expect("a ring"), Some(Event::MinuteClosed(_))));
 }

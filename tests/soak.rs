@@ -200,6 +200,7 @@ fn child() {
         match reader.poll().expect("a ring that can be read") {
             None | Some(Event::DayClosed(_)) => {}
             Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+            Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
             Some(Event::Lapped { missed }) => next = next.map(|next| next + missed),
             Some(Event::Bars(bars)) => {
                 for bar in bars.iter() {

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use crate::memory::{MemoryBudget, Reservation};
 use crate::peer::Peer;
 use crate::peer_reader::TimeLimits;
+use crate::watermarks::{ProducerWatermark, Watermarks};
 
 /// How often a thread that waits for the bars of a day checks for them.
 const LOAD_POLL: Duration = Duration::from_millis(1);
@@ -41,6 +42,7 @@ pub(crate) struct SharedWriter {
     ring_is_volatile: bool,
     /// Connected producers.
     producers: AtomicU64,
+    watermarks: Watermarks,
     /// Held by the thread that takes the lock of the writer next.
     turn: Mutex<()>,
     /// `None` after [`SharedWriter::close`].
@@ -61,6 +63,7 @@ impl SharedWriter {
             memory: MemoryBudget::new(writer.bus().settings().ingest_memory_bytes),
             ring_is_volatile: writer.bus().ring_is_volatile()?,
             producers: AtomicU64::new(0),
+            watermarks: Watermarks::default(),
             turn: Mutex::default(),
             writer: Mutex::new(Some(writer)),
             is_shutting_down: AtomicBool::new(false),
@@ -150,6 +153,19 @@ impl SharedWriter {
         self.with(|writer| writer.ingest(batch, from))
     }
 
+    /// The watermarks of the connected producers.
+    pub(crate) fn watermarks(&self) -> &Watermarks {
+        &self.watermarks
+    }
+
+    /// A producer sends no more bars of the minutes through `frame_ms`: see [`Writer::done`].
+    pub(crate) fn done(&self, watermark: &ProducerWatermark<'_>, frame_ms: i64) -> Option<Result<()>> {
+        self.with(|writer| {
+            writer.check_done(frame_ms)?;
+            writer.done(watermark.raise(frame_ms))
+        })
+    }
+
     /// Loads the earlier bars of a closed day for its late ones, mostly without the lock.
     pub(crate) fn load_day(&self, day: Date) -> Option<()> {
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +173,7 @@ impl SharedWriter {
             if self.is_shutting_down() {
                 return None;
             }
-            let archived = self.day_loader.load(day);
+            let archived = self.day_loader.load_in_background(day);
             // If the archive has changed meanwhile, the day is loaded again.
             let Some(evicted) = self.with(|writer| writer.begin_late_day(archived))? else { continue };
             drop(evicted);

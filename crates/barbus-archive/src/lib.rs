@@ -78,6 +78,7 @@ pub use metadata::DayMeta;
 pub use scan::{DayScan, Footers, Wanted, merge};
 pub use verify::{FileKind, FileReport};
 pub use withdraw::Withdrawn;
+pub use workers::with_few_threads;
 
 /// The result of an operation on the archive.
 pub type Result<T, E = ArchiveError> = std::result::Result<T, E>;

@@ -3,6 +3,7 @@
 //! The thread that calls works too. A day that is too short to gain from other threads starts none.
 //! If a thread cannot be started, the others do its work.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::panic;
@@ -12,12 +13,33 @@ use std::thread::{self, Builder};
 /// With fewer rows, starting a thread takes longer than it saves.
 const MIN_ROWS: usize = 10_000;
 
+thread_local! {
+    static FEW_THREADS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work`, in which a day is read or written by at most half of the processors: for old days,
+/// beside which other threads must not wait for a processor.
+///
+/// ```
+/// assert_eq!(barbus_archive::with_few_threads(|| 7), 7);
+/// ```
+pub fn with_few_threads<T>(work: impl FnOnce() -> T) -> T {
+    let before = FEW_THREADS.replace(true);
+    let result = work();
+    FEW_THREADS.set(before);
+    result
+}
+
 /// How many threads work on `rows` rows.
 pub(crate) fn threads(rows: usize) -> usize {
     // Determined once: it reads several files of the system.
     static PROCESSORS: OnceLock<usize> = OnceLock::new();
     let processors = || *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get));
-    if rows < MIN_ROWS { 1 } else { processors() }
+    match FEW_THREADS.get() {
+        _ if rows < MIN_ROWS => 1,
+        true => (processors() / 2).max(1),
+        false => processors(),
+    }
 }
 
 /// The results of `task` for each of `items`, in their order. They start in this order too, on as
@@ -110,6 +132,13 @@ mod tests {
         for (count, rows) in [0, 1, 2, 1_000].into_iter().flat_map(|count| [(count, 1), (count, MIN_ROWS)]) {
             assert!(map((0..count).collect(), rows, |item| item * 2).into_iter().eq((0..count).map(|item| item * 2)));
         }
+    }
+
+    #[test]
+    fn few_threads_are_half_of_the_processors() {
+        let all = threads(MIN_ROWS);
+        assert_eq!(with_few_threads(|| threads(MIN_ROWS)), (all / 2).max(1));
+        assert_eq!(threads(MIN_ROWS), all);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Reads the arguments that Python functions take in several forms.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use barbus::{Adjust, Bound as QuestionBound, Date, Interval, OnGap, Start};
+use barbus::{Adjust, Bound as QuestionBound, Date, Interval, MinuteOptions, OnGap, Start};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -119,4 +120,27 @@ pub(crate) fn bound(name: &str, value: &Bound<'_, PyAny>, zone: &TimeZone) -> Py
         return date(value).map(QuestionBound::from);
     }
     Err(PyTypeError::new_err(format!("{name}: {value}: give a date, a datetime, or text such as \"2024-07-04 10:31\"")))
+}
+
+/// What `by`, `universe` and `grace` ask for: minutes, or `None` for events as they come.
+pub(crate) fn minutes(
+    by: Option<&str>,
+    universe: Option<&Bound<'_, PyAny>>,
+    grace: Option<f64>,
+) -> PyResult<Option<MinuteOptions>> {
+    match by {
+        Some("minute") => {}
+        Some(other) => return Err(PyValueError::new_err(format!("by: {other:?}: give \"minute\", or nothing"))),
+        None if universe.is_some() || grace.is_some() => {
+            return Err(PyValueError::new_err("universe and grace are for by=\"minute\""));
+        }
+        None => return Ok(None),
+    }
+    let universe = universe.map(symbols).transpose()?.map(|universe| universe.into_iter().collect());
+    let mut options = MinuteOptions { universe, ..MinuteOptions::default() };
+    if let Some(grace) = grace {
+        let invalid = |_| PyValueError::new_err("grace: give seconds, 0 or more");
+        options.grace = Duration::try_from_secs_f64(grace).map_err(invalid)?;
+    }
+    Ok(Some(options))
 }

@@ -37,6 +37,9 @@ struct QueryReader {
     file: Option<(u64, u64)>,
 }
 
+/// Day files, the other bars, the newest day, and the readers as JSON.
+type SqlSources = (Vec<PathBuf>, Py<Bars>, Option<Py<PyDate>>, String);
+
 /// Opens the bus at a path: a directory with a ``bus.toml``.
 ///
 /// ``wait`` is for how many seconds it waits for a bus that does not exist yet, or whose daemon has
@@ -130,8 +133,14 @@ impl Bus {
     /// If the ring has lost the beginning of the day at which the reader starts, ``on_gap`` is what
     /// it does: ``"fill"`` (the default) delivers these bars from the archive, ``"lapped"``
     /// delivers ``Lapped`` with their number, ``"error"`` raises.
+    ///
+    /// With ``by="minute"`` all bars of a minute come together, sorted by symbol, and then a
+    /// ``MinuteClosed`` that names the symbols without a bar. A minute waits for the symbols of
+    /// ``universe`` (by default those of the last trading day and of today), at most ``grace``
+    /// seconds (2) after its end, or for ``Publisher.done``. Bars that come later are late: their
+    /// frames are not after that of the last ``MinuteClosed``.
+    #[pyo3(signature = (start=None, symbols=None, timeout=None, name=None, on_gap="fill", *, by=None, universe=None, grace=None))]
     #[expect(clippy::too_many_arguments, reason = "Python has keyword arguments")]
-    #[pyo3(signature = (start=None, symbols=None, timeout=None, name=None, on_gap="fill"))]
     fn follow(
         &self,
         py: Python<'_>,
@@ -140,8 +149,12 @@ impl Bus {
         timeout: Option<f64>,
         name: Option<&str>,
         on_gap: &str,
+        by: Option<&str>,
+        universe: Option<&Bound<'_, PyAny>>,
+        grace: Option<f64>,
     ) -> PyResult<Follow> {
         self.fork_guard.check()?;
+        let minutes = arguments::minutes(by, universe, grace)?;
         let start = start.map_or(Ok(Start::Live), arguments::start)?;
         let on_gap = arguments::on_gap(on_gap)?;
         let symbols = symbols.map(arguments::symbols).transpose()?;
@@ -150,6 +163,14 @@ impl Bus {
             Some(name) => reader.name(name),
             None => reader,
         };
+        if let Some(options) = minutes {
+            let reader = match symbols {
+                Some(symbols) => reader.symbols(symbols),
+                None => reader,
+            };
+            let minutes = py.detach(|| reader.minutes(options)).map_err(raised)?;
+            return Follow::new(EventSource::LiveMinutes(Box::new(minutes)), false, None, timeout);
+        }
         Follow::new(EventSource::Live(Box::new(reader)), start != Start::Live, symbols, timeout)
     }
 
@@ -161,7 +182,9 @@ impl Bus {
     ///
     /// ``speed`` is ``"max"``, or a multiple of the market's speed such as ``60`` or ``"60x"``.
     /// ``revision`` is 0 and ``received`` is in 1970: the archive does not have them.
-    #[pyo3(signature = (first, last=None, symbols=None, speed=None))]
+    /// ``by`` and ``universe`` are those of ``follow``.
+    #[pyo3(signature = (first, last=None, symbols=None, speed=None, *, by=None, universe=None))]
+    #[expect(clippy::too_many_arguments, reason = "Python has keyword arguments")]
     fn replay(
         &self,
         py: Python<'_>,
@@ -169,8 +192,11 @@ impl Bus {
         last: Option<&Bound<'_, PyAny>>,
         symbols: Option<&Bound<'_, PyAny>>,
         speed: Option<&Bound<'_, PyAny>>,
+        by: Option<&str>,
+        universe: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Follow> {
         self.fork_guard.check()?;
+        let minutes = arguments::minutes(by, universe, None)?;
         let first = arguments::date(first)?;
         let last = last.map_or(Ok(first), arguments::date)?;
         let symbols = symbols.map(arguments::symbols).transpose()?;
@@ -179,6 +205,14 @@ impl Bus {
             Some(text) => text.to_string().parse().map_err(|why| PyValueError::new_err(format!("speed: {why}")))?,
         };
         let replay = py.detach(|| self.bus.replay(first, last)).map_err(raised)?.pace(pace);
+        if let Some(options) = minutes {
+            let replay = match symbols {
+                Some(symbols) => replay.symbols(symbols),
+                None => replay,
+            };
+            let minutes = py.detach(|| replay.minutes(options)).map_err(raised)?;
+            return Follow::new(EventSource::ReplayedMinutes(Box::new(minutes)), false, None, None);
+        }
         Follow::new(EventSource::Replay(Box::new(replay)), false, symbols, None)
     }
 
@@ -363,6 +397,38 @@ impl Bus {
         });
         let zone = self.bus.settings().schema.zone();
         Ok(days.map_err(raised)?.into_iter().flat_map(|day| Gaps::of_day(day, zone)).collect())
+    }
+
+    /// Asks in SQL, by DuckDB, which is imported now. The tables are ``bars`` (each bar once, live or
+    /// archived, in its last revision, with its trading day ``day``), ``today`` (those of the newest
+    /// day), ``readers`` and ``quarantine``.
+    ///
+    /// The day files are read by DuckDB, and only as far as the conditions need. Bars that they lack
+    /// are those of the moment of the call. Returns a ``duckdb.DuckDBPyRelation``: ``.df()``,
+    /// ``.pl()``, ``.arrow()``, ``.fetchall()``. Times without a zone are in that of the bus.
+    fn sql<'py>(this: &Bound<'py, Self>, query: &str) -> PyResult<Bound<'py, PyAny>> {
+        this.py().import("barbus._sql")?.call_method1("run", (this, query))
+    }
+
+    /// What ``sql`` reads: the files of days that are wholly in them, the bars of the other days,
+    /// the newest day, and the readers as JSON.
+    fn _sql_sources(&self, py: Python<'_>) -> PyResult<SqlSources> {
+        self.fork_guard.check()?;
+        let sources = py.detach(|| -> barbus::Result<_> {
+            let (files, rest) = match self.bus.newest_day()? {
+                Some(_) => self.bus.bars().beside_files().map(|(files, rest)| (files, Some(rest)))?,
+                None => (Vec::new(), None),
+            };
+            Ok((files, rest, self.bus.newest_day()?, barbus::readers(&self.bus)?))
+        });
+        let (files, rest, newest, readers) = sources.map_err(question::error)?;
+        let files = files.into_iter().map(|(_, path)| path).collect();
+        let rest = match rest {
+            Some(rest) => question::bars(rest),
+            None => Bars::new(Layout::history(&self.bus.settings().schema), Vec::new(), false),
+        };
+        let newest = newest.map(|day| event::date(py, day)).transpose()?.map(Bound::unbind);
+        Ok((files, Py::new(py, rest)?, newest, serde_json::to_string(&readers).map_err(raised)?))
     }
 
     /// The directory of the bus.

@@ -185,7 +185,7 @@ pub(crate) fn instant<'py>(py: Python<'py>, ms: i64, zone: &str) -> PyResult<Bou
 }
 
 /// An instant in milliseconds UTC: a datetime with a zone.
-fn instant_ms(at: &Bound<'_, PyAny>) -> PyResult<i64> {
+pub(crate) fn instant_ms(at: &Bound<'_, PyAny>) -> PyResult<i64> {
     if !at.is_instance_of::<PyDateTime>() {
         return Err(PyTypeError::new_err(format!("{at}: give a datetime.datetime with a zone")));
     }

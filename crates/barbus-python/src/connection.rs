@@ -49,33 +49,40 @@ impl Connection {
 
     /// Sends batches and waits for their acknowledgement.
     pub(crate) fn send(&mut self, batches: &[RecordBatch]) -> PyResult<protocol::Ack> {
+        self.with_publisher(|publisher| {
+            let before = publisher.acked();
+            if let Some((last, others)) = batches.split_last() {
+                for batch in others {
+                    publisher.queue(batch)?;
+                }
+                publisher.send(last)?;
+            }
+            Ok(publisher.acked().since(before))
+        })
+    }
+
+    /// States that no more bars follow of the minutes through `frame_ms`.
+    pub(crate) fn done(&mut self, frame_ms: i64) -> PyResult<()> {
+        self.with_publisher(|publisher| publisher.done(frame_ms))
+    }
+
+    fn with_publisher<T>(&mut self, work: impl FnOnce(&mut barbus::Publisher) -> barbus::Result<T>) -> PyResult<T> {
         if self.closed {
             return Err(Error::new_err(format!(
                 "{}: the publisher is closed: open a new one with barbus.publish",
                 self.bus.path().display()
             )));
         }
-        let sent = self.try_send(batches);
-        if sent.is_err() {
+        let publisher = match &mut self.publisher {
+            Some(publisher) => publisher,
+            None => self.connect().map_err(raised)?,
+        };
+        let done = work(publisher);
+        if done.is_err() {
             // A new connection, because this one would first send the rejected batch again.
             self.publisher = None;
         }
-        sent.map_err(raised)
-    }
-
-    fn try_send(&mut self, batches: &[RecordBatch]) -> barbus::Result<protocol::Ack> {
-        let publisher = match &mut self.publisher {
-            Some(publisher) => publisher,
-            None => self.connect()?,
-        };
-        let before = publisher.acked();
-        if let Some((last, others)) = batches.split_last() {
-            for batch in others {
-                publisher.queue(batch)?;
-            }
-            publisher.send(last)?;
-        }
-        Ok(publisher.acked().since(before))
+        done.map_err(raised)
     }
 
     /// Waits for the last acknowledgements and disconnects.

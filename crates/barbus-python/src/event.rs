@@ -4,9 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use barbus::{Date, Selection};
 use pyo3::prelude::*;
-use pyo3::types::{PyDate, PyTuple, PyType};
+use pyo3::types::{PyDate, PyDateTime, PyTuple, PyType};
 
 use crate::arguments;
+use crate::bar::datetime;
+use crate::calendar::instant_ms;
 use crate::error::raised;
 
 /// A date as a `datetime.date`.
@@ -141,4 +143,83 @@ impl Withdrawn {
 #[pyfunction]
 pub(crate) fn _withdrawn(selection: &str) -> PyResult<Withdrawn> {
     serde_json::from_str(selection).map(Withdrawn).map_err(raised)
+}
+
+/// A minute is complete: bars of it that follow are late.
+#[pyclass(module = "barbus", frozen, eq)]
+#[derive(Debug)]
+pub(crate) struct MinuteClosed {
+    pub(crate) minute: barbus::MinuteClosed,
+    /// The zone of the bus.
+    pub(crate) zone: String,
+}
+
+impl PartialEq for MinuteClosed {
+    /// The zone only says how `frame` is shown.
+    fn eq(&self, other: &Self) -> bool {
+        self.minute == other.minute
+    }
+}
+
+#[pymethods]
+impl MinuteClosed {
+    /// The event of a minute, for tests of a strategy. ``frame`` is its end, with a zone.
+    #[new]
+    #[pyo3(signature = (frame, symbols=0, missing=None))]
+    fn new(frame: &Bound<'_, PyAny>, symbols: usize, missing: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let frame_ms = instant_ms(frame)?;
+        let missing = missing.map_or(Ok(Vec::new()), |missing| arguments::texts("missing", missing))?;
+        let zone = frame.getattr("tzinfo")?.getattr("key").and_then(|key| key.extract());
+        let minute = barbus::MinuteClosed { frame_ms, symbols, missing };
+        Ok(Self { minute, zone: zone.unwrap_or_else(|_| "UTC".to_owned()) })
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.minute.frame_ms, self.minute.symbols, &self.minute.missing).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let arguments = (self.frame(py)?, self.minute.symbols, self.minute.missing.clone());
+        (PyType::new::<Self>(py), arguments).into_pyobject(py)
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str) {
+        ("frame", "symbols", "missing")
+    }
+
+    /// The end of the minute, a ``datetime.datetime`` in the zone of the bus.
+    #[getter]
+    fn frame<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDateTime>> {
+        datetime(py, self.minute.frame_ms as f64 / 1e3, &self.zone)
+    }
+
+    /// The end of the minute in milliseconds since 1970-01-01 UTC.
+    #[getter]
+    fn frame_ms(&self) -> i64 {
+        self.minute.frame_ms
+    }
+
+    /// Number of symbols that have a bar of the minute.
+    #[getter]
+    fn symbols(&self) -> usize {
+        self.minute.symbols
+    }
+
+    /// The symbols that are expected in the minute and have no bar of it.
+    #[getter]
+    fn missing(&self) -> Vec<String> {
+        self.minute.missing.clone()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let frame = self.frame(py)?.str()?;
+        Ok(format!(
+            "MinuteClosed(frame={frame}, symbols={}, missing={})",
+            self.minute.symbols,
+            self.minute.missing.len()
+        ))
+    }
 }

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use barbus::{Event, Reader, Replay, Row, View};
+use barbus::{Event, Feed, Minutes, Reader, Replay, Row, View};
 use pyo3::prelude::*;
 
 use crate::bars::Bars;
 use crate::batch::{self, TradingDays};
 use crate::error::raised;
-use crate::event::{DayClosed, Lapped, Withdrawn};
+use crate::event::{DayClosed, Lapped, MinuteClosed, Withdrawn};
 use crate::layout::Layout;
 
 /// Longest sleep before a replay is polled again.
@@ -30,6 +30,8 @@ pub(crate) enum EventSource {
         bus: Box<barbus::Bus>,
         position: u64,
     },
+    LiveMinutes(Box<Minutes<Reader>>),
+    ReplayedMinutes(Box<Minutes<Replay>>),
 }
 
 impl EventSource {
@@ -38,14 +40,16 @@ impl EventSource {
             Self::Live(reader) => reader.poll(),
             Self::Replay(replay) => replay.poll(),
             Self::Closed { .. } => Ok(None),
+            Self::LiveMinutes(minutes) => minutes.poll(),
+            Self::ReplayedMinutes(minutes) => minutes.poll(),
         }
     }
 
-    /// The next bars in place. A replay has no ring, so it never has any.
+    /// The next bars in place. A replay has no ring, and minutes are copies.
     fn pin(&mut self) -> barbus::Result<Option<View>> {
         match self {
             Self::Live(reader) => reader.pin(),
-            Self::Replay(_) | Self::Closed { .. } => Ok(None),
+            _ => Ok(None),
         }
     }
 
@@ -53,7 +57,7 @@ impl EventSource {
     fn pin_limit_reached(&self) -> bool {
         match self {
             Self::Live(reader) => reader.pin_limit_reached(),
-            Self::Replay(_) | Self::Closed { .. } => false,
+            _ => false,
         }
     }
 
@@ -67,14 +71,17 @@ impl EventSource {
                 Ok(())
             }
             Self::Closed { .. } => Ok(()),
+            Self::LiveMinutes(minutes) => minutes.wait(timeout).map(drop),
+            Self::ReplayedMinutes(minutes) => minutes.wait(timeout).map(drop),
         }
     }
 
     fn ended(&self) -> bool {
         match self {
-            Self::Live(_) => false,
+            Self::Live(_) | Self::LiveMinutes(_) => false,
             Self::Replay(replay) => replay.ended(),
             Self::Closed { .. } => true,
+            Self::ReplayedMinutes(minutes) => minutes.ended(),
         }
     }
 
@@ -83,6 +90,8 @@ impl EventSource {
             Self::Live(reader) => reader.position(),
             Self::Replay(replay) => replay.position(),
             Self::Closed { position, .. } => *position,
+            Self::LiveMinutes(minutes) => minutes.position(),
+            Self::ReplayedMinutes(minutes) => minutes.position(),
         }
     }
 
@@ -91,6 +100,8 @@ impl EventSource {
             Self::Live(reader) => reader.bus(),
             Self::Replay(replay) => replay.bus(),
             Self::Closed { bus, .. } => bus,
+            Self::LiveMinutes(minutes) => minutes.feed().bus(),
+            Self::ReplayedMinutes(minutes) => minutes.feed().bus(),
         }
     }
 }
@@ -101,6 +112,7 @@ pub(crate) enum Taken {
     DayClosed(DayClosed),
     Lapped(Lapped),
     Withdrawn(Withdrawn),
+    MinuteClosed(MinuteClosed),
 }
 
 impl Taken {
@@ -110,6 +122,7 @@ impl Taken {
             Self::DayClosed(event) => Py::new(py, event)?.into_any(),
             Self::Lapped(event) => Py::new(py, event)?.into_any(),
             Self::Withdrawn(event) => Py::new(py, event)?.into_any(),
+            Self::MinuteClosed(event) => Py::new(py, event)?.into_any(),
         })
     }
 }
@@ -160,6 +173,10 @@ impl EventReader {
         Ok(Some(match self.source.poll().map_err(raised)? {
             None => return Ok(None),
             Some(Event::DayClosed(day)) => Taken::DayClosed(DayClosed(day)),
+            Some(Event::MinuteClosed(minute)) => {
+                let (minute, zone) = (minute.clone(), self.source.bus().settings().schema.zone().to_owned());
+                Taken::MinuteClosed(MinuteClosed { minute, zone })
+            }
             Some(Event::Withdrawn(selection)) => Taken::Withdrawn(Withdrawn(selection.clone())),
             Some(Event::Lapped { missed }) => {
                 self.catching_up = true;

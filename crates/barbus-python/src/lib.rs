@@ -49,7 +49,7 @@ mod _barbus {
     #[pymodule_export]
     use crate::error::Error;
     #[pymodule_export]
-    use crate::event::{_withdrawn, DayClosed, Lapped, Withdrawn};
+    use crate::event::{_withdrawn, DayClosed, Lapped, MinuteClosed, Withdrawn};
     #[pymodule_export]
     use crate::follow::Follow;
     #[pymodule_export]

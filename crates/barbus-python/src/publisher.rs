@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3_arrow::input::AnyRecordBatch;
 
 use crate::ack::Ack;
+use crate::calendar::instant_ms;
 use crate::connection::Connection;
 use crate::error::{Error, raised};
 use crate::fork_guard::ForkGuard;
@@ -131,6 +132,19 @@ impl Publisher {
     #[pyo3(signature = (data, *, strict=false))]
     fn send_async<'py>(this: &Bound<'py, Self>, data: &Bound<'py, PyAny>, strict: bool) -> PyResult<Bound<'py, PyAny>> {
         this.py().import("barbus._async")?.call_method1("send", (this, data, strict))
+    }
+
+    /// States that no more bars follow of the minute that ends at ``frame`` and of those before it:
+    /// readers ``by="minute"`` do not wait for the symbols without a bar. ``frame`` is the end of
+    /// the minute, a ``datetime`` with a zone or milliseconds since 1970-01-01 UTC, whatever
+    /// ``label`` is. It is not waited for.
+    fn done(&self, py: Python<'_>, frame: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.fork_guard.check()?;
+        let frame_ms = match frame.extract::<i64>() {
+            Ok(frame_ms) => frame_ms,
+            Err(_) => instant_ms(frame)?,
+        };
+        py.detach(|| self.connection.lock().unwrap_or_else(PoisonError::into_inner).done(frame_ms))
     }
 
     /// Waits for the last acknowledgements and disconnects.

@@ -8,6 +8,7 @@ import multiprocessing
 import pickle
 import subprocess
 import sys
+import zoneinfo
 
 import numpy
 import pandas
@@ -149,6 +150,11 @@ def test_events_for_tests_of_strategies():
     assert strategy(events) == [*(row[5] for row in minutes(1, 1)), -3, (DAY, "A"), DAY]
     assert barbus.DayClosed("2024-07-04") == barbus.DayClosed(DAY) != barbus.DayClosed("2024-07-05")
     assert withdrawn.covers("A", 0) and not withdrawn.covers("B", 0) and barbus.Withdrawn(DAY).covers("B", 0)
+    frame = datetime.datetime(2024, 7, 4, 9, 31, tzinfo=zoneinfo.ZoneInfo("Asia/Shanghai"))
+    minute = barbus.MinuteClosed(frame, symbols=2, missing=["A"])
+    assert (minute.frame, minute.symbols, minute.missing) == (frame, 2, ["A"])
+    assert minute != barbus.MinuteClosed(frame) and hash(minute) == hash(pickle.loads(pickle.dumps(minute)))
+    events.append(minute)
     assert len({barbus.DayClosed(DAY), barbus.DayClosed(DAY), barbus.Lapped(1), barbus.Lapped(1), withdrawn}) == 3
     assert pickle.loads(pickle.dumps(events[1:])) == events[1:]
     with pytest.raises(ValueError):

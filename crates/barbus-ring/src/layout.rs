@@ -141,6 +141,9 @@ pub const SB_DURABLE_NEXT: usize = SUPERBLOCK + 920;
 pub const SB_SUPERSEDED: usize = SUPERBLOCK + 1024;
 /// u64: the number of withdrawals of the bus; a reader that does not know of them ignores it.
 pub const SB_WITHDRAWALS: usize = SUPERBLOCK + 1032;
+/// i64: the end of the newest minute of which producers send no more rows, milliseconds since
+/// 1970-01-01 UTC; 0: none has said so since the writer's start. A reader may ignore it.
+pub const SB_WATERMARK_MS: usize = SUPERBLOCK + 1040;
 /// u64: rows below it may be in the tip or are being stored there. A tip slot's content of row
 /// `seq` is valid while this is at most `seq + tip_rows`.
 pub const SB_TIP_CLAIMED: usize = SUPERBLOCK + 1152;
@@ -281,6 +284,7 @@ pub const FIELDS: &[Field] = &[
     field(S, SB_DURABLE_NEXT, 8, "durable_next"),
     field(S, SB_SUPERSEDED, 8, "superseded"),
     field(S, SB_WITHDRAWALS, 8, "withdrawals"),
+    field(S, SB_WATERMARK_MS, 8, "watermark_ms"),
     field(S, SB_TIP_CLAIMED, 8, "tip_claimed"),
     field(B, BH_BLOCK, 8, "block"),
     field(B, BH_FIRST_SEQ, 8, "first_seq"),

@@ -179,6 +179,18 @@ impl<M: Memory> Ring<M> {
         self.u64(SB_WITHDRAWALS)
     }
 
+    /// The end of the newest minute of which producers send no more rows, milliseconds since
+    /// 1970-01-01 UTC; 0 if none has said so. A poll after this call finds every row of that minute
+    /// and of earlier ones.
+    #[inline]
+    pub fn watermark_ms(&self) -> i64 {
+        let watermark_ms = self.u64(SB_WATERMARK_MS) as i64;
+        // SYNC POINT: pairs with `writer/replace.rs`::`set_watermark_ms`. A poll after this load
+        // finds the rows that were stored before the watermark.
+        self.map.fence_acquire();
+        watermark_ms
+    }
+
     /// The writer's last heartbeat, nanoseconds since 1970-01-01 UTC; 0 after a clean shutdown.
     pub fn heartbeat_ns(&self) -> u64 {
         self.u64(SB_HEARTBEAT_NS)

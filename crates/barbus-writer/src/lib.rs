@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod append;
+mod background;
 mod bar_ends;
 mod clock;
 mod counters;
@@ -50,6 +51,7 @@ mod symbols;
 mod syncer;
 mod ticker;
 mod trading_day;
+mod watermark;
 mod withdraw;
 mod withdrawals;
 mod writer;

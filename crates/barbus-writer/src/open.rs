@@ -58,6 +58,8 @@ impl Writer {
         let withdrawals = Withdrawals::load(bus)?;
         leave_older_ring(&mut ring, bus, &withdrawals)?;
         ring.set_withdrawals(withdrawals.count());
+        // Rows that were lost with the machine may be sent again.
+        ring.set_watermark_ms(0);
         let archive = Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name())?;
 
         let blocks = ring.maintenance().blocks();
@@ -105,6 +107,7 @@ impl Writer {
             calendar,
             day_state,
             withdrawals,
+            watermark_ms: 0,
             dedup,
             staging: Staging::new(),
             counters: Counters::after(newest.as_ref(), received_boot_ns, Moment::read()),

@@ -90,6 +90,8 @@ pub struct Writer {
     pub(crate) calendar: CurrentCalendar,
     pub(crate) day_state: DayState,
     pub(crate) withdrawals: Withdrawals,
+    /// The end of the newest minute that is complete; 0 before the first.
+    pub(crate) watermark_ms: i64,
     pub(crate) dedup: DedupIndex,
     pub(crate) staging: Staging,
     pub(crate) counters: Counters,

@@ -270,6 +270,7 @@ fn check(path: &Path, phase: &Phase, what: &str) {
             // other meanwhile, may miss the release of a block, find that of the next one, and
             // reuse the next one first. The reader reports exactly its rows.
             Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
+            Event::MinuteClosed(minute) => panic!("{minute:?} without minutes"),
             Event::Lapped { missed } => next = next.map(|next| next + missed),
             Event::DayClosed(_) => {}
         }

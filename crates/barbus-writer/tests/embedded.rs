@@ -45,6 +45,7 @@ fn drain(reader: &mut Reader) -> (Vec<Seen>, Vec<String>) {
             }
             Event::DayClosed(day) => events.push(format!("{day} closed after {}", bars.len())),
             Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
+            Event::MinuteClosed(minute) => panic!("{minute:?} without minutes"),
             Event::Lapped { missed } => events.push(format!("{missed} missed")),
         }
     }
@@ -297,6 +298,7 @@ fn a_day_larger_than_the_ring_is_archived_whole() {
             match event {
                 Event::Bars(bars) => seen += bars.len() as u64,
                 Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
+                Event::MinuteClosed(minute) => panic!("{minute:?} without minutes"),
                 Event::Lapped { missed: more } => missed += more,
                 Event::DayClosed(_) => panic!("nothing closed yet"),
             }

@@ -172,6 +172,11 @@ impl Published {
         let numbers = (numbers, money, found.optional(1)) == (self.values.0, self.values.1, None);
         (symbol, found.frame_ms) == (self.symbol, self.frame_ms) && numbers && revision
     }
+
+    /// As [`Published::matches`], of a row of the archive, which has no revision.
+    fn matches_archived(&self, symbol: &str, found: &Row) -> bool {
+        self.matches(symbol, &Row { revision: self.revision, ..*found })
+    }
 }
 
 /// The last values of a bar, the number of their revision, and whether that number is exact.
@@ -430,6 +435,7 @@ impl Follower {
                     self.excused = true;
                 }
                 Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+                Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
                 Some(Event::Lapped { missed }) => {
                     assert!(missed > 0);
                     self.at += missed;
@@ -666,27 +672,35 @@ impl Test {
             match reader.poll().unwrap() {
                 Some(Event::Bars(bars)) => assert_eq!((bars.rows()[0].seq, oldest), (seq, seq)),
                 Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+                Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
                 Some(Event::Lapped { missed }) => assert_eq!(missed, oldest - seq),
                 other => panic!("{other:?} from row {seq}"),
             }
         }
         Reader::open(self.bus.path()).unwrap().start_at(Start::Seq(next + 1)).unwrap_err();
 
+        // A bar that has left the ring comes from the archive.
         let mut newest: BTreeMap<i64, u64> = BTreeMap::new();
-        for seq in self.in_blocks().into_iter().filter(|&seq| self.model.rows[seq as usize].symbol == symbol) {
-            newest.insert(self.model.rows[seq as usize].frame_ms, seq);
+        for (row, seq) in self.model.rows.iter().zip(0..).filter(|(row, _)| row.symbol == symbol) {
+            newest.insert(row.frame_ms, seq);
         }
+        let there = self.in_blocks();
         let mut reader = Reader::open(self.bus.path()).unwrap();
         if !self.model.rows.iter().any(|row| row.symbol == symbol) {
             return;
         }
         let latest = reader.latest(symbol).unwrap();
-        assert_eq!(latest.map(|row| row.seq), newest.values().last().copied());
+        assert_eq!(latest.map(|row| row.frame_ms), newest.keys().last().copied());
         let window = reader.window(symbol, count).unwrap();
-        let due = newest.values().skip(newest.len().saturating_sub(count));
-        assert!(window.iter().map(|row| row.seq).eq(due.copied()), "the last {count} of {symbol}");
+        let due = newest.keys().skip(newest.len().saturating_sub(count));
+        assert!(window.iter().map(|row| row.frame_ms).eq(due.copied()), "the last {count} of {symbol}");
         for row in window.iter().chain(&latest) {
-            assert!(self.model.rows[row.seq as usize].matches(symbol, row), "{row:?}");
+            let seq = newest[&row.frame_ms];
+            let due = &self.model.rows[seq as usize];
+            match there.contains(&seq) {
+                true => assert!(row.seq == seq && due.matches(symbol, row), "{row:?}"),
+                false => assert!(due.matches_archived(symbol, row), "{row:?}"),
+            }
         }
     }
 
@@ -714,21 +728,32 @@ impl Test {
             let rows = || there.iter().map(|&seq| (seq, &self.model.rows[seq as usize]));
             let held: BTreeMap<i64, u64> =
                 rows().filter(|(_, row)| row.symbol == *symbol).map(|(seq, row)| (row.frame_ms, seq)).collect();
+            let archived = |row: &Row| {
+                let same = |bar: &&Published| (bar.symbol, bar.frame_ms) == (*symbol, row.frame_ms);
+                row.seq == 0 && self.model.rows.iter().filter(same).any(|bar| bar.matches_archived(symbol, row))
+            };
             let window = self.asked.window(symbol, count).unwrap();
+            let from_archive: Vec<i64> = window.iter().filter(|row| archived(row)).map(|row| row.frame_ms).collect();
             let found: BTreeMap<i64, u64> = window.iter().map(|row| (row.frame_ms, row.seq)).collect();
             assert!(
                 window.len() == found.len() && window.is_sorted_by_key(|row| row.frame_ms) && window.len() <= count
             );
             let known = |frame: &i64, seq: &u64| [held.get(frame), places.get(frame)].contains(&Some(seq));
+            let known = |frame: &i64, seq: &u64| known(frame, seq) || from_archive.contains(frame);
             assert!(found.iter().all(|(frame, seq)| known(frame, seq)), "{symbol}: {found:?} of {held:?}");
             let from = window.first().filter(|_| window.len() == count).map_or(i64::MIN, |row| row.frame_ms);
             let mut due = places.range(from..).filter(|bar| held.get(bar.0) == Some(bar.1));
             assert!(due.all(|bar| found.contains_key(bar.0)), "the last {count} of {symbol}: {found:?} of {held:?}");
-            let latest = self.asked.latest(symbol).unwrap().map(|row| (row.frame_ms, row.seq));
+            let latest = self.asked.latest(symbol).unwrap();
+            let is_archived = latest.as_ref().is_some_and(archived);
+            let latest = latest.map(|row| (row.frame_ms, row.seq));
             let newest = places.last_key_value().map(|(&frame, &seq)| (frame, seq));
             match newest.is_some_and(|bar| held.get(&bar.0) == Some(&bar.1)) {
                 true => assert_eq!(latest, newest, "the latest of {symbol}"),
-                false => assert!(latest.is_none_or(|(frame, seq)| known(&frame, &seq)), "the latest of {symbol}"),
+                false => assert!(
+                    is_archived || latest.is_none_or(|(frame, seq)| known(&frame, &seq)),
+                    "the latest of {symbol}"
+                ),
             }
         }
     }

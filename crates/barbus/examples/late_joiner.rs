@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
             Some(Event::Withdrawn(selection)) => println!("bars of {} were withdrawn", selection.day),
+            Some(Event::MinuteClosed(_)) => {}
             Some(Event::Lapped { missed }) => println!("{missed} bars missed: the ring holds less than the day"),
             Some(Event::DayClosed(day)) => {
                 println!("{day} is closed: {bars_seen} bars of {} symbols", symbols.len());

@@ -86,6 +86,7 @@ pub(crate) fn record(reader: &mut Reader, file: &Path, patience: Duration) -> Re
                 out.flush()?;
             }
             Event::Withdrawn(selection) => println!("bars of {} were withdrawn", selection.day),
+            Event::MinuteClosed(_) => {}
             Event::Lapped { missed } => {
                 eprintln!("{missed} bars missed: they have left the ring");
                 recorded.missed += missed;

@@ -86,6 +86,7 @@ fn run(feed: &mut impl Feed, zone: &TimeZone, short: usize, long: usize) -> Resu
             }
             // Averages over a gap would be wrong.
             Some(Event::Withdrawn(selection)) => println!("bars of {} were withdrawn", selection.day),
+            Some(Event::MinuteClosed(_)) => {}
             Some(Event::Lapped { missed }) => {
                 eprintln!("too slow: {missed} bars missed, starting again");
                 symbols.clear();

@@ -3,8 +3,12 @@
 use arrow::array::AsArray;
 use arrow::array::{Array, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType};
-use barbus_bars::{BarSchema, PriceType};
+use barbus_archive::Archive;
+use barbus_bars::{BarSchema, Date, PriceType};
 use barbus_ring::Row;
+
+use crate::bus::Bus;
+use crate::error::Result;
 
 /// An archived day's columns, read row by row.
 #[derive(Debug)]
@@ -77,4 +81,17 @@ impl ArchivedRows {
     pub fn iter(&self) -> impl Iterator<Item = (&str, Row)> {
         (0..self.len()).map(|i| (self.symbol(i), self.row(i)))
     }
+}
+
+/// The symbols that have bars of `day` in the archive, in order.
+pub(crate) fn archived_symbols(archive: &Archive, bus: &Bus, day: Date) -> Result<Vec<String>> {
+    let Some((_, batch)) = archive.read(day)? else { return Ok(Vec::new()) };
+    let rows = ArchivedRows::new(&batch, &bus.settings().schema);
+    let mut symbols: Vec<String> = Vec::new();
+    for row in 0..rows.len() {
+        if symbols.last().is_none_or(|last| last != rows.symbol(row)) {
+            symbols.push(rows.symbol(row).to_owned());
+        }
+    }
+    Ok(symbols)
 }

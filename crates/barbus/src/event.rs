@@ -5,6 +5,7 @@ use std::ops::Deref;
 use barbus_bars::Date;
 use barbus_ring::Row;
 
+use crate::minutes::MinuteClosed;
 use crate::withdrawn::Selection;
 
 /// What a feed delivers, in the order in which it happened.
@@ -23,6 +24,9 @@ pub enum Event<'a> {
     /// An operator has withdrawn bars, which were delivered or not: they are not bars of the bus
     /// any more. Right ones may follow. The ring keeps withdrawn bars until they are overwritten.
     Withdrawn(&'a Selection),
+    /// A minute is complete. Only [`Minutes`](crate::Minutes) deliver it, which
+    /// [`Reader::minutes`](crate::Reader::minutes) and `Replay::minutes` make.
+    MinuteClosed(&'a MinuteClosed),
 }
 
 /// A batch of bars, in the order of their sequence numbers.
@@ -38,6 +42,13 @@ pub struct Bar<'a> {
     /// The symbol.
     pub symbol: &'a str,
     row: &'a Row,
+}
+
+impl<'a> Bar<'a> {
+    /// The values.
+    pub(crate) fn row(&self) -> &'a Row {
+        self.row
+    }
 }
 
 impl Deref for Bar<'_> {

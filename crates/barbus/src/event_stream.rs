@@ -13,6 +13,7 @@ use futures_core::Stream;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::feed::Feed;
+use crate::minutes::{MinuteSource, Minutes};
 use crate::monitor::Monitor;
 use crate::owned_event::{OwnedBars, OwnedEvent};
 use crate::reader::Reader;
@@ -120,6 +121,17 @@ impl Replay {
     }
 }
 
+impl<F: MinuteSource + Send + 'static> Minutes<F> {
+    /// Turns the minutes into a stream of their events, for asynchronous programs.
+    ///
+    /// # Errors
+    /// As [`Reader::into_stream`].
+    pub fn into_stream(self) -> Result<EventStream> {
+        let bus = self.feed().bus().path().to_owned();
+        EventStream::new(self, &bus)
+    }
+}
+
 impl Stream for EventStream {
     type Item = Result<OwnedEvent>;
 
@@ -153,6 +165,7 @@ fn run(mut feed: impl Feed, queue: &Queue) {
             Ok(Some(Event::DayClosed(day))) => Some(Ok(OwnedEvent::DayClosed(day))),
             Ok(Some(Event::Lapped { missed })) => Some(Ok(OwnedEvent::Lapped { missed })),
             Ok(Some(Event::Withdrawn(selection))) => Some(Ok(OwnedEvent::Withdrawn(Box::new(selection.clone())))),
+            Ok(Some(Event::MinuteClosed(minute))) => Some(Ok(OwnedEvent::MinuteClosed(Box::new(minute.clone())))),
             Ok(None) => None,
             Err(error) => Some(Err(error)),
         };

@@ -31,7 +31,7 @@ use crate::replay::Replay;
 ///                 }
 ///             }
 ///             Some(Event::DayClosed(_)) => return Ok(rises),
-///             Some(Event::Lapped { .. } | Event::Withdrawn(_)) | None => {}
+///             Some(Event::Lapped { .. } | Event::Withdrawn(_) | Event::MinuteClosed(_)) | None => {}
 ///         }
 ///     }
 ///     Ok(rises)

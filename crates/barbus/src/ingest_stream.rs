@@ -1,11 +1,12 @@
 //! One Arrow stream to the daemon, and the acknowledgements on it.
 
 use std::fmt::Display;
-use std::io::{BufRead, BufReader, BufWriter};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::ack::AckMode;
@@ -28,6 +29,8 @@ pub(crate) struct IngestStream {
     schema: SchemaRef,
     writer: StreamWriter<BufWriter<LiveSocket>>,
     answers: BufReader<LiveSocket>,
+    /// Whether a batch was sent on this stream.
+    has_sent: bool,
     /// Batches that were sent on this stream and are not acknowledged.
     pub(crate) in_flight: usize,
     /// Rows of the batches that were acknowledged on this stream.
@@ -65,7 +68,7 @@ impl IngestStream {
         }
         let with_metadata = Schema::new_with_metadata(schema.fields().clone(), metadata);
         let writer = StreamWriter::try_new_buffered(socket, &with_metadata).map_err(|error| disconnected(&error))?;
-        Ok(Self { schema, writer, answers, in_flight: 0, acked_rows: 0 })
+        Ok(Self { schema, writer, answers, has_sent: false, in_flight: 0, acked_rows: 0 })
     }
 
     /// Whether batches of `schema` can be sent on this stream.
@@ -76,8 +79,30 @@ impl IngestStream {
     /// Sends a batch.
     pub(crate) fn send(&mut self, batch: &RecordBatch) -> Result<(), String> {
         self.writer.write(batch).and_then(|()| self.writer.flush()).map_err(|error| error.to_string())?;
+        self.has_sent = true;
         self.in_flight += 1;
         Ok(())
+    }
+
+    /// Sends the encoded message of a batch without rows.
+    pub(crate) fn send_encoded(&mut self, message: &[u8]) -> Result<(), String> {
+        self.repeat_done(message)?;
+        self.in_flight += 1;
+        Ok(())
+    }
+
+    /// Sends the encoded message of a batch without rows, which is not waited for.
+    pub(crate) fn repeat_done(&mut self, message: &[u8]) -> Result<(), String> {
+        let send = |stream: &mut Self| -> Result<(), ArrowError> {
+            if !stream.has_sent {
+                // The message needs the dictionaries of the schema before it.
+                stream.writer.write(&RecordBatch::new_empty(stream.schema.clone()))?;
+                stream.has_sent = true;
+            }
+            stream.writer.get_mut().write_all(message)?;
+            stream.writer.flush()
+        };
+        send(self).map_err(|error| error.to_string())
     }
 
     /// Reads the daemon's next answer.

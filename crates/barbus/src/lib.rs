@@ -53,6 +53,7 @@
 //!         Event::DayClosed(_) => closes.clear(),
 //!         Event::Lapped { missed } => eprintln!("too slow: {missed} bars missed"),
 //!         Event::Withdrawn(bars) => eprintln!("bars of {} were withdrawn", bars.day),
+//!         Event::MinuteClosed(_) => {}
 //!     }
 //! }
 //! let mean = |n: usize| closes.iter().rev().take(n).sum::<f64>() / n as f64;
@@ -133,7 +134,7 @@
 //!             Some(Event::DayClosed(day)) => println!("{day} is closed"),
 //!             Some(Event::Lapped { missed }) => println!("{missed} bars missed"),
 //!             Some(Event::Withdrawn(bars)) => println!("bars of {} were withdrawn", bars.day),
-//!             None => {}
+//!             Some(Event::MinuteClosed(_)) | None => {}
 //!         }
 //!     }
 //!     Ok(())
@@ -151,6 +152,13 @@
 //!
 //! [`Replay`] describes how a replay differs from the live day. The command `barbus replay`
 //! publishes archived days to another bus, for strategies in other processes and other languages.
+//!
+//! # Complete minutes
+//!
+//! [`Reader::minutes`] delivers all bars of a minute at once, and then an [`Event::MinuteClosed`]
+//! that names the symbols without a bar. [`Minutes`] describes when a minute closes, and what
+//! becomes of late bars. A producer that knows when it has sent all bars of a minute says so with
+//! [`Publisher::done`]. A replay has the same events: `Replay::minutes`.
 //!
 //! # Stale data and slow readers
 //!
@@ -196,6 +204,7 @@ mod attach;
 mod backoff;
 mod bus;
 mod calendar_files;
+mod done_message;
 mod error;
 mod event;
 #[cfg(feature = "stream")]
@@ -210,6 +219,7 @@ mod ingest_stream;
 #[doc(hidden)]
 pub mod internal;
 mod liveness;
+mod minutes;
 #[cfg(feature = "archive")]
 mod missing;
 mod monitor;
@@ -223,7 +233,6 @@ mod reader;
 #[cfg(feature = "archive")]
 mod replay;
 mod requests;
-#[cfg(feature = "archive")]
 mod ring_rows;
 mod settings;
 mod socket;
@@ -254,6 +263,7 @@ pub use futures_core;
 pub use gaps::{DayGaps, GapSource, Gaps, MinuteRange, SessionGaps, SymbolGaps};
 #[cfg(feature = "archive")]
 pub use history::{Adjust, Answer, BarsQuery, Bound, History, Panel, Shortfall};
+pub use minutes::{MinuteClosed, MinuteOptions, MinuteSource, Minutes};
 #[cfg(feature = "stream")]
 pub use owned_event::{OwnedBars, OwnedEvent};
 pub use positions::{ReaderStat, ReaderState, readers};

@@ -6,6 +6,7 @@ use barbus_bars::Date;
 use barbus_ring::Row;
 
 use crate::event::{Bar, Bars, BarsIter, Event};
+use crate::minutes::MinuteClosed;
 use crate::withdrawn::Selection;
 
 /// An [`Event`] that owns its bars.
@@ -23,6 +24,8 @@ pub enum OwnedEvent {
     },
     /// An operator has withdrawn bars: they are not bars of the bus any more.
     Withdrawn(Box<Selection>),
+    /// A minute is complete. Only [`Minutes`](crate::Minutes) deliver it.
+    MinuteClosed(Box<MinuteClosed>),
 }
 
 impl OwnedEvent {
@@ -33,6 +36,7 @@ impl OwnedEvent {
             Self::DayClosed(day) => Event::DayClosed(*day),
             Self::Lapped { missed } => Event::Lapped { missed: *missed },
             Self::Withdrawn(selection) => Event::Withdrawn(selection),
+            Self::MinuteClosed(minute) => Event::MinuteClosed(minute),
         }
     }
 }

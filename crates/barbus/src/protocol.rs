@@ -4,7 +4,8 @@
 //! - If its first byte is `{`, it sends [`Request`]s and gets answers.
 //! - Any other connection is an Arrow IPC stream of bars. The daemon answers with [`Answer`]s. The
 //!   metadata of the stream's schema may have the keys [`LABEL`], [`ZONE`], [`SOURCE`] and [`ACK`].
-//!   With [`REJECTS`] the stream carries rows that the producer itself rejected.
+//!   With [`REJECTS`] the stream carries rows that the producer itself rejected. The message of a
+//!   batch may have the key [`DONE`].
 //!
 //! Requests and answers are one line of JSON each.
 
@@ -28,6 +29,11 @@ pub const SOURCE: &str = "barbus.source";
 pub const REJECTS: &str = "barbus.rejects";
 /// Schema metadata: when rows are acknowledged, `commit` or `durable`.
 pub const ACK: &str = "barbus.ack";
+
+/// Metadata of a batch's message, not of the schema: the producer sends no more bars of the minute
+/// that ends at this time (milliseconds UTC) and of those before it. It is the end of the minute
+/// whatever the stream's label is. The batch may have rows, which count as sent before.
+pub const DONE: &str = "barbus.done";
 
 /// A line from the daemon to a producer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

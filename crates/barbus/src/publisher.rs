@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 
 use crate::ack::{Ack, AckMode};
 use crate::bus::Bus;
+use crate::done_message::done_message;
 use crate::error::{Error, Result};
 use crate::ingest_stream::{IngestStream, StreamError};
 use crate::protocol::Answer;
@@ -48,11 +50,24 @@ pub struct Publisher {
     stream: Option<IngestStream>,
     /// Not acknowledged, in order: first those in flight on `stream`, then those that are not sent
     /// on it.
-    unacknowledged: VecDeque<RecordBatch>,
+    unacknowledged: VecDeque<Unacknowledged>,
+    /// The newest minute that is done, as far as everything before it is acknowledged.
+    done_ms: Option<i64>,
+    /// The schema of the last batch.
+    schema: Option<SchemaRef>,
     /// Acknowledged on streams that have ended.
     acked_before: Ack,
     /// Acknowledged on `stream`.
     acked_here: Ack,
+}
+
+/// What was sent or is to be sent, and is not acknowledged.
+#[derive(Debug, Clone)]
+struct Unacknowledged {
+    /// Without rows for a statement that a minute is done.
+    batch: RecordBatch,
+    /// The end of the minute that is done, and the encoded statement.
+    done: Option<(i64, Vec<u8>)>,
 }
 
 impl Publisher {
@@ -73,6 +88,8 @@ impl Publisher {
             failing_since: None,
             stream: None,
             unacknowledged: VecDeque::new(),
+            done_ms: None,
+            schema: None,
             acked_before: Ack::default(),
             acked_here: Ack::default(),
         })
@@ -103,7 +120,47 @@ impl Publisher {
     /// # Errors
     /// As [`Publisher::send`]; the failed batch may be an earlier one.
     pub fn queue(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.unacknowledged.push_back(batch.clone());
+        self.add(batch);
+        self.drain_to(MAX_IN_FLIGHT)
+    }
+
+    fn add(&mut self, batch: &RecordBatch) {
+        self.schema = Some(batch.schema());
+        self.unacknowledged.push_back(Unacknowledged { batch: batch.clone(), done: None });
+    }
+
+    /// States that no more bars follow of the minute that ends at `frame_ms` (milliseconds UTC) and
+    /// of those before it: readers with [`Reader::minutes`](crate::Reader::minutes) need not wait
+    /// for the symbols that have no bar. Bars that follow all the same are late.
+    ///
+    /// `frame_ms` is the end of the minute also if the producer labels its bars by their start. If
+    /// several producers state it, readers go by the one that is behind the others; a bus has such
+    /// producers only, or none. It is sent after all batches before it and not waited for, as by
+    /// [`Publisher::queue`]. If it is lost with the connection, readers wait for their grace
+    /// period.
+    ///
+    /// ```no_run
+    /// # use barbus::{Bus, Publisher};
+    /// # fn bars_of_the_minute() -> arrow::array::RecordBatch { unimplemented!() }
+    /// # use barbus::arrow;
+    /// let mut publisher = Publisher::connect(&Bus::open("BUS")?)?;
+    /// publisher.send(&bars_of_the_minute())?;
+    /// publisher.done(1_720_056_660_000)?; // 2024-07-04 09:31 in Shanghai
+    /// # Ok::<(), barbus::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Publisher::send`]. The daemon rejects a minute of the future, which a later call
+    /// returns.
+    pub fn done(&mut self, frame_ms: i64) -> Result<()> {
+        // Without a batch before, any schema will do.
+        let schema = self.schema.get_or_insert_with(|| self.bus.settings().schema.wire_schema());
+        let message = done_message(schema, frame_ms).map_err(|error| {
+            let what = format!("cannot encode a message: {error}");
+            Error::Protocol { bus: self.bus.path().to_owned(), what }
+        })?;
+        let batch = RecordBatch::new_empty(schema.clone());
+        self.unacknowledged.push_back(Unacknowledged { batch, done: Some((frame_ms, message)) });
         self.drain_to(MAX_IN_FLIGHT)
     }
 
@@ -118,7 +175,7 @@ impl Publisher {
     pub fn send(&mut self, batch: &RecordBatch) -> Result<Ack> {
         self.drain_to(0)?;
         let before = self.acked();
-        self.unacknowledged.push_back(batch.clone());
+        self.add(batch);
         self.drain_to(0)?;
         Ok(self.acked().since(before))
     }
@@ -184,7 +241,7 @@ impl Publisher {
             }
             let Some(next) = self.unacknowledged.get(in_flight).cloned() else { return Ok(()) };
             match &mut self.stream {
-                Some(stream) if stream.accepts(&next.schema()) => {}
+                Some(stream) if stream.accepts(&next.batch.schema()) => {}
                 // A stream has one schema: this one must be acknowledged and ended before the next
                 // is opened.
                 Some(_) if in_flight > 0 => {
@@ -198,10 +255,21 @@ impl Publisher {
                 }
                 none => {
                     let (source, patience) = (self.source.as_deref(), patience(self.failing_since, self.reconnect_for));
-                    *none = Some(IngestStream::open(&self.bus, next.schema(), source, self.ack_mode, patience)?);
+                    let schema = next.batch.schema();
+                    let stream =
+                        none.insert(IngestStream::open(&self.bus, schema.clone(), source, self.ack_mode, patience)?);
+                    // The daemon knows this producer by its connection.
+                    if let Some(message) = self.done_ms.and_then(|frame_ms| done_message(&schema, frame_ms).ok()) {
+                        stream.repeat_done(&message).map_err(StreamError::Disconnected)?;
+                    }
                 }
             }
-            if let Err(why) = self.stream.as_mut().expect("it is open").send(&next) {
+            let stream = self.stream.as_mut().expect("it is open");
+            let sent = match &next.done {
+                Some((_, message)) => stream.send_encoded(message),
+                None => stream.send(&next.batch),
+            };
+            if let Err(why) = sent {
                 return Err(self.after_failed_send(why));
             }
         }
@@ -215,13 +283,14 @@ impl Publisher {
                 self.acked_here = ack;
                 while stream.in_flight > 0 {
                     let Some(oldest) = self.unacknowledged.front() else { break };
-                    let end = stream.acked_rows + oldest.num_rows() as u64;
+                    let end = stream.acked_rows + oldest.batch.num_rows() as u64;
                     if end > ack.rows {
                         break;
                     }
                     stream.acked_rows = end;
                     stream.in_flight -= 1;
-                    self.unacknowledged.pop_front();
+                    let acknowledged = self.unacknowledged.pop_front().and_then(|oldest| oldest.done);
+                    self.done_ms = self.done_ms.max(acknowledged.map(|(frame_ms, _)| frame_ms));
                 }
                 Ok(())
             }

@@ -71,6 +71,7 @@ fn keep_all(reader: &mut Reader, kept: &mut Vec<View>) {
         kept.extend(reader.views().map(Result::unwrap));
         let at_end = match reader.poll().unwrap() {
             Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+            Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
             Some(Event::Lapped { missed }) => panic!("{missed} missed"),
             Some(Event::Bars(bars)) => panic!("{} bars without a view", bars.len()),
             Some(Event::DayClosed(_)) => false,
@@ -149,6 +150,7 @@ fn beyond_the_bound_the_ring_is_not_replaced_again() {
                 match follower.poll().unwrap() {
                     Some(Event::Bars(bars)) => followed += bars.len() as u64,
                     Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+                    Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
                     Some(Event::Lapped { missed }) => panic!("{missed} missed"),
                     _ => {}
                 }

@@ -217,6 +217,7 @@ fn a_ring_whose_blocks_are_all_pinned_is_replaced() {
                 }
                 Some(Event::DayClosed(day)) => closed.push(day),
                 Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+                Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
                 Some(Event::Lapped { missed }) => panic!("{missed} missed"),
                 None => empty += 1,
             }
@@ -231,6 +232,7 @@ fn a_ring_whose_blocks_are_all_pinned_is_replaced() {
             match holder.poll().unwrap() {
                 Some(Event::Bars(bars)) => panic!("{} bars that could not be pinned", bars.len()),
                 Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+                Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
                 Some(Event::Lapped { missed }) => panic!("{missed} missed"),
                 Some(Event::DayClosed(_)) => {}
                 None => {}

@@ -68,6 +68,7 @@ impl Strategy {
             match feed.poll().unwrap() {
                 None => return,
                 Some(Event::Withdrawn(bars)) => panic!("{bars:?} withdrawn"),
+                Some(Event::MinuteClosed(minute)) => panic!("{minute:?} without minutes"),
                 Some(Event::Lapped { missed }) => panic!("{missed} missed"),
                 Some(Event::DayClosed(day)) => {
                     self.decisions.push(format!("{day} closed at {} with {:?}", feed.position(), feed.symbol_names()));
@@ -223,6 +224,7 @@ fn a_filtered_reader_gets_closes_and_counts_all_missed_bars() {
                     Event::Bars(bars) => of_some.extend_from_slice(bars.rows()),
                     Event::DayClosed(_) => closes += 1,
                     Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
+                    Event::MinuteClosed(minute) => panic!("{minute:?} without minutes"),
                     Event::Lapped { missed } => panic!("{missed} missed"),
                 }
             }
@@ -254,6 +256,7 @@ fn a_filtered_reader_gets_closes_and_counts_all_missed_bars() {
         match event {
             Event::Bars(bars) => panic!("{} bars of no symbol", bars.len()),
             Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
+            Event::MinuteClosed(minute) => panic!("{minute:?} without minutes"),
             Event::Lapped { missed: more } => missed += more,
             Event::DayClosed(_) => {}
         }

@@ -64,6 +64,7 @@ fn drain(reader: &mut Reader) -> (BTreeSet<(String, i64)>, Vec<Date>, u64) {
             Event::DayClosed(day) => closes.push(day),
             Event::Lapped { missed } => lapped += missed,
             Event::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
+            Event::MinuteClosed(minute) => panic!("{minute:?} without minutes"),
         }
     }
     (bars, closes, lapped)

@@ -51,6 +51,7 @@ async fn day(events: &mut EventStream) -> (Vec<(String, f64)>, Date) {
             OwnedEvent::Bars(bars) => seen.extend(bars.into_iter().map(|bar| (bar.symbol.to_owned(), bar.close))),
             OwnedEvent::DayClosed(day) => return (seen, day),
             OwnedEvent::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
+            OwnedEvent::MinuteClosed(minute) => panic!("{minute:?} without minutes"),
             OwnedEvent::Lapped { missed } => panic!("{missed} missed"),
         }
     }
@@ -118,6 +119,7 @@ async fn a_stream_whose_task_is_too_slow_is_lapped() {
         match next(&mut events).await.expect("the stream continues").unwrap() {
             OwnedEvent::Bars(bars) => seen += bars.bars().len() as u64,
             OwnedEvent::Withdrawn(bars) => panic!("{bars:?} withdrawn"),
+            OwnedEvent::MinuteClosed(minute) => panic!("{minute:?} without minutes"),
             OwnedEvent::Lapped { missed } => lost += missed,
             OwnedEvent::DayClosed(_) => {}
         }

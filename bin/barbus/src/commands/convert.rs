@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use super::shared::errors::{AlreadyPrinted, print_error};
 use super::shared::file_flags::FileFlags;
 use super::shared::meter::Meter;
+use super::shared::publication::ROUNDED;
 use super::shared::understanding;
 
 /// Convert files of bars of any layout to one Parquet, CSV or Arrow file; no bus is needed.
@@ -65,6 +66,9 @@ impl ConvertArgs {
         if let Some(reject) = reading.rejects.first() {
             let (count, source, reason) = (reading.rejects.len(), &reject.source, &reject.reason);
             print_error(format_args!("{count} rows cannot be read, such as {source}: {reason}"));
+        }
+        if let Some(column) = reading.bars.rounded() {
+            print_error(format_args!("{column}: {ROUNDED}"));
         }
         ensure!(reading.rows() > 0, "nothing was written: the inputs have no bars that can be read");
         let complete = reading.failures.is_empty() && reading.rejects.is_empty();

@@ -22,7 +22,7 @@ use jiff::tz::TimeZone;
 use super::shared::errors::{AlreadyPrinted, print_error};
 use super::shared::file_flags::FileFlags;
 use super::shared::meter::Meter;
-use super::shared::publication::{RECONNECT_FOR, publish};
+use super::shared::publication::{RECONNECT_FOR, ROUNDED, publish};
 use super::shared::report_format::ReportFormat;
 use super::shared::stdout::stdout;
 use super::shared::understanding;
@@ -219,6 +219,9 @@ fn check_only(files: &[String], opener: &Opener, check: CheckOptions, format: Re
     out.flush()?;
     understanding::print_doubts(&findings);
     understanding::print_failures(&reading);
+    if let Some(column) = reading.bars.rounded() {
+        print_error(format_args!("{column}: {ROUNDED}"));
+    }
     let sound = findings.doubts.is_empty() && reading.failures.is_empty() && reading.rows() > 0;
     if sound { Ok(()) } else { Err(AlreadyPrinted.into()) }
 }

@@ -1,7 +1,7 @@
 //! `barbus tail`: prints bars as they arrive, from a given position of the ring on.
 //!
-//! In JSON and CSV, standard output has only bars: a closed day and missed bars are reported on
-//! standard error, one JSON object each.
+//! In JSON and CSV, standard output has only bars: a closed day or minute and missed bars are
+//! reported on standard error, one JSON object each.
 //! In a table they are a line of their own.
 
 use std::collections::HashSet;
@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use barbus::{Date, Event, Reader, Start};
-use clap::Args;
+use barbus::{Date, Event, Feed, MinuteClosed, MinuteOptions, Reader, Start};
+use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::shared::bar_sheet::BarSheet;
@@ -40,7 +41,23 @@ pub(super) struct TailArgs {
     /// Exit when a trading day is closed.
     #[arg(long)]
     until_close: bool,
+    /// Print all bars of a minute together when it is complete, and say which symbols are missing.
+    #[arg(long, value_enum, value_name = "UNIT")]
+    by: Option<Unit>,
+    /// How many seconds after its end a minute waits for symbols without a bar.
+    #[arg(long, value_name = "S", default_value_t = 2.0, requires = "by")]
+    grace: f64,
 }
+
+/// What bars are printed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Unit {
+    /// A minute when it is complete.
+    Minute,
+}
+
+/// Most missing symbols that a line in a table names.
+const MOST_NAMED: usize = 5;
 
 /// A start position as written on the command line.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,8 +92,20 @@ impl TailArgs {
                 print_error(format_args!("{symbol}: not on the bus yet: waiting for it"));
             }
         }
+        let zone = reader.bus().settings().calendar.zone().clone();
+        let mut feed: Box<dyn Feed> = match self.by {
+            None => Box::new(reader),
+            Some(Unit::Minute) => {
+                let grace = Duration::try_from_secs_f64(self.grace);
+                let grace = grace.map_err(|error| anyhow::anyhow!("--grace {}: {error}", self.grace))?;
+                if !self.symbols.is_empty() {
+                    reader = reader.symbols(self.symbols.iter().cloned());
+                }
+                Box::new(reader.minutes(MinuteOptions { grace, ..MinuteOptions::default() })?)
+            }
+        };
         loop {
-            match reader.next(POLL_TIMEOUT)? {
+            match feed.next(POLL_TIMEOUT)? {
                 None => {}
                 Some(Event::Bars(bars)) => {
                     for bar in bars.iter().filter(|bar| wanted.is_empty() || wanted.contains(bar.symbol)) {
@@ -99,6 +128,15 @@ impl TailArgs {
                     let text = format!("bars of {} were withdrawn", selection.day);
                     self.print_event(&text, &json!({"event": "withdrawn", "bars": selection}), colour)?;
                 }
+                Some(Event::MinuteClosed(minute)) => {
+                    let event = json!({
+                        "event": "minute_closed",
+                        "frame": format::frame_rfc3339(minute.frame_ms, &zone),
+                        "symbols": minute.symbols,
+                        "missing": minute.missing,
+                    });
+                    self.print_event(&minute_text(minute, &zone), &event, colour)?;
+                }
             }
         }
     }
@@ -117,9 +155,36 @@ impl TailArgs {
     }
 }
 
+/// A closed minute as a line of a table.
+fn minute_text(minute: &MinuteClosed, zone: &TimeZone) -> String {
+    let frame = format::frame(minute.frame_ms, zone);
+    let MinuteClosed { symbols, missing, .. } = minute;
+    let count = format::count(*symbols as u64);
+    if missing.is_empty() {
+        return format!("{frame} is complete: {count} symbols");
+    }
+    let named = missing[..missing.len().min(MOST_NAMED)].join(", ");
+    let more = if missing.len() > MOST_NAMED { ", …" } else { "" };
+    format!("{frame} is closed: {count} symbols, {} missing: {named}{more}", format::count(missing.len() as u64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_names_the_first_missing_symbols() {
+        let minute = |missing: &[&str]| MinuteClosed {
+            frame_ms: 1_646_098_260_000,
+            symbols: 1_200,
+            missing: missing.iter().map(|symbol| (*symbol).to_owned()).collect(),
+        };
+        let text = |missing: &[&str]| minute_text(&minute(missing), &TimeZone::get("Asia/Shanghai").unwrap());
+        assert_eq!(text(&[]), "2022-03-01 09:31 is complete: 1,200 symbols");
+        assert_eq!(text(&["A", "B"]), "2022-03-01 09:31 is closed: 1,200 symbols, 2 missing: A, B");
+        let many = ["A", "B", "C", "D", "E", "F"];
+        assert!(text(&many).ends_with("6 missing: A, B, C, D, E, …"));
+    }
 
     #[test]
     fn a_start_is_a_keyword_a_date_or_a_number() {

@@ -3,9 +3,10 @@
 use std::io::Read;
 
 use arrow::array::RecordBatch;
+use barbus::protocol::DONE;
 
 use crate::ingest::decoder::Decoder;
-use crate::ingest::framing::{LastMetadata, read_message};
+use crate::ingest::framing::{LastMetadata, Message, read_message};
 use crate::ingest::message_memory::MessageMemory;
 use crate::peer::End;
 
@@ -49,22 +50,44 @@ impl<R: Read> BatchReader<R> {
     /// The answer that a producer gets before the daemon closes its connection.
     /// After an error the reader is of no further use.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>, String> {
-        self.read_batch().map_err(|end| match end {
+        let read = self.read_batch().map_err(|end| match end {
             End::Rejected(why) => why,
             End::Disconnected => "the stream ended with an I/O error".to_owned(),
-        })
+        });
+        Ok(read?.map(|received| received.batch))
     }
 
     /// As [`BatchReader::next_batch`], and distinguishes a rejected stream from a lost connection.
-    pub(crate) fn read_batch(&mut self) -> Result<Option<RecordBatch>, End> {
+    pub(crate) fn read_batch(&mut self) -> Result<Option<ReceivedBatch>, End> {
         // The caller has processed the batch before.
         self.memory.set_message(0).map_err(End::Rejected)?;
         let Self { reader, last_metadata, decoder, max_message_bytes, memory } = self;
         while let Some(message) = read_message(reader, last_metadata, *max_message_bytes, memory)? {
             if let Some(batch) = decoder.decode(&message, memory).map_err(End::Rejected)? {
-                return Ok(Some(batch));
+                let done_ms = done_ms(&message).map_err(End::Rejected)?;
+                return Ok(Some(ReceivedBatch { batch, done_ms }));
             }
         }
         Ok(None)
+    }
+}
+
+/// A batch, and what its message states.
+#[derive(Debug)]
+pub(crate) struct ReceivedBatch {
+    pub(crate) batch: RecordBatch,
+    /// The end of the minute of which no more bars follow, milliseconds UTC.
+    pub(crate) done_ms: Option<i64>,
+}
+
+/// The value of [`DONE`] in the metadata of a message.
+fn done_ms(message: &Message) -> Result<Option<i64>, String> {
+    let message = message.metadata.as_ref();
+    let mut entries = message.custom_metadata().into_iter().flatten();
+    let Some(done) = entries.find(|entry| entry.key() == Some(DONE)) else { return Ok(None) };
+    let text = done.value().unwrap_or_default();
+    match text.parse() {
+        Ok(frame_ms) => Ok(Some(frame_ms)),
+        Err(_) => Err(format!("message metadata {DONE} {text:?}: give the end of a minute in milliseconds UTC")),
     }
 }

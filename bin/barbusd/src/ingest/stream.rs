@@ -12,11 +12,12 @@ use barbus::protocol::{ACK, Ack, AckMode};
 use barbus_writer::{BatchNormalizer, NormalizedBatch, Quarantine, Wait};
 
 use crate::ingest::acks::Acks;
-use crate::ingest::batch_reader::BatchReader;
+use crate::ingest::batch_reader::{BatchReader, ReceivedBatch};
 use crate::ingest::message_memory::MessageMemory;
 use crate::peer::{End, Peer, REJECT_GRACE};
 use crate::peer_reader::{PeerReader, await_message};
 use crate::shared_writer::SharedWriter;
+use crate::watermarks::ProducerWatermark;
 
 /// Most rows that are normalized at once: more would take more memory.
 const MAX_PIECE_ROWS: usize = 65_536;
@@ -36,6 +37,7 @@ pub(crate) fn ingest(
     let mut stream = ProducerStream {
         writer,
         source: peer.to_string(),
+        watermark: writer.watermarks().of_producer(),
         normalizer: writer.normalizer(),
         quarantine: writer.quarantine_of(peer),
         ack_mode: None,
@@ -65,6 +67,7 @@ struct ProducerStream<'a> {
     writer: &'a SharedWriter,
     /// Names the producer in the quarantine.
     source: String,
+    watermark: ProducerWatermark<'a>,
     normalizer: BatchNormalizer,
     quarantine: Quarantine,
     /// `None` before the first batch.
@@ -84,13 +87,17 @@ impl ProducerStream<'_> {
         let mut batches = BatchReader::within(reader, self.writer.max_message_bytes(), memory);
         loop {
             await_message(batches.reader());
-            let batch = batches.read_batch()?;
+            let received = batches.read_batch()?;
             if self.writer.is_shutting_down() {
                 return Err(End::Disconnected);
             }
-            let Some(batch) = batch else { return Ok(()) };
+            let Some(ReceivedBatch { batch, done_ms }) = received else { return Ok(()) };
             self.set_ack_mode(&batch, acks)?;
             self.append(batch)?;
+            if let Some(frame_ms) = done_ms {
+                let done = self.writer.done(&self.watermark, frame_ms).ok_or(End::Disconnected)?;
+                done.map_err(|error| End::Rejected(error.to_string()))?;
+            }
             acks.send(self.total, self.through_seq)?;
         }
     }

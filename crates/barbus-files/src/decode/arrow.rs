@@ -12,6 +12,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::arrow_column::ArrowColumn;
 use super::guarded::{guarded, guarded_batches};
+use super::ipc_limits::{CheckedStream, check_file};
 use crate::error::InputError;
 use crate::records::{Records, Step};
 use crate::sample::SAMPLE_ROWS;
@@ -144,16 +145,21 @@ impl Records for ArrowRecords {
 }
 
 /// The records of an Arrow IPC file.
-pub(crate) fn open_file(input: &str, reader: impl Read + Seek + Send + 'static) -> Result<ArrowRecords, InputError> {
-    let reader =
-        guarded(|| FileReader::try_new(reader, None)).map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
+pub(crate) fn open_file(
+    input: &str,
+    mut reader: impl Read + Seek + Send + 'static,
+) -> Result<ArrowRecords, InputError> {
+    let checked = guarded(|| check_file(&mut reader));
+    let reader = checked
+        .and_then(|()| guarded(|| FileReader::try_new(reader, None)))
+        .map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
     let schema = reader.schema();
     Ok(ArrowRecords::new(input, "Arrow", schema, Box::new(reader)))
 }
 
 /// The records of an Arrow IPC stream.
 pub(crate) fn open_stream(input: &str, reader: impl BufRead + Send + 'static) -> Result<ArrowRecords, InputError> {
-    let reader = guarded(|| StreamReader::try_new(reader, None))
+    let reader = guarded(|| StreamReader::try_new(CheckedStream::new(reader), None))
         .map_err(|error| InputError::decode(input, "Arrow", 0, &error))?;
     let schema = reader.schema();
     Ok(ArrowRecords::new(input, "Arrow", schema, Box::new(reader)))

@@ -8,6 +8,7 @@ pub(crate) mod csv_form;
 pub(crate) mod dbn;
 pub(crate) mod document_lines;
 pub(crate) mod guarded;
+pub(crate) mod ipc_limits;
 pub(crate) mod json;
 pub(crate) mod json_record;
 pub(crate) mod json_text;

@@ -158,6 +158,23 @@ mod tests {
         all
     }
 
+    /// That values were rounded is known also of rows that went through the file.
+    #[test]
+    fn rounded_values_of_rows_in_the_file_are_reported() {
+        let schema = BarSchema::in_zone("UTC").unwrap();
+        for rounded_row in [0, 19] {
+            let mut order = FeedOrder::with_memory(&schema, 5);
+            for row in 0..20 {
+                if row == rounded_row {
+                    order.rows().note_rounded("volume");
+                }
+                order.rows().push("A", row * 60_000, [0.0; 5], &[None, None]);
+                order.make_room().unwrap();
+            }
+            assert_eq!(order.finish().unwrap().rounded(), Some("volume"));
+        }
+    }
+
     /// Promise 7: what goes through the file is what stays in memory, in the same order.
     #[test]
     fn bars_are_in_feed_order_in_memory_and_in_a_file() {

@@ -59,6 +59,27 @@ class Withdrawn:
     def __hash__(self) -> int: ...
 
 @final
+class MinuteClosed:
+    """A minute is complete: bars of it that follow are late."""
+
+    __match_args__ = ("frame", "symbols", "missing")
+    def __new__(cls, frame: datetime, symbols: int = 0, missing: str | Iterable[str] | None = None) -> MinuteClosed:
+        """The event of a minute, for tests of a strategy."""
+    @property
+    def frame(self) -> datetime:
+        """The end of the minute, in the zone of the bus."""
+    @property
+    def frame_ms(self) -> int: ...
+    @property
+    def symbols(self) -> int:
+        """Number of symbols that have a bar of the minute."""
+    @property
+    def missing(self) -> list[str]:
+        """The symbols that are expected in the minute and have no bar of it."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
 class Bar:
     """One bar: a copy of its values. The optional columns of the bus are attributes too. It is also a mapping."""
 
@@ -206,9 +227,9 @@ class Follow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
     def __iter__(self) -> Follow: ...
-    def __next__(self) -> Bars | DayClosed | Lapped | Withdrawn: ...
+    def __next__(self) -> Bars | DayClosed | Lapped | Withdrawn | MinuteClosed: ...
     def __aiter__(self) -> Follow: ...
-    def __anext__(self) -> Awaitable[Bars | DayClosed | Lapped | Withdrawn]: ...
+    def __anext__(self) -> Awaitable[Bars | DayClosed | Lapped | Withdrawn | MinuteClosed]: ...
 
 @final
 class Session:
@@ -302,6 +323,10 @@ class Bus:
         timeout: float | None = None,
         name: str | None = None,
         on_gap: Literal["fill", "lapped", "error"] = "fill",
+        *,
+        by: Literal["minute"] | None = None,
+        universe: Iterable[str] | None = None,
+        grace: float | None = None,
     ) -> Follow: ...
     def replay(
         self,
@@ -309,6 +334,9 @@ class Bus:
         last: date | str | None = None,
         symbols: Iterable[str] | None = None,
         speed: Literal["max"] | str | float | None = None,
+        *,
+        by: Literal["minute"] | None = None,
+        universe: Iterable[str] | None = None,
     ) -> Follow: ...
     def bars(
         self,
@@ -382,6 +410,7 @@ class Publisher:
 
     def send(self, data: object, *, strict: bool = False) -> Ack: ...
     def send_async(self, data: object, *, strict: bool = False) -> Awaitable[Ack]: ...
+    def done(self, frame: datetime | int) -> None: ...
     def close(self) -> None: ...
     def __enter__(self) -> Publisher: ...
     def __exit__(

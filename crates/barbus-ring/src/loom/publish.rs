@@ -124,4 +124,28 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         outcomes: &["2", "not yet"],
     },
+    Scenario {
+        name: "a reader that finds a watermark also finds the row before it",
+        reserve: 0,
+        prepare: |writer| {
+            writer.begin_day(1);
+            push(writer, 2);
+        },
+        shared: |g| SharedWords::default().tip(g, 2).word(SB_WATERMARK_MS),
+        run: |arena| {
+            let mut writer = arena.writer();
+            let mut reader = RingReader::new(&arena.ring(), RingStart::Live).unwrap();
+            let thread = loom::thread::spawn(move || {
+                let ring = arena.ring();
+                if ring.watermark_ms() < 2 {
+                    return "not yet".to_owned();
+                }
+                poll(&ring, &mut reader, 1)
+            });
+            stamp(&mut writer, 1);
+            writer.set_watermark_ms(2);
+            vec![thread.join().unwrap()]
+        },
+        outcomes: &["2", "not yet"],
+    },
 ];

@@ -75,6 +75,13 @@ impl<M: WriterMemory> RingWriter<M> {
         self.ring.map.words64(SB_WITHDRAWALS, 1)[0].set(number);
     }
 
+    /// Sets the end of the newest minute that is complete: all its rows are stored.
+    pub fn set_watermark_ms(&self, frame_ms: i64) {
+        // SYNC POINT: pairs with `ring.rs`::`watermark_ms`. A reader that finds the watermark also
+        // finds every row that was stored before.
+        self.ring.map.words64(SB_WATERMARK_MS, 1)[0].set_release(frame_ms as u64);
+    }
+
     /// Sets or clears the flag by which readers learn that another file takes this one's place.
     pub(crate) fn set_superseded(&self, superseded: bool) {
         // SYNC POINT: pairs with `ring.rs`::`superseded`. A reader that finds the flag also finds

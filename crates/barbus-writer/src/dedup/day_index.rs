@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use barbus_ring::{Row, SymbolId};
 
+use crate::background::lower_priority;
 use crate::dedup::fingerprint::fingerprint;
 use crate::dedup::log::AppendLog;
 
@@ -107,6 +108,7 @@ impl DayIndex {
     /// using it would wait for that thread.
     pub(crate) fn loading_late(unread: Arc<AtomicU64>, load: impl FnOnce() -> Self + Send + 'static) -> Self {
         let load = || {
+            lower_priority();
             let mut index = load();
             // The first late bar would do it otherwise, and all producers would wait for it.
             index.sort_log();

@@ -16,6 +16,7 @@ use barbus_archive::{Archive, DayVersion};
 use barbus_bars::{Calendar, Date, date_from_epoch_days, epoch_days};
 use barbus_ring::{BlockRows, RingMaintenance, RingWriter, Row, SymbolId};
 
+use crate::background;
 use crate::dedup::day_index::{BarStatus, DayIndex};
 use crate::dedup::fingerprint::fingerprint;
 use crate::recalendar::renumbered;
@@ -106,6 +107,11 @@ impl DayLoader {
         // Otherwise the writer would do it, and all producers would wait for that.
         archived.index.sort_log();
         archived
+    }
+
+    /// As [`DayLoader::load`], on a thread of low priority: live bars of other threads go first.
+    pub fn load_in_background(&self, day: Date) -> ArchivedDay {
+        background::run(|| self.load(day))
     }
 
     /// The dates whose files have bars of `day`: itself, and those that have them by an older

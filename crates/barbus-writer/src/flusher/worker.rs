@@ -10,6 +10,7 @@ use barbus::internal::{Backoff, Monitor};
 use barbus_bars::{date_from_epoch_days, epoch_days};
 use barbus_ring::RingMaintenance;
 
+use crate::background;
 use crate::failure::{Failure, FailureLog};
 use crate::flusher::backlog::Days;
 use crate::flusher::day_archiver::DayArchiver;
@@ -180,7 +181,9 @@ impl Worker {
         self.show_waiting(shared);
 
         let rows = self.sync_before(&due, &days.open, request)?;
-        self.archive_days(&due, rows, shared);
+        // Late rows that nobody waits for.
+        let late = if request.urgent || request.needs_space { BTreeSet::new() } else { days.late.clone() };
+        self.archive_days(&due, &late, rows, shared);
         self.flushed_before = request.closed_before;
         self.release(shared);
         if request.spill || (request.needs_space && self.archiver.ring_is_full()) {
@@ -238,13 +241,24 @@ impl Worker {
         self.archiver.sync(due.first().copied()).map_err(|error| (date_from_epoch_days(day), error))
     }
 
-    /// Archives the days `due`. `rows` are those of the first day, if they were gathered before.
-    fn archive_days(&mut self, due: &BTreeSet<i64>, mut rows: Option<RecordBatch>, shared: &Monitor<State>) {
+    /// Archives the days `due`, those in `late` beside other work. `rows` are those of the first
+    /// day, if they were gathered before.
+    fn archive_days(
+        &mut self,
+        due: &BTreeSet<i64>,
+        late: &BTreeSet<i64>,
+        mut rows: Option<RecordBatch>,
+        shared: &Monitor<State>,
+    ) {
         let mut files = 0;
         for &day in due {
             let rows = rows.take().unwrap_or_else(|| self.archiver.gather(day));
             // A failure does not stop the other days.
-            match self.archiver.write_file(day, &rows) {
+            let written = match late.contains(&day) {
+                true => background::run(|| self.archiver.write_file(day, &rows)),
+                false => self.archiver.write_file(day, &rows),
+            };
+            match written {
                 Ok(written) => {
                     files += u64::from(written);
                     self.failed.remove(day);

@@ -109,9 +109,8 @@ impl Snapshot {
             let of_day = || archive.scan(day, footers).and_then(|scan| scan.through_seq(lineage)).unwrap_or_default();
             *covered.entry(day).or_insert_with(of_day)
         };
-        if live.catch_up(bus, ring, &mut covered)? == Caught::Lapped {
-            return Ok(false);
-        }
+        // Rows that the writer has overwritten so far are in the files that are opened next.
+        while live.catch_up(bus, ring, &mut covered)? == Caught::Lapped {}
         let mut days = self.open_days(range, std::mem::take(&mut live.days))?;
         if live.catch_up(bus, ring, |_| 0)? == Caught::Lapped || ring.superseded() {
             return Ok(false);

@@ -3,17 +3,18 @@
 use std::time::{Duration, Instant};
 
 use barbus_bars::{Date, date_from_epoch_days};
-use barbus_ring::{Polled, SymbolId};
+use barbus_ring::{Polled, Ring, SymbolId};
 
 use crate::attach::attach;
 use crate::error::{Error, Result};
 use crate::event::{Bars, Event};
 use crate::liveness::writer_alive;
 #[cfg(feature = "archive")]
-use crate::reader::backfill::BackfillStep;
+use crate::reader::backfill::{Backfill, BackfillStep};
 use crate::reader::open::Reader;
 use crate::reader::start::{Start, corrupt, ring_reader_at};
 use crate::reader::wait_strategy::wait_until;
+use crate::symbol_filter::SymbolFilter;
 
 /// Most bars of one [`Event::Bars`].
 pub(super) const BATCH: usize = 1_024;
@@ -79,6 +80,39 @@ impl Reader {
             step = self.check_ring()?;
         }
         Ok(self.event(step))
+    }
+
+    /// As [`Reader::next`]; it returns early without an event if the watermark of the ring is above
+    /// `watermark_ms`, or if all new bars were filtered out.
+    pub(crate) fn next_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<Option<Event<'_>>> {
+        let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
+        let has_event =
+            || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
+        wait_until(ring, self.wait, timeout, || has_event() || ring.watermark_ms() > watermark_ms)?;
+        let mut step = self.step()?;
+        if matches!(step, Step::Nothing) {
+            step = self.check_ring()?;
+        }
+        Ok(self.event(step))
+    }
+
+    /// The day with which the reader begins in the archive.
+    pub(crate) fn fills_from(&self) -> Option<Date> {
+        #[cfg(feature = "archive")]
+        if let Some(Backfill::From(day)) = &self.backfill {
+            return Some(*day);
+        }
+        None
+    }
+
+    /// The ring that is read at present.
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// The symbols that are delivered; `None` for all.
+    pub(crate) fn filter(&self) -> Option<&SymbolFilter> {
+        self.filter.as_ref()
     }
 
     /// As [`Reader::next`]; if all new bars were filtered out, it waits for more.

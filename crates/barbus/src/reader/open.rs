@@ -49,7 +49,7 @@ use barbus_bars::Date;
 ///         Some(Event::DayClosed(day)) => println!("{day} is closed"),
 ///         Some(Event::Lapped { missed }) => println!("too slow: {missed} bars missed"),
 ///         Some(Event::Withdrawn(bars)) => println!("bars of {} were withdrawn", bars.day),
-///         None => {}
+///         Some(Event::MinuteClosed(_)) | None => {}
 ///     }
 /// }
 /// # #[allow(unreachable_code)]

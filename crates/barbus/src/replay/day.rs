@@ -65,6 +65,14 @@ impl ReplayDay {
         Some(self.rows.frames_ms()[row as usize])
     }
 
+    /// The frame through which all bars are delivered; `None` before the first.
+    pub(super) fn delivered_through_ms(&self) -> Option<i64> {
+        let frames = self.rows.frames_ms();
+        let next = self.next_frame_ms();
+        let delivered = self.order[..self.delivered].iter().rev().map(|row| frames[*row as usize]);
+        delivered.into_iter().find(|frame| Some(*frame) != next)
+    }
+
     /// Appends the next bars to `rows`, at most `max`; with `frame_ms`, only those of this frame.
     pub(super) fn deliver(
         &mut self,

@@ -10,6 +10,7 @@ use barbus_archive::Archive;
 use barbus_bars::Date;
 use barbus_ring::{Row, SymbolId};
 
+use crate::archived_rows::archived_symbols;
 use crate::bus::Bus;
 use crate::error::{Error, Result};
 use crate::event::{Bars, Event};
@@ -70,6 +71,8 @@ pub struct Replay {
     rows: Vec<Row>,
     next_seq: u64,
     schedule: Schedule,
+    /// Whether the bars of different frames are different events.
+    is_by_frame: bool,
     /// When the first bar was due.
     started: Option<Instant>,
 }
@@ -124,6 +127,7 @@ impl Bus {
             rows: Vec::new(),
             next_seq: 0,
             schedule: Pace::Max.schedule(INTERVAL_MS),
+            is_by_frame: false,
             started: None,
         })
     }
@@ -140,6 +144,30 @@ impl Replay {
     pub fn symbols<S: Into<String>>(mut self, symbols: impl IntoIterator<Item = S>) -> Self {
         self.filter = Some(SymbolFilter::new(symbols));
         self
+    }
+
+    /// Delivers the bars of different frames as different events: [`Replay::window`] then answers
+    /// as of the frame that was delivered last.
+    pub(crate) fn by_frame(mut self) -> Self {
+        self.is_by_frame = true;
+        self
+    }
+
+    /// The frame through which all bars of the present day are delivered; `None` before the first.
+    pub(crate) fn delivered_through_ms(&self) -> Option<i64> {
+        self.current.as_ref().and_then(ReplayDay::delivered_through_ms)
+    }
+
+    /// The symbols that are delivered; `None` for all.
+    pub(crate) fn filter(&self) -> Option<&SymbolFilter> {
+        self.filter.as_ref()
+    }
+
+    /// The last archived day before the first one that is not read yet, with its symbols.
+    pub(crate) fn symbols_before(&self) -> Result<Option<(Date, Vec<String>)>> {
+        let days = self.archive.days()?;
+        let before = days.into_iter().take_while(|day| self.remaining.front().is_some_and(|first| day < first)).last();
+        before.map(|day| Ok((day, archived_symbols(&self.archive, &self.bus, day)?))).transpose()
     }
 
     /// The bus.
@@ -263,6 +291,9 @@ impl Replay {
                 if self.started.get_or_insert_with(Instant::now).elapsed() < due {
                     return Ok(ReplayStep::Due(due));
                 }
+                only_frame = Some(frame_ms);
+            }
+            if self.is_by_frame {
                 only_frame = Some(frame_ms);
             }
             self.rows.clear();

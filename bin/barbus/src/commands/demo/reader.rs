@@ -114,6 +114,7 @@ impl DemoReaderArgs {
                         observer.bar(&bar, now_ns);
                     }
                 }
+                Some(Event::MinuteClosed(minute)) => bail!("{minute:?} without minutes"),
                 Some(Event::Withdrawn(bars)) => bail!("bars of {} were withdrawn", bars.day),
                 Some(Event::Lapped { missed }) => observer.findings.missed += missed,
                 Some(Event::DayClosed(_)) => break,

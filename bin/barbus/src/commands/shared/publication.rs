@@ -24,6 +24,9 @@ pub(in crate::commands) const RECONNECT_FOR: Duration = Duration::from_secs(30);
 /// A shorter wait for room in the ring is normal while a day is archived.
 const WAIT_SHOWN: Duration = Duration::from_secs(1);
 
+/// What is said of a column with rounded values.
+pub(in crate::commands) const ROUNDED: &str = "values have more digits than a 64-bit float holds: they were rounded";
+
 /// Sends all `batches` to the daemon of `bus` and prints the outcome.
 pub(in crate::commands) fn publish<E: Display>(
     batches: impl Iterator<Item = Result<Batch, E>>,
@@ -41,7 +44,7 @@ pub(in crate::commands) fn publish<E: Display>(
     let Sent { ack, failures, rounded } = sent?;
     failures.iter().for_each(print_error);
     if let Some(column) = rounded {
-        print_error(format_args!("{column}: values have more digits than a 64-bit float holds: they were rounded"));
+        print_error(format_args!("{column}: {ROUNDED}"));
     }
     let elapsed = start.elapsed();
     match report {
