@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use barbus::{Date, Pace, Reader, Start};
+use barbus::{Pace, Reader, Start};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDate, PyString};
@@ -12,7 +12,7 @@ use pyo3::types::{PyDate, PyString};
 use crate::bar::Bar;
 use crate::bars::Bars;
 use crate::calendar::Calendar;
-use crate::error::{Error, raised};
+use crate::error::raised;
 use crate::event_reader::EventSource;
 use crate::follow::Follow;
 use crate::fork_guard::ForkGuard;
@@ -20,7 +20,7 @@ use crate::gaps::Gaps;
 use crate::layout::Layout;
 use crate::panel::Panel;
 use crate::question::{self, Question};
-use crate::{arguments, batch, event, waiting};
+use crate::{arguments, batch, event, sql, waiting};
 
 /// A bus, opened for reading. Any number of processes may read it; none of them can disturb it.
 #[pyclass(module = "barbus", frozen)]
@@ -36,9 +36,6 @@ struct QueryReader {
     /// Device and inode of the ring file when it was opened: another file may replace it.
     file: Option<(u64, u64)>,
 }
-
-/// Day files, the other bars, the newest day, and the readers as JSON.
-type SqlSources = (Vec<PathBuf>, Py<Bars>, Option<Py<PyDate>>, String);
 
 /// Opens the bus at a path: a directory with a ``bus.toml``.
 ///
@@ -60,46 +57,6 @@ pub(crate) fn open(py: Python<'_>, path: PathBuf, wait: Option<f64>) -> PyResult
 impl Bus {
     fn reader(&self) -> PyResult<Reader> {
         Reader::open(self.bus.path()).map_err(raised)
-    }
-
-    /// The last bars of some symbols; those that never occurred on the bus are shortfalls.
-    fn latest_of(&self, mut symbols: Option<Vec<String>>) -> PyResult<Bars> {
-        let mut unknown = Vec::new();
-        let history = Layout::history(&self.bus.settings().schema);
-        loop {
-            if symbols.as_ref().is_some_and(Vec::is_empty) {
-                let complete = unknown.is_empty();
-                return Ok(Bars { shortfalls: unknown, complete, ..Bars::new(history, Vec::new(), false) });
-            }
-            let query = self.bus.bars().last(1);
-            let query = match &symbols {
-                None => query,
-                Some(symbols) => query.symbols(symbols),
-            };
-            match query.collect() {
-                Err(error @ barbus::Error::UnknownSymbol { .. }) => {
-                    let barbus::Error::UnknownSymbol { symbol, .. } = &error else { unreachable!() };
-                    symbols.iter_mut().for_each(|symbols| symbols.retain(|one| one != symbol));
-                    unknown.push(error.to_string());
-                }
-                answer => {
-                    let mut bars = question::bars(answer.map_err(question::error)?);
-                    bars.complete &= unknown.is_empty();
-                    bars.shortfalls.append(&mut unknown);
-                    return Ok(bars);
-                }
-            }
-        }
-    }
-
-    /// The bars of a trading day; an error if there is none.
-    fn of_day(&self, day: Date) -> PyResult<Bars> {
-        let bars = question::ask(self.bus.bars().from(day).to(day))?;
-        if bars.rows() > 0 {
-            return Ok(bars);
-        }
-        let (bus, folder) = (self.bus.path().display(), self.bus.archive());
-        Err(Error::new_err(format!("{bus}: no bars of {day}: neither in the ring nor in {}", folder.display())))
     }
 
     /// Runs a query on the current ring.
@@ -284,7 +241,7 @@ impl Bus {
         let Some(symbol) = symbols.and_then(|symbols| symbols.cast::<PyString>().ok()) else {
             self.fork_guard.check()?;
             let symbols = symbols.map(|symbols| arguments::texts("symbols", symbols)).transpose()?;
-            let bars = py.detach(|| self.latest_of(symbols))?;
+            let bars = py.detach(|| question::latest_of(&self.bus, symbols))?;
             return Ok(Some(Py::new(py, bars)?.into_any()));
         };
         let symbol = symbol.to_string();
@@ -303,7 +260,7 @@ impl Bus {
                 };
                 Some(Bar::new(layout, symbol, row, &mut days))
             }
-            None => py.detach(|| self.latest_of(Some(vec![symbol])))?.bar(0),
+            None => py.detach(|| question::latest_of(&self.bus, Some(vec![symbol])))?.bar(0),
         };
         Ok(bar.map(|bar| Py::new(py, bar)).transpose()?.map(Py::into_any))
     }
@@ -326,7 +283,7 @@ impl Bus {
         self.fork_guard.check()?;
         let date = date.map(arguments::date).transpose()?;
         py.detach(|| match date.map_or_else(|| self.bus.newest_day().map_err(raised), |day| Ok(Some(day)))? {
-            Some(day) => self.of_day(day),
+            Some(day) => question::of_day(&self.bus, day),
             None => Ok(Bars::new(Layout::history(&self.bus.settings().schema), Vec::new(), false)),
         })
     }
@@ -399,12 +356,12 @@ impl Bus {
         Ok(days.map_err(raised)?.into_iter().flat_map(|day| Gaps::of_day(day, zone)).collect())
     }
 
-    /// Asks in SQL, by DuckDB, which is imported now. The tables are ``bars`` (each bar once, live or
-    /// archived, in its last revision, with its trading day ``day``), ``today`` (those of the newest
-    /// day), ``readers`` and ``quarantine``.
+    /// Asks in SQL, by DuckDB, which is imported now. The tables are ``bars`` (each bar once, live
+    /// or archived, in its last revision, with its trading day ``day``), ``today`` (those of the
+    /// newest day), ``readers`` and ``quarantine``.
     ///
-    /// The day files are read by DuckDB, and only as far as the conditions need. Bars that they lack
-    /// are those of the moment of the call. Returns a ``duckdb.DuckDBPyRelation``: ``.df()``,
+    /// The day files are read by DuckDB, and only as far as the conditions need. Bars that they
+    /// lack are those of the moment of the call. Returns a ``duckdb.DuckDBPyRelation``: ``.df()``,
     /// ``.pl()``, ``.arrow()``, ``.fetchall()``. Times without a zone are in that of the bus.
     fn sql<'py>(this: &Bound<'py, Self>, query: &str) -> PyResult<Bound<'py, PyAny>> {
         this.py().import("barbus._sql")?.call_method1("run", (this, query))
@@ -412,23 +369,9 @@ impl Bus {
 
     /// What ``sql`` reads: the files of days that are wholly in them, the bars of the other days,
     /// the newest day, and the readers as JSON.
-    fn _sql_sources(&self, py: Python<'_>) -> PyResult<SqlSources> {
+    fn _sql_sources(&self, py: Python<'_>) -> PyResult<sql::Sources> {
         self.fork_guard.check()?;
-        let sources = py.detach(|| -> barbus::Result<_> {
-            let (files, rest) = match self.bus.newest_day()? {
-                Some(_) => self.bus.bars().beside_files().map(|(files, rest)| (files, Some(rest)))?,
-                None => (Vec::new(), None),
-            };
-            Ok((files, rest, self.bus.newest_day()?, barbus::readers(&self.bus)?))
-        });
-        let (files, rest, newest, readers) = sources.map_err(question::error)?;
-        let files = files.into_iter().map(|(_, path)| path).collect();
-        let rest = match rest {
-            Some(rest) => question::bars(rest),
-            None => Bars::new(Layout::history(&self.bus.settings().schema), Vec::new(), false),
-        };
-        let newest = newest.map(|day| event::date(py, day)).transpose()?.map(Bound::unbind);
-        Ok((files, Py::new(py, rest)?, newest, serde_json::to_string(&readers).map_err(raised)?))
+        sql::sources(py, &self.bus)
     }
 
     /// The directory of the bus.

@@ -28,6 +28,7 @@ mod question;
 mod read;
 mod rejects;
 mod signals;
+mod sql;
 mod tables;
 mod waiting;
 

@@ -1,6 +1,6 @@
 //! Questions over live and archived bars.
 
-use barbus::{Answer, BarsQuery};
+use barbus::{Answer, BarsQuery, Date};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pyo3::exceptions::PyValueError;
@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 
 use crate::arguments;
 use crate::bars::Bars;
-use crate::error::raised;
+use crate::error::{Error, raised};
 use crate::layout::Layout;
 
 /// The arguments of a question that several calls have.
@@ -80,4 +80,44 @@ pub(crate) fn bars(answer: Answer) -> Bars {
     let shortfalls = answer.shortfalls().iter().map(ToString::to_string).collect();
     let layout = Layout::new(answer.schema().clone());
     Bars { next_seq, complete, shortfalls, ..Bars::new(layout, answer.into_batches(), false) }
+}
+
+/// The last bars of some symbols; those that never occurred on the bus are shortfalls.
+pub(crate) fn latest_of(bus: &barbus::Bus, mut symbols: Option<Vec<String>>) -> PyResult<Bars> {
+    let mut unknown = Vec::new();
+    let history = Layout::history(&bus.settings().schema);
+    loop {
+        if symbols.as_ref().is_some_and(Vec::is_empty) {
+            let complete = unknown.is_empty();
+            return Ok(Bars { shortfalls: unknown, complete, ..Bars::new(history, Vec::new(), false) });
+        }
+        let query = bus.bars().last(1);
+        let query = match &symbols {
+            None => query,
+            Some(symbols) => query.symbols(symbols),
+        };
+        match query.collect() {
+            Err(error @ barbus::Error::UnknownSymbol { .. }) => {
+                let barbus::Error::UnknownSymbol { symbol, .. } = &error else { unreachable!() };
+                symbols.iter_mut().for_each(|symbols| symbols.retain(|one| one != symbol));
+                unknown.push(error.to_string());
+            }
+            answer => {
+                let mut bars = bars(answer.map_err(error)?);
+                bars.complete &= unknown.is_empty();
+                bars.shortfalls.append(&mut unknown);
+                return Ok(bars);
+            }
+        }
+    }
+}
+
+/// The bars of a trading day; an error if there is none.
+pub(crate) fn of_day(bus: &barbus::Bus, day: Date) -> PyResult<Bars> {
+    let bars = ask(bus.bars().from(day).to(day))?;
+    if bars.rows() > 0 {
+        return Ok(bars);
+    }
+    let (bus, folder) = (bus.path().display(), bus.archive());
+    Err(Error::new_err(format!("{bus}: no bars of {day}: neither in the ring nor in {}", folder.display())))
 }

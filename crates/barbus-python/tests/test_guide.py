@@ -43,7 +43,7 @@ def run(names, code):
     exec(compile(code, GUIDE.name, "exec"), names)
 
 
-@pytest.mark.parametrize("section", ["Follow", "Ask", "Market time", "Replay", "Convert", "Test a strategy", "Publish"])
+@pytest.mark.parametrize("section", ["Follow", "Ask", "SQL", "Market time", "Replay", "Convert", "Test a strategy", "Publish"])
 def test_a_section(names, section, capsys):
     for block in blocks(section):
         if section == "Replay":
@@ -54,6 +54,8 @@ def test_a_section(names, section, capsys):
             assert "600000.XSHG" in capsys.readouterr().out
         case "Ask":
             assert names["bars"].next_seq == 1200 and len(names["frame"]) == 3 * 240 + len(names["live"])
+        case "SQL":
+            assert len(names["daily"]) == 10
         case "Test a strategy":
             assert names["bars"][0].close == 8.1 and names["events"][1].missed == 3
         case "Publish":

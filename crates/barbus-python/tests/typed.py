@@ -25,9 +25,11 @@ with bus.follow(start=bars.next_seq) as follow:
             case barbus.DayClosed(closed):
                 closed.isoformat()
             case barbus.Lapped(missed):
-                missed + 1
+                count: int = missed
             case barbus.Withdrawn(withdrawn, symbols):
                 symbols.sort()
+            case barbus.MinuteClosed(frame):
+                frame.isoformat()
 
 with barbus.publish("BUS", wait=30) as publisher:
     accepted: int = publisher.send(bars, strict=True).accepted

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 if TYPE_CHECKING:
+    import duckdb
     import matplotlib.axes
     import numpy
     import pandas
@@ -368,6 +369,8 @@ class Bus:
         """The last ``count`` bars of a symbol, oldest first."""
     def day(self, date: date_type | str | None = None) -> Bars:
         """The bars of a trading day; without a date, of the newest one."""
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Asks in SQL, by DuckDB: over the tables ``bars``, ``today``, ``readers`` and ``quarantine``."""
     @property
     def lineage(self) -> int:
         """Identifies the sequence numbers: another lineage numbers its bars anew."""

@@ -10,8 +10,8 @@ use super::query::BarsQuery;
 use crate::error::Result;
 
 impl BarsQuery {
-    /// Asks for the days that are wholly in their files, which are not read, and for the bars of all
-    /// other days. Later bars of the former are in their files when these are read.
+    /// Asks for the days that are wholly in their files, which are not read, and for the bars of
+    /// all other days. Later bars of the former are in their files when these are read.
     ///
     /// # Errors
     /// As [`BarsQuery::collect`].
