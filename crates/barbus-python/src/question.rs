@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
 
 use crate::arguments;
 use crate::bars::Bars;
@@ -52,7 +51,7 @@ impl Question<'_, '_> {
 }
 
 fn is_today(value: &Bound<'_, PyAny>) -> bool {
-    value.cast::<PyString>().is_ok_and(|text| text.to_string() == "today")
+    value.extract::<String>().is_ok_and(|text| text == "today")
 }
 
 /// The newest trading day of the bus; of a bus without bars, the one that it is now.
