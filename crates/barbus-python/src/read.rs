@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use barbus_bars::{BarSchema, Calendar, Label};
 use barbus_files::{
-    Ambiguous, CheckOptions, Decimal, InputOptions, Mapping, Opener, PathPattern, Progress, Reading, Scale, encoding_named,
-    expand_inputs, find_layout, usual_ends_ms, zone_named,
+    Ambiguous, CheckOptions, Decimal, InputOptions, Mapping, Opener, PathPattern, Progress, Reading, Scale,
+    encoding_named, expand_inputs, find_layout, usual_ends_ms, zone_named,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
