@@ -9,13 +9,13 @@ use crate::sample::Sample;
 #[derive(Debug)]
 pub(crate) struct Layouts {
     named: Option<Layout>,
-    built_in: Vec<Layout>,
+    built_in: &'static [Layout],
 }
 
 impl Layouts {
     /// The layout that the user named, or all that barbus brings.
     pub(crate) fn new(named: Option<Layout>) -> Result<Layouts, LayoutError> {
-        let built_in = if named.is_some() { Vec::new() } else { registry::built_in()? };
+        let built_in = if named.is_some() { &[][..] } else { registry::built_in()? };
         Ok(Layouts { named, built_in })
     }
 
@@ -32,7 +32,7 @@ impl Layouts {
         if let Some(layout) = &self.named {
             return Ok(Some((layout, "--layout")));
         }
-        match recognize(&self.built_in, sample) {
+        match recognize(self.built_in, sample) {
             Ok(found) => Ok(found.map(|layout| (layout, "recognized"))),
             Err(names) => {
                 let list = names.join(", ");
@@ -43,7 +43,7 @@ impl Layouts {
 
     /// Every encoding that a layout has, for texts that are not UTF-8.
     pub(crate) fn encodings(&self) -> impl Iterator<Item = &'static encoding_rs::Encoding> {
-        let layouts = self.named.iter().chain(&self.built_in);
+        let layouts = self.named.iter().chain(self.built_in);
         layouts.filter_map(|layout| encoding_rs::Encoding::for_label(layout.text.encoding.as_deref()?.as_bytes()))
     }
 }

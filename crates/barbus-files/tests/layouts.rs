@@ -62,7 +62,7 @@ fn every_example_gives_its_bars() {
                 let how = if named { "--layout" } else { "recognized" };
                 let mut expected = example.bars.clone();
                 expected.sort_by_key(|bar| bar.split(',').nth(1).map(str::to_owned));
-                match read(&layout, number, named) {
+                match read(layout, number, named) {
                     Ok((bars, found)) if bars == expected => {
                         let wanted = format!("{} ({how})", layout.name);
                         if found.as_deref() != Some(&*wanted) {

@@ -52,3 +52,19 @@ def test_what_is_doubtful_or_wrong_is_raised(tmp_path):
         barbus.read(bad, symbols="A")
     with pytest.raises(ValueError, match="zone: unknown time zone"):
         barbus.read(bad, zone="Mars")
+
+
+def test_symbols_without_zeros_and_decimal_commas(tmp_path):
+    codes = tmp_path / "codes.csv"
+    codes.write_text(HEADER + rows("1"))
+    with pytest.raises(barbus.Error, match="--symbol-digits 6"):
+        barbus.read(codes, calendar="XSHG")
+    assert {bar.symbol for bar in barbus.read(codes, calendar="XSHG", symbol_digits=6)} == {"000001"}
+    commas = tmp_path / "commas.csv"
+    commas.write_text("symbol;frame;open;high;low;close;volume\nA;2024-03-04 09:31;1,250;1,500;1,125;1,375;7\n")
+    with pytest.raises(barbus.Error, match="--decimal comma"):
+        barbus.read(commas, calendar="XSHG")
+    (bar,) = barbus.read(commas, calendar="XSHG", decimal="comma")
+    assert bar.close == 1.375
+    with pytest.raises(ValueError, match="symbol_digits: give a number"):
+        barbus.read(codes, symbol_digits=0)

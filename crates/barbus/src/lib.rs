@@ -233,6 +233,8 @@ mod reader;
 #[cfg(feature = "archive")]
 mod replay;
 mod requests;
+#[cfg(feature = "archive")]
+mod resampled;
 mod ring_rows;
 mod settings;
 mod socket;
@@ -275,6 +277,8 @@ pub use reader::{Reader, Start, View, Views, WaitStrategy};
 #[cfg(feature = "archive")]
 pub use replay::{Pace, Replay, Schedule};
 pub use requests::{request_close_day, request_withdraw, stat};
+#[cfg(feature = "archive")]
+pub use resampled::Resampled;
 pub use settings::{Account, InitOptions, OutsideSessions, Settings};
 pub use verify::{VerifyReport, verify};
 pub use withdrawn::{Selection, WithdrawalRecord};

@@ -19,8 +19,13 @@ impl SymbolFilter {
         Self { wanted: symbols.into_iter().map(Into::into).collect(), bits: Vec::new(), known: 0 }
     }
 
-    /// Whether bars of a symbol pass.
+    /// The symbols whose bars pass.
     #[cfg(feature = "archive")]
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.wanted.iter().map(String::as_str)
+    }
+
+    /// Whether bars of a symbol pass.
     pub(crate) fn wants(&self, symbol: &str) -> bool {
         self.wanted.contains(symbol)
     }

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use barbus::{Date, Event, Feed, MinuteClosed, MinuteOptions, Reader, Start};
+use anyhow::bail;
+use barbus::{Date, Event, Feed, Interval, MinuteClosed, MinuteOptions, OnGap, Reader, Start};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -44,9 +45,28 @@ pub(super) struct TailArgs {
     /// Print all bars of a minute together when it is complete, and say which symbols are missing.
     #[arg(long, value_enum, value_name = "UNIT")]
     by: Option<Unit>,
-    /// How many seconds after its end a minute waits for symbols without a bar.
-    #[arg(long, value_name = "S", default_value_t = 2.0, requires = "by")]
-    grace: f64,
+    /// Print bars of this length, each when its last minute is complete: 2m to 240m, 1h to 4h, 1d,
+    /// 1w or 1M.
+    #[arg(long, value_name = "INTERVAL", conflicts_with = "by")]
+    interval: Option<Interval>,
+    /// How many seconds after its end a minute waits for symbols without a bar; 2 by default.
+    #[arg(long, value_name = "S")]
+    grace: Option<f64>,
+    /// What to do if the ring has lost the beginning of the day.
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    on_gap: Gap,
+}
+
+/// What to do if the ring has lost the beginning of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Gap {
+    /// Print its bars from the archive first.
+    #[default]
+    Fill,
+    /// Say how many bars are missing.
+    Lapped,
+    /// Fail.
+    Error,
 }
 
 /// What bars are printed by.
@@ -83,7 +103,15 @@ impl FromStr for StartPosition {
 
 impl TailArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let mut reader = Reader::open(&self.bus)?.start_at(self.from.0)?.name("barbus tail");
+        let on_gap = match self.on_gap {
+            Gap::Fill => OnGap::Fill,
+            Gap::Lapped => OnGap::Lapped,
+            Gap::Error => OnGap::Error,
+        };
+        if self.grace.is_some() && self.by.is_none() && self.interval.is_none() {
+            bail!("--grace is for complete minutes: give --by minute or --interval too");
+        }
+        let mut reader = Reader::open(&self.bus)?.on_gap(on_gap).start_at(self.from.0)?.name("barbus tail");
         let colour = colour_wanted();
         let mut sheet = BarSheet::new(reader.bus(), self.format, colour);
         let wanted: HashSet<String> = self.symbols.iter().cloned().collect();
@@ -93,16 +121,19 @@ impl TailArgs {
             }
         }
         let zone = reader.bus().settings().calendar.zone().clone();
-        let mut feed: Box<dyn Feed> = match self.by {
-            None => Box::new(reader),
-            Some(Unit::Minute) => {
-                let grace = Duration::try_from_secs_f64(self.grace);
-                let grace = grace.map_err(|error| anyhow::anyhow!("--grace {}: {error}", self.grace))?;
-                if !self.symbols.is_empty() {
-                    reader = reader.symbols(self.symbols.iter().cloned());
-                }
-                Box::new(reader.minutes(MinuteOptions { grace, ..MinuteOptions::default() })?)
-            }
+        let mut options = MinuteOptions::default();
+        if let Some(grace) = self.grace {
+            let parsed = Duration::try_from_secs_f64(grace);
+            options.grace = parsed.map_err(|error| anyhow::anyhow!("--grace {grace}: {error}"))?;
+        }
+        let is_by_minute = self.by.is_some() || self.interval.is_some();
+        if is_by_minute && !self.symbols.is_empty() {
+            reader = reader.symbols(self.symbols.iter().cloned());
+        }
+        let mut feed: Box<dyn Feed> = match (self.by, self.interval) {
+            (_, Some(interval)) => Box::new(reader.resampled(interval, options)?),
+            (Some(Unit::Minute), None) => Box::new(reader.minutes(options)?),
+            (None, None) => Box::new(reader),
         };
         loop {
             match feed.next(POLL_TIMEOUT)? {

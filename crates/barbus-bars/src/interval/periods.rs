@@ -7,7 +7,7 @@ use super::Interval;
 use crate::calendar::{Calendar, OpeningAuction, TradingDay};
 
 /// A span of market time that becomes one bar. Times are milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period {
     /// The bars of the period end after this instant.
     pub after_ms: i64,

@@ -1,6 +1,7 @@
 //! The layouts that barbus brings, and those in files of users.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use barbus_bars::nearest;
 
@@ -25,8 +26,10 @@ pub fn layout_text(name: &str) -> Option<&'static str> {
 ///
 /// # Errors
 /// [`LayoutError`] for a layout that cannot be used; a test parses all of them.
-pub fn built_in() -> Result<Vec<Layout>, LayoutError> {
-    FILES.iter().map(|(name, text)| Layout::parse(name, text)).collect()
+pub fn built_in() -> Result<&'static [Layout], LayoutError> {
+    static BUILT_IN: OnceLock<Result<Vec<Layout>, LayoutError>> = OnceLock::new();
+    let parse = || FILES.iter().map(|(name, text)| Layout::parse(name, text)).collect();
+    BUILT_IN.get_or_init(parse).as_deref().map_err(LayoutError::clone)
 }
 
 /// The layout of a built-in name, or of a file whose path ends in `.toml`.

@@ -149,7 +149,9 @@ impl History {
             }
             shortfalls.push(Shortfall::NoRing { error: error.to_string() });
         }
-        check_symbols(&query, &snapshot)?;
+        if !query.unknown_symbols {
+            check_symbols(&query, &snapshot)?;
+        }
         shortfalls.extend(missing_days(&query, &snapshot, range));
         let (mut first_day, mut symbols, mut starts) = (None, query.symbols.clone(), HashMap::new());
         if let Some(count) = query.last {

@@ -25,5 +25,7 @@ pub use answer::{Answer, History};
 pub use bound::Bound;
 pub use panel::Panel;
 pub use query::BarsQuery;
+pub(crate) use query::period_start;
+pub(crate) use resample::{IntervalBar, Resampler};
 pub(crate) use row_batch::rows_of_batch;
 pub use shortfall::Shortfall;

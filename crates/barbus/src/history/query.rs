@@ -33,6 +33,8 @@ pub struct BarsQuery {
     pub(super) adjust: Adjust,
     pub(super) columns: Option<Vec<String>>,
     pub(super) skip_damaged: bool,
+    /// Whether symbols that never occurred are allowed.
+    pub(super) unknown_symbols: bool,
 }
 
 impl Bus {
@@ -62,6 +64,7 @@ impl Bus {
             adjust: Adjust::None,
             columns: None,
             skip_damaged: false,
+            unknown_symbols: false,
         }
     }
 }
@@ -171,14 +174,22 @@ impl BarsQuery {
         Ok(range)
     }
 
+    /// Only bars of these symbols; those that never occurred have none.
+    pub(crate) fn symbols_if_known<S: Into<String>>(self, symbols: impl IntoIterator<Item = S>) -> Self {
+        Self { unknown_symbols: true, ..self.symbols(symbols) }
+    }
+
     /// The first date of the week, month or day that has `day`.
     pub(super) fn period_start(&self, day: Date) -> Date {
-        match self.interval {
-            Interval::Week => {
-                day.checked_sub(jiff::Span::new().days(day.weekday().to_monday_zero_offset())).unwrap_or(day)
-            }
-            Interval::Month => day.first_of_month(),
-            Interval::Minutes(_) | Interval::Day => day,
-        }
+        period_start(self.interval, day)
+    }
+}
+
+/// The first date of the week, month or day that has `day`.
+pub(crate) fn period_start(interval: Interval, day: Date) -> Date {
+    match interval {
+        Interval::Week => day.checked_sub(jiff::Span::new().days(day.weekday().to_monday_zero_offset())).unwrap_or(day),
+        Interval::Month => day.first_of_month(),
+        Interval::Minutes(_) | Interval::Day => day,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use barbus_archive::Archive;
-use barbus_bars::Date;
+use barbus_bars::{Date, date_from_epoch_days};
 use barbus_ring::{Polled, Ring, RingReader, Row, SymbolId};
 
 use crate::bus::Bus;
@@ -57,23 +57,20 @@ pub(super) struct Beginning {
 impl Beginning {
     /// The beginning of a day, or of the newest day without one.
     pub(super) fn of_day(bus: &Bus, ring: &Ring, day: Option<Date>, on_gap: OnGap) -> Result<Self> {
-        let newest = || ring.status().day.map(barbus_bars::date_from_epoch_days);
-        let Some(from) = day.or_else(newest).or(bus.newest_day()?) else {
-            return Ok(Self {
-                ring_reader: ring_reader_at(bus, ring, Start::Oldest)?,
-                backfill: None,
-                closed_before: None,
-            });
-        };
-        let start = if day.is_some() { Start::Day(from) } else { Start::Today };
-        let in_ring = ring_reader_at(bus, ring, start);
-        let closed_before = from.yesterday().ok();
+        let in_ring = ring_reader_at(bus, ring, day.map_or(Start::Today, Start::Day));
         let oldest = ring_reader_at(bus, ring, Start::Oldest)?;
         if let Ok(ring_reader) = &in_ring
             && ring_reader.position().seq > oldest.position().seq
         {
-            return Ok(Self { ring_reader: ring_reader.clone(), backfill: None, closed_before });
+            let mut ring_reader = ring_reader.clone();
+            let day = day.or_else(|| ring_reader.day(ring).map(date_from_epoch_days));
+            return Ok(Self { ring_reader, backfill: None, closed_before: day.and_then(|day| day.yesterday().ok()) });
         }
+        let newest = || ring.status().day.map(date_from_epoch_days);
+        let Some(from) = day.or_else(newest).or(bus.newest_day()?) else {
+            return Ok(Self { ring_reader: oldest, backfill: None, closed_before: None });
+        };
+        let closed_before = from.yesterday().ok();
         let lost = lost_bars(bus, ring, from, &in_ring)?;
         if lost == 0 {
             return Ok(Self { ring_reader: in_ring?, backfill: None, closed_before });

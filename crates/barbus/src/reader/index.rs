@@ -56,6 +56,8 @@ pub(super) struct SymbolIndex {
     blocks_checked_at: u64,
     /// From this row on, `blocks` has no gap.
     contiguous_from: u64,
+    /// No bar that the ring has lost ends after this time, milliseconds UTC.
+    lost_through_ms: i64,
     rows: Vec<Row>,
 }
 
@@ -80,6 +82,7 @@ impl SymbolIndex {
             newest_block: 0,
             blocks_checked_at: 0,
             contiguous_from: 0,
+            lost_through_ms: i64::MIN,
             rows: Vec::new(),
         };
         let mut symbols = Vec::with_capacity(RUN);
@@ -230,6 +233,24 @@ impl SymbolIndex {
     #[inline]
     pub(super) fn contiguous_from(&self) -> u64 {
         self.contiguous_from
+    }
+
+    /// Whether the last `count` bars of a symbol were copied, and the ring has lost none between
+    /// them.
+    #[inline]
+    pub(super) fn has_copied(&self, symbol: SymbolId, count: usize) -> bool {
+        let newest = self.newest_block.max(self.ring_reader.block().unwrap_or_default());
+        self.recent.get(symbol.0 as usize).is_some_and(|bars| {
+            let first = bars.rows.len().checked_sub(count).map(|first| bars.rows.get(first));
+            let is_exact = first.is_some_and(|row| row.is_none_or(|row| row.frame_ms > self.lost_through_ms));
+            bars.checked_at_block == newest && is_exact
+        })
+    }
+
+    /// Sets up to which time the ring may have lost bars, milliseconds UTC.
+    #[cfg(feature = "archive")]
+    pub(super) fn set_lost_through_ms(&mut self, lost_through_ms: i64) {
+        self.lost_through_ms = lost_through_ms;
     }
 
     /// The last `count` of the copies that [`SymbolIndex::last`] made of a symbol's bars.

@@ -16,8 +16,6 @@ use crate::reader::start::{Start, ring_reader_at};
 pub(super) struct OlderBars {
     /// The ring has all rows from this number on, if no later one was lost since.
     pub(super) contiguous_from: u64,
-    /// No bar that the ring has lost ends after this time, milliseconds UTC.
-    pub(super) lost_through_ms: i64,
     by_symbol: HashMap<String, LookedUp>,
     /// The last answer.
     rows: Vec<Row>,
@@ -26,7 +24,7 @@ pub(super) struct OlderBars {
 impl Default for OlderBars {
     fn default() -> Self {
         // No row has the highest number: what was lost is looked up by the first question.
-        Self { contiguous_from: u64::MAX, lost_through_ms: i64::MIN, by_symbol: HashMap::new(), rows: Vec::new() }
+        Self { contiguous_from: u64::MAX, by_symbol: HashMap::new(), rows: Vec::new() }
     }
 }
 
@@ -52,7 +50,8 @@ impl Reader {
         let contiguous_from = index.contiguous_from();
         self.older_bars.contiguous_from = contiguous_from;
         // If the archive cannot be read, the ring answers as far as it can.
-        self.older_bars.lost_through_ms = self.lost_through_ms(contiguous_from).unwrap_or(i64::MIN);
+        let lost_through_ms = self.lost_through_ms(contiguous_from).unwrap_or(i64::MIN);
+        self.index.as_mut().expect("it is there").set_lost_through_ms(lost_through_ms);
     }
 
     fn lost_through_ms(&self, contiguous_from: u64) -> Result<i64> {

@@ -1,6 +1,6 @@
 //! Queries for one symbol: its newest bar, and its last bars.
 
-use barbus_ring::Row;
+use barbus_ring::{Row, SymbolId};
 
 #[cfg(feature = "archive")]
 use crate::error::Error;
@@ -70,21 +70,30 @@ impl Reader {
         if !index.catch_up(&self.ring) {
             return Err(corrupt());
         }
-        let found = index.last(&self.ring, id, count).ok_or_else(corrupt)?.len();
+        match index.has_copied(id, count) {
+            true => Ok(self.index.as_ref().expect("it was built").copied(id, count)),
+            false => self.copy_last(symbol, id, count),
+        }
+    }
+
+    /// Copies the last bars of a symbol from the ring, and what it does not have from the archive.
+    #[cold]
+    #[cfg_attr(not(feature = "archive"), expect(unused_variables, reason = "the archive is asked by the text"))]
+    fn copy_last(&mut self, symbol: &str, id: SymbolId, count: usize) -> Result<&[Row]> {
+        let index = self.index.as_mut().expect("it was built");
+        let found = index.last(&self.ring, id, count).ok_or_else(|| corrupt(&self.bus))?.len();
         #[cfg(feature = "archive")]
         {
             if index.contiguous_from() != self.older_bars.contiguous_from {
                 self.find_lost_bars();
             }
             let index = self.index.as_ref().expect("it was built");
-            let first = index.copied(id, found).first();
-            if found < count || first.is_some_and(|row| row.frame_ms <= self.older_bars.lost_through_ms) {
+            if found < count || !index.has_copied(id, count) {
                 let in_ring = index.copied(id, found).to_vec();
                 return self.with_older_bars(symbol, in_ring, count);
             }
         }
-        let index = self.index.as_ref().expect("it was built");
-        Ok(index.copied(id, found))
+        Ok(self.index.as_ref().expect("it was built").copied(id, found))
     }
 
     /// The ring was replaced, and this reader may not have read all of it. Opens a reader of the

@@ -83,6 +83,8 @@ impl BarSheet {
             BarColumn::Fixed(5) => price(row.close),
             BarColumn::Fixed(_) => Cell::Number(row.volume),
             BarColumn::Optional(i) => row.optional(*i).map_or(Cell::Null, Cell::Number),
+            // Bars of the archive have neither a number nor a time of receipt.
+            BarColumn::Seq if row.received_ns == 0 => Cell::Null,
             BarColumn::Seq => Cell::Count(row.seq),
             BarColumn::Received => received(row.received_ns),
             BarColumn::Revision => Cell::Count(row.revision.into()),
@@ -102,5 +104,8 @@ impl BarSheet {
 }
 
 fn received(received_ns: i64) -> Cell {
+    if received_ns == 0 {
+        return Cell::Null;
+    }
     Timestamp::from_nanosecond(received_ns.into()).map_or(Cell::Null, |instant| instant.to_string().into())
 }
