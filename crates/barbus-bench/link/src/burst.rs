@@ -173,9 +173,10 @@ pub fn burst_side(systems: &[Box<dyn Burst>], job: &str) -> anyhow::Result<()> {
     let words = Words::open(&job.directory)?;
     let done = match job.role {
         BurstRole::Strategy(number) => attend(system.as_ref(), &job, number, &words),
-        _ => {
-            produce(system.as_ref(), &job, &words).and_then(|times| Ok(println!("{}", serde_json::to_string(&times)?)))
-        }
+        _ => produce(system.as_ref(), &job, &words).and_then(|times| {
+            println!("{}", serde_json::to_string(&times)?);
+            Ok(())
+        }),
     };
     done.inspect_err(|_| words.0.words64(FAILED, 1)[0].set_release(1))
 }
