@@ -13,10 +13,10 @@ impl Reader {
     /// block, in place unless the reader has pinned as much as it may, see [`View`]. The reader's
     /// position moves behind them.
     ///
-    /// `None` if there is nothing new, or if the next event is a day's close, missed bars or bars of
-    /// the archive: [`Reader::poll`] delivers it. A view costs two system calls, to lock and to unlock the
-    /// block. It is for many bars at once, as `poll` is for the next one. If several blocks wait,
-    /// [`Reader::views`] needs fewer calls.
+    /// `None` if there is nothing new, or if the next event is a day's close, missed bars or bars
+    /// of the archive: [`Reader::poll`] delivers it. A view costs two system calls, to lock and to
+    /// unlock the block. It is for many bars at once, as `poll` is for the next one. If several
+    /// blocks wait, [`Reader::views`] needs fewer calls.
     ///
     /// # Errors
     /// [`Error::Ring`](crate::Error::Ring) if the ring is corrupt, or the system refuses the lock.
