@@ -127,3 +127,19 @@ fn a_shortfall_is_said_and_the_answer_is_given() {
     let all = bus.barbus("latest", ["--format", "csv"]).ok();
     assert!(all.lines().nth(1).unwrap().starts_with("600000.XSHG,2024-07-05T09:59:00+08:00,159"), "{all}");
 }
+
+#[test]
+fn tail_prints_bars_of_an_interval_and_starts_where_it_was_asked() {
+    let bus = two_days();
+    let from = ["--from", "2024-07-04", "--until-close", "--format", "csv"];
+    let five = bus.barbus("tail", from.iter().chain(&["--interval", "5m"]));
+    assert!(five.stderr.contains("\"day_closed\""), "{}", five.stderr);
+    let out = five.ok();
+    let lines: Vec<&str> = out.lines().skip(1).collect();
+    assert_eq!(lines.len(), 6, "{out}");
+    assert!(lines[0].starts_with("600000.XSHG,2024-07-04T09:35:00+08:00,31,35,31,35,500,"), "{out}");
+    assert!(lines[5].starts_with("600000.XSHG,2024-07-04T10:00:00+08:00,56,59,56,59,400,"), "{out}");
+    let minutes = bus.barbus("tail", from.iter().chain(&["--on-gap", "error"])).ok();
+    assert_eq!(minutes.lines().count(), 30);
+    bus.barbus("tail", ["--grace", "3"]).fails(1, &["--by minute"]);
+}
