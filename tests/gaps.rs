@@ -156,3 +156,27 @@ fn bars_outside_the_sessions_are_taken_counted_or_quarantined() {
         }
     }
 }
+
+/// The ring keeps withdrawn bars until their slots are reused: they are not there all the same.
+#[test]
+fn withdrawn_bars_are_missing() {
+    let bus = Bus::running("XSHG");
+    publish_day(&bus, "600000.XSHG", |_| false);
+    publish_day(&bus, "600001.XSHG", |_| false);
+    bus.close_day();
+    let span = ["--from", "2024-07-04T10:01:00+08:00", "--to", "2024-07-04T10:05:00+08:00"];
+    bus.barbus("withdraw", [&["--day", DAY, "--symbol", "600001.XSHG"][..], &span].concat()).ok();
+    let lines = gaps(&bus, &[DAY]);
+    let present: Vec<_> = lines.iter().map(|line| line["present"].as_u64().expect("a number")).collect();
+    assert_eq!(present, [240, 235]);
+    assert_eq!(lines[1]["missing"], json!([["2024-07-04T10:01:00+08:00", "2024-07-04T10:05:00+08:00"]]));
+    // They may be published again, and are there then.
+    publish_again(&bus, "600001.XSHG", 5);
+    assert_eq!(gaps(&bus, &["--symbol", "600001.XSHG"])[0]["present"], 240);
+}
+
+/// Publishes all bars of a symbol, of which `accepted` are new.
+fn publish_again(bus: &Bus, symbol: &str, accepted: u64) {
+    let counts = bus.publish(&bus.beside(&format!("{symbol}.csv")), &[]);
+    assert_eq!((counts.accepted, counts.duplicate), (accepted, 240 - accepted));
+}

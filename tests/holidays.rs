@@ -2,11 +2,14 @@
 //! No bar is lost, none is published twice.
 //! Bars on a holiday are doubtful, so they are published with `--trust`.
 
+use std::ffi::OsStr;
+
 use barbus::{Event, Reader, Start};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::support::bus::{Bus, Counts};
+use crate::support::command::{self, Finished};
 use crate::support::market;
 use crate::support::wait;
 
@@ -122,6 +125,12 @@ fn write_table(bus: &Bus, text: &str) {
     std::fs::write(folder.join("1.toml"), table).expect("ours");
 }
 
+/// `barbus calendar --bus BUS`.
+fn calendar(bus: &Bus) -> Finished {
+    let path = bus.path();
+    command::run([OsStr::new("calendar"), OsStr::new("--bus"), path.as_os_str()])
+}
+
 /// Makes the daemon read its calendar, and waits until the log says so once more.
 fn hang_up(bus: &Bus, words: &str) {
     let count = |log: &str| log.matches(words).count();
@@ -153,11 +162,21 @@ fn a_running_daemon_reads_a_changed_table() {
     hang_up(&bus, "it would move bars that are filed already, those of 2024-03-11 to 2024-03-13");
     write_table(&bus, "");
     hang_up(&bus, "it would move bars that are filed already, those of 2024-03-13 to 2024-03-12");
+    // Other commands read the files: they say that the daemon does not go by them.
+    let refused = || Some(bus.stat()["calendar_refused"].as_str()?.to_owned());
+    let why = wait::until("the refusal in stat", refused);
+    assert!(why.contains("those of 2024-03-13 to 2024-03-12"), "{why}");
+    assert!(bus.barbus("stat", [] as [&str; 0]).ok().contains("!! the daemon goes on with the one before"));
+    let note = "this is the calendar of the files; the daemon goes on with the one before: ";
+    for run in [bus.barbus("gaps", [] as [&str; 0]), calendar(&bus)] {
+        assert!(run.stderr.contains(note) && run.status.success(), "{run}");
+    }
     write_table(&bus, "half_days = { 2024-03-12 = \"11:30\" }\nholidays = [2024-03-12]");
     hang_up(&bus, "1.toml: line 3: half_days: 2024-03-12 is no trading day");
     // And the daemon goes on as before.
     write_table(&bus, "holidays = [2024-03-12]");
     hang_up(&bus, "nothing changes");
+    wait::until("the end of the refusal", || bus.stat()["calendar_refused"].is_null().then_some(()));
     bus.close_day();
     assert_eq!(bus.archived_days(), ["2024-03-11", "2024-03-13"]);
     for csv in [&night, &monday, &evening] {

@@ -12,17 +12,20 @@ const ATTEMPTS: usize = 10;
 /// logs what changes. A calendar that is faulty, or that would give bars of the bus another trading
 /// day, is logged as an error and changes nothing. Other settings take effect at the next start.
 pub(crate) fn reload(writer: &SharedWriter) {
-    if let Err(error) = try_reload(writer) {
+    let refused = try_reload(writer).err();
+    if let Some(error) = &refused {
         tracing::error!("the calendar is not read again: {error}");
     }
+    // Other programs read the files, so they need to know that the writer does not go by them.
+    writer.note_calendar_refused(refused);
 }
 
-fn try_reload(writer: &SharedWriter) -> barbus::Result<()> {
+fn try_reload(writer: &SharedWriter) -> Result<(), String> {
     for _ in 0..ATTEMPTS {
         let Some(bus) = writer.bus_now() else { return Ok(()) };
-        let calendar = Bus::open(bus.path())?.settings().calendar.clone();
-        let change = CalendarChange::plan(&bus, calendar)?;
-        if !writer.change_calendar(&change).unwrap_or(Ok(true))? {
+        let calendar = Bus::open(bus.path()).map_err(text)?.settings().calendar.clone();
+        let change = CalendarChange::plan(&bus, calendar).map_err(text)?;
+        if !writer.change_calendar(&change).unwrap_or(Ok(true)).map_err(text)? {
             continue;
         }
         if change.notes().is_empty() {
@@ -33,6 +36,9 @@ fn try_reload(writer: &SharedWriter) -> barbus::Result<()> {
         }
         return Ok(());
     }
-    tracing::error!("the calendar is not read again: the archive changes all the time; send SIGHUP again");
-    Ok(())
+    Err("the archive changes all the time; send SIGHUP again".to_owned())
+}
+
+fn text(error: barbus::Error) -> String {
+    error.to_string()
 }

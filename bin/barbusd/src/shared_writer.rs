@@ -43,6 +43,8 @@ pub(crate) struct SharedWriter {
     /// Connected producers.
     producers: AtomicU64,
     watermarks: Watermarks,
+    /// Why the calendar of the files was not taken.
+    calendar_refused: Mutex<Option<String>>,
     /// Held by the thread that takes the lock of the writer next.
     turn: Mutex<()>,
     /// `None` after [`SharedWriter::close`].
@@ -64,6 +66,7 @@ impl SharedWriter {
             ring_is_volatile: writer.bus().ring_is_volatile()?,
             producers: AtomicU64::new(0),
             watermarks: Watermarks::default(),
+            calendar_refused: Mutex::default(),
             turn: Mutex::default(),
             writer: Mutex::new(Some(writer)),
             is_shutting_down: AtomicBool::new(false),
@@ -82,6 +85,11 @@ impl SharedWriter {
     /// Continues with another calendar: see [`Writer::change_calendar`].
     pub(crate) fn change_calendar(&self, change: &CalendarChange) -> Option<Result<bool>> {
         self.with(|writer| writer.change_calendar(change))
+    }
+
+    /// Notes why the calendar of the files is not the one of the writer; `None` if it is.
+    pub(crate) fn note_calendar_refused(&self, why: Option<String>) {
+        *self.calendar_refused.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// A handle that waits for the archive without the lock.
@@ -188,6 +196,7 @@ impl SharedWriter {
     pub(crate) fn stat(&self) -> Option<Stat> {
         let mut stat = self.with(Writer::stat_without_archive)?;
         self.day_loader.add_archive(&mut stat);
+        stat.calendar_refused = self.calendar_refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Some(Stat { producers: Some(self.producers.load(Ordering::Relaxed)), ..stat })
     }
 

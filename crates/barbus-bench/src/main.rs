@@ -10,6 +10,7 @@ mod all;
 mod batch;
 mod beside;
 mod between;
+mod burst;
 mod catch_up;
 mod command_line;
 mod counters;
@@ -64,6 +65,14 @@ enum Command {
         /// Rounds; the medians are reported.
         #[arg(long, default_value_t = 5)]
         rounds: usize,
+    },
+    /// A minute's burst to many strategies through the daemon, beside other systems.
+    Burst(burst::Arguments),
+    /// One process of `burst`.
+    #[command(hide = true)]
+    BurstSide {
+        /// Its task as JSON.
+        job: String,
     },
     /// Questions over an archive of 60 days, beside polars, DuckDB and pyarrow.
     History {
@@ -138,6 +147,11 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Barbus { arguments } => return Ok(command_line::run(arguments)),
         Command::Side { job } => barbus_bench_link::side(&own::peers(), &job)?,
+        Command::Burst(arguments) => {
+            let _sweeper = sweeper::start()?;
+            burst::run(&arguments)?;
+        }
+        Command::BurstSide { job } => barbus_bench_link::burst_side(&own::bursts::all(), &job)?,
         Command::Growth(arguments) => {
             let _sweeper = sweeper::start()?;
             growth::run(&arguments)?;

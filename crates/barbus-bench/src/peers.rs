@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-use barbus_bench_link::About;
+use barbus_bench_link::{About, BurstAbout};
 
 use crate::between::System;
 
@@ -21,6 +21,24 @@ pub(crate) fn systems(notes: &mut Vec<String>) -> Vec<System> {
             Vec::new()
         }
     }
+}
+
+/// Builds the peers, with ZeroMQ if possible, and lists those that can send a minute's burst.
+pub(crate) fn bursts(notes: &mut Vec<String>) -> Vec<(PathBuf, BurstAbout)> {
+    let built = build(&["--features", "zeromq"]).or_else(|error| {
+        notes.push(format!("ZeroMQ: could not be built: it needs libzmq and pkg-config ({error:#})"));
+        build(&[])
+    });
+    let listed = built.and_then(|program| {
+        let output = Command::new(&program).arg("burst-list").output().context("cannot run the peers")?;
+        let all: Vec<BurstAbout> =
+            serde_json::from_slice(&output.stdout).context("the peers did not list themselves")?;
+        Ok(all.into_iter().map(|about| (program.clone(), about)).collect())
+    });
+    listed.unwrap_or_else(|error| {
+        notes.push(format!("the peers: could not be built ({error:#})"));
+        Vec::new()
+    })
 }
 
 /// The manifest in the tree that this program was built from.

@@ -244,6 +244,7 @@ mod symbol_filter;
 mod symbol_table;
 mod verify;
 mod withdrawn;
+mod withdrawn_rows;
 
 /// The Arrow crate of the batches and views.
 #[doc(no_inline)]

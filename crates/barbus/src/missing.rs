@@ -13,6 +13,7 @@ use crate::requests::ask_stat;
 use crate::ring_rows::for_each_row;
 use crate::stat::DayBars;
 use crate::withdrawn::WithdrawalRecord;
+use crate::withdrawn_rows::WithdrawnRows;
 
 /// How long a hung daemon delays a verification.
 const DAEMON_PATIENCE: Duration = Duration::from_secs(2);
@@ -91,7 +92,8 @@ fn rows_in_other_files(bus: &Bus, days: &BTreeMap<Date, &DayMeta>, day: Date) ->
 /// The number of bars of the ring that the file of each day should have.
 fn bars_by_day<M: Memory>(ring: &Ring<M>, bus: &Bus, days: &BTreeMap<Date, &DayMeta>) -> BTreeMap<Date, u64> {
     let mut keys: BTreeMap<Date, Vec<(u32, i64)>> = BTreeMap::new();
-    for_each_row(ring, &bus.settings().calendar, |day, row| {
+    // Days with withdrawn bars are not among `days`.
+    for_each_row(ring, &bus.settings().calendar, &WithdrawnRows::default(), |day, row| {
         if days.get(&day).is_some_and(|meta| row.seq < meta.through_seq) {
             keys.entry(day).or_default().push((row.symbol.0, row.frame_ms));
         }

@@ -134,6 +134,10 @@ pub struct Stat {
     pub ring_in_reserve: bool,
     /// Last date of the calendar's holiday table.
     pub calendar_horizon: Option<Date>,
+    /// Why the daemon did not take the calendar that its files describe at its last SIGHUP: it goes
+    /// on with the one before. `None` if it did, and without a daemon.
+    #[serde(default)]
+    pub calendar_refused: Option<String>,
     /// Days until then, from today in the market; negative after it.
     #[serde(default)]
     pub calendar_days_left: Option<i32>,

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 
+use super::shared::calendar_of_daemon::note_refused_calendar;
 use super::shared::stdout::stdout;
 use crate::output::cell::Cell;
 use crate::output::table::{Layout, Sheet};
@@ -55,7 +56,11 @@ impl CalendarArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let calendar = match (&self.name, &self.bus) {
             (None, None) => return list(self.format),
-            (_, Some(bus)) => Bus::open(bus)?.settings().calendar.clone(),
+            (_, Some(bus)) => {
+                let bus = Bus::open(bus)?;
+                note_refused_calendar(&bus);
+                bus.settings().calendar.clone()
+            }
             (Some(name), None) => barbus::calendars(None)?.calendar(name)?,
         };
         let calendar = self.hours_of(calendar)?;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use super::shared::calendar_of_daemon::note_refused_calendar;
 use super::shared::errors::{AlreadyPrinted, print_error};
 use super::shared::stdout::{StandardOutput, stdout};
 use crate::output::cell::Cell;
@@ -51,6 +52,7 @@ const RANGES_SHOWN: usize = 4;
 impl GapsArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let bus = Bus::open(&self.bus)?;
+        note_refused_calendar(&bus);
         let (from, to) = match (self.day, self.from.zip(self.to)) {
             (Some(day), _) => (day, day),
             (None, Some((from, to))) if to < from => bail!("--to {to} is before --from {from}: exchange them"),

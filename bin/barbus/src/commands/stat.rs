@@ -116,6 +116,9 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     if let Some(free) = stat.archive_free_bytes {
         lines.push(("free space", format!("{}B", format::compact(free as f64))));
     }
+    if let Some(why) = &stat.calendar_refused {
+        lines.push(("calendar", format!("!! the daemon goes on with the one before: {why}")));
+    }
     if let Some(horizon) = stat.calendar_horizon {
         lines.push(("holidays", holidays(horizon, stat.calendar_days_left)));
     }

@@ -1,7 +1,6 @@
 //! Turns the settings of a calendar into a calendar, and rejects what cannot be meant.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -10,10 +9,10 @@ use super::error::CalendarError;
 use super::hours::{Hours, Span};
 use super::parse::{check_date, end_within_day, time_of_day, weekend};
 use super::spec::{CalendarSpec, EarlierHours, EarlyCloses, ExtraSession, GroupSpec, SessionSpec, SpecialDays};
-use super::trading_day::{Calendar, DAY_MINUTES, Group, Table};
+use super::trading_day::{DAY_MINUTES, Group, Table};
 
-/// The calendar of settings whose presets are resolved.
-pub(super) fn compile(spec: CalendarSpec) -> Result<Calendar, CalendarError> {
+/// The table of settings whose presets are resolved.
+pub(super) fn compile(spec: CalendarSpec) -> Result<Table, CalendarError> {
     let zone_name = spec.zone.ok_or(CalendarError::Missing("zone"))?;
     let Ok(zone) = TimeZone::get(&zone_name) else {
         return Err(CalendarError::UnknownZone(zone_name));
@@ -76,7 +75,7 @@ pub(super) fn compile(spec: CalendarSpec) -> Result<Calendar, CalendarError> {
     table.trading_days = trading_days;
     check_dates(&table, &table.hours)?;
     table.groups = groups(&spec.groups, &day, &table)?;
-    Ok(Calendar { table: Arc::new(table), group: None, only_regular: false })
+    Ok(table)
 }
 
 /// Checks that dates with hours of their own have trading, that merged dates have none, and that

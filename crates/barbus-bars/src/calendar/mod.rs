@@ -21,6 +21,7 @@ mod dates;
 mod error;
 mod groups;
 mod hours;
+mod lazy_table;
 mod parse;
 mod presets;
 mod session_cache;

@@ -18,6 +18,23 @@ pub const PRESETS: &[(&str, &str)] = &[
     ("24x7", "every day from midnight to midnight UTC, as crypto exchanges trade"),
 ];
 
+/// Their time zones, in the same order.
+pub(super) const ZONES: &[&str] = &[
+    "Asia/Shanghai",
+    "Asia/Shanghai",
+    "Asia/Shanghai",
+    "America/New_York",
+    "America/New_York",
+    "Asia/Hong_Kong",
+    "Asia/Tokyo",
+    "Europe/London",
+    "Europe/Berlin",
+    "Asia/Kolkata",
+    "America/Chicago",
+    "America/Chicago",
+    "UTC",
+];
+
 /// Their tables, in the same order.
 pub(super) const BUILT_IN: &[&str] = &[
     include_str!("../../calendars/XSHG.toml"),

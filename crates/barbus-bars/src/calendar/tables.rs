@@ -1,8 +1,11 @@
 //! The calendars that can be named: the built-in tables, and files that extend or replace them.
 
+use jiff::tz::TimeZone;
+
 use super::compile::compile;
 use super::error::CalendarError;
-use super::presets::{BUILT_IN, PRESETS};
+use super::lazy_table::LazyTable;
+use super::presets::{BUILT_IN, PRESETS, ZONES};
 use super::spec::CalendarSpec;
 use super::text::{TableError, parse, reject};
 use super::trading_day::Calendar;
@@ -100,7 +103,10 @@ impl CalendarTables {
     /// # Errors
     /// [`CalendarError::UnknownPreset`] lists the names.
     pub fn calendar(&self, name: &str) -> Result<Calendar, CalendarError> {
-        compile(self.resolve(name, 0)?)
+        if let Some(calendar) = self.uncompiled(name) {
+            return Ok(calendar);
+        }
+        compile(self.resolve(name, 0)?).map(|table| Calendar::of(LazyTable::compiled(table)))
     }
 
     /// The calendar that settings describe.
@@ -113,7 +119,7 @@ impl CalendarTables {
             Some(preset) => spec.on(self.resolve(&preset, 0)?),
             None => spec,
         };
-        compile(spec)
+        compile(spec).map(|table| Calendar::of(LazyTable::compiled(table)))
     }
 
     /// The name of each calendar, and one line about it.
@@ -124,8 +130,20 @@ impl CalendarTables {
         })
     }
 
+    /// A calendar of built-in tables only. It is compiled when it is first used.
+    fn uncompiled(&self, name: &str) -> Option<Calendar> {
+        let is_built_in = |layer: &Layer| matches!(layer, Layer::BuiltIn { .. });
+        if !self.tables.iter().flat_map(|(_, layers)| layers).all(is_built_in) {
+            return None;
+        }
+        let preset = PRESETS.iter().position(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        let (name, zone_name) = (PRESETS[preset].0, ZONES[preset]);
+        let zone = TimeZone::get(zone_name).ok()?;
+        Some(Calendar::of(LazyTable::built_in(name, zone_name, zone)))
+    }
+
     /// The settings of a calendar with those of all tables that it extends.
-    fn resolve(&self, name: &str, depth: usize) -> Result<CalendarSpec, CalendarError> {
+    pub(super) fn resolve(&self, name: &str, depth: usize) -> Result<CalendarSpec, CalendarError> {
         if depth > self.tables.len() {
             return Err(CalendarError::PresetCircle(name.to_owned()));
         }
@@ -150,5 +168,23 @@ impl CalendarTables {
             });
         }
         Ok(resolved.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is known before a table is compiled is what the table says.
+    #[test]
+    fn every_built_in_table_can_be_compiled_and_has_its_zone() {
+        let tables = CalendarTables::built_in();
+        for ((name, _), zone) in PRESETS.iter().zip(ZONES) {
+            let table = compile(tables.resolve(name, 0).unwrap()).unwrap();
+            assert_eq!((table.name.as_str(), table.zone_name.as_str()), (*name, *zone));
+            let calendar = tables.calendar(&name.to_lowercase()).unwrap();
+            assert_eq!((calendar.name(), calendar.zone_name(), calendar.zone()), (*name, *zone, &table.zone));
+        }
+        assert_eq!(PRESETS.len(), ZONES.len());
     }
 }

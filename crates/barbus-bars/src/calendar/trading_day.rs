@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::hours::Hours;
+use super::lazy_table::LazyTable;
 use super::spec::{Evening, OpeningAuction};
 use crate::time::limits::{FIRST_FRAME_MS, LAST_FRAME_MS};
 
@@ -49,11 +50,17 @@ impl TradingDay {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Calendar {
-    pub(super) table: Arc<Table>,
+    pub(super) table: Arc<LazyTable>,
     /// The product group whose hours these are; the market's without one.
     pub(super) group: Option<usize>,
     /// Whether sessions outside the regular hours are left out.
     pub(super) only_regular: bool,
+}
+
+impl Calendar {
+    pub(super) fn of(table: LazyTable) -> Self {
+        Self { table: Arc::new(table), group: None, only_regular: false }
+    }
 }
 
 /// What a calendar consists of.

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod bar;
+mod burst;
 mod control;
 mod cores;
 mod drive;
@@ -18,6 +19,10 @@ mod peer;
 mod scratch;
 
 pub use bar::{Bar, SYMBOLS};
+pub use burst::{
+    BURST, Burst, BurstAbout, BurstReceiver, BurstSender, STRATEGIES, burst_about, burst_bar, burst_measure,
+    burst_side, check_burst_bar,
+};
 pub use control::prepare;
 pub use cores::{pin, unpin};
 pub use job::{About, Figures, Job, Role, Times, about, side};

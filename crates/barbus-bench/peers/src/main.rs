@@ -1,17 +1,21 @@
 //! The other systems that `barbus-bench` measures, each behind [`barbus_bench_link::Peer`].
 //!
 //! `list` prints the available systems as JSON; `side JOB` runs one process of a measure.
+//! `burst-list` and `burst-side JOB` do the same for a minute's burst.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "aeron")]
 mod aeron;
 mod bcast;
 mod iceoryx;
+mod nats;
 mod redis;
 mod ringfire;
+#[cfg(feature = "zeromq")]
+mod zeromq;
 
 use anyhow::bail;
-use barbus_bench_link::{AnyPeer, about, side};
+use barbus_bench_link::{AnyPeer, Burst, about, burst_about, burst_side, side};
 
 fn peers() -> Vec<Box<dyn AnyPeer>> {
     let mut peers: Vec<Box<dyn AnyPeer>> = Vec::new();
@@ -24,6 +28,15 @@ fn peers() -> Vec<Box<dyn AnyPeer>> {
     peers
 }
 
+fn bursts() -> Vec<Box<dyn Burst>> {
+    let mut bursts: Vec<Box<dyn Burst>> = Vec::new();
+    bursts.extend(nats::bursts());
+    bursts.extend(redis::bursts());
+    #[cfg(feature = "zeromq")]
+    bursts.extend(zeromq::bursts());
+    bursts
+}
+
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -33,6 +46,12 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         ["side", job] => side(&peers(), job),
+        ["burst-list"] => {
+            let all: Vec<_> = bursts().iter().map(|system| burst_about(system.as_ref())).collect();
+            println!("{}", serde_json::to_string(&all)?);
+            Ok(())
+        }
+        ["burst-side", job] => burst_side(&bursts(), job),
         _ => bail!("barbus-bench runs this program"),
     }
 }

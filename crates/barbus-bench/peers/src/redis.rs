@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
-use barbus_bench_link::{AnyPeer, Bar, Measure, Peer, Receiver, Scale, Sender, Wait, until};
+use barbus_bench_link::{
+    AnyPeer, BURST, Bar, Burst, BurstReceiver, BurstSender, Measure, Peer, Receiver, STRATEGIES, Scale, Sender, Wait,
+    burst_bar, check_burst_bar, until,
+};
 use redis::{Client, Connection, Value};
 
 const SERVER: &str = "redis-server";
@@ -13,6 +16,11 @@ const SERVER: &str = "redis-server";
 const POLL: u64 = 256;
 
 pub(crate) fn all() -> [Box<dyn AnyPeer>; 2] {
+    [Box::new(Redis { stream: false }), Box::new(Redis { stream: true })]
+}
+
+/// As systems for a minute's burst.
+pub(crate) fn bursts() -> [Box<dyn Burst>; 2] {
     [Box::new(Redis { stream: false }), Box::new(Redis { stream: true })]
 }
 
@@ -86,7 +94,7 @@ impl Peer for Redis {
     }
 
     fn sender(&self, directory: &Path, name: &str, _wait: Wait) -> anyhow::Result<RedisSender> {
-        Ok(RedisSender { connection: connect(directory)?, name: name.into(), stream: self.stream })
+        Ok(RedisSender { connection: connect(directory)?, name: name.into(), stream: self.stream, receivers: 1 })
     }
 
     fn receiver(&self, directory: &Path, name: &str, _wait: Wait) -> anyhow::Result<RedisReceiver> {
@@ -120,11 +128,12 @@ struct RedisSender {
     connection: Connection,
     name: String,
     stream: bool,
+    receivers: i64,
 }
 
 impl RedisSender {
-    fn command(&self, n: u64) -> redis::Cmd {
-        let bytes = Bar::number(n).bytes();
+    fn command(&self, bar: Bar) -> redis::Cmd {
+        let bytes = bar.bytes();
         let mut command = redis::cmd(if self.stream { "XADD" } else { "PUBLISH" });
         command.arg(&self.name);
         if self.stream {
@@ -134,10 +143,22 @@ impl RedisSender {
         command
     }
 
+    fn send_all(&mut self, bars: impl Iterator<Item = Bar>) -> anyhow::Result<()> {
+        let mut pipeline = redis::pipe();
+        let mut count = 0;
+        for bar in bars {
+            pipeline.add_command(self.command(bar));
+            count += 1;
+        }
+        let replies: Vec<Value> = pipeline.query(&mut self.connection)?;
+        ensure!(replies.len() == count, "{} answers to {count} bars", replies.len());
+        replies.iter().try_for_each(|reply| self.check(reply))
+    }
+
     /// The answer to `PUBLISH` is the number of receivers, to `XADD` the entry's id.
     fn check(&self, reply: &Value) -> anyhow::Result<()> {
         match reply {
-            Value::Int(1) if !self.stream => Ok(()),
+            Value::Int(count) if !self.stream && *count == self.receivers => Ok(()),
             Value::BulkString(_) if self.stream => Ok(()),
             other => bail!("unexpected answer of the server: {other:?}"),
         }
@@ -146,18 +167,56 @@ impl RedisSender {
 
 impl Sender for RedisSender {
     fn send(&mut self, n: u64) -> anyhow::Result<()> {
-        let reply = self.command(n).query(&mut self.connection)?;
+        let reply = self.command(Bar::number(n)).query(&mut self.connection)?;
         self.check(&reply)
     }
 
     fn send_batch(&mut self, first: u64, count: u64) -> anyhow::Result<()> {
-        let mut pipeline = redis::pipe();
-        for n in first..first + count {
-            pipeline.add_command(self.command(n));
+        self.send_all((first..first + count).map(Bar::number))
+    }
+}
+
+impl BurstSender for RedisSender {
+    fn send(&mut self, minute: u64) -> anyhow::Result<()> {
+        self.send_all((minute * BURST..(minute + 1) * BURST).map(burst_bar))
+    }
+}
+
+impl BurstReceiver for RedisReceiver {
+    fn receive(&mut self, minute: u64) -> anyhow::Result<()> {
+        let (mut next, end) = (minute * BURST, (minute + 1) * BURST);
+        while next < end {
+            next += self.receive_bars(next, check_burst_bar)?;
         }
-        let replies: Vec<Value> = pipeline.query(&mut self.connection)?;
-        ensure!(replies.len() as u64 == count, "{} answers to {count} bars", replies.len());
-        replies.iter().try_for_each(|reply| self.check(reply))
+        ensure!(next == end, "{next} bars instead of {end}");
+        Ok(())
+    }
+}
+
+impl Burst for Redis {
+    fn name(&self) -> &'static str {
+        Peer::name(self)
+    }
+
+    fn settings(&self) -> String {
+        Peer::settings(self)
+    }
+
+    fn missing(&self) -> Option<String> {
+        Peer::missing(self)
+    }
+
+    fn server(&self, directory: &Path) -> anyhow::Result<Option<Box<dyn Any>>> {
+        Peer::server(self, directory)
+    }
+
+    fn sender(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstSender>> {
+        let sender = Peer::sender(self, directory, "bars", Wait::Sleep)?;
+        Ok(Box::new(RedisSender { receivers: STRATEGIES as i64, ..sender }))
+    }
+
+    fn receiver(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstReceiver>> {
+        Ok(Box::new(Peer::receiver(self, directory, "bars", Wait::Sleep)?))
     }
 }
 
@@ -170,13 +229,20 @@ struct RedisReceiver {
 
 impl Receiver for RedisReceiver {
     fn receive(&mut self, next: u64) -> anyhow::Result<u64> {
+        self.receive_bars(next, Bar::check)
+    }
+}
+
+impl RedisReceiver {
+    /// Receives bars from number `next` on, and counts them. `check` verifies each.
+    fn receive_bars(&mut self, next: u64, check: fn(&Bar, u64) -> anyhow::Result<()>) -> anyhow::Result<u64> {
         let Some(last) = &mut self.last else {
             let bytes = match self.connection.recv_response()? {
                 Value::Array(parts) | Value::Push { data: parts, .. } => parts.into_iter().nth(2),
                 other => bail!("unexpected message of the server: {other:?}"),
             };
             let Some(Value::BulkString(bytes)) = bytes else { bail!("a message without bytes") };
-            return Bar::from_bytes(&bytes)?.check(next).map(|()| 1);
+            return check(&Bar::from_bytes(&bytes)?, next).map(|()| 1);
         };
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(POLL).arg("BLOCK").arg(100).arg("STREAMS").arg(&self.name).arg(last.as_str());
@@ -186,7 +252,7 @@ impl Receiver for RedisReceiver {
         let (_, entries) = streams.pop().context("a reply without a stream")?;
         let mut n = next;
         for (id, fields) in entries {
-            Bar::from_bytes(fields.get(1).context("an entry without a value")?)?.check(n)?;
+            check(&Bar::from_bytes(fields.get(1).context("an entry without a value")?)?, n)?;
             n += 1;
             *last = id;
         }

@@ -1,5 +1,6 @@
 //! The systems of this program: barbus's ring and library, the raw limit, and Unix sockets.
 
+pub(crate) mod bursts;
 mod library;
 mod raw;
 mod ring;

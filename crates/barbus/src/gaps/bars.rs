@@ -13,6 +13,7 @@ use crate::attach::map;
 use crate::bus::Bus;
 use crate::error::{Error, Result};
 use crate::ring_rows::for_each_row;
+use crate::withdrawn_rows::WithdrawnRows;
 
 /// The frames of each symbol, in order and each once.
 pub(super) type Frames = BTreeMap<String, Vec<i64>>;
@@ -79,7 +80,8 @@ impl DayBars {
 pub(super) fn of_ring(bus: &Bus, from: Date, through: Date) -> Result<BTreeMap<Date, Frames>> {
     let Some(ring) = ring(bus)? else { return Ok(BTreeMap::new()) };
     let mut by_day: BTreeMap<Date, BTreeMap<u32, Vec<i64>>> = BTreeMap::new();
-    for_each_row(&ring, &bus.settings().calendar, |day, row| {
+    let withdrawn = WithdrawnRows::load(bus, ring.geometry().lineage)?;
+    for_each_row(&ring, &bus.settings().calendar, &withdrawn, |day, row| {
         if (from..=through).contains(&day) {
             by_day.entry(day).or_default().entry(row.symbol.0).or_default().push(row.frame_ms);
         }

@@ -233,6 +233,13 @@ impl History {
         self.snapshot.closed_through
     }
 
+    /// Leaves out the days for which `keep` is false. Its second argument is whether the ring has
+    /// bars of the day that the files lack.
+    pub(super) fn retain_days(&mut self, mut keep: impl FnMut(Date, bool) -> bool) {
+        let sources = &self.snapshot.days;
+        self.days.retain(|day| keep(*day, sources.get(day).is_some_and(|source| !source.live.is_empty())));
+    }
+
     /// Reads all that is left.
     pub(super) fn collect_all(mut self) -> Result<Answer> {
         let mut batches = Vec::new();

@@ -6,10 +6,10 @@ use barbus_bars::{Calendar, Date, TradingDay};
 use barbus_ring::{Polled, Ring, RingReader, Row, SymbolId};
 
 use super::bound::Range;
-use super::withdrawn_rows::WithdrawnRows;
 use crate::bus::Bus;
 use crate::error::Result;
 use crate::reader::{Start, corrupt, ring_reader_at};
+use crate::withdrawn_rows::WithdrawnRows;
 
 /// Rows that are read at once.
 const ROWS_AT_ONCE: usize = 4_096;
@@ -101,7 +101,7 @@ impl LiveRows {
                     continue;
                 }
                 let is_archived = row.seq < covered(day);
-                if !is_archived && self.range.has_day(day) && !self.withdrawn.cover(day, &self.names[id], row) {
+                if !is_archived && self.range.has_day(day) && !self.withdrawn.cover(day, row, || &self.names[id]) {
                     self.days.entry(day).or_default().push(*row);
                 }
             }

@@ -7,6 +7,7 @@
 
 mod adjust;
 mod answer;
+mod beside_files;
 mod bound;
 mod columns;
 mod depth;
@@ -18,7 +19,6 @@ mod resample;
 mod row_batch;
 mod shortfall;
 mod snapshot;
-mod withdrawn_rows;
 
 pub use adjust::Adjust;
 pub(crate) use answer::dictionary_of;

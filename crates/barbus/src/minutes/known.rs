@@ -9,6 +9,7 @@ use barbus_ring::{Polled, Ring, RingReader, RingStart, Row, SymbolId};
 use crate::bus::Bus;
 use crate::error::Result;
 use crate::ring_rows::for_each_row;
+use crate::withdrawn_rows::WithdrawnRows;
 
 /// What is known before the first event of a feed.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ impl Known {
         with_symbols: bool,
     ) -> Result<Self> {
         let calendar = &bus.settings().calendar;
-        let earlier = Earlier::new(bus, ring, position);
+        let earlier = Earlier::new(bus, ring, position)?;
         let status = ring.status();
         let mut known = Self::default();
         match row_at(ring, position) {
@@ -83,10 +84,11 @@ impl Known {
 }
 
 impl Earlier {
-    fn new(bus: &Bus, ring: &Ring, position: u64) -> Self {
+    fn new(bus: &Bus, ring: &Ring, position: u64) -> Result<Self> {
         let mut earlier = Self::default();
         let mut of_day: Option<(Date, BTreeSet<u32>)> = None;
-        for_each_row(ring, &bus.settings().calendar, |date, row| {
+        let withdrawn = WithdrawnRows::load(bus, ring.geometry().lineage)?;
+        for_each_row(ring, &bus.settings().calendar, &withdrawn, |date, row| {
             if row.seq >= position {
                 return;
             }
@@ -100,7 +102,7 @@ impl Earlier {
             earlier.newest_frame_ms = earlier.newest_frame_ms.max(Some(row.frame_ms));
         });
         earlier.keep(of_day);
-        earlier
+        Ok(earlier)
     }
 
     fn keep(&mut self, of_day: Option<(Date, BTreeSet<u32>)>) {
