@@ -89,7 +89,7 @@ tables = [pq.read_table(f'{folder}/a.parquet'), pyarrow.ipc.open_file(f'{folder}
 for table in tables:
     assert table.num_rows == 58 and table['close'].to_pylist()[-1] == 159.0, table
 assert polars.read_parquet(f'{folder}/a.parquet').equals(polars.read_ipc(f'{folder}/a.arrow'))
-assert duckdb.sql(f\"select count(*), max(close), count(distinct day) from '{folder}/a.parquet'\").fetchone() == (58, 159.0, 2)
+assert duckdb.sql(f\"select count(*), max(close), count(distinct day) from '{folder}/a.parquet'\").fetchall() == [(58, 159.0, 2)]
 assert list(pandas.read_csv(f'{folder}/a.csv').columns)[:7] == ['symbol', 'frame', 'open', 'high', 'low', 'close', 'volume']
 ";
     for name in ["a.parquet", "a.arrow", "a.csv"] {

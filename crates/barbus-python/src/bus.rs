@@ -133,11 +133,13 @@ impl Bus {
             Some(symbols) => reader.symbols(symbols),
             None => reader,
         };
-        let source = py.detach(|| match assembly {
-            Assembly::Nothing => Ok(EventSource::Live(Box::new(reader))),
-            Assembly::Minutes(options) => Ok(EventSource::LiveMinutes(Box::new(reader.minutes(options)?))),
-            Assembly::Interval(interval, options) => {
-                Ok(EventSource::LiveResampled(Box::new(reader.resampled(interval, options)?)))
+        let source = py.detach(|| -> barbus::Result<_> {
+            match assembly {
+                Assembly::Nothing => Ok(EventSource::Live(Box::new(reader))),
+                Assembly::Minutes(options) => Ok(EventSource::LiveMinutes(Box::new(reader.minutes(options)?))),
+                Assembly::Interval(interval, options) => {
+                    Ok(EventSource::LiveResampled(Box::new(reader.resampled(interval, options)?)))
+                }
             }
         });
         Follow::new(source.map_err(raised)?, false, None, timeout)
@@ -182,11 +184,13 @@ impl Bus {
             Some(symbols) => replay.symbols(symbols),
             None => replay,
         };
-        let source = py.detach(|| match assembly {
-            Assembly::Nothing => Ok(EventSource::Replay(Box::new(replay))),
-            Assembly::Minutes(options) => Ok(EventSource::ReplayedMinutes(Box::new(replay.minutes(options)?))),
-            Assembly::Interval(interval, options) => {
-                Ok(EventSource::ReplayedResampled(Box::new(replay.resampled(interval, options)?)))
+        let source = py.detach(|| -> barbus::Result<_> {
+            match assembly {
+                Assembly::Nothing => Ok(EventSource::Replay(Box::new(replay))),
+                Assembly::Minutes(options) => Ok(EventSource::ReplayedMinutes(Box::new(replay.minutes(options)?))),
+                Assembly::Interval(interval, options) => {
+                    Ok(EventSource::ReplayedResampled(Box::new(replay.resampled(interval, options)?)))
+                }
             }
         });
         Follow::new(source.map_err(raised)?, false, None, None)
