@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use barbus_bars::{BarSchema, Calendar, Label};
 use barbus_files::{
-    Ambiguous, CheckOptions, Decimal, InputOptions, Mapping, Opener, PathPattern, Progress, Reading, Scale, encoding_named,
-    expand_inputs, find_layout, usual_ends_ms, zone_named,
+    Ambiguous, CheckOptions, Decimal, InputOptions, Mapping, Opener, PathPattern, Progress, Reading, Scale,
+    encoding_named, expand_inputs, find_layout, usual_ends_ms, zone_named,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -13,6 +13,7 @@ use pyo3::types::PyDict;
 
 use crate::bars::Bars;
 use crate::error::{Error, raised};
+use crate::layout::Layout;
 
 /// One path or several.
 #[derive(FromPyObject)]
@@ -80,7 +81,7 @@ fn read_files(paths: &[String], options: InputOptions, check: CheckOptions, trus
         batches.push(batch);
     }
     let schema = batches.first().map_or(schema, |batch| batch.schema());
-    Ok(Bars::new(schema, batches, false))
+    Ok(Bars::new(Layout::new(schema), batches, false))
 }
 
 /// The options that the keyword arguments state.

@@ -244,7 +244,7 @@ impl<'a> Columns<'a> {
             [] => ("column", String::new()),
         };
         let proposal = |target: &str| match time.filter(|_| target == FRAME) {
-            Some(time) => time.trim().to_owned(),
+            Some(time) => self.as_mapped(time),
             None => self.proposal(target),
         };
         let entries: Vec<String> = missing.iter().map(|target| format!("{target}={}", proposal(target))).collect();
@@ -261,10 +261,20 @@ impl<'a> Columns<'a> {
         if target == VOLUME
             && let Some(column) = self.like_volume()
         {
-            return self.names.raw(column).trim().to_owned();
+            return self.as_mapped(self.names.raw(column));
         }
         let known = [target].into_iter().chain(aliases_of(target).iter().copied()).filter(|name| name.len() > 2);
         let near = known.filter_map(|name| nearest(name, self.free_names())).next();
-        near.map_or_else(|| "NAME".to_owned(), |name| name.trim().to_owned())
+        near.map_or_else(|| "NAME".to_owned(), |name| self.as_mapped(&name))
+    }
+
+    /// The name of a column as a map in a shell has it: by its position if it has characters that
+    /// mean something there.
+    fn as_mapped(&self, name: &str) -> String {
+        let position = (0..self.names.len()).find(|&column| self.names.raw(column).trim() == name.trim());
+        match position {
+            Some(column) if name.contains(['\'', '"', ',', '+', '|', '=', '#', '\\']) => format!("#{}", column + 1),
+            _ => name.trim().to_owned(),
+        }
     }
 }

@@ -26,6 +26,9 @@ fn doubt(name: &str, content: &str, options: &InputOptions) -> (String, Vec<Stri
 fn decimal_commas_are_understood_where_they_are_certain() {
     let error = open_error("a.csv", "Symbol;Zeit;Open;High;Low;Close\nA;04.03.2024 09:31;1;1;1;1\n");
     assert!(error.ends_with("give --map 'frame=Zeit'"), "{error}");
+    // A name that a shell or a map would take apart is given by its position.
+    let error = open_error("a.csv", "Symbol;Zeit (d'Or);Open;High;Low;Close\nA;04.03.2024 09:31;1;1;1;1\n");
+    assert!(error.ends_with("give --map 'frame=#2'"), "{error}");
     let german = "Symbol;Time;Open;High;Low;Close;Volume\n\
                   A;04.03.2024 09:31;10,25;10,5;10,0;10,25;1.000\n\
                   A;04.03.2024 09:32;1.010,25;1.010,5;10;1.010,375;2.000\n";
