@@ -14,8 +14,14 @@ use crate::support::{python, wait};
 
 const SYMBOL: &str = "600000.XSHG";
 /// The sections that read.
-const SECTIONS: [&str; 5] =
-    ["The live ring", "What is safe to assume", "New bars", "Pinning rows in place", "Archived days"];
+const SECTIONS: [&str; 6] = [
+    "The live ring",
+    "What is safe to assume",
+    "New bars",
+    "Pinning rows in place",
+    "Archived days",
+    "Live and archived bars",
+];
 const PUBLISHING: &str = "Publishing";
 
 fn page() -> PathBuf {
@@ -65,9 +71,11 @@ fn the_page_reads_the_ring_and_pins_rows_in_place() {
     let names: Vec<String> = (0..40).map(|i| format!("{i:06}.XSHE")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let days = ["2024-03-06", "2024-03-07", "2024-03-08", "2024-03-11", "2024-03-12", "2024-03-13"];
+    let mut everything: Vec<Bar> = day.iter().chain(&next).cloned().collect();
     for date in days {
         let bars = market::xshg_day(&names, date);
         bus.publish(&bus.write("more.csv", market::csv(&bars)), &[]);
+        everything.extend(bars);
     }
     bus.close_day();
     let stat = bus.stat();
@@ -94,6 +102,9 @@ fn the_page_reads_the_ring_and_pins_rows_in_place() {
         "they changed while they were pinned"
     );
     assert_bars(of(&lines, SECTIONS[4])[0], &all);
+    let unions = of(&lines, SECTIONS[5]);
+    assert_eq!(unions.len(), 3, "{unions:?}");
+    unions.into_iter().for_each(|union| assert_bars(union, &everything));
 }
 
 /// Promise 1: the page works while a minute arrives every few milliseconds.
@@ -122,6 +133,10 @@ fn the_page_reads_a_bus_that_is_being_written() {
             assert_eq!((&read["first"], &read["sorted"]), (&Value::from(0), &Value::from(true)), "{read}");
             let rows = read["rows"].as_u64().expect("a number") as usize;
             assert_bars(read, &published[..rows]);
+            for union in of(&lines, SECTIONS[5]) {
+                let rows = union["rows"].as_u64().expect("a number") as usize;
+                assert_bars(union, &published[..rows]);
+            }
             met += usize::from(rows > before && rows < published.len());
             assert_eq!(of(&lines, SECTIONS[3])[0]["sum"], of(&lines, SECTIONS[3])[1]["sum"]);
         }

@@ -3,10 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use barbus::{Date, MinuteOptions, Start};
+use barbus::{Adjust, Bound as QuestionBound, Date, Interval, MinuteOptions, OnGap, Start};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDate, PyInt, PyString};
+use pyo3::types::{PyBool, PyDate, PyDateTime, PyInt, PyString};
 
 /// A date: a `datetime.date`, or text.
 pub(crate) fn date(value: &Bound<'_, PyAny>) -> PyResult<Date> {
@@ -42,6 +45,16 @@ pub(crate) fn start(value: &Bound<'_, PyAny>) -> PyResult<Start> {
     })
 }
 
+/// What a reader does where the ring has lost the bars that it starts at.
+pub(crate) fn on_gap(text: &str) -> PyResult<OnGap> {
+    match text {
+        "fill" => Ok(OnGap::Fill),
+        "lapped" => Ok(OnGap::Lapped),
+        "error" => Ok(OnGap::Error),
+        _ => Err(PyValueError::new_err(format!("on_gap: {text:?}: give \"fill\", \"lapped\" or \"error\""))),
+    }
+}
+
 /// The wanted symbols: an iterable of strings.
 pub(crate) fn symbols(value: &Bound<'_, PyAny>) -> PyResult<HashSet<String>> {
     if value.is_instance_of::<PyString>() {
@@ -50,19 +63,94 @@ pub(crate) fn symbols(value: &Bound<'_, PyAny>) -> PyResult<HashSet<String>> {
     value.try_iter()?.map(|symbol| symbol?.extract()).collect()
 }
 
-/// What `by`, `universe` and `grace` ask for: minutes, or `None` for events as they come.
-pub(crate) fn minutes(
+/// One text, or an iterable of texts.
+pub(crate) fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(vec![text.to_string()]);
+    }
+    let wrong = |_| PyTypeError::new_err(format!("{name}: give a str or a list of str"));
+    value.try_iter().map_err(wrong)?.map(|text| text?.extract().map_err(wrong)).collect()
+}
+
+/// A number of bars, 1 or more.
+pub(crate) fn count(value: i64) -> PyResult<usize> {
+    let count = usize::try_from(value).ok().filter(|count| *count > 0);
+    count.ok_or_else(|| PyValueError::new_err(format!("count: {value}: ask for 1 bar or more")))
+}
+
+/// The length of bars, such as "5m".
+pub(crate) fn interval(text: &str) -> PyResult<Interval> {
+    text.parse().map_err(|error| PyValueError::new_err(format!("interval: {error}")))
+}
+
+/// How prices are adjusted.
+pub(crate) fn adjust(text: Option<&str>) -> PyResult<Adjust> {
+    let adjust = text.map_or(Ok(Adjust::None), str::parse);
+    adjust.map_err(|error| PyValueError::new_err(format!("adjust: {error}")))
+}
+
+/// The first or the last bar of a question: a trading day, or a time. Times without a zone are in
+/// `zone`.
+pub(crate) fn bound(name: &str, value: &Bound<'_, PyAny>, zone: &TimeZone) -> PyResult<QuestionBound> {
+    let wrong = |why: &str| PyValueError::new_err(format!("{name}: {value}: {why}"));
+    let in_zone = |civil: DateTime| match zone.to_ambiguous_zoned(civil).unambiguous() {
+        Ok(time) => Ok(QuestionBound::Time(time.timestamp())),
+        Err(_) => Err(wrong("not one moment in the zone of the bus: give a time with a zone")),
+    };
+    if let Ok(text) = value.cast::<PyString>() {
+        let text = text.to_string();
+        return match (text.parse::<Date>(), text.parse::<Timestamp>(), text.parse::<DateTime>()) {
+            // A date with a time is read as a date too; only ten characters are a day.
+            (Ok(day), ..) if text.len() == 10 => Ok(day.into()),
+            (_, Ok(time), _) => Ok(time.into()),
+            (_, _, Ok(civil)) if text.contains(':') => in_zone(civil),
+            _ => Err(wrong("neither a day nor a time: give \"2024-07-04\" or \"2024-07-04 10:31\"")),
+        };
+    }
+    if let Ok(time) = value.cast::<PyDateTime>() {
+        if time.getattr("tzinfo")?.is_none() {
+            let text: String = time.call_method0("isoformat")?.extract()?;
+            return in_zone(text.parse().map_err(|_| wrong("not a time"))?);
+        }
+        let seconds: f64 = time.call_method0("timestamp")?.extract()?;
+        let time = Timestamp::from_microsecond((seconds * 1e6).round() as i64).map_err(|_| wrong("not a time"))?;
+        return Ok(time.into());
+    }
+    if value.is_instance_of::<PyDate>() {
+        return date(value).map(QuestionBound::from);
+    }
+    Err(PyTypeError::new_err(format!("{name}: {value}: give a date, a datetime, or text such as \"2024-07-04 10:31\"")))
+}
+
+/// How events are brought together.
+pub(crate) enum Assembly {
+    /// They come as they are.
+    Nothing,
+    /// Bars come by complete minutes.
+    Minutes(MinuteOptions),
+    /// Minutes become longer bars.
+    Interval(Interval, MinuteOptions),
+}
+
+/// What `by`, `interval`, `universe` and `grace` ask for.
+pub(crate) fn assembly(
     by: Option<&str>,
+    interval: Option<&str>,
     universe: Option<&Bound<'_, PyAny>>,
     grace: Option<f64>,
-) -> PyResult<Option<MinuteOptions>> {
-    match by {
-        Some("minute") => {}
-        Some(other) => return Err(PyValueError::new_err(format!("by: {other:?}: give \"minute\", or nothing"))),
-        None if universe.is_some() || grace.is_some() => {
-            return Err(PyValueError::new_err("universe and grace are for by=\"minute\""));
+) -> PyResult<Assembly> {
+    let interval: Option<Interval> = match interval {
+        Some(text) => Some(text.parse().map_err(|why| PyValueError::new_err(format!("interval: {why}")))?),
+        None => None,
+    };
+    match (by, interval) {
+        (Some("minute"), None) | (None, Some(_)) => {}
+        (Some("minute"), Some(_)) => return Err(PyValueError::new_err("give by=\"minute\" or interval, not both")),
+        (Some(other), _) => return Err(PyValueError::new_err(format!("by: {other:?}: give \"minute\", or nothing"))),
+        (None, None) if universe.is_some() || grace.is_some() => {
+            return Err(PyValueError::new_err("universe and grace are for by=\"minute\" and for interval"));
         }
-        None => return Ok(None),
+        (None, None) => return Ok(Assembly::Nothing),
     }
     let universe = universe.map(symbols).transpose()?.map(|universe| universe.into_iter().collect());
     let mut options = MinuteOptions { universe, ..MinuteOptions::default() };
@@ -70,5 +158,6 @@ pub(crate) fn minutes(
         let invalid = |_| PyValueError::new_err("grace: give seconds, 0 or more");
         options.grace = Duration::try_from_secs_f64(grace).map_err(invalid)?;
     }
-    Ok(Some(options))
+    Ok(interval
+        .map_or_else(|| Assembly::Minutes(options.clone()), |interval| Assembly::Interval(interval, options.clone())))
 }

@@ -32,6 +32,10 @@ impl Connection {
         Ok(connection)
     }
 
+    pub(crate) fn bus(&self) -> &barbus::Bus {
+        &self.bus
+    }
+
     fn connect(&mut self) -> barbus::Result<&mut barbus::Publisher> {
         let mut publisher = barbus::Publisher::connect(&self.bus)?.reconnect_for(self.reconnect_for);
         if let Some(source) = &self.source {

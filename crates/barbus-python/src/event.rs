@@ -1,10 +1,15 @@
 //! The events of a `Follow` that are not bars.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use barbus::{Date, Selection};
 use pyo3::prelude::*;
-use pyo3::types::{PyDate, PyDateTime};
+use pyo3::types::{PyDate, PyDateTime, PyTuple, PyType};
 
+use crate::arguments;
 use crate::bar::datetime;
+use crate::calendar::instant_ms;
+use crate::error::raised;
 
 /// A date as a `datetime.date`.
 pub(crate) fn date<'py>(py: Python<'py>, day: Date) -> PyResult<Bound<'py, PyDate>> {
@@ -12,12 +17,22 @@ pub(crate) fn date<'py>(py: Python<'py>, day: Date) -> PyResult<Bound<'py, PyDat
 }
 
 /// A trading day is closed: the reader has received all of its bars.
-#[pyclass(module = "barbus", frozen, eq)]
-#[derive(Debug, PartialEq, Eq)]
+#[pyclass(module = "barbus", frozen, eq, hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DayClosed(pub(crate) Date);
 
 #[pymethods]
 impl DayClosed {
+    /// The event of a day, a ``datetime.date`` or text, for tests of a strategy.
+    #[new]
+    fn new(day: &Bound<'_, PyAny>) -> PyResult<Self> {
+        arguments::date(day).map(Self)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (PyType::new::<Self>(py), (date(py, self.0)?,)).into_pyobject(py)
+    }
+
     #[classattr]
     fn __match_args__() -> (&'static str,) {
         ("day",)
@@ -35,8 +50,8 @@ impl DayClosed {
 }
 
 /// The reader fell behind by more than the ring holds; ``missed`` is the exact number of bars lost.
-#[pyclass(module = "barbus", frozen, eq)]
-#[derive(Debug, PartialEq, Eq)]
+#[pyclass(module = "barbus", frozen, eq, hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lapped {
     /// Number of bars missed.
     #[pyo3(get)]
@@ -45,6 +60,16 @@ pub(crate) struct Lapped {
 
 #[pymethods]
 impl Lapped {
+    /// The event of a number of missed bars, for tests of a strategy.
+    #[new]
+    fn new(missed: u64) -> Self {
+        Self { missed }
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (PyType::new::<Self>(py), (self.missed,)).into_pyobject(py)
+    }
+
     #[classattr]
     fn __match_args__() -> (&'static str,) {
         ("missed",)
@@ -62,6 +87,29 @@ pub(crate) struct Withdrawn(pub(crate) Selection);
 
 #[pymethods]
 impl Withdrawn {
+    /// The event of a day and some symbols, or all, for tests of a strategy.
+    #[new]
+    #[pyo3(signature = (day, symbols=None))]
+    fn new(day: &Bound<'_, PyAny>, symbols: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let mut selection = Selection::of_day(arguments::date(day)?);
+        if let Some(symbols) = symbols {
+            selection.symbols = arguments::texts("symbols", symbols)?;
+        }
+        Ok(Self(selection))
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.0.day, &self.0.symbols).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let text = serde_json::to_string(&self.0).map_err(raised)?;
+        let load = py.import("barbus._barbus")?.getattr("_withdrawn")?;
+        (load, (text,)).into_pyobject(py)
+    }
+
     #[classattr]
     fn __match_args__() -> (&'static str, &'static str) {
         ("day", "symbols")
@@ -91,17 +139,52 @@ impl Withdrawn {
     }
 }
 
+/// What ``pickle`` calls for a ``Withdrawn``.
+#[pyfunction]
+pub(crate) fn _withdrawn(selection: &str) -> PyResult<Withdrawn> {
+    serde_json::from_str(selection).map(Withdrawn).map_err(raised)
+}
+
 /// A minute is complete: bars of it that follow are late.
 #[pyclass(module = "barbus", frozen, eq)]
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct MinuteClosed {
     pub(crate) minute: barbus::MinuteClosed,
     /// The zone of the bus.
     pub(crate) zone: String,
 }
 
+impl PartialEq for MinuteClosed {
+    /// The zone only says how `frame` is shown.
+    fn eq(&self, other: &Self) -> bool {
+        self.minute == other.minute
+    }
+}
+
 #[pymethods]
 impl MinuteClosed {
+    /// The event of a minute, for tests of a strategy. ``frame`` is its end, with a zone.
+    #[new]
+    #[pyo3(signature = (frame, symbols=0, missing=None))]
+    fn new(frame: &Bound<'_, PyAny>, symbols: usize, missing: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let frame_ms = instant_ms(frame)?;
+        let missing = missing.map_or(Ok(Vec::new()), |missing| arguments::texts("missing", missing))?;
+        let zone = frame.getattr("tzinfo")?.getattr("key").and_then(|key| key.extract());
+        let minute = barbus::MinuteClosed { frame_ms, symbols, missing };
+        Ok(Self { minute, zone: zone.unwrap_or_else(|_| "UTC".to_owned()) })
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.minute.frame_ms, self.minute.symbols, &self.minute.missing).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let arguments = (self.frame(py)?, self.minute.symbols, self.minute.missing.clone());
+        (PyType::new::<Self>(py), arguments).into_pyobject(py)
+    }
+
     #[classattr]
     fn __match_args__() -> (&'static str, &'static str, &'static str) {
         ("frame", "symbols", "missing")

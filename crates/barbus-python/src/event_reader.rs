@@ -1,16 +1,17 @@
 //! Takes the events of a bus from a reader or a replay, as Python objects.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
-use barbus::{Event, Feed, Minutes, Reader, Replay, Row, View};
+use barbus::{Event, Feed, Minutes, Reader, Replay, Resampled, Row, View};
 use pyo3::prelude::*;
 
 use crate::bars::Bars;
-use crate::batch;
+use crate::batch::{self, TradingDays};
 use crate::error::raised;
 use crate::event::{DayClosed, Lapped, MinuteClosed, Withdrawn};
+use crate::layout::Layout;
 
 /// Longest sleep before a replay is polled again.
 const REPLAY_POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -24,8 +25,15 @@ const MAX_SKIPPED: usize = 16;
 pub(crate) enum EventSource {
     Live(Box<Reader>),
     Replay(Box<Replay>),
+    /// No event will follow.
+    Closed {
+        bus: Box<barbus::Bus>,
+        position: u64,
+    },
     LiveMinutes(Box<Minutes<Reader>>),
     ReplayedMinutes(Box<Minutes<Replay>>),
+    LiveResampled(Box<Resampled<Reader>>),
+    ReplayedResampled(Box<Resampled<Replay>>),
 }
 
 impl EventSource {
@@ -33,8 +41,11 @@ impl EventSource {
         match self {
             Self::Live(reader) => reader.poll(),
             Self::Replay(replay) => replay.poll(),
+            Self::Closed { .. } => Ok(None),
             Self::LiveMinutes(minutes) => minutes.poll(),
             Self::ReplayedMinutes(minutes) => minutes.poll(),
+            Self::LiveResampled(bars) => bars.poll(),
+            Self::ReplayedResampled(bars) => bars.poll(),
         }
     }
 
@@ -63,16 +74,21 @@ impl EventSource {
                 std::thread::sleep(timeout.min(REPLAY_POLL_INTERVAL));
                 Ok(())
             }
+            Self::Closed { .. } => Ok(()),
             Self::LiveMinutes(minutes) => minutes.wait(timeout).map(drop),
             Self::ReplayedMinutes(minutes) => minutes.wait(timeout).map(drop),
+            Self::LiveResampled(bars) => bars.wait(timeout).map(drop),
+            Self::ReplayedResampled(bars) => bars.wait(timeout).map(drop),
         }
     }
 
     fn ended(&self) -> bool {
         match self {
-            Self::Live(_) | Self::LiveMinutes(_) => false,
+            Self::Live(_) | Self::LiveMinutes(_) | Self::LiveResampled(_) => false,
             Self::Replay(replay) => replay.ended(),
+            Self::Closed { .. } => true,
             Self::ReplayedMinutes(minutes) => minutes.ended(),
+            Self::ReplayedResampled(bars) => bars.ended(),
         }
     }
 
@@ -80,8 +96,11 @@ impl EventSource {
         match self {
             Self::Live(reader) => reader.position(),
             Self::Replay(replay) => replay.position(),
+            Self::Closed { position, .. } => *position,
             Self::LiveMinutes(minutes) => minutes.position(),
             Self::ReplayedMinutes(minutes) => minutes.position(),
+            Self::LiveResampled(bars) => bars.position(),
+            Self::ReplayedResampled(bars) => bars.position(),
         }
     }
 
@@ -89,8 +108,11 @@ impl EventSource {
         match self {
             Self::Live(reader) => reader.bus(),
             Self::Replay(replay) => replay.bus(),
+            Self::Closed { bus, .. } => bus,
             Self::LiveMinutes(minutes) => minutes.feed().bus(),
             Self::ReplayedMinutes(minutes) => minutes.feed().bus(),
+            Self::LiveResampled(bars) => bars.feed().bus(),
+            Self::ReplayedResampled(bars) => bars.feed().bus(),
         }
     }
 }
@@ -119,7 +141,8 @@ impl Taken {
 /// Reads events, and pins bars instead of copying them while many wait to be read.
 pub(crate) struct EventReader {
     source: EventSource,
-    schema: SchemaRef,
+    layout: Arc<Layout>,
+    days: TradingDays,
     symbols: Option<HashSet<String>>,
     /// Whether many bars wait to be read.
     catching_up: bool,
@@ -129,8 +152,15 @@ pub(crate) struct EventReader {
 
 impl EventReader {
     pub(crate) fn new(source: EventSource, catching_up: bool, symbols: Option<HashSet<String>>) -> Self {
-        let schema = batch::ring_schema(&source.bus().settings().schema);
-        Self { source, schema, symbols, catching_up, warned: false }
+        let settings = source.bus().settings();
+        let (layout, days) = (Layout::live(&settings.schema), TradingDays::new(&settings.calendar));
+        Self { source, layout, days, symbols, catching_up, warned: false }
+    }
+
+    /// Lets go of the ring or the archive: no event follows.
+    pub(crate) fn close(&mut self) {
+        let (bus, position) = (Box::new(self.source.bus().clone()), self.source.position());
+        self.source = EventSource::Closed { bus, position };
     }
 
     /// The next event, if one is ready.
@@ -168,7 +198,8 @@ impl EventReader {
                 let is_wanted = |symbol| self.symbols.as_ref().is_none_or(|symbols| symbols.contains(symbol));
                 let wanted = bars.iter().filter(|bar| is_wanted(bar.symbol));
                 let (names, rows): (Vec<&str>, Vec<Row>) = wanted.map(|bar| (bar.symbol, *bar)).unzip();
-                Taken::Bars(Bars::copied(batch::from_rows(&self.schema, &rows, &names).map_err(raised)?))
+                let batch = batch::from_rows(&self.layout, &rows, &names, &mut self.days).map_err(raised)?;
+                Taken::Bars(Bars::new(Arc::clone(&self.layout), vec![batch], false))
             }
         }))
     }
@@ -189,7 +220,8 @@ impl EventReader {
             None => whole,
         };
         let pinned = in_place && batch.num_rows() == rows;
-        Ok(Taken::Bars(Bars::new(batch.schema(), vec![batch], pinned)))
+        let batch = batch::from_ring(&self.layout, &batch, &mut self.days).map_err(raised)?;
+        Ok(Taken::Bars(Bars::new(Arc::clone(&self.layout), vec![batch], pinned)))
     }
 
     /// Waits until an event may be ready, at most for `timeout`. It takes no event.

@@ -95,6 +95,23 @@ impl Follow {
         }
     }
 
+    /// Ends the iteration, also for a thread that waits, and lets go of the ring: ``barbus
+    /// readers`` does not list it any more. Pinned bars that were read stay as they are.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.fork_guard.check()?;
+        py.detach(|| self.lock().close());
+        Ok(())
+    }
+
+    fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    #[pyo3(signature = (*_why))]
+    fn __exit__(&self, py: Python<'_>, _why: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.close(py)
+    }
+
     fn __aiter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
         this
     }

@@ -14,16 +14,23 @@ mod bus;
 mod calendar;
 mod capsule;
 mod connection;
-mod days;
 mod error;
 mod event;
 mod event_reader;
 mod follow;
 mod fork_guard;
 mod gaps;
+mod ipc;
+mod layout;
+mod panel;
 mod publisher;
+mod question;
 mod read;
+mod rejects;
 mod signals;
+mod sql;
+mod tables;
+mod waiting;
 
 use pyo3::prelude::*;
 
@@ -43,13 +50,22 @@ mod _barbus {
     #[pymodule_export]
     use crate::error::Error;
     #[pymodule_export]
-    use crate::event::{DayClosed, Lapped, MinuteClosed, Withdrawn};
+    use crate::event::{_withdrawn, DayClosed, Lapped, MinuteClosed, Withdrawn};
     #[pymodule_export]
     use crate::follow::Follow;
     #[pymodule_export]
     use crate::gaps::Gaps;
     #[pymodule_export]
+    use crate::ipc::{_bar_from_ipc, _bars_from_ipc};
+    #[pymodule_export]
+    use crate::panel::Panel;
+    #[pymodule_export]
     use crate::publisher::{Publisher, publish};
     #[pymodule_export]
     use crate::read::read;
+
+    #[pymodule_init]
+    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        pyo3::types::PyModuleMethods::add(module, "__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

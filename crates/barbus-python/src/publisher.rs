@@ -19,7 +19,9 @@ use crate::calendar::instant_ms;
 use crate::connection::Connection;
 use crate::error::{Error, raised};
 use crate::fork_guard::ForkGuard;
+use crate::rejects::Rejects;
 use crate::signals::CHECK_INTERVAL;
+use crate::waiting;
 
 /// A producer's connection to the daemon of a bus. Acknowledged bars are committed; sending bars
 /// again is harmless.
@@ -28,6 +30,8 @@ pub(crate) struct Publisher {
     fork_guard: ForkGuard,
     /// Schema metadata of every batch: label and zone.
     metadata: HashMap<String, String>,
+    /// The folder of the bus's quarantine.
+    quarantine: PathBuf,
     connection: Arc<Mutex<Connection>>,
 }
 
@@ -36,9 +40,11 @@ pub(crate) struct Publisher {
 /// ``label`` states what the times of the bars mark, ``"start"`` or ``"end"``. ``zone`` is the zone
 /// of times without one. ``source`` names the producer in the quarantine. ``ack`` is ``"commit"``
 /// or ``"durable"``. After a lost connection the publisher tries to reconnect for ``reconnect``
-/// seconds.
+/// seconds. ``wait`` is for how many seconds it waits for a bus that does not exist yet, or whose
+/// daemon is starting.
 #[pyfunction]
-#[pyo3(signature = (path, *, label=None, zone=None, source=None, ack=None, reconnect=0.0))]
+#[expect(clippy::too_many_arguments, reason = "Python has keyword arguments")]
+#[pyo3(signature = (path, *, label=None, zone=None, source=None, ack=None, reconnect=0.0, wait=None))]
 pub(crate) fn publish(
     py: Python<'_>,
     path: PathBuf,
@@ -47,17 +53,19 @@ pub(crate) fn publish(
     source: Option<String>,
     ack: Option<&str>,
     reconnect: f64,
+    wait: Option<f64>,
 ) -> PyResult<Publisher> {
-    let bus = barbus::Bus::open(&path).map_err(raised)?;
     let ack = ack.map(|text| text.parse::<AckMode>().map_err(|why| PyValueError::new_err(format!("ack: {why}"))));
     let ack = ack.transpose()?;
     let reconnect_for = Duration::try_from_secs_f64(reconnect)
         .map_err(|_| PyValueError::new_err("reconnect: give seconds, 0 or more"))?;
-    let fork_guard = ForkGuard::new(bus.path());
     let metadata = [(LABEL, label), (ZONE, zone)];
     let metadata = metadata.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
-    let connection = py.detach(|| Connection::open(bus, source, ack, reconnect_for)).map_err(raised)?;
-    Ok(Publisher { fork_guard, metadata, connection: Arc::new(Mutex::new(connection)) })
+    let connection = waiting::until_ready(py, wait, || {
+        Connection::open(barbus::Bus::open(&path)?, source.clone(), ack, reconnect_for)
+    })?;
+    let (fork_guard, quarantine) = (ForkGuard::new(&path), connection.bus().quarantine());
+    Ok(Publisher { fork_guard, metadata, quarantine, connection: Arc::new(Mutex::new(connection)) })
 }
 
 impl Publisher {
@@ -84,10 +92,15 @@ impl Publisher {
     /// Sends bars and waits for the acknowledgement. ``data`` is a table, batch or data frame with
     /// the Arrow PyCapsule interface (pyarrow, polars, pandas 3, DuckDB …).
     ///
+    /// With ``strict`` it raises ``barbus.Error`` with the first reason if any row is invalid; the
+    /// valid rows are published nevertheless.
+    ///
     /// Ctrl-C ends the wait. The rows may then be published or not: send them again.
-    fn send(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Ack> {
+    #[pyo3(signature = (data, *, strict=false))]
+    fn send(&self, py: Python<'_>, data: &Bound<'_, PyAny>, strict: bool) -> PyResult<Ack> {
         self.fork_guard.check()?;
         let batches = self.batches(data)?;
+        let before = strict.then(|| Rejects::before(&self.quarantine));
         let connection = Arc::clone(&self.connection);
         let (done, answer) = channel();
         // On another thread, so that this one can check for signals.
@@ -99,7 +112,13 @@ impl Publisher {
         loop {
             let got = py.detach(|| answer.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(CHECK_INTERVAL));
             match got {
-                Ok(sent) => return sent.map(Ack),
+                Ok(sent) => {
+                    let ack = sent?;
+                    return match before {
+                        Some(before) => before.check(&ack).map(|()| Ack(ack)),
+                        None => Ok(Ack(ack)),
+                    };
+                }
                 Err(RecvTimeoutError::Timeout) => py.check_signals()?,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::new_err("the sending thread ended without a result: send again"));
@@ -110,8 +129,9 @@ impl Publisher {
 
     /// ``send`` for asyncio: it runs on a thread. The sends of one publisher run one after the
     /// other; a cancelled one continues.
-    fn send_async<'py>(this: &Bound<'py, Self>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        this.py().import("barbus._async")?.call_method1("send", (this, data))
+    #[pyo3(signature = (data, *, strict=false))]
+    fn send_async<'py>(this: &Bound<'py, Self>, data: &Bound<'py, PyAny>, strict: bool) -> PyResult<Bound<'py, PyAny>> {
+        this.py().import("barbus._async")?.call_method1("send", (this, data, strict))
     }
 
     /// States that no more bars follow of the minute that ends at ``frame`` and of those before it:

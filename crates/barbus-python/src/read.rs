@@ -13,6 +13,7 @@ use pyo3::types::PyDict;
 
 use crate::bars::Bars;
 use crate::error::{Error, raised};
+use crate::layout::Layout;
 
 /// One path or several.
 #[derive(FromPyObject)]
@@ -80,7 +81,7 @@ fn read_files(paths: &[String], options: InputOptions, check: CheckOptions, trus
         batches.push(batch);
     }
     let schema = batches.first().map_or(schema, |batch| batch.schema());
-    Ok(Bars::new(schema, batches, false))
+    Ok(Bars::new(Layout::new(schema), batches, false))
 }
 
 /// The options that the keyword arguments state.

@@ -105,6 +105,19 @@ SMALL = {
     "tip_rows": ("8192", "64"),
 }
 
+# As SMALL, with blocks that hold as many rows as a reader pins at least.
+PINNABLE = SMALL | {"rows_per_block": ("16384", "256")}
+
+
+def today(bus):
+    """The bars of the newest day in the ring, in the order of arrival, pinned as far as possible."""
+    return [event for event in bus.follow(start="today", timeout=0) if isinstance(event, barbus.Bars)]
+
+
+def by_symbol(rows):
+    """Rows in the order of an answer."""
+    return sorted(rows, key=lambda row: row[:2])
+
 
 def bar(symbol, minute, day=4, money=True):
     """The bar that ends `minute` minutes after midnight, as a tuple of COLUMNS; its prices identify it."""

@@ -131,6 +131,25 @@ def test_a_slow_reader_gets_the_number_of_missed_bars(make):
     assert got == sent[missed:]
 
 
+def test_the_beginning_that_the_ring_has_lost(make):
+    running = make(**SMALL).start()
+    bus = barbus.open(running.path)
+    sent = []
+    while drain(bus)[1][:1] == sent[:1]:
+        day = 1 + len(sent) // 2800
+        assert day < 26, "the ring is too long for this test"
+        sent += (rows := minutes(1, 1400, day=day))
+        running.send(rows)
+    key = lambda row: (row[1].date(), row[1], row[0])
+    assert sorted(drain(bus, "2024-07-01")[1], key=key) == sorted(sent, key=key)
+    events, bars = drain(bus, "2024-07-01", on_gap="lapped")
+    assert isinstance(events[0], barbus.Lapped) and events[0].missed + len(bars) == len(sent)
+    with pytest.raises(barbus.Error, match="2024-07-01"):
+        bus.follow(start="2024-07-01", on_gap="error")
+    with pytest.raises(ValueError, match="on_gap"):
+        bus.follow(start="2024-07-01", on_gap="stop")
+
+
 def test_a_reader_continues_when_the_daemon_restarts(running):
     follow = barbus.open(running.path).follow(timeout=TIMEOUT)
     running.send([bar(SYMBOLS[0], 1)])

@@ -1,4 +1,6 @@
 import asyncio
+import concurrent.futures
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ import pyarrow
 import pytest
 
 import barbus
-from conftest import BARBUS, COLUMNS, SYMBOLS, bar, drain, minutes, table, wait_until, values
+from conftest import BARBUS, COLUMNS, SYMBOLS, TIMEOUT, bar, drain, minutes, table, wait_until, values
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -76,7 +78,8 @@ def test_from_bus_to_bus(make, tmp_path):
         other.start()
         with barbus.publish(other.path) as publisher:
             bus = barbus.open(running.path)
-            assert publisher.send(bus.day()).accepted == len(rows)
+            assert publisher.send(next(bus.follow(start="oldest"))).accepted == len(rows)
+            assert publisher.send(bus.day()).duplicate == len(rows)
             assert publisher.send(bus.latest(SYMBOLS[0])).duplicate == 1
         assert drain(barbus.open(other.path))[1] == rows
     finally:
@@ -109,6 +112,37 @@ def command(*arguments):
     return run.stderr.strip()
 
 
+def test_a_strict_send_raises_with_the_first_reason(running):
+    good, bad = bar(SYMBOLS[0], 1), list(bar(SYMBOLS[1], 1))
+    bad[3] = bad[4] - 1
+    with barbus.publish(running.path, source="a feed") as publisher:
+        words = raised(lambda: publisher.send(table([good, bad]), strict=True))
+        assert re.search(r"^1 of 2 rows are invalid, 1 are on the bus; the first: a feed \(pid \d+.*, row 2: high ", words)
+        assert counts(publisher.send(table([good]), strict=True)) == (1, 0, 1, 0, 0)
+        bad[3] = float("nan")
+        words = raised(lambda: asyncio.run(publisher.send_async(table([bad]), strict=True)))
+        assert "1 of 1 rows are invalid, 0 are on the bus" in words and "high is not a finite number" in words
+        assert counts(publisher.send(table([bad]))) == (1, 0, 0, 0, 1)
+
+
+def test_waiting_for_a_bus_that_is_starting(make):
+    """A strategy and a producer may be started before the daemon, and even before the bus is created."""
+    bus = make()
+    hidden = bus.path.with_name("hidden")
+    bus.path.rename(hidden)
+    for opening in [barbus.open, barbus.publish]:
+        assert "there is no such directory" in raised(lambda: opening(bus.path, wait=0.2))
+        with pytest.raises(ValueError, match="wait"):
+            opening(bus.path, wait=-1)
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        opened = threads.submit(barbus.open, bus.path, wait=TIMEOUT)
+        publisher = threads.submit(barbus.publish, bus.path, wait=TIMEOUT)
+        hidden.rename(bus.path)
+        bus.start()
+        assert publisher.result().send(table([bar(SYMBOLS[0], 1)])).accepted == 1
+        assert values(opened.result().latest(SYMBOLS[0])) == bar(SYMBOLS[0], 1)
+
+
 def raised(act):
     with pytest.raises(barbus.Error) as error:
         act()
@@ -126,7 +160,7 @@ def test_errors_have_the_message_of_the_command_line(make, tmp_path):
     assert "no daemon is running" in words and words in command("publish", bus.path, csv)
     bus.start()
     bus.send([bar(SYMBOLS[0], 1)])
-    words = raised(lambda: barbus.open(bus.path).latest("600000.XSHE"))
+    words = raised(lambda: barbus.open(bus.path).window("600000.XSHE", 5))
     assert 'did you mean "600000.XSHG"' in words and words in command("latest", bus.path, "600000.XSHE")
 
 
@@ -179,13 +213,18 @@ def test_the_stubs_list_the_public_names():
     tree = ast.parse(stub.read_text())
     named = {node.name: node for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
     assert set(barbus.__all__) <= set(named)
+    # Those that a bar has if its bus or its interval has them.
+    optional = {"money", "factor", "bars", "complete"}
     for name in barbus.__all__:
         thing = getattr(barbus, name)
         assert thing.__doc__, name
         if isinstance(thing, type) and thing is not barbus.Error:
             public = {member for member in vars(thing) if not member.startswith("_")}
             stubbed = {node.name for node in named[name].body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
-            assert public == {member for member in stubbed if not member.startswith("_")} - {"money", "factor"}, name
+            if thing is barbus.Bar:
+                stubbed -= optional
+            assert all(getattr(thing, member).__doc__ for member in public), name
+            assert public == {member for member in stubbed if not member.startswith("_")}, name
 
 
 def test_other_packages_are_imported_only_when_used():

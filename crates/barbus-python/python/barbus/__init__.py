@@ -12,9 +12,15 @@
 ...         case barbus.Withdrawn(day):
 ...             print("bars of", day, "were withdrawn")
 
+>>> bars = bus.bars("600000.XSHG", start="2024-07-01", interval="30m", adjust="forward")
+>>> for event in bus.follow(start=bars.next_seq, symbols=["600000.XSHG"]):
+...     ...
+
 >>> with barbus.publish("BUS") as publisher:
 ...     print(publisher.send(table))
 """
+
+from collections.abc import Mapping as _Mapping
 
 from ._barbus import (
     Ack,
@@ -28,9 +34,11 @@ from ._barbus import (
     Gaps,
     Lapped,
     MinuteClosed,
+    Panel,
     Publisher,
     Session,
     Withdrawn,
+    __version__,
     calendar,
     open,
     publish,
@@ -49,6 +57,7 @@ __all__ = [
     "Gaps",
     "Lapped",
     "MinuteClosed",
+    "Panel",
     "Publisher",
     "Session",
     "Withdrawn",
@@ -57,3 +66,6 @@ __all__ = [
     "publish",
     "read",
 ]
+
+# A bar has what a mapping has: among others pandas makes rows with the right columns of it.
+_Mapping.register(Bar)

@@ -29,8 +29,8 @@ async def next_event(follow):
         await loop.run_in_executor(follow._executor, follow._wait, left)
 
 
-async def send(publisher, data):
-    return await asyncio.to_thread(publisher.send, data)
+async def send(publisher, data, strict):
+    return await asyncio.to_thread(publisher.send, data, strict=strict)
 
 
 async def enter(publisher):

@@ -20,25 +20,41 @@ def to_polars(bars):
     return polars.DataFrame(_Stream(bars))
 
 
-def to_numpy(bars):
+def array(unit, column):
+    """A numpy array of a column; `unit` is that of its times."""
     import numpy
 
-    columns = {}
-    for name, (unit, column) in bars._columns().items():
-        array = numpy.asarray(column)
-        columns[name] = array.view(f"datetime64[{unit}]") if unit else array
-    return columns
+    plain = numpy.asarray(column)
+    return plain.view(f"datetime64[{unit}]") if unit else plain
+
+
+def column(bars, name):
+    return array(*bars._column(name))
+
+
+def to_numpy(bars):
+    return {name: array(unit, column) for name, (unit, column) in bars._columns().items()}
 
 
 def to_pandas(bars):
     import pandas
 
     columns = to_numpy(bars)
+    if "day" in columns:
+        # pandas has no unit of days.
+        columns["day"] = columns["day"].astype("datetime64[s]")
     frame = pandas.DataFrame(columns)
     frame["frame"] = frame["frame"].dt.tz_localize("UTC").dt.tz_convert(bars.zone)
     if "received" in columns:
         frame["received"] = frame["received"].dt.tz_localize("UTC")
     return frame
+
+
+def panel_to_pandas(panel):
+    import pandas
+
+    frames = pandas.DatetimeIndex(panel.frames, name="frame").tz_localize("UTC").tz_convert(panel.zone)
+    return pandas.DataFrame(panel.values, index=frames, columns=panel.symbols)
 
 
 def arrow(data):

@@ -7,6 +7,7 @@
 
 mod adjust;
 mod answer;
+mod beside_files;
 mod bound;
 mod columns;
 mod depth;

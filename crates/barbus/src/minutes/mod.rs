@@ -127,6 +127,8 @@ impl Default for MinuteOptions {
 pub struct Minutes<F> {
     feed: F,
     assembler: Assembler,
+    /// Of the feed, when its ids were learned.
+    dictionary: u64,
     /// What the last event lends.
     current: Output,
 }
@@ -168,7 +170,7 @@ impl<F: MinuteSource> Minutes<F> {
         let known = feed.known(options.universe.is_none())?;
         let calendar = feed.bus().settings().calendar.clone();
         let assembler = Assembler::new(calendar, options, known, feed.wanted(), F::SORTED);
-        Ok(Self { feed, assembler, current: Output::Lapped(0) })
+        Ok(Self { dictionary: feed.dictionary(), feed, assembler, current: Output::Lapped(0) })
     }
 
     /// The feed.
@@ -208,7 +210,7 @@ impl<F: MinuteSource> Minutes<F> {
             let wait = left.min(LONGEST_WAIT).min(self.assembler.time_to_close(now_ms()));
             if let Some(event) = self.feed.next_or_watermark(wait, self.assembler.watermark_ms())? {
                 self.assembler.take(event);
-                self.assembler.raise_watermark(self.feed.delivered_through_ms());
+                self.after_event();
             }
         }
         Ok(true)
@@ -222,12 +224,16 @@ impl<F: MinuteSource> Minutes<F> {
     /// Reads the feed until there is an event to deliver; false if there is none yet.
     fn gather(&mut self) -> Result<bool> {
         while !self.assembler.has_output() {
+            if self.dictionary != self.feed.dictionary() {
+                self.dictionary = self.feed.dictionary();
+                self.assembler.forget_feed_ids();
+            }
             // Loaded before the poll: a poll that finds nothing has read every bar up to it.
             let watermark_ms = self.feed.watermark_ms();
             match self.feed.poll()? {
                 Some(event) => {
                     self.assembler.take(event);
-                    self.assembler.raise_watermark(self.feed.delivered_through_ms());
+                    self.after_event();
                 }
                 None => {
                     self.assembler.idle(now_ms(), watermark_ms);
@@ -236,6 +242,10 @@ impl<F: MinuteSource> Minutes<F> {
             }
         }
         Ok(true)
+    }
+
+    fn after_event(&mut self) {
+        self.assembler.raise_watermark(self.feed.delivered_through_ms());
     }
 
     /// The next event that was gathered.

@@ -13,19 +13,30 @@ impl Reader {
     /// block, in place unless the reader has pinned as much as it may, see [`View`]. The reader's
     /// position moves behind them.
     ///
-    /// `None` if there is nothing new, or if the next event is a day's close or missed bars:
-    /// [`Reader::poll`] delivers it. A view costs two system calls, to lock and to unlock the
-    /// block. It is for many bars at once, as `poll` is for the next one. If several blocks wait,
-    /// [`Reader::views`] needs fewer calls.
+    /// `None` if there is nothing new, or if the next event is a day's close, missed bars or bars
+    /// of the archive: [`Reader::poll`] delivers it. A view costs two system calls, to lock and to
+    /// unlock the block. It is for many bars at once, as `poll` is for the next one. If several
+    /// blocks wait, [`Reader::views`] needs fewer calls.
     ///
     /// # Errors
     /// [`Error::Ring`](crate::Error::Ring) if the ring is corrupt, or the system refuses the lock.
     pub fn pin(&mut self) -> Result<Option<View>> {
         self.register();
+        if self.has_backfill() {
+            return Ok(None);
+        }
         let Some(rows) = self.ring_reader.pin(&self.ring)? else { return Ok(None) };
         self.reporter.set_position(self.ring_reader.position().seq);
         note_copy(&mut self.pin_limit_reached, &rows, &self.bus);
         ViewFactory::view(&mut self.view_factory, &self.ring, &self.bus, rows).map(Some)
+    }
+
+    /// Whether bars of the archive, or their number, are delivered before those of the ring.
+    fn has_backfill(&self) -> bool {
+        #[cfg(feature = "archive")]
+        return self.backfill.is_some();
+        #[cfg(not(feature = "archive"))]
+        false
     }
 
     /// Whether a view was a copy because this reader had pinned the share `readers.max_pins` of the
@@ -55,7 +66,9 @@ impl Reader {
     /// its views. A view holds only its own block.
     pub fn views(&mut self) -> Views<'_> {
         self.register();
+        let has_backfill = self.has_backfill();
         Views {
+            has_backfill,
             blocks: self.ring_reader.pin_each(&self.ring),
             factory: &mut self.view_factory,
             bus: &self.bus,
@@ -68,6 +81,8 @@ impl Reader {
 /// An iterator over [`View`]s, made by [`Reader::views`].
 #[derive(Debug)]
 pub struct Views<'a> {
+    /// Whether other events come before the bars of the ring.
+    has_backfill: bool,
     blocks: PinnedBlocks<'a>,
     factory: &'a mut Option<ViewFactory>,
     bus: &'a Bus,
@@ -89,6 +104,9 @@ fn note_copy(reached: &mut bool, rows: &HeldRows, bus: &Bus) {
 
 impl Views<'_> {
     fn try_next(&mut self) -> Result<Option<View>> {
+        if self.has_backfill {
+            return Ok(None);
+        }
         let Some(rows) = self.blocks.next().transpose()? else { return Ok(None) };
         self.reporter.set_position(self.blocks.position().seq);
         note_copy(self.pin_limit_reached, &rows, self.bus);
