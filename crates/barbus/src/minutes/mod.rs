@@ -79,7 +79,7 @@ impl Default for MinuteOptions {
 ///
 /// A minute closes as soon as one of these holds:
 /// - each symbol of the universe that is expected in it has its bar ([`MinuteOptions::universe`]);
-///   without a listed universe, the bus must have had an earlier trading day;
+///   without a listed universe, not on the first trading day of a bus;
 /// - the producers have stated that it is done ([`Publisher::done`](crate::Publisher::done));
 /// - [`MinuteOptions::grace`] has passed since its end and since its first bar;
 /// - a bar of a later minute was received the grace period after its end.
@@ -87,7 +87,7 @@ impl Default for MinuteOptions {
 /// A minute of the regular hours without any bar closes too, with all symbols missing, if a symbol
 /// of the universe is expected in it: at the present by the clock, in the past when a later bar or
 /// the close of the day shows that it is over. There is no such minute at lunch or at night, and
-/// none before the bus has had a trading day.
+/// none before the first bar of a new bus.
 ///
 /// A bar that comes after the close of its minute is late, and so is a revision: it is delivered at
 /// once in an [`Event::Bars`] of its own, in which no frame is after the last closed minute. The
