@@ -89,7 +89,7 @@ tables = [pq.read_table(f'{folder}/a.parquet'), pyarrow.ipc.open_file(f'{folder}
 for table in tables:
     assert table.num_rows == 58 and table['close'].to_pylist()[-1] == 159.0, table
 assert polars.read_parquet(f'{folder}/a.parquet').equals(polars.read_ipc(f'{folder}/a.arrow'))
-assert duckdb.sql(f\"select count(*), max(close), count(distinct day) from '{folder}/a.parquet'\").fetchone() == (58, 159.0, 2)
+assert duckdb.sql(f\"select count(*), max(close), count(distinct day) from '{folder}/a.parquet'\").fetchall() == [(58, 159.0, 2)]
 assert list(pandas.read_csv(f'{folder}/a.csv').columns)[:7] == ['symbol', 'frame', 'open', 'high', 'low', 'close', 'volume']
 ";
     for name in ["a.parquet", "a.arrow", "a.csv"] {
@@ -126,4 +126,20 @@ fn a_shortfall_is_said_and_the_answer_is_given() {
     assert_eq!(short.ok().lines().count(), 59);
     let all = bus.barbus("latest", ["--format", "csv"]).ok();
     assert!(all.lines().nth(1).unwrap().starts_with("600000.XSHG,2024-07-05T09:59:00+08:00,159"), "{all}");
+}
+
+#[test]
+fn tail_prints_bars_of_an_interval_and_starts_where_it_was_asked() {
+    let bus = two_days();
+    let from = ["--from", "2024-07-04", "--until-close", "--format", "csv"];
+    let five = bus.barbus("tail", from.iter().chain(&["--interval", "5m"]));
+    assert!(five.stderr.contains("\"day_closed\""), "{}", five.stderr);
+    let out = five.ok();
+    let lines: Vec<&str> = out.lines().skip(1).collect();
+    assert_eq!(lines.len(), 6, "{out}");
+    assert!(lines[0].starts_with("600000.XSHG,2024-07-04T09:35:00+08:00,31,35,31,35,500,"), "{out}");
+    assert!(lines[5].starts_with("600000.XSHG,2024-07-04T10:00:00+08:00,56,59,56,59,400,"), "{out}");
+    let minutes = bus.barbus("tail", from.iter().chain(&["--on-gap", "error"])).ok();
+    assert_eq!(minutes.lines().count(), 30);
+    bus.barbus("tail", ["--grace", "3"]).fails(1, &["--by minute"]);
 }

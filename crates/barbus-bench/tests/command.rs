@@ -40,6 +40,15 @@ fn a_missing_input_is_skipped_with_the_reason() {
     assert!(text(&output.stdout).contains("skipped: csv, ingest: BARBUS_DATA is not set"));
 }
 
+/// Every strategy verifies every bar, or the measure fails.
+#[test]
+fn a_burst_reaches_every_strategy() {
+    let output = bench(&["burst", "--systems", "barbus,Unix", "--minutes", "2", "--rounds", "1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.contains("barbus") && table.contains("Unix socket fan-out"), "{table}");
+}
+
 /// Another process removes the files of an interrupted benchmark.
 #[test]
 fn the_files_of_an_ended_process_are_removed() {

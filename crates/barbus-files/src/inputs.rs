@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::InputError;
+use crate::packing::notes::is_note;
 
 /// Most files of one call.
 const MAX_FILES: usize = 1_000_000;
@@ -12,7 +13,7 @@ const MAX_DEPTH: usize = 16;
 /// The inputs that `paths` name, each folder as the files in it, in the order of their names.
 ///
 /// `-` is standard input. A path with `*`, `?` or `[` that names no file is a pattern.
-/// Hidden files are left out.
+/// Hidden files are left out, and files that lie beside bars in downloads, such as checksums.
 ///
 /// # Errors
 /// [`InputError`] for a folder or a pattern without files.
@@ -57,7 +58,7 @@ fn search(folder: &Path, depth: usize, found: &mut Vec<String>) -> std::io::Resu
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let hidden = name.is_empty() || name.starts_with(['.', '_']);
+        let hidden = name.is_empty() || name.starts_with(['.', '_']) || (is_note(name) && path.is_file());
         if hidden || found.len() >= MAX_FILES {
             continue;
         }
@@ -81,7 +82,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().to_str().unwrap();
         std::fs::create_dir_all(folder.path().join("symbol=A")).unwrap();
-        for name in ["b.csv", "a.csv", ".hidden", "_SUCCESS", "symbol=A/c.parquet"] {
+        for name in ["b.csv", "a.csv", ".hidden", "_SUCCESS", "b.csv.CHECKSUM", "symbol=A/c.parquet"] {
             std::fs::write(folder.path().join(name), "x").unwrap();
         }
         let names = |paths: &[&str]| -> Vec<String> {

@@ -122,19 +122,35 @@ pub(crate) fn bound(name: &str, value: &Bound<'_, PyAny>, zone: &TimeZone) -> Py
     Err(PyTypeError::new_err(format!("{name}: {value}: give a date, a datetime, or text such as \"2024-07-04 10:31\"")))
 }
 
-/// What `by`, `universe` and `grace` ask for: minutes, or `None` for events as they come.
-pub(crate) fn minutes(
+/// How events are brought together.
+pub(crate) enum Assembly {
+    /// They come as they are.
+    Nothing,
+    /// Bars come by complete minutes.
+    Minutes(MinuteOptions),
+    /// Minutes become longer bars.
+    Interval(Interval, MinuteOptions),
+}
+
+/// What `by`, `interval`, `universe` and `grace` ask for.
+pub(crate) fn assembly(
     by: Option<&str>,
+    interval: Option<&str>,
     universe: Option<&Bound<'_, PyAny>>,
     grace: Option<f64>,
-) -> PyResult<Option<MinuteOptions>> {
-    match by {
-        Some("minute") => {}
-        Some(other) => return Err(PyValueError::new_err(format!("by: {other:?}: give \"minute\", or nothing"))),
-        None if universe.is_some() || grace.is_some() => {
-            return Err(PyValueError::new_err("universe and grace are for by=\"minute\""));
+) -> PyResult<Assembly> {
+    let interval: Option<Interval> = match interval {
+        Some(text) => Some(text.parse().map_err(|why| PyValueError::new_err(format!("interval: {why}")))?),
+        None => None,
+    };
+    match (by, interval) {
+        (Some("minute"), None) | (None, Some(_)) => {}
+        (Some("minute"), Some(_)) => return Err(PyValueError::new_err("give by=\"minute\" or interval, not both")),
+        (Some(other), _) => return Err(PyValueError::new_err(format!("by: {other:?}: give \"minute\", or nothing"))),
+        (None, None) if universe.is_some() || grace.is_some() => {
+            return Err(PyValueError::new_err("universe and grace are for by=\"minute\" and for interval"));
         }
-        None => return Ok(None),
+        (None, None) => return Ok(Assembly::Nothing),
     }
     let universe = universe.map(symbols).transpose()?.map(|universe| universe.into_iter().collect());
     let mut options = MinuteOptions { universe, ..MinuteOptions::default() };
@@ -142,5 +158,6 @@ pub(crate) fn minutes(
         let invalid = |_| PyValueError::new_err("grace: give seconds, 0 or more");
         options.grace = Duration::try_from_secs_f64(grace).map_err(invalid)?;
     }
-    Ok(Some(options))
+    Ok(interval
+        .map_or_else(|| Assembly::Minutes(options.clone()), |interval| Assembly::Interval(interval, options.clone())))
 }

@@ -9,6 +9,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDate, PyString};
 
+use crate::arguments::Assembly;
 use crate::bar::Bar;
 use crate::bars::Bars;
 use crate::calendar::Calendar;
@@ -96,7 +97,11 @@ impl Bus {
     /// ``universe`` (by default those of the last trading day and of today), at most ``grace``
     /// seconds (2) after its end, or for ``Publisher.done``. Bars that come later are late: their
     /// frames are not after that of the last ``MinuteClosed``.
-    #[pyo3(signature = (start=None, symbols=None, timeout=None, name=None, on_gap="fill", *, by=None, universe=None, grace=None))]
+    ///
+    /// With ``interval="5m"``, or any interval of ``bars``, ``Bars`` have bars of that length, each
+    /// when its last minute is complete. A minute that comes late changes a bar, which is delivered
+    /// again with the next ``revision``.
+    #[pyo3(signature = (start=None, symbols=None, timeout=None, name=None, on_gap="fill", *, by=None, interval=None, universe=None, grace=None))]
     #[expect(clippy::too_many_arguments, reason = "Python has keyword arguments")]
     fn follow(
         &self,
@@ -107,11 +112,12 @@ impl Bus {
         name: Option<&str>,
         on_gap: &str,
         by: Option<&str>,
+        interval: Option<&str>,
         universe: Option<&Bound<'_, PyAny>>,
         grace: Option<f64>,
     ) -> PyResult<Follow> {
         self.fork_guard.check()?;
-        let minutes = arguments::minutes(by, universe, grace)?;
+        let assembly = arguments::assembly(by, interval, universe, grace)?;
         let start = start.map_or(Ok(Start::Live), arguments::start)?;
         let on_gap = arguments::on_gap(on_gap)?;
         let symbols = symbols.map(arguments::symbols).transpose()?;
@@ -120,15 +126,23 @@ impl Bus {
             Some(name) => reader.name(name),
             None => reader,
         };
-        if let Some(options) = minutes {
-            let reader = match symbols {
-                Some(symbols) => reader.symbols(symbols),
-                None => reader,
-            };
-            let minutes = py.detach(|| reader.minutes(options)).map_err(raised)?;
-            return Follow::new(EventSource::LiveMinutes(Box::new(minutes)), false, None, timeout);
+        if let Assembly::Nothing = assembly {
+            return Follow::new(EventSource::Live(Box::new(reader)), start != Start::Live, symbols, timeout);
         }
-        Follow::new(EventSource::Live(Box::new(reader)), start != Start::Live, symbols, timeout)
+        let reader = match symbols {
+            Some(symbols) => reader.symbols(symbols),
+            None => reader,
+        };
+        let source = py.detach(|| -> barbus::Result<_> {
+            match assembly {
+                Assembly::Nothing => Ok(EventSource::Live(Box::new(reader))),
+                Assembly::Minutes(options) => Ok(EventSource::LiveMinutes(Box::new(reader.minutes(options)?))),
+                Assembly::Interval(interval, options) => {
+                    Ok(EventSource::LiveResampled(Box::new(reader.resampled(interval, options)?)))
+                }
+            }
+        });
+        Follow::new(source.map_err(raised)?, false, None, timeout)
     }
 
     /// The archived days from ``first`` to ``last``, both included, with the same events as
@@ -139,8 +153,8 @@ impl Bus {
     ///
     /// ``speed`` is ``"max"``, or a multiple of the market's speed such as ``60`` or ``"60x"``.
     /// ``revision`` is 0 and ``received`` is in 1970: the archive does not have them.
-    /// ``by`` and ``universe`` are those of ``follow``.
-    #[pyo3(signature = (first, last=None, symbols=None, speed=None, *, by=None, universe=None))]
+    /// ``by``, ``interval`` and ``universe`` are those of ``follow``.
+    #[pyo3(signature = (first, last=None, symbols=None, speed=None, *, by=None, interval=None, universe=None))]
     #[expect(clippy::too_many_arguments, reason = "Python has keyword arguments")]
     fn replay(
         &self,
@@ -150,10 +164,11 @@ impl Bus {
         symbols: Option<&Bound<'_, PyAny>>,
         speed: Option<&Bound<'_, PyAny>>,
         by: Option<&str>,
+        interval: Option<&str>,
         universe: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Follow> {
         self.fork_guard.check()?;
-        let minutes = arguments::minutes(by, universe, None)?;
+        let assembly = arguments::assembly(by, interval, universe, None)?;
         let first = arguments::date(first)?;
         let last = last.map_or(Ok(first), arguments::date)?;
         let symbols = symbols.map(arguments::symbols).transpose()?;
@@ -162,15 +177,23 @@ impl Bus {
             Some(text) => text.to_string().parse().map_err(|why| PyValueError::new_err(format!("speed: {why}")))?,
         };
         let replay = py.detach(|| self.bus.replay(first, last)).map_err(raised)?.pace(pace);
-        if let Some(options) = minutes {
-            let replay = match symbols {
-                Some(symbols) => replay.symbols(symbols),
-                None => replay,
-            };
-            let minutes = py.detach(|| replay.minutes(options)).map_err(raised)?;
-            return Follow::new(EventSource::ReplayedMinutes(Box::new(minutes)), false, None, None);
+        if let Assembly::Nothing = assembly {
+            return Follow::new(EventSource::Replay(Box::new(replay)), false, symbols, None);
         }
-        Follow::new(EventSource::Replay(Box::new(replay)), false, symbols, None)
+        let replay = match symbols {
+            Some(symbols) => replay.symbols(symbols),
+            None => replay,
+        };
+        let source = py.detach(|| -> barbus::Result<_> {
+            match assembly {
+                Assembly::Nothing => Ok(EventSource::Replay(Box::new(replay))),
+                Assembly::Minutes(options) => Ok(EventSource::ReplayedMinutes(Box::new(replay.minutes(options)?))),
+                Assembly::Interval(interval, options) => {
+                    Ok(EventSource::ReplayedResampled(Box::new(replay.resampled(interval, options)?)))
+                }
+            }
+        });
+        Follow::new(source.map_err(raised)?, false, None, None)
     }
 
     /// Bars of the ring and of the archive as one sequence, by trading day, symbol and frame: each

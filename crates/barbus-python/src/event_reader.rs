@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use barbus::{Event, Feed, Minutes, Reader, Replay, Row, View};
+use barbus::{Event, Feed, Minutes, Reader, Replay, Resampled, Row, View};
 use pyo3::prelude::*;
 
 use crate::bars::Bars;
@@ -32,6 +32,8 @@ pub(crate) enum EventSource {
     },
     LiveMinutes(Box<Minutes<Reader>>),
     ReplayedMinutes(Box<Minutes<Replay>>),
+    LiveResampled(Box<Resampled<Reader>>),
+    ReplayedResampled(Box<Resampled<Replay>>),
 }
 
 impl EventSource {
@@ -42,6 +44,8 @@ impl EventSource {
             Self::Closed { .. } => Ok(None),
             Self::LiveMinutes(minutes) => minutes.poll(),
             Self::ReplayedMinutes(minutes) => minutes.poll(),
+            Self::LiveResampled(bars) => bars.poll(),
+            Self::ReplayedResampled(bars) => bars.poll(),
         }
     }
 
@@ -73,15 +77,18 @@ impl EventSource {
             Self::Closed { .. } => Ok(()),
             Self::LiveMinutes(minutes) => minutes.wait(timeout).map(drop),
             Self::ReplayedMinutes(minutes) => minutes.wait(timeout).map(drop),
+            Self::LiveResampled(bars) => bars.wait(timeout).map(drop),
+            Self::ReplayedResampled(bars) => bars.wait(timeout).map(drop),
         }
     }
 
     fn ended(&self) -> bool {
         match self {
-            Self::Live(_) | Self::LiveMinutes(_) => false,
+            Self::Live(_) | Self::LiveMinutes(_) | Self::LiveResampled(_) => false,
             Self::Replay(replay) => replay.ended(),
             Self::Closed { .. } => true,
             Self::ReplayedMinutes(minutes) => minutes.ended(),
+            Self::ReplayedResampled(bars) => bars.ended(),
         }
     }
 
@@ -92,6 +99,8 @@ impl EventSource {
             Self::Closed { position, .. } => *position,
             Self::LiveMinutes(minutes) => minutes.position(),
             Self::ReplayedMinutes(minutes) => minutes.position(),
+            Self::LiveResampled(bars) => bars.position(),
+            Self::ReplayedResampled(bars) => bars.position(),
         }
     }
 
@@ -102,6 +111,8 @@ impl EventSource {
             Self::Closed { bus, .. } => bus,
             Self::LiveMinutes(minutes) => minutes.feed().bus(),
             Self::ReplayedMinutes(minutes) => minutes.feed().bus(),
+            Self::LiveResampled(bars) => bars.feed().bus(),
+            Self::ReplayedResampled(bars) => bars.feed().bus(),
         }
     }
 }

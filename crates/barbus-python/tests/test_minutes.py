@@ -115,9 +115,25 @@ def test_arguments(stocks):
     bus = barbus.open(stocks.path)
     with pytest.raises(ValueError, match='give "minute"'):
         bus.follow(by="hour")
-    with pytest.raises(ValueError, match='for by="minute"'):
+    with pytest.raises(ValueError, match='for by="minute" and for interval'):
         bus.follow(grace=1)
     with pytest.raises(ValueError, match="seconds, 0 or more"):
         bus.follow(by="minute", grace=-1)
     with pytest.raises(TypeError, match="give a list"):
         bus.follow(by="minute", universe="A")
+
+
+def test_bars_of_an_interval_come_with_their_last_minute(stocks):
+    """Live and replayed bars are the same; the last minutes are missing, so the close ends them."""
+    bus = barbus.open(stocks.path)
+    follow = bus.follow(interval="2m", universe=SYMBOLS, grace=3600, timeout=0)
+    stocks.send([row(symbol, minute) for minute in (1, 2, 3) for symbol in SYMBOLS])
+    first = next(follow)
+    assert isinstance(first, barbus.Bars)
+    assert [(one.symbol, one.frame, one.volume) for one in first] == [
+        (symbol, frame(2), row(symbol, 1)[6] + row(symbol, 2)[6]) for symbol in sorted(SYMBOLS)
+    ]
+    with pytest.raises(ValueError, match="write 1m to 240m"):
+        bus.follow(interval="7h")
+    with pytest.raises(ValueError, match="not both"):
+        bus.follow(interval="5m", by="minute")

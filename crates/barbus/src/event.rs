@@ -44,13 +44,6 @@ pub struct Bar<'a> {
     row: &'a Row,
 }
 
-impl<'a> Bar<'a> {
-    /// The values.
-    pub(crate) fn row(&self) -> &'a Row {
-        self.row
-    }
-}
-
 impl Deref for Bar<'_> {
     type Target = Row;
 
@@ -80,7 +73,6 @@ impl<'a> Bars<'a> {
     }
 
     /// The texts of all symbols, by id.
-    #[cfg(feature = "stream")]
     pub(crate) fn symbol_names(&self) -> &'a [String] {
         self.symbol_names
     }

@@ -163,15 +163,24 @@ impl<F: MinuteSource> Resampled<F> {
     /// # Errors
     /// As [`Resampled::poll`].
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>> {
+        self.wait(timeout)?;
+        Ok(self.deliver())
+    }
+
+    /// Waits until there is an event to poll, for at most `timeout`; returns whether there is one.
+    ///
+    /// # Errors
+    /// As [`Resampled::poll`].
+    pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
         let end = std::time::Instant::now().checked_add(timeout);
         while self.queue.is_empty() {
             let left = end.map_or(timeout, |end| end.saturating_duration_since(std::time::Instant::now()));
             let taken = taken(self.minutes.next(left)?);
             if !self.take(taken)? && (left.is_zero() || self.minutes.ended()) {
-                return Ok(None);
+                return Ok(false);
             }
         }
-        Ok(self.deliver())
+        Ok(true)
     }
 
     fn deliver(&mut self) -> Option<Event<'_>> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod gzip;
 pub(crate) mod live;
+pub(crate) mod notes;
 pub(crate) mod progress;
 pub(crate) mod read_ahead;
 pub(crate) mod text_encoding;

@@ -6,14 +6,13 @@ use flate2::CrcReader;
 use flate2::bufread::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::notes::is_note;
 use super::unpack::Bounded;
 
 /// Most members of an archive.
 const MAX_MEMBERS: usize = 100_000;
 /// Endings of files of bars.
-const DATA: [&str; 9] = ["csv", "tsv", "psv", "json", "ndjson", "jsonl", "parquet", "arrow", "feather"];
-/// Endings of files that are none.
-const OTHER: [&str; 9] = ["md", "pdf", "html", "htm", "md5", "sha256", "checksum", "png", "doc"];
+const DATA: [&str; 10] = ["csv", "tsv", "psv", "json", "ndjson", "jsonl", "parquet", "arrow", "feather", "dbn"];
 
 /// Bytes that can be read at any position.
 pub(crate) trait ReadSeek: Read + Seek + Send {}
@@ -83,7 +82,7 @@ pub(crate) fn members(file: impl Read + Seek) -> Result<(Vec<Member>, usize), St
 
 fn may_hold_bars(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or_default();
-    !name.starts_with("__MACOSX/") && !file.starts_with('.') && !has_ending(name, &OTHER)
+    !name.starts_with("__MACOSX/") && !file.starts_with('.') && !is_note(name)
 }
 
 fn has_ending(name: &str, endings: &[&str]) -> bool {
@@ -172,6 +171,7 @@ mod tests {
             ["a.csv"]
         );
         assert_eq!(names(&[("a.txt", b"1"), (".DS_Store", b"1")]), ["a.txt"]);
+        assert_eq!(names(&[("x.dbn.zst", b"1"), ("metadata.json", b"1")]), ["x.dbn.zst"]);
     }
 
     /// Promise 9: damage is an error.

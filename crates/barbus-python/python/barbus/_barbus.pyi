@@ -326,6 +326,7 @@ class Bus:
         on_gap: Literal["fill", "lapped", "error"] = "fill",
         *,
         by: Literal["minute"] | None = None,
+        interval: str | None = None,
         universe: Iterable[str] | None = None,
         grace: float | None = None,
     ) -> Follow: ...
@@ -337,6 +338,7 @@ class Bus:
         speed: Literal["max"] | str | float | None = None,
         *,
         by: Literal["minute"] | None = None,
+        interval: str | None = None,
         universe: Iterable[str] | None = None,
     ) -> Follow: ...
     def bars(

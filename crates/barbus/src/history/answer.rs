@@ -25,8 +25,10 @@ use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::suggestion::most_similar;
 
-/// Days that a processor reads at once if only some symbols are wanted.
+/// Days that a processor reads at once if only a few symbols are wanted.
 const DAYS_OF_SYMBOLS: usize = 8;
+/// So many symbols are a few.
+const FEW_SYMBOLS: usize = 64;
 
 /// The symbols of a batch.
 pub(crate) fn dictionary_of(batch: &RecordBatch) -> &StringArray {
@@ -285,8 +287,9 @@ impl History {
             return bars;
         }
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        // The days of some symbols are small. Of all symbols, a day is decoded on all processors.
-        let at_once = if self.symbols.is_some() { processors * DAYS_OF_SYMBOLS } else { 1 };
+        // The days of a few symbols are small. Of many, a day is decoded on all processors.
+        let are_few = self.symbols.as_ref().is_some_and(|symbols| symbols.len() <= FEW_SYMBOLS);
+        let at_once = if are_few { processors * DAYS_OF_SYMBOLS } else { 1 };
         let days: Vec<Date> = std::iter::once(day).chain(self.days.iter().copied()).take(at_once).collect();
         let this: &Self = self;
         let mut read = if days.len() == 1 || processors == 1 {

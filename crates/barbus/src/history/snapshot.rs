@@ -112,7 +112,9 @@ impl Snapshot {
         // Rows that the writer has overwritten so far are in the files that are opened next.
         while live.catch_up(bus, ring, &mut covered)? == Caught::Lapped {}
         let mut days = self.open_days(range, std::mem::take(&mut live.days))?;
-        if live.catch_up(bus, ring, |_| 0)? == Caught::Lapped || ring.superseded() {
+        // A writer that ended before it put a new ring in place has left the flag.
+        let is_replaced = ring.superseded() && !ring.is_at_its_path();
+        if live.catch_up(bus, ring, |_| 0)? == Caught::Lapped || is_replaced {
             return Ok(false);
         }
         for (day, rows) in std::mem::take(&mut live.days) {

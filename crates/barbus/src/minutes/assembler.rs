@@ -55,6 +55,8 @@ pub(super) struct Assembler {
     next_expected_ms: Option<i64>,
     /// Whether bars were missed since the last bar.
     was_lapped: bool,
+    /// A bar of the first pending minute that was received before is added to it; 0: look first.
+    open_until_ns: i64,
     /// Whether bars of the present day were missed.
     was_lapped_today: bool,
     /// The trading day in progress.
@@ -88,6 +90,7 @@ impl Assembler {
             empty_after_ms: i64::MIN,
             next_expected_ms: None,
             was_lapped: false,
+            open_until_ns: 0,
             was_lapped_today: false,
             day: known.day,
             last_day: known.last_day,
@@ -131,6 +134,11 @@ impl Assembler {
         self.output.pop_front()
     }
 
+    /// The feed continues in another ring, whose symbols have other ids.
+    pub(super) fn forget_feed_ids(&mut self) {
+        self.universe.forget_feed_ids();
+    }
+
     /// Takes the memory of a delivered batch back.
     pub(super) fn recycle(&mut self, output: Output) {
         if let Output::Bars(rows) = output {
@@ -140,6 +148,7 @@ impl Assembler {
 
     /// Takes an event of the feed.
     pub(super) fn take(&mut self, event: Event<'_>) {
+        self.find_open_until();
         match event {
             Event::Bars(bars) => self.take_bars(bars),
             Event::DayClosed(day) => self.close_day(day),
@@ -154,11 +163,42 @@ impl Assembler {
     }
 
     fn take_bars(&mut self, bars: Bars<'_>) {
-        for bar in bars {
-            let symbol = self.universe.id_of(bar.row().symbol, bar.symbol);
-            self.take_row(Row { symbol, ..*bar.row() });
+        let names = bars.symbol_names();
+        for row in bars.rows() {
+            let name = || names.get(row.symbol.0 as usize).map_or("", String::as_str);
+            let row = Row { symbol: self.universe.id_of(row.symbol, name), ..*row };
+            if !self.take_at_once(&row) {
+                self.take_row(row);
+                self.find_open_until();
+            }
         }
         self.flush_late();
+    }
+
+    /// Takes a bar of the minute that most bars are of. Returns false if more must be looked at.
+    #[inline]
+    fn take_at_once(&mut self, row: &Row) -> bool {
+        let Some(minute) = self.pending.front_mut() else { return false };
+        let is_open = row.frame_ms == minute.frame_ms && (1..self.open_until_ns).contains(&row.received_ns);
+        if !is_open {
+            return false;
+        }
+        minute.insert(*row, &self.universe);
+        if minute.may_be_complete() {
+            self.close_complete();
+            self.find_open_until();
+        }
+        true
+    }
+
+    /// Finds until when a bar of the first pending minute has no other effect than to be added.
+    fn find_open_until(&mut self) {
+        self.open_until_ns = match self.head() {
+            Some(head) if head.first_received_ms.is_some() && !self.was_lapped => {
+                self.due_ms(head).saturating_mul(1_000_000)
+            }
+            _ => 0,
+        };
     }
 
     fn take_row(&mut self, row: Row) {

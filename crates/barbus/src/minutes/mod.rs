@@ -79,7 +79,7 @@ impl Default for MinuteOptions {
 ///
 /// A minute closes as soon as one of these holds:
 /// - each symbol of the universe that is expected in it has its bar ([`MinuteOptions::universe`]);
-///   without a listed universe, the bus must have had an earlier trading day;
+///   without a listed universe, not on the first trading day of a bus;
 /// - the producers have stated that it is done ([`Publisher::done`](crate::Publisher::done));
 /// - [`MinuteOptions::grace`] has passed since its end and since its first bar;
 /// - a bar of a later minute was received the grace period after its end.
@@ -87,7 +87,7 @@ impl Default for MinuteOptions {
 /// A minute of the regular hours without any bar closes too, with all symbols missing, if a symbol
 /// of the universe is expected in it: at the present by the clock, in the past when a later bar or
 /// the close of the day shows that it is over. There is no such minute at lunch or at night, and
-/// none before the bus has had a trading day.
+/// none before the first bar of a new bus.
 ///
 /// A bar that comes after the close of its minute is late, and so is a revision: it is delivered at
 /// once in an [`Event::Bars`] of its own, in which no frame is after the last closed minute. The
@@ -127,6 +127,8 @@ impl Default for MinuteOptions {
 pub struct Minutes<F> {
     feed: F,
     assembler: Assembler,
+    /// Of the feed, when its ids were learned.
+    dictionary: u64,
     /// What the last event lends.
     current: Output,
 }
@@ -168,7 +170,7 @@ impl<F: MinuteSource> Minutes<F> {
         let known = feed.known(options.universe.is_none())?;
         let calendar = feed.bus().settings().calendar.clone();
         let assembler = Assembler::new(calendar, options, known, feed.wanted(), F::SORTED);
-        Ok(Self { feed, assembler, current: Output::Lapped(0) })
+        Ok(Self { dictionary: feed.dictionary(), feed, assembler, current: Output::Lapped(0) })
     }
 
     /// The feed.
@@ -208,7 +210,7 @@ impl<F: MinuteSource> Minutes<F> {
             let wait = left.min(LONGEST_WAIT).min(self.assembler.time_to_close(now_ms()));
             if let Some(event) = self.feed.next_or_watermark(wait, self.assembler.watermark_ms())? {
                 self.assembler.take(event);
-                self.assembler.raise_watermark(self.feed.delivered_through_ms());
+                self.after_event();
             }
         }
         Ok(true)
@@ -222,12 +224,16 @@ impl<F: MinuteSource> Minutes<F> {
     /// Reads the feed until there is an event to deliver; false if there is none yet.
     fn gather(&mut self) -> Result<bool> {
         while !self.assembler.has_output() {
+            if self.dictionary != self.feed.dictionary() {
+                self.dictionary = self.feed.dictionary();
+                self.assembler.forget_feed_ids();
+            }
             // Loaded before the poll: a poll that finds nothing has read every bar up to it.
             let watermark_ms = self.feed.watermark_ms();
             match self.feed.poll()? {
                 Some(event) => {
                     self.assembler.take(event);
-                    self.assembler.raise_watermark(self.feed.delivered_through_ms());
+                    self.after_event();
                 }
                 None => {
                     self.assembler.idle(now_ms(), watermark_ms);
@@ -236,6 +242,10 @@ impl<F: MinuteSource> Minutes<F> {
             }
         }
         Ok(true)
+    }
+
+    fn after_event(&mut self) {
+        self.assembler.raise_watermark(self.feed.delivered_through_ms());
     }
 
     /// The next event that was gathered.

@@ -29,7 +29,14 @@ impl PendingMinute {
         self.count(universe);
     }
 
+    /// Whether every expected symbol may have its bar: see [`PendingMinute::is_complete`].
+    #[inline]
+    pub(super) fn may_be_complete(&self) -> bool {
+        self.present >= self.expected.count
+    }
+
     /// Adds a bar, or replaces the one that it revises.
+    #[inline]
     pub(super) fn insert(&mut self, row: Row, universe: &Universe) {
         let id = row.symbol.0 as usize;
         if id >= self.places.len() {

@@ -40,7 +40,7 @@ pub(super) struct Universe {
 
 #[derive(Debug, Clone, Copy)]
 struct SymbolState {
-    group: usize,
+    group: u32,
     is_member: bool,
     /// Whether it has a bar in a closed minute of the present day.
     is_of_today: bool,
@@ -68,7 +68,7 @@ pub(super) struct Expected {
 impl Expected {
     pub(super) fn has(&self, universe: &Universe, symbol: SymbolId) -> bool {
         let state = universe.states[symbol.0 as usize];
-        state.is_member && self.groups.get(state.group).copied().unwrap_or_default()
+        state.is_member && self.groups.get(state.group as usize).copied().unwrap_or_default()
     }
 
     /// Whether the universe has not changed since.
@@ -129,16 +129,23 @@ impl Universe {
         self.table.names()
     }
 
-    /// The id of a bar's symbol, which has the id `of_feed` in the feed.
-    pub(super) fn id_of(&mut self, of_feed: SymbolId, name: &str) -> SymbolId {
-        let at = of_feed.0 as usize;
-        // In another ring the same id may mean another symbol.
-        if let Some(Some(id)) = self.of_feed.get(at).copied()
-            && self.table.get(id) == Some(name)
-        {
-            return id;
+    /// Forgets which ids the symbols have in the feed: another ring has other ids.
+    pub(super) fn forget_feed_ids(&mut self) {
+        self.of_feed.clear();
+    }
+
+    /// The id of a symbol that has the id `of_feed` in the feed; `name` gives its text.
+    #[inline]
+    pub(super) fn id_of<'n>(&mut self, of_feed: SymbolId, name: impl FnOnce() -> &'n str) -> SymbolId {
+        match self.of_feed.get(of_feed.0 as usize) {
+            Some(Some(id)) => *id,
+            _ => self.learn(of_feed, name()),
         }
-        let id = self.id(name);
+    }
+
+    #[cold]
+    fn learn(&mut self, of_feed: SymbolId, name: &str) -> SymbolId {
+        let (id, at) = (self.id(name), of_feed.0 as usize);
         if at >= self.of_feed.len() {
             self.of_feed.resize(at + 1, None);
         }
@@ -157,7 +164,7 @@ impl Universe {
             self.groups.push(Group { calendar: hours, minutes, members: 0 });
             self.groups.len() - 1
         });
-        self.states.push(SymbolState { group, is_member: false, is_of_today: false });
+        self.states.push(SymbolState { group: group as u32, is_member: false, is_of_today: false });
         self.table.push(name.to_owned())
     }
 
@@ -175,7 +182,7 @@ impl Universe {
             return;
         }
         state.is_member = is_member;
-        let members = &mut self.groups[state.group].members;
+        let members = &mut self.groups[state.group as usize].members;
         *members = if is_member { *members + 1 } else { *members - 1 };
         self.version += 1;
     }

@@ -67,7 +67,9 @@ impl Beginning {
             return Ok(Self { ring_reader, backfill: None, closed_before: day.and_then(|day| day.yesterday().ok()) });
         }
         let newest = || ring.status().day.map(date_from_epoch_days);
-        let Some(from) = day.or_else(newest).or(bus.newest_day()?) else {
+        let known = day.or_else(newest);
+        // Without a day in the ring the archive may have one.
+        let Some(from) = known.map_or_else(|| bus.newest_day(), |day| Ok(Some(day)))? else {
             return Ok(Self { ring_reader: oldest, backfill: None, closed_before: None });
         };
         let closed_before = from.yesterday().ok();

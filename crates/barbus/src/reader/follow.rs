@@ -105,6 +105,11 @@ impl Reader {
         None
     }
 
+    /// The number of rings before the present one: symbols have other ids in each.
+    pub(crate) fn dictionary(&self) -> u64 {
+        self.dictionary
+    }
+
     /// The ring that is read at present.
     pub(crate) fn ring(&self) -> &Ring {
         &self.ring
@@ -264,6 +269,7 @@ impl Reader {
         self.ring = ring;
         self.reporter.set_ring(&self.ring, self.ring_reader.position().seq);
         self.symbols.clear();
+        self.dictionary += 1;
         if let Some(filter) = &mut self.filter {
             filter.forget_ids();
         }

@@ -35,6 +35,8 @@ struct LookedUp {
     rows: Vec<Row>,
     /// The bars that were asked for.
     count: usize,
+    /// Rows of the ring from this number on are newer.
+    next_seq: u64,
     /// The newest block of the ring: while it is the same, the ring has lost no other bar.
     block: u64,
 }
@@ -78,24 +80,28 @@ impl Reader {
         let block = self.ring.status().block;
         let known = self.older_bars.by_symbol.get(symbol);
         if !known.is_some_and(|known| known.block == block && known.count >= count) {
-            let rows = self.look_up_older(symbol, &in_ring, count)?;
-            self.older_bars.by_symbol.insert(symbol.to_owned(), LookedUp { rows, count, block });
+            let (rows, next_seq) = self.look_up_older(symbol, &in_ring, count)?;
+            self.older_bars.by_symbol.insert(symbol.to_owned(), LookedUp { rows, count, next_seq, block });
         }
-        let older = &self.older_bars.by_symbol[symbol].rows;
+        let older = &self.older_bars.by_symbol[symbol];
         let rows = &mut self.older_bars.rows;
         rows.clear();
-        rows.extend(
-            older.iter().filter(|row| in_ring.binary_search_by_key(&row.frame_ms, |bar| bar.frame_ms).is_err()),
-        );
-        rows.extend_from_slice(&in_ring);
+        // The ring may have an older revision of a bar after it has lost the last one.
+        let newest = |row: &Row| match older.rows.binary_search_by_key(&row.frame_ms, |bar| bar.frame_ms) {
+            Ok(at) if row.seq < older.next_seq && !has_values_of(row, &older.rows[at]) => older.rows[at],
+            _ => *row,
+        };
+        rows.extend(in_ring.iter().map(newest));
+        let is_in_ring = |row: &&Row| in_ring.binary_search_by_key(&row.frame_ms, |bar| bar.frame_ms).is_ok();
+        rows.extend(older.rows.iter().filter(|row| !is_in_ring(row)));
         rows.sort_by_key(|row| row.frame_ms);
         Ok(&rows[rows.len().saturating_sub(count)..])
     }
 
     /// The last bars of a symbol, and bars before them.
-    fn look_up_older(&self, symbol: &str, in_ring: &[Row], count: usize) -> Result<Vec<Row>> {
+    fn look_up_older(&self, symbol: &str, in_ring: &[Row], count: usize) -> Result<(Vec<Row>, u64)> {
         let mut history = match self.bus.bars().symbols([symbol]).last(count).open() {
-            Err(Error::NoRing { .. } | Error::OtherBoot { .. }) => return Ok(Vec::new()),
+            Err(Error::NoRing { .. } | Error::OtherBoot { .. }) => return Ok((Vec::new(), 0)),
             history => history?,
         };
         let mut rows = Vec::new();
@@ -104,6 +110,13 @@ impl Reader {
         }
         let id = in_ring.first().map_or(SymbolId(u32::MAX), |row| row.symbol);
         rows.iter_mut().for_each(|row| row.symbol = id);
-        Ok(rows)
+        Ok((rows, history.next_seq().unwrap_or_default()))
     }
+}
+
+/// Whether two rows of one bar have the same values.
+fn has_values_of(row: &Row, other: &Row) -> bool {
+    let values = |row: &Row| ([row.open, row.high, row.low, row.close, row.volume].map(f64::to_bits), row.present);
+    let optional = |i: usize| row.optional(i).map(f64::to_bits) == other.optional(i).map(f64::to_bits);
+    values(row) == values(other) && (0..row.optional.len()).all(optional)
 }

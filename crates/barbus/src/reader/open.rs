@@ -78,6 +78,8 @@ pub struct Reader {
     pub(super) reporter: PositionReporter,
     /// Whether the next poll has to register the reader, or delivers from the archive.
     pub(super) is_starting: bool,
+    /// The number of rings before the present one.
+    pub(super) dictionary: u64,
     /// Closes up to this day were before the start.
     pub(super) closed_before: Option<Date>,
     #[cfg(feature = "archive")]
@@ -129,6 +131,7 @@ impl Reader {
             wait: WaitStrategy::default(),
             reporter: PositionReporter::Pending(None),
             is_starting: true,
+            dictionary: 0,
             closed_before: None,
             #[cfg(feature = "archive")]
             on_gap: OnGap::default(),

@@ -128,7 +128,11 @@ fn parse(text: &str, calendars: &CalendarTables) -> Result<Settings, String> {
     if !table.contains_key("calendar") {
         return Err("no calendar: name one, such as calendar = \"XSHG\"".into());
     }
-    let raw: Raw = toml::from_str(text).map_err(|error| with_line(text, &error))?;
+    let raw: Raw = match table.try_into() {
+        Ok(raw) => raw,
+        // An error has a line if it comes from the text, which is not parsed twice otherwise.
+        Err(_) => toml::from_str(text).map_err(|error| with_line(text, &error))?,
+    };
     let calendar = calendar(text, raw.calendar, calendars)?;
     let (bars, days, ring, ingest, control, archive, readers) =
         (raw.bars, raw.days, raw.ring, raw.ingest, raw.control, raw.archive, raw.readers);
