@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use barbus::{Adjust, Bus};
 use datafusion::catalog::{TableFunctionImpl, TableProvider};
-use datafusion::error::{Result, plan_datafusion_err, plan_err};
+use datafusion::common::{plan_datafusion_err, plan_err};
+use datafusion::error::Result;
 use datafusion::logical_expr::Expr;
 
 use crate::bars_table::BarsTable;

@@ -9,7 +9,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType};
 use barbus::Interval;
 use barbus_bars::{Calendar, Periods};
-use datafusion::error::{Result, exec_datafusion_err, plan_err};
+use datafusion::common::{exec_datafusion_err, plan_err};
+use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
 use crate::restriction::text;
