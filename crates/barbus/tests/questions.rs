@@ -269,7 +269,7 @@ fn answers_come_from_the_newest_ring() {
         let symbol = writer.symbol(&name(minute as usize % 3)).unwrap();
         writer.push(&Row { symbol, frame_ms: MIDNIGHT + minute * MINUTE, ..Row::default() }).unwrap();
         // All blocks are pinned: the writer can reuse none.
-        let mut reader = Reader::open(bus.path()).unwrap().anonymous().start_at(Start::Today).unwrap();
+        let mut reader = Reader::open(bus.path()).unwrap().anonymous().start_at(Start::Oldest).unwrap();
         views.extend(std::iter::from_fn(|| reader.pin().unwrap()));
         let found = asked.latest(&name(minute as usize % 3)).unwrap().expect("just pushed");
         assert_eq!(found.frame_ms, MIDNIGHT + minute * MINUTE);

@@ -50,7 +50,9 @@ impl Reader {
     ///
     /// ```no_run
     /// use barbus::arrow::datatypes::Float64Type;
-    /// let mut reader = barbus::Reader::open("BUS")?.start_at(barbus::Start::Today)?;
+    /// use barbus::{OnGap, Reader, Start};
+    /// // Views show the ring: a beginning of the day that it has lost is an error here.
+    /// let mut reader = Reader::open("BUS")?.on_gap(OnGap::Error).start_at(Start::Today)?;
     /// let mut turnover = 0.0;
     /// for view in reader.views() {
     ///     let view = view?;
