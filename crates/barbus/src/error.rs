@@ -121,6 +121,14 @@ pub enum Error {
         /// What is wrong with the question.
         what: String,
     },
+    /// The bus changed too fast while a question was answered. The same question may succeed.
+    #[error("{}: {what}", bus.display())]
+    Changing {
+        /// The bus.
+        bus: PathBuf,
+        /// What changed, and the next step.
+        what: String,
+    },
     /// No daemon listens on the bus's socket.
     #[error("{}: no daemon is running: start one with: barbusd {}", socket.display(), bus.display())]
     NoDaemon {

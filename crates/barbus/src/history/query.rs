@@ -143,7 +143,8 @@ impl BarsQuery {
     /// Asks, and gives the bars day by day: memory does not grow with the number of days.
     ///
     /// # Errors
-    /// [`Error::Question`] for a question that contradicts itself, [`Error::UnknownSymbol`], and
+    /// [`Error::Question`] for a question that contradicts itself, [`Error::UnknownSymbol`],
+    /// [`Error::Changing`] if the writer was faster than the question, and
     /// the errors of the ring and of the archive. A bus without a ring answers from the archive,
     /// which [`History::shortfalls`] says; if it has no archived day either, [`Error::NoRing`].
     pub fn open(self) -> Result<History> {

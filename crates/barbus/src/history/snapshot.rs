@@ -95,7 +95,7 @@ impl Snapshot {
             }
         }
         let what = format!("the writer overwrote the ring {MAX_ATTEMPTS} times while it was read: enlarge ring.size");
-        Err(Error::Question { bus: bus.path().to_owned(), what })
+        Err(Error::Changing { bus: bus.path().to_owned(), what })
     }
 
     /// Reads ring and archive; false if the ring changed too fast.
@@ -192,7 +192,7 @@ impl Snapshot {
         };
         if self.next_seq.is_some_and(|next| scan.through_seq(self.lineage).is_ok_and(|through| through > next)) {
             let what = format!("{day} was written again while it was read: ask again");
-            return Err(Error::Question { bus: bus.path().to_owned(), what });
+            return Err(Error::Changing { bus: bus.path().to_owned(), what });
         }
         Ok(read(&scan)?)
     }
