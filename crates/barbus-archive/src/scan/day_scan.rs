@@ -5,10 +5,10 @@ use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Schema, SchemaRef, TimestampMillisecondType};
 use jiff::civil::Date;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
-use super::footers::{Footer, Footers, OpenFile};
+use super::footers::{Footers, OpenFile};
 use super::merge::merge;
 use super::pages::{SelectedGroup, last_frame_ms, select};
 use crate::conform::{check, conform};
@@ -16,6 +16,8 @@ use crate::{Archive, ArchiveError, DayMeta, Result, workers};
 
 /// How often the files are listed again because parts were merged meanwhile.
 const MAX_ATTEMPTS: usize = 100;
+/// Of so many symbols the rows are looked up one by one.
+const FEW_SYMBOLS: usize = 64;
 
 /// Which bars and columns are wanted.
 #[derive(Debug, Clone)]
@@ -66,8 +68,6 @@ impl Archive {
     /// [`ArchiveError::Io`] if one exists and cannot be opened; [`ArchiveError::Corrupt`] if there
     /// are parts, and one of them or the file is damaged.
     pub fn scan(&self, day: Date, footers: &Footers) -> Result<DayScan> {
-        let archive_schema = self.directory.schema().clone();
-        let schema = with_dictionary(&archive_schema);
         let mut attempt = 1;
         // A merge replaces the file before it removes the parts: parts are opened first.
         let parts = loop {
@@ -79,7 +79,7 @@ impl Archive {
                 opened => break opened.unwrap_or_default(),
             }
         };
-        let mut files: Vec<OpenFile> = OpenFile::open(self.path(day), day, footers)?.into_iter().collect();
+        let DayScan { mut files, .. } = self.scan_file(day, footers)?;
         if let (Some(file), false) = (files.first(), parts.is_empty()) {
             let in_file = file.footer(footers)?.meta.clone();
             for part in parts {
@@ -91,20 +91,29 @@ impl Archive {
         } else {
             files.extend(parts);
         }
-        Ok(DayScan { day, archive_schema, schema, footers: footers.clone(), files })
+        Ok(self.scan_of(day, footers, files))
+    }
+
+    /// Opens the file of a day that has no parts.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Io`] if it exists and cannot be opened.
+    pub fn scan_file(&self, day: Date, footers: &Footers) -> Result<DayScan> {
+        let file = OpenFile::open(self.path(day), day, footers)?;
+        Ok(self.scan_of(day, footers, file.into_iter().collect()))
+    }
+
+    fn scan_of(&self, day: Date, footers: &Footers, files: Vec<OpenFile>) -> DayScan {
+        let archive_schema = self.directory.schema().clone();
+        let schema = with_dictionary(&archive_schema);
+        DayScan { day, archive_schema, schema, footers: footers.clone(), files }
     }
 }
 
 impl Archive {
     /// A day without files.
     pub fn scan_nothing(&self, day: Date) -> DayScan {
-        DayScan {
-            day,
-            archive_schema: self.directory.schema().clone(),
-            schema: with_dictionary(self.directory.schema()),
-            footers: Footers::default(),
-            files: Vec::new(),
-        }
+        self.scan_of(day, &Footers::default(), Vec::new())
     }
 }
 
@@ -190,11 +199,16 @@ impl DayScan {
         let footer = file.footer(&self.footers)?;
         check(&file.path, &self.archive_schema, footer.metadata.schema())?;
         let corrupt = |error: ParquetError| ArchiveError::corrupt(&file.path, error);
-        let selected = select(footer.metadata.metadata(), wanted);
+        let few = wanted.symbols.filter(|symbols| symbols.len() <= FEW_SYMBOLS);
+        let rows_of_symbols = match few {
+            Some(symbols) => Some(footer.symbol_rows(&file.bytes).map_err(corrupt)?.rows_of(symbols)),
+            None => None,
+        };
+        let selected = select(footer.metadata.metadata(), wanted, rows_of_symbols.as_deref());
         if selected.is_empty() {
             return Ok(Vec::new());
         }
-        let metadata = in_dictionary(&footer).map_err(corrupt)?;
+        let metadata = &footer.in_dictionary;
         let present = schema.fields().iter().filter_map(|field| metadata.schema().index_of(field.name()).ok());
         let mask = ProjectionMask::roots(metadata.parquet_schema(), present);
         let rows = selected.iter().map(|group| group.rows.row_count()).sum();
@@ -224,21 +238,18 @@ impl DayScan {
 }
 
 /// The schema with a dictionary as `symbol`.
-fn with_dictionary(schema: &Schema) -> SchemaRef {
+pub(super) fn with_dictionary(schema: &Schema) -> SchemaRef {
     let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let symbol: FieldRef = Field::new(schema.field(0).name(), data_type, false).into();
     let fields: Vec<FieldRef> = std::iter::once(symbol).chain(schema.fields().iter().skip(1).cloned()).collect();
     Schema::new(fields).into()
 }
 
-/// The footer, with symbols to be decoded to a dictionary, as the file stores them.
-fn in_dictionary(footer: &Footer) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
-    let options = ArrowReaderOptions::new().with_schema(with_dictionary(footer.metadata.schema()));
-    ArrowReaderMetadata::try_new(footer.metadata.metadata().clone(), options)
-}
-
 /// The rows with a wanted symbol and frame.
 fn filter(batch: &RecordBatch, wanted: &Wanted<'_>) -> Result<RecordBatch, arrow::error::ArrowError> {
+    if wanted.symbols.is_none() && (wanted.from_ms, wanted.to_ms) == (i64::MIN, i64::MAX) {
+        return Ok(batch.clone());
+    }
     let symbols: &DictionaryArray<Int32Type> = batch.column(0).as_dictionary();
     let frames = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
     let names = symbols.values().as_string::<i32>();

@@ -6,13 +6,16 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::civil::Date;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 
+use super::day_scan::with_dictionary;
 use super::file_bytes::FileBytes;
+use super::symbol_rows::SymbolRows;
 use crate::{ArchiveError, DayMeta, Result, day_file, file_checksum};
 
 /// Footers that are kept: with page index about 10 to 100 kB for each day.
@@ -23,6 +26,23 @@ const MOST_KEPT: usize = 1_024;
 pub(super) struct Footer {
     pub(super) meta: DayMeta,
     pub(super) metadata: ArrowReaderMetadata,
+    /// The same, with symbols to be decoded to a dictionary, as the file stores them.
+    pub(super) in_dictionary: ArrowReaderMetadata,
+    /// Once a few symbols were asked for.
+    symbol_rows: OnceLock<SymbolRows>,
+}
+
+impl Footer {
+    /// The rows of each symbol.
+    pub(super) fn symbol_rows(&self, bytes: &FileBytes) -> std::result::Result<&SymbolRows, ParquetError> {
+        match self.symbol_rows.get() {
+            Some(known) => Ok(known),
+            None => {
+                let read = SymbolRows::read(bytes, &self.in_dictionary)?;
+                Ok(self.symbol_rows.get_or_init(|| read))
+            }
+        }
+    }
 }
 
 /// The footers and page indexes of day files that this process has checked.
@@ -81,7 +101,10 @@ impl OpenFile {
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(|error| corrupt(error.into()))?;
         let meta = day_file::meta_of(&self.path, self.day, &metadata)?.0;
-        let footer = Arc::new(Footer { meta, metadata });
+        let options = ArrowReaderOptions::new().with_schema(with_dictionary(metadata.schema()));
+        let in_dictionary = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options);
+        let in_dictionary = in_dictionary.map_err(|error| corrupt(error.into()))?;
+        let footer = Arc::new(Footer { meta, metadata, in_dictionary, symbol_rows: OnceLock::new() });
         footers.keep(&self.path, self.version, Arc::clone(&footer));
         Ok(footer)
     }

@@ -9,6 +9,7 @@ mod file_bytes;
 mod footers;
 mod merge;
 mod pages;
+mod symbol_rows;
 
 pub use day_scan::{DayScan, Wanted};
 pub use footers::Footers;

@@ -19,15 +19,28 @@ pub(super) struct SelectedGroup {
     pub(super) rows: RowSelection,
 }
 
-/// The rows that may be wanted: those of pages in whose bounds a wanted symbol and frame lie.
-pub(super) fn select(file: &ParquetMetaData, wanted: &Wanted<'_>) -> Vec<SelectedGroup> {
+/// The rows that may be wanted: those of pages in whose bounds a wanted symbol and frame lie. The
+/// rows of the wanted symbols, counted through the file, narrow it if they are known.
+pub(super) fn select(
+    file: &ParquetMetaData,
+    wanted: &Wanted<'_>,
+    rows_of_symbols: Option<&[Range<usize>]>,
+) -> Vec<SelectedGroup> {
     let mut groups = Vec::new();
+    let mut first = 0;
     for (number, group) in file.row_groups().iter().enumerate() {
+        let rows = group.num_rows() as usize;
+        let start = first;
+        first += rows;
         if !may_have(group, wanted) {
             continue;
         }
-        let rows = group.num_rows() as usize;
         let mut ranges = whole(rows);
+        if let Some(of_symbols) = rows_of_symbols {
+            let of_group = of_symbols.iter().filter(|range| range.start < start + rows && start < range.end);
+            let clip = |row: usize| row.saturating_sub(start).min(rows);
+            ranges = of_group.map(|range| clip(range.start)..clip(range.end)).collect();
+        }
         for column in [SYMBOL, FRAME] {
             if let Some(pages) = pages(file, number, column, rows, wanted) {
                 ranges = intersect(&ranges, &pages);

@@ -142,11 +142,17 @@ impl Snapshot {
 
     /// Opens the files of the newest days of `range`.
     fn open_days(&self, range: Range, live: BTreeMap<Date, Vec<Row>>) -> Result<BTreeMap<Date, DaySource>> {
-        let files = self.archive.days()?.into_iter().chain(self.archive.spilled_days()?);
+        let spilled: BTreeSet<Date> = self.archive.spilled_days()?.into_iter().collect();
+        let files = self.archive.days()?.into_iter().chain(spilled.iter().copied());
         let days: BTreeSet<Date> = files.filter(|day| range.has_day(*day)).collect();
         let mut sources: BTreeMap<Date, DaySource> = BTreeMap::new();
         for (i, day) in days.into_iter().rev().enumerate() {
-            let scan = (i < OPEN_FILES).then(|| self.archive.scan(day, &self.footers)).transpose();
+            // A part that is written from now on has rows that are in memory.
+            let open = || match spilled.contains(&day) {
+                true => self.archive.scan(day, &self.footers),
+                false => self.archive.scan_file(day, &self.footers),
+            };
+            let scan = (i < OPEN_FILES).then(open).transpose();
             let files = match scan {
                 Ok(None) => DayFiles::Unopened,
                 Ok(Some(scan)) => DayFiles::Open(scan),

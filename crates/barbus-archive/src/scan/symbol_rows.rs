@@ -1,0 +1,72 @@
+//! Which rows of a file each symbol has: a file is sorted by symbol.
+
+use std::ops::Range;
+
+use arrow::array::{Array, AsArray, StringArray};
+use arrow::datatypes::Int32Type;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
+
+use super::file_bytes::FileBytes;
+
+/// Rows that are decoded at once.
+const BATCH_ROWS: usize = 65_536;
+
+/// The symbols of a file, ascending, and where the rows of each end.
+#[derive(Debug)]
+pub(super) struct SymbolRows {
+    symbols: StringArray,
+    ends: Vec<usize>,
+}
+
+impl SymbolRows {
+    /// Reads the column of symbols; `metadata` decodes it to a dictionary.
+    pub(super) fn read(bytes: &FileBytes, metadata: &ArrowReaderMetadata) -> Result<Self, ParquetError> {
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), [0]);
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata.clone())
+            .with_projection(mask)
+            .with_batch_size(BATCH_ROWS)
+            .build()?;
+        let (mut names, mut ends): (Vec<String>, Vec<usize>) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        for batch in batches {
+            let batch = batch?;
+            let symbols = batch.column(0).as_dictionary::<Int32Type>();
+            let texts = symbols.values().as_string::<i32>();
+            for run in symbols.keys().values().chunk_by(|a, b| a == b) {
+                let name = texts.value(run[0] as usize);
+                at += run.len();
+                // A symbol may go on in the next batch.
+                match (names.last(), ends.last_mut()) {
+                    (Some(last), Some(end)) if last == name => *end = at,
+                    _ => {
+                        names.push(name.to_owned());
+                        ends.push(at);
+                    }
+                }
+            }
+        }
+        Ok(Self { symbols: StringArray::from(names), ends })
+    }
+
+    /// The rows of those of `symbols` (ascending) that the file has, ascending.
+    pub(super) fn rows_of(&self, symbols: &[String]) -> Vec<Range<usize>> {
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for symbol in symbols {
+            let (mut low, mut high) = (0, self.symbols.len());
+            while low < high {
+                let middle = low.midpoint(high);
+                if self.symbols.value(middle) < symbol.as_str() { low = middle + 1 } else { high = middle }
+            }
+            if low < self.symbols.len() && self.symbols.value(low) == symbol {
+                let start = low.checked_sub(1).map_or(0, |before| self.ends[before]);
+                match ranges.last_mut() {
+                    Some(last) if last.end == start => last.end = self.ends[low],
+                    _ => ranges.push(start..self.ends[low]),
+                }
+            }
+        }
+        ranges
+    }
+}
