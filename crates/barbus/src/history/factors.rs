@@ -33,7 +33,7 @@ pub(super) fn factor_ends(
             Err(Error::Archive(_)) if query.skip_damaged => continue,
             stored => {
                 for batch in stored? {
-                    let names = super::answer::dictionary_of(&batch);
+                    let names = super::dictionary::dictionary_of(&batch);
                     for row in rows_of_batch(&batch, &column) {
                         if let Some(found) = row.optional(factor).filter(|factor| is_usable(*factor)) {
                             add(names.value(row.symbol.0 as usize), found);

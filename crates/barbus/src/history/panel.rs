@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, TimestampMillisecondType};
 
-use super::answer::dictionary_of;
+use super::dictionary::dictionary_of;
 use super::query::BarsQuery;
 use super::shortfall::Shortfall;
 use crate::error::Result;

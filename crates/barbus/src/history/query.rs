@@ -4,7 +4,8 @@ use arrow::datatypes::SchemaRef;
 use barbus_bars::{Date, Interval};
 
 use super::adjust::{Adjust, factor_column};
-use super::answer::{Answer, History};
+use super::answer::Answer;
+use super::reading::History;
 use super::bound::{Bound, Range};
 use super::columns::Columns;
 use super::panel::Panel;

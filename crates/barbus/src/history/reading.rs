@@ -1,0 +1,435 @@
+//! Reading an answer, day by day.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Int32Type, SchemaRef, TimestampMillisecondType};
+use arrow::error::ArrowError;
+use barbus_archive::{ArchiveError, Wanted, merge};
+use barbus_bars::{Date, Interval, epoch_days};
+use barbus_ring::{Row, SymbolId};
+
+use super::adjust::{Adjust, Adjuster, factor_column};
+use super::answer::Answer;
+use super::bound::Range;
+use super::columns::{Column, Columns};
+use super::depth::Depth;
+use super::dictionary::{Dictionary, dictionary_of};
+use super::factors::factor_ends;
+use super::missing::{check_symbols, missing_days};
+use super::query::BarsQuery;
+use super::resample::{IntervalBar, Resampler};
+use super::row_batch::{batch_of_rows, frame_column, rows_of_batch, stored_column, symbol_column};
+use super::shortfall::Shortfall;
+use super::snapshot::Snapshot;
+use crate::error::{Error, Result};
+
+/// Days that a processor reads at once if only a few symbols are wanted.
+const DAYS_OF_SYMBOLS: usize = 8;
+/// So many symbols are a few.
+const FEW_SYMBOLS: usize = 64;
+
+/// An answer that is read day by day: an iterator of record batches of one schema.
+///
+/// Bars come by trading day, and within a day by symbol and frame. The dictionary of a batch begins
+/// with that of the batch before it.
+#[derive(Debug)]
+pub struct History {
+    query: BarsQuery,
+    range: Range,
+    columns: Columns,
+    snapshot: Snapshot,
+    days: VecDeque<Date>,
+    symbols: Option<Vec<String>>,
+    /// The instant after which the first minute of a symbol ends; without an entry, all count.
+    starts: HashMap<String, i64>,
+    dictionary: Dictionary,
+    adjuster: Option<Adjuster>,
+    resampler: Option<Resampler>,
+    /// The bars of the week or month that runs, by symbol.
+    running: BTreeMap<String, IntervalBar>,
+    running_start: Option<Date>,
+    /// The minutes of the next days, as far as they are read.
+    ahead: VecDeque<Result<Vec<RecordBatch>>>,
+    ready: VecDeque<RecordBatch>,
+    shortfalls: Vec<Shortfall>,
+    failed: bool,
+}
+
+impl History {
+    pub(super) fn new(query: BarsQuery) -> Result<Self> {
+        let range = query.range()?;
+        let settings = query.bus.settings();
+        let columns = query.answer_columns()?;
+        let mut snapshot = Snapshot::take(&query.bus, range, query.symbols.clone())?;
+        let mut shortfalls = Vec::new();
+        if let Some(error) = snapshot.no_ring.take() {
+            if query.bus.archived_days()?.is_empty() {
+                return Err(error);
+            }
+            shortfalls.push(Shortfall::NoRing { error: error.to_string() });
+        }
+        if !query.unknown_symbols {
+            check_symbols(&query, &snapshot)?;
+        }
+        shortfalls.extend(missing_days(&query, &snapshot, range));
+        let (mut first_day, mut symbols, mut starts) = (None, query.symbols.clone(), HashMap::new());
+        if let Some(count) = query.last {
+            let depth = Depth::find(&query, &snapshot, range, count)?;
+            // Only days that the answer has may be missing from it.
+            shortfalls.retain(|shortfall| match shortfall {
+                Shortfall::MissingDays { last, .. } => depth.first_day.is_none_or(|first| *last > first),
+                _ => true,
+            });
+            shortfalls.extend(depth.shortfalls);
+            (first_day, symbols, starts) = (depth.first_day, Some(depth.symbols), depth.starts);
+        }
+        let adjuster = match factor_column(settings.schema.optional()).filter(|_| query.adjust != Adjust::None) {
+            None => None,
+            Some(factor) => {
+                let ends = factor_ends(&query, &snapshot, range, first_day, symbols.as_deref(), factor)?;
+                Some(Adjuster::new(query.adjust, factor, ends))
+            }
+        };
+        let resampler = (query.interval != Interval::MINUTE)
+            .then(|| Resampler::new(settings.calendar.clone(), query.interval, settings.schema.optional()));
+        let days = snapshot.days.range(first_day.unwrap_or(Date::MIN)..).map(|(day, _)| *day).collect();
+        Ok(Self {
+            query,
+            range,
+            columns,
+            snapshot,
+            days,
+            symbols,
+            starts,
+            dictionary: Dictionary::default(),
+            adjuster,
+            resampler,
+            running: BTreeMap::new(),
+            running_start: None,
+            ahead: VecDeque::new(),
+            ready: VecDeque::new(),
+            shortfalls,
+            failed: false,
+        })
+    }
+
+    /// The columns of every batch.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.columns.schema
+    }
+
+    /// As [`Answer::next_seq`].
+    pub fn next_seq(&self) -> Option<u64> {
+        self.snapshot.next_seq
+    }
+
+    /// As [`Answer::shortfalls`]: all of them after the last batch.
+    pub fn shortfalls(&self) -> &[Shortfall] {
+        &self.shortfalls
+    }
+
+    /// The minutes of the next day, sorted by symbol and frame, as they are stored.
+    pub(crate) fn next_day(&mut self) -> Option<Result<(Date, Vec<RecordBatch>)>> {
+        let day = self.days.pop_front()?;
+        Some(self.bars_of_day(day).map(|bars| (day, bars)))
+    }
+
+    /// The numbers of the columns of [`History::next_day`] in the archive's schema, without the
+    /// first two.
+    pub(crate) fn stored_columns(&self) -> &[usize] {
+        &self.columns.read
+    }
+
+    /// Whether no bar of a day is expected any more, except late ones.
+    pub(crate) fn is_closed(&self, day: Date) -> bool {
+        self.snapshot.is_closed(day)
+    }
+
+    /// Days up to this one are closed.
+    pub(crate) fn closed_through(&self) -> Option<Date> {
+        self.snapshot.closed_through
+    }
+
+    /// Leaves out the days for which `keep` is false. Its second argument is whether the ring has
+    /// bars of the day that the files lack.
+    pub(super) fn retain_days(&mut self, mut keep: impl FnMut(Date, bool) -> bool) {
+        let sources = &self.snapshot.days;
+        self.days.retain(|day| keep(*day, sources.get(day).is_some_and(|source| !source.live.is_empty())));
+    }
+
+    /// Reads all that is left.
+    pub(super) fn collect_all(mut self) -> Result<Answer> {
+        let mut batches = Vec::new();
+        for batch in &mut self {
+            batches.push(batch?);
+        }
+        // One dictionary for all: readers of Arrow files need that.
+        let names = self.dictionary.array();
+        let same_dictionary = |batch: RecordBatch| {
+            let keys = batch.column(0).as_dictionary::<Int32Type>().keys().clone();
+            let mut columns = batch.columns().to_vec();
+            columns[0] = symbol_column(keys, &names)?;
+            RecordBatch::try_new(batch.schema(), columns)
+        };
+        let batches = batches.into_iter().map(same_dictionary).collect::<Result<Vec<_>, ArrowError>>();
+        Ok(Answer {
+            schema: self.columns.schema.clone(),
+            batches: batches.map_err(ArchiveError::Merge)?,
+            next_seq: self.snapshot.next_seq,
+            shortfalls: self.shortfalls,
+        })
+    }
+
+    /// Reads a day and queues its bars.
+    fn read_day(&mut self, day: Date) -> Result<()> {
+        let bars = match self.next_bars(day) {
+            Err(Error::Archive(error)) if self.query.skip_damaged => {
+                self.shortfalls.push(Shortfall::Damaged { day, error: error.to_string() });
+                return Ok(());
+            }
+            bars => bars?,
+        };
+        if self.adjuster.is_some() || self.resampler.is_some() {
+            return self.fold_day(&bars, day);
+        }
+        for batch in &bars {
+            let batch = self.minutes(batch, day).map_err(ArchiveError::Merge)?;
+            self.ready.extend(Some(batch).filter(|batch| batch.num_rows() > 0));
+        }
+        Ok(())
+    }
+
+    /// The minutes of a day. The days after it are read at the same time, on all processors.
+    fn next_bars(&mut self, day: Date) -> Result<Vec<RecordBatch>> {
+        if let Some(bars) = self.ahead.pop_front() {
+            return bars;
+        }
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        // The days of a few symbols are small. Of many, a day is decoded on all processors.
+        let are_few = self.symbols.as_ref().is_some_and(|symbols| symbols.len() <= FEW_SYMBOLS);
+        let at_once = if are_few { processors * DAYS_OF_SYMBOLS } else { 1 };
+        let days: Vec<Date> = std::iter::once(day).chain(self.days.iter().copied()).take(at_once).collect();
+        let this: &Self = self;
+        let mut read = if days.len() == 1 || processors == 1 {
+            VecDeque::from([this.bars_of_day(day)])
+        } else {
+            let share = days.len().div_ceil(processors);
+            std::thread::scope(|scope| {
+                let shares = days
+                    .chunks(share)
+                    .map(|days| scope.spawn(move || days.iter().map(|day| this.bars_of_day(*day)).collect::<Vec<_>>()));
+                let threads: Vec<_> = shares.collect();
+                let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                };
+                threads.into_iter().flat_map(join).collect()
+            })
+        };
+        let first = read.pop_front().expect("at least one day is read");
+        self.ahead = read;
+        first
+    }
+
+    /// The minutes of a day, sorted by symbol and frame, with the columns that are read.
+    fn bars_of_day(&self, day: Date) -> Result<Vec<RecordBatch>> {
+        let (symbols, columns) = (self.symbols.as_deref(), &self.columns.read[..]);
+        let wanted = Wanted { symbols, from_ms: self.range.from_ms, to_ms: self.range.to_ms, columns };
+        let stored = self.snapshot.with_scan(&self.query.bus, day, |scan| scan.read(&wanted))?;
+        let source = self.snapshot.days.get(&day);
+        let is_wanted = |row: &&Row| {
+            let name = &self.snapshot.names[row.symbol.0 as usize];
+            symbols.is_none_or(|symbols| symbols.binary_search(name).is_ok())
+        };
+        let live: Vec<Row> =
+            source.into_iter().flat_map(|source| source.live.iter()).filter(is_wanted).copied().collect();
+        if live.is_empty() {
+            return Ok(stored);
+        }
+        let names: ArrayRef = Arc::new(StringArray::from_iter_values(&self.snapshot.names));
+        let live = batch_of_rows(&live, &names, columns, &stored[0].schema()).map_err(ArchiveError::Merge)?;
+        let all: Vec<RecordBatch> = stored.into_iter().chain([live]).collect();
+        Ok(vec![merge(&all)?])
+    }
+
+    /// Minutes as they are stored, in the columns of the answer.
+    fn minutes(&mut self, bars: &RecordBatch, day: Date) -> Result<RecordBatch, ArrowError> {
+        let names = dictionary_of(bars);
+        let new_keys: Vec<i32> = names.iter().map(|name| self.dictionary.key(name.unwrap_or_default())).collect();
+        let keys = bars.column(0).as_dictionary::<Int32Type>().keys().values();
+        let frames = bars.column(1).as_primitive::<TimestampMillisecondType>().values();
+        let inside = self.is_inside(names, keys, frames);
+        let keys = Int32Array::from_iter_values(keys.iter().map(|key| new_keys[*key as usize]));
+        let mut columns = vec![symbol_column(keys, &self.dictionary.array())?, bars.column(1).clone()];
+        for column in &self.columns.others {
+            columns.push(match column {
+                Column::Stored(number) => {
+                    let at = self.columns.read.binary_search(number).expect("it is read");
+                    bars.column(2 + at).clone()
+                }
+                Column::Day => day_column(std::iter::repeat_n(day, bars.num_rows())),
+                Column::Bars | Column::Complete => unreachable!("minutes have no such column"),
+            });
+        }
+        let batch = RecordBatch::try_new(self.columns.schema.clone(), columns)?;
+        match inside {
+            None => Ok(batch),
+            Some(keep) => filter_record_batch(&batch, &keep),
+        }
+    }
+
+    /// Which rows remain when those before the first bar of their symbol are left out; `None`: all.
+    fn is_inside(&self, names: &StringArray, keys: &[i32], frames: &[i64]) -> Option<BooleanArray> {
+        if self.starts.is_empty() {
+            return None;
+        }
+        let start = |name: Option<&str>| self.starts.get(name.unwrap_or_default()).copied().unwrap_or(i64::MIN);
+        let starts: Vec<i64> = names.iter().map(start).collect();
+        let keep = keys.iter().zip(frames).map(|(key, frame_ms)| Some(*frame_ms > starts[*key as usize]));
+        Some(keep.collect())
+    }
+
+    /// Adjusts the minutes of a day and folds them into the bars of the interval.
+    fn fold_day(&mut self, bars: &[RecordBatch], day: Date) -> Result<()> {
+        let start = self.query.period_start(day);
+        if self.running_start.is_some_and(|running| running != start) {
+            self.end_running()?;
+        }
+        self.running_start = Some(start);
+        let mut folded: Vec<IntervalBar> = Vec::new();
+        for batch in bars {
+            self.fold_batch(batch, day, &mut folded);
+        }
+        if matches!(self.query.interval, Interval::Week | Interval::Month) {
+            for bar in folded {
+                let symbol = self.dictionary.names[bar.row.symbol.0 as usize].clone();
+                match (self.running.get_mut(&symbol), &self.resampler) {
+                    (Some(running), Some(resampler)) => resampler.join(running, &bar),
+                    _ => drop(self.running.insert(symbol, bar)),
+                }
+            }
+            return Ok(());
+        }
+        self.queue(folded)
+    }
+
+    /// As [`History::fold_day`], for a part of the day.
+    fn fold_batch(&mut self, bars: &RecordBatch, day: Date, folded: &mut Vec<IntervalBar>) {
+        let mut rows = rows_of_batch(bars, &self.columns.read);
+        let names = dictionary_of(bars);
+        for of_symbol in rows.chunk_by_mut(|a, b| a.symbol == b.symbol) {
+            let symbol = names.value(of_symbol[0].symbol.0 as usize);
+            let start_ms = self.starts.get(symbol).copied().unwrap_or(i64::MIN);
+            let first = of_symbol.partition_point(|row| row.frame_ms <= start_ms);
+            let of_symbol = &mut of_symbol[first..];
+            if of_symbol.is_empty() {
+                continue;
+            }
+            if let Some(adjuster) = &mut self.adjuster
+                && !adjuster.adjust(symbol, of_symbol)
+            {
+                let shortfall = Shortfall::NotAdjusted { symbol: symbol.to_owned() };
+                if !self.shortfalls.contains(&shortfall) {
+                    self.shortfalls.push(shortfall);
+                }
+            }
+            let key = SymbolId(self.dictionary.key(symbol) as u32);
+            let first = folded.len();
+            match &mut self.resampler {
+                // A symbol may be in two batches: its last bar goes on.
+                Some(resampler) => {
+                    let goes_on = folded.last().is_some_and(|bar| bar.row.symbol == key);
+                    resampler.fold(symbol, of_symbol, folded, first - usize::from(goes_on));
+                }
+                None => folded.extend(of_symbol.iter().map(|row| IntervalBar::minute(row, day))),
+            }
+            folded[first..].iter_mut().for_each(|bar| bar.row.symbol = key);
+        }
+    }
+
+    /// Queues the bars of a week or a month.
+    fn end_running(&mut self) -> Result<()> {
+        let bars = std::mem::take(&mut self.running).into_values().collect();
+        self.running_start = None;
+        self.queue(bars)
+    }
+
+    fn queue(&mut self, bars: Vec<IntervalBar>) -> Result<()> {
+        if bars.is_empty() {
+            return Ok(());
+        }
+        let batch = self.batch_of_bars(&bars).map_err(ArchiveError::Merge)?;
+        self.ready.push_back(batch);
+        Ok(())
+    }
+
+    fn batch_of_bars(&mut self, bars: &[IntervalBar]) -> Result<RecordBatch, ArrowError> {
+        let rows: Vec<Row> = bars.iter().map(|bar| bar.row).collect();
+        let keys = Int32Array::from_iter_values(rows.iter().map(|row| row.symbol.0 as i32));
+        let schema = self.columns.schema.clone();
+        let names = self.dictionary.array();
+        let mut columns = vec![symbol_column(keys, &names)?, frame_column(&rows, schema.field(1).data_type())];
+        for (i, column) in self.columns.others.iter().enumerate() {
+            columns.push(match column {
+                Column::Stored(number) => stored_column(&rows, *number, schema.field(i + 2).data_type()),
+                Column::Day => day_column(bars.iter().map(|bar| bar.period.day)),
+                Column::Bars => Arc::new(UInt32Array::from_iter_values(bars.iter().map(|bar| bar.bars))),
+                Column::Complete => {
+                    let complete = bars.iter().map(|bar| Some(self.is_complete(bar)));
+                    Arc::new(complete.collect::<BooleanArray>()) as ArrayRef
+                }
+            });
+        }
+        RecordBatch::try_new(schema, columns)
+    }
+
+    /// Whether no minute of the bar's period is still to come, and the question has all of it.
+    fn is_complete(&self, bar: &IntervalBar) -> bool {
+        let period = &bar.period;
+        let (range, calendar) = (self.range, &self.query.bus.settings().calendar);
+        let starts_inside = match range.from_ms {
+            i64::MIN => {
+                let first = self.query.period_start(period.day);
+                let before = range.first_day.yesterday().ok().filter(|before| *before >= first);
+                before.is_none_or(|before| calendar.trading_days(first, before).next().is_none())
+            }
+            from_ms => from_ms <= period.after_ms + 60_000,
+        };
+        if !starts_inside || range.to_ms < period.end_ms || range.last_day < period.day {
+            return false;
+        }
+        let snapshot = &self.snapshot;
+        bar.last_ms >= period.end_ms || snapshot.is_closed(period.day) || snapshot.newest_ms > period.end_ms
+    }
+}
+
+impl Iterator for History {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Result<RecordBatch>> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Some(Ok(batch));
+            }
+            if self.failed {
+                return None;
+            }
+            let read = match self.days.pop_front() {
+                Some(day) => self.read_day(day),
+                None if self.running.is_empty() => return None,
+                None => self.end_running(),
+            };
+            if let Err(error) = read {
+                self.failed = true;
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+fn day_column(days: impl Iterator<Item = Date>) -> ArrayRef {
+    Arc::new(Date32Array::from_iter_values(days.map(|day| epoch_days(day) as i32)))
+}
+
