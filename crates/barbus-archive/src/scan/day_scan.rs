@@ -30,6 +30,8 @@ pub struct Wanted<'a> {
     pub to_ms: i64,
     /// The columns besides `symbol` and `frame`, by number in the archive's schema, ascending.
     pub columns: &'a [usize],
+    /// Only the last bars of each symbol; others may come too. Not with `to_ms`.
+    pub last: Option<usize>,
 }
 
 impl Wanted<'_> {
@@ -199,10 +201,11 @@ impl DayScan {
         let footer = file.footer(&self.footers)?;
         check(&file.path, &self.archive_schema, footer.metadata.schema())?;
         let corrupt = |error: ParquetError| ArchiveError::corrupt(&file.path, error);
-        let few = wanted.symbols.filter(|symbols| symbols.len() <= FEW_SYMBOLS);
-        let rows_of_symbols = match few {
-            Some(symbols) => Some(footer.symbol_rows(&file.bytes).map_err(corrupt)?.rows_of(symbols)),
-            None => None,
+        let are_few = wanted.symbols.is_some_and(|symbols| symbols.len() <= FEW_SYMBOLS);
+        let last = wanted.last.filter(|_| wanted.to_ms == i64::MAX);
+        let rows_of_symbols = match are_few || last.is_some() {
+            true => Some(footer.symbol_rows(&file.bytes).map_err(corrupt)?.rows_of(wanted.symbols, last)),
+            false => None,
         };
         let selected = select(footer.metadata.metadata(), wanted, rows_of_symbols.as_deref());
         if selected.is_empty() {

@@ -50,23 +50,31 @@ impl SymbolRows {
         Ok(Self { symbols: StringArray::from(names), ends })
     }
 
-    /// The rows of those of `symbols` (ascending) that the file has, ascending.
-    pub(super) fn rows_of(&self, symbols: &[String]) -> Vec<Range<usize>> {
+    /// The rows of `symbols` (ascending), or of all, ascending; with `last` only the last ones of
+    /// each.
+    pub(super) fn rows_of(&self, symbols: Option<&[String]>, last: Option<usize>) -> Vec<Range<usize>> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
-        for symbol in symbols {
-            let (mut low, mut high) = (0, self.symbols.len());
-            while low < high {
-                let middle = low.midpoint(high);
-                if self.symbols.value(middle) < symbol.as_str() { low = middle + 1 } else { high = middle }
+        let mut add = |place: usize| {
+            let (start, end) = (place.checked_sub(1).map_or(0, |before| self.ends[before]), self.ends[place]);
+            let start = last.map_or(start, |last| start.max(end.saturating_sub(last)));
+            match ranges.last_mut() {
+                Some(before) if before.end == start => before.end = end,
+                _ => ranges.push(start..end),
             }
-            if low < self.symbols.len() && self.symbols.value(low) == symbol {
-                let start = low.checked_sub(1).map_or(0, |before| self.ends[before]);
-                match ranges.last_mut() {
-                    Some(last) if last.end == start => last.end = self.ends[low],
-                    _ => ranges.push(start..self.ends[low]),
-                }
-            }
+        };
+        match symbols {
+            None => (0..self.ends.len()).for_each(add),
+            Some(symbols) => symbols.iter().filter_map(|symbol| self.place(symbol)).for_each(&mut add),
         }
         ranges
+    }
+
+    fn place(&self, symbol: &str) -> Option<usize> {
+        let (mut low, mut high) = (0, self.symbols.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.symbols.value(middle) < symbol { low = middle + 1 } else { high = middle }
+        }
+        (low < self.symbols.len() && self.symbols.value(low) == symbol).then_some(low)
     }
 }

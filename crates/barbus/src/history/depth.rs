@@ -106,7 +106,8 @@ fn frames_of_day(
     day: Date,
     symbols: Option<&[String]>,
 ) -> Result<HashMap<String, Vec<i64>>> {
-    let wanted = Wanted { symbols, from_ms: range.from_ms, to_ms: range.to_ms, columns: &[] };
+    let (from_ms, to_ms) = (range.from_ms, range.to_ms);
+    let wanted = Wanted { symbols, from_ms, to_ms, columns: &[], last: query.last_minutes() };
     let stored = snapshot.with_scan(&query.bus, day, |scan| scan.read(&wanted))?;
     let mut found: HashMap<String, Vec<i64>> = HashMap::new();
     for batch in stored {

@@ -22,7 +22,7 @@ pub(super) fn factor_ends(
     factor: usize,
 ) -> Result<HashMap<String, FactorEnds>> {
     let column = [FIXED_COLUMNS.len() + factor];
-    let wanted = Wanted { symbols, from_ms: range.from_ms, to_ms: range.to_ms, columns: &column };
+    let wanted = Wanted { symbols, from_ms: range.from_ms, to_ms: range.to_ms, columns: &column, last: None };
     let mut ends: HashMap<String, FactorEnds> = HashMap::new();
     let mut add = |symbol: &str, factor: f64| match ends.get_mut(symbol) {
         Some(ends) => ends.newest = factor,

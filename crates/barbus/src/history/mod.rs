@@ -24,13 +24,13 @@ mod shortfall;
 mod snapshot;
 
 pub use adjust::Adjust;
-pub(crate) use dictionary::dictionary_of;
 pub use answer::Answer;
 pub use bound::Bound;
+pub(crate) use dictionary::dictionary_of;
 pub use panel::Panel;
 pub use query::BarsQuery;
-pub use reading::History;
 pub(crate) use query::period_start;
+pub use reading::History;
 pub(crate) use resample::{IntervalBar, Resampler};
 pub(crate) use row_batch::rows_of_batch;
 pub use shortfall::Shortfall;

@@ -5,10 +5,10 @@ use barbus_bars::{Date, Interval};
 
 use super::adjust::{Adjust, factor_column};
 use super::answer::Answer;
-use super::reading::History;
 use super::bound::{Bound, Range};
 use super::columns::Columns;
 use super::panel::Panel;
+use super::reading::History;
 use crate::bus::Bus;
 use crate::error::{Error, Result};
 
@@ -167,6 +167,11 @@ impl BarsQuery {
     /// [`BarsQuery::last`].
     pub fn panel(self, column: &str) -> Result<Panel> {
         Panel::ask(self, column)
+    }
+
+    /// How many of the last minutes of a symbol a day has to give at most.
+    pub(super) fn last_minutes(&self) -> Option<usize> {
+        self.last.filter(|_| self.interval == Interval::MINUTE)
     }
 
     pub(super) fn wrong(&self, what: String) -> Error {

@@ -236,7 +236,8 @@ impl History {
     /// The minutes of a day, sorted by symbol and frame, with the columns that are read.
     fn bars_of_day(&self, day: Date) -> Result<Vec<RecordBatch>> {
         let (symbols, columns) = (self.symbols.as_deref(), &self.columns.read[..]);
-        let wanted = Wanted { symbols, from_ms: self.range.from_ms, to_ms: self.range.to_ms, columns };
+        let (from_ms, to_ms) = (self.range.from_ms, self.range.to_ms);
+        let wanted = Wanted { symbols, from_ms, to_ms, columns, last: self.query.last_minutes() };
         let stored = self.snapshot.with_scan(&self.query.bus, day, |scan| scan.read(&wanted))?;
         let source = self.snapshot.days.get(&day);
         let is_wanted = |row: &&Row| {
@@ -432,4 +433,3 @@ impl Iterator for History {
 fn day_column(days: impl Iterator<Item = Date>) -> ArrayRef {
     Arc::new(Date32Array::from_iter_values(days.map(|day| epoch_days(day) as i32)))
 }
-

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use barbus_archive::{Archive, ArchiveError, DayScan, Footers};
+use barbus_archive::{Archive, ArchiveError, DayScan, Footers, Wanted};
 use barbus_bars::{Date, date_from_epoch_days};
 use barbus_ring::{Ring, Row};
 
@@ -206,8 +206,8 @@ impl Snapshot {
     /// Whether any file of the archive has a bar of `symbol`; the newest ones are read first.
     pub(super) fn archive_has(&self, symbol: &str) -> Result<bool> {
         let symbols = [symbol.to_owned()];
-        let wanted =
-            barbus_archive::Wanted { symbols: Some(&symbols), from_ms: i64::MIN, to_ms: i64::MAX, columns: &[] };
+        let (from_ms, to_ms) = (i64::MIN, i64::MAX);
+        let wanted = Wanted { symbols: Some(&symbols), from_ms, to_ms, columns: &[], last: Some(1) };
         for day in self.archive.days()?.into_iter().rev() {
             // A damaged file is reported when it is read for the answer.
             let found = self.archive.scan(day, &self.footers).and_then(|scan| scan.read(&wanted));
