@@ -1,6 +1,8 @@
 //! One question over ring, parts and day files: promise 14, live and archived bars come as one
 //! sequence, without a seam, a hole or a double.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Float64Type, Int32Type, TimestampMillisecondType, UInt32Type};
-use barbus::{Adjust, Answer, Bus, Date, Error, Event, InitOptions, Interval, Reader, Row, Shortfall, Start};
+use barbus::{Adjust, Answer, Bus, Date, Error, Event, Interval, Reader, Row, Shortfall, Start};
 use barbus_writer::{Pushed, Writer};
 use jiff::Timestamp;
 
@@ -21,23 +23,8 @@ const SYMBOLS: [&str; 3] = ["000001.XSHE", "600000.XSHG", "688001.XSHG"];
 /// The last value of each bar, by symbol and frame.
 type Bars = BTreeMap<(String, i64), f64>;
 
-fn bus_with(settings: &[(&str, &str)]) -> (tempfile::TempDir, Bus) {
-    let dir = tempfile::tempdir().unwrap();
-    let options = InitOptions { calendar: "XSHG".into(), ..InitOptions::default() };
-    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
-    let file = bus.path().join("bus.toml");
-    let mut text = std::fs::read_to_string(&file).unwrap();
-    for (default, setting) in
-        [("# size = \"256MB\"", "size = \"4MB\""), ("# rows_per_block = 16384", "rows_per_block = 256")]
-            .iter()
-            .chain(settings)
-    {
-        assert!(text.contains(default), "{default}");
-        text = text.replace(default, setting);
-    }
-    std::fs::write(&file, text).unwrap();
-    let bus = Bus::open(bus.path()).unwrap();
-    (dir, bus)
+fn bus() -> (tempfile::TempDir, Bus) {
+    support::bus("XSHG", &[("size", "\"4MB\""), ("rows_per_block", "256")])
 }
 
 /// When the weekday with this number begins trading.
@@ -89,7 +76,7 @@ fn state(pushed: &[(u64, &str, i64, f64)], next_seq: u64) -> Bars {
 
 #[test]
 fn every_answer_is_the_state_at_its_number_while_bars_come() {
-    let (_dir, bus) = bus_with(&[]);
+    let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
     let pushed = Mutex::new(Vec::new());
     let done = AtomicBool::new(false);
@@ -155,7 +142,7 @@ fn every_answer_is_the_state_at_its_number_while_bars_come() {
 
 #[test]
 fn there_is_no_seam_at_any_step_of_a_close() {
-    let (_dir, bus) = bus_with(&[]);
+    let (_dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
     let mut pushed = Vec::new();
     let check = |pushed: &[(u64, &str, i64, f64)], writer: &Writer| {
@@ -195,7 +182,7 @@ fn there_is_no_seam_at_any_step_of_a_close() {
 
 /// Two days of all minutes, the second open.
 fn two_days() -> (tempfile::TempDir, Bus, Writer) {
-    let (dir, bus) = bus_with(&[]);
+    let (dir, bus) = bus();
     let mut writer = Writer::open(&bus).unwrap();
     for day in 0..2 {
         for minute in (1..=120).chain(211..=330) {

@@ -1,8 +1,10 @@
 //! Complete minutes: the same events live, read later, and on a replay.
 
+mod support;
+
 use std::time::{Duration, Instant};
 
-use barbus::{Bus, Date, Event, Feed, InitOptions, MinuteOptions, Reader, Row, Start};
+use barbus::{Bus, Date, Event, Feed, MinuteOptions, Reader, Row, Start};
 use barbus_writer::{Pushed, Writer};
 use proptest::prelude::*;
 
@@ -17,16 +19,7 @@ const SYMBOLS: [&str; 5] = ["688001.XSHG", "000001.XSHE", "600000.XSHG", "300750
 const LONG: Duration = Duration::from_secs(3_600);
 
 fn bus() -> (tempfile::TempDir, Bus) {
-    let dir = tempfile::tempdir().unwrap();
-    let options = InitOptions { calendar: "XSHG".into(), ..InitOptions::default() };
-    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
-    let file = bus.path().join("bus.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let text = text
-        .replace("# size = \"256MB\"", "size = \"4MB\"")
-        .replace("# rows_per_block = 16384", "rows_per_block = 256");
-    std::fs::write(&file, text).unwrap();
-    (dir, Bus::open(bus.path()).unwrap())
+    support::bus("XSHG", &[("size", "\"4MB\""), ("rows_per_block", "256")])
 }
 
 fn push(writer: &mut Writer, which: usize, frame_ms: i64, revision: u8) {

@@ -1,11 +1,13 @@
 //! Views of the ring's memory: a pinned block does not change, and no process waits for it.
 
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{Float64Type, UInt64Type};
-use barbus::{Bus, Event, InitOptions, Reader, Row, Start, View};
+use barbus::{Bus, Event, Reader, Row, Start, View};
 use barbus_archive::Archive;
 use barbus_writer::{Pushed, Writer};
 
@@ -17,26 +19,17 @@ const ROWS: u64 = 64;
 
 /// A bus whose ring has `blocks` blocks of 64 rows.
 fn bus(blocks: u64) -> (tempfile::TempDir, Bus) {
-    let dir = tempfile::tempdir().unwrap();
-    let options = InitOptions { calendar: "24x7".into(), ..InitOptions::default() };
-    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
-    let file = bus.path().join("bus.toml");
-    let mut text = std::fs::read_to_string(&file).unwrap();
-    // A slot of 64 rows has three pages.
-    for (from, to) in [
-        ("# size = \"256MB\"", format!("size = \"{}B\"", blocks * 3 * 4096)),
-        ("# rows_per_block = 16384", "rows_per_block = 64".into()),
-        ("# tip_rows = 8192", "tip_rows = 64".into()),
-        ("# symbols = 8192", "symbols = 16".into()),
+    let settings = [
+        // A slot of 64 rows has three pages.
+        ("size", &*format!("\"{}B\"", blocks * 3 * 4096)),
+        ("rows_per_block", "64"),
+        ("tip_rows", "64"),
+        ("symbols", "16"),
         // These tests hold more than a reader may by default.
-        ("# max_pins = \"25%\"", "max_pins = \"100%\"".into()),
-        ("# held_rings = 4", "held_rings = 1000".into()),
-    ] {
-        assert!(text.contains(from), "{from}");
-        text = text.replace(from, &to);
-    }
-    std::fs::write(&file, text).unwrap();
-    (dir, Bus::open(bus.path()).unwrap())
+        ("max_pins", "\"100%\""),
+        ("held_rings", "1000"),
+    ];
+    support::bus("24x7", &settings)
 }
 
 /// The `number`-th bar of the test, with values computed from `number`. There are five symbols,

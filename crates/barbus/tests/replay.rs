@@ -1,9 +1,11 @@
 //! Replays of archived days: one strategy, live and on the replay.
 
+mod support;
+
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use barbus::{Bus, Date, Event, Feed, InitOptions, Pace, Reader, Row, Start};
+use barbus::{Bus, Date, Event, Feed, Pace, Reader, Row, Start};
 use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
@@ -16,17 +18,7 @@ const MINUTES: i64 = 60;
 const SYMBOLS: [&str; 4] = ["000001.XSHE", "300750.XSHE", "600000.XSHG", "688001.XSHG"];
 
 fn bus() -> (tempfile::TempDir, Bus) {
-    let dir = tempfile::tempdir().unwrap();
-    let options = InitOptions { calendar: "XSHG".into(), ..InitOptions::default() };
-    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
-    let file = bus.path().join("bus.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let text = text
-        .replace("# size = \"256MB\"", "size = \"4MB\"")
-        .replace("# rows_per_block = 16384", "rows_per_block = 256");
-    std::fs::write(&file, text).unwrap();
-    let bus = Bus::open(bus.path()).unwrap();
-    (dir, bus)
+    support::bus("XSHG", &[("size", "\"4MB\""), ("rows_per_block", "256")])
 }
 
 /// The bar of a symbol that ends at `frame_ms`. The last symbol starts in the middle of the first

@@ -1,9 +1,11 @@
 //! Bars of an interval from a feed, live and in replay: each is delivered when its last minute is
 //! complete (promises 13 and 14).
 
+mod support;
+
 use std::time::Duration;
 
-use barbus::{Bus, Date, Event, InitOptions, Interval, MinuteOptions, MinuteSource, Reader, Resampled, Row, Start};
+use barbus::{Bus, Date, Event, Interval, MinuteOptions, MinuteSource, Reader, Resampled, Row, Start};
 use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
@@ -13,9 +15,7 @@ const OPEN: i64 = 1_720_056_600_000;
 const SYMBOLS: [&str; 2] = ["000001.XSHE", "600000.XSHG"];
 
 fn bus() -> (tempfile::TempDir, Bus, Writer) {
-    let dir = tempfile::tempdir().unwrap();
-    let options = InitOptions { calendar: "XSHG".into(), ..InitOptions::default() };
-    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
+    let (dir, bus) = support::bus("XSHG", &[]);
     let writer = Writer::open(&bus).unwrap();
     (dir, bus, writer)
 }

@@ -1,10 +1,12 @@
 //! No silent hole at a start: a reader gets the beginning of a day that the ring has lost, from the
 //! archive, or it is told.
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use barbus::{Bus, Date, Error, Event, InitOptions, OnGap, Reader, Row, Start};
+use barbus::{Bus, Date, Error, Event, OnGap, Reader, Row, Start};
 use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
@@ -18,16 +20,7 @@ const SYMBOLS: i64 = 400;
 const MINUTES: i64 = 100;
 
 fn bus() -> (tempfile::TempDir, Bus, Writer) {
-    let dir = tempfile::tempdir().unwrap();
-    let options = InitOptions { calendar: "XSHG".into(), ..InitOptions::default() };
-    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
-    let file = bus.path().join("bus.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let text = text
-        .replace("# size = \"256MB\"", "size = \"4MB\"")
-        .replace("# rows_per_block = 16384", "rows_per_block = 256");
-    std::fs::write(&file, text).unwrap();
-    let bus = Bus::open(bus.path()).unwrap();
+    let (dir, bus) = support::bus("XSHG", &[("size", "\"4MB\""), ("rows_per_block", "256")]);
     let writer = Writer::open(&bus).unwrap();
     (dir, bus, writer)
 }

@@ -1,12 +1,14 @@
 //! A reader and a replay as streams, under tokio.
 
+mod support;
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use barbus::futures_core::Stream;
-use barbus::{Bus, Date, EventStream, InitOptions, OwnedEvent, Reader, Result, Row, Start};
+use barbus::{Bus, Date, EventStream, OwnedEvent, Reader, Result, Row, Start};
 use barbus_writer::Writer;
 
 const MINUTE: i64 = 60_000;
@@ -17,15 +19,7 @@ const SYMBOLS: [&str; 3] = ["000001.XSHE", "300750.XSHE", "600000.XSHG"];
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn bus() -> (tempfile::TempDir, Bus) {
-    let dir = tempfile::tempdir().unwrap();
-    let options = InitOptions { calendar: "XSHG".into(), ..InitOptions::default() };
-    let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
-    let file = bus.path().join("bus.toml");
-    let text = std::fs::read_to_string(&file).unwrap().replace("# size = \"256MB\"", "size = \"2MB\"");
-    let text = text.replace("# rows_per_block = 16384", "rows_per_block = 64");
-    std::fs::write(&file, text).unwrap();
-    let bus = Bus::open(bus.path()).unwrap();
-    (dir, bus)
+    support::bus("XSHG", &[("size", "\"2MB\""), ("rows_per_block", "64")])
 }
 
 fn publish(writer: &mut Writer, minutes: std::ops::RangeInclusive<i64>) {

@@ -5,9 +5,8 @@
 //! beginning of its sending until the last strategy has it.
 
 use std::any::Any;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -15,6 +14,7 @@ use barbus_shm::{Load, Memory, Store, WriteMap, allocate, boot_ns};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::child::Process;
 use crate::{Bar, Times, scratch};
 
 /// Bars of a minute.
@@ -213,48 +213,21 @@ fn attend(system: &dyn Burst, job: &BurstJob, number: usize, words: &Words) -> a
     Ok(())
 }
 
-/// A child process that ends with this value, because its standard input closes.
-struct Process {
-    child: Child,
-    input: Option<ChildStdin>,
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(5) && matches!(self.child.try_wait(), Ok(None)) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Measures the system `name` of `program` over this number of minutes, in child processes.
 pub fn burst_measure(program: &Path, name: &str, minutes: u64) -> anyhow::Result<Times> {
     let directory = scratch()?;
     allocate(&directory.path().join("burst"), 4_096)?;
-    let start = |role: BurstRole| -> anyhow::Result<Process> {
+    let start = |role: BurstRole| {
         let job = BurstJob { system: name.into(), role, directory: directory.path().to_owned(), minutes };
-        let mut child = Command::new(program)
-            .args(["burst-side", &serde_json::to_string(&job)?])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
-        let input = child.stdin.take();
-        Ok(Process { child, input })
+        Process::start(program, "burst-side", &job)
     };
     let mut server = start(BurstRole::Server)?;
-    let mut ready = String::new();
-    BufReader::new(server.child.stdout.take().context("it was piped")?).read_line(&mut ready)?;
-    ensure!(!ready.is_empty(), "{name}: its server did not start");
+    server.ready_line().with_context(|| name.to_owned())?;
     let mut producer = start(BurstRole::Producer)?;
     let strategies = (0..STRATEGIES).map(|number| start(BurstRole::Strategy(number)));
     let mut strategies = strategies.collect::<anyhow::Result<Vec<_>>>()?;
     let mut text = String::new();
-    producer.child.stdout.take().context("it was piped")?.read_to_string(&mut text)?;
+    producer.output()?.read_to_string(&mut text)?;
     ensure!(producer.child.wait()?.success(), "{name}: the producer failed");
     for strategy in &mut strategies {
         ensure!(strategy.child.wait()?.success(), "{name}: a strategy failed");

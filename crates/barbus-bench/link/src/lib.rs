@@ -10,6 +10,7 @@
 
 mod bar;
 mod burst;
+mod child;
 mod control;
 mod cores;
 mod drive;

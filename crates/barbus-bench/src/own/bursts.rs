@@ -12,6 +12,7 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMi
 use barbus::{Bus, Event, MinuteOptions, Minutes, Publisher, Reader};
 use barbus_bench_link::{BURST, Bar, Burst, BurstReceiver, BurstSender, STRATEGIES, burst_bar, check_burst_bar, until};
 
+use super::library::bar_of;
 use crate::command_line::{self, Daemon};
 
 pub(crate) fn all() -> Vec<Box<dyn Burst>> {
@@ -100,17 +101,8 @@ impl BurstReceiver for BarbusReceiver {
                     ensure!(bars.len() as u64 == BURST, "{} bars of minute {minute}", bars.len());
                     for ((found, symbol), n) in bars.iter().zip(&self.symbols).zip(minute * BURST..) {
                         ensure!(found.symbol == symbol && found.present == 3, "bar {n} arrived as {found:?}");
-                        let bar = Bar {
-                            symbol: n % BURST,
-                            frame_ms: found.frame_ms,
-                            open: found.open,
-                            high: found.high,
-                            low: found.low,
-                            close: found.close,
-                            volume: found.volume,
-                            money: found.optional[0],
-                            factor: found.optional[1],
-                        };
+                        // Their ids are those of the reader: the name is compared above.
+                        let bar = Bar { symbol: n % BURST, ..bar_of(&found) };
                         check_burst_bar(&bar, n)?;
                     }
                 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::bail;
-use barbus::{Bus, Event, InitOptions, Reader, Start};
+use barbus::{Bus, Event, InitOptions, Reader, Row, Start};
 use barbus_bench_link::{Bar, Measure, Peer, Receiver, SYMBOLS, Scale, Sender, Wait, until};
 use barbus_writer::Writer;
 
@@ -74,6 +74,22 @@ impl Sender for LibrarySender {
     }
 }
 
+/// The bar in a row of the ring; its symbol is the row's id.
+#[inline(always)]
+pub(crate) fn bar_of(row: &Row) -> Bar {
+    Bar {
+        symbol: row.symbol.0.into(),
+        frame_ms: row.frame_ms,
+        open: row.open,
+        high: row.high,
+        low: row.low,
+        close: row.close,
+        volume: row.volume,
+        money: row.optional[0],
+        factor: row.optional[1],
+    }
+}
+
 pub(crate) struct LibraryReceiver {
     reader: Reader,
     sleeps: bool,
@@ -85,17 +101,7 @@ impl Receiver for LibraryReceiver {
         match self.reader.poll()? {
             Some(Event::Bars(bars)) => {
                 for (found, n) in bars.rows().iter().zip(next..) {
-                    let bar = Bar {
-                        symbol: found.symbol.0.into(),
-                        frame_ms: found.frame_ms,
-                        open: found.open,
-                        high: found.high,
-                        low: found.low,
-                        close: found.close,
-                        volume: found.volume,
-                        money: found.optional[0],
-                        factor: found.optional[1],
-                    };
+                    let bar = bar_of(found);
                     bar.check(n)?;
                     if (found.seq, found.present, found.revision) != (n, 3, 0) {
                         bail!("bar {n} arrived as {found:?}");

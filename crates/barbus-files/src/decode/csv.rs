@@ -120,12 +120,10 @@ impl<R: BufRead + Send> Records for Csv<R> {
             if self.lines.number() <= self.form.skip_lines {
                 continue;
             }
-            match line {
-                Line::Complete if self.is_ignored() => {}
-                Line::Complete => return self.split(),
-                Line::TooLong => return Ok(self.bad("the line is too long; only its beginning is kept")),
-                // Its beginning may look like a row: 123 of 12345.
-                Line::Truncated => return Ok(self.bad("the input ends in the middle of this line")),
+            match line.problem() {
+                None if self.is_ignored() => {}
+                None => return self.split(),
+                Some(problem) => return Ok(self.bad(problem)),
             }
         }
     }

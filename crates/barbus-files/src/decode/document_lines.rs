@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use super::json::{Document, Json};
-use super::lines::{Line, Lines};
+use super::lines::Lines;
 use crate::error::InputError;
 use crate::layout::description::SymbolRules;
 use crate::records::{Records, Step};
@@ -89,14 +89,12 @@ impl<R: BufRead + Send> Records for DocumentLines<R> {
                 }
             }
             match self.lines.advance() {
-                Ok(Some(Line::Complete)) => {
-                    if let Err(problem) = self.open_line() {
+                Ok(Some(line)) => {
+                    let opened = line.problem().map_or_else(|| self.open_line(), |problem| Err(problem.to_owned()));
+                    if let Err(problem) = opened {
                         return Ok(self.bad(&problem));
                     }
                 }
-                Ok(Some(Line::TooLong)) => return Ok(self.bad("the line is too long; only its beginning is kept")),
-                // Its beginning may look like a row: 123 of 12345.
-                Ok(Some(Line::Truncated)) => return Ok(self.bad("the input ends in the middle of this line")),
                 Ok(None) => return Ok(Step::End),
                 Err(error) => return Err(InputError::read(&self.input, &self.lines.place(), error)),
             }

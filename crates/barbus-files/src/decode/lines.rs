@@ -25,6 +25,18 @@ pub(crate) enum Line {
     Truncated,
 }
 
+impl Line {
+    /// Why the line is not a row; `None` if it may be one.
+    pub(crate) fn problem(self) -> Option<&'static str> {
+        match self {
+            Line::Complete => None,
+            Line::TooLong => Some("the line is too long; only its beginning is kept"),
+            // Its beginning may look like a row: 123 of 12345.
+            Line::Truncated => Some("the input ends in the middle of this line"),
+        }
+    }
+}
+
 /// Reads lines.
 pub(crate) struct Lines<R> {
     reader: R,

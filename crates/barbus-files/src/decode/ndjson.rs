@@ -8,7 +8,7 @@ use std::io::BufRead;
 
 use super::json_record::JsonRecord;
 use super::json_text;
-use super::lines::{Line, Lines};
+use super::lines::Lines;
 use crate::error::InputError;
 use crate::records::{Records, Step};
 use crate::values::cell::Cell;
@@ -78,10 +78,10 @@ impl<R: BufRead + Send> Ndjson<R> {
 impl<R: BufRead + Send> Records for Ndjson<R> {
     fn advance(&mut self) -> Result<Step, InputError> {
         match self.lines.advance() {
-            Ok(Some(Line::Complete)) => Ok(self.parse()),
-            Ok(Some(Line::TooLong)) => Ok(self.bad("the line is too long; only its beginning is kept".to_owned())),
-            // Its beginning may look like a row: 123 of 12345.
-            Ok(Some(Line::Truncated)) => Ok(self.bad("the input ends in the middle of this line".to_owned())),
+            Ok(Some(line)) => Ok(match line.problem() {
+                None => self.parse(),
+                Some(problem) => self.bad(problem.to_owned()),
+            }),
             Ok(None) => Ok(Step::End),
             Err(error) => Err(InputError::read(&self.input, &self.lines.place(), error)),
         }
