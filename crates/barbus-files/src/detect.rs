@@ -52,6 +52,15 @@ pub(crate) enum DetectedFormat {
     Dbn,
 }
 
+/// Whether these first bytes are text: a row may begin with the letters of a format, as `ORCL,`
+/// begins with those of ORC.
+fn is_text(head: &[u8]) -> bool {
+    let is_control = |byte: &u8| byte.is_ascii_control() && !b"\t\n\r".contains(byte);
+    // A character may be cut at the end.
+    let is_utf8 = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_utf8 && !head.iter().any(is_control)
+}
+
 /// The format of the input that begins with `head`, which is all of it where it is `complete`.
 ///
 /// Messages call it `input`; the ending is that of `name`; `wanted` is the format the user gave.
@@ -70,6 +79,7 @@ pub(crate) fn detect(
     // A text of a format that the user gave may begin with any bytes.
     if wanted.is_none()
         && binary.is_none()
+        && !is_text(head)
         && let Some((_, reason)) = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic))
     {
         return Err(InputError::format(input, reason));
@@ -192,6 +202,7 @@ mod tests {
         assert_eq!(detected("a.arrows", b"ARROW1\0\0"), DetectedFormat::ArrowFile);
         assert_eq!(detected("a.csv", b"DBN\x03"), DetectedFormat::Dbn);
         assert_eq!(detected("a.csv", b"DBN,a"), DetectedFormat::Csv);
+        assert_eq!(detected("-", b"ORCL,2024-03-04 09:31,1"), DetectedFormat::Csv);
     }
 
     #[test]

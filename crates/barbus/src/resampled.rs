@@ -22,8 +22,8 @@ use crate::withdrawn::Selection;
 /// An [`Event::Bars`] has the bars of one period, in the order of the bytes of their symbols.
 /// Periods and values are those of [`Bus::bars`](crate::Bus::bars): `frame_ms` is the end of the
 /// period. If a minute comes late, or is revised, its bar is delivered again with the next
-/// `revision`. Other events are as those of the minutes; [`Event::DayClosed`] comes after the last
-/// bar of its day.
+/// `revision`. Minutes that are withdrawn are left out of a period that still runs. Other events
+/// are as those of the minutes; [`Event::DayClosed`] comes after the last bar of its day.
 ///
 /// The first period is whole also if the reader starts within it: its earlier minutes are looked up
 /// in the ring and the archive. A replay delivers the same bars as the live day; what was late
@@ -212,9 +212,22 @@ impl<F: MinuteSource> Resampled<F> {
                 self.looks_up = true;
                 self.queue.push_back(Output::Lapped(missed));
             }
-            Taken::Withdrawn(selection) => self.queue.push_back(Output::Withdrawn(selection)),
+            Taken::Withdrawn(selection) => {
+                self.withdraw(&selection);
+                self.queue.push_back(Output::Withdrawn(selection));
+            }
         }
         Ok(true)
+    }
+
+    /// Bars that are withdrawn belong to no period.
+    fn withdraw(&mut self, selection: &Selection) {
+        let calendar = &self.minutes.feed().bus().settings().calendar;
+        for (symbol, open) in &mut self.open {
+            open.minutes.retain(|frame_ms, _| {
+                !selection.covers(symbol, *frame_ms) || calendar.trading_day(*frame_ms).date != selection.day
+            });
+        }
     }
 
     /// Adds the bars of a minute, or late ones.

@@ -5,7 +5,9 @@ mod support;
 
 use std::time::Duration;
 
-use barbus::{Bus, Date, Event, Interval, MinuteOptions, MinuteSource, Reader, Resampled, Row, Start};
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
+use barbus::{Bus, Date, Event, Interval, MinuteOptions, MinuteSource, Reader, Resampled, Row, Selection, Start};
 use barbus_writer::{Pushed, Writer};
 
 const MINUTE: i64 = 60_000;
@@ -55,6 +57,7 @@ fn drain<F: MinuteSource>(feed: &mut Resampled<F>) -> Vec<String> {
                     + &format!(" v{} h{} l{}", bar.volume, bar.high, bar.low)
             })),
             Some(Event::DayClosed(day)) => events.push(format!("{day} closed")),
+            Some(Event::Withdrawn(selection)) => events.push(format!("{} withdrawn", selection.day)),
             Some(other) => panic!("{other:?}"),
         }
     }
@@ -93,6 +96,28 @@ fn a_period_is_whole_if_the_reader_starts_within_it() {
     let mut feed = Reader::open(bus.path()).unwrap().resampled(every("5m"), options()).unwrap();
     (4..=5).for_each(|minute| push_minute(&mut writer, 0, minute));
     assert_eq!(drain(&mut feed)[0], "000001.XSHE 5 1 5 r0 v5 h5 l1");
+}
+
+#[test]
+fn withdrawn_minutes_are_not_in_the_week_that_runs() {
+    let (_dir, bus, mut writer) = bus();
+    let mut feed = Reader::open(bus.path()).unwrap().resampled(every("1w"), options()).unwrap();
+    (1..=3).for_each(|minute| push_minute(&mut writer, 0, minute));
+    assert_eq!(drain(&mut feed), [] as [&str; 0]);
+    writer.close_day().unwrap();
+    assert_eq!(drain(&mut feed), ["2024-07-04 closed"]);
+    let first = jiff::Timestamp::from_millisecond(OPEN + MINUTE).unwrap();
+    let selection = Selection { to: Some(first), ..Selection::of_day(Date::constant(2024, 7, 4)) };
+    writer.withdraw(&selection).unwrap();
+    assert_eq!(drain(&mut feed), ["2024-07-04 withdrawn"]);
+    (1..=2).for_each(|minute| push_minute(&mut writer, 1, minute));
+    writer.close_day().unwrap();
+    let week = drain(&mut feed);
+    assert_eq!(week[0], "000001.XSHE 1770 2 1002 r0 v4 h1002 l2");
+    assert_eq!(week[1], "600000.XSHG 1770 10002 11002 r0 v4 h11002 l10002");
+    let answer = bus.bars().interval(every("1w")).collect().unwrap();
+    let volumes = answer.batches().iter().map(|batch| batch["volume"].as_primitive::<Float64Type>().values().to_vec());
+    assert_eq!(volumes.collect::<Vec<_>>().concat(), [4.0, 4.0]);
 }
 
 #[test]

@@ -120,7 +120,8 @@ impl TailArgs {
                 print_error(format_args!("{symbol}: not on the bus yet: waiting for it"));
             }
         }
-        let zone = reader.bus().settings().calendar.zone().clone();
+        // The zone of the bars beside it, which may differ from that of the calendar.
+        let zone = TimeZone::get(reader.bus().settings().schema.zone())?;
         let mut options = MinuteOptions::default();
         if let Some(grace) = self.grace {
             let parsed = Duration::try_from_secs_f64(grace);

@@ -93,7 +93,7 @@ impl Resampler {
         let mut period = None::<Period>;
         for row in rows {
             let same = period.filter(|period| period.contains(row.frame_ms));
-            let of_row = *same.as_ref().unwrap_or(&periods.of(row.frame_ms));
+            let of_row = same.unwrap_or_else(|| periods.of(row.frame_ms));
             period = Some(of_row);
             let bar = IntervalBar::of(row, of_row);
             match bars[first..].last_mut() {
