@@ -1,7 +1,9 @@
 //! The libFuzzer entry point of the target `files`.
 #![no_main]
 
+mod decoder_panics;
+
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    barbus_fuzz::let_decoders_panic();
+    decoder_panics::let_decoders_panic();
     barbus_fuzz::files::run(data);
 });
