@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use parquet::errors::ParquetError;
 
 use crate::day_version::DayVersion;
-use crate::directory::Directory;
+use crate::directory::{Directory, Kept};
 use crate::files::{DiskFiles, Files};
 use crate::metadata::FORMAT_VERSION;
 use crate::new_rows::NewRows;
@@ -34,6 +34,8 @@ pub struct Written {
     pub path: PathBuf,
     /// False when the file had every row already and was left as it is.
     pub changed: bool,
+    /// Copies of files whose values the present columns of the bus cannot all have.
+    pub kept: Vec<PathBuf>,
 }
 
 /// What [`Archive::spill`] did.
@@ -209,7 +211,7 @@ impl Archive {
                 None => (0, 0),
             };
             self.directory.remove_parts(day, &stored.merged)?;
-            return Ok(Written { rows, bytes, path, changed: false });
+            return Ok(Written { rows, bytes, path, changed: false, kept: Vec::new() });
         }
 
         let first = rows.first().map_or(through_seq, |&row| new.seq(row));
@@ -218,13 +220,16 @@ impl Archive {
         let sorted = SortedRows::new(inputs, self.directory.schema())?;
         let range = SeqRange { first, through: through_seq };
         let meta = stored.merged_meta(day, &self.calendar, lineage, Some(range), sorted.len());
-        let gives_up = stored.file.iter().chain(&stored.parts).any(|loaded| loaded.gives_up);
-        self.directory.keep_before_loss(day, gives_up && stored.file.is_some())?;
+        let file = stored.file.iter().map(|file| (file, path.clone()));
+        let parts = stored.parts.iter().map(|part| (part, self.directory.part_path(day, part.meta.part)));
+        let lossy = file.chain(parts).filter(|(loaded, _)| loaded.gives_up);
+        let kept = lossy.map(|(_, path)| self.directory.keep_copy(&path, Kept::Replaced, day));
+        let kept = kept.collect::<Result<Vec<_>>>()?;
         let bytes = self.directory.commit_file(&path, &sorted, &meta)?;
         let unmerged = stored.parts.iter().map(|part| part.meta.part);
         let merged: Vec<u32> = stored.merged.iter().copied().chain(unmerged).collect();
         self.directory.remove_parts(day, &merged)?;
-        Ok(Written { rows: meta.rows, bytes, path, changed: true })
+        Ok(Written { rows: meta.rows, bytes, path, changed: true, kept })
     }
 
     /// Writes `rows` as a part of a day that is still open, or whose file is damaged;

@@ -3,68 +3,14 @@
 //! The settings of a bus may change: a column is added or given up, prices get another type, frames
 //! another zone. Days that were written before keep their columns until they are written again.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
-use jiff::civil::Date;
 
-use crate::directory::Directory;
-use crate::sort::{SortInput, SortedRows};
-use crate::stored_day::StoredDay;
-use crate::{Archive, ArchiveError, Result};
-
-/// What [`Archive::migrate`] did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Migrated {
-    /// Bars in the file.
-    pub rows: u64,
-    /// The file as it was before, if values were given up: a column that the bus no longer has, or
-    /// digits of prices.
-    pub kept: Option<PathBuf>,
-}
-
-impl Archive {
-    /// Whether the file of `day` has other columns than the bus. False without a file.
-    ///
-    /// # Errors
-    /// [`ArchiveError`] if the file is damaged, or its columns cannot be converted.
-    pub fn is_outdated(&self, day: Date) -> Result<bool> {
-        Ok(self.directory.day_columns(day)?.is_some_and(|found| found != **self.directory.schema()))
-    }
-
-    /// Writes the file of `day` again with the present columns of the bus; `None` if it has them
-    /// already, or if there is no file. Parts are left as they are: they get the columns when they
-    /// are merged.
-    ///
-    /// If values are given up, the file of before is kept in the directory `replaced` beside that
-    /// of the archive.
-    ///
-    /// # Errors
-    /// As [`Archive::write`]. No bar is lost, and the same call may be made again.
-    pub fn migrate(&self, day: Date) -> Result<Option<Migrated>> {
-        let _writing = self.writing()?;
-        if !self.is_outdated(day)? {
-            return Ok(None);
-        }
-        self.directory.remove_temporary(Some(day))?;
-        let Some(file) = StoredDay::load(&self.directory, day)?.file else { return Ok(None) };
-        let kept = self.directory.keep_before_loss(day, file.gives_up)?;
-        let input = SortInput { columns: file.rows.columns(), rows: None };
-        let sorted = SortedRows::new(vec![input], self.directory.schema())?;
-        self.directory.commit_file(&self.path(day), &sorted, &file.meta)?;
-        Ok(Some(Migrated { rows: file.meta.rows, kept }))
-    }
-}
-
-impl Directory {
-    /// Keeps the file of a day that is written again without some of its values.
-    pub(crate) fn keep_before_loss(&self, day: Date, gives_up: bool) -> Result<Option<PathBuf>> {
-        if gives_up { self.keep_file(day).map(Some) } else { Ok(None) }
-    }
-}
+use crate::{ArchiveError, Result};
 
 /// Rejects a file whose columns cannot be converted to those of the bus.
 pub(crate) fn check(path: &Path, bus: &Schema, file: &Schema) -> Result<()> {
@@ -111,6 +57,14 @@ pub(crate) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordB
         None => Ok(new_null_array(field.data_type(), batch.num_rows())),
     });
     RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<ArrayRef>, _>>()?)
+}
+
+/// The schema with a dictionary as `symbol`: no text is made for each row.
+pub(crate) fn with_dictionary(schema: &Schema) -> SchemaRef {
+    let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let symbol: FieldRef = Field::new(schema.field(0).name(), data_type, false).into();
+    let fields: Vec<FieldRef> = std::iter::once(symbol).chain(schema.fields().iter().skip(1).cloned()).collect();
+    Schema::new(fields).into()
 }
 
 #[cfg(test)]

@@ -102,23 +102,6 @@ pub(crate) fn meta_of(path: &Path, day: Date, footer: &ArrowReaderMetadata) -> R
     }
 }
 
-/// Rejects a file whose columns are not those that were written.
-pub(crate) fn compare_schemas(path: &Path, bus: &Schema, file: &Schema) -> Result<()> {
-    let show = |schema: &Schema, name: &str| {
-        let field = schema.column_with_name(name).map(|(_, field)| field);
-        field.map_or("absent".to_owned(), |field| field.data_type().to_string())
-    };
-    let names = bus.fields().iter().chain(file.fields());
-    for name in names.map(|field| field.name()) {
-        let (expected, found) = (show(bus, name), show(file, name));
-        let may_lack = bus.column_with_name(name).is_some_and(|(_, f)| f.is_nullable());
-        if expected != found && !(found == "absent" && may_lack) {
-            return Err(ArchiveError::Schema { path: path.to_owned(), column: name.clone(), expected, found });
-        }
-    }
-    Ok(())
-}
-
 /// The first row that is not after the one before it.
 fn first_out_of_order(rows: &RecordBatch) -> Option<usize> {
     let symbols = rows.column(0).as_string::<i32>();

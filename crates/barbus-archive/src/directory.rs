@@ -27,12 +27,26 @@ use crate::sort::SortedRows;
 use crate::{ArchiveError, Corruption, DayMeta, Result, day_file, readback, workers};
 
 const WORK_SUFFIX: &str = ".work";
-/// The directory with the files of days before bars were withdrawn from them.
-const WITHDRAWN_DIR: &str = "withdrawn";
-/// The directory with the files of days before they were written again without some values.
-const REPLACED_DIR: &str = "replaced";
 /// Mode of the two directories where they are missing.
 const DIR_MODE: u32 = 0o750;
+
+/// Why a copy of a file is kept, in a directory of this name beside that of the days.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kept {
+    /// Bars are withdrawn from the day.
+    Withdrawn,
+    /// The day is written again without some of its values.
+    Replaced,
+}
+
+impl Kept {
+    fn directory(self) -> &'static str {
+        match self {
+            Kept::Withdrawn => "withdrawn",
+            Kept::Replaced => "replaced",
+        }
+    }
+}
 
 /// A file read in full and checked.
 #[derive(Debug)]
@@ -256,33 +270,42 @@ impl Directory {
         Ok(last.max(in_file).saturating_add(1))
     }
 
-    /// The path for the file of `day` before bars are withdrawn from it, in a directory beside that
-    /// of the days.
-    pub(crate) fn free_withdrawn_path(&self, day: Date) -> Result<PathBuf> {
-        self.free_path(WITHDRAWN_DIR, day)
-    }
-
-    /// Copies the file of `day` as it is into a directory beside that of the days; returns its
-    /// path.
-    pub(crate) fn keep_file(&self, day: Date) -> Result<PathBuf> {
-        let bytes = self.read(&self.day_path(day))?;
-        let path = self.free_path(REPLACED_DIR, day)?;
-        let temporary = self.work_dir.join(temporary_name(day));
-        let copy = self.create_temporary(&temporary)?;
-        copy.write(&bytes).map_err(ArchiveError::io("write", &temporary))?;
-        copy.sync().map_err(ArchiveError::io("sync", &temporary))?;
-        self.files.rename(&temporary, &path).map_err(ArchiveError::io("rename to", &path))?;
-        self.sync(path.parent().unwrap_or(&self.dir))?;
-        Ok(path)
-    }
-
-    /// A path for a file of `day` in a directory beside that of the days.
-    fn free_path(&self, dir: &str, day: Date) -> Result<PathBuf> {
-        let dir = self.dir.with_file_name(dir);
+    /// Copies a file of `day` as it is; returns the path of the copy, such as
+    /// `replaced/2024-02-29-1.parquet`.
+    ///
+    /// A write that failed after the copy is made again: the newest copy serves if it is the same.
+    pub(crate) fn keep_copy(&self, path: &Path, kept: Kept, day: Date) -> Result<PathBuf> {
+        let bytes = self.read(path)?;
+        // Beside the target of a symbolic link, so that it is on the same file system.
+        let dir = self.work_dir.with_file_name(kept.directory());
         self.create(&dir)?;
         let names = self.list(&dir)?;
-        let name = (1..).map(|number| withdrawn_name(day, number)).find(|name| !names.contains(name));
-        Ok(dir.join(name.expect("there are more numbers than files")))
+        let numbers = (1..).map(|number| withdrawn_name(day, number));
+        let taken = numbers.clone().take_while(|name| names.contains(name));
+        if let Some(newest) = taken.last().map(|name| dir.join(name))
+            && self.read(&newest).is_ok_and(|found| found == bytes)
+        {
+            return Ok(newest);
+        }
+        let name = numbers.clone().find(|name| !names.contains(name)).expect("there are more numbers than files");
+        let copy = dir.join(name);
+        let temporary = self.work_dir.join(temporary_name(day));
+        self.write_copy(&temporary, &copy, &bytes).inspect_err(|_| {
+            // The next write removes what cannot be removed here.
+            let _ = self.files.remove(&temporary);
+        })?;
+        self.sync(&dir)?;
+        Ok(copy)
+    }
+
+    fn write_copy(&self, temporary: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+        let file = self.create_temporary(temporary)?;
+        file.write(bytes).map_err(ArchiveError::io("write", temporary))?;
+        file.sync().map_err(ArchiveError::io("sync", temporary))?;
+        if self.read(temporary)? != bytes {
+            return Err(ArchiveError::corrupt(path, Corruption::ReadBack));
+        }
+        self.files.rename(temporary, path).map_err(ArchiveError::io("rename to", path))
     }
 
     /// Removes the file of a day.

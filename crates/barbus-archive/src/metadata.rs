@@ -72,6 +72,11 @@ impl DayMeta {
         if self.lineage == lineage { self.through_seq } else { 0 }
     }
 
+    /// Whether the rows of a part are in this file.
+    pub(crate) fn has_part(&self, part: &DayMeta) -> bool {
+        part.part <= self.part || part.through_seq <= self.covered(part.lineage)
+    }
+
     pub(crate) fn to_key_values(&self, crc32c: u32) -> Vec<KeyValue> {
         let pairs = [
             (DAY, self.day.to_string()),

@@ -5,16 +5,16 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+use arrow::datatypes::{Int32Type, Schema};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
-use crate::day_file::{compare_schemas, read_footer};
+use crate::conform::with_dictionary;
+use crate::day_file::read_footer;
 use crate::sort::SortedRows;
 use crate::{ArchiveError, Corruption, DayMeta, Result, file_checksum, workers};
 
@@ -39,8 +39,7 @@ pub(crate) fn verify(path: &Path, file: &Bytes, rows: &SortedRows<'_>, meta: &Da
 
 /// Whether the row groups of `file` have exactly `rows`.
 fn has_rows(file: &Bytes, footer: &ArrowReaderMetadata, rows: &SortedRows<'_>) -> Result<bool, ParquetError> {
-    let schema = with_symbol_dictionary(rows.schema());
-    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+    let options = ArrowReaderOptions::new().with_schema(with_dictionary(rows.schema()));
     let footer = ArrowReaderMetadata::try_new(footer.metadata().clone(), options)?;
     let (mut chunks, mut start) = (Vec::new(), 0);
     for (group, metadata) in footer.metadata().row_groups().iter().enumerate() {
@@ -85,15 +84,26 @@ fn is_column(rows: &SortedRows<'_>, i: usize, range: Range<usize>, found: &Array
     Ok(found.keys().iter().zip(rows.symbol_keys(range)).all(same))
 }
 
-/// As `schema`, but symbols are a dictionary: no text is made for each row.
-fn with_symbol_dictionary(schema: &Schema) -> Schema {
-    let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let symbol = Arc::new(Field::new(schema.field(0).name(), data_type, false));
-    Schema::new([symbol].into_iter().chain(schema.fields().iter().skip(1).cloned()).collect::<Vec<_>>())
+/// Rejects a file whose columns are not those that were written.
+fn compare_schemas(path: &Path, bus: &Schema, file: &Schema) -> Result<()> {
+    let show = |schema: &Schema, name: &str| {
+        let field = schema.column_with_name(name).map(|(_, field)| field);
+        field.map_or("absent".to_owned(), |field| field.data_type().to_string())
+    };
+    let names = bus.fields().iter().chain(file.fields());
+    for name in names.map(|field| field.name()) {
+        let (expected, found) = (show(bus, name), show(file, name));
+        if expected != found {
+            return Err(ArchiveError::Schema { path: path.to_owned(), column: name.clone(), expected, found });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::test_rows::{self, many_rows, meta, sorted, unsorted};
     use arrow::array::{Float64Array, RecordBatch};

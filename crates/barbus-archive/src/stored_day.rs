@@ -8,7 +8,7 @@ use crate::sort::SortInput;
 use crate::{DayMeta, Result};
 
 /// How often loading starts again because parts were merged meanwhile.
-const MAX_ATTEMPTS: usize = 100;
+pub(crate) const MAX_ATTEMPTS: usize = 100;
 
 /// A day's file and parts, read in full and checked.
 pub(crate) struct StoredDay {
@@ -36,8 +36,7 @@ impl StoredDay {
         let mut merged = Vec::new();
         if let Some(file) = &file {
             parts.retain(|part| {
-                let in_file =
-                    part.meta.part <= file.meta.part || part.meta.through_seq <= file.meta.covered(part.meta.lineage);
+                let in_file = file.meta.has_part(&part.meta);
                 if in_file {
                     merged.push(part.meta.part);
                 }

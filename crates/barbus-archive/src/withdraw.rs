@@ -6,8 +6,8 @@ use arrow::array::AsArray;
 use arrow::datatypes::TimestampMillisecondType;
 use jiff::civil::Date;
 
+use crate::directory::Kept;
 use crate::sort::{SortInput, SortedRows};
-use crate::stored_day::StoredDay;
 use crate::{Archive, DayMeta, Result};
 
 /// What [`Archive::withdraw`] did.
@@ -33,27 +33,25 @@ impl Archive {
         let _writing = self.writing()?;
         let directory = &self.directory;
         directory.remove_temporary(Some(day))?;
-        let Some(file) = StoredDay::load(directory, day)?.file else { return Ok(Withdrawn { rows: 0, path: None }) };
+        let Some(file) = directory.load_day(day)? else { return Ok(Withdrawn { rows: 0, path: None }) };
         let symbols = file.rows.column(0).as_string::<i32>();
         let frames = file.rows.column(1).as_primitive::<TimestampMillisecondType>();
         let all = 0..file.rows.num_rows() as u32;
         let (withdrawn, kept): (Vec<u32>, Vec<u32>) =
-            all.clone().partition(|&row| is_withdrawn(symbols.value(row as usize), frames.value(row as usize)));
+            all.partition(|&row| is_withdrawn(symbols.value(row as usize), frames.value(row as usize)));
         if withdrawn.is_empty() {
             return Ok(Withdrawn { rows: 0, path: None });
         }
-        let commit = |path: &PathBuf, rows: Vec<u32>| -> Result<()> {
-            let input = SortInput { columns: file.rows.columns(), rows: Some(rows) };
+        let path = directory.day_path(day);
+        let copy = directory.keep_copy(&path, Kept::Withdrawn, day)?;
+        if kept.is_empty() {
+            directory.remove_day(day)?;
+        } else {
+            let input = SortInput { columns: file.rows.columns(), rows: Some(kept) };
             let sorted = SortedRows::new(vec![input], directory.schema())?;
-            let meta = DayMeta { rows: sorted.len() as u64, ..file.meta.clone() };
-            directory.commit_file(path, &sorted, &meta).map(drop)
-        };
-        let path = directory.free_withdrawn_path(day)?;
-        commit(&path, all.collect())?;
-        match kept.is_empty() {
-            true => directory.remove_day(day)?,
-            false => commit(&directory.day_path(day), kept)?,
+            let meta = DayMeta { rows: sorted.len() as u64, ..file.meta };
+            directory.commit_file(&path, &sorted, &meta)?;
         }
-        Ok(Withdrawn { rows: withdrawn.len() as u64, path: Some(path) })
+        Ok(Withdrawn { rows: withdrawn.len() as u64, path: Some(copy) })
     }
 }

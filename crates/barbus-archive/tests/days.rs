@@ -311,6 +311,34 @@ fn days_with_other_columns_are_read_and_written_again() {
     assert!(archive.verify().unwrap().iter().all(|report| report.outcome.is_ok()));
 }
 
+/// What the present columns cannot have is kept: of the day's file, of a part without a file, beside
+/// the target of a link, and once however often the write is tried.
+#[test]
+fn files_that_lose_values_are_kept_as_they_were() {
+    let dir = Folder::new();
+    let (link, elsewhere) = (dir.0.path().join("link"), dir.0.path().join("elsewhere/bars"));
+    fs::create_dir_all(&elsewhere).unwrap();
+    symlink("elsewhere/bars", &link).unwrap();
+    let part = open(&link).spill(DAY, &rows(&[bar("A", 1, 2.1, 0)]), 1, 1).unwrap().path.unwrap();
+    let before = fs::read(part).unwrap();
+
+    let narrow = || {
+        let schema = BarSchema::new("Asia/Shanghai", PriceType::Float64, [] as [&str; 0]).unwrap();
+        Archive::open(&link, schema, CALENDAR).unwrap()
+    };
+    let kept = elsewhere.with_file_name("replaced").join("2024-02-29-1.parquet");
+    let written = narrow().write(DAY, &rows(&[bar("B", 1, 2.1, 1)]), 1, 2).unwrap();
+    assert_eq!((written.rows, &written.kept), (2, &vec![kept.canonicalize().unwrap()]));
+    assert_eq!(fs::read(&kept).unwrap(), before);
+    // Nothing is given up any more.
+    assert_eq!(narrow().write(DAY, &rows(&[bar("C", 1, 2.1, 2)]), 1, 3).unwrap().kept, [""; 0].map(PathBuf::from));
+
+    open(&link).write(DAY, &rows(&[bar("D", 1, 2.1, 3)]), 1, 4).unwrap();
+    let before = fs::read(elsewhere.join("2024-02-29.parquet")).unwrap();
+    let withdrawn = narrow().withdraw(DAY, |symbol, _| symbol == "D").unwrap();
+    assert_eq!(fs::read(withdrawn.path.unwrap()).unwrap(), before, "with all columns");
+}
+
 /// Promise 9: a bad file gives a clear error, not a crash.
 #[test]
 fn any_changed_byte_is_found_and_the_file_never_overwritten() {

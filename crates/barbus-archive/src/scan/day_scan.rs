@@ -1,59 +1,31 @@
 //! The files of one day, opened at one moment, and the wanted bars in them.
 
+use std::io::ErrorKind;
+use std::sync::Arc;
+
 use arrow::array::{AsArray, BooleanArray, DictionaryArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Schema, SchemaRef, TimestampMillisecondType};
+use arrow::datatypes::{Int32Type, SchemaRef, TimestampMillisecondType};
 use jiff::civil::Date;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
-use super::footers::{Footers, OpenFile};
+use super::footers::{Footer, Footers, OpenFile};
 use super::merge::merge;
 use super::pages::{SelectedGroup, last_frame_ms, select};
-use crate::conform::{check, conform};
+use super::wanted::Wanted;
+use crate::conform::{check, conform, with_dictionary};
+use crate::stored_day::MAX_ATTEMPTS;
 use crate::{Archive, ArchiveError, DayMeta, Result, workers};
 
-/// How often the files are listed again because parts were merged meanwhile.
-const MAX_ATTEMPTS: usize = 100;
-/// Of so many symbols the rows are looked up one by one.
+/// Up to this number of wanted symbols, the rows of each are looked up on their own.
 const FEW_SYMBOLS: usize = 64;
-
-/// Which bars and columns are wanted.
-#[derive(Debug, Clone)]
-pub struct Wanted<'a> {
-    /// Only these symbols, ascending; `None`: all.
-    pub symbols: Option<&'a [String]>,
-    /// Only bars that end at this time or later, milliseconds UTC.
-    pub from_ms: i64,
-    /// Only bars that end at this time or earlier, milliseconds UTC.
-    pub to_ms: i64,
-    /// The columns besides `symbol` and `frame`, by number in the archive's schema, ascending.
-    pub columns: &'a [usize],
-    /// Only the last bars of each symbol; others may come too. Not with `to_ms`.
-    pub last: Option<usize>,
-}
-
-impl Wanted<'_> {
-    /// Whether a wanted symbol lies between two, both included.
-    pub(super) fn may_have_symbol(&self, min: &[u8], max: &[u8]) -> bool {
-        self.symbols.is_none_or(|symbols| {
-            let at = symbols.partition_point(|symbol| symbol.as_bytes() < min);
-            symbols.get(at).is_some_and(|symbol| symbol.as_bytes() <= max)
-        })
-    }
-
-    /// Whether a wanted frame lies between two, both included.
-    pub(super) fn may_have_frame(&self, min: i64, max: i64) -> bool {
-        min <= self.to_ms && self.from_ms <= max
-    }
-}
 
 /// The file of a day and the parts that are not in it yet, as they were when they were opened: what
 /// is written later does not change them.
 #[derive(Debug)]
 pub struct DayScan {
-    day: Date,
     /// Of the archive.
     archive_schema: SchemaRef,
     /// Dictionary(Int32, Utf8) as symbol, then as in the archive.
@@ -74,26 +46,28 @@ impl Archive {
         // A merge replaces the file before it removes the parts: parts are opened first.
         let parts = loop {
             let numbers = self.directory.parts(day)?;
-            let opened = numbers.iter().map(|part| OpenFile::open(self.directory.part_path(day, *part), day, footers));
-            let opened = opened.collect::<Result<Option<Vec<_>>>>()?;
-            match opened {
-                None if attempt < MAX_ATTEMPTS => attempt += 1,
-                opened => break opened.unwrap_or_default(),
+            let opened = numbers.iter().map(|part| {
+                let path = self.directory.part_path(day, *part);
+                let opened = OpenFile::open(path.clone(), day, footers)?;
+                opened.ok_or_else(|| ArchiveError::io("open", &path)(ErrorKind::NotFound.into()))
+            });
+            match opened.collect::<Result<Vec<_>>>() {
+                Err(error) if error.is_not_found() && attempt < MAX_ATTEMPTS => attempt += 1,
+                other => break other?,
             }
         };
         let DayScan { mut files, .. } = self.scan_file(day, footers)?;
         if let (Some(file), false) = (files.first(), parts.is_empty()) {
             let in_file = file.footer(footers)?.meta.clone();
             for part in parts {
-                let meta = part.footer(footers)?.meta.clone();
-                if meta.part > in_file.part && meta.through_seq > in_file.covered(meta.lineage) {
+                if !in_file.has_part(&part.footer(footers)?.meta) {
                     files.push(part);
                 }
             }
         } else {
             files.extend(parts);
         }
-        Ok(self.scan_of(day, footers, files))
+        Ok(self.scan_of(footers, files))
     }
 
     /// Opens the file of a day that has no parts.
@@ -102,34 +76,22 @@ impl Archive {
     /// [`ArchiveError::Io`] if it exists and cannot be opened.
     pub fn scan_file(&self, day: Date, footers: &Footers) -> Result<DayScan> {
         let file = OpenFile::open(self.path(day), day, footers)?;
-        Ok(self.scan_of(day, footers, file.into_iter().collect()))
+        Ok(self.scan_of(footers, file.into_iter().collect()))
     }
 
-    fn scan_of(&self, day: Date, footers: &Footers, files: Vec<OpenFile>) -> DayScan {
+    fn scan_of(&self, footers: &Footers, files: Vec<OpenFile>) -> DayScan {
         let archive_schema = self.directory.schema().clone();
         let schema = with_dictionary(&archive_schema);
-        DayScan { day, archive_schema, schema, footers: footers.clone(), files }
+        DayScan { archive_schema, schema, footers: footers.clone(), files }
     }
-}
 
-impl Archive {
     /// A day without files.
-    pub fn scan_nothing(&self, day: Date) -> DayScan {
-        self.scan_of(day, &Footers::default(), Vec::new())
+    pub fn scan_nothing(&self) -> DayScan {
+        self.scan_of(&Footers::default(), Vec::new())
     }
 }
 
 impl DayScan {
-    /// The day.
-    pub fn day(&self) -> Date {
-        self.day
-    }
-
-    /// Whether the day has neither a file nor parts.
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
-    }
-
     /// Rows of `lineage` below this number are in the files.
     ///
     /// # Errors
@@ -156,23 +118,16 @@ impl DayScan {
     /// # Errors
     /// As [`DayScan::through_seq`].
     pub fn last_frame_ms(&self) -> Result<i64> {
-        let footers = self.files.iter().map(|file| file.footer(&self.footers));
-        let footers = footers.collect::<Result<Vec<_>>>()?;
+        let footers = self.footers_of_files()?;
         Ok(footers.iter().map(|footer| last_frame_ms(footer.metadata.metadata())).max().unwrap_or(i64::MIN))
     }
 
-    /// The number of rows in the files; a bar may be in several parts.
-    ///
-    /// # Errors
-    /// As [`DayScan::through_seq`].
-    pub fn rows(&self) -> Result<u64> {
-        Ok(self.metas()?.map(|meta| meta.rows).sum())
+    fn footers_of_files(&self) -> Result<Vec<Arc<Footer>>> {
+        self.files.iter().map(|file| file.footer(&self.footers)).collect()
     }
 
     fn metas(&self) -> Result<impl Iterator<Item = DayMeta>> {
-        let footers = self.files.iter().map(|file| file.footer(&self.footers));
-        let footers = footers.collect::<Result<Vec<_>>>()?;
-        Ok(footers.into_iter().map(|footer| footer.meta.clone()))
+        Ok(self.footers_of_files()?.into_iter().map(|footer| footer.meta.clone()))
     }
 
     /// The wanted bars, sorted by (symbol, frame) through all batches, each once: `symbol` as
@@ -238,14 +193,6 @@ impl DayScan {
         let batches = workers::map(selected, rows, read_group).into_iter().collect::<Result<Vec<_>>>()?;
         Ok(batches.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
     }
-}
-
-/// The schema with a dictionary as `symbol`.
-pub(super) fn with_dictionary(schema: &Schema) -> SchemaRef {
-    let data_type = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let symbol: FieldRef = Field::new(schema.field(0).name(), data_type, false).into();
-    let fields: Vec<FieldRef> = std::iter::once(symbol).chain(schema.fields().iter().skip(1).cloned()).collect();
-    Schema::new(fields).into()
 }
 
 /// The rows with a wanted symbol and frame.

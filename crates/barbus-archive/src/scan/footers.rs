@@ -13,9 +13,9 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 
-use super::day_scan::with_dictionary;
 use super::file_bytes::FileBytes;
 use super::symbol_rows::SymbolRows;
+use crate::conform::with_dictionary;
 use crate::{ArchiveError, DayMeta, Result, day_file, file_checksum};
 
 /// Footers that are kept: with page index about 10 to 100 kB for each day.

@@ -10,7 +10,9 @@ mod footers;
 mod merge;
 mod pages;
 mod symbol_rows;
+mod wanted;
 
-pub use day_scan::{DayScan, Wanted};
+pub use day_scan::DayScan;
 pub use footers::Footers;
 pub use merge::merge;
+pub use wanted::Wanted;

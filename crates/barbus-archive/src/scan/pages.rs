@@ -7,7 +7,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::day_scan::Wanted;
+use super::wanted::Wanted;
 
 /// The number of the column `symbol`; `frame` follows it.
 const SYMBOL: usize = 0;

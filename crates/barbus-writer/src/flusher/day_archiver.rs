@@ -116,6 +116,13 @@ impl DayArchiver {
         let lineage = self.maintenance.ring().geometry().lineage;
         let written = self.archive.write(date_from_epoch_days(day), rows, lineage, self.backlog.scanned())?;
         self.backlog.mark_archived(day);
+        for copy in &written.kept {
+            tracing::warn!(
+                file = %written.path.display(),
+                copy = %copy.display(),
+                "the bus has no column for some values of this day: they are in the copy"
+            );
+        }
         Ok(written.changed)
     }
 

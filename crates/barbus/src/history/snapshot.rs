@@ -194,7 +194,7 @@ impl Snapshot {
         let scan = match self.days.get(&day).map(|source| &source.files) {
             Some(DayFiles::Open(scan)) => return Ok(read(scan)?),
             Some(DayFiles::Unopened) => self.archive.scan(day, &self.footers)?,
-            Some(DayFiles::Absent) | None => self.archive.scan_nothing(day),
+            Some(DayFiles::Absent) | None => self.archive.scan_nothing(),
         };
         if self.next_seq.is_some_and(|next| scan.through_seq(self.lineage).is_ok_and(|through| through > next)) {
             let what = format!("{day} was written again while it was read: ask again");
