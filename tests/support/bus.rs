@@ -202,10 +202,13 @@ impl Bus {
         self.daemon.as_ref().expect("the daemon is running").id()
     }
 
-    /// Sends a signal to the daemon.
+    /// Sends a signal to the daemon. After SIGSTOP all of its threads have stopped.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid fits"));
         kill(pid, signal).expect("the daemon can be signalled");
+        if signal == Signal::SIGSTOP {
+            wait::until_stopped(self.pid());
+        }
     }
 
     /// Ends the daemon with `signal` and waits for its end.

@@ -86,10 +86,13 @@ impl Running {
         maps.lines().any(|line| line.ends_with(file.to_str().expect("UTF-8")))
     }
 
-    /// Sends it a signal.
+    /// Sends it a signal. After SIGSTOP all of its threads have stopped.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid fits"));
         kill(pid, signal).expect("a child can be signalled");
+        if signal == Signal::SIGSTOP {
+            wait::until_stopped(self.child.id());
+        }
     }
 
     /// Waits for its end.

@@ -20,3 +20,16 @@ pub(crate) fn until<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(INTERVAL);
     }
 }
+
+/// Waits until every thread of a process has stopped. SIGSTOP is a request: a busy process goes on
+/// until its main thread has been given the processor.
+pub(crate) fn until_stopped(pid: u32) {
+    until(&format!("process {pid} to stop"), || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let is_stopped = |stat: String| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'));
+        threads
+            .map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok())
+            .all(|stat| stat.is_some_and(is_stopped))
+            .then_some(())
+    });
+}

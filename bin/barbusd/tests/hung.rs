@@ -14,8 +14,15 @@ const DAY: &str = "2024-03-04";
 /// Longer than every limit on a slow machine, and shorter than a test's patience.
 const LONG: Duration = Duration::from_secs(60);
 
-fn signal(bus: &Bus, signal: Signal) {
-    kill(Pid::from_raw(bus.pid() as i32), signal).unwrap();
+/// Stops the daemon. SIGSTOP is a request: a busy process goes on until its main thread has been
+/// given the processor, so this waits until every thread has stopped.
+fn stop(bus: &Bus) {
+    kill(Pid::from_raw(bus.pid() as i32), Signal::SIGSTOP).unwrap();
+    until("the daemon to stop", || {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", bus.pid())).unwrap();
+        let stats = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap());
+        stats.into_iter().all(|stat| stat.rsplit(") ").next().unwrap().starts_with('T')).then_some(())
+    });
 }
 
 #[test]
@@ -25,7 +32,7 @@ fn a_stopped_daemon_hangs_nobody() {
     let day = bars(DAY, &["600000.XSHG"], 240);
     let mut connected = Publisher::connect(&opened).unwrap();
     assert_eq!(connected.send(&day.slice(0, 10)).unwrap().accepted, 10);
-    signal(&bus, Signal::SIGSTOP);
+    stop(&bus);
     let begun = Instant::now();
     std::thread::scope(|scope| {
         let (bus, day) = (&opened, &day);
@@ -51,7 +58,7 @@ fn a_stopped_daemon_hangs_nobody() {
     });
     assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
     // No harm is done: the daemon continues, and what is sent again is a duplicate or new.
-    signal(&bus, Signal::SIGCONT);
+    kill(Pid::from_raw(bus.pid() as i32), Signal::SIGCONT).unwrap();
     let ack = Publisher::connect(&opened).unwrap().send(&day).unwrap();
     assert_eq!((ack.rows, ack.accepted + ack.duplicate), (240, 240));
     assert_eq!(barbus::stat(&opened).unwrap().bars, 240);
