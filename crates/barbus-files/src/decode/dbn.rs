@@ -149,8 +149,7 @@ impl<R: Read + Send> DbnRecords<R> {
             match next? {
                 Some(Some(row)) => return Ok(Some(row)),
                 Some(None) => {}
-                // A send timestamp behind each record is not counted.
-                None if self.decoder.get_mut().bytes > self.decoded && !self.decoder.metadata().ts_out => {
+                None if self.decoder.get_mut().bytes > self.decoded => {
                     let error = dbn::Error::decode("the file ends in the middle of a record");
                     return Err(InputError::decode(&self.input, FORMAT, self.rows, &error));
                 }
@@ -242,7 +241,7 @@ mod tests {
     use std::num::NonZeroU64;
 
     use dbn::encode::{DbnEncoder, EncodeRecord};
-    use dbn::{MappingInterval, MetadataBuilder, RecordHeader, SType, Schema, SymbolMapping, rtype};
+    use dbn::{MappingInterval, MetadataBuilder, RecordHeader, SType, Schema, SymbolMapping, WithTsOut, rtype};
 
     use super::*;
     use crate::testing::{Found, file, open_error, options, read, read_path};
@@ -250,6 +249,11 @@ mod tests {
     const START_NS: u64 = 1_709_562_600_000_000_000; // 2024-03-04 14:30 UTC
 
     fn dbn(mapped: bool, schema: Schema, bars: &[(u32, u64, [i64; 4])]) -> Vec<u8> {
+        encoded(mapped, schema, bars, false)
+    }
+
+    /// With `ts_out`, each record has the time of its sending behind it.
+    fn encoded(mapped: bool, schema: Schema, bars: &[(u32, u64, [i64; 4])], ts_out: bool) -> Vec<u8> {
         let day = |day| time::Date::from_calendar_date(2024, time::Month::March, day).unwrap();
         let interval = MappingInterval { start_date: day(4), end_date: day(5), symbol: "17".to_owned() };
         let mapping = SymbolMapping { raw_symbol: "AAA".to_owned(), intervals: vec![interval] };
@@ -260,6 +264,7 @@ mod tests {
             .end(NonZeroU64::new(START_NS + 86_400_000_000_000))
             .stype_in(Some(SType::RawSymbol))
             .stype_out(SType::InstrumentId)
+            .ts_out(ts_out)
             .mappings(if mapped { vec![mapping] } else { Vec::new() })
             .build();
         let mut bytes = Vec::new();
@@ -268,7 +273,10 @@ mod tests {
             let kind = if schema == Schema::Ohlcv1H { rtype::OHLCV_1H } else { rtype::OHLCV_1M };
             let hd = RecordHeader::new::<OhlcvMsg>(kind, 2, *instrument, START_NS + minute * 60_000_000_000);
             let bar = OhlcvMsg { hd, open: *open, high: *high, low: *low, close: *close, volume: 100 };
-            encoder.encode_record(&bar).unwrap();
+            match ts_out {
+                true => encoder.encode_record(&WithTsOut::new(bar, START_NS)).unwrap(),
+                false => encoder.encode_record(&bar).unwrap(),
+            }
         }
         bytes
     }
@@ -304,17 +312,22 @@ mod tests {
     /// Promise 9: damage is an error, and rows before it are delivered.
     #[test]
     fn damage_is_an_error() {
-        let bytes = dbn(true, Schema::Ohlcv1M, &BARS);
-        for cut in 1..bytes.len() {
-            let (_directory, path) = file("a.dbn", &bytes[..cut]);
-            match read_path(&path, &options()) {
-                Err(error) => assert!(error.to_string().contains("a.dbn: "), "{error}"),
-                Ok(found) => {
-                    let whole = (bytes.len() - cut).is_multiple_of(56);
-                    assert_eq!(found.error.is_none(), whole, "{cut} of {}: {:?}", bytes.len(), found.error);
+        for (ts_out, record) in [(true, 64), (false, 56)] {
+            let bytes = encoded(true, Schema::Ohlcv1M, &BARS, ts_out);
+            for cut in 1..=bytes.len() {
+                let (_directory, path) = file("a.dbn", &bytes[..cut]);
+                match read_path(&path, &options()) {
+                    Err(error) => assert!(error.to_string().contains("a.dbn: "), "{error}"),
+                    Ok(found) => {
+                        let whole = (bytes.len() - cut).is_multiple_of(record);
+                        assert_eq!(found.error.is_none(), whole, "{cut} of {}: {:?}", bytes.len(), found.error);
+                    }
                 }
             }
+            let whole = read("a.dbn", &bytes, &options()).unwrap();
+            assert_eq!((whole.bars.len(), whole.rejects.len()), (1, 1));
         }
+        let bytes = dbn(true, Schema::Ohlcv1M, &BARS);
         let mut long = bytes.clone();
         long[4..8].fill(0xff);
         assert!(open_error("a.dbn", &long).contains("metadata is too long"));

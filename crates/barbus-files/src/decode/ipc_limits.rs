@@ -8,7 +8,7 @@ use arrow::ipc::{Block, root_as_footer, root_as_message};
 
 /// Most bytes of the metadata of a message or of a footer.
 const MAX_METADATA: u64 = 64 << 20;
-/// Most bytes of the buffers of one message, unpacked.
+/// Most bytes of a message of a stream, and of the buffers of a packed one.
 const MAX_UNPACKED: u64 = 1 << 30;
 /// The first word of a packed buffer is its unpacked length; this value means "not packed".
 const NOT_PACKED: i64 = -1;
@@ -17,6 +17,10 @@ const TAIL: u64 = 10;
 
 fn damaged(what: &str) -> ArrowError {
     ArrowError::IpcError(format!("{what}: the data is damaged"))
+}
+
+fn too_large(what: &str) -> ArrowError {
+    ArrowError::IpcError(format!("{what}: write smaller batches"))
 }
 
 /// Checks that the buffers of the message with this metadata unpack to a bounded size, and that
@@ -37,8 +41,9 @@ fn check_message(metadata: &[u8], mut word: impl FnMut(u64) -> Result<i64, Arrow
         };
         unpacked = unpacked.saturating_add(u64::try_from(length).map_err(|_| damaged("a negative length"))?);
     }
-    if unpacked > MAX_UNPACKED {
-        return Err(damaged("a batch that unpacks to more than a gigabyte"));
+    // Without compression a batch has no more bytes than the input.
+    if batch.compression().is_some() && unpacked > MAX_UNPACKED {
+        return Err(too_large("a batch that unpacks to more than a gigabyte"));
     }
     // A row has a bit at least: a short message could state any number of rows otherwise.
     match u64::try_from(batch.length()).is_ok_and(|rows| rows / 8 <= unpacked) {
@@ -107,10 +112,9 @@ impl<R: Read> CheckedStream<R> {
 
     /// Reads the next message as a whole; an incomplete one is passed on, and arrow refuses it.
     fn next_message(&mut self) -> io::Result<()> {
-        let bytes = std::mem::take(self.message.get_mut());
-        self.message = io::Cursor::new(bytes);
-        self.message.get_mut().clear();
+        self.message.set_position(0);
         let bytes = self.message.get_mut();
+        bytes.clear();
         let mut take = |bytes: &mut Vec<u8>, length: u64| -> io::Result<bool> {
             Ok((&mut self.reader).take(length).read_to_end(bytes)? as u64 == length)
         };
@@ -135,7 +139,7 @@ impl<R: Read> CheckedStream<R> {
         let body = u64::try_from(message.bodyLength()).map_err(|_| invalid(damaged("a negative length")))?;
         let body_start = bytes.len();
         if body > MAX_UNPACKED {
-            return Err(invalid(damaged("a message of more than a gigabyte")));
+            return Err(invalid(too_large("a message of more than a gigabyte")));
         }
         if !take(bytes, body)? {
             self.ended = true;
