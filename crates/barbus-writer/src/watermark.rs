@@ -21,12 +21,14 @@ impl Writer {
     /// let mut writer = barbus_writer::Writer::open(&bus)?;
     /// writer.done(1_720_056_660_000)?; // 2024-07-04 09:31 in Shanghai
     /// assert!(writer.done(i64::MAX).is_err());
+    /// assert!(writer.done(1_720_056_660).is_err()); // seconds
     /// # Ok::<(), barbus::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Refused`] if no bar may end that late by now (`bars.max_ahead`): the minutes up to
-    /// it would be closed before they begin.
+    /// [`Error::Refused`] if no bar may end then: later than the clock and `bars.max_ahead`, the
+    /// minutes up to it would be closed before they begin; before `bars.oldest`, it is no time in
+    /// milliseconds.
     pub fn done(&mut self, frame_ms: i64) -> Result<()> {
         self.check_done(frame_ms)?;
         if frame_ms > self.watermark_ms {
@@ -45,13 +47,12 @@ impl Writer {
     /// # Errors
     /// As [`Writer::done`].
     pub fn check_done(&self, frame_ms: i64) -> Result<()> {
-        let latest_ms = *self.ends.allowed(Moment::read()).end();
-        if frame_ms <= latest_ms {
+        if self.ends.allowed(Moment::read()).contains(&frame_ms) {
             return Ok(());
         }
         let shown = Timestamp::from_millisecond(frame_ms).map_or_else(|_| frame_ms.to_string(), |at| at.to_string());
         let why = format!(
-            "a minute that ends at {shown} cannot be done yet: give the end of a minute whose bars were sent, in \
+            "a minute that ends at {shown} cannot be done: give the end of a minute whose bars were sent, in \
              milliseconds UTC"
         );
         Err(Error::Refused { bus: self.bus.path().to_owned(), why })
