@@ -124,25 +124,20 @@ pub(crate) fn bound(name: &str, value: &Bound<'_, PyAny>, zone: &TimeZone) -> Py
 
 /// How events are brought together.
 pub(crate) enum Assembly {
-    /// They come as they are.
-    Nothing,
     /// Bars come by complete minutes.
     Minutes(MinuteOptions),
     /// Minutes become longer bars.
     Interval(Interval, MinuteOptions),
 }
 
-/// What `by`, `interval`, `universe` and `grace` ask for.
+/// What `by`, `interval`, `universe` and `grace` ask for; `None`: events come as they are.
 pub(crate) fn assembly(
     by: Option<&str>,
     interval: Option<&str>,
     universe: Option<&Bound<'_, PyAny>>,
     grace: Option<f64>,
-) -> PyResult<Assembly> {
-    let interval: Option<Interval> = match interval {
-        Some(text) => Some(text.parse().map_err(|why| PyValueError::new_err(format!("interval: {why}")))?),
-        None => None,
-    };
+) -> PyResult<Option<Assembly>> {
+    let interval = interval.map(self::interval).transpose()?;
     match (by, interval) {
         (Some("minute"), None) | (None, Some(_)) => {}
         (Some("minute"), Some(_)) => return Err(PyValueError::new_err("give by=\"minute\" or interval, not both")),
@@ -150,7 +145,7 @@ pub(crate) fn assembly(
         (None, None) if universe.is_some() || grace.is_some() => {
             return Err(PyValueError::new_err("universe and grace are for by=\"minute\" and for interval"));
         }
-        (None, None) => return Ok(Assembly::Nothing),
+        (None, None) => return Ok(None),
     }
     let universe = universe.map(symbols).transpose()?.map(|universe| universe.into_iter().collect());
     let mut options = MinuteOptions { universe, ..MinuteOptions::default() };
@@ -158,6 +153,8 @@ pub(crate) fn assembly(
         let invalid = |_| PyValueError::new_err("grace: give seconds, 0 or more");
         options.grace = Duration::try_from_secs_f64(grace).map_err(invalid)?;
     }
-    Ok(interval
-        .map_or_else(|| Assembly::Minutes(options.clone()), |interval| Assembly::Interval(interval, options.clone())))
+    Ok(Some(match interval {
+        Some(interval) => Assembly::Interval(interval, options),
+        None => Assembly::Minutes(options),
+    }))
 }

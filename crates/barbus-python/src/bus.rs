@@ -126,16 +126,15 @@ impl Bus {
             Some(name) => reader.name(name),
             None => reader,
         };
-        if let Assembly::Nothing = assembly {
+        let Some(assembly) = assembly else {
             return Follow::new(EventSource::Live(Box::new(reader)), start != Start::Live, symbols, timeout);
-        }
+        };
         let reader = match symbols {
             Some(symbols) => reader.symbols(symbols),
             None => reader,
         };
         let source = py.detach(|| -> barbus::Result<_> {
             match assembly {
-                Assembly::Nothing => Ok(EventSource::Live(Box::new(reader))),
                 Assembly::Minutes(options) => Ok(EventSource::LiveMinutes(Box::new(reader.minutes(options)?))),
                 Assembly::Interval(interval, options) => {
                     Ok(EventSource::LiveResampled(Box::new(reader.resampled(interval, options)?)))
@@ -177,16 +176,15 @@ impl Bus {
             Some(text) => text.to_string().parse().map_err(|why| PyValueError::new_err(format!("speed: {why}")))?,
         };
         let replay = py.detach(|| self.bus.replay(first, last)).map_err(raised)?.pace(pace);
-        if let Assembly::Nothing = assembly {
+        let Some(assembly) = assembly else {
             return Follow::new(EventSource::Replay(Box::new(replay)), false, symbols, None);
-        }
+        };
         let replay = match symbols {
             Some(symbols) => replay.symbols(symbols),
             None => replay,
         };
         let source = py.detach(|| -> barbus::Result<_> {
             match assembly {
-                Assembly::Nothing => Ok(EventSource::Replay(Box::new(replay))),
                 Assembly::Minutes(options) => Ok(EventSource::ReplayedMinutes(Box::new(replay.minutes(options)?))),
                 Assembly::Interval(interval, options) => {
                     Ok(EventSource::ReplayedResampled(Box::new(replay.resampled(interval, options)?)))
@@ -272,20 +270,15 @@ impl Bus {
             Err(barbus::Error::UnknownSymbol { .. }) => Ok(None),
             row => row,
         })?;
-        let bar = match row {
-            Some(row) => {
-                let settings = self.bus.settings();
-                let mut days = batch::TradingDays::new(&settings.calendar);
-                // A bar of the archive has no number.
-                let layout = match row.received_ns {
-                    0 => Layout::history(&settings.schema),
-                    _ => Layout::live(&settings.schema),
-                };
-                Some(Bar::new(layout, symbol, row, &mut days))
-            }
-            None => py.detach(|| question::latest_of(&self.bus, Some(vec![symbol])))?.bar(0),
+        let Some(row) = row else { return Ok(None) };
+        let settings = self.bus.settings();
+        let mut days = batch::TradingDays::new(&settings.calendar);
+        // A bar of the archive has no number.
+        let layout = match row.received_ns {
+            0 => Layout::history(&settings.schema),
+            _ => Layout::live(&settings.schema),
         };
-        Ok(bar.map(|bar| Py::new(py, bar)).transpose()?.map(Py::into_any))
+        Ok(Some(Py::new(py, Bar::new(layout, symbol, row, &mut days))?.into_any()))
     }
 
     /// The last ``count`` bars of a symbol, oldest first, each in its last revision: those of the

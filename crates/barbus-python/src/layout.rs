@@ -16,7 +16,7 @@ pub(crate) const REVISION: &str = "revision";
 /// Prices and volume.
 pub(crate) const VALUES: [&str; 5] = ["open", "high", "low", "close", "volume"];
 /// Columns with other names are optional ones.
-const KNOWN: [&str; 13] =
+pub(crate) const KNOWN: [&str; 13] =
     [SYMBOL, FRAME, "open", "high", "low", "close", "volume", DAY, BARS, COMPLETE, SEQ, RECEIVED, REVISION];
 
 /// The columns of bars, and the place of each; the first two are the symbol and the frame.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use barbus::Row;
-use barbus_bars::{FRAME, RECEIVED, SEQ, SYMBOL};
+use barbus_bars::{FRAME, MAX_OPTIONAL_COLUMNS, RECEIVED, SEQ, SYMBOL};
 
-use crate::layout::{BARS, COMPLETE, DAY, Layout, REVISION, VALUES, symbol_type};
+use crate::layout::{BARS, COMPLETE, DAY, KNOWN, Layout, REVISION, VALUES, symbol_type};
 
 /// A table as batches of bars, with the columns in the usual order, or why it is none.
 pub(crate) fn to_bars(
@@ -23,14 +22,14 @@ pub(crate) fn to_bars(
         fields.push((at, Field::new(name, bar_type(field, zone)?, false)));
     }
     let names = schema.fields().iter().map(|field| field.name().as_str());
-    let optional: Vec<&str> = names.filter(|name| !is_known(name)).collect();
-    if optional.len() > Row::default().optional.len() {
+    let optional: Vec<&str> = names.filter(|name| !KNOWN.contains(name)).collect();
+    if optional.len() > MAX_OPTIONAL_COLUMNS {
         return Err(format!("{} columns besides prices: {}", optional.len(), optional.join(", ")));
     }
     let others = VALUES.into_iter().chain(optional).chain([DAY, BARS, COMPLETE, SEQ, RECEIVED, REVISION]);
     for name in others {
         if let Some((at, field)) = schema.column_with_name(name) {
-            fields.push((at, Field::new(name, bar_type(field, zone)?, !is_known(name))));
+            fields.push((at, Field::new(name, bar_type(field, zone)?, !KNOWN.contains(&name))));
         }
     }
     let layout = Layout::new(Arc::new(Schema::new(fields.iter().map(|(_, field)| field.clone()).collect::<Vec<_>>())));
@@ -41,10 +40,6 @@ pub(crate) fn to_bars(
     });
     let batches = batches.collect::<Result<Vec<_>, String>>()?;
     Ok((layout, batches))
-}
-
-fn is_known(name: &str) -> bool {
-    [SYMBOL, FRAME, DAY, BARS, COMPLETE, SEQ, RECEIVED, REVISION].contains(&name) || VALUES.contains(&name)
 }
 
 /// The type that a column has in bars.

@@ -110,7 +110,7 @@ PINNABLE = SMALL | {"rows_per_block": ("16384", "256")}
 
 
 def today(bus):
-    """The bars of the newest day in the ring, in the order of arrival, pinned as far as possible."""
+    """The bars of the newest day in the ring as they came, pinned as far as possible."""
     return [event for event in bus.follow(start="today", timeout=0) if isinstance(event, barbus.Bars)]
 
 

@@ -1,4 +1,7 @@
-"""Runs the examples of docs/PYTHON.md as they are written, on a bus with archived days and an open one."""
+"""Runs examples of docs/PYTHON.md as they are written.
+
+The bus has archived days and an open one.
+"""
 
 import datetime
 import re

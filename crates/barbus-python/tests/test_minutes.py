@@ -1,4 +1,4 @@
-"""Complete minutes: one batch for each minute, live and on a replay, and the watermark of a producer."""
+"""Complete minutes: a batch for each, live and on a replay; the watermark of a producer."""
 
 import asyncio
 import datetime

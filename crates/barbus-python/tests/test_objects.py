@@ -1,4 +1,4 @@
-"""Bars, bars of tables and events as Python objects: slices, pickles, tables, plots, tests of strategies."""
+"""Bars, tables and events as Python objects: slices, pickles, plots, tests of strategies."""
 
 import collections.abc
 import copy

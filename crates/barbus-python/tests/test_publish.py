@@ -126,7 +126,7 @@ def test_a_strict_send_raises_with_the_first_reason(running):
 
 
 def test_waiting_for_a_bus_that_is_starting(make):
-    """A strategy and a producer may be started before the daemon, and even before the bus is created."""
+    """A strategy and a producer may be started before the daemon, and before the bus."""
     bus = make()
     hidden = bus.path.with_name("hidden")
     bus.path.rename(hidden)

@@ -1,4 +1,4 @@
-"""One question over live and archived bars: the arguments, the schema, and how it goes on with a reader."""
+"""One question over live and archived bars: arguments, schema, and a reader that goes on."""
 
 import datetime
 import subprocess

@@ -74,7 +74,7 @@ def test_conditions_prune_files(history):
 
 
 def test_a_day_in_parts(make):
-    """The bars of a day that has outgrown the ring are in parts, and some of them in the ring too."""
+    """A day that has outgrown the ring is in parts; some of its bars are in the ring too."""
     running = make(**PINNABLE).start()
     bus = barbus.open(running.path)
     running.send(minutes(1, 10, day=3))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use barbus::{BarsQuery, Bound, Date};
-use barbus_bars::date_from_epoch_days;
+use barbus_bars::{date_from_epoch_days, epoch_days};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
@@ -119,44 +119,35 @@ impl Restriction {
     }
 
     fn bound_days(&mut self, op: Operator, days: i64) -> bool {
-        let raise = |bound: &mut Option<Date>, days: i64| {
-            *bound = (*bound).max(Some(date_from_epoch_days(days)));
-        };
-        let lower = |bound: &mut Option<Date>, days: i64| {
-            let day = date_from_epoch_days(days);
-            *bound = Some(bound.map_or(day, |known| known.min(day)));
-        };
-        match op {
-            Operator::Eq => {
-                raise(&mut self.first_day, days);
-                lower(&mut self.last_day, days);
-            }
-            Operator::GtEq => raise(&mut self.first_day, days),
-            Operator::Gt => raise(&mut self.first_day, days + 1),
-            Operator::LtEq => lower(&mut self.last_day, days),
-            Operator::Lt => lower(&mut self.last_day, days - 1),
-            _ => return false,
-        }
-        true
+        let mut bounds = [self.first_day, self.last_day].map(|day| day.map(epoch_days));
+        let is_bound = narrow(&mut bounds, op, days, days);
+        [self.first_day, self.last_day] = bounds.map(|days| days.map(date_from_epoch_days));
+        is_bound
     }
 
     /// `floor_ms` and `ceil_ms` are the millisecond before and after the value.
     fn bound_frames(&mut self, op: Operator, floor_ms: i64, ceil_ms: i64) -> bool {
-        let raise = |bound: &mut Option<i64>, ms: i64| *bound = (*bound).max(Some(ms));
-        let lower = |bound: &mut Option<i64>, ms: i64| *bound = Some(bound.map_or(ms, |known| known.min(ms)));
-        match op {
-            Operator::Eq => {
-                raise(&mut self.from_ms, ceil_ms);
-                lower(&mut self.to_ms, floor_ms);
-            }
-            Operator::GtEq => raise(&mut self.from_ms, ceil_ms),
-            Operator::Gt => raise(&mut self.from_ms, floor_ms + 1),
-            Operator::LtEq => lower(&mut self.to_ms, floor_ms),
-            Operator::Lt => lower(&mut self.to_ms, ceil_ms - 1),
-            _ => return false,
-        }
-        true
+        let mut bounds = [self.from_ms, self.to_ms];
+        let is_bound = narrow(&mut bounds, op, floor_ms, ceil_ms);
+        [self.from_ms, self.to_ms] = bounds;
+        is_bound
     }
+}
+
+/// Narrows a first and a last value by a comparison with a value between `floor` and `ceil`; false
+/// if the comparison is no bound.
+fn narrow([first, last]: &mut [Option<i64>; 2], op: Operator, floor: i64, ceil: i64) -> bool {
+    let (at_least, at_most) = match op {
+        Operator::Eq => (Some(ceil), Some(floor)),
+        Operator::GtEq => (Some(ceil), None),
+        Operator::Gt => (Some(floor + 1), None),
+        Operator::LtEq => (None, Some(floor)),
+        Operator::Lt => (None, Some(ceil - 1)),
+        _ => return false,
+    };
+    *first = (*first).max(at_least);
+    *last = [*last, at_most].into_iter().flatten().min();
+    true
 }
 
 /// The name of a column, also inside a cast of its text.

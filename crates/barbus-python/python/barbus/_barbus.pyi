@@ -82,7 +82,10 @@ class MinuteClosed:
 
 @final
 class Bar:
-    """One bar: a copy of its values. The optional columns of the bus are attributes too. It is also a mapping."""
+    """One bar: a copy of its values, also a mapping.
+
+    The optional columns of the bus are attributes too.
+    """
 
     @property
     def symbol(self) -> str: ...
@@ -122,7 +125,10 @@ class Bar:
         """When the bus received the bar, in UTC; None for a bar of a question."""
     @property
     def revision(self) -> int | None:
-        """0 for the first bar of its symbol and frame, n for its n-th revision; None for a bar of a question."""
+        """0 for the first bar of its symbol and frame, n for its n-th revision.
+
+        None for a bar of a question.
+        """
     def _asdict(self) -> dict[str, Any]:
         """The columns and their values."""
     def keys(self) -> list[str]:
@@ -372,7 +378,10 @@ class Bus:
     def day(self, date: date_type | str | None = None) -> Bars:
         """The bars of a trading day; without a date, of the newest one."""
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Asks in SQL, by DuckDB: over the tables ``bars``, ``today``, ``readers`` and ``quarantine``."""
+        """Asks in SQL, by DuckDB.
+
+        The tables are ``bars``, ``today``, ``readers`` and ``quarantine``.
+        """
     @property
     def lineage(self) -> int:
         """Identifies the sequence numbers: another lineage numbers its bars anew."""

@@ -41,7 +41,10 @@ def run(bus, query):
 
 
 def _bars(names, files):
-    """The view of all bars. Files of other columns or price types are read as if they had those of today."""
+    """The view of all bars.
+
+    Files of other columns or price types are read as if they had those of today.
+    """
     columns = ", ".join(f'"{name}"' for name in names)
     if not files:
         return f"CREATE TEMP VIEW bars AS SELECT {columns} FROM barbus_rest"
