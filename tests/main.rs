@@ -19,9 +19,11 @@
 //! - `full`: days larger than the ring and full disks: producers wait, nothing is lost
 //! - `gaps`: missing minutes by symbol and session, bars outside the sessions
 //! - `held_rings`: readers that hold all of the ring: what they may cost, and who is named
+//! - `history`: `barbus bars` and its intervals against bars that an independent script makes
 //! - `holidays`: the holidays are changed between two starts
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
 //! - `lag`: the list of readers, their lag and pins, the daemon's warnings, the writer's liveness
+//! - `migrate`: a bus whose columns change, and its old days
 //! - `minutes`: complete minutes: watermarks of producers, `tail --by minute`, a feed that is down
 //! - `misdated`: bars of the future and of the distant past, by every way into a bus
 //! - `lost_ring`: a ring that is removed, moved or replaced while the daemon runs
@@ -53,8 +55,12 @@
 //! 8. re-sending is harmless: `publish`, `replay`, `restart`
 //! 9. an invalid bar is quarantined with its reason, a bad file is an error: `bad_input`, `full`,
 //!    `format_reader`, `files`, `bombs`
-//!
+//! 10. nothing is understood silently: `files`
+//! 11. no single bar, producer, reader, clock step or full disk takes the day away: `misdated`,
+//!     `clocks`, `full`, `disks`, `lost_ring`
+//! 12. a trading day is the exchange's: `calendars`, `holidays`, `days`, `gaps`
 //! 13. a complete minute is known to be complete: `minutes`
+//! 14. live and archived bars come as one sequence: `history`, `migrate`
 #![forbid(unsafe_code)]
 
 mod access;

@@ -66,7 +66,8 @@ mod stored_day;
 mod test_rows;
 mod verify;
 mod withdraw;
-mod workers;
+#[doc(hidden)]
+pub mod workers;
 
 pub use archive::{Archive, Spilled, Written};
 pub use day_version::DayVersion;

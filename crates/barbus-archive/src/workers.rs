@@ -31,7 +31,7 @@ pub fn with_few_threads<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// How many threads work on `rows` rows.
-pub(crate) fn threads(rows: usize) -> usize {
+pub fn threads(rows: usize) -> usize {
     // Determined once: it reads several files of the system.
     static PROCESSORS: OnceLock<usize> = OnceLock::new();
     let processors = || *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get));
@@ -44,7 +44,7 @@ pub(crate) fn threads(rows: usize) -> usize {
 
 /// The results of `task` for each of `items`, in their order. They start in this order too, on as
 /// many threads as `rows` rows are worth.
-pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, rows: usize, task: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub fn map<T: Send, R: Send>(items: Vec<T>, rows: usize, task: impl Fn(T) -> R + Sync) -> Vec<R> {
     let others = threads(rows).min(items.len()).saturating_sub(1);
     let queue = Mutex::new(items.into_iter().enumerate());
     let work = || {

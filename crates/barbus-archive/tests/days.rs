@@ -311,8 +311,8 @@ fn days_with_other_columns_are_read_and_written_again() {
     assert!(archive.verify().unwrap().iter().all(|report| report.outcome.is_ok()));
 }
 
-/// What the present columns cannot have is kept: of the day's file, of a part without a file, beside
-/// the target of a link, and once however often the write is tried.
+/// A file whose values the present columns cannot have is kept, also a part. The copy is beside the
+/// target of a link.
 #[test]
 fn files_that_lose_values_are_kept_as_they_were() {
     let dir = Folder::new();

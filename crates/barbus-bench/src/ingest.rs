@@ -10,7 +10,6 @@ use arrow::array::AsArray;
 use arrow::array::{Array, Float64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType};
 use barbus::Bus;
-use barbus_archive::Archive;
 use nix::sys::signal::Signal;
 
 use crate::command_line::{self, Daemon};
@@ -53,7 +52,7 @@ fn for_each(bars: &RecordBatch, later_ms: i64, mut look: impl FnMut((String, i64
 fn check(bus: &Path, file: &Path) -> anyhow::Result<()> {
     let bus = Bus::open(bus)?;
     let content = barbus_files::read_input(FILE, std::fs::File::open(file)?, None, &bus.settings().schema);
-    let archive = Archive::open_existing(bus.archive(), bus.settings().schema.clone(), bus.settings().calendar.name());
+    let archive = bus.open_archive();
     let mut archived = BTreeMap::new();
     for day in archive.days()? {
         let (_, rows) = archive.read(day)?.context("it was listed")?;

@@ -219,6 +219,11 @@ impl<M: Memory> Ring<M> {
         headers.map(|header| header.first_seq).min()
     }
 
+    /// The number of the newest block, from 1; 0 before the first.
+    pub fn newest_block(&self) -> u64 {
+        self.cursor().0
+    }
+
     /// The present state of the ring. Its fields are loaded one after another, not at one instant.
     pub fn status(&self) -> RingStatus {
         let cursor = self.cursor();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use barbus::internal::ArchivedRows;
 use barbus::{Bus, Error, Result};
-use barbus_archive::{Archive, DayVersion};
+use barbus_archive::DayVersion;
 use barbus_bars::{Calendar, Date, epoch_days};
 use jiff::{Timestamp, ToSpan};
 
@@ -88,7 +88,7 @@ impl CalendarChange {
     /// Finds the moves of bars that are in the archive.
     fn search_archive(&mut self, bus: &Bus) -> Result<()> {
         let settings = bus.settings();
-        let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
+        let archive = bus.open_archive();
         let days: BTreeSet<Date> = self.moved.iter().map(|moved| moved.days.0).collect();
         for day in days {
             self.versions.push((day, archive.version(day)?));
@@ -100,8 +100,7 @@ impl CalendarChange {
     }
 
     fn is_current(&self, bus: &Bus) -> Result<bool> {
-        let settings = bus.settings();
-        let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
+        let archive = bus.open_archive();
         for (day, version) in &self.versions {
             if archive.version(*day)? != *version {
                 return Ok(false);

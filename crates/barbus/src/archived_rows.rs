@@ -2,13 +2,14 @@
 
 use arrow::array::AsArray;
 use arrow::array::{Array, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType};
-use barbus_archive::Archive;
+use arrow::datatypes::{Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
+use barbus_archive::{Archive, Wanted};
 use barbus_bars::{BarSchema, Date, PriceType};
 use barbus_ring::Row;
 
 use crate::bus::Bus;
 use crate::error::Result;
+use crate::history::dictionary_of;
 
 /// An archived day's columns, read row by row.
 #[derive(Debug)]
@@ -83,14 +84,17 @@ impl ArchivedRows {
     }
 }
 
-/// The symbols that have bars of `day` in the archive, in order.
+/// The symbols that have bars of `day` in the archive, in order. No other column is decoded.
 pub(crate) fn archived_symbols(archive: &Archive, bus: &Bus, day: Date) -> Result<Vec<String>> {
-    let Some((_, batch)) = archive.read(day)? else { return Ok(Vec::new()) };
-    let rows = ArchivedRows::new(&batch, &bus.settings().schema);
+    let wanted = Wanted { symbols: None, from_ms: i64::MIN, to_ms: i64::MAX, columns: &[], last: Some(1) };
     let mut symbols: Vec<String> = Vec::new();
-    for row in 0..rows.len() {
-        if symbols.last().is_none_or(|last| last != rows.symbol(row)) {
-            symbols.push(rows.symbol(row).to_owned());
+    for batch in archive.scan(day, bus.footers())?.read(&wanted)? {
+        let names = dictionary_of(&batch);
+        for key in batch.column(0).as_dictionary::<Int32Type>().keys().values() {
+            let name = names.value(*key as usize);
+            if symbols.last().is_none_or(|last| last != name) {
+                symbols.push(name.to_owned());
+            }
         }
     }
     Ok(symbols)

@@ -103,6 +103,14 @@ impl Bus {
         self.footers.bytes_read()
     }
 
+    /// The archive, to be read. It need not exist.
+    #[cfg(feature = "archive")]
+    #[doc(hidden)]
+    pub fn open_archive(&self) -> barbus_archive::Archive {
+        let (schema, calendar) = (self.settings.schema.clone(), self.settings.calendar.name());
+        barbus_archive::Archive::open_existing(self.archive(), schema, calendar)
+    }
+
     /// What is known of the archive's files, shared by all clones.
     #[cfg(feature = "archive")]
     pub(crate) fn footers(&self) -> &barbus_archive::Footers {

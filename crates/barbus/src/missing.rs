@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use barbus_archive::{Archive, DayMeta, FileKind, FileReport};
+use barbus_archive::{DayMeta, FileKind, FileReport};
 use barbus_bars::Date;
 use barbus_ring::Ring;
 use barbus_shm::Memory;
@@ -82,7 +82,7 @@ fn rows_in_other_files(bus: &Bus, days: &BTreeMap<Date, &DayMeta>, day: Date) ->
     let before: u64 = holidays.map(|(_, meta)| meta.rows).sum();
     let next = day.tomorrow().map(|date| calendar.next_trading_day(date));
     let after = next.ok().and_then(|next| Some((next, days.get(&next)?))).filter(|(next, _)| {
-        let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), calendar.name());
+        let archive = bus.open_archive();
         let frames = archive.frames_ms(*next).ok().flatten();
         frames.is_some_and(|(first_ms, _)| first_ms <= calendar.span_of_date(day).1)
     });

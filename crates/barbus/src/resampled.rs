@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::event::{Bars, Event};
 use crate::feed::Feed;
-use crate::history::{IntervalBar, Resampler, dictionary_of, rows_of_batch};
+use crate::history::{IntervalBar, Resampler, dictionary_of, period_start, rows_of_batch};
 use crate::minutes::{MinuteOptions, MinuteSource, Minutes};
 use crate::reader::Reader;
 use crate::replay::Replay;
+use crate::symbol_table::SymbolTable;
 use crate::withdrawn::Selection;
 
 /// Bars of an interval, each delivered when its last minute is complete: [`Reader::resampled`] and
@@ -58,8 +59,7 @@ pub struct Resampled<F> {
     queue: VecDeque<Output>,
     /// What the last event lends.
     current: Output,
-    names: Vec<String>,
-    ids: HashMap<String, SymbolId>,
+    symbols: SymbolTable,
 }
 
 /// The minutes of a period of a symbol, ascending by frame.
@@ -124,8 +124,7 @@ impl<F: MinuteSource> Resampled<F> {
             looks_up: true,
             queue: VecDeque::new(),
             current: Output::Lapped(0),
-            names: Vec::new(),
-            ids: HashMap::new(),
+            symbols: SymbolTable::default(),
         }
     }
 
@@ -136,7 +135,7 @@ impl<F: MinuteSource> Resampled<F> {
 
     /// The text of a symbol's id.
     pub fn symbol_name(&self, id: SymbolId) -> Option<&str> {
-        self.names.get(id.0 as usize).map(String::as_str)
+        self.symbols.get(id)
     }
 
     /// True after the last event: after the last day of a replay, never for a reader.
@@ -186,7 +185,7 @@ impl<F: MinuteSource> Resampled<F> {
     fn deliver(&mut self) -> Option<Event<'_>> {
         self.current = self.queue.pop_front()?;
         Some(match &self.current {
-            Output::Bars(rows) => Event::Bars(Bars::new(rows, &self.names)),
+            Output::Bars(rows) => Event::Bars(Bars::new(rows, self.symbols.names())),
             Output::DayClosed(day) => Event::DayClosed(*day),
             Output::Lapped(missed) => Event::Lapped { missed: *missed },
             Output::Withdrawn(selection) => Event::Withdrawn(selection),
@@ -200,10 +199,12 @@ impl<F: MinuteSource> Resampled<F> {
             Taken::Bars(bars) => self.add(bars)?,
             Taken::MinuteClosed(frame_ms) => {
                 self.closed_ms = self.closed_ms.max(frame_ms);
-                self.end_periods(frame_ms)?;
+                self.end_where(|open| open.period.end_ms <= frame_ms);
             }
             Taken::DayClosed(day) => {
-                self.end_day(day)?;
+                // A week or a month goes on.
+                self.end_where(|open| open.period.day <= day);
+                self.delivered.clear();
                 self.queue.push_back(Output::DayClosed(day));
             }
             Taken::Lapped(missed) => {
@@ -269,7 +270,7 @@ impl<F: MinuteSource> Resampled<F> {
     fn look_up(&mut self, through_ms: i64) -> Result<()> {
         let bus = self.minutes.feed().bus().clone();
         let day = bus.settings().calendar.trading_day(through_ms).date;
-        let from = self.first_day_of_period(day);
+        let from = period_start(self.interval, day);
         let through = Timestamp::from_millisecond(through_ms).unwrap_or(Timestamp::MAX);
         let mut query = bus.bars().from(from).to(through);
         if let Some(wanted) = self.minutes.feed().wanted() {
@@ -296,23 +297,7 @@ impl<F: MinuteSource> Resampled<F> {
         Ok(())
     }
 
-    fn first_day_of_period(&self, day: Date) -> Date {
-        crate::history::period_start(self.interval, day)
-    }
-
-    /// Delivers the bars of all periods that end at `frame_ms` or before.
-    fn end_periods(&mut self, frame_ms: i64) -> Result<()> {
-        self.end_where(|open| open.period.end_ms <= frame_ms);
-        Ok(())
-    }
-
-    /// Delivers the bars of a day that has closed; a week or a month goes on.
-    fn end_day(&mut self, day: Date) -> Result<()> {
-        self.end_where(|open| open.period.day <= day);
-        self.delivered.clear();
-        Ok(())
-    }
-
+    /// Delivers the bars of all periods that are over.
     fn end_where(&mut self, is_over: impl Fn(&OpenPeriod) -> bool) {
         let symbols: Vec<String> =
             self.open.iter().filter(|(_, open)| is_over(open)).map(|(symbol, _)| symbol.clone()).collect();
@@ -356,24 +341,13 @@ impl<F: MinuteSource> Resampled<F> {
         let minutes: Vec<Row> = open.minutes.values().copied().collect();
         let mut bars: Vec<IntervalBar> = Vec::new();
         self.resampler.fold(symbol, &minutes, &mut bars, 0);
-        let mut bars = bars.into_iter();
-        let mut bar = bars.next()?;
-        bars.for_each(|later| self.resampler.join(&mut bar, &later));
-        let id = self.id(symbol);
+        // All minutes are of one period.
+        let bar = bars.pop()?;
+        let id = self.symbols.find_or_push(symbol);
         let revision = self.delivered.entry((symbol.to_owned(), open.period.after_ms)).or_insert(0);
         let row = Row { symbol: id, revision: *revision, seq: 0, received_ns: 0, ..bar.row };
         *revision = revision.saturating_add(1);
         Some(row)
-    }
-
-    fn id(&mut self, symbol: &str) -> SymbolId {
-        if let Some(id) = self.ids.get(symbol) {
-            return *id;
-        }
-        let id = SymbolId(self.names.len() as u32);
-        self.names.push(symbol.to_owned());
-        self.ids.insert(symbol.to_owned(), id);
-        id
     }
 }
 
@@ -402,7 +376,7 @@ impl<F: MinuteSource> Feed for Resampled<F> {
 
     /// The symbols that have had a bar: the ids are not those of the feed.
     fn symbol_names(&mut self) -> &[String] {
-        &self.names
+        self.symbols.names()
     }
 
     fn symbol_name(&mut self, id: SymbolId) -> Option<&str> {

@@ -85,6 +85,11 @@ impl SymbolTable {
         id
     }
 
+    /// The id of a text, which is added if it is new.
+    pub(crate) fn find_or_push(&mut self, name: &str) -> SymbolId {
+        self.find(name).unwrap_or_else(|| self.push(name.to_owned()))
+    }
+
     /// Removes all symbols: another ring has another dictionary.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();

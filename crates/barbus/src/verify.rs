@@ -1,7 +1,7 @@
 //! Verification of a bus's files.
 
 #[cfg(feature = "archive")]
-use barbus_archive::{Archive, FileReport};
+use barbus_archive::FileReport;
 use barbus_ring::{Ring, RingError, RingReport};
 
 use crate::attach::map;
@@ -37,10 +37,7 @@ pub fn verify(bus: &Bus) -> Result<VerifyReport> {
         Err(error) => return Err(error),
     };
     #[cfg(feature = "archive")]
-    let archive = {
-        let settings = bus.settings();
-        Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name()).verify()?
-    };
+    let archive = bus.open_archive().verify()?;
     Ok(VerifyReport {
         // After the files: each of them has rows that were in the ring before.
         #[cfg(feature = "archive")]

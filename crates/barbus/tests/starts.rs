@@ -1,5 +1,5 @@
-//! No silent hole at a start: a reader gets the beginning of a day that the ring has lost, from the
-//! archive, or it is told.
+//! No silent hole at a start: a reader gets the beginning of a day from the archive if the ring has
+//! lost it, or an event tells how many bars are missing.
 
 mod support;
 
@@ -15,7 +15,7 @@ const DAY_MS: i64 = 86_400_000;
 const OPEN: i64 = 1_719_797_400_000;
 const FIRST: Date = Date::constant(2024, 7, 1);
 const SECOND: Date = Date::constant(2024, 7, 2);
-/// So many bars that a day is larger than the ring.
+/// A day of `SYMBOLS` symbols and `MINUTES` minutes is larger than the ring.
 const SYMBOLS: i64 = 400;
 const MINUTES: i64 = 100;
 

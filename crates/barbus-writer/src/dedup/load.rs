@@ -152,8 +152,7 @@ impl DayLoader {
     }
 
     fn archive(&self) -> Archive {
-        let settings = self.bus.settings();
-        Archive::open_existing(self.bus.archive(), settings.schema.clone(), settings.calendar.name())
+        self.bus.open_archive()
     }
 }
 

@@ -118,7 +118,7 @@ impl Bus {
             let what = format!("{from} to {through}: no trading day of calendar {} up to today", calendar.name());
             return Err(Error::Start { bus: self.path().to_owned(), what });
         }
-        let archive = Archive::open_existing(self.archive(), self.settings().schema.clone(), calendar.name());
+        let archive = self.open_archive();
         let symbol = symbol.map(str::to_owned);
         Ok(Gaps { bus: self.clone(), archive, days: days.into_iter(), in_ring, symbol, now_ms })
     }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use barbus_archive::Archive;
 use barbus_bars::Date;
 
 use super::answer::Answer;
@@ -17,8 +16,7 @@ impl BarsQuery {
     /// As [`BarsQuery::collect`].
     #[doc(hidden)]
     pub fn beside_files(self) -> Result<(Vec<(Date, PathBuf)>, Answer)> {
-        let (folder, settings) = (self.bus.archive(), self.bus.settings());
-        let archive = Archive::open_existing(folder, settings.schema.clone(), settings.calendar.name());
+        let archive = self.bus.open_archive();
         let mut history = self.open()?;
         // After the question has opened the files: a part that is gone since then is in its day's
         // file.

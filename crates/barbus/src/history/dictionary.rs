@@ -1,10 +1,11 @@
 //! The symbols of batches.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::Int32Type;
+
+use crate::symbol_table::SymbolTable;
 
 /// The symbols of a batch.
 pub(crate) fn dictionary_of(batch: &RecordBatch) -> &StringArray {
@@ -14,25 +15,25 @@ pub(crate) fn dictionary_of(batch: &RecordBatch) -> &StringArray {
 /// The symbols of an answer; a key never changes.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {
-    keys: HashMap<String, i32>,
-    pub(super) names: Vec<String>,
+    symbols: SymbolTable,
+    /// Of the symbols so far.
     array: Option<ArrayRef>,
 }
 
 impl Dictionary {
     pub(super) fn key(&mut self, name: &str) -> i32 {
-        if let Some(key) = self.keys.get(name) {
-            return *key;
-        }
-        let key = self.names.len() as i32;
-        self.keys.insert(name.to_owned(), key);
-        self.names.push(name.to_owned());
-        self.array = None;
-        key
+        self.symbols.find_or_push(name).0 as i32
+    }
+
+    pub(super) fn names(&self) -> &[String] {
+        self.symbols.names()
     }
 
     pub(super) fn array(&mut self) -> ArrayRef {
-        let names = &self.names;
-        Arc::clone(self.array.get_or_insert_with(|| Arc::new(StringArray::from_iter_values(names))))
+        let names = self.symbols.names();
+        match &self.array {
+            Some(array) if array.len() == names.len() => Arc::clone(array),
+            _ => Arc::clone(self.array.insert(Arc::new(StringArray::from_iter_values(names)))),
+        }
     }
 }

@@ -77,6 +77,8 @@ impl LiveRows {
     /// Reads the rows that are new since the last call. `covered` tells below which number the
     /// archive has every row of a day.
     pub(super) fn catch_up(&mut self, bus: &Bus, ring: &Ring, mut covered: impl FnMut(Date) -> u64) -> Result<Caught> {
+        // Also without a row: the names of the question are compared with these.
+        self.learn_symbols(ring);
         loop {
             self.rows.clear();
             match self.ring_reader.poll(ring, &mut self.rows, ROWS_AT_ONCE) {

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, Rec
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, SchemaRef, TimestampMillisecondType};
 use arrow::error::ArrowError;
-use barbus_archive::{ArchiveError, Wanted, merge};
+use barbus_archive::{ArchiveError, Wanted, merge, workers};
 use barbus_bars::{Date, Interval, epoch_days};
 use barbus_ring::{Row, SymbolId};
 
@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 
 /// Days that a processor reads at once if only a few symbols are wanted.
 const DAYS_OF_SYMBOLS: usize = 8;
-/// So many symbols are a few.
+/// Up to this number of symbols, several days are read at once.
 const FEW_SYMBOLS: usize = 64;
 
 /// An answer that is read day by day: an iterator of record batches of one schema.
@@ -207,27 +207,14 @@ impl History {
         if let Some(bars) = self.ahead.pop_front() {
             return bars;
         }
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         // The days of a few symbols are small. Of many, a day is decoded on all processors.
         let are_few = self.symbols.as_ref().is_some_and(|symbols| symbols.len() <= FEW_SYMBOLS);
-        let at_once = if are_few { processors * DAYS_OF_SYMBOLS } else { 1 };
-        let days: Vec<Date> = std::iter::once(day).chain(self.days.iter().copied()).take(at_once).collect();
-        let this: &Self = self;
-        let mut read = if days.len() == 1 || processors == 1 {
-            VecDeque::from([this.bars_of_day(day)])
-        } else {
-            let share = days.len().div_ceil(processors);
-            std::thread::scope(|scope| {
-                let shares = days
-                    .chunks(share)
-                    .map(|days| scope.spawn(move || days.iter().map(|day| this.bars_of_day(*day)).collect::<Vec<_>>()));
-                let threads: Vec<_> = shares.collect();
-                let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<_>>| {
-                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                };
-                threads.into_iter().flat_map(join).collect()
-            })
+        let at_once = match workers::threads(usize::MAX) {
+            processors if are_few && processors > 1 => processors * DAYS_OF_SYMBOLS,
+            _ => 1,
         };
+        let days: Vec<Date> = std::iter::once(day).chain(self.days.iter().copied()).take(at_once).collect();
+        let mut read = VecDeque::from(workers::map(days, usize::MAX, |day| self.bars_of_day(day)));
         let first = read.pop_front().expect("at least one day is read");
         self.ahead = read;
         first
@@ -305,7 +292,7 @@ impl History {
         }
         if matches!(self.query.interval, Interval::Week | Interval::Month) {
             for bar in folded {
-                let symbol = self.dictionary.names[bar.row.symbol.0 as usize].clone();
+                let symbol = self.dictionary.names()[bar.row.symbol.0 as usize].clone();
                 match (self.running.get_mut(&symbol), &self.resampler) {
                     (Some(running), Some(resampler)) => resampler.join(running, &bar),
                     _ => drop(self.running.insert(symbol, bar)),

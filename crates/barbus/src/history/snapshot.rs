@@ -66,8 +66,7 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// The rows of the `wanted` symbols (ascending) in `range`, and the files of its days.
     pub(super) fn take(bus: &Bus, range: Range, wanted: Option<Vec<String>>) -> Result<Self> {
-        let settings = bus.settings();
-        let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
+        let archive = bus.open_archive();
         let mut snapshot = Self {
             archive,
             footers: bus.footers().clone(),

@@ -219,7 +219,8 @@ impl Assembler {
             self.begin_day(frame_ms);
             self.close_before(frame_ms, received_ms, is_sorted);
         }
-        self.minute(frame_ms, received_ms).insert_into(row);
+        let at = self.minute(frame_ms, received_ms);
+        self.pending[at].insert(row, &self.universe);
         // Sorted bars may have a symbol that is not in the universe after all others.
         if !is_sorted {
             self.close_complete();
@@ -238,7 +239,7 @@ impl Assembler {
 
     /// The minute that ends at `frame_ms`, which begins with a bar that is received now unless it
     /// is pending.
-    fn minute(&mut self, frame_ms: i64, received_ms: i64) -> Pending<'_> {
+    fn minute(&mut self, frame_ms: i64, received_ms: i64) -> usize {
         let at = match self.pending.back() {
             Some(last) if last.frame_ms == frame_ms => self.pending.len() - 1,
             Some(last) if last.frame_ms > frame_ms => self.pending.partition_point(|one| one.frame_ms < frame_ms),
@@ -249,7 +250,7 @@ impl Assembler {
             minute.begin(frame_ms, received_ms, &mut self.universe);
             self.pending.insert(at, minute);
         }
-        Pending { minute: &mut self.pending[at], universe: &self.universe }
+        at
     }
 
     /// Closes the minutes that a bar shows to be over.
@@ -435,18 +436,6 @@ impl Assembler {
         }
         self.pending.retain(|minute| minute.len() > 0);
         self.output.push_back(Output::Withdrawn(selection));
-    }
-}
-
-/// A pending minute, to which a bar is added.
-struct Pending<'a> {
-    minute: &'a mut PendingMinute,
-    universe: &'a Universe,
-}
-
-impl Pending<'_> {
-    fn insert_into(self, row: Row) {
-        self.minute.insert(row, self.universe);
     }
 }
 

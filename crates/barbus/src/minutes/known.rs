@@ -125,10 +125,7 @@ fn row_at(ring: &Ring, seq: u64) -> Option<Row> {
 
 #[cfg(feature = "archive")]
 fn archived_symbols(bus: &Bus, day: Option<Date>) -> Result<Vec<String>> {
-    let settings = bus.settings();
-    let archive =
-        barbus_archive::Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
-    day.map_or(Ok(Vec::new()), |day| crate::archived_rows::archived_symbols(&archive, bus, day))
+    day.map_or(Ok(Vec::new()), |day| crate::archived_rows::archived_symbols(&bus.open_archive(), bus, day))
 }
 
 /// Without the feature nothing of the archive is read: a day that has left the ring is not known.

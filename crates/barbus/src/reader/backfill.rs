@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use barbus_archive::Archive;
 use barbus_bars::{Date, date_from_epoch_days};
 use barbus_ring::{Polled, Ring, RingReader, Row, SymbolId};
 
@@ -13,6 +12,7 @@ use crate::reader::on_gap::OnGap;
 use crate::reader::open::Reader;
 use crate::reader::start::{Start, ring_reader_at};
 use crate::symbol_filter::SymbolFilter;
+use crate::symbol_table::SymbolTable;
 
 /// What a reader delivers before it reads the ring.
 #[derive(Debug)]
@@ -32,8 +32,6 @@ pub(super) struct Running {
     rows: Vec<Row>,
     /// The day of `rows`, if its close is still to be delivered.
     closes: Option<Date>,
-    /// The id of each symbol that occurred.
-    ids: HashMap<String, SymbolId>,
 }
 
 /// What the backfill has for the next event.
@@ -93,13 +91,15 @@ impl Beginning {
 
 /// The number of bars from a day on that are in the archive and not in the ring.
 fn lost_bars(bus: &Bus, ring: &Ring, from: Date, in_ring: &Result<RingReader>) -> Result<u64> {
-    let settings = bus.settings();
-    let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
+    let archive = bus.open_archive();
     let newest = archive.days()?.last().copied().max(archive.spilled_days()?.last().copied());
     if newest.is_none_or(|newest| newest < from) {
         return Ok(0);
     }
-    let mut held: HashSet<(String, i64)> = HashSet::new();
+    // The history ends at the moment when it is opened: the ring is read after it, and no bar that
+    // arrives meanwhile counts as lost.
+    let history = bus.bars().from(from).columns(Vec::<String>::new()).open()?;
+    let mut held: HashSet<(SymbolId, i64)> = HashSet::new();
     if let Ok(reader) = in_ring {
         let (mut reader, mut rows) = (reader.clone(), Vec::new());
         loop {
@@ -108,15 +108,17 @@ fn lost_bars(bus: &Bus, ring: &Ring, from: Date, in_ring: &Result<RingReader>) -
                 Polled::Rows(_) | Polled::DayClosed(_) | Polled::Lapped { .. } => {}
                 Polled::Empty | Polled::Corrupt => break,
             }
-            held.extend(rows.iter().filter_map(|row| Some((ring.symbol(row.symbol)?, row.frame_ms))));
+            held.extend(rows.iter().map(|row| (row.symbol, row.frame_ms)));
         }
     }
+    let ids = (0..ring.symbol_count()).map(SymbolId).filter_map(|id| Some((ring.symbol(id)?, id)));
+    let ids: HashMap<String, SymbolId> = ids.collect();
     let mut lost = 0;
-    for batch in bus.bars().from(from).columns(Vec::<String>::new()).open()? {
+    for batch in history {
         let batch = batch?;
-        let names = dictionary_of(&batch);
-        let is_lost = |row: &&Row| !held.contains(&(names.value(row.symbol.0 as usize).to_owned(), row.frame_ms));
-        lost += rows_of_batch(&batch, &[]).iter().filter(is_lost).count() as u64;
+        let ids: Vec<Option<&SymbolId>> = dictionary_of(&batch).iter().map(|name| ids.get(name?)).collect();
+        let is_held = |row: &Row| ids[row.symbol.0 as usize].is_some_and(|id| held.contains(&(*id, row.frame_ms)));
+        lost += rows_of_batch(&batch, &[]).iter().filter(|row| !is_held(row)).count() as u64;
     }
     Ok(lost)
 }
@@ -134,7 +136,7 @@ impl Reader {
                     self.backfill = Some(Backfill::Running(Box::new(running)));
                 }
                 Some(Backfill::Running(mut running)) => {
-                    let step = running.step(&mut self.rows, &mut self.backfill_names, self.filter.as_ref())?;
+                    let step = running.step(&mut self.rows, &mut self.backfill_symbols, self.filter.as_ref())?;
                     if !matches!(step, BackfillStep::Ended) {
                         self.backfill = Some(Backfill::Running(running));
                     }
@@ -153,10 +155,12 @@ impl Reader {
         }
         self.closed_before = self.closed_before.max(history.closed_through());
         self.learn_symbols();
-        let ids = self.symbols.names().iter().cloned().zip((0..).map(SymbolId)).collect();
-        self.backfill_names = self.symbols.names().to_vec();
-        self.backfill_names.resize(self.ring.geometry().symbols as usize, String::new());
-        Ok(Running { history, rows: Vec::new(), closes: None, ids })
+        self.backfill_symbols = SymbolTable::default();
+        let names = self.symbols.names().iter().cloned().chain(std::iter::repeat(String::new()));
+        for name in names.take(self.ring.geometry().symbols as usize) {
+            self.backfill_symbols.push(name);
+        }
+        Ok(Running { history, rows: Vec::new(), closes: None })
     }
 }
 
@@ -164,7 +168,7 @@ impl Running {
     fn step(
         &mut self,
         rows: &mut Vec<Row>,
-        names: &mut Vec<String>,
+        symbols: &mut SymbolTable,
         filter: Option<&SymbolFilter>,
     ) -> Result<BackfillStep> {
         loop {
@@ -173,7 +177,7 @@ impl Running {
                 let rest = self.rows.len().saturating_sub(super::follow::BATCH);
                 rows.extend(self.rows.drain(rest..).rev());
                 if let Some(filter) = filter {
-                    rows.retain(|row| filter.wants(&names[row.symbol.0 as usize]));
+                    rows.retain(|row| filter.wants(symbols.get(row.symbol).unwrap_or_default()));
                 }
                 if !rows.is_empty() {
                     return Ok(BackfillStep::Bars);
@@ -188,7 +192,7 @@ impl Running {
             self.closes = Some(day).filter(|day| self.history.is_closed(*day));
             for batch in batches {
                 let ids: Vec<SymbolId> =
-                    dictionary_of(&batch).iter().map(|name| self.id(name.unwrap_or_default(), names)).collect();
+                    dictionary_of(&batch).iter().map(|name| symbols.find_or_push(name.unwrap_or_default())).collect();
                 let rows = rows_of_batch(&batch, self.history.stored_columns()).into_iter();
                 self.rows.extend(rows.map(|row| Row { symbol: ids[row.symbol.0 as usize], ..row }));
             }
@@ -196,16 +200,5 @@ impl Running {
             self.rows.sort_by_key(|row| std::cmp::Reverse(row.frame_ms));
             self.rows.chunk_by_mut(|a, b| a.frame_ms == b.frame_ms).for_each(<[Row]>::reverse);
         }
-    }
-
-    /// The id of a symbol: that of the ring, or one behind all that the ring has room for.
-    fn id(&mut self, name: &str, names: &mut Vec<String>) -> SymbolId {
-        if let Some(id) = self.ids.get(name) {
-            return *id;
-        }
-        let id = SymbolId(names.len() as u32);
-        names.push(name.to_owned());
-        self.ids.insert(name.to_owned(), id);
-        id
     }
 }

@@ -187,7 +187,7 @@ impl Reader {
         match step {
             Step::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.names()))),
             #[cfg(feature = "archive")]
-            Step::OldBars => Some(Event::Bars(Bars::new(&self.rows, &self.backfill_names))),
+            Step::OldBars => Some(Event::Bars(Bars::new(&self.rows, self.backfill_symbols.names()))),
             Step::DayClosed(day) => Some(Event::DayClosed(day)),
             Step::Lapped(missed) => Some(Event::Lapped { missed }),
             Step::Withdrawn => self.withdrawals.delivered().map(Event::Withdrawn),

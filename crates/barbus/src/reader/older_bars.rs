@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use barbus_archive::Archive;
 use barbus_bars::date_from_epoch_days;
 use barbus_ring::{Row, SymbolId};
 
@@ -39,6 +38,8 @@ struct LookedUp {
     next_seq: u64,
     /// The newest block of the ring: while it is the same, the ring has lost no other bar.
     block: u64,
+    /// Neither the ring nor the archive has ever had the symbol.
+    is_unknown: bool,
 }
 
 impl Reader {
@@ -62,7 +63,7 @@ impl Reader {
         let Some(day) = start.clone().day(&self.ring).map(date_from_epoch_days) else { return Ok(i64::MAX) };
         // What was lost of earlier days, late bars among them, ends before this day begins.
         let (begin_ms, _) = settings.calendar.span_of_date(day);
-        let archive = Archive::open_existing(self.bus.archive(), settings.schema.clone(), settings.calendar.name());
+        let archive = self.bus.open_archive();
         let days = archive.days()?.into_iter().chain(archive.spilled_days()?).filter(|found| *found >= day);
         let mut through_ms = begin_ms;
         for day in days {
@@ -77,13 +78,20 @@ impl Reader {
     /// The last `count` bars of a symbol, of which the ring has `in_ring`.
     #[cold]
     pub(super) fn with_older_bars(&mut self, symbol: &str, in_ring: Vec<Row>, count: usize) -> Result<&[Row]> {
-        let block = self.ring.status().block;
+        let block = self.ring.newest_block();
         let known = self.older_bars.by_symbol.get(symbol);
         if !known.is_some_and(|known| known.block == block && known.count >= count) {
-            let (rows, next_seq) = self.look_up_older(symbol, &in_ring, count)?;
-            self.older_bars.by_symbol.insert(symbol.to_owned(), LookedUp { rows, count, next_seq, block });
+            let (rows, next_seq, is_unknown) = match self.look_up_older(symbol, &in_ring, count) {
+                Err(Error::UnknownSymbol { .. }) => (Vec::new(), 0, true),
+                found => found.map(|(rows, next_seq)| (rows, next_seq, false))?,
+            };
+            let looked_up = LookedUp { rows, count, next_seq, block, is_unknown };
+            self.older_bars.by_symbol.insert(symbol.to_owned(), looked_up);
         }
         let older = &self.older_bars.by_symbol[symbol];
+        if older.is_unknown {
+            self.symbols.id(symbol, self.bus.path())?;
+        }
         let rows = &mut self.older_bars.rows;
         rows.clear();
         // The ring may have an older revision of a bar after it has lost the last one.

@@ -90,7 +90,7 @@ pub struct Reader {
     /// The texts of the symbols of these bars by id. Ids that the ring does not have are behind
     /// those that it has room for.
     #[cfg(feature = "archive")]
-    pub(super) backfill_names: Vec<String>,
+    pub(super) backfill_symbols: SymbolTable,
     /// Bars for [`Reader::window`] that the ring does not have.
     #[cfg(feature = "archive")]
     pub(super) older_bars: OlderBars,
@@ -138,7 +138,7 @@ impl Reader {
             #[cfg(feature = "archive")]
             backfill: None,
             #[cfg(feature = "archive")]
-            backfill_names: Vec::new(),
+            backfill_symbols: SymbolTable::default(),
             #[cfg(feature = "archive")]
             older_bars: OlderBars::default(),
         })

@@ -32,7 +32,7 @@ impl Reader {
         }
         #[cfg(feature = "archive")]
         if id.0 >= self.ring.geometry().symbols {
-            return self.backfill_names.get(id.0 as usize).map(String::as_str);
+            return self.backfill_symbols.get(id);
         }
         self.symbols.get(id)
     }

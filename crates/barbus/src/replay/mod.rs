@@ -105,8 +105,7 @@ impl Bus {
         if from > to {
             return Err(empty(format!("nothing to replay: {from} is after {to}")));
         }
-        let settings = self.settings();
-        let archive = Archive::open_existing(self.archive(), settings.schema.clone(), settings.calendar.name());
+        let archive = self.open_archive();
         let days = archive.days()?;
         let remaining: VecDeque<Date> = days.iter().copied().filter(|day| (from..=to).contains(day)).collect();
         if remaining.is_empty() {

@@ -4,7 +4,6 @@ use anyhow::{Context, ensure};
 use arrow::array::{Array, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use barbus::{Bus, Date};
-use barbus_archive::Archive;
 use barbus_bars::{CLOSE, FACTOR, FRAME, HIGH, LOW, MONEY, OPEN, SYMBOL, VOLUME};
 
 use super::bar_log::{BarLog, digest};
@@ -24,8 +23,7 @@ pub(super) struct ArchivedDay {
 
 impl ArchivedDay {
     pub(super) fn read(bus: &Bus, day: Date) -> anyhow::Result<ArchivedDay> {
-        let settings = bus.settings();
-        let archive = Archive::open_existing(bus.archive(), settings.schema.clone(), settings.calendar.name());
+        let archive = bus.open_archive();
         let path = archive.path(day);
         let (meta, bars) = archive.read(day)?.with_context(|| format!("{}: no such file", path.display()))?;
         ensure!(

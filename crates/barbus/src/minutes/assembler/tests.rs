@@ -38,8 +38,8 @@ impl Run {
         Self::new(None, known)
     }
 
-    /// A bar of symbol `which` and the minute with this number, received so many milliseconds after
-    /// the open.
+    /// A bar of symbol `which` in the minute with this number. It is received `received_ms`
+    /// milliseconds after the open.
     fn bar(&mut self, which: usize, minute: i64, received_ms: i64) -> String {
         self.bar_of(NAMES[which], OPEN + minute * MINUTE, OPEN + received_ms)
     }
