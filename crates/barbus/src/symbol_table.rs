@@ -86,6 +86,7 @@ impl SymbolTable {
     }
 
     /// The id of a text, which is added if it is new.
+    #[cfg(feature = "archive")]
     pub(crate) fn find_or_push(&mut self, name: &str) -> SymbolId {
         self.find(name).unwrap_or_else(|| self.push(name.to_owned()))
     }
