@@ -25,6 +25,7 @@ mod places;
 mod server;
 mod shared_writer;
 mod socket;
+mod sources;
 mod watermarks;
 
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use nix::unistd::geteuid;
+use nix::unistd::{Uid, User, geteuid};
 
 /// How long a rejected peer has to read the reason while the daemon discards what it still sends.
 pub(crate) const REJECT_GRACE: Duration = Duration::from_secs(2);
@@ -41,6 +41,13 @@ impl Peer {
     /// The user whose limits it counts against; `None` if it is trusted or unknown.
     pub(crate) fn limited_user(self) -> Option<u32> {
         self.uid.filter(|_| !self.is_trusted())
+    }
+
+    /// The name of its user, or the number if the system has no name for it.
+    pub(crate) fn user_name(self) -> String {
+        let Some(uid) = self.uid else { return "unknown".to_owned() };
+        let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+        user.map_or_else(|| uid.to_string(), |user| user.name)
     }
 
     /// Whether it belongs to the daemon's own user or to root, who can do anything to the daemon.

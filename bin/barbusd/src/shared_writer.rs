@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use crate::memory::{MemoryBudget, Reservation};
 use crate::peer::Peer;
 use crate::peer_reader::TimeLimits;
+use crate::sources::Sources;
 use crate::watermarks::{ProducerWatermark, Watermarks};
 
 /// How often a thread that waits for the bars of a day checks for them.
@@ -43,6 +44,7 @@ pub(crate) struct SharedWriter {
     /// Connected producers.
     producers: AtomicU64,
     watermarks: Watermarks,
+    sources: Sources,
     /// Why the calendar of the files was not taken.
     calendar_refused: Mutex<Option<String>>,
     /// Held by the thread that takes the lock of the writer next.
@@ -66,6 +68,7 @@ impl SharedWriter {
             ring_is_volatile: writer.bus().ring_is_volatile()?,
             producers: AtomicU64::new(0),
             watermarks: Watermarks::default(),
+            sources: Sources::default(),
             calendar_refused: Mutex::default(),
             turn: Mutex::default(),
             writer: Mutex::new(Some(writer)),
@@ -161,6 +164,11 @@ impl SharedWriter {
         self.with(|writer| writer.ingest(batch, from))
     }
 
+    /// The counts of the sources of bars.
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// The watermarks of the connected producers.
     pub(crate) fn watermarks(&self) -> &Watermarks {
         &self.watermarks
@@ -194,10 +202,13 @@ impl SharedWriter {
 
     /// The state of the bus.
     pub(crate) fn stat(&self) -> Option<Stat> {
-        let mut stat = self.with(Writer::stat_without_archive)?;
-        self.day_loader.add_archive(&mut stat);
+        let mut stat = self.with(Writer::stat_without_folders)?;
+        self.day_loader.add_folders(&mut stat);
         stat.calendar_refused = self.calendar_refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Some(Stat { producers: Some(self.producers.load(Ordering::Relaxed)), ..stat })
+        stat.producers = Some(self.producers.load(Ordering::Relaxed));
+        stat.sources = self.sources.stat();
+        stat.version = Some(env!("CARGO_PKG_VERSION").to_owned());
+        Some(stat)
     }
 
     /// Closes the open day and returns it; `Ok(None)` where no day had to be closed.

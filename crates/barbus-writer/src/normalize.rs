@@ -140,6 +140,11 @@ impl BatchNormalizer {
         Ok(NormalizedBatch { raw, payload, source, first_row })
     }
 
+    /// The name of the source that the producer of the last batch states.
+    pub fn stated_source(&self) -> Option<&str> {
+        self.last.as_ref()?.source.as_deref()
+    }
+
     /// The rule on bars outside the sessions, for single bars.
     pub(crate) fn session_rule(&mut self) -> Option<&mut SessionRule> {
         self.sessions.as_mut()
@@ -199,5 +204,13 @@ impl NormalizedBatch {
     /// The number of rows, valid and invalid.
     pub fn rows(&self) -> usize {
         self.raw.num_rows()
+    }
+
+    /// The newest frame of the valid bars, milliseconds UTC; `None` without a valid bar.
+    pub fn newest_frame_ms(&self) -> Option<i64> {
+        let Payload::Bars(bars) = &self.payload else { return None };
+        let mut faulty = bars.faults().iter().map(|(row, _)| *row).peekable();
+        let mut is_valid = |row: usize| faulty.next_if_eq(&row).is_none();
+        bars.frames_ms().iter().enumerate().filter(|(row, _)| is_valid(*row)).map(|(_, frame)| *frame).max()
     }
 }

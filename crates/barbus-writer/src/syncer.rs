@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use barbus::internal::{Backoff, Monitor};
+use barbus::protocol::TaskStat;
 
 use crate::failure::{Failure, FailureLog};
 use crate::heartbeat::HEARTBEAT;
@@ -34,6 +35,7 @@ struct State {
     /// Rows below this sequence number are on disk.
     durable: u64,
     failure: Option<Failure>,
+    syncs: TaskStat,
     stop: bool,
     /// The syncer has ended.
     over: bool,
@@ -117,8 +119,10 @@ impl<T: SyncTarget> Worker<T> {
             }
             // After a failure the durable cursor stays where it is. The next attempt is made at the
             // next interval, or after a pause if a thread waits.
+            let begun = Instant::now();
             let result = self.target.sync();
             synced_at = Instant::now();
+            self.shared.lock().syncs.add(synced_at - begun, result.is_ok());
             synced = result.is_ok().then_some(progress);
             match result {
                 Ok(()) => backoff.reset(),
@@ -212,6 +216,11 @@ impl DurabilityWaiter {
         self.request(seq);
         let waiting = |state: &mut State| state.durable < seq && !state.over;
         self.shared.wait_while_for(self.shared.lock(), timeout, waiting).durable >= seq
+    }
+
+    /// The syncs so far, with the failed ones.
+    pub(crate) fn syncs(&self) -> TaskStat {
+        self.shared.lock().syncs
     }
 
     /// The last failure to sync the ring to disk, until the next success.

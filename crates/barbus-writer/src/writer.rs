@@ -174,14 +174,14 @@ impl Writer {
 
     /// The state of the bus. Ages are measured by the clock of this boot.
     pub fn stat(&mut self) -> Stat {
-        let mut stat = self.stat_without_archive();
-        self.day_loader().add_archive(&mut stat);
+        let mut stat = self.stat_without_folders();
+        self.day_loader().add_folders(&mut stat);
         stat
     }
 
-    /// The same without what the archive's files show, so that it takes some microseconds:
-    /// [`DayLoader::add_archive`](crate::DayLoader::add_archive) adds that without the writer.
-    pub fn stat_without_archive(&mut self) -> Stat {
+    /// The same without what the folders of the bus show, so that it takes some microseconds:
+    /// [`DayLoader::add_folders`](crate::DayLoader::add_folders) adds that without the writer.
+    pub fn stat_without_folders(&mut self) -> Stat {
         let mut stat = Stat::from_ring(self.ring.ring(), &self.bus);
         stat.pid = Some(std::process::id());
         stat.day = self.day();
@@ -198,13 +198,16 @@ impl Writer {
         stat.days_waiting = flush.days_waiting;
         stat.last_flush_error_at = flush.last_failure.as_ref().map(|failure| failure.at);
         stat.last_flush_error = flush.last_failure.map(|failure| failure.to_string());
+        stat.flushes = Some(flush.writes);
         stat.symbol_table_full = self.symbol_table.why_full();
         stat.rings_replaced = Some(flush.rings_replaced);
         let held = self.flusher.held_rings();
         stat.rings_held = Some(held.rings.into());
         stat.rings_held_bytes = Some(held.bytes);
         stat.ring_in_reserve = self.reserve_block.is_some();
-        let sync = self.syncer.waiter().last_failure();
+        let syncer = self.syncer.waiter();
+        stat.syncs = Some(syncer.syncs());
+        let sync = syncer.last_failure();
         stat.last_sync_error_at = sync.as_ref().map(|failure| failure.at);
         stat.last_sync_error = sync.map(|failure| failure.to_string());
         let ring = self.ring_state.failure();

@@ -26,6 +26,25 @@ impl Bus {
         days.sort_unstable();
         Ok(days)
     }
+
+    /// How many parts the archive's work folder has.
+    pub(crate) fn parts(&self) -> u64 {
+        // Behind a symbolic link it is beside the link's target.
+        let archive = self.archive();
+        let archive = archive.canonicalize().unwrap_or(archive);
+        let Some(name) = archive.file_name() else { return 0 };
+        let mut work = name.to_owned();
+        work.push(".work");
+        let Ok(entries) = read_dir(archive.with_file_name(work)) else { return 0 };
+        let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+        names.filter(|name| name.to_str().is_some_and(is_part)).count() as u64
+    }
+}
+
+/// Whether `name` is `YYYY-MM-DD.N.parquet`.
+fn is_part(name: &str) -> bool {
+    let part = name.strip_suffix(".parquet").and_then(|name| name.split_once('.'));
+    part.is_some_and(|(day, number)| day.parse::<Date>().is_ok() && number.parse::<u32>().is_ok())
 }
 
 /// The day of `YYYY-MM-DD.parquet`; `None` for other names.
@@ -56,6 +75,13 @@ mod tests {
         assert_eq!(days, [Date::constant(2024, 7, 4), Date::constant(2024, 7, 5)]);
         let archive = Archive::open_existing(bus.archive(), BarSchema::in_zone("UTC").unwrap(), "24x7");
         assert_eq!(archive.days().unwrap(), days);
+        assert_eq!(bus.parts(), 0);
+        let work = bus.path().join("archive/1m.work");
+        std::fs::create_dir(&work).unwrap();
+        for name in ["2024-07-04.1.parquet", "2024-07-04.12.parquet", "2024-07-04.parquet", ".2024-07-04.new.tmp"] {
+            std::fs::write(work.join(name), "").unwrap();
+        }
+        assert_eq!(bus.parts(), 2);
         std::fs::remove_dir_all(bus.archive()).unwrap();
         assert_eq!(bus.archived_days().unwrap(), []);
     }

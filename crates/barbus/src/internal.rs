@@ -8,3 +8,4 @@ pub use crate::backoff::Backoff;
 pub use crate::folders::{create_folder, create_folders, create_readers_folder};
 pub use crate::monitor::Monitor;
 pub use crate::owners::Owners;
+pub use crate::positions::printable;

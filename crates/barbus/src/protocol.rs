@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::ack::{Ack, AckMode};
-pub use crate::stat::{DayBars, Stat};
+pub use crate::stat::{DayBars, SourceStat, Stat, TaskStat};
 
 /// Schema metadata: what the frames of the stream mark, the `start` or the `end` of a bar.
 pub const LABEL: &str = "barbus.label";

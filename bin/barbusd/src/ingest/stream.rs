@@ -17,6 +17,7 @@ use crate::ingest::message_memory::MessageMemory;
 use crate::peer::{End, Peer, REJECT_GRACE};
 use crate::peer_reader::{PeerReader, await_message};
 use crate::shared_writer::SharedWriter;
+use crate::sources::CountedSource;
 use crate::watermarks::ProducerWatermark;
 
 /// Most rows that are normalized at once: more would take more memory.
@@ -36,7 +37,9 @@ pub(crate) fn ingest(
     let mut acks = Acks::new(socket);
     let mut stream = ProducerStream {
         writer,
+        peer,
         source: peer.to_string(),
+        counted: None,
         watermark: writer.watermarks().of_producer(),
         normalizer: writer.normalizer(),
         quarantine: writer.quarantine_of(peer),
@@ -65,8 +68,11 @@ pub(crate) fn ingest(
 /// A stream of bars, and the counts of its processed rows.
 struct ProducerStream<'a> {
     writer: &'a SharedWriter,
+    peer: Peer,
     /// Names the producer in the quarantine.
     source: String,
+    /// `None` before the first batch, which states the source.
+    counted: Option<CountedSource>,
     watermark: ProducerWatermark<'a>,
     normalizer: BatchNormalizer,
     quarantine: Quarantine,
@@ -129,7 +135,12 @@ impl ProducerStream<'_> {
     fn append_piece(&mut self, piece: RecordBatch) -> Result<(), End> {
         let batch = self.normalizer.normalize(piece, &self.source, self.total.rows);
         let batch = batch.map_err(|error| End::Rejected(error.to_string()))?;
-        self.append_rows(&batch)
+        let before = self.total;
+        let appended = self.append_rows(&batch);
+        let stated = self.normalizer.stated_source();
+        let counted = self.counted.get_or_insert_with(|| self.writer.sources().of_stream(stated, self.peer));
+        counted.add(self.total.since(before), batch.newest_frame_ms());
+        appended
     }
 
     fn append_rows(&mut self, batch: &NormalizedBatch) -> Result<(), End> {

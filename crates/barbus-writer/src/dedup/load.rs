@@ -134,9 +134,9 @@ impl DayLoader {
         (first_ms <= calendar.span_of_date(day).1).then(|| epoch_days(next))
     }
 
-    /// Adds to the state of the bus what the files of its archive show.
-    pub fn add_archive(&self, stat: &mut Stat) {
-        stat.add_archive(&self.bus);
+    /// Adds to the state of the bus what the files of its archive and of its quarantine show.
+    pub fn add_folders(&self, stat: &mut Stat) {
+        stat.add_folders(&self.bus);
         let archive = self.archive();
         for day in &mut stat.days {
             let dates = self.dates(epoch_days(day.day)).map(date_from_epoch_days);

@@ -1,5 +1,6 @@
 //! The state of the archive, as the flusher shows it.
 
+use barbus::protocol::TaskStat;
 use barbus_bars::Date;
 
 use crate::failure::Failure;
@@ -13,6 +14,8 @@ pub struct FlushStatus {
     pub files_written: u64,
     /// Parts of open days spilled since the writer started.
     pub parts_spilled: u64,
+    /// The writes of files and parts, with the failed ones.
+    pub writes: TaskStat,
     /// How often the ring continued in a new file, because readers held its blocks or its symbol
     /// table was full.
     pub rings_replaced: u64,

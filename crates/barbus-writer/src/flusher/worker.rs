@@ -252,6 +252,7 @@ impl Worker {
     ) {
         let mut files = 0;
         for &day in due {
+            let begun = Instant::now();
             let rows = rows.take().unwrap_or_else(|| self.archiver.gather(day));
             // A failure does not stop the other days.
             let written = match late.contains(&day) {
@@ -265,8 +266,12 @@ impl Worker {
                     let mut state = shared.lock();
                     state.spilled.remove(&day);
                     state.status.files_written += u64::from(written);
+                    if written {
+                        state.status.writes.add(begun.elapsed(), true);
+                    }
                 }
                 Err(error) => {
+                    shared.lock().status.writes.add(begun.elapsed(), false);
                     let error = (date_from_epoch_days(day), error);
                     self.failed.fail(day, error, self.archiver.file_state(day), Instant::now());
                 }
@@ -283,10 +288,16 @@ impl Worker {
     fn spill_days(&mut self, days: &BTreeSet<i64>, shared: &Monitor<State>) -> Result<(), DayError> {
         let (mut result, mut parts) = (Ok(()), 0);
         for &day in days {
-            match self.archiver.spill(day) {
+            let begun = Instant::now();
+            let spilled = self.archiver.spill(day);
+            let mut state = shared.lock();
+            // A part without rows is not written.
+            if !matches!(spilled, Ok(false)) {
+                state.status.writes.add(begun.elapsed(), spilled.is_ok());
+            }
+            match spilled {
                 Ok(written) => {
                     parts += u64::from(written);
-                    let mut state = shared.lock();
                     state.spilled.insert(day);
                     state.status.parts_spilled += u64::from(written);
                 }

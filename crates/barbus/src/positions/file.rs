@@ -192,8 +192,8 @@ impl PositionRecord {
     }
 }
 
-/// Replaces control characters by escapes.
-fn printable(text: &str) -> String {
+/// Replaces control characters by escapes: another user may have chosen the text.
+pub fn printable(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter.is_control() {

@@ -7,6 +7,7 @@ mod file;
 mod list;
 mod report;
 
+pub use file::printable;
 pub(crate) use list::readers_of;
 pub use list::{ReaderStat, ReaderState, readers};
 pub(crate) use report::PositionReporter;

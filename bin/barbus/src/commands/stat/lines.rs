@@ -1,60 +1,16 @@
-//! `barbus stat`: prints the state of the bus.
-//!
-//! A running daemon reports it; without one it is read from the ring and the archive.
+//! The lines of `barbus stat`: what each fact is called, and which of them are shown.
 
-use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use barbus::Bus;
-use barbus::protocol::{DayBars, Stat};
+use barbus::protocol::{DayBars, SourceStat, Stat, TaskStat};
 use barbus_bars::Date;
-use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::shared::errors::{AlreadyPrinted, print_error};
-use super::shared::facts;
-use super::shared::report_format::ReportFormat;
-use super::shared::stdout::stdout;
-use crate::output::{colour_wanted, format};
+use crate::output::format;
 
-/// Show the state of the bus.
-#[derive(Debug, Args)]
-pub(super) struct StatArgs {
-    /// The bus.
-    bus: PathBuf,
-    /// Format of the report.
-    #[arg(long, value_enum, default_value_t)]
-    format: ReportFormat,
-    /// Exit with 1 if anything needs attention, and say what on standard error.
-    #[arg(long)]
-    check: bool,
-}
-
-impl StatArgs {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        let bus = Bus::open(&self.bus)?;
-        let stat = barbus::stat(&bus)?;
-        let mut out = stdout();
-        match self.format {
-            ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&stat)?)?,
-            ReportFormat::Table => {
-                let zone = TimeZone::get(bus.settings().schema.zone()).unwrap_or(TimeZone::UTC);
-                facts::write(&mut out, &lines(&stat, &zone), colour_wanted())?;
-            }
-        }
-        out.flush()?;
-        let alarms = if self.check { stat.alarms() } else { Vec::new() };
-        if alarms.is_empty() {
-            return Ok(());
-        }
-        alarms.iter().for_each(print_error);
-        Err(AlreadyPrinted.into())
-    }
-}
-
-fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
+/// The facts of `stat` as a name and a text each; times are those of `zone`.
+pub(super) fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let count = format::count;
     let mut lines = vec![("daemon", daemon(stat)), ("symbols", count(stat.symbols.into())), ("bars", count(stat.bars))];
     if let Some(why) = &stat.symbol_table_full {
@@ -69,6 +25,9 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
     lines.push(("days archived", count(stat.days_archived)));
     let waiting: Vec<String> = stat.days_waiting.iter().map(|day| day.to_string()).collect();
     lines.push(("days waiting", if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") }));
+    if stat.parts > 0 {
+        lines.push(("parts", format!("{} with bars that no day file has yet", count(stat.parts))));
+    }
     lines.extend(stat.days.iter().map(|day| ("day", day_bars(day))));
     let since_start = [
         ("accepted", stat.accepted),
@@ -77,6 +36,7 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
         ("producers", stat.producers),
     ];
     lines.extend(since_start.into_iter().filter_map(|(name, value)| Some((name, count(value?)))));
+    lines.extend(stat.sources.iter().map(|(name, source)| ("source", self::source(name, source, zone))));
     if !stat.most_revised.is_empty() {
         let mut most: Vec<_> = stat.most_revised.iter().collect();
         most.sort_by_key(|&(_, revisions)| std::cmp::Reverse(revisions));
@@ -113,9 +73,9 @@ fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)> {
         let cause = stat.ring_full_cause.as_deref().unwrap_or_default();
         lines.push(("ring full", format!("since {}: {cause}", format::frame(at.as_millisecond(), zone))));
     }
-    if let Some(free) = stat.archive_free_bytes {
-        lines.push(("free space", format!("{}B", format::compact(free as f64))));
-    }
+    let tasks = [("flushes", &stat.flushes), ("syncs", &stat.syncs)];
+    lines.extend(tasks.into_iter().filter_map(|(name, task)| Some((name, self::task(task.as_ref()?)))));
+    lines.extend(free_space(stat).map(|text| ("free space", text)));
     if let Some(why) = &stat.calendar_refused {
         lines.push(("calendar", format!("!! the daemon goes on with the one before: {why}")));
     }
@@ -139,11 +99,65 @@ fn day_bars(day: &DayBars) -> String {
     format!("{}: {acknowledged} bars acknowledged, {archived} archived", day.day)
 }
 
+/// A source of bars: its streams, its outcomes, and its newest bar.
+fn source(name: &str, source: &SourceStat, zone: &TimeZone) -> String {
+    let count = format::count;
+    let streams = match source.connected {
+        0 => "not connected".to_owned(),
+        1 => "connected".to_owned(),
+        streams => format!("{} streams", count(streams)),
+    };
+    let mut text = format!("{name}: {streams}, {} rows", count(source.rows));
+    let outcomes = [
+        ("duplicates", source.duplicates),
+        ("revisions", source.revised),
+        ("quarantined", source.quarantined),
+        ("refused", source.refused),
+    ];
+    for (outcome, rows) in outcomes.into_iter().filter(|(_, rows)| *rows > 0) {
+        text += &format!(", {} {outcome}", count(rows));
+    }
+    if let Some(frame) = source.last_frame {
+        text += &format!(", last bar {}", format::frame(frame.as_millisecond(), zone));
+    }
+    if let Some(received) = source.last_received {
+        text += &format!(", received {}", format::ago(received.as_millisecond(), Timestamp::now().as_millisecond()));
+    }
+    text
+}
+
+fn task(task: &TaskStat) -> String {
+    let seconds = |seconds: f64| format::age(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    let mut text = format::count(task.done);
+    if task.failed > 0 {
+        text += &format!(", {} failed", format::count(task.failed));
+    }
+    if task.done + task.failed > 0 {
+        text += &format!(", the last in {}, the longest in {}", seconds(task.last_s), seconds(task.max_s));
+    }
+    text
+}
+
+/// What is free for the archive, and for the ring and the quarantine if they are on other disks.
+fn free_space(stat: &Stat) -> Option<String> {
+    let archive = stat.archive_free_bytes?;
+    let mut text = format::bytes(archive);
+    // One disk may have shown two figures, because it was asked twice.
+    let is_another = |free: &u64| free.abs_diff(archive) > archive / 100;
+    for (what, free) in [("ring", stat.ring_free_bytes), ("quarantine", stat.quarantine_free_bytes)] {
+        if let Some(free) = free.filter(is_another) {
+            text += &format!(", for the {what} {}", format::bytes(free));
+        }
+    }
+    Some(text)
+}
+
 fn daemon(stat: &Stat) -> String {
-    match stat.pid {
-        Some(pid) => format!("running, process {pid}"),
-        None if stat.writer_alive => "not running; a program writes the bus itself".to_owned(),
-        None => "not running".to_owned(),
+    match (stat.pid, &stat.version) {
+        (Some(pid), Some(version)) => format!("running, process {pid}, version {version}"),
+        (Some(pid), None) => format!("running, process {pid}"),
+        (None, _) if stat.writer_alive => "not running; a program writes the bus itself".to_owned(),
+        (None, _) => "not running".to_owned(),
     }
 }
 
@@ -215,6 +229,30 @@ mod tests {
         let lines = lines(&stat, &TimeZone::UTC);
         assert_eq!(lines[0], ("daemon", "not running; a program writes the bus itself".to_owned()));
         assert!(lines.contains(&("readers", "3, up to 1,234 bars behind".to_owned())), "{lines:?}");
+    }
+
+    #[test]
+    fn sources_tasks_and_other_disks_are_shown() {
+        let source = SourceStat { connected: 1, rows: 1_240, accepted: 1_238, quarantined: 2, ..SourceStat::default() };
+        let flushes = TaskStat { done: 3, failed: 1, total_s: 2.5, last_s: 0.25, max_s: 1.5 };
+        let stat = Stat {
+            sources: [("my feed".to_owned(), source)].into(),
+            flushes: Some(flushes),
+            archive_free_bytes: Some(5_000_000_000),
+            ring_free_bytes: Some(5_000_000_001),
+            quarantine_free_bytes: Some(1_000_000_000),
+            parts: 2,
+            ..Stat::default()
+        };
+        let lines = lines(&stat, &TimeZone::UTC);
+        for (name, text) in [
+            ("source", "my feed: connected, 1,240 rows, 2 quarantined"),
+            ("flushes", "3, 1 failed, the last in 0.25 s, the longest in 1.50 s"),
+            ("free space", "5.0 GB, for the quarantine 1.0 GB"),
+            ("parts", "2 with bars that no day file has yet"),
+        ] {
+            assert!(lines.contains(&(name, text.to_owned())), "{name}: {lines:?}");
+        }
     }
 
     #[test]

@@ -1,24 +1,26 @@
-//! `Stat`: the state of a bus, as its files show it and as its daemon completes it.
+//! `Stat`: the state of a bus, as its `files` show it and as its daemon completes it; and the
+//! `alarms` in it.
+
+mod alarms;
+mod counts;
+mod files;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use barbus_bars::{Calendar, Date, date_from_epoch_days};
-use barbus_ring::Ring;
-use barbus_shm::Memory;
+use barbus_bars::Date;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::bus::Bus;
-use crate::liveness::{newest_age, writer_alive};
-use crate::positions::ReaderStat;
+pub use counts::{SourceStat, TaskStat};
 
 /// The state of a bus. What only a running daemon knows is `None` without one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stat {
     /// Process number of the daemon.
     pub pid: Option<u32>,
+    /// Version of the daemon, with its commit if that is known.
+    #[serde(default)]
+    pub version: Option<String>,
     /// Whether a writer, the daemon or a program that embeds one, has stored a heartbeat within the
     /// last second.
     #[serde(default)]
@@ -53,6 +55,10 @@ pub struct Stat {
     pub days_archived: u64,
     /// Closed days with bars that are not in their files yet.
     pub days_waiting: Vec<Date>,
+    /// Parts in the archive's work folder: files with bars of days that have no file of their own
+    /// yet.
+    #[serde(default)]
+    pub parts: u64,
     /// The bars of the open day and of days before it that the daemon has in memory, oldest first.
     #[serde(default)]
     pub days: Vec<DayBars>,
@@ -89,6 +95,17 @@ pub struct Stat {
     /// Unread bars of the reader that is furthest behind.
     #[serde(default)]
     pub readers_lag_bars: Option<u64>,
+    /// The producers' streams since the daemon started, by the `barbus.source` that they state; by
+    /// `user NAME` if they state none. At most 64 names; the streams of further ones are counted
+    /// under `other`.
+    #[serde(default)]
+    pub sources: BTreeMap<String, SourceStat>,
+    /// The writes of day files and parts since the daemon started.
+    #[serde(default)]
+    pub flushes: Option<TaskStat>,
+    /// The syncs of the ring to disk since the daemon started, without those before a flush.
+    #[serde(default)]
+    pub syncs: Option<TaskStat>,
     /// The last failure to write the archive, until a success.
     pub last_flush_error: Option<String>,
     /// When it happened.
@@ -116,6 +133,15 @@ pub struct Stat {
     /// is not known.
     #[serde(default)]
     pub archive_free_bytes: Option<u64>,
+    /// The same of the ring's file system.
+    #[serde(default)]
+    pub ring_free_bytes: Option<u64>,
+    /// The same of the quarantine's file system.
+    #[serde(default)]
+    pub quarantine_free_bytes: Option<u64>,
+    /// Size of the files in the quarantine, bytes.
+    #[serde(default)]
+    pub quarantine_bytes: u64,
     /// Size of the ring's file, bytes.
     #[serde(default)]
     pub ring_bytes: u64,
@@ -152,103 +178,4 @@ pub struct DayBars {
     pub acknowledged: u64,
     /// Bars in the day's file; 0 without one.
     pub archived: u64,
-}
-
-/// The days ahead of the end of a holiday table that are an alarm.
-const HORIZON_DAYS: i32 = 14;
-
-impl Stat {
-    /// The state as the ring and the archive's directory show it.
-    #[doc(hidden)]
-    pub fn from_files<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Self {
-        let mut stat = Self::from_ring(ring, bus);
-        stat.add_archive(bus);
-        stat
-    }
-
-    /// The state as the ring alone shows it, so that it takes some microseconds.
-    #[doc(hidden)]
-    pub fn from_ring<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Self {
-        let status = ring.status();
-        let settings = bus.settings();
-        let last = ring.newest_row();
-        Self {
-            symbols: status.symbols,
-            symbols_max: Some(ring.geometry().symbols),
-            bars: status.next_seq,
-            day: status.day.filter(|_| !status.day_closed).map(date_from_epoch_days),
-            blocks: ring.geometry().slots,
-            blocks_used: status.blocks_used,
-            blocks_persisted: status.blocks_persisted,
-            last_frame: last.and_then(|row| Timestamp::from_millisecond(row.frame_ms).ok()),
-            last_received: last.and_then(|row| Timestamp::from_nanosecond(row.received_ns.into()).ok()),
-            last_age_s: newest_age(ring, Timestamp::now()).map(|age| age.as_secs_f64()),
-            writer_alive: writer_alive(ring),
-            ring_bytes: ring.geometry().file_bytes,
-            calendar_horizon: settings.calendar.horizon(),
-            calendar_days_left: days_left(&settings.calendar),
-            ..Self::default()
-        }
-    }
-
-    /// Adds what the archive's directory shows.
-    #[doc(hidden)]
-    pub fn add_archive(&mut self, bus: &Bus) {
-        self.days_archived = bus.archived_days().map_or(0, |days| days.len() as u64);
-        self.archive_free_bytes = free_bytes(&bus.archive());
-    }
-
-    /// The days of [`Stat::days`] whose files have fewer bars than were acknowledged, although they
-    /// do not wait.
-    pub fn days_incomplete(&self) -> impl Iterator<Item = &DayBars> {
-        let settled = |day: &&DayBars| Some(day.day) != self.day && !self.days_waiting.contains(&day.day);
-        self.days.iter().filter(settled).filter(|day| day.archived < day.acknowledged)
-    }
-
-    /// What an operator should attend to, a phrase each; empty if all is well.
-    ///
-    /// ```
-    /// let stat = barbus::protocol::Stat { last_flush_error: Some("disk full".into()), ..Default::default() };
-    /// assert_eq!(stat.alarms(), ["no writer: its heartbeat is missing", "archive: disk full"]);
-    /// ```
-    pub fn alarms(&self) -> Vec<String> {
-        let with = |what: &str, why: &Option<String>| why.as_ref().map(|why| format!("{what}: {why}"));
-        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        let is_near = |horizon: &Date| (*horizon - today).get_days() < HORIZON_DAYS;
-        let alarms = [
-            (!self.writer_alive).then(|| "no writer: its heartbeat is missing".to_owned()),
-            with("archive", &self.last_flush_error),
-            with("sync", &self.last_sync_error),
-            with("ring", &self.ring_error),
-            with("quarantine", &self.last_quarantine_error),
-            self.ring_full_at.and_then(|at| with(&format!("ring full since {at}"), &self.ring_full_cause)),
-            self.archive_free_bytes
-                .filter(|&free| free < self.ring_bytes)
-                .map(|free| format!("archive: {free} bytes are free on its file system, less than the ring has")),
-            self.calendar_horizon
-                .filter(is_near)
-                .map(|horizon| format!("calendar: its holidays are known through {horizon} only")),
-        ];
-        let incomplete = self.days_incomplete().map(|DayBars { day, acknowledged, archived }| {
-            format!("archive: {day} has {archived} bars, and {acknowledged} were acknowledged: run barbus verify")
-        });
-        alarms.into_iter().flatten().chain(incomplete).collect()
-    }
-
-    /// Adds the readers; `None` if they cannot be listed.
-    #[doc(hidden)]
-    pub fn set_readers(&mut self, readers: Option<&[ReaderStat]>) {
-        self.readers = readers.map(|readers| readers.len() as u64);
-        self.readers_lag_bars = readers.and_then(|readers| readers.iter().filter_map(|reader| reader.lag_bars).max());
-    }
-}
-
-fn days_left(calendar: &Calendar) -> Option<i32> {
-    let today = Timestamp::now().to_zoned(calendar.zone().clone()).date();
-    calendar.horizon().map(|horizon| (horizon - today).get_days())
-}
-
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let found = nix::sys::statvfs::statvfs(folder).ok()?;
-    found.blocks_available().checked_mul(found.fragment_size())
 }

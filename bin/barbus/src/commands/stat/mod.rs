@@ -1,0 +1,54 @@
+//! `barbus stat`: prints the state of the bus.
+//!
+//! A running daemon reports it; without one it is read from the ring and the archive.
+
+mod lines;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use barbus::Bus;
+use clap::Args;
+use jiff::tz::TimeZone;
+
+use super::shared::errors::{AlreadyPrinted, print_error};
+use super::shared::facts;
+use super::shared::report_format::ReportFormat;
+use super::shared::stdout::stdout;
+use crate::output::colour_wanted;
+use lines::lines;
+
+/// Show the state of the bus.
+#[derive(Debug, Args)]
+pub(super) struct StatArgs {
+    /// The bus.
+    bus: PathBuf,
+    /// Format of the report.
+    #[arg(long, value_enum, default_value_t)]
+    format: ReportFormat,
+    /// Exit with 1 if anything needs attention, and say what on standard error.
+    #[arg(long)]
+    check: bool,
+}
+
+impl StatArgs {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let bus = Bus::open(&self.bus)?;
+        let stat = barbus::stat(&bus)?;
+        let mut out = stdout();
+        match self.format {
+            ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&stat)?)?,
+            ReportFormat::Table => {
+                let zone = TimeZone::get(bus.settings().schema.zone()).unwrap_or(TimeZone::UTC);
+                facts::write(&mut out, &lines(&stat, &zone), colour_wanted())?;
+            }
+        }
+        out.flush()?;
+        let alarms = if self.check { stat.alarms() } else { Vec::new() };
+        if alarms.is_empty() {
+            return Ok(());
+        }
+        alarms.iter().for_each(print_error);
+        Err(AlreadyPrinted.into())
+    }
+}
