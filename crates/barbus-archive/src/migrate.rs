@@ -22,7 +22,8 @@ impl Archive {
     /// Whether the file of `day` has other columns than the bus. False without a file.
     ///
     /// # Errors
-    /// [`ArchiveError`] if the file is damaged, or its columns cannot be converted.
+    /// [`ArchiveError`](crate::ArchiveError) if the file is damaged, or its columns cannot be
+    /// converted.
     pub fn is_outdated(&self, day: Date) -> Result<bool> {
         Ok(self.directory.day_columns(day)?.is_some_and(|found| found != **self.directory.schema()))
     }
