@@ -21,6 +21,7 @@
 //! - `held_rings`: readers that hold all of the ring: what they may cost, and who is named
 //! - `history`: `barbus bars` and its intervals against bars that an independent script makes
 //! - `holidays`: the holidays are changed between two starts
+//! - `keep`: archived days and quarantine that the settings do not keep
 //! - `kill_loop`: the daemon killed at random moments, with active producers and readers
 //! - `lag`: the list of readers, their lag and pins, the daemon's warnings, the writer's liveness
 //! - `migrate`: a bus whose columns change, and its old days
@@ -82,6 +83,7 @@ mod gaps;
 mod held_rings;
 mod history;
 mod holidays;
+mod keep;
 mod kill_loop;
 mod lag;
 mod lost_ring;

@@ -20,7 +20,8 @@ use crate::checksummed_file::ChecksummedFile;
 use crate::day_file::Decoded;
 use crate::encode::encode;
 use crate::file_names::{
-    day_name, parse_day_name, parse_part_name, parse_temporary_name, part_name, temporary_name, withdrawn_name,
+    day_name, parse_copy_name, parse_day_name, parse_part_name, parse_temporary_name, part_name, temporary_name,
+    withdrawn_name,
 };
 use crate::files::{Files, NewFile};
 use crate::sort::SortedRows;
@@ -270,14 +271,29 @@ impl Directory {
         Ok(last.max(in_file).saturating_add(1))
     }
 
+    /// The directory of the copies that are kept for this reason: beside the target of a symbolic
+    /// link, so that it is on the same file system.
+    fn copies_dir(&self, kept: Kept) -> PathBuf {
+        self.work_dir.with_file_name(kept.directory())
+    }
+
+    /// The copies that are kept for this reason, each with its day, ascending.
+    pub(crate) fn copies(&self, kept: Kept) -> Result<Vec<(Date, PathBuf)>> {
+        let dir = self.copies_dir(kept);
+        let names = self.list(&dir)?;
+        let mut copies: Vec<_> =
+            names.iter().filter_map(|name| Some((parse_copy_name(name)?, dir.join(name)))).collect();
+        copies.sort_unstable();
+        Ok(copies)
+    }
+
     /// Copies a file of `day` as it is; returns the path of the copy, such as
     /// `replaced/2024-02-29-1.parquet`.
     ///
     /// A write that failed after the copy is made again: the newest copy serves if it is the same.
     pub(crate) fn keep_copy(&self, path: &Path, kept: Kept, day: Date) -> Result<PathBuf> {
         let bytes = self.read(path)?;
-        // Beside the target of a symbolic link, so that it is on the same file system.
-        let dir = self.work_dir.with_file_name(kept.directory());
+        let dir = self.copies_dir(kept);
         self.create(&dir)?;
         let names = self.list(&dir)?;
         let numbers = (1..).map(|number| withdrawn_name(day, number));
@@ -310,9 +326,13 @@ impl Directory {
 
     /// Removes the file of a day.
     pub(crate) fn remove_day(&self, day: Date) -> Result<()> {
-        let path = self.day_path(day);
-        self.files.remove(&path).map_err(ArchiveError::io("remove", &path))?;
-        self.sync_days()
+        self.remove_file(&self.day_path(day))
+    }
+
+    /// Removes a file, for good when this returns.
+    pub(crate) fn remove_file(&self, path: &Path) -> Result<()> {
+        self.files.remove(path).map_err(ArchiveError::io("remove", path))?;
+        self.sync(path.parent().unwrap_or(&self.dir))
     }
 
     /// Removes parts that are in the day's file, after that file is durable.

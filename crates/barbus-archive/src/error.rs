@@ -192,6 +192,12 @@ pub enum Misuse {
         /// Rows of the file, its parts and the call together.
         rows: u64,
     },
+    /// The day has parts, whose bars are in no other file.
+    #[error("{day} has parts that are not in its file yet")]
+    HasParts {
+        /// The day.
+        day: jiff::civil::Date,
+    },
     /// The archive was opened with [`Archive::open_existing`](crate::Archive::open_existing).
     #[error("the archive was opened for reading only")]
     ReadOnly,

@@ -51,6 +51,12 @@ pub(crate) fn parse_part_name(name: &str) -> Option<(Date, u32)> {
     Some((parse_day(day)?, number.parse().ok().filter(|&number| number > 0)?))
 }
 
+/// The day of a file that is kept as it was before, see [`withdrawn_name`].
+pub(crate) fn parse_copy_name(name: &str) -> Option<Date> {
+    let (day, number) = name.strip_suffix(PARQUET)?.rsplit_once('-')?;
+    number.parse::<u32>().ok().and(parse_day(day))
+}
+
 /// The day of a file being written.
 pub(crate) fn parse_temporary_name(name: &str) -> Option<Date> {
     let (day, _) = name.strip_suffix(TEMPORARY)?.strip_prefix('.')?.split_once('.')?;
@@ -67,6 +73,10 @@ mod tests {
         assert_eq!(parse_day_name("2024-02-29.parquet"), Some(day));
         assert_eq!(parse_part_name("2024-02-29.12.parquet"), Some((day, 12)));
         assert_eq!(parse_temporary_name(&temporary_name(day)), Some(day));
+        assert_eq!(parse_copy_name(&withdrawn_name(day, 3)), Some(day));
+        for name in ["2024-02-29.parquet", "2024-02-29-x.parquet", "2024-02-29-1.csv"] {
+            assert_eq!(parse_copy_name(name), None, "{name}");
+        }
         for name in ["2024-02-29.csv", "x.parquet", "2024-02-29.1.parquet", ".tmp", ""] {
             assert_eq!(parse_day_name(name), None, "{name}");
             assert_eq!(parse_temporary_name(name), None, "{name}");

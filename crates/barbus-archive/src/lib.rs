@@ -59,6 +59,7 @@ mod migrate;
 mod new_rows;
 mod readback;
 mod reassign;
+mod remove;
 mod scan;
 mod sort;
 mod stored_day;
@@ -77,6 +78,7 @@ pub use file_checksum::{FILE_CHECKSUM_BYTES, FILE_CHECKSUM_MAGIC, FILE_CHECKSUM_
 pub use file_names::is_day_file;
 pub use metadata::DayMeta;
 pub use migrate::Migrated;
+pub use remove::KeptCopy;
 pub use scan::{DayScan, Footers, Wanted, merge};
 pub use verify::{FileKind, FileReport};
 pub use withdraw::Withdrawn;

@@ -428,6 +428,27 @@ fn symbols_may_be_text_or_a_dictionary_and_other_types_are_rejected() {
     assert!(matches!(error, ArchiveError::Misuse(Misuse::ColumnType { .. })), "{error}");
 }
 
+/// A part has bars that are in no other file, so its day stays.
+#[test]
+fn a_day_with_parts_is_not_removed() {
+    let dir = Folder::new();
+    let archive = open(dir.days());
+    archive.write(DAY, &rows(&[bar("A", 1, 1.0, 0)]), 1, 1).unwrap();
+    archive.spill(DAY, &rows(&[bar("A", 2, 2.0, 1)]), 1, 2).unwrap();
+    let error = archive.remove(DAY).unwrap_err();
+    assert!(matches!(error, ArchiveError::Misuse(Misuse::HasParts { day: DAY })), "{error}");
+    archive.write(DAY, &rows(&[]), 1, 2).unwrap();
+    assert_eq!(archive.withdraw(DAY, |_, frame_ms| frame_ms == i64::MIN).unwrap().rows, 0);
+    archive.withdraw(DAY, |symbol, _| symbol == "A").unwrap();
+    archive.write(DAY, &rows(&[bar("A", 3, 3.0, 2)]), 1, 3).unwrap();
+    archive.remove(DAY).unwrap();
+    assert_eq!(archive.days().unwrap(), []);
+    let copies = archive.copies().unwrap();
+    assert_eq!(copies.iter().map(|copy| copy.day).collect::<Vec<_>>(), [DAY]);
+    archive.remove_copy(&copies[0]).unwrap();
+    assert_eq!(archive.copies().unwrap(), []);
+}
+
 /// A step of a random history: the new bars, whether they are spilled or written, how many earlier
 /// bars are handed over again with them, and whether symbols are a dictionary.
 type Step = (Vec<(u8, i64, i32)>, bool, usize, bool);

@@ -33,6 +33,10 @@ pub enum Fault {
     /// The bar lies in no session of its symbol.
     #[error("the bar ends outside the sessions of its symbol, and bars.outside_sessions is \"quarantine\"")]
     OutsideSessions,
+    /// The bar's trading day was removed from the archive: a file of this bar alone would look like
+    /// the whole day.
+    #[error("its trading day was removed from the archive by archive.keep")]
+    RemovedDay,
     /// The symbol is empty.
     #[error("symbol is empty")]
     EmptySymbol,
@@ -75,7 +79,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every word that [`Fault::code`] returns, in the order of [`Fault::index`].
-    pub const CODES: [&'static str; 14] = [
+    pub const CODES: [&'static str; 15] = [
         "not-finite",
         "negative-volume",
         "high-low",
@@ -90,6 +94,7 @@ impl Fault {
         "future",
         "past",
         "outside-sessions",
+        "removed-day",
     ];
 
     /// Index of the fault's code in [`Fault::CODES`], for arrays of counters.
@@ -109,6 +114,7 @@ impl Fault {
             Fault::Future => 11,
             Fault::Past => 12,
             Fault::OutsideSessions => 13,
+            Fault::RemovedDay => 14,
         }
     }
 
@@ -182,6 +188,7 @@ mod tests {
             Fault::Future,
             Fault::Past,
             Fault::OutsideSessions,
+            Fault::RemovedDay,
         ];
         let codes: Vec<&str> = all.iter().map(Fault::code).collect();
         assert_eq!(codes, Fault::CODES);

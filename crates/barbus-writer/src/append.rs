@@ -12,28 +12,42 @@ use crate::writer::Writer;
 /// The longest wait for a free block before the ring is checked again.
 const SPACE_WAIT: Duration = Duration::from_millis(100);
 
+/// Why a row cannot be appended now.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    /// Something else must happen first.
+    Wait(Wait),
+    /// Its day was removed from the archive: it is never appended.
+    Removed,
+}
+
 impl Writer {
     /// Prepares for a row that ends at `frame_ms`: switches to its day and reserves a place for it.
-    /// Returns what must happen first, if anything.
+    /// Returns what is in its way, if anything.
     #[inline(always)]
-    pub(crate) fn reserve_row(&mut self, frame_ms: i64) -> Result<Option<Wait>> {
+    pub(crate) fn reserve_row(&mut self, frame_ms: i64) -> Result<Option<Hold>> {
         let day = self.trading_days.day(frame_ms);
-        if self.staging.day() != Some(day) && !self.switch_to_day(day)? {
-            return Ok(Some(Wait::Day(date_from_epoch_days(day))));
+        if self.staging.day() != Some(day) {
+            if self.removed_days.contains(day) {
+                return Ok(Some(Hold::Removed));
+            }
+            if !self.switch_to_day(day)? {
+                return Ok(Some(Hold::Wait(Wait::Day(date_from_epoch_days(day)))));
+            }
         }
         if self.staging.is_full() {
             self.publish_staged();
             if self.ring_state.is_lost() && !self.replace_lost_ring() {
-                return Ok(Some(Wait::Space));
+                return Ok(Some(Hold::Wait(Wait::Space)));
             }
             if !self.enlargement_lets_rows_pass() {
-                return Ok(Some(Wait::Space));
+                return Ok(Some(Hold::Wait(Wait::Space)));
             }
             if self.staging.day() != Some(day) && !self.switch_to_day(day)? {
                 // The indexes of a larger ring are loaded again.
-                return Ok(Some(Wait::Day(date_from_epoch_days(day))));
+                return Ok(Some(Hold::Wait(Wait::Day(date_from_epoch_days(day)))));
             }
-            let Some(room) = self.reserve_in_block() else { return Ok(Some(Wait::Space)) };
+            let Some(room) = self.reserve_in_block() else { return Ok(Some(Hold::Wait(Wait::Space))) };
             self.staging.set_room(room);
             self.full_ring.end();
             if self.reserve_block.is_some() {

@@ -111,17 +111,29 @@ impl Writer {
         had_bars.then_some(day)
     }
 
+    /// Takes no more bars of the days that the flusher is about to remove.
+    fn agree_to_removal(&mut self) {
+        let Some(days) = self.flusher.take_asked_removal() else { return };
+        self.publish_staged();
+        self.removed_days.extend(days);
+        // The next row must switch to its day again, and is compared with the removed days.
+        self.staging.set_day(None);
+        self.flusher.agree_to_removal(self.ring.next_seq());
+    }
+
     /// Closes the open day if that is due: the configured grace after its last session, and after
     /// the last bar that was received.
     ///
     /// It closes no day within a minute after the writer was opened or the clock was set.
     ///
     /// Call it at an interval, for example once a second. It also continues in a new ring if the
-    /// ring's file was removed.
+    /// ring's file was removed, and lets the flusher remove the days that `archive.keep` does not
+    /// keep.
     pub fn close_by_clock(&mut self, now: Timestamp) -> Option<Date> {
         if self.ring_state.is_lost() {
             self.replace_lost_ring();
         }
+        self.agree_to_removal();
         let day = self.ring.day()?;
         let (moment, true) = self.clock.observe() else { return None };
         let settings = self.bus.settings();

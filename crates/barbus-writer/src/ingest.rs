@@ -6,6 +6,7 @@ use barbus::protocol::Ack;
 use barbus_bars::{BarBatch, Date, Fault};
 use barbus_ring::{Row, SymbolId};
 
+use crate::append::Hold;
 use crate::dedup::{BarStatus, fingerprint};
 use crate::new_symbol::Lookup;
 use crate::normalize::{BatchNormalizer, NormalizedBatch, Payload};
@@ -93,7 +94,7 @@ struct Progress {
     ack: Ack,
     /// The next row.
     next: usize,
-    /// Rows of symbols that the ring has no room for.
+    /// Rows of symbols that the ring has no room for, and of removed days.
     rejected: Vec<(usize, Fault)>,
     wait: Option<Wait>,
 }
@@ -224,9 +225,17 @@ impl Writer {
                     }
                 }
             };
-            wait = self.reserve_row(columns.frames[row])?;
-            if wait.is_some() {
-                break;
+            match self.reserve_row(columns.frames[row])? {
+                None => {}
+                Some(Hold::Wait(what)) => {
+                    wait = Some(what);
+                    break;
+                }
+                Some(Hold::Removed) => {
+                    rejected.push((row, Fault::RemovedDay));
+                    row += 1;
+                    continue;
+                }
             }
             columns.copy_row(row, symbol, self.staging.next_row());
             match self.stage() {

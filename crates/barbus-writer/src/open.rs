@@ -25,6 +25,7 @@ use crate::normalize::BatchNormalizer;
 use crate::places::{self, lock_archive, lock_bus, lock_quarantine};
 use crate::quarantine::Quarantine;
 use crate::recalendar::{reassign_parts, renumber_open_day, warn_of_other_days};
+use crate::removed_days::RemovedDays;
 use crate::revisions::Revisions;
 use crate::ring_watch::{RingState, RingWatch};
 use crate::rollback::leave_older_ring;
@@ -56,7 +57,8 @@ impl Writer {
         let mut ring = open_ring(bus, &owners)?;
         let locks = [Some(lock), lock_archive(bus, &owners)?, lock_quarantine(bus)?];
         let withdrawals = Withdrawals::load(bus)?;
-        leave_older_ring(&mut ring, bus, &withdrawals)?;
+        let removed_days = RemovedDays::load(bus)?;
+        leave_older_ring(&mut ring, bus, &withdrawals, &removed_days)?;
         ring.set_withdrawals(withdrawals.count());
         // Rows that were lost with the machine may be sent again.
         ring.set_watermark_ms(0);
@@ -74,7 +76,8 @@ impl Writer {
             dedup.switch_to(day, || load_day(&mut ring, bus, &mut symbols, &withdrawals, day))?;
         }
         let calendar = CurrentCalendar::new(settings.calendar.clone());
-        let archiver = DayArchiver::new(ring.maintenance(), archive, settings, withdrawals.clone(), calendar.clone());
+        let records = (withdrawals.clone(), removed_days.clone());
+        let archiver = DayArchiver::new(ring.maintenance(), archive, settings, records, calendar.clone());
         let worker = Worker::new(archiver, bus, volatile.then_some(settings.spill));
         let flusher = Flusher::start(worker, day_state.closed_through.saturating_add(1), spilled);
         let current_ring = CurrentRing::new(ring.maintenance());
@@ -107,6 +110,7 @@ impl Writer {
             calendar,
             day_state,
             withdrawals,
+            removed_days,
             watermark_ms: 0,
             dedup,
             staging: Staging::new(),

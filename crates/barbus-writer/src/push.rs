@@ -4,6 +4,7 @@ use barbus::Result;
 use barbus_bars::Fault;
 use barbus_ring::{Row, SymbolId};
 
+use crate::append::Hold;
 use crate::clock::Moment;
 use crate::dedup::{BarStatus, fingerprint};
 use crate::ingest::Wait;
@@ -65,8 +66,9 @@ impl Writer {
             || self.ring_state.is_lost()
         {
             match self.reserve_row(row.frame_ms)? {
-                Some(Wait::Space) => self.wait_for_space(),
-                Some(Wait::Day(day)) => self.load_day(day)?,
+                Some(Hold::Wait(Wait::Space)) => self.wait_for_space(),
+                Some(Hold::Wait(Wait::Day(day))) => self.load_day(day)?,
+                Some(Hold::Removed) => return self.reject(row, Fault::RemovedDay),
                 None => {}
             }
             self.staging.set_room(0);

@@ -9,6 +9,7 @@ use barbus_archive::Archive;
 use barbus_ring::{RingWriter, Spec};
 
 use crate::flusher::DayArchiver;
+use crate::removed_days::RemovedDays;
 use crate::spec::ring_spec;
 use crate::trading_day::CurrentCalendar;
 use crate::withdrawals::Withdrawals;
@@ -18,7 +19,12 @@ use crate::withdrawals::Withdrawals;
 ///
 /// # Errors
 /// A row cannot be archived, or the new ring cannot be created. The ring is left as it was.
-pub(crate) fn leave_older_ring(ring: &mut RingWriter, bus: &Bus, withdrawals: &Withdrawals) -> Result<()> {
+pub(crate) fn leave_older_ring(
+    ring: &mut RingWriter,
+    bus: &Bus,
+    withdrawals: &Withdrawals,
+    removed_days: &RemovedDays,
+) -> Result<()> {
     let settings = bus.settings();
     let open_archive = || Archive::open(bus.archive(), settings.schema.clone(), settings.calendar.name());
     let archive = open_archive()?;
@@ -40,7 +46,7 @@ pub(crate) fn leave_older_ring(ring: &mut RingWriter, bus: &Bus, withdrawals: &W
         ring.maintenance(),
         archive,
         settings,
-        withdrawals.clone(),
+        (withdrawals.clone(), removed_days.clone()),
         CurrentCalendar::new(settings.calendar.clone()),
     );
     archiver.scan();

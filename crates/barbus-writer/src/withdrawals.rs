@@ -4,15 +4,14 @@
 //! would archive the row again, or would take the same bar for a duplicate of it.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use barbus::{Bus, Error, Result, Selection, WithdrawalRecord};
 use barbus_bars::epoch_days;
 use barbus_ring::{BlockRows, Row, SymbolId};
+
+use crate::record_file::append_record;
 
 /// What a withdrawal did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +46,7 @@ impl Withdrawals {
 
     /// Adds a withdrawal; it is on disk when this returns.
     pub(crate) fn add(&self, withdrawal: WithdrawalRecord) -> Result<()> {
-        append(&self.path, &withdrawal).map_err(|error| Error::io(&self.path, "append to", error))?;
+        append_record(&self.path, &withdrawal).map_err(|error| Error::io(&self.path, "append to", error))?;
         self.list().push(withdrawal);
         Ok(())
     }
@@ -78,20 +77,6 @@ impl Withdrawals {
         let whole = list.iter().filter(|one| one.lineage == lineage && one.selection.is_whole_day());
         let Some(below_seq) = whole.map(|one| one.below_seq).max() else { return false };
         blocks.iter().all(|block| !block.last_of_day || block.first_seq + u64::from(block.rows) <= below_seq)
-    }
-}
-
-fn append(path: &Path, withdrawal: &WithdrawalRecord) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)?;
-    // A line that was cut short must not swallow this one.
-    let mut line = String::from("\n");
-    line += &serde_json::to_string(withdrawal)?;
-    line.push('\n');
-    file.write_all(line.as_bytes())?;
-    file.sync_data()?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
     }
 }
 
@@ -142,6 +127,9 @@ impl RowFilter {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
     use super::*;
     use barbus::{Date, InitOptions};
     use jiff::Timestamp;

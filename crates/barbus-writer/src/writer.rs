@@ -20,6 +20,7 @@ use crate::full_ring::FullRing;
 use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
 use crate::quarantine::Quarantine;
+use crate::removed_days::RemovedDays;
 use crate::revisions::Revisions;
 use crate::ring_watch::{RingState, RingWatch};
 use crate::spec::successor_spec;
@@ -90,6 +91,7 @@ pub struct Writer {
     pub(crate) calendar: CurrentCalendar,
     pub(crate) day_state: DayState,
     pub(crate) withdrawals: Withdrawals,
+    pub(crate) removed_days: RemovedDays,
     /// The end of the newest minute that is complete; 0 before the first.
     pub(crate) watermark_ms: i64,
     pub(crate) dedup: DedupIndex,

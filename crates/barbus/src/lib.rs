@@ -218,6 +218,8 @@ mod history;
 mod ingest_stream;
 #[doc(hidden)]
 pub mod internal;
+#[cfg(feature = "archive")]
+mod keep;
 mod liveness;
 mod minutes;
 #[cfg(feature = "archive")]
@@ -230,6 +232,7 @@ mod positions;
 pub mod protocol;
 mod publisher;
 mod reader;
+mod removed;
 #[cfg(feature = "archive")]
 mod replay;
 mod requests;
@@ -266,6 +269,8 @@ pub use futures_core;
 pub use gaps::{DayGaps, GapSource, Gaps, MinuteRange, SessionGaps, SymbolGaps};
 #[cfg(feature = "archive")]
 pub use history::{Adjust, Answer, BarsQuery, Bound, History, Panel, Shortfall};
+#[cfg(feature = "archive")]
+pub use keep::{DatedFile, KeepPlan};
 pub use minutes::{MinuteClosed, MinuteOptions, MinuteSource, Minutes};
 #[cfg(feature = "stream")]
 pub use owned_event::{OwnedBars, OwnedEvent};
@@ -274,11 +279,12 @@ pub use publisher::Publisher;
 #[cfg(feature = "archive")]
 pub use reader::OnGap;
 pub use reader::{Reader, Start, View, Views, WaitStrategy};
+pub use removed::RemovedDay;
 #[cfg(feature = "archive")]
 pub use replay::{Pace, Replay, Schedule};
 pub use requests::{request_close_day, request_withdraw, stat};
 #[cfg(feature = "archive")]
 pub use resampled::Resampled;
-pub use settings::{Account, InitOptions, OutsideSessions, Settings};
+pub use settings::{Account, InitOptions, Keep, OutsideSessions, Settings};
 pub use verify::{VerifyReport, verify};
 pub use withdrawn::{Selection, WithdrawalRecord};

@@ -12,6 +12,7 @@ mod daemon;
 mod demo;
 mod gaps;
 mod init;
+mod keep;
 mod latest;
 mod layouts;
 mod migrate;
@@ -62,6 +63,7 @@ enum Command {
     Withdraw(withdraw::WithdrawArgs),
     Verify(verify::VerifyArgs),
     Migrate(migrate::MigrateArgs),
+    Keep(keep::KeepArgs),
     Calendar(calendar::CalendarArgs),
     Gaps(gaps::GapsArgs),
     Demo(demo::DemoArgs),
@@ -89,6 +91,7 @@ impl Command {
             Command::Withdraw(args) => args.run(),
             Command::Verify(args) => args.run(),
             Command::Migrate(args) => args.run(),
+            Command::Keep(args) => args.run(),
             Command::Calendar(args) => args.run(),
             Command::Gaps(args) => args.run(),
             Command::Demo(args) => args.run(),

@@ -11,7 +11,7 @@ use std::thread::{self, Scope};
 
 use barbus::internal::ArchivedRows;
 use barbus::protocol::Stat;
-use barbus::{Bus, Result};
+use barbus::{Bus, RemovedDay, Result};
 use barbus_archive::{Archive, DayVersion};
 use barbus_bars::{Calendar, Date, date_from_epoch_days, epoch_days};
 use barbus_ring::{BlockRows, RingMaintenance, RingWriter, Row, SymbolId};
@@ -137,6 +137,9 @@ impl DayLoader {
     /// Adds to the state of the bus what the files of its archive and of its quarantine show.
     pub fn add_folders(&self, stat: &mut Stat) {
         stat.add_folders(&self.bus);
+        // Such a day lacks nothing.
+        let removed = RemovedDay::without_file(&self.bus).unwrap_or_default();
+        stat.days.retain(|day| !removed.contains(&day.day));
         let archive = self.archive();
         for day in &mut stat.days {
             let dates = self.dates(epoch_days(day.day)).map(date_from_epoch_days);

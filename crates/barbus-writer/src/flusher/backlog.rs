@@ -152,7 +152,8 @@ impl Backlog {
         self.waiting().filter(|&day| day < closed_before).collect()
     }
 
-    fn waiting(&self) -> impl Iterator<Item = i64> {
+    /// The days with rows that are not archived, once for each run of such rows.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = i64> {
         self.blocks.values().flat_map(|block| &block.ranges).filter(|range| !range.archived).map(|range| range.day)
     }
 

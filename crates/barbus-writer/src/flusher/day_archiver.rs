@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::flusher::backlog::Backlog;
 use crate::flusher::columns::DayColumns;
 use crate::flusher::failed_days::FileState;
+use crate::removed_days::RemovedDays;
 use crate::trading_day::CurrentCalendar;
 use crate::withdrawals::{Withdrawals, Withdrawn};
 
@@ -27,6 +28,7 @@ pub(crate) struct DayArchiver {
     /// The text of each symbol of the ring.
     symbols: Vec<String>,
     withdrawals: Withdrawals,
+    removed_days: RemovedDays,
     calendar: CurrentCalendar,
     /// The version of the calendar that the backlog has.
     calendar_version: u64,
@@ -38,7 +40,7 @@ impl DayArchiver {
         maintenance: RingMaintenance,
         archive: Archive,
         settings: &Settings,
-        withdrawals: Withdrawals,
+        (withdrawals, removed_days): (Withdrawals, RemovedDays),
         calendar: CurrentCalendar,
     ) -> Self {
         Self {
@@ -50,6 +52,7 @@ impl DayArchiver {
             schema: settings.schema.clone(),
             symbols: Vec::new(),
             withdrawals,
+            removed_days,
         }
     }
 
@@ -110,9 +113,31 @@ impl DayArchiver {
         self.columns(day, false)
     }
 
+    /// The archive.
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// The days that the bus takes no more bars of.
+    pub(crate) fn removed_days(&self) -> &RemovedDays {
+        &self.removed_days
+    }
+
+    /// Whether `day` was removed. All of its rows were archived before, and none was accepted
+    /// since: a start finds some of them in blocks that have rows of other days.
+    fn was_removed(&self, day: i64) -> Result<bool> {
+        let date = date_from_epoch_days(day);
+        let has_file = || self.archive.path(date).exists();
+        Ok(self.removed_days.contains(day) && !has_file() && !self.archive.spilled_days()?.contains(&date))
+    }
+
     /// Writes the file of `day` from `rows`, which are all of its scanned rows. Returns whether the
     /// file changed.
     pub(crate) fn write_file(&mut self, day: i64, rows: &RecordBatch) -> Result<bool> {
+        if self.was_removed(day)? {
+            self.backlog.mark_archived(day);
+            return Ok(false);
+        }
         let lineage = self.maintenance.ring().geometry().lineage;
         let written = self.archive.write(date_from_epoch_days(day), rows, lineage, self.backlog.scanned())?;
         self.backlog.mark_archived(day);
@@ -133,6 +158,10 @@ impl DayArchiver {
 
     /// Spills the scanned rows of `day` that are in no part yet. Returns whether there was one.
     pub(crate) fn spill(&mut self, day: i64) -> Result<bool> {
+        if self.was_removed(day)? {
+            self.backlog.mark_archived(day);
+            return Ok(false);
+        }
         let rows = self.columns(day, true);
         let lineage = self.maintenance.ring().geometry().lineage;
         let spilled = self.archive.spill(date_from_epoch_days(day), &rows, lineage, self.backlog.scanned())?;
@@ -218,8 +247,9 @@ mod tests {
         let options = InitOptions { calendar: "24x7".into(), preset: None };
         let bus = Bus::init(&dir.path().join("bus"), &options).unwrap();
         let withdrawals = Withdrawals::load(&bus).unwrap();
+        let removed = RemovedDays::load(&bus).unwrap();
         let calendar = CurrentCalendar::new(settings.calendar.clone());
-        let mut archiver = DayArchiver::new(writer.maintenance(), archive, &settings, withdrawals, calendar);
+        let mut archiver = DayArchiver::new(writer.maintenance(), archive, &settings, (withdrawals, removed), calendar);
         writer.begin_day(0);
         for minute in 1..=70 {
             writer.push(&Row { symbol, frame_ms: minute * 60_000, ..Row::default() }).unwrap();

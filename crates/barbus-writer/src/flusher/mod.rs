@@ -28,13 +28,14 @@ mod columns;
 mod day_archiver;
 mod failed_days;
 mod holders;
+mod keeper;
 mod shared;
 mod status;
 mod worker;
 
 pub(crate) use day_archiver::DayArchiver;
 pub(crate) use holders::{HeldRings, RingEvent};
-use shared::{State, WithdrawJob};
+use shared::{Removal, State, WithdrawJob};
 pub use status::FlushStatus;
 pub(crate) use worker::Worker;
 
@@ -120,6 +121,20 @@ impl Flusher {
         let failure = state.replace_failure.clone();
         drop(state);
         self.replace_log.update(failure);
+    }
+
+    /// The days of which the flusher asks the writer to take no more bars, if it does.
+    pub(crate) fn take_asked_removal(&self) -> Option<Vec<i64>> {
+        match &mut self.shared.lock().removal {
+            Removal::Asked(days) => Some(std::mem::take(days)),
+            Removal::None | Removal::Agreed(_) => None,
+        }
+    }
+
+    /// Announces that every row of those days is below `seq`, and that no other will come.
+    pub(crate) fn agree_to_removal(&self, seq: u64) {
+        self.shared.lock().removal = Removal::Agreed(seq);
+        self.shared.notify_all();
     }
 
     /// The last failure of the archive, until a success.

@@ -23,6 +23,19 @@ pub(crate) struct WithdrawJob {
     pub(crate) answer: SyncSender<Result<Withdrawn, String>>,
 }
 
+/// How far the removal of days has come. The writer takes no more bars of a day before its file is
+/// removed.
+#[derive(Debug, Default)]
+pub(crate) enum Removal {
+    /// No day is to be removed.
+    #[default]
+    None,
+    /// The flusher asks the writer to take no more bars of these days.
+    Asked(Vec<i64>),
+    /// The writer has appended its last row of them below this sequence number.
+    Agreed(u64),
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// Days before this one (days since 1970-01-01) are closed.
@@ -47,6 +60,7 @@ pub(crate) struct State {
     pub(crate) finished: u64,
     /// The withdrawals that were requested.
     pub(crate) withdrawals: Vec<WithdrawJob>,
+    pub(crate) removal: Removal,
     /// The failure of the newest flush, as day and reason.
     pub(crate) outcome: Option<(Date, String)>,
     pub(crate) stop: bool,

@@ -16,6 +16,7 @@ use crate::flusher::backlog::Days;
 use crate::flusher::day_archiver::DayArchiver;
 use crate::flusher::failed_days::FailedDays;
 use crate::flusher::holders::HeldRings;
+use crate::flusher::keeper::Keeper;
 use crate::flusher::shared::{DayError, State};
 
 /// Bounds of the interval at which the ring is polled for late rows.
@@ -63,6 +64,7 @@ pub(crate) struct Worker {
     /// The pause after a failure of all days: of a sync or of a spill.
     backoff: Backoff,
     log: FailureLog,
+    keeper: Keeper,
 }
 
 impl Worker {
@@ -78,6 +80,7 @@ impl Worker {
             late_since: None,
             failed: FailedDays::default(),
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
+            keeper: Keeper::new(bus),
             log: FailureLog::new("day not archived yet: retrying", "archive works again"),
         }
     }
@@ -89,6 +92,9 @@ impl Worker {
             self.watch_rings(&shared);
             let result = self.run_once(&request, &shared);
             self.withdraw(&shared);
+            if !request.stop {
+                self.keeper.run_once(&self.archiver, request.closed_before, &shared);
+            }
             self.show_waiting(&shared);
             self.finish(&request, result, &shared);
             if request.stop {

@@ -95,7 +95,9 @@ impl LiveRows {
                 let id = row.symbol.0 as usize;
                 if !self.span.contains(row.frame_ms) {
                     self.span = self.calendar.trading_day(row.frame_ms);
-                    self.seen.insert(self.span.date);
+                    if !self.withdrawn.is_removed(self.span.date) {
+                        self.seen.insert(self.span.date);
+                    }
                 }
                 let day = self.span.date;
                 let is_wanted = self.is_wanted.get(id).copied().unwrap_or(false);

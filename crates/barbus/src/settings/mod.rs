@@ -3,6 +3,7 @@
 //! An unknown key is an error that names the most similar known key. A missing key has its default.
 //! Paths are relative to the bus.
 
+mod keep;
 mod parse;
 mod table;
 mod template;
@@ -10,4 +11,4 @@ mod values;
 
 pub use template::InitOptions;
 pub(crate) use template::template;
-pub use values::{Account, OutsideSessions, Settings};
+pub use values::{Account, Keep, OutsideSessions, Settings};

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::ack::AckMode;
 use crate::error::{Error, Result};
+use crate::settings::keep::keep;
 use crate::settings::table::{SECTIONS, SETTINGS};
 use crate::settings::values::{Account, OutsideSessions, Settings};
 use crate::suggestion::{did_you_mean, most_similar};
@@ -28,6 +29,8 @@ struct Raw {
     control: RawControl,
     #[serde(default)]
     archive: RawArchive,
+    #[serde(default)]
+    quarantine: RawQuarantine,
     #[serde(default)]
     readers: RawReaders,
 }
@@ -91,6 +94,12 @@ struct RawArchive {
     path: Option<PathBuf>,
     late: Option<String>,
     spill: Option<String>,
+    keep: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawQuarantine {
+    keep: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -168,6 +177,8 @@ fn parse(text: &str, calendars: &CalendarTables) -> Result<Settings, String> {
         archive_path: archive.path.unwrap_or_else(|| "archive/1m".into()),
         late: duration("archive.late", archive.late, "5s")?,
         spill: duration("archive.spill", archive.spill, "1m")?,
+        archive_keep: keep("archive.keep", archive.keep.as_deref())?,
+        quarantine_keep: keep("quarantine.keep", raw.quarantine.keep.as_deref())?,
         max_pins: share("readers.max_pins", readers.max_pins, "25%")?,
         held_rings: readers.held_rings.unwrap_or(4),
         held_size: size("readers.held_size", readers.held_size, "1GB")?,

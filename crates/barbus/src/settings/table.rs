@@ -25,6 +25,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("ingest", "What producers send."),
     ("control", "Who may close or withdraw a trading day by a request."),
     ("archive", "Closed days as Parquet files."),
+    ("quarantine", "Invalid rows, in quarantine/."),
     ("readers", "What readers may hold, the list of readers, and the daemon's warnings about them."),
 ];
 
@@ -166,6 +167,21 @@ pub(super) const SETTINGS: &[Setting] = &[
             "For a ring on a tmpfs: how often the bars of the open day are written to disk.",
             "A reboot may lose the bars of this time.",
         ],
+    ),
+    setting(
+        "archive",
+        "keep",
+        "\"\"",
+        &[
+            "How much of the archive is kept, such as \"400d\" or \"200GB\"; empty: everything. The daemon removes",
+            "the oldest days beyond it, which cannot be undone: look first with: barbus keep BUS",
+        ],
+    ),
+    setting(
+        "quarantine",
+        "keep",
+        "\"\"",
+        &["How much of the quarantine is kept, in the same way. The file of the present date is always kept."],
     ),
     setting(
         "readers",

@@ -31,6 +31,18 @@ pub enum OutsideSessions {
     Warn,
 }
 
+/// How much of a kind of file is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// Everything.
+    #[default]
+    Everything,
+    /// The files of this number of days.
+    Days(u32),
+    /// Files of this size together, bytes.
+    Bytes(u64),
+}
+
 /// The settings of a bus.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -99,6 +111,10 @@ pub struct Settings {
     pub late: Duration,
     /// How often the bars of the open day are written to disk if the ring is on a tmpfs.
     pub spill: Duration,
+    /// Which archived days are kept; older ones are removed.
+    pub archive_keep: Keep,
+    /// Which files of the quarantine are kept; older ones are removed.
+    pub quarantine_keep: Keep,
     /// The part of the ring's blocks, from 0 to 1, that a reader pins at once. Beyond it, rows are
     /// copied.
     pub max_pins: f64,

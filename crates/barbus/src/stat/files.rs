@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::bus::Bus;
 use crate::liveness::{newest_age, writer_alive};
 use crate::positions::ReaderStat;
+use crate::removed::RemovedDay;
 use crate::stat::Stat;
 
 impl Stat {
@@ -52,6 +53,7 @@ impl Stat {
     pub fn add_folders(&mut self, bus: &Bus) {
         let (archive, quarantine, ring) = (bus.archive(), bus.quarantine(), bus.ring());
         self.days_archived = bus.archived_days().map_or(0, |days| days.len() as u64);
+        self.removed_last = RemovedDay::load(bus).ok().and_then(|mut removed| removed.pop());
         self.parts = bus.parts();
         self.archive_free_bytes = free_bytes(&archive);
         self.ring_free_bytes = ring.parent().and_then(free_bytes);

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use counts::{SourceStat, TaskStat};
 
+use crate::removed::RemovedDay;
+
 /// The state of a bus. What only a running daemon knows is `None` without one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stat {
@@ -53,6 +55,9 @@ pub struct Stat {
     pub blocks_persisted: u32,
     /// Days that have a file.
     pub days_archived: u64,
+    /// The day that `archive.keep` removed last.
+    #[serde(default)]
+    pub removed_last: Option<RemovedDay>,
     /// Closed days with bars that are not in their files yet.
     pub days_waiting: Vec<Date>,
     /// Parts in the archive's work folder: files with bars of days that have no file of their own

@@ -23,6 +23,10 @@ pub(super) fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)>
     lines.push(("open day", stat.day.map_or("none".to_owned(), |day| day.to_string())));
     lines.push(("blocks", format!("{} of {} used, {} archived", stat.blocks_used, stat.blocks, stat.blocks_persisted)));
     lines.push(("days archived", count(stat.days_archived)));
+    if let Some(removed) = &stat.removed_last {
+        let at = format::frame(removed.at.as_millisecond(), zone);
+        lines.push(("day removed", format!("{} by archive.keep at {at}, {} bars", removed.day, count(removed.bars))));
+    }
     let waiting: Vec<String> = stat.days_waiting.iter().map(|day| day.to_string()).collect();
     lines.push(("days waiting", if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") }));
     if stat.parts > 0 {
