@@ -15,6 +15,7 @@ mod catch_up;
 mod command_line;
 mod counters;
 mod csv;
+mod files;
 mod filling;
 mod growth;
 mod history;
@@ -73,6 +74,12 @@ enum Command {
     BurstSide {
         /// Its task as JSON.
         job: String,
+    },
+    /// Files of bars of several kinds into memory, beside pandas.
+    Files {
+        /// Rounds; the medians are reported.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
     },
     /// Questions over an archive of 60 days, beside polars, DuckDB and pyarrow.
     History {
@@ -164,6 +171,11 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Beside { rounds } => {
             let mut report = Report::default();
             beside::rounds(&mut report, rounds.max(1))?;
+            print!("{}", report.table());
+        }
+        Command::Files { rounds } => {
+            let mut report = Report::default();
+            files::rounds(&mut report, rounds.max(1))?;
             print!("{}", report.table());
         }
         Command::History { rounds, data } => {
