@@ -35,12 +35,14 @@ pub(super) fn missing_days(query: &BarsQuery, snapshot: &Snapshot, range: Range)
         return Vec::new();
     };
     let first = if query.from.is_some() { range.first_day } else { first };
-    // A day whose first minute is not due yet has no bars to miss.
+    // A day whose first minute is not due yet has no bars to miss, nor have the days after it.
     let now_ms = Timestamp::now().as_millisecond();
     let today = calendar.trading_day(now_ms).date;
-    let is_due =
-        |day: &Date| *day < today || calendar.minutes(*day).first().is_some_and(|minute| minute + 60_000 <= now_ms);
-    let last = if query.to.is_some() { range.last_day.min(today) } else { last };
+    let is_due = |day: &Date| {
+        let first_minute = |day: Date| calendar.minutes(day).first().copied();
+        *day < today || first_minute(*day).is_some_and(|minute| minute + 60_000 <= now_ms)
+    };
+    let last = if query.to.is_some() { range.last_day } else { last }.min(today);
     let mut runs: Vec<Shortfall> = Vec::new();
     let mut is_in_run = false;
     for day in calendar.trading_days(first, last).filter(is_due) {
