@@ -99,6 +99,7 @@ mod real_bars;
 mod replay;
 mod restart;
 mod rollback;
+mod silent_daemon;
 mod soak;
 mod stock_readers;
 mod support;

@@ -5,13 +5,13 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use barbus::protocol::{Answer, DayClose, Request, Withdrawal};
+use barbus::protocol::{Answer, DayClose, Pong, Request, Withdrawal};
 use barbus::{Bus, Date, Selection};
 use barbus_writer::Withdrawn;
 
 use crate::access::Rights;
 use crate::json_lines;
-use crate::peer::End;
+use crate::peer::{End, has_hung_up};
 use crate::peer_reader::{PeerReader, await_message};
 use crate::shared_writer::SharedWriter;
 
@@ -42,6 +42,16 @@ pub(crate) fn serve_requests(
                 let mut stat = writer.stat().ok_or(End::Disconnected)?;
                 stat.set_readers(barbus::readers(writer.bus()).ok().as_deref());
                 json_lines::write(&mut socket, &stat)?;
+            }
+            Request::Ping {} => {
+                writer.is_free().ok_or(End::Disconnected)?;
+                json_lines::write(&mut socket, &Pong { pid: std::process::id() })?;
+            }
+            // The client has given up and said so: what it asked for must not happen hours later,
+            // when a stopped daemon goes on.
+            Request::Withdraw { .. } | Request::CloseDay { .. } if has_hung_up(socket) => {
+                tracing::info!("request dropped: its client had given up before the daemon came to it");
+                return Err(End::Disconnected);
             }
             Request::Withdraw { day, symbols, from, to, bars } => {
                 let selection = Selection { day, symbols, from, to, bars };

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Uid, User, geteuid};
 
 /// How long a rejected peer has to read the reason while the daemon discards what it still sends.
@@ -109,4 +111,11 @@ pub(crate) fn drain(
         }
     }
     Ok(())
+}
+
+/// Whether the peer has closed both directions. It may close its sending side and still read.
+pub(crate) fn has_hung_up(socket: &UnixStream) -> bool {
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+    poll(&mut fds, PollTimeout::ZERO).is_ok()
+        && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
 }

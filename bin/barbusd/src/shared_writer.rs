@@ -200,6 +200,11 @@ impl SharedWriter {
         Some(())
     }
 
+    /// Waits until no other thread holds the writer.
+    pub(crate) fn is_free(&self) -> Option<()> {
+        self.with(|_| ())
+    }
+
     /// The state of the bus.
     pub(crate) fn stat(&self) -> Option<Stat> {
         let mut stat = self.with(Writer::stat_without_folders)?;

@@ -334,9 +334,14 @@ impl Bus {
 
     /// The state of the bus as ``barbus stat --format json`` prints it: the daemon's process, the
     /// age of the newest bar, counts.
-    fn stat<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    ///
+    /// A daemon that is silent for ``timeout`` seconds is stopped or hung: ``daemon_silent`` says
+    /// why, and the rest is what the files show.
+    #[pyo3(signature = (*, timeout=5.0))]
+    fn stat<'py>(&self, py: Python<'py>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
         self.fork_guard.check()?;
-        let stat = py.detach(|| barbus::stat(&self.bus)).map_err(raised)?;
+        let timeout = waiting::seconds("timeout", timeout)?;
+        let stat = py.detach(|| barbus::stat_within(&self.bus, timeout)).map_err(raised)?;
         let text = serde_json::to_string(&stat).map_err(raised)?;
         py.import("json")?.call_method1("loads", (text,))
     }

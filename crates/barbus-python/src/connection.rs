@@ -14,6 +14,8 @@ pub(crate) struct Connection {
     source: Option<String>,
     ack_mode: Option<AckMode>,
     reconnect_for: Duration,
+    /// How long the daemon may be silent.
+    timeout: Duration,
     /// `None` after an error, and once closed.
     publisher: Option<barbus::Publisher>,
     closed: bool,
@@ -26,8 +28,9 @@ impl Connection {
         source: Option<String>,
         ack_mode: Option<AckMode>,
         reconnect_for: Duration,
+        timeout: Duration,
     ) -> barbus::Result<Self> {
-        let mut connection = Self { bus, source, ack_mode, reconnect_for, publisher: None, closed: false };
+        let mut connection = Self { bus, source, ack_mode, reconnect_for, timeout, publisher: None, closed: false };
         connection.connect()?;
         Ok(connection)
     }
@@ -37,7 +40,9 @@ impl Connection {
     }
 
     fn connect(&mut self) -> barbus::Result<&mut barbus::Publisher> {
-        let mut publisher = barbus::Publisher::connect(&self.bus)?.reconnect_for(self.reconnect_for);
+        // `waiting` waits, and checks for signals meanwhile.
+        let options = barbus::ConnectOptions { wait: Duration::ZERO, timeout: self.timeout };
+        let mut publisher = barbus::Publisher::connect_with(&self.bus, options)?.reconnect_for(self.reconnect_for);
         if let Some(source) = &self.source {
             publisher = publisher.source(source);
         }

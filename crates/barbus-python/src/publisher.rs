@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -41,10 +40,12 @@ pub(crate) struct Publisher {
 /// of times without one. ``source`` names the producer in the quarantine. ``ack`` is ``"commit"``
 /// or ``"durable"``. After a lost connection the publisher tries to reconnect for ``reconnect``
 /// seconds. ``wait`` is for how many seconds it waits for a bus that does not exist yet, or whose
-/// daemon is starting.
+/// daemon is starting; by default it waits 10 seconds for the daemon only. A daemon that is silent
+/// for ``timeout`` seconds is stopped or hung, and ``send`` raises ``barbus.Error``; one that waits
+/// for its disk is not silent.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "Python has keyword arguments")]
-#[pyo3(signature = (path, *, label=None, zone=None, source=None, ack=None, reconnect=0.0, wait=None))]
+#[pyo3(signature = (path, *, label=None, zone=None, source=None, ack=None, reconnect=0.0, wait=None, timeout=5.0))]
 pub(crate) fn publish(
     py: Python<'_>,
     path: PathBuf,
@@ -54,15 +55,16 @@ pub(crate) fn publish(
     ack: Option<&str>,
     reconnect: f64,
     wait: Option<f64>,
+    timeout: f64,
 ) -> PyResult<Publisher> {
     let ack = ack.map(|text| text.parse::<AckMode>().map_err(|why| PyValueError::new_err(format!("ack: {why}"))));
     let ack = ack.transpose()?;
-    let reconnect_for = Duration::try_from_secs_f64(reconnect)
-        .map_err(|_| PyValueError::new_err("reconnect: give seconds, 0 or more"))?;
+    let reconnect_for = waiting::seconds("reconnect", reconnect)?;
+    let timeout = waiting::seconds("timeout", timeout)?;
     let metadata = [(LABEL, label), (ZONE, zone)];
     let metadata = metadata.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
-    let connection = waiting::until_ready(py, wait, || {
-        Connection::open(barbus::Bus::open(&path)?, source.clone(), ack, reconnect_for)
+    let connection = waiting::until_connected(py, wait, || {
+        Connection::open(barbus::Bus::open(&path)?, source.clone(), ack, reconnect_for, timeout)
     })?;
     let (fork_guard, quarantine) = (ForkGuard::new(&path), connection.bus().quarantine());
     Ok(Publisher { fork_guard, metadata, quarantine, connection: Arc::new(Mutex::new(connection)) })

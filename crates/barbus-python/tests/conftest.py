@@ -52,7 +52,7 @@ class RunningBus:
         def answers():
             assert self.daemon.poll() is None, (self.root / "daemon.log").read_text()
             try:
-                return barbus.publish(self.path)
+                return barbus.publish(self.path, wait=0)
             except barbus.Error:
                 return None
 

@@ -1,6 +1,7 @@
 import asyncio
 import concurrent.futures
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -156,8 +157,8 @@ def test_errors_have_the_message_of_the_command_line(make, tmp_path):
     assert raised(lambda: barbus.open(bus.path).symbols()) in command("latest", bus.path, "X")
     csv = tmp_path / "bars.csv"
     csv.write_text("symbol,frame,open,high,low,close,volume\nX,2024-07-04T00:01:00Z,1,1,1,1,1\n")
-    words = raised(lambda: barbus.publish(bus.path))
-    assert "no daemon is running" in words and words in command("publish", bus.path, csv)
+    words = raised(lambda: barbus.publish(bus.path, wait=0))
+    assert "no daemon is running" in words and words in command("publish", "--wait", "0", bus.path, csv)
     bus.start()
     bus.send([bar(SYMBOLS[0], 1)])
     words = raised(lambda: barbus.open(bus.path).window("600000.XSHE", 5))
@@ -190,6 +191,24 @@ def test_stat(running):
     stat = barbus.open(running.path).stat()
     assert stat["pid"] == running.daemon.pid and stat["bars"] == 6 and stat["symbols"] == 2
     assert stat["last_age_s"] >= 0
+
+
+def test_a_stopped_daemon_hangs_nobody(running):
+    """The process and its state are named, and the files still answer."""
+    running.send(minutes(1, 3))
+    bus = barbus.open(running.path)
+    with barbus.publish(running.path, timeout=0.5) as publisher:
+        running.daemon.send_signal(signal.SIGSTOP)
+        stopped = f"process {running.daemon.pid}, is stopped"
+        wait_until("the daemon to stop", lambda: stopped in (bus.stat(timeout=0.5)["daemon_silent"] or ""))
+        stat = bus.stat(timeout=0.5)
+        assert stat["bars"] == 6 and stat["pid"] is None and stopped in stat["daemon_silent"]
+        assert stopped in raised(lambda: publisher.send(table([bar(SYMBOLS[0], 4)])))
+        running.daemon.send_signal(signal.SIGCONT)
+        assert publisher.send(table([bar(SYMBOLS[0], 4)])).rows == 1
+    assert bus.stat()["daemon_silent"] is None
+    with pytest.raises(ValueError, match="timeout"):
+        bus.stat(timeout=-1)
 
 
 def test_the_example(make):

@@ -22,7 +22,11 @@ pub(crate) fn lock_bus(bus: &Bus, owners: &Owners) -> Result<WriterLock> {
     owners.check_folder(bus.path())?;
     let path = bus.lock();
     let lock = WriterLock::acquire(&path).map_err(|error| match error {
-        ShmError::Held { pid, .. } => Error::Busy { bus: bus.path().to_owned(), pid },
+        ShmError::Held { pid, .. } => {
+            // A process of this number that does not write this bus is another one.
+            let is_here = pid == 0 || bus_of(pid) == bus.path().canonicalize().ok();
+            Error::Busy { bus: bus.path().to_owned(), pid, is_here }
+        }
         other => Error::Ring(other.into()),
     })?;
     owners.check_owner_of(lock.file(), &path)?;
@@ -145,7 +149,7 @@ fn in_use(bus: &Bus, place: &Path, pid: u32) -> Error {
     let own = bus.path().canonicalize().ok();
     match by.is_some() && by == own {
         // Its lock file was removed.
-        true => Error::Busy { bus: bus.path().to_owned(), pid },
+        true => Error::Busy { bus: bus.path().to_owned(), pid, is_here: true },
         false => Error::InUse { path: place.to_owned(), by, pid },
     }
 }

@@ -186,6 +186,7 @@ impl Writer {
     pub fn stat_without_folders(&mut self) -> Stat {
         let mut stat = Stat::from_ring(self.ring.ring(), &self.bus);
         stat.pid = Some(std::process::id());
+        stat.pid_here = stat.pid;
         stat.day = self.day();
         self.counters.fill(&mut stat, self.clock.now());
         let symbol = |id| self.ring.ring().symbol(id).unwrap_or_default();

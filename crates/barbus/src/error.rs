@@ -75,12 +75,18 @@ pub enum Error {
     #[error(transparent)]
     Archive(#[from] barbus_archive::ArchiveError),
     /// Another process is the bus's writer.
-    #[error("{}: the bus has a writer already, process {pid}: stop it first", bus.display())]
+    #[error(
+        "{}: the bus has a writer already, process {pid}{}: stop it first",
+        bus.display(),
+        if *is_here { "" } else { " of another pid namespace" }
+    )]
     Busy {
         /// The bus.
         bus: PathBuf,
-        /// The process that holds the writer's lock.
+        /// The process that holds the writer's lock, in its own pid namespace.
         pid: u32,
+        /// Whether that is the pid namespace of this process.
+        is_here: bool,
     },
     /// The writer of another bus uses the same ring, archive or quarantine.
     #[error(
@@ -138,12 +144,26 @@ pub enum Error {
         bus: PathBuf,
     },
     /// The daemon is stopped or hung: it is silent.
-    #[error("{}: the daemon has not answered for {seconds} s, it is stopped or hung: see its log, or restart it", bus.display())]
+    #[error("{}: {why}", bus.display())]
     Unresponsive {
         /// The bus.
         bus: PathBuf,
-        /// How long it was waited for.
-        seconds: u64,
+        /// The process, why it is silent or since when, and the next step.
+        why: String,
+        /// The process, if it is in the pid namespace of this one.
+        pid: Option<u32>,
+    },
+    /// A request to close the day was given up, because the daemon is silent or has ended.
+    #[error("{}: {why}; {outcome}", bus.display())]
+    GivenUp {
+        /// The bus.
+        bus: PathBuf,
+        /// Why it was given up.
+        why: String,
+        /// Whether the day was closed, as far as the bus's files show that.
+        carried_out: Option<bool>,
+        /// The same as text, and how to learn it where it is not known.
+        outcome: String,
     },
     /// The daemon rejected a request or a stream.
     #[error("{}: the daemon refused: {why}", bus.display())]

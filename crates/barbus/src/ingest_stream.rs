@@ -14,14 +14,14 @@ use crate::bus::Bus;
 use crate::error::Error;
 use crate::protocol::{ACK, Answer, SOURCE};
 use crate::requests::is_alive;
-use crate::socket::LiveSocket;
+use crate::socket::{LiveSocket, Silence};
 
 /// Why a stream ended.
 pub(crate) enum StreamError {
     /// The connection broke: another stream may succeed.
     Disconnected(String),
-    /// The daemon rejected the stream or a batch: a retry would be rejected too.
-    Rejected(Error),
+    /// The daemon rejected the stream or a batch, and would reject it again; or it is silent.
+    Final(Error),
 }
 
 /// An open stream. All its batches have one schema.
@@ -29,6 +29,7 @@ pub(crate) struct IngestStream {
     schema: SchemaRef,
     writer: StreamWriter<BufWriter<LiveSocket>>,
     answers: BufReader<LiveSocket>,
+    silence: Silence,
     /// Whether a batch was sent on this stream.
     has_sent: bool,
     /// Batches that were sent on this stream and are not acknowledged.
@@ -47,17 +48,21 @@ impl std::fmt::Debug for IngestStream {
 }
 
 impl IngestStream {
-    /// Connects to the daemon and sends the schema. The stream breaks if the daemon is silent for
-    /// `patience` and does not live.
+    /// Connects to the daemon and sends the schema. The stream ends if the daemon is silent for
+    /// `timeout` and does not live.
     pub(crate) fn open(
         bus: &Bus,
         schema: SchemaRef,
         source: Option<&str>,
         ack_mode: Option<AckMode>,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Self, StreamError> {
         let disconnected = |error: &dyn Display| StreamError::Disconnected(error.to_string());
-        let socket = LiveSocket::connect(bus, patience, is_alive).map_err(|error| disconnected(&error))?;
+        let socket = LiveSocket::connect(bus, timeout, is_alive).map_err(|error| match error {
+            Error::Unresponsive { .. } => StreamError::Final(error),
+            error => disconnected(&error),
+        })?;
+        let silence = socket.silence();
         let answers = BufReader::new(socket.try_clone().map_err(|error| disconnected(&error))?);
         let mut metadata = schema.metadata().clone();
         if let Some(source) = source {
@@ -68,12 +73,17 @@ impl IngestStream {
         }
         let with_metadata = Schema::new_with_metadata(schema.fields().clone(), metadata);
         let writer = StreamWriter::try_new_buffered(socket, &with_metadata).map_err(|error| disconnected(&error))?;
-        Ok(Self { schema, writer, answers, has_sent: false, in_flight: 0, acked_rows: 0 })
+        Ok(Self { schema, writer, answers, silence, has_sent: false, in_flight: 0, acked_rows: 0 })
     }
 
     /// Whether batches of `schema` can be sent on this stream.
     pub(crate) fn accepts(&self, schema: &SchemaRef) -> bool {
         self.schema == *schema
+    }
+
+    /// The error of the daemon of `bus`, if this stream has ended because it is silent.
+    pub(crate) fn silence(&self, bus: &Bus) -> Option<Error> {
+        self.silence.error(bus)
     }
 
     /// Sends a batch.

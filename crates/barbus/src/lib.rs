@@ -204,6 +204,9 @@ mod attach;
 mod backoff;
 mod bus;
 mod calendar_files;
+mod close_day;
+mod connecting;
+mod daemon_process;
 mod done_message;
 mod error;
 mod event;
@@ -256,6 +259,8 @@ pub use barbus_bars::{Date, Fault, Interval};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;
 pub use calendar_files::calendars;
+pub use close_day::{request_close_day, request_close_day_within};
+pub use connecting::ConnectOptions;
 pub use error::{Error, Result};
 pub use event::{Bar, Bars, BarsIter, Event};
 #[cfg(feature = "stream")]
@@ -282,7 +287,7 @@ pub use reader::{Reader, Start, View, Views, WaitStrategy};
 pub use removed::RemovedDay;
 #[cfg(feature = "archive")]
 pub use replay::{Pace, Replay, Schedule};
-pub use requests::{request_close_day, request_withdraw, stat};
+pub use requests::{request_withdraw, stat, stat_within};
 #[cfg(feature = "archive")]
 pub use resampled::Resampled;
 pub use settings::{Account, InitOptions, Keep, OutsideSessions, Settings};

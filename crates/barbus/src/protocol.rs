@@ -54,9 +54,13 @@ pub enum Answer {
 pub enum Request {
     /// Requests the state of the bus. The answer is a [`Stat`].
     Stat {},
+    /// Asks whether the daemon lives. The answer is a [`Pong`], also while the daemon waits for a
+    /// disk.
+    Ping {},
     /// Closes the trading day and archives it. The answer is a [`DayClose`].
     CloseDay {
         /// The day to close, which must be the open one or a closed one; without it, the open day.
+        /// A daemon drops the request of a client that has hung up before it was begun.
         #[serde(default)]
         date: Option<Date>,
     },
@@ -78,6 +82,13 @@ pub enum Request {
         #[serde(default)]
         bars: BTreeMap<String, Vec<(i64, i64)>>,
     },
+}
+
+/// The answer of a daemon that lives: it serves connections, and its writer is free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pong {
+    /// Process number of the daemon, in its own pid namespace.
+    pub pid: u32,
 }
 
 /// The answer to a request to withdraw bars.

@@ -8,17 +8,18 @@ use arrow::datatypes::SchemaRef;
 
 use crate::ack::{Ack, AckMode};
 use crate::bus::Bus;
+use crate::connecting::{ConnectOptions, await_daemon};
 use crate::done_message::done_message;
 use crate::error::{Error, Result};
 use crate::ingest_stream::{IngestStream, StreamError};
 use crate::protocol::Answer;
-use crate::socket::{PATIENCE, connect};
 
 /// Most batches in flight: sent before the first of them is acknowledged.
 const MAX_IN_FLIGHT: usize = 8;
 /// Pause between two attempts to reconnect.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
-/// The shortest time that a daemon has to answer while the publisher reconnects.
+/// The shortest time that a daemon has to answer while the publisher reconnects, unless its time
+/// limit is shorter.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A producer's connection to the daemon: it sends batches of bars, and receives acknowledgements.
@@ -45,6 +46,8 @@ pub struct Publisher {
     source: Option<String>,
     ack_mode: Option<AckMode>,
     reconnect_for: Duration,
+    /// How long the daemon may be silent.
+    timeout: Duration,
     /// When the connection broke, until a row is acknowledged again.
     failing_since: Option<Instant>,
     stream: Option<IngestStream>,
@@ -71,20 +74,29 @@ struct Unacknowledged {
 }
 
 impl Publisher {
-    /// Connects to the daemon of `bus`.
+    /// Connects to the daemon of `bus`, and waits up to ten seconds for one that is starting.
+    ///
+    /// # Errors
+    /// As [`Publisher::connect_with`].
+    pub fn connect(bus: &Bus) -> Result<Self> {
+        Self::connect_with(bus, ConnectOptions::default())
+    }
+
+    /// Connects to the daemon of `bus`, and waits for it as `options` state.
     ///
     /// # Errors
     /// [`Error::NoDaemon`] if no daemon runs, [`Error::Unresponsive`] if it is stopped or hung and
     /// accepts no connection.
-    pub fn connect(bus: &Bus) -> Result<Self> {
+    pub fn connect_with(bus: &Bus, options: ConnectOptions) -> Result<Self> {
         // The stream is opened with the schema of the first batch. This finds a missing daemon
         // early.
-        drop(connect(bus, PATIENCE)?);
+        await_daemon(bus, options)?;
         Ok(Self {
             bus: bus.clone(),
             source: None,
             ack_mode: None,
             reconnect_for: Duration::ZERO,
+            timeout: options.timeout,
             failing_since: None,
             stream: None,
             unacknowledged: VecDeque::new(),
@@ -166,12 +178,12 @@ impl Publisher {
 
     /// Sends a batch and waits for its acknowledgement, which counts the outcomes of its rows.
     ///
-    /// It waits as long as the daemon lives: the ring may be full, or the disk slow. A daemon that
-    /// does not answer for ten seconds counts as a broken connection.
+    /// It waits as long as the daemon lives: the ring may be full, or the disk slow.
     ///
     /// # Errors
     /// [`Error::Refused`] if the daemon rejects the stream or the batch, [`Error::Protocol`] if the
-    /// connection broke and could not be restored in time.
+    /// connection broke and could not be restored in time, [`Error::Unresponsive`] if the daemon is
+    /// silent for the time limit of [`ConnectOptions`].
     pub fn send(&mut self, batch: &RecordBatch) -> Result<Ack> {
         self.drain_to(0)?;
         let before = self.acked();
@@ -208,9 +220,13 @@ impl Publisher {
             let rows_before = self.acked().rows;
             match self.try_drain_to(max_in_flight) {
                 Ok(()) => return Ok(()),
-                Err(StreamError::Rejected(error)) => return Err(error),
+                Err(StreamError::Final(error)) => return Err(error),
                 Err(StreamError::Disconnected(why)) => {
+                    let silence = self.stream.as_ref().and_then(|stream| stream.silence(&self.bus));
                     self.end_stream();
+                    if let Some(error) = silence {
+                        return Err(error);
+                    }
                     if self.acked().rows > rows_before {
                         self.failing_since = None;
                     }
@@ -254,7 +270,8 @@ impl Publisher {
                     continue;
                 }
                 none => {
-                    let (source, patience) = (self.source.as_deref(), patience(self.failing_since, self.reconnect_for));
+                    let patience = patience(self.failing_since, self.reconnect_for, self.timeout);
+                    let source = self.source.as_deref();
                     let schema = next.batch.schema();
                     let stream =
                         none.insert(IngestStream::open(&self.bus, schema.clone(), source, self.ack_mode, patience)?);
@@ -313,12 +330,13 @@ impl Publisher {
     }
 
     fn rejected(&self, why: String) -> StreamError {
-        StreamError::Rejected(Error::Refused { bus: self.bus.path().to_owned(), why })
+        StreamError::Final(Error::Refused { bus: self.bus.path().to_owned(), why })
     }
 }
 
-/// How long the daemon may be silent: while the publisher reconnects, no longer than it may.
-fn patience(failing_since: Option<Instant>, reconnect_for: Duration) -> Duration {
-    let left = failing_since.map_or(PATIENCE, |since| reconnect_for.saturating_sub(since.elapsed()));
-    left.clamp(SHORTEST_PATIENCE, PATIENCE)
+/// How long the daemon may be silent, `timeout` at most: while the publisher reconnects, no longer
+/// than it may.
+fn patience(failing_since: Option<Instant>, reconnect_for: Duration, timeout: Duration) -> Duration {
+    let left = failing_since.map_or(timeout, |since| reconnect_for.saturating_sub(since.elapsed()));
+    left.max(SHORTEST_PATIENCE).min(timeout)
 }

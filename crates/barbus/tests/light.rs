@@ -29,8 +29,9 @@ fn without_default_features_there_is_no_parquet_and_no_writer() {
     for heavy in ["parquet", "zstd", "zstd-sys", "barbus-archive"] {
         assert!(!light.contains(heavy), "{heavy}");
     }
-    // Three of them are tracing, by which a library reports what its user should know.
-    assert!(light.len() <= 78, "{} packages: {light:?}", light.len());
+    // Three of them are tracing, by which a library reports what its user should know; one is
+    // memoffset, by which nix tells which process is at the other end of a socket.
+    assert!(light.len() <= 79, "{} packages: {light:?}", light.len());
     let all = packages(&["--all-features"]);
     assert!(all.contains("parquet") && all.contains("barbus-archive"), "{all:?}");
     assert!(!all.contains("barbus-writer"), "{all:?}");

@@ -14,11 +14,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use barbus::protocol::AckMode;
-use barbus::{Bus, Pace, Publisher};
+use barbus::{Bus, Pace};
 use barbus_files::{CheckOptions, Checker, Findings, Opener, Progress, Reading, Understood, expand_inputs, file_size};
 use clap::Args;
 use jiff::tz::TimeZone;
 
+use super::shared::daemon_flags::DaemonFlags;
 use super::shared::errors::{AlreadyPrinted, print_error};
 use super::shared::file_flags::FileFlags;
 use super::shared::meter::Meter;
@@ -36,7 +37,7 @@ use crate::publish::{AsIsSource, FeedSource};
 /// rule are kept in the quarantine of the bus with the reason; the others pass.
 #[derive(Debug, Args)]
 pub(super) struct PublishArgs {
-    /// The bus; its daemon must be running.
+    /// The bus; its daemon must run, or be starting.
     bus: PathBuf,
     /// Files of bars, folders of them, or patterns; - is standard input.
     #[arg(required = true, value_name = "FILE")]
@@ -61,6 +62,8 @@ pub(super) struct PublishArgs {
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
     #[command(flatten)]
+    daemon: DaemonFlags,
+    #[command(flatten)]
     understood_as: FileFlags,
 }
 
@@ -72,7 +75,7 @@ impl PublishArgs {
         let publisher = match self.check {
             true => None,
             false => {
-                let publisher = Publisher::connect(&bus)?.source(source_name(&self.files));
+                let publisher = self.daemon.connect(&bus)?.source(source_name(&self.files));
                 let publisher = publisher.reconnect_for(RECONNECT_FOR);
                 Some(match self.ack {
                     Some(mode) => publisher.ack_mode(mode),

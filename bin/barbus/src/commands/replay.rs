@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use barbus::protocol::AckMode;
-use barbus::{Bus, Date, Pace, Publisher};
+use barbus::{Bus, Date, Pace};
 use clap::Args;
 
+use super::shared::daemon_flags::DaemonFlags;
 use super::shared::meter::Meter;
 use super::shared::publication::{RECONNECT_FOR, publish};
 use super::shared::report_format::ReportFormat;
@@ -32,7 +33,7 @@ pub(super) struct ReplayArgs {
     /// Speed: max, or a multiple of the pace of the market such as 1x or 60x.
     #[arg(long, default_value = "max")]
     speed: Pace,
-    /// The bus to publish to; its daemon must be running.
+    /// The bus to publish to; its daemon must run, or be starting.
     #[arg(long, value_name = "BUS")]
     into: PathBuf,
     /// Only bars of this symbol; may be given several times.
@@ -42,6 +43,8 @@ pub(super) struct ReplayArgs {
     /// bus.toml.
     #[arg(long, value_name = "commit|durable")]
     ack: Option<AckMode>,
+    #[command(flatten)]
+    daemon: DaemonFlags,
     /// Format of the summary.
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
@@ -58,7 +61,7 @@ impl ReplayArgs {
             replay = replay.symbols(self.symbols);
         }
         let source = format!("replay of {}", bus.path().display());
-        let mut publisher = Publisher::connect(&into)?.source(source).reconnect_for(RECONNECT_FOR);
+        let mut publisher = self.daemon.connect(&into)?.source(source).reconnect_for(RECONNECT_FOR);
         if let Some(mode) = self.ack {
             publisher = publisher.ack_mode(mode);
         }

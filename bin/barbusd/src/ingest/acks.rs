@@ -11,7 +11,6 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,11 +18,10 @@ use std::time::{Duration, Instant};
 use barbus::internal::Monitor;
 use barbus::protocol::{Ack, Answer};
 use barbus_writer::DurabilityWaiter;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 
 use crate::json_lines;
-use crate::peer::{End, POLL_INTERVAL, drain};
+use crate::peer::{End, POLL_INTERVAL, drain, has_hung_up};
 
 /// Most acknowledgements that wait for the disk. When the queue is full, a new one replaces the
 /// newest of them.
@@ -213,11 +211,4 @@ fn wait_durable(disk: &DurabilityWaiter, through_seq: u64, socket: &UnixStream) 
             return false;
         }
     }
-}
-
-/// Whether the peer has closed both directions. It may close its sending side and still read.
-fn has_hung_up(socket: &UnixStream) -> bool {
-    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
-    poll(&mut fds, PollTimeout::ZERO).is_ok()
-        && fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
 }

@@ -395,7 +395,7 @@ class Bus:
     def writer_alive(self) -> bool: ...
     def newest_age(self) -> float | None:
         """Seconds since the bus received the newest bar; None without a bar."""
-    def stat(self) -> dict[str, Any]: ...
+    def stat(self, *, timeout: float = 5.0) -> dict[str, Any]: ...
 
 @final
 class Ack:
@@ -447,8 +447,12 @@ def publish(
     ack: Literal["commit", "durable"] | None = None,
     reconnect: float = 0.0,
     wait: float | None = None,
+    timeout: float = 5.0,
 ) -> Publisher:
-    """Connects to the daemon of the bus at a path; waits up to ``wait`` seconds for it to start."""
+    """Connects to the daemon of the bus at a path; waits up to ``wait`` seconds (10) for it to start.
+
+    A daemon that is silent for ``timeout`` seconds is stopped or hung: ``send`` raises.
+    """
 
 def read(
     path: str | PathLike[str] | list[str | PathLike[str]],

@@ -28,7 +28,9 @@ impl Stat {
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
         let is_near = |horizon: &Date| (*horizon - today).get_days() < HORIZON_DAYS;
         let alarms = [
-            (!self.writer_alive).then(|| "no writer: its heartbeat is missing".to_owned()),
+            self.daemon_silent.clone(),
+            (!self.writer_alive && self.daemon_silent.is_none())
+                .then(|| "no writer: its heartbeat is missing".to_owned()),
             with("archive", &self.last_flush_error),
             with("sync", &self.last_sync_error),
             with("ring", &self.ring_error),

@@ -11,6 +11,8 @@ use barbus_bars::Date;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::daemon_process::process_text;
+
 pub use counts::{SourceStat, TaskStat};
 
 use crate::removed::RemovedDay;
@@ -18,8 +20,14 @@ use crate::removed::RemovedDay;
 /// The state of a bus. What only a running daemon knows is `None` without one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stat {
-    /// Process number of the daemon.
+    /// Process number of the daemon, in its own pid namespace.
     pub pid: Option<u32>,
+    /// The same in the pid namespace of the program that asked; `None` if the daemon is not in it.
+    #[serde(default)]
+    pub pid_here: Option<u32>,
+    /// Why the daemon did not answer: the state is then that of the bus's files.
+    #[serde(default)]
+    pub daemon_silent: Option<String>,
     /// Version of the daemon, with its commit if that is known.
     #[serde(default)]
     pub version: Option<String>,
@@ -183,4 +191,12 @@ pub struct DayBars {
     pub acknowledged: u64,
     /// Bars in the day's file; 0 without one.
     pub archived: u64,
+}
+
+impl Stat {
+    /// The process of the daemon that answered: by its number for the program that asked, and by
+    /// its own one if they differ. `None` without an answer.
+    pub fn process(&self) -> Option<String> {
+        self.pid.and_then(|own| process_text(self.pid_here, Some(own)))
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use barbus::Bus;
+use barbus::{Bus, ConnectOptions};
 use clap::ValueEnum;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -71,7 +71,8 @@ impl DaemonProcess {
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let mut daemon = DaemonProcess { process: KillOnDrop::start(&mut command)?, log };
         let start = Instant::now();
-        while barbus::Publisher::connect(bus).is_err() {
+        let at_once = ConnectOptions { wait: Duration::ZERO, ..ConnectOptions::default() };
+        while barbus::Publisher::connect_with(bus, at_once).is_err() {
             if let Some(status) = daemon.process.0.try_wait()? {
                 bail!("the daemon ended with {status}: {}", daemon.last_line());
             }

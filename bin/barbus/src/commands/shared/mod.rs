@@ -4,6 +4,7 @@ pub(super) mod answer_writer;
 pub(super) mod bar_sheet;
 pub(super) mod bus_time;
 pub(super) mod calendar_of_daemon;
+pub(super) mod daemon_flags;
 pub(super) mod errors;
 pub(super) mod facts;
 pub(super) mod file_flags;

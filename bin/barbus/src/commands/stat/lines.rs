@@ -157,9 +157,12 @@ fn free_space(stat: &Stat) -> Option<String> {
 }
 
 fn daemon(stat: &Stat) -> String {
-    match (stat.pid, &stat.version) {
-        (Some(pid), Some(version)) => format!("running, process {pid}, version {version}"),
-        (Some(pid), None) => format!("running, process {pid}"),
+    if let Some(why) = &stat.daemon_silent {
+        return format!("!! {why}");
+    }
+    match (stat.process(), &stat.version) {
+        (Some(process), Some(version)) => format!("running, {process}, version {version}"),
+        (Some(process), None) => format!("running, {process}"),
         (None, _) if stat.writer_alive => "not running; a program writes the bus itself".to_owned(),
         (None, _) => "not running".to_owned(),
     }
@@ -220,7 +223,13 @@ mod tests {
             ["daemon", "symbols", "bars", "last bar", "open day", "blocks", "days archived", "days waiting"]
         );
         let reasons = [("high-low".to_owned(), 2), ("rejected".to_owned(), 1)].into();
-        let stat = Stat { pid: Some(7), quarantined: reasons, last_flush_error: Some("disk full".into()), ..stat };
+        let stat = Stat {
+            pid: Some(7),
+            pid_here: Some(7),
+            quarantined: reasons,
+            last_flush_error: Some("disk full".into()),
+            ..stat
+        };
         let lines = lines(&stat, &TimeZone::UTC);
         assert!(lines.contains(&("daemon", "running, process 7".to_owned())));
         assert!(lines.contains(&("quarantined", "3 (high-low 2, rejected 1)".to_owned())));

@@ -11,6 +11,7 @@ use barbus::Bus;
 use clap::Args;
 use jiff::tz::TimeZone;
 
+use super::shared::daemon_flags::TimeLimit;
 use super::shared::errors::{AlreadyPrinted, print_error};
 use super::shared::facts;
 use super::shared::report_format::ReportFormat;
@@ -19,6 +20,9 @@ use crate::output::colour_wanted;
 use lines::lines;
 
 /// Show the state of the bus.
+///
+/// If the daemon is stopped or hung, the figures are those that the files of the bus show, and the
+/// exit code is 1.
 #[derive(Debug, Args)]
 pub(super) struct StatArgs {
     /// The bus.
@@ -29,12 +33,14 @@ pub(super) struct StatArgs {
     /// Exit with 1 if anything needs attention, and say what on standard error.
     #[arg(long)]
     check: bool,
+    #[command(flatten)]
+    limit: TimeLimit,
 }
 
 impl StatArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let bus = Bus::open(&self.bus)?;
-        let stat = barbus::stat(&bus)?;
+        let stat = barbus::stat_within(&bus, self.limit.timeout)?;
         let mut out = stdout();
         match self.format {
             ReportFormat::Json => writeln!(out, "{}", serde_json::to_string(&stat)?)?,
@@ -44,11 +50,11 @@ impl StatArgs {
             }
         }
         out.flush()?;
-        let alarms = if self.check { stat.alarms() } else { Vec::new() };
-        if alarms.is_empty() {
-            return Ok(());
+        if let Some(why) = &stat.daemon_silent {
+            print_error(format_args!("{}: {why}; the figures are those of the files", bus.path().display()));
         }
-        alarms.iter().for_each(print_error);
-        Err(AlreadyPrinted.into())
+        let alarms = if self.check { stat.alarms() } else { Vec::new() };
+        alarms.iter().filter(|alarm| Some(*alarm) != stat.daemon_silent.as_ref()).for_each(print_error);
+        if alarms.is_empty() && stat.daemon_silent.is_none() { Ok(()) } else { Err(AlreadyPrinted.into()) }
     }
 }
