@@ -144,7 +144,10 @@ pub(crate) fn most_frequent(line: &[u8]) -> u8 {
 }
 
 fn fields(line: &[u8], delimiter: u8) -> Option<Vec<String>> {
-    let mut fields = CsvFields::new(delimiter);
+    texts_of(line, &mut CsvFields::new(delimiter))
+}
+
+fn texts_of(line: &[u8], fields: &mut CsvFields) -> Option<Vec<String>> {
     let split = fields.split(line);
     let text = |column: usize| String::from_utf8_lossy(fields.get(column)).into_owned();
     split.then(|| (0..fields.len()).map(text).collect())
@@ -224,7 +227,8 @@ fn texts(lines: &[(u64, &[u8])]) -> Vec<String> {
 }
 
 fn rows(lines: &[(u64, &[u8])], delimiter: u8, width: usize) -> Vec<Vec<Option<String>>> {
-    let split = lines.iter().filter_map(|(_, line)| fields(line, delimiter)).filter(|fields| fields.len() >= width);
+    let mut fields = CsvFields::new(delimiter);
+    let split = lines.iter().filter_map(|(_, line)| texts_of(line, &mut fields)).filter(|row| row.len() >= width);
     split.take(SAMPLE_ROWS).map(|fields| fields.into_iter().map(Some).collect()).collect()
 }
 

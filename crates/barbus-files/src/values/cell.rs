@@ -24,12 +24,18 @@ pub(crate) enum Cell<'a> {
 /// Texts that stand for no value.
 const BLANKS: [&[u8]; 10] = [b"", b"#N/A", b"N/A", b"NA", b"null", b"NULL", b"None", b"NaT", b"<NA>", b"-"];
 
+/// Whether a text stands for no value.
+fn is_blank(text: &[u8]) -> bool {
+    // Most texts are numbers.
+    !text.first().is_some_and(u8::is_ascii_digit) && BLANKS.contains(&text.trim_ascii())
+}
+
 impl Cell<'_> {
     /// Whether the cell has no value. `NaN` is a value: a bar with it breaks a rule of the bus.
     pub(crate) fn is_blank(&self) -> bool {
         match self {
             Cell::Missing => true,
-            Cell::Text(text) => BLANKS.contains(&text.trim_ascii()),
+            Cell::Text(text) => is_blank(text),
             _ => false,
         }
     }
@@ -38,7 +44,7 @@ impl Cell<'_> {
     pub(crate) fn is_no_number(&self) -> bool {
         match self {
             Cell::Float(value) => value.is_nan(),
-            Cell::Text(text) => self.is_blank() || text.trim_ascii().eq_ignore_ascii_case(b"nan"),
+            Cell::Text(text) => is_blank(text) || text.trim_ascii().eq_ignore_ascii_case(b"nan"),
             other => other.is_blank(),
         }
     }
