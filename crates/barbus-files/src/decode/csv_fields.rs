@@ -82,12 +82,7 @@ impl CsvFields {
     ///
     /// Returns the length of the field with its delimiter, the number of bytes written, and whether
     /// the field is the last of its line; `None` when the field is quoted and does not end.
-    fn read_field(
-        &mut self,
-        parser: &mut csv_core::Reader,
-        rest: &[u8],
-        start: usize,
-    ) -> Option<(usize, usize, bool)> {
+    fn read_field(&mut self, parser: &mut csv_core::Reader, rest: &[u8], start: usize) -> Option<(usize, usize, bool)> {
         let (mut used, mut written) = (0, 0);
         // The parser takes an empty input for the end of all input.
         if !rest.is_empty() {

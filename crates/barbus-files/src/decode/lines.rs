@@ -7,7 +7,9 @@
 //! of the line that the failure interrupted, marked as truncated, then the failure.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, ErrorKind};
+
+use memchr::memchr;
 
 /// Longest line that is kept, in bytes.
 pub(crate) const MAX_LINE_BYTES: usize = 1 << 20;
@@ -120,9 +122,8 @@ impl<R: BufRead> Lines<R> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let most = MAX_LINE_BYTES as u64 + 1;
         let mut line = Line::Complete;
-        if let Err(error) = (&mut self.reader).take(most).read_until(b'\n', &mut self.text) {
+        if let Err(error) = self.read_line(MAX_LINE_BYTES + 1) {
             if self.text.is_empty() {
                 return Err(error);
             }
@@ -149,6 +150,25 @@ impl<R: BufRead> Lines<R> {
         }
         self.number += 1;
         Ok(Some(line))
+    }
+
+    /// Appends to the text up to the next line feed, which is included, or up to `most` bytes.
+    fn read_line(&mut self, most: usize) -> io::Result<()> {
+        while self.text.len() < most {
+            let bytes = match self.reader.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                bytes => bytes?,
+            };
+            let bytes = &bytes[..bytes.len().min(most - self.text.len())];
+            let found = memchr(b'\n', bytes);
+            let used = found.map_or(bytes.len(), |at| at + 1);
+            self.text.extend_from_slice(&bytes[..used]);
+            self.reader.consume(used);
+            if found.is_some() || used == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

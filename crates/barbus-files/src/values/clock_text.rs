@@ -105,6 +105,9 @@ pub(crate) fn order_of<'a>(texts: impl Iterator<Item = &'a str>) -> Option<DateO
 
 /// A time of day in milliseconds, and whether it has a part finer than that; `None` for no time.
 pub(crate) fn time_of_day(text: &str, digits: TimeDigits) -> Option<(i64, bool)> {
+    if let Some(ms) = usual_time_of_day(text.as_bytes()) {
+        return Some((ms, false));
+    }
     let text = text.trim();
     let (text, afternoon) = match text.len().checked_sub(2).and_then(|at| text.split_at_checked(at)) {
         Some((time, half)) if half.eq_ignore_ascii_case("AM") => (time.trim_end(), Some(false)),
@@ -131,6 +134,20 @@ pub(crate) fn time_of_day(text: &str, digits: TimeDigits) -> Option<(i64, bool)>
     valid.then_some((((hour * 60 + minute) * 60 + second) * 1000 + milli, finer))
 }
 
+/// The milliseconds of `HH:MM` and `HH:MM:SS`, as most times are written.
+fn usual_time_of_day(text: &[u8]) -> Option<i64> {
+    let (hour, minute, second) = match *text {
+        [a, b, b':', c, d] => ([a, b], [c, d], *b"00"),
+        [a, b, b':', c, d, b':', e, f] => ([a, b], [c, d], [e, f]),
+        _ => return None,
+    };
+    let two = |digits: [u8; 2], below: i64| {
+        let value = 10 * i64::from(digits[0].wrapping_sub(b'0')) + i64::from(digits[1].wrapping_sub(b'0'));
+        (digits.iter().all(u8::is_ascii_digit) && value < below).then_some(value)
+    };
+    Some(((two(hour, 24)? * 60 + two(minute, 60)?) * 60 + two(second, 60)?) * 1000)
+}
+
 /// Hour, minute and second of a time without colons; a leading zero may be missing.
 fn split_digits(text: &str, digits: TimeDigits) -> Option<(i64, i64, i64)> {
     if text.is_empty() || text.len() > 9 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -149,6 +166,9 @@ fn split_digits(text: &str, digits: TimeDigits) -> Option<(i64, i64, i64)> {
 }
 
 fn milliseconds(fraction: &str) -> Option<(i64, bool)> {
+    if fraction.is_empty() {
+        return Some((0, false));
+    }
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) || fraction.len() > 12 {
         return None;
     }
