@@ -36,6 +36,7 @@
 //! - `real_bars`: years of real bars against an oracle
 //! - `replay`: archived days onto another bus
 //! - `restart`: SIGTERM, `kill -9`, a second daemon; nothing acknowledged is lost
+//! - `restore`: backups of a bus that is written, killed, damaged or on a full disk, put back
 //! - `rollback`: a ring from a backup beside a newer archive
 //! - `soak`: many days with readers that start and die: memory and descriptors stay constant
 //! - `symbols`: what fits into the symbol table, and how it grows while the bus runs
@@ -98,6 +99,7 @@ mod reading;
 mod real_bars;
 mod replay;
 mod restart;
+mod restore;
 mod rollback;
 mod silent_daemon;
 mod soak;

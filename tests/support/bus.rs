@@ -58,6 +58,14 @@ impl Bus {
         bus
     }
 
+    /// A bus whose directory `make` makes, without a daemon.
+    pub(crate) fn made_by(make: impl FnOnce(&Path)) -> Self {
+        let root = tempfile::Builder::new().prefix("barbus-").tempdir().expect("a temporary directory");
+        let bus = Bus { root, daemon: None, environment: Vec::new() };
+        make(&bus.path());
+        bus
+    }
+
     /// A copy of this bus, which may be written meanwhile, in the order that docs/OPERATING.md
     /// names.
     pub(crate) fn copy(&self) -> Self {

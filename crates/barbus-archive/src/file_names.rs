@@ -40,6 +40,11 @@ pub fn is_day_file(name: &str) -> bool {
     parse_day_name(name).is_some()
 }
 
+/// Whether `name` is that of a part of a day.
+pub fn is_part_file(name: &str) -> bool {
+    parse_part_name(name).is_some()
+}
+
 /// The day of a day's file.
 pub(crate) fn parse_day_name(name: &str) -> Option<Date> {
     parse_day(name.strip_suffix(PARQUET)?)

@@ -75,12 +75,12 @@ pub use day_version::DayVersion;
 pub use directory::work_dir;
 pub use error::{ArchiveError, Corruption, Misuse};
 pub use file_checksum::{FILE_CHECKSUM_BYTES, FILE_CHECKSUM_MAGIC, FILE_CHECKSUM_OFFSET};
-pub use file_names::is_day_file;
+pub use file_names::{is_day_file, is_part_file};
 pub use metadata::DayMeta;
 pub use migrate::Migrated;
 pub use remove::KeptCopy;
 pub use scan::{DayScan, Footers, Wanted, merge};
-pub use verify::{FileKind, FileReport};
+pub use verify::{FileKind, FileReport, check_file};
 pub use withdraw::Withdrawn;
 pub use workers::with_few_threads;
 

@@ -2,12 +2,12 @@
 //!
 //! A part that the daemon merges and removes meanwhile is skipped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
 use crate::directory::{Directory, Loaded};
-use crate::{ArchiveError, DayMeta, Result};
+use crate::{ArchiveError, DayMeta, Result, file_checksum};
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,16 @@ pub struct FileReport {
     pub day: Date,
     /// Its metadata, after all of it was checked; or the first error.
     pub outcome: Result<DayMeta>,
+}
+
+/// Checks that the file at `path` has the bytes that the archive wrote, whatever its name is. Its
+/// rows are not decoded.
+///
+/// # Errors
+/// [`ArchiveError::Corrupt`] if it has others, [`ArchiveError::Io`] if it cannot be read.
+pub fn check_file(path: &Path) -> Result<()> {
+    let bytes = std::fs::read(path).map_err(ArchiveError::io("read", path))?;
+    file_checksum::check(&bytes).map_err(|what| ArchiveError::corrupt(path, what))
 }
 
 pub(crate) fn verify(directory: &Directory) -> Result<Vec<FileReport>> {

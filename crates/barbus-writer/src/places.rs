@@ -83,19 +83,14 @@ pub(crate) fn lock_archive(bus: &Bus, owners: &Owners) -> Result<Option<WriterLo
     lock_folder(bus, &work, &archive)
 }
 
-/// A file in the bus's directory that says that the archive has days.
-fn archived_marker(bus: &Bus) -> PathBuf {
-    bus.path().join("archived")
-}
-
-/// What it says to people.
+/// What the file that says that the archive has days says to people.
 const MARKER: &str = "The archive of this bus has days. Where it has none, it is not mounted, and the daemon does not
 start. If the days were removed on purpose, remove this file too.
 ";
 
 /// Refuses an archive without a day if the bus has archived some: its volume is not mounted.
 fn check_mounted(bus: &Bus) -> Result<()> {
-    let marker = archived_marker(bus);
+    let marker = bus.archived_marker();
     if !marker.exists() || mark_archived(bus) {
         return Ok(());
     }
@@ -110,7 +105,7 @@ fn check_mounted(bus: &Bus) -> Result<()> {
 /// Notes in the bus's directory that the archive has days, if it has any; returns whether it has.
 pub(crate) fn mark_archived(bus: &Bus) -> bool {
     let has_days = bus.archived_days().is_ok_and(|days| !days.is_empty());
-    let marker = archived_marker(bus);
+    let marker = bus.archived_marker();
     if has_days && !marker.exists() {
         let mut options = std::fs::OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o640).open(&marker);

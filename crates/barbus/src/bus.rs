@@ -143,6 +143,12 @@ impl Bus {
         self.path.join(&self.settings.archive_path)
     }
 
+    /// A file in the bus's directory that says that the archive has days.
+    #[doc(hidden)]
+    pub fn archived_marker(&self) -> PathBuf {
+        self.path.join("archived")
+    }
+
     /// The directory of quarantined rows.
     pub fn quarantine(&self) -> PathBuf {
         self.path.join("quarantine")

@@ -192,6 +192,14 @@ pub enum Error {
         /// What is wrong with its value.
         why: String,
     },
+    /// A backup cannot be made, or is not whole.
+    #[error("{}: {what}", path.display())]
+    Backup {
+        /// The directory or the file.
+        path: PathBuf,
+        /// What is wrong with it, and the next step.
+        what: String,
+    },
     /// A closed day is not in the archive yet. Its bars stay in the ring, and the flush is retried.
     #[error("{day}: not archived yet: {why}")]
     Flush {

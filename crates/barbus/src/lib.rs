@@ -202,6 +202,8 @@ mod archived_days;
 mod archived_rows;
 mod attach;
 mod backoff;
+#[cfg(feature = "archive")]
+mod backup;
 mod bus;
 mod calendar_files;
 mod close_day;
@@ -255,6 +257,8 @@ mod withdrawn_rows;
 /// The Arrow crate of the batches and views.
 #[doc(no_inline)]
 pub use arrow;
+#[cfg(feature = "archive")]
+pub use backup::{BackupReport, RestoreReport, backup, check_backup, is_backup, restore};
 pub use barbus_bars::{Date, Fault, Interval};
 pub use barbus_ring::{Row, SymbolId};
 pub use bus::Bus;

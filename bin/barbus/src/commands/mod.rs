@@ -4,6 +4,7 @@
 //! Two errors print nothing: a closed pipe on standard output, which is no failure, and
 //! [`AlreadyPrinted`].
 
+mod backup;
 mod bars;
 mod calendar;
 mod close_day;
@@ -64,6 +65,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     Migrate(migrate::MigrateArgs),
     Keep(keep::KeepArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     Calendar(calendar::CalendarArgs),
     Gaps(gaps::GapsArgs),
     Demo(demo::DemoArgs),
@@ -92,6 +95,8 @@ impl Command {
             Command::Verify(args) => args.run(),
             Command::Migrate(args) => args.run(),
             Command::Keep(args) => args.run(),
+            Command::Backup(args) => args.run(),
+            Command::Restore(args) => args.run(),
             Command::Calendar(args) => args.run(),
             Command::Gaps(args) => args.run(),
             Command::Demo(args) => args.run(),

@@ -19,7 +19,7 @@ use crate::output::table::{Layout, Sheet};
 /// Check the ring and every archived day; the exit code is 1 if there is a problem.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// The bus; it may be in use.
+    /// The bus, which may be in use; or a backup.
     bus: PathBuf,
     /// Format of the report.
     #[arg(long, value_enum, default_value_t)]
@@ -28,6 +28,10 @@ pub(super) struct VerifyArgs {
 
 impl VerifyArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        // A backup is no bus, and its files are compared with its manifest.
+        if barbus::is_backup(&self.bus) {
+            return self.check_backup();
+        }
         let bus = Bus::open(&self.bus)?;
         let report = barbus::verify(&bus)?;
         let problems = problems(&bus, &report);
@@ -35,6 +39,25 @@ impl VerifyArgs {
         match self.format {
             ReportFormat::Json => writeln!(out, "{}", report_as_json(&bus, &report, &problems))?,
             ReportFormat::Table => print_table(&bus, &report)?,
+        }
+        out.flush()?;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        problems.iter().for_each(print_error);
+        Err(AlreadyPrinted.into())
+    }
+}
+
+impl VerifyArgs {
+    fn check_backup(self) -> anyhow::Result<()> {
+        let (files, problems) = barbus::check_backup(&self.bus)?;
+        let mut out = stdout();
+        match self.format {
+            ReportFormat::Json => {
+                writeln!(out, "{}", json!({"good": problems.is_empty(), "files": files, "problems": problems}))?;
+            }
+            ReportFormat::Table => writeln!(out, "backup of {files} files: {} problems", problems.len())?,
         }
         out.flush()?;
         if problems.is_empty() {

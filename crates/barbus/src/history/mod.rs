@@ -22,6 +22,7 @@ mod resample;
 mod row_batch;
 mod shortfall;
 mod snapshot;
+mod unarchived;
 
 pub use adjust::Adjust;
 pub use answer::Answer;
@@ -34,3 +35,4 @@ pub use reading::History;
 pub(crate) use resample::{IntervalBar, Resampler};
 pub(crate) use row_batch::rows_of_batch;
 pub use shortfall::Shortfall;
+pub(crate) use unarchived::Unarchived;
