@@ -41,6 +41,7 @@
 //! - `soak`: many days with readers that start and die: memory and descriptors stay constant
 //! - `symbols`: what fits into the symbol table, and how it grows while the bus runs
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
+//! - `top`: `barbus top` in a real terminal: keys, sizes, signals, a daemon that dies; and as text
 //! - `volumes`: archives that are not mounted, folders that are removed or moved
 //!
 //! The promises and the modules that guard them; the crates have further tests:
@@ -106,4 +107,5 @@ mod soak;
 mod stock_readers;
 mod support;
 mod symbols;
+mod top;
 mod volumes;

@@ -10,4 +10,5 @@ pub(crate) mod oracle;
 pub(crate) mod producer;
 pub(crate) mod python;
 pub(crate) mod random;
+pub(crate) mod tmux;
 pub(crate) mod wait;

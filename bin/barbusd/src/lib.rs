@@ -49,6 +49,23 @@ pub struct DaemonOptions {
     pub log_level: Option<String>,
 }
 
+/// The daemon of a bus: ingests bars from producers, publishes them to readers, archives each
+/// trading day as Parquet.
+///
+/// It runs in the foreground until SIGTERM or SIGINT, and logs to standard error.
+#[derive(clap::Parser)]
+#[command(name = "barbusd", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 ended by SIGTERM or SIGINT, 1 failure, 2 wrong usage.")]
+struct Arguments {
+    #[command(flatten)]
+    _options: DaemonOptions,
+}
+
+/// The command line of the program `barbusd`, whose arguments are [`DaemonOptions`].
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the daemon in this process until SIGTERM or SIGINT; then it returns `Ok`.
 ///
 /// Before it returns it ends the connections, syncs the ring, tries to archive the closed days, and

@@ -3,21 +3,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-/// The daemon of a bus: ingests bars from producers, publishes them to readers, archives each
-/// trading day as Parquet.
-///
-/// Exit codes: 0 ended by SIGTERM or SIGINT, 1 failure, 2 wrong usage.
-#[derive(Parser)]
-#[command(name = "barbusd", version)]
-struct Arguments {
-    #[command(flatten)]
-    options: barbusd::DaemonOptions,
-}
+use clap::FromArgMatches;
 
 fn main() -> ExitCode {
-    match barbusd::run(&Arguments::parse().options) {
+    let matches = barbusd::command().get_matches();
+    let options = barbusd::DaemonOptions::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match barbusd::run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("barbusd: {error}");

@@ -8,6 +8,7 @@ mod backup;
 mod bars;
 mod calendar;
 mod close_day;
+mod completions;
 mod convert;
 mod daemon;
 mod demo;
@@ -16,6 +17,7 @@ mod init;
 mod keep;
 mod latest;
 mod layouts;
+mod manuals;
 mod migrate;
 mod publish;
 mod readers;
@@ -24,6 +26,7 @@ mod shared;
 mod sql;
 mod stat;
 mod tail;
+mod top;
 mod verify;
 mod window;
 mod withdraw;
@@ -60,6 +63,7 @@ enum Command {
     Window(window::WindowArgs),
     Stat(stat::StatArgs),
     Readers(readers::ReadersArgs),
+    Top(top::TopArgs),
     CloseDay(close_day::CloseDayArgs),
     Withdraw(withdraw::WithdrawArgs),
     Verify(verify::VerifyArgs),
@@ -70,6 +74,8 @@ enum Command {
     Calendar(calendar::CalendarArgs),
     Gaps(gaps::GapsArgs),
     Demo(demo::DemoArgs),
+    Completions(completions::CompletionsArgs),
+    Manuals(manuals::ManualsArgs),
     #[command(hide = true)]
     DemoReader(demo::DemoReaderArgs),
 }
@@ -90,6 +96,7 @@ impl Command {
             Command::Window(args) => args.run(),
             Command::Stat(args) => args.run(),
             Command::Readers(args) => args.run(),
+            Command::Top(args) => args.run(),
             Command::CloseDay(args) => args.run(),
             Command::Withdraw(args) => args.run(),
             Command::Verify(args) => args.run(),
@@ -100,16 +107,22 @@ impl Command {
             Command::Calendar(args) => args.run(),
             Command::Gaps(args) => args.run(),
             Command::Demo(args) => args.run(),
+            Command::Completions(args) => args.run(),
+            Command::Manuals(args) => args.run(),
             Command::DemoReader(args) => args.run(),
         }
     }
 }
 
+/// The command line as clap describes it.
+fn parser() -> clap::Command {
+    let parser = CommandLine::command().after_help(EXIT_CODES);
+    parser.mut_subcommands(|command| command.after_help(EXIT_CODES))
+}
+
 /// Runs the command that the arguments name. The first argument is the name of the program.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let parser = CommandLine::command().after_help(EXIT_CODES);
-    let parser = parser.mut_subcommands(|command| command.after_help(EXIT_CODES));
-    let command = match CommandLine::from_arg_matches(&parser.get_matches_from(arguments)) {
+    let command = match CommandLine::from_arg_matches(&parser().get_matches_from(arguments)) {
         Ok(line) => line.command,
         Err(error) => error.exit(),
     };
