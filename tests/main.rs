@@ -107,5 +107,6 @@ mod soak;
 mod stock_readers;
 mod support;
 mod symbols;
+mod systemd;
 mod top;
 mod volumes;

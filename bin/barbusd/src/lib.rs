@@ -4,7 +4,7 @@
 //! `server` accepts connections on the `socket` and gives each a thread (`connection_threads`).
 //! `connection` checks the peer's `access` and then serves a stream of bars (`ingest`) or requests
 //! (`control`). Both use the `shared_writer`. `alerts` watches the readers of the bus.
-//! `calendar_reload` reads the calendar again at a SIGHUP.
+//! `calendar_reload` reads the calendar again at a SIGHUP. `service_manager` tells systemd.
 //! What a peer can cost is limited: `places`, `memory`, time (`peer_reader`), lines in the log.
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ mod peer;
 mod peer_reader;
 mod places;
 mod server;
+mod service_manager;
 mod shared_writer;
 mod socket;
 mod sources;
@@ -54,7 +55,8 @@ pub struct DaemonOptions {
 ///
 /// It runs in the foreground until SIGTERM or SIGINT, and logs to standard error.
 #[derive(clap::Parser)]
-#[command(name = "barbusd", version, max_term_width = 100)]
+#[command(name = "barbusd", version = barbus_version::short(), long_version = barbus_version::long())]
+#[command(max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 ended by SIGTERM or SIGINT, 1 failure, 2 wrong usage.")]
 struct Arguments {
     #[command(flatten)]

@@ -14,6 +14,7 @@ use crate::access::Access;
 use crate::alerts;
 use crate::calendar_reload;
 use crate::connection_threads::ConnectionThreads;
+use crate::service_manager::{self, ServiceManager};
 use crate::shared_writer::SharedWriter;
 use crate::socket::Socket;
 
@@ -51,8 +52,11 @@ async fn serve(bus: &Bus) -> Result<()> {
         "listening"
     );
 
+    let mut manager = ServiceManager::of_environment();
+    manager.ready(bus);
     let alerts = tokio::spawn(alerts::watch(bus.clone()));
-    let bug = accept_until_signal(&socket, &mut connections, &writer, &mut signals).await;
+    let bug = accept_until_signal(&socket, &mut connections, &writer, &mut signals, &mut manager).await;
+    manager.stopping();
     exit_on_second_signal(signals);
 
     // Remove the socket's file first: once the lock is released, a successor may create its own.
@@ -78,6 +82,7 @@ async fn accept_until_signal(
     connections: &mut ConnectionThreads,
     writer: &Arc<SharedWriter>,
     signals: &mut Signals,
+    manager: &mut ServiceManager,
 ) -> Option<String> {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -93,12 +98,19 @@ async fn accept_until_signal(
             bug = connections.next_end() => if bug.is_some() {
                 return bug;
             },
-            _ = tick.tick() => writer.close_by_clock(Timestamp::now()),
+            _ = tick.tick() => {
+                writer.close_by_clock(Timestamp::now());
+                manager.progress(writer);
+            }
             signal = signals.next() => match signal {
                 HANGUP => {
                     let writer = Arc::clone(writer);
                     // In a thread: days of the archive may have to be read.
-                    tokio::task::spawn_blocking(move || calendar_reload::reload(&writer));
+                    manager.reloading();
+                    tokio::task::spawn_blocking(move || {
+                        calendar_reload::reload(&writer);
+                        service_manager::reloaded();
+                    });
                 }
                 signal => {
                     tracing::info!("ending: {signal}");

@@ -212,8 +212,29 @@ impl SharedWriter {
         stat.calendar_refused = self.calendar_refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
         stat.producers = Some(self.producers.load(Ordering::Relaxed));
         stat.sources = self.sources.stat();
-        stat.version = Some(env!("CARGO_PKG_VERSION").to_owned());
+        stat.version = Some(barbus_version::short().to_owned());
         Some(stat)
+    }
+
+    /// What of the writer stands still: see [`Writer::stalled`].
+    pub(crate) fn stalled(&self) -> Option<&'static str> {
+        self.with(|writer| writer.stalled())?
+    }
+
+    /// The state of the bus in a line: the open day, bars, producers, and what needs attention.
+    pub(crate) fn status_line(&self) -> Option<String> {
+        let stat = self.with(Writer::stat_without_folders)?;
+        let day = stat.day.map_or("no day is open".to_owned(), |day| format!("{day} is open"));
+        let producers = self.producers.load(Ordering::Relaxed);
+        let mut line = format!("{day}, {} bars, {producers} producers", stat.bars);
+        let alarms = stat.alarms();
+        if let Some(first) = alarms.first() {
+            line += &format!("; {first}");
+        }
+        if alarms.len() > 1 {
+            line += &format!(" (and {} more)", alarms.len() - 1);
+        }
+        Some(line)
     }
 
     /// Closes the open day and returns it; `Ok(None)` where no day had to be closed.

@@ -92,7 +92,7 @@ impl Writer {
             ring_state,
             flusher,
             syncer: Syncer::start(current_ring.clone(), settings.sync),
-            _heartbeat: Heartbeat::start(clock.clone(), move |now| beating.beat(now)),
+            heartbeat: Heartbeat::start(clock.clone(), move |now| beating.beat(now)),
             current_ring,
             ring,
             full_ring: FullRing::default(),

@@ -69,6 +69,11 @@ impl Syncer {
     pub(crate) fn waiter(&self) -> DurabilityWaiter {
         DurabilityWaiter { shared: Arc::clone(&self.shared) }
     }
+
+    /// Whether its thread has ended, which a panic makes it do.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
 }
 
 impl Drop for Syncer {

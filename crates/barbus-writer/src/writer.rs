@@ -1,7 +1,7 @@
 //! The writer itself: its state, and its report on the bus.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use barbus::protocol::{DayBars, Stat};
 use barbus::{Bus, Result};
@@ -33,6 +33,9 @@ use crate::withdrawals::Withdrawals;
 
 /// Symbols that [`Writer::stat`] shows as the most revised ones.
 const MOST_REVISED: usize = 5;
+
+/// A heartbeat that is older stands still: fifty of them are missing.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The one writer of a bus.
 ///
@@ -67,7 +70,7 @@ pub struct Writer {
     // because their last work may take long; all threads end before the lock is released.
     pub(crate) flusher: Flusher,
     pub(crate) syncer: Syncer,
-    pub(crate) _heartbeat: Heartbeat,
+    pub(crate) heartbeat: Heartbeat,
     /// The ring of the syncer and the heartbeat.
     pub(crate) current_ring: CurrentRing,
     pub(crate) ring: RingWriter,
@@ -163,6 +166,18 @@ impl Writer {
     /// publish.
     pub fn quarantine(&self) -> Quarantine {
         self.quarantine.clone()
+    }
+
+    /// What of the writer stands still, if anything does; a thread that waits for a disk does not.
+    ///
+    /// It is a bug, or a machine that gives the process no processor: only a restart helps.
+    pub fn stalled(&self) -> Option<&'static str> {
+        let threads = [
+            (self.flusher.has_ended(), "the thread of the archive has ended"),
+            (self.syncer.has_ended(), "the thread of the syncs has ended"),
+            (self.heartbeat.age() >= HEARTBEAT_LIMIT, "the heartbeat stands still"),
+        ];
+        threads.into_iter().find_map(|(stalled, what)| stalled.then_some(what))
     }
 
     /// Archives every closed day now, and waits for it.

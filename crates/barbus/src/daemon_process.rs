@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn this_process_runs_and_is_behind_its_own_socket() {
-        assert_eq!(state(std::process::id()), Some('R'));
+        // The main thread may wait for the one of this test.
+        assert!(matches!(state(std::process::id()), Some('R' | 'S')));
         let (one, _other) = UnixStream::pair().unwrap();
         assert_eq!(DaemonProcess::behind(&one).pid, Some(std::process::id()));
     }

@@ -42,7 +42,13 @@ use shared::stdout;
 /// A shared-memory bus for 1-minute bars: one writer, any number of readers, a Parquet file for
 /// each trading day.
 #[derive(Debug, Parser)]
-#[command(name = "barbus", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "barbus",
+    version = barbus_version::short(),
+    long_version = barbus_version::long(),
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,

@@ -86,6 +86,13 @@ impl Bus {
         });
     }
 
+    /// Starts the daemon with more variables in its environment, and does not wait for it.
+    pub(crate) fn spawn_with(&mut self, environment: &[(&str, &str)]) {
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let mut command = self.command(&[]);
+        self.daemon = Some(command.envs(environment.iter().copied()).stderr(log).spawn().unwrap());
+    }
+
     /// Runs a daemon that fails to start. Returns its exit code and its standard error.
     pub(crate) fn refused(&self, options: &[&str]) -> (Option<i32>, String) {
         let output = self.command(options).output().unwrap();

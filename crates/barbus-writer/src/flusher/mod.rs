@@ -172,6 +172,11 @@ impl Flusher {
     pub(crate) fn status(&self) -> FlushStatus {
         self.shared.lock().status()
     }
+
+    /// Whether its thread has ended, which a panic makes it do.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
 }
 
 impl Drop for Flusher {
