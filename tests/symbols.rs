@@ -75,7 +75,7 @@ fn a_full_symbol_table_is_enlarged_while_the_bus_runs() {
     assert_eq!((&stat["symbols_max"], &stat["quarantined"]), (&1_500.into(), &serde_json::json!({})), "{stat}");
     wait::until("the log", || bus.log().contains("room for more symbols").then_some(()));
     wait::until("every bar at the reader", || (tail.lines_so_far() > 1_700).then_some(()));
-    tail.signal(nix::sys::signal::Signal::SIGINT);
+    tail.signal(nix::sys::signal::Signal::SIGTERM);
     let text = tail.finish().stdout;
     let seen: BTreeSet<&str> =
         text.lines().skip(1).filter_map(|line| line.split(',').find(|field| field.len() == 64)).collect();

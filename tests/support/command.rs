@@ -21,6 +21,8 @@ pub(crate) fn barbus() -> Command {
     command.env_remove("RUST_LOG").env_remove("RUST_BACKTRACE").env("TZ", "UTC");
     // Not the calendar tables of this system.
     command.env("BARBUS_CALENDARS", "/nonexistent");
+    // A daemon on a busy machine or a slow disk is not hung.
+    command.env("BARBUS_TIMEOUT", wait::PATIENCE.as_secs().to_string());
     command
 }
 

@@ -47,14 +47,16 @@ impl Writer {
     /// # Errors
     /// As [`Writer::done`].
     pub fn check_done(&self, frame_ms: i64) -> Result<()> {
-        if self.ends.allowed(Moment::read()).contains(&frame_ms) {
+        let allowed = self.ends.allowed(Moment::read());
+        if allowed.contains(&frame_ms) {
             return Ok(());
         }
         let shown = Timestamp::from_millisecond(frame_ms).map_or_else(|_| frame_ms.to_string(), |at| at.to_string());
-        let why = format!(
-            "a minute that ends at {shown} cannot be done: give the end of a minute whose bars were sent, in \
-             milliseconds UTC"
-        );
+        let why = match frame_ms < *allowed.start() {
+            true => "is before bars.oldest: give the end of a minute whose bars were sent, in milliseconds UTC",
+            false => "cannot be done yet: give the end of a minute whose bars were sent",
+        };
+        let why = format!("a minute that ends at {shown} {why}");
         Err(Error::Refused { bus: self.bus.path().to_owned(), why })
     }
 }

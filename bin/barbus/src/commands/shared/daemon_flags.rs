@@ -24,7 +24,7 @@ pub(in crate::commands) struct DaemonFlags {
 #[derive(Debug, Args)]
 pub(in crate::commands) struct TimeLimit {
     /// Seconds without a sign of life after which the daemon counts as hung.
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "5", env = "BARBUS_TIMEOUT", value_parser = seconds)]
     pub(in crate::commands) timeout: Duration,
 }
 
