@@ -199,3 +199,30 @@ fn a_check_of_the_state_has_an_exit_code() {
     bus.barbus("stat", ["--check"]).fails(1, &["no writer"]);
     bus.barbus("stat", [] as [&str; 0]).ok();
 }
+
+#[test]
+fn completions_and_manual_pages_are_accepted_by_the_programs_that_read_them() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let script = folder.path().join("barbus.bash");
+    std::fs::write(&script, command::run(["completions", "bash"]).ok()).expect("ours");
+    let mut bash = std::process::Command::new("bash");
+    let line =
+        r#"set -u; . "$0"; COMP_WORDS=(barbus to); COMP_CWORD=1; _barbus barbus to barbus; echo "${COMPREPLY[@]}""#;
+    assert_eq!(command::finish(bash.args(["--norc", "-c", line]).arg(&script), None).ok().trim(), "top");
+    command::run(["completions", "sh"]).fails(2, &["bash"]);
+
+    let pages = folder.path().join("man");
+    command::run(["manuals".as_ref(), pages.as_os_str()]).ok();
+    command::run(["manuals".as_ref(), script.as_os_str()]).fails(1, &["barbus.bash"]);
+    if std::process::Command::new("groff").arg("--version").output().is_err() {
+        println!("skipped: groff: the pages are not formatted");
+        return;
+    }
+    for page in ["barbus.1", "barbus-init.1", "barbusd.1"] {
+        let mut groff = std::process::Command::new("groff");
+        let shown = command::finish(groff.args(["-man", "-Tutf8", "-ww", "-P-cbou"]).arg(pages.join(page)), None);
+        assert_eq!(shown.stderr, "", "{page}");
+        let text = shown.ok();
+        assert!(text.contains("EXIT STATUS") && text.contains("wrong usage"), "{text}");
+    }
+}

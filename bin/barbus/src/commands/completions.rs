@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
 use super::parser;
@@ -24,11 +24,37 @@ pub(super) struct CompletionsArgs {
 
 impl CompletionsArgs {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        // The generator panics if it cannot write.
-        let mut script = Vec::new();
-        generate(self.shell, &mut parser(), "barbus", &mut script);
         let mut out = stdout();
-        out.write_all(&script)?;
+        out.write_all(&script(self.shell))?;
         Ok(out.flush()?)
+    }
+}
+
+fn script(shell: Shell) -> Vec<u8> {
+    let whole = parser();
+    // Commands that only the program itself runs are not proposed.
+    let commands = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    let mut shown = Command::new("barbus").version(env!("CARGO_PKG_VERSION")).subcommands(commands);
+    // The generator panics if it cannot write.
+    let mut script = Vec::new();
+    generate(shell, &mut shown, "barbus", &mut script);
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_proposed_and_no_hidden_one() {
+        for shell in Shell::value_variants() {
+            let script = String::from_utf8(script(*shell)).unwrap();
+            for command in parser().get_subcommands() {
+                let is_there = script.contains(command.get_name());
+                assert_eq!(is_there, !command.is_hide_set(), "{shell}: {}", command.get_name());
+            }
+        }
     }
 }
