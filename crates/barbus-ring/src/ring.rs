@@ -92,9 +92,10 @@ impl Ring<ReadMap> {
 
     /// Sleeps until [`Ring::commits`] differs from `seen`, or until `timeout` has passed.
     ///
-    /// It may return early; the caller polls again in any case.
-    pub fn wait(&self, seen: u32, timeout: std::time::Duration) {
-        self.map.wait(SB_COMMITS, seen, timeout);
+    /// It may return early; the caller polls again in any case. True if a signal that has a handler
+    /// ended the sleep.
+    pub fn wait(&self, seen: u32, timeout: std::time::Duration) -> bool {
+        self.map.wait(SB_COMMITS, seen, timeout)
     }
 
     /// Whether the path that the ring was attached by still names this file.

@@ -5,10 +5,13 @@ pub const MAX_OPTIONAL: usize = 6;
 
 /// A symbol's number in the ring's dictionary, from 0, in order of first appearance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(transparent)]
 pub struct SymbolId(pub u32);
 
-/// One bar as the ring stores it.
+/// One bar as the ring stores it. Its layout in memory is that of `barbus_bar` in the C library, so
+/// that bars cross to C without a copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[repr(C)]
 pub struct Row {
     /// Sequence number of the row. The writer assigns it and ignores the caller's value.
     pub seq: u64,

@@ -185,7 +185,7 @@ fn read(path: &Path, pace: &str) {
                     break;
                 }
             }
-            Polled::Empty if pace == "waiting" => ring.wait(commits, Duration::from_millis(50)),
+            Polled::Empty if pace == "waiting" => drop(ring.wait(commits, Duration::from_millis(50))),
             Polled::Empty => std::thread::yield_now(),
             Polled::Corrupt => panic!("{pace}: row {seq}: corrupt: {:?}", ring.status()),
         }

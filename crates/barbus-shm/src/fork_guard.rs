@@ -17,11 +17,7 @@ pub(crate) struct ForkGuard {
 
 impl ForkGuard {
     pub(crate) fn new() -> Self {
-        let generation = match GENERATION.load(Ordering::Relaxed) {
-            0 => register(),
-            generation => generation,
-        };
-        Self { generation }
+        Self { generation: fork_generation() }
     }
 
     /// True in a forked child of the process that created the guard, and in the child's children.
@@ -31,6 +27,16 @@ impl ForkGuard {
     #[inline]
     pub(crate) fn is_forked(self) -> bool {
         GENERATION.load(Ordering::Relaxed) != self.generation
+    }
+}
+
+/// A number of this process that no forked child and no parent of it has. It makes no system call
+/// after the first time.
+#[inline]
+pub fn fork_generation() -> u32 {
+    match GENERATION.load(Ordering::Relaxed) {
+        0 => register(),
+        generation => generation,
     }
 }
 

@@ -6,15 +6,17 @@
 use std::ptr::null;
 use std::time::Duration;
 
-use libc::{FUTEX_WAIT, FUTEX_WAKE, SYS_futex, c_int, timespec};
+use libc::{FUTEX_WAIT, FUTEX_WAKE, SYS_futex, c_int, c_long, timespec};
 
 /// Sleeps while the word still holds `expected`, at most for `timeout`.
 ///
 /// Returns early on a wake, on a signal, or when the word already differs: the caller checks again
-/// in every case.
-pub(crate) fn wait(word: *const u32, expected: u32, timeout: Duration) {
+/// in every case. True if it was a signal that has a handler.
+pub(crate) fn wait(word: *const u32, expected: u32, timeout: Duration) -> bool {
     let tv_sec = timeout.as_secs().try_into().unwrap_or(libc::time_t::MAX);
-    futex(word, FUTEX_WAIT, expected, &timespec { tv_sec, tv_nsec: timeout.subsec_nanos().into() });
+    let limit = timespec { tv_sec, tv_nsec: timeout.subsec_nanos().into() };
+    let failed = futex(word, FUTEX_WAIT, expected, &limit) == -1;
+    failed && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR)
 }
 
 /// Wakes every process that waits on the word; one system call.
@@ -22,9 +24,9 @@ pub(crate) fn wake_all(word: *const u32) {
     futex(word, FUTEX_WAKE, c_int::MAX as u32, null());
 }
 
-/// Ignores the result: after an error, too, the caller can only check again.
-fn futex(word: *const u32, operation: c_int, value: u32, timeout: *const timespec) {
+/// After an error, too, the caller can only check again.
+fn futex(word: *const u32, operation: c_int, value: u32, timeout: *const timespec) -> c_long {
     // SAFETY: in these two operations the kernel reads the word and the timeout from the process's
     // memory and writes nothing. A bad address is an error (`EFAULT`), not an access.
-    let _ = unsafe { libc::syscall(SYS_futex, word, operation, value, timeout) };
+    unsafe { libc::syscall(SYS_futex, word, operation, value, timeout) }
 }

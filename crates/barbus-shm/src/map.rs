@@ -118,9 +118,10 @@ impl ReadMap {
 
     /// Sleeps while the 32-bit word at `offset` still holds `expected`, at most for `timeout`.
     ///
-    /// It may return early: the caller checks again in every case.
-    pub fn wait(&self, offset: usize, expected: u32, timeout: Duration) {
-        futex::wait(self.words32(offset, 1).as_ptr().cast(), expected, timeout);
+    /// It may return early: the caller checks again in every case. True if a signal that has a
+    /// handler ended the sleep.
+    pub fn wait(&self, offset: usize, expected: u32, timeout: Duration) -> bool {
+        futex::wait(self.words32(offset, 1).as_ptr().cast(), expected, timeout)
     }
 
     /// The bytes `offset..offset + len`, which nothing may store to while the slice lives.

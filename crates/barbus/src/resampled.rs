@@ -175,7 +175,8 @@ impl<F: MinuteSource> Resampled<F> {
         while self.queue.is_empty() {
             let left = end.map_or(timeout, |end| end.saturating_duration_since(std::time::Instant::now()));
             let taken = taken(self.minutes.next(left)?);
-            if !self.take(taken)? && (left.is_zero() || self.minutes.ended()) {
+            let ends = left.is_zero() || self.minutes.ended() || self.minutes.feed().was_interrupted();
+            if !self.take(taken)? && ends {
                 return Ok(false);
             }
         }

@@ -211,6 +211,8 @@ impl<F: MinuteSource> Minutes<F> {
             if let Some(event) = self.feed.next_or_watermark(wait, self.assembler.watermark_ms())? {
                 self.assembler.take(event);
                 self.after_event();
+            } else if self.feed.was_interrupted() {
+                return Ok(false);
             }
         }
         Ok(true)

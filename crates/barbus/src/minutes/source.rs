@@ -46,6 +46,10 @@ pub trait MinuteSource: Feed {
     #[doc(hidden)]
     fn delivered_through_ms(&self) -> i64;
 
+    /// Whether a signal ended the last wait.
+    #[doc(hidden)]
+    fn was_interrupted(&self) -> bool;
+
     /// The next event; waits for it for at most `timeout`, and returns early without one if the
     /// watermark is above `watermark_ms`.
     #[doc(hidden)]
@@ -78,6 +82,10 @@ impl MinuteSource for Reader {
 
     fn delivered_through_ms(&self) -> i64 {
         i64::MIN
+    }
+
+    fn was_interrupted(&self) -> bool {
+        Reader::was_interrupted(self)
     }
 
     fn next_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<Option<Event<'_>>> {
@@ -114,6 +122,10 @@ impl MinuteSource for Replay {
 
     fn delivered_through_ms(&self) -> i64 {
         Replay::delivered_through_ms(self).unwrap_or(i64::MIN)
+    }
+
+    fn was_interrupted(&self) -> bool {
+        false
     }
 
     fn next_or_watermark(&mut self, timeout: Duration, _: i64) -> Result<Option<Event<'_>>> {

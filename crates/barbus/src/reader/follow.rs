@@ -13,7 +13,7 @@ use crate::liveness::writer_alive;
 use crate::reader::backfill::{Backfill, BackfillStep};
 use crate::reader::open::Reader;
 use crate::reader::start::{Start, corrupt, ring_reader_at};
-use crate::reader::wait_strategy::wait_until;
+use crate::reader::wait_strategy::{Waited, wait_until};
 use crate::symbol_filter::SymbolFilter;
 
 /// Most bars of one [`Event::Bars`].
@@ -54,12 +54,20 @@ impl Reader {
     /// # Errors
     /// [`Error::Ring`] if the ring's file was truncated while the reader slept in the kernel.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
+        self.interrupted = false;
         if self.is_starting && self.has_old_event() {
             return Ok(true);
         }
         let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
         let is_ready = || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
-        Ok(wait_until(ring, self.wait, timeout, is_ready)?)
+        let waited = wait_until(ring, self.wait, self.stops_at_signals, timeout, is_ready)?;
+        self.interrupted = waited == Waited::Interrupted;
+        Ok(waited == Waited::Ready)
+    }
+
+    /// Whether the last wait ended because of a signal: see [`Reader::stop_at_signals`].
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     /// The next event; waits for it for at most `timeout`.
@@ -88,7 +96,9 @@ impl Reader {
         let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
         let has_event =
             || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
-        wait_until(ring, self.wait, timeout, || has_event() || ring.watermark_ms() > watermark_ms)?;
+        let is_ready = || has_event() || ring.watermark_ms() > watermark_ms;
+        let waited = wait_until(ring, self.wait, self.stops_at_signals, timeout, is_ready)?;
+        self.interrupted = waited == Waited::Interrupted;
         let mut step = self.step()?;
         if matches!(step, Step::Nothing) {
             step = self.check_ring()?;

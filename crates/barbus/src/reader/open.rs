@@ -75,6 +75,9 @@ pub struct Reader {
     /// Whether this reader had to copy a block because it had pinned as many as it may.
     pub(super) pin_limit_reached: bool,
     pub(super) wait: WaitStrategy,
+    pub(super) stops_at_signals: bool,
+    /// Whether a signal ended the last wait.
+    pub(super) interrupted: bool,
     pub(super) reporter: PositionReporter,
     /// Whether the next poll has to register the reader, or delivers from the archive.
     pub(super) is_starting: bool,
@@ -129,6 +132,8 @@ impl Reader {
             view_factory: None,
             pin_limit_reached: false,
             wait: WaitStrategy::default(),
+            stops_at_signals: false,
+            interrupted: false,
             reporter: PositionReporter::Pending(None),
             is_starting: true,
             dictionary: 0,
@@ -227,6 +232,14 @@ impl Reader {
     /// Sets how [`Reader::wait`] and [`Reader::next`] wait; without it, [`WaitStrategy::Futex`].
     pub fn wait_strategy(mut self, wait: WaitStrategy) -> Self {
         self.wait = wait;
+        self
+    }
+
+    /// Ends a wait early, without an event, if a signal handler ran while the reader slept in the
+    /// kernel: [`Reader::was_interrupted`] is then true. Without it, the reader sleeps on. A reader
+    /// that spins does not notice signals.
+    pub fn stop_at_signals(mut self) -> Self {
+        self.stops_at_signals = true;
         self
     }
 

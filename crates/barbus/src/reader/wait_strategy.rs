@@ -23,18 +23,28 @@ const SPINS: u32 = 2_000;
 /// in the place of the old one is noticed after this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-/// Waits until `ready`, for at most `timeout`; returns whether it is.
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waited {
+    Ready,
+    TimedOut,
+    /// A signal handler ran while the reader slept in the kernel.
+    Interrupted,
+}
+
+/// Waits until `ready`, for at most `timeout`, or until a signal that `stops_at_signals`.
 ///
 /// # Errors
 /// The ring's file was truncated: this is checked after each sleep, before anything is read.
 pub(super) fn wait_until(
     ring: &Ring,
     wait: WaitStrategy,
+    stops_at_signals: bool,
     timeout: Duration,
     ready: impl Fn() -> bool,
-) -> Result<bool, RingError> {
+) -> Result<Waited, RingError> {
     if ready() {
-        return Ok(true);
+        return Ok(Waited::Ready);
     }
     let end = Instant::now().checked_add(timeout);
     let left = || end.map_or(LONGEST_SLEEP, |end| end.saturating_duration_since(Instant::now()));
@@ -44,24 +54,27 @@ pub(super) fn wait_until(
         // and the sleep then ends at once: no commit is missed.
         let seen = ring.commits();
         if ready() {
-            return Ok(true);
+            return Ok(Waited::Ready);
         }
         spins = spins.saturating_add(1);
         if spins < SPINS || wait == WaitStrategy::Spin {
             if spins.is_multiple_of(64) && left().is_zero() {
-                return Ok(false);
+                return Ok(Waited::TimedOut);
             }
             std::hint::spin_loop();
             continue;
         }
         let left = left();
         if left.is_zero() {
-            return Ok(false);
+            return Ok(Waited::TimedOut);
         }
         match wait {
             WaitStrategy::Futex => {
-                ring.wait(seen, left.min(LONGEST_SLEEP));
+                let interrupted = ring.wait(seen, left.min(LONGEST_SLEEP));
                 ring.check_length()?;
+                if interrupted && stops_at_signals && !ready() {
+                    return Ok(Waited::Interrupted);
+                }
             }
             _ => std::thread::yield_now(),
         }

@@ -1,0 +1,16 @@
+//! Tests of the C library as its users have it: the header, the symbols, programs in C and C++.
+//!
+//! - `header`: `barbus.h` is what cbindgen writes
+//! - `symbols`: no function of the binary interface changes or goes
+//! - `programs`: programs by gcc and clang, with sanitizers, under valgrind and strace
+//! - `install`: programs that find an installed library by pkg-config and CMake
+//!
+//! The end-to-end tests of the project have further ones, with a daemon: `tests/c_reader.rs`,
+//! `tests/c_examples.rs` and `tests/conformance.rs`.
+#![forbid(unsafe_code)]
+
+mod header;
+mod install;
+mod programs;
+mod support;
+mod symbols;
