@@ -67,6 +67,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod alarms;
 mod archive;
 mod backup;
 mod bad_input;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use barbus::internal::LogLimit;
 use barbus::{Bus, ReaderStat, ReaderState};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
@@ -12,6 +13,9 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// A reader has recovered when its lag is at most this share of the lag that raises a warning.
 /// Without the margin a reader near the threshold would be logged again and again.
 const RECOVERED: f64 = 0.5;
+
+/// The lines about readers.
+static LINES: LogLimit = LogLimit::new(100, Duration::from_secs(10));
 
 /// Watches the readers until the task is aborted.
 pub(crate) async fn watch(bus: Bus) {
@@ -57,12 +61,30 @@ fn report(alert: Alert, reader: &ReaderStat, now: Timestamp) {
     // it cannot pass for another field of the line.
     let (name, pid, position) = (&reader.name, reader.pid, reader.position);
     let (lag_bars, lag_s) = (reader.lag_bars, reader.lag_s);
+    // A thousand readers may fall behind together.
+    let Some(suppressed) = LINES.admit_line() else { return };
     match alert {
         Alert::FallingBehind => {
             let ring_used = reader.ring_used.map(|used| format!("{:.0}%", used * 100.0));
-            tracing::warn!(?name, pid, position, lag_bars, lag_s, ring_used, "reader falls behind: it will miss bars");
+            tracing::warn!(
+                ?name,
+                pid,
+                position,
+                lag_bars,
+                lag_s,
+                ring_used,
+                suppressed,
+                "reader falls behind: it will miss bars: give it a processor, or the bus a larger ring.size"
+            );
         }
-        Alert::Lapped => tracing::warn!(?name, pid, position, lag_bars, "reader was overtaken: it misses bars"),
+        Alert::Lapped => tracing::warn!(
+            ?name,
+            pid,
+            position,
+            lag_bars,
+            suppressed,
+            "reader was overtaken: it misses bars: it gets them by barbus bars, or from the archive"
+        ),
         Alert::Recovered => tracing::info!(?name, pid, position, lag_bars, "reader keeps up again"),
         Alert::Holding => {
             let held_s = reader.pins_age(now).map(|age| age.as_secs());
@@ -71,7 +93,8 @@ fn report(alert: Alert, reader: &ReaderStat, now: Timestamp) {
                 pid,
                 blocks = reader.pins,
                 held_s,
-                "reader holds blocks of the ring for long: the writer cannot reuse them"
+                suppressed,
+                "reader holds blocks of the ring for long: the writer cannot reuse them: let it drop its views, or end it"
             );
         }
         Alert::Released => tracing::info!(?name, pid, "reader has released its blocks"),

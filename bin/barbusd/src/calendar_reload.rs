@@ -14,7 +14,7 @@ const ATTEMPTS: usize = 10;
 pub(crate) fn reload(writer: &SharedWriter) {
     let refused = try_reload(writer).err();
     if let Some(error) = &refused {
-        tracing::error!("the calendar is not read again: {error}");
+        tracing::error!("the calendar is not read again: {error}: correct the files, and send SIGHUP again");
     }
     // Other programs read the files, so they need to know that the writer does not go by them.
     writer.note_calendar_refused(refused);

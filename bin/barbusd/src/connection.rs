@@ -7,12 +7,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use barbus::internal::LogLimit;
 use barbus::protocol::Answer;
 use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::access::Access;
 use crate::ingest::stream;
-use crate::log_limit::LogLimit;
 use crate::peer::{End, Peer, REJECT_GRACE, drain};
 use crate::peer_reader::{TimeLimits, TimedSocket};
 use crate::places::Place;
@@ -25,7 +25,7 @@ const NEWCOMER_GRACE: u16 = 1_000;
 const REQUESTS_IDLE: Duration = Duration::from_secs(60);
 
 /// The lines about rejected connections: a peer can cause thousands of them a second.
-static REJECTIONS: LogLimit = LogLimit::new();
+static REJECTIONS: LogLimit = LogLimit::of_peers();
 
 /// Serves one connection until either side closes it. It blocks, so it needs a thread of its own.
 pub(crate) fn serve(socket: &Arc<UnixStream>, peer: Peer, place: Place, access: &Access, writer: &SharedWriter) {
@@ -42,9 +42,8 @@ pub(crate) fn serve(socket: &Arc<UnixStream>, peer: Peer, place: Place, access: 
 
 /// Logs a rejected connection, unless the log has many of them already.
 pub(crate) fn log_rejection(peer: Peer, error: &str) {
-    if let Some(suppressed) = REJECTIONS.admit() {
-        let suppressed = (suppressed > 0).then_some(suppressed);
-        tracing::info!(%peer, %error, suppressed, "connection rejected");
+    if let Some(suppressed) = REJECTIONS.admit_line() {
+        tracing::warn!(%peer, %error, suppressed, "connection rejected: correct what the error names, and send again");
     }
 }
 

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use barbus::internal::LogLimit;
 use barbus::protocol::Answer;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
@@ -22,6 +23,9 @@ use crate::json_lines;
 use crate::peer::Peer;
 use crate::places::Places;
 use crate::shared_writer::SharedWriter;
+
+/// The lines about threads that cannot be started: each connection causes one.
+static NO_THREAD: LogLimit = LogLimit::of_peers();
 
 /// The number of a connection that has ended, and the message of the panic that ended it, if any.
 ///
@@ -72,7 +76,12 @@ impl ConnectionThreads {
         match std::thread::Builder::new().name("barbusd-peer".into()).spawn(work) {
             Ok(_) => drop(self.sockets.insert(number, socket)),
             Err(error) => {
-                tracing::warn!(%peer, %error, "cannot start a thread for a connection");
+                if let Some(suppressed) = NO_THREAD.admit_line() {
+                    tracing::warn!(
+                        %peer, %error, suppressed,
+                        "cannot start a thread for a connection: raise the limits of memory and processes"
+                    );
+                }
                 let error = format!("cannot start a thread for the connection: {error}");
                 let _ = json_lines::write(&mut &*socket, &Answer::Error { error });
             }

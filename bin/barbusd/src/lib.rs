@@ -16,7 +16,6 @@ mod connection_threads;
 mod control;
 mod ingest;
 mod json_lines;
-mod log_limit;
 mod logs;
 mod memory;
 mod peer;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use barbus::Bus;
+use barbus::internal::LogLimit;
 use barbus_writer::Writer;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,6 +25,9 @@ const TICK: Duration = Duration::from_millis(200);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 /// The pause after a failed accept: the process or the system lacks descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The lines about failed accepts: ten a second while the cause lasts.
+static NOT_ACCEPTED: LogLimit = LogLimit::new(1, Duration::from_secs(60));
 
 /// Runs the daemon of `bus` until a signal or a bug ends it.
 pub(crate) fn run(bus: &Bus) -> Result<()> {
@@ -91,7 +95,12 @@ async fn accept_until_signal(
             accepted = socket.listener.accept() => match accepted {
                 Ok((stream, _)) => connections.spawn(stream),
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if let Some(suppressed) = NOT_ACCEPTED.admit_line() {
+                        tracing::warn!(
+                            %error, suppressed,
+                            "cannot accept a connection: raise the limit of open files (LimitNOFILE)"
+                        );
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
@@ -184,8 +193,8 @@ fn report_recovery(writer: &Writer) {
     }
     if writer.ring_is_outdated() {
         tracing::warn!(
-            "a new ring of this bus.toml would have other sizes: the ring is replaced at a start with every day \
-             closed and archived"
+            "a new ring of this bus.toml would have other sizes: to apply them, run barbus close-day, then restart the \
+             daemon"
         );
     }
     let status = writer.ring().status();

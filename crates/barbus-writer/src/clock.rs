@@ -116,7 +116,8 @@ impl Clock {
             tracing::warn!(
                 seconds = step_ns as f64 / 1e9,
                 more = (steps == LOGGED_STEPS).then_some("further steps are not logged"),
-                "the clock was set: no day closes by the clock before it has run undisturbed for a minute"
+                "the clock was set: no day closes by the clock before it has run undisturbed for a minute: if it happens \
+                 again, look after the machine's time service"
             );
         }
         (now, settled)

@@ -61,7 +61,8 @@ impl DayState {
         if days_left < 0 {
             tracing::warn!(
                 %day, %horizon, days_left,
-                "calendar {} knows holidays up to {horizon} only: {day} and later weekdays count as trading days",
+                "calendar {} knows holidays up to {horizon} only: {day} and later weekdays count as trading days: \
+                 extend it in calendar.d",
                 calendar.name()
             );
         } else if is_new {

@@ -32,7 +32,7 @@ impl FullRing {
         wait.full = full;
         if !wait.is_logged && wait.began.elapsed() >= LOG_AFTER {
             wait.is_logged = true;
-            tracing::warn!(cause = %cause(full, flusher, syncer), "the ring is full: producers wait");
+            tracing::warn!(cause = %cause(full, flusher, syncer), "the ring is full: producers wait: remove the cause");
         }
     }
 

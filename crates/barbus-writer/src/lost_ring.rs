@@ -36,13 +36,13 @@ impl Writer {
         let path = self.bus.ring();
         let replaced = set_aside(&path).map_err(|error| error.to_string()).and_then(|aside| {
             if let Some(aside) = aside {
-                tracing::warn!(aside = %aside.display(), "another file was in the place of the ring: moved aside");
+                tracing::warn!(aside = %aside.display(), "another file was in the place of the ring: moved aside: find out which program made it");
             }
             self.replace_ring(0, RingEvent::Lost)
         });
         match replaced {
             Ok(()) => {
-                tracing::warn!(ring = %path.display(), "continuing in a new ring: no bar is lost");
+                tracing::warn!(ring = %path.display(), "continuing in a new ring: no bar is lost: readers switch by themselves, nothing is to be done");
                 self.ring_state.set_found();
                 true
             }

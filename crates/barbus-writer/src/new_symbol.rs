@@ -112,7 +112,9 @@ impl Writer {
     fn stay_full(&mut self, why: &str) -> String {
         self.symbol_table.enlargement = None;
         if self.symbol_table.full.replace((Instant::now(), why.to_owned())).is_none_or(|(_, before)| before != why) {
-            tracing::warn!("the symbol table is full: {why}: bars of new symbols are quarantined");
+            tracing::warn!(
+                "the symbol table is full: {why}: bars of new symbols are quarantined: remove the cause, and publish the quarantined rows"
+            );
         }
         why.to_owned()
     }

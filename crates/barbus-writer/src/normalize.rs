@@ -126,7 +126,7 @@ impl BatchNormalizer {
                     tracing::warn!(
                         column,
                         source,
-                        "values have more digits than a 64-bit float holds and are rounded: this is logged once"
+                        "values have more digits than a 64-bit float holds and are rounded: send fewer digits; this is logged once"
                     );
                 }
                 if let Some(rule) = &mut self.sessions {

@@ -53,7 +53,8 @@ pub(crate) fn open_ring(bus: &Bus, owners: &Owners, spec: &Spec) -> Result<RingW
     if !locked {
         tracing::warn!(
             ring = %path.display(),
-            "a process that only reads the ring has locked all of it: a second bus on this ring would not be refused"
+            "a process that only reads the ring has locked all of it: a second bus on this ring would not be refused: \
+             end that process"
         );
     }
     // A store to a page must not need another block of the disk: there may be none.
@@ -132,7 +133,7 @@ fn lock_folder(bus: &Bus, folder: &Path, place: &Path) -> Result<Option<WriterLo
         Ok(lock) => Ok(Some(lock)),
         Err(ShmError::Held { pid, .. }) => Err(in_use(bus, place, pid)),
         Err(error) => {
-            tracing::warn!(%error, "not locked: another bus with the same folder would not be refused");
+            tracing::warn!(%error, "not locked: another bus with the same folder would not be refused: make room, and restart the daemon");
             Ok(None)
         }
     }

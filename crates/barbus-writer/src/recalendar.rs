@@ -42,7 +42,7 @@ pub(crate) fn renumber_open_day(
     };
     ring.renumber_day(day);
     let (open, day) = (date_from_epoch_days(open), date_from_epoch_days(day));
-    tracing::warn!(%open, %day, "the calendar was changed: the bars of the open day {open} belong to {day}");
+    tracing::warn!(%open, %day, "the calendar was changed: the bars of the open day {open} belong to {day}: nothing is to be done");
     true
 }
 
@@ -70,7 +70,7 @@ fn day_of_rows(ring: &RingWriter, blocks: &[BlockRows], open: i64, calendar: &Ca
 pub(crate) fn reassign_parts(archive: &Archive, calendar: &Calendar) -> Result<BTreeSet<i64>> {
     for day in archive.spilled_days()? {
         if archive.reassign_parts(day, |frame_ms| calendar.trading_day(frame_ms).date)? {
-            tracing::warn!(%day, "the calendar was changed: spilled bars of {day} belong to another day");
+            tracing::warn!(%day, "the calendar was changed: spilled bars of {day} belong to another day: nothing is to be done");
         }
     }
     Ok(archive.spilled_days()?.into_iter().map(epoch_days).collect())
@@ -86,7 +86,7 @@ pub(crate) fn warn_of_other_days(archive: &Archive, calendar: &Calendar) -> Resu
     for &day in &days {
         let belongs_to = calendar.day_of_date(day);
         if belongs_to != day {
-            tracing::warn!(%day, "the calendar was changed: the bars in the file of {day} belong to {belongs_to}; they stay there");
+            tracing::warn!(%day, "the calendar was changed: the bars in the file of {day} belong to {belongs_to}: they stay there");
             continue;
         }
         // A footer is read only where the day before has no file: it may have been a holiday.
@@ -99,7 +99,7 @@ pub(crate) fn warn_of_other_days(archive: &Archive, calendar: &Calendar) -> Resu
             && first_ms <= until_ms
         {
             let belongs_to = calendar.trading_day(first_ms).date;
-            tracing::warn!(%day, "the calendar was changed: the file of {day} has bars of {belongs_to}; they stay there");
+            tracing::warn!(%day, "the calendar was changed: the file of {day} has bars of {belongs_to}: they stay there");
         }
     }
     Ok(())

@@ -39,7 +39,7 @@ impl Revisions {
                 symbol,
                 revisions = *count,
                 more = (self.warned == WARNINGS).then_some("further symbols are in stat only"),
-                "bars are revised again and again: do two producers disagree?"
+                "bars are revised again and again: if two producers disagree, stop one of them"
             );
         }
     }

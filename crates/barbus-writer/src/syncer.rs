@@ -57,7 +57,10 @@ impl Syncer {
                 target,
                 interval,
                 shared: theirs,
-                log: FailureLog::new("ring not on disk: retrying", "ring on disk again"),
+                log: FailureLog::new(
+                    "ring not on disk: retrying: repair its disk, because a loss of power would lose bars",
+                    "ring on disk again",
+                ),
             }
             .run()
         };

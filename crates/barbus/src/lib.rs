@@ -226,6 +226,7 @@ pub mod internal;
 #[cfg(feature = "archive")]
 mod keep;
 mod liveness;
+mod log_limit;
 mod minutes;
 #[cfg(feature = "archive")]
 mod missing;

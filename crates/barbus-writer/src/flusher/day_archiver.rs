@@ -145,7 +145,7 @@ impl DayArchiver {
             tracing::warn!(
                 file = %written.path.display(),
                 copy = %copy.display(),
-                "the bus has no column for some values of this day: they are in the copy"
+                "the bus has no column for some values of this day: they are in the copy: keep it, or add the column to [bars]"
             );
         }
         Ok(written.changed)

@@ -47,7 +47,12 @@ impl RingEvent {
         match self {
             Self::Replaced => {
                 let holders = holders(bus);
-                tracing::warn!(rings_held, bytes_held, holders, "ring replaced: readers hold all of its blocks");
+                tracing::warn!(
+                    rings_held,
+                    bytes_held,
+                    holders,
+                    "ring replaced: readers hold all of its blocks: let them drop their views, or end them"
+                );
             }
             // The writer has logged it.
             Self::Lost => {}
@@ -61,7 +66,7 @@ impl RingEvent {
                     bytes_held,
                     holders,
                     "readers hold all blocks of the ring, and it is not replaced: {why}: \
-                     the writer goes on in its reserve, and readers are overtaken sooner"
+                     the writer goes on in its reserve, and readers are overtaken sooner: end those readers"
                 );
             }
             Self::LeftReserve => tracing::info!(rings_held, bytes_held, "readers have released blocks of the ring"),

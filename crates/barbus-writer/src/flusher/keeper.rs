@@ -85,7 +85,9 @@ impl Keeper {
     fn look(&mut self, archiver: &DayArchiver, closed_before: i64, shared: &Monitor<State>) {
         let plan = match KeepPlan::of(&self.bus, Timestamp::now()) {
             Ok(plan) => plan,
-            Err(error) => return tracing::warn!(%error, "archive.keep and quarantine.keep are not applied"),
+            Err(error) => {
+                return tracing::warn!(%error, "archive.keep and quarantine.keep are not applied: remove what the error names");
+            }
         };
         let quarantine = plan.quarantine.iter().map(|file| {
             let removed = std::fs::remove_file(&file.path);
@@ -180,6 +182,6 @@ fn log_removed(setting: &str, what: &str, files: impl Iterator<Item = Result<u64
         tracing::info!(setting, files = count, bytes = sum, "{what}");
     }
     if let Some(error) = failure {
-        tracing::warn!(setting, %error, "a file is not removed");
+        tracing::warn!(setting, %error, "a file is not removed: remove it by hand");
     }
 }

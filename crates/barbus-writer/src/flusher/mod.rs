@@ -55,7 +55,10 @@ impl Flusher {
         let thread = std::thread::Builder::new().name("barbus-flusher".into()).spawn(move || worker.run(theirs));
         Self {
             shared,
-            replace_log: FailureLog::new("ring not replaced yet: retrying", "ring can be replaced again"),
+            replace_log: FailureLog::new(
+                "ring not replaced yet: retrying: make room on its disk, or repair what the error names",
+                "ring can be replaced again",
+            ),
             thread: Some(thread.expect("a thread can be started")),
         }
     }

@@ -81,7 +81,10 @@ impl Worker {
             failed: FailedDays::default(),
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             keeper: Keeper::new(bus),
-            log: FailureLog::new("day not archived yet: retrying", "archive works again"),
+            log: FailureLog::new(
+                "day not archived yet: retrying: make room on the archive's disk, or repair what the error names",
+                "archive works again",
+            ),
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray, StringArray};
-use barbus::internal::Monitor;
+use barbus::internal::{LogLimit, Monitor};
 use barbus::protocol::{Ack, Stat};
 use barbus::{Bus, Error, Result};
 use barbus_bars::{BarSchema, Fault};
@@ -62,8 +62,8 @@ struct State {
     /// Rows that there was no room for.
     refused: u64,
     failure: Option<Failure>,
-    /// When the log was told that rows are not kept, and how many were refused until then.
-    logged: Option<(Instant, u64)>,
+    /// The lines about rows that are not kept.
+    log_limit: LogLimit,
 }
 
 /// Lines that are not stored yet.
@@ -84,7 +84,7 @@ impl Quarantine {
             stored: BTreeMap::new(),
             refused: 0,
             failure: None,
-            logged: None,
+            log_limit: LogLimit::new(1, LOG_PAUSE),
         };
         let chunk_bytes = CHUNK_BYTES.min(rate.saturating_mul(10)) as usize;
         Self { shared: Arc::new(Monitor::new(state)), chunk_bytes, user: None }
@@ -219,20 +219,15 @@ impl State {
             Err(error) => {
                 self.refused += lines.rows;
                 self.failure = Some(Failure::after(self.failure.as_ref(), None, error.clone()));
-                self.log_refusal(error);
+                if let Some(rows) = self.log_limit.admit(lines.rows) {
+                    tracing::warn!(
+                        rows, %error,
+                        "invalid rows are not kept in the quarantine: they are only counted: make room for them"
+                    );
+                }
             }
         }
         stored
-    }
-
-    /// Logs that rows are not kept, at most once in [`LOG_PAUSE`].
-    fn log_refusal(&mut self, error: &str) {
-        if self.logged.is_some_and(|(at, _)| at.elapsed() < LOG_PAUSE) {
-            return;
-        }
-        let rows = self.refused - self.logged.map_or(0, |(_, refused)| refused);
-        tracing::warn!(rows, %error, "invalid rows are not kept in the quarantine: they are only counted");
-        self.logged = Some((Instant::now(), self.refused));
     }
 }
 

@@ -35,6 +35,10 @@ impl Stat {
             with("sync", &self.last_sync_error),
             with("ring", &self.ring_error),
             with("quarantine", &self.last_quarantine_error),
+            with("new symbols", &self.symbol_table_full),
+            self.ring_in_reserve
+                .then(|| "readers: they hold all blocks of the ring, and the writer goes on in its reserve".to_owned()),
+            with("calendar", &self.calendar_refused),
             self.ring_full_at.and_then(|at| with(&format!("ring full since {at}"), &self.ring_full_cause)),
             self.archive_free_bytes
                 .filter(|&free| free < self.ring_bytes)
