@@ -18,6 +18,7 @@
 //! - `format_reader`: a Python reader that was written only from docs/FORMAT.md
 //! - `full`: days larger than the ring and full disks: producers wait, nothing is lost
 //! - `gaps`: missing minutes by symbol and session, bars outside the sessions
+//! - `health`: whether a bus is well, by the sessions of its market
 //! - `held_rings`: readers that hold all of the ring: what they may cost, and who is named
 //! - `history`: `barbus bars` and its intervals against bars that an independent script makes
 //! - `holidays`: the holidays are changed between two starts
@@ -83,6 +84,7 @@ mod files;
 mod format_reader;
 mod full;
 mod gaps;
+mod health;
 mod held_rings;
 mod history;
 mod holidays;

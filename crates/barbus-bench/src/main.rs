@@ -31,6 +31,7 @@ mod reader;
 mod readers;
 mod report;
 mod restart;
+mod serve;
 mod socket;
 mod sweeper;
 mod syncs;
@@ -96,6 +97,8 @@ enum Command {
         #[arg(long, default_value_t = 7)]
         rounds: usize,
     },
+    /// The writer's cost of a bar beside a server that is scraped, with a page open.
+    Serve(serve::Arguments),
     /// Helper process of a socket measure.
     #[command(hide = true)]
     SocketRole {
@@ -181,6 +184,11 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::History { rounds, data } => {
             let mut report = Report::default();
             history::rounds(&mut report, rounds.max(1), &data)?;
+            print!("{}", report.table());
+        }
+        Command::Serve(arguments) => {
+            let mut report = Report::default();
+            serve::run(&mut report, &arguments)?;
             print!("{}", report.table());
         }
         Command::Restart { rounds } => {

@@ -163,7 +163,8 @@
 //! # Stale data and slow readers
 //!
 //! [`Reader::writer_alive`] and [`Reader::newest_age`] show whether there are fresh bars to trade
-//! on. [`readers`](readers()) and `barbus readers BUS` list the readers of a bus, with their lag
+//! on; [`health`](health()) answers for a whole bus, by the sessions of its market.
+//! [`readers`](readers()) and `barbus readers BUS` list the readers of a bus, with their lag
 //! and what they hold; the daemon warns before it overtakes one. [`Reader::name`] gives a reader
 //! its name in this list.
 //!
@@ -218,6 +219,7 @@ mod feed;
 mod folders;
 #[cfg(feature = "archive")]
 mod gaps;
+mod health;
 #[cfg(feature = "archive")]
 mod history;
 mod ingest_stream;
@@ -277,6 +279,7 @@ pub use feed::Feed;
 pub use futures_core;
 #[cfg(feature = "archive")]
 pub use gaps::{DayGaps, GapSource, Gaps, MinuteRange, SessionGaps, SymbolGaps};
+pub use health::{Health, health};
 #[cfg(feature = "archive")]
 pub use history::{Adjust, Answer, BarsQuery, Bound, History, Panel, Shortfall};
 #[cfg(feature = "archive")]

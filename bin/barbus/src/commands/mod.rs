@@ -13,6 +13,7 @@ mod convert;
 mod daemon;
 mod demo;
 mod gaps;
+mod health;
 mod init;
 mod keep;
 mod latest;
@@ -22,6 +23,7 @@ mod migrate;
 mod publish;
 mod readers;
 mod replay;
+mod serve;
 mod shared;
 mod sql;
 mod stat;
@@ -65,9 +67,11 @@ enum Command {
     Tail(tail::TailArgs),
     Bars(bars::BarsArgs),
     Sql(sql::SqlArgs),
+    Serve(serve::ServeArgs),
     Latest(latest::LatestArgs),
     Window(window::WindowArgs),
     Stat(stat::StatArgs),
+    Health(health::HealthArgs),
     Readers(readers::ReadersArgs),
     Top(top::TopArgs),
     CloseDay(close_day::CloseDayArgs),
@@ -98,9 +102,11 @@ impl Command {
             Command::Tail(args) => args.run(),
             Command::Bars(args) => args.run(),
             Command::Sql(args) => args.run(),
+            Command::Serve(args) => args.run(),
             Command::Latest(args) => args.run(),
             Command::Window(args) => args.run(),
             Command::Stat(args) => args.run(),
+            Command::Health(args) => args.run(),
             Command::Readers(args) => args.run(),
             Command::Top(args) => args.run(),
             Command::CloseDay(args) => args.run(),

@@ -10,6 +10,7 @@ pub(super) mod facts;
 pub(super) mod file_flags;
 pub(super) mod meter;
 pub(super) mod missing;
+pub(super) mod other_program;
 pub(super) mod parent_process;
 pub(super) mod publication;
 pub(super) mod report_format;
