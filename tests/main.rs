@@ -43,6 +43,7 @@
 //! - `symbols`: what fits into the symbol table, and how it grows while the bus runs
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
 //! - `top`: `barbus top` in a real terminal: keys, sizes, signals, a daemon that dies; and as text
+//! - `upgrade`: a kept bus of an earlier version
 //! - `volumes`: archives that are not mounted, folders that are removed or moved
 //!
 //! The promises and the modules that guard them; the crates have further tests:
@@ -112,4 +113,5 @@ mod support;
 mod symbols;
 mod systemd;
 mod top;
+mod upgrade;
 mod volumes;

@@ -19,7 +19,10 @@ pub enum RingError {
         why: &'static str,
     },
     /// The file has another version of the format.
-    #[error("{}: ring format version {found}, this barbus reads version {expected}", path.display())]
+    #[error(
+        "{}: ring format version {found}, this barbus reads version {expected}: use the barbus that wrote it",
+        path.display()
+    )]
     Version {
         /// The file.
         path: PathBuf,

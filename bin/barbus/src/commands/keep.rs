@@ -57,7 +57,8 @@ impl KeepArgs {
             ReportFormat::Table if files.is_empty() => writeln!(out, "nothing: bus.toml keeps every file")?,
             ReportFormat::Table => {
                 print_table(&bus, &files)?;
-                writeln!(out, "{} files, {}: the daemon removes them", files.len(), format::bytes(bytes))?;
+                let number = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
+                writeln!(out, "{number}, {}: the daemon removes what is listed", format::bytes(bytes))?;
             }
         }
         Ok(out.flush()?)

@@ -73,9 +73,10 @@ impl Keeper {
             return;
         }
         let now = Instant::now();
-        let is_due = closed_before > self.looked_before || self.due_at.is_none_or(|at| now >= at);
         // A day that has just closed is archived first: it counts.
-        if is_due && archiver.backlog().closed_days(closed_before).is_empty() {
+        let has_closed = closed_before > self.looked_before;
+        let is_archived = || archiver.backlog().closed_days(closed_before).is_empty();
+        if self.due_at.is_none_or(|at| now >= at) || (has_closed && is_archived()) {
             (self.looked_before, self.due_at) = (closed_before, Some(now + INTERVAL));
             self.look(archiver, closed_before, shared);
         }
