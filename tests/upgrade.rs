@@ -1,10 +1,10 @@
 //! A bus that an earlier version wrote, kept for ever: it goes on with this version, in formats
 //! that the earlier version reads.
 //!
-//! `tests/data/bus-0.1.0` was made by the first version that had an archive with parts: a daemon
-//! with a ring of a thousand bars was killed on the third of three days. The first two days are
-//! archived, the second with late bars. The third is open: its bars are in parts and in the ring,
-//! and a few in both. `bars.csv` has all bars that it acknowledged.
+//! `tests/data/bus-0.1.0` was made by a daemon of version 0.1.0, with a ring of a thousand bars,
+//! that was killed on the third of three days. The first two days are archived, the second with
+//! late bars. The third is open: its bars are in a part, and the last ones in the ring alone. The
+//! ring names a boot that no machine has. `bars.csv` has all bars that the daemon acknowledged.
 
 use std::fs::{self, File};
 use std::io::Read;
