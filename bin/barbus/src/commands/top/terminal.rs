@@ -76,12 +76,20 @@ impl Drop for Screen {
     }
 }
 
+/// Whether this program has the terminal. Giving it back twice would move the cursor to where it
+/// was at first, over what was printed since.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
 fn take() -> io::Result<()> {
+    IS_TAKEN.store(true, Ordering::Relaxed);
     enable_raw_mode()?;
     execute!(stdout(), EnterAlternateScreen)
 }
 
 fn leave() -> io::Result<()> {
+    if !IS_TAKEN.swap(false, Ordering::Relaxed) {
+        return Ok(());
+    }
     let left = execute!(stdout(), LeaveAlternateScreen, Show);
     disable_raw_mode().and(left)
 }

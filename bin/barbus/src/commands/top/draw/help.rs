@@ -9,7 +9,7 @@ use super::text::join;
 use crate::commands::top::view::View;
 
 const PAGE: [(&str, &str); 14] = [
-    ("s l c v a", "sort by symbol, last, change, volume, age; again: the other way"),
+    ("s l c v a", "sort by symbol, last, change, volume, age; again reverses"),
     ("r", "reverse the order"),
     ("/", "show only symbols with a text; Enter keeps it, Esc shows all"),
     ("up down j k", "scroll by a line"),
@@ -49,5 +49,19 @@ pub(super) fn draw(theme: Theme, area: Rect, buffer: &mut Buffer) {
     for (y, (key, what)) in (area.y..area.bottom()).zip(PAGE) {
         let line = Line::from(vec![Span::styled(format!("{key:<18}"), theme.strong()), Span::raw(what)]);
         buffer.set_line(area.x, y, &line, area.width);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_fits_into_the_usual_terminal() {
+        for (key, what) in PAGE {
+            assert!(key.len() < 18 && 18 + what.len() <= 80, "{key} {what}");
+        }
+        // A head of three lines, three warnings and the line of keys are beside it.
+        assert!(PAGE.len() + 7 <= 24);
     }
 }
