@@ -7,9 +7,12 @@
 //! - `backup`: copies of a bus that is written
 //! - `bad_input`: bad input, its message, and the data that survives it
 //! - `bombs`: packed data, lines and columns without an end, in bounded memory
+//! - `c_examples`: the strategy in C, C++, Go, C# and Java decides as the one in Rust
+//! - `c_reader`: the reader in C++: kills, laps, rings that are replaced, truncated or hostile
 //! - `calendars`: market days against two public libraries; printed, and changed by files
 //! - `clocks`: the wall clock is set while the daemon runs, by libfaketime
 //! - `commands`: every verb with its tables, JSON, CSV and exit codes
+//! - `conformance`: `barbus conformance` with readers in Python and C++, and with wrong ones
 //! - `corpora`: the kept inputs of the fuzz targets
 //! - `days`: the trading day of a bar, and the close of a day
 //! - `demo`: the first command of the README matches, leaves no process, and its suggestions work
@@ -51,10 +54,10 @@
 //! 1. a valid Arrow file at every moment: `stock_readers`
 //! 2. read-only maps, a writer that never waits for a reader: `access`, `reading`, `readers`,
 //!    `lag`, `held_rings`, `format_reader`
-//! 3. no torn read: `format_reader`, `demo`
-//! 4. an exact count of missed bars: `readers`, `format_reader`
+//! 3. no torn read: `format_reader`, `demo`, `c_reader`, `conformance`
+//! 4. an exact count of missed bars: `readers`, `format_reader`, `c_reader`, `conformance`
 //! 5. no system call in steady state: `readers`
-//! 6. an acknowledged bar survives `kill -9`: `kill_loop`, `restart`
+//! 6. an acknowledged bar survives `kill -9`: `kill_loop`, `restart`, `c_reader`
 //! 7. every bar of a closed day in its file, exactly once: `archive`, `days`, `full`, `kill_loop`,
 //!    `publish`, `real_bars`, `replay`, `restart`
 //! 8. re-sending is harmless: `publish`, `replay`, `restart`
@@ -74,9 +77,12 @@ mod archive;
 mod backup;
 mod bad_input;
 mod bombs;
+mod c_examples;
+mod c_reader;
 mod calendars;
 mod clocks;
 mod commands;
+mod conformance;
 mod corpora;
 mod days;
 mod demo;

@@ -1,6 +1,7 @@
 //! Common parts of the end-to-end tests: a bus, synthetic bars, commands and Python scripts.
 
 pub(crate) mod bus;
+pub(crate) mod c_library;
 pub(crate) mod command;
 pub(crate) mod data;
 pub(crate) mod disk;

@@ -222,6 +222,20 @@ private:
     bool given_ = false;
 };
 
+// A text, or null. Compilers warn of a std::optional here without a reason.
+class optional_text {
+public:
+    void set(std::string text) {
+        text_ = std::move(text);
+        given_ = true;
+    }
+    const char *c_str() const noexcept { return given_ ? text_.c_str() : nullptr; }
+
+private:
+    std::string text_;
+    bool given_ = false;
+};
+
 // A handle of C, closed at the end of its life.
 template <class Handle, std::int32_t (*Close)(Handle *)> class owner {
 public:
@@ -263,10 +277,10 @@ public:
     reader_options &on_gap(std::int32_t what) { return raw_.on_gap = what, *this; }
     // One of BARBUS_WAIT_….
     reader_options &wait(std::int32_t how) { return raw_.wait = how, *this; }
-    reader_options &name(std::string text) { return name_ = std::move(text), *this; }
+    reader_options &name(std::string text) { return name_.set(std::move(text)), *this; }
     reader_options &anonymous() { return raw_.anonymous = 1, *this; }
     reader_options &minutes() { return raw_.minutes = 1, *this; }
-    reader_options &interval(std::string text) { return interval_ = std::move(text), *this; }
+    reader_options &interval(std::string text) { return interval_.set(std::move(text)), *this; }
     reader_options &grace(std::chrono::milliseconds time) {
         raw_.grace_ms = time.count() == 0 ? -1 : time.count();
         return *this;
@@ -281,8 +295,8 @@ public:
     // For barbus.h; it points into this object.
     barbus_reader_options raw() const noexcept {
         barbus_reader_options raw = raw_;
-        raw.name = name_ ? name_->c_str() : nullptr;
-        raw.interval = interval_ ? interval_->c_str() : nullptr;
+        raw.name = name_.c_str();
+        raw.interval = interval_.c_str();
         raw.symbols = symbols_.data();
         raw.symbol_count = symbols_.size();
         raw.universe = universe_.data();
@@ -309,8 +323,8 @@ private:
     reader_options &start(std::int32_t where) { return raw_.start = where, *this; }
 
     barbus_reader_options raw_{};
-    std::optional<std::string> name_;
-    std::optional<std::string> interval_;
+    detail::optional_text name_;
+    detail::optional_text interval_;
     detail::texts symbols_;
     detail::texts universe_;
     double speed_ = 0;

@@ -19,7 +19,7 @@ public:
     question &from_ms(std::int64_t time) { return raw_.from_ms = time, *this; }
     question &to_ms(std::int64_t time) { return raw_.to_ms = time, *this; }
     question &last(std::uint64_t count) { return raw_.last = count, *this; }
-    question &interval(std::string text) { return interval_ = std::move(text), *this; }
+    question &interval(std::string text) { return interval_.set(std::move(text)), *this; }
     // One of BARBUS_ADJUST_….
     question &adjust(std::int32_t how) { return raw_.adjust = how, *this; }
     question &skip_damaged() { return raw_.skip_damaged = 1, *this; }
@@ -31,13 +31,13 @@ public:
         raw.symbol_count = symbols_.size();
         raw.columns = columns_.data();
         raw.column_count = columns_.size();
-        raw.interval = interval_ ? interval_->c_str() : nullptr;
+        raw.interval = interval_.c_str();
         return raw;
     }
 
 private:
     barbus_question raw_{};
-    std::optional<std::string> interval_;
+    detail::optional_text interval_;
     detail::texts symbols_;
     detail::texts columns_;
 };

@@ -28,6 +28,11 @@ impl Failure {
         Self::new(BARBUS_ERROR_ARGUMENT, text)
     }
 
+    /// What, why, and the next step.
+    pub(crate) fn text(&self) -> &str {
+        &self.0.1
+    }
+
     /// Keeps the text for this thread, and returns the code.
     #[cold]
     fn keep(self) -> i32 {

@@ -24,6 +24,16 @@ mod raw;
 mod reader;
 mod types;
 
+/// Opens a reader of C for a Rust program, which measures the exported functions.
+///
+/// # Errors
+/// The text of the failure, as `barbus_error` has it.
+#[doc(hidden)]
+pub fn open_reader(path: &str, options: &barbus_reader_options<'_>) -> Result<&'static barbus_reader, String> {
+    let feed = options::live(path, Some(options)).map_err(|failure| failure.text().to_owned())?;
+    Ok(barbus_reader::of(raw::Slot::open(reader::ReaderState::new(feed))))
+}
+
 pub use abi::*;
 pub use raw::{
     BarArray, CText, NewBars, TextBuffer, barbus_answer, barbus_bus, barbus_panel, barbus_publisher, barbus_reader,

@@ -1,5 +1,6 @@
 //! Tests of the C library as its users have it: the header, the symbols, programs in C and C++.
 //!
+//! - `guide`: the blocks of docs/C.md compile
 //! - `header`: `barbus.h` is what cbindgen writes
 //! - `symbols`: no function of the binary interface changes or goes
 //! - `programs`: programs by gcc and clang, with sanitizers, under valgrind and strace
@@ -9,6 +10,7 @@
 //! `tests/c_examples.rs` and `tests/conformance.rs`.
 #![forbid(unsafe_code)]
 
+mod guide;
 mod header;
 mod install;
 mod programs;

@@ -9,6 +9,7 @@ mod bars;
 mod calendar;
 mod close_day;
 mod completions;
+mod conformance;
 mod convert;
 mod daemon;
 mod demo;
@@ -83,6 +84,7 @@ enum Command {
     Restore(backup::RestoreArgs),
     Calendar(calendar::CalendarArgs),
     Gaps(gaps::GapsArgs),
+    Conformance(conformance::ConformanceArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
     Manuals(manuals::ManualsArgs),
@@ -118,6 +120,7 @@ impl Command {
             Command::Restore(args) => args.run(),
             Command::Calendar(args) => args.run(),
             Command::Gaps(args) => args.run(),
+            Command::Conformance(args) => args.run(),
             Command::Demo(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Manuals(args) => args.run(),

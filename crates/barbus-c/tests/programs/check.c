@@ -12,6 +12,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,18 @@
 #define DAY_1 19786
 #define MINUTE 60000LL
 #define DAY_MS (1440 * MINUTE)
+
+/* Programs in other languages have these numbers in their code. */
+_Static_assert(sizeof(barbus_bar) == 120 && offsetof(barbus_bar, close) == 40, "barbus_bar");
+_Static_assert(offsetof(barbus_bar, optional) == 64 && offsetof(barbus_bar, symbol) == 112, "barbus_bar");
+_Static_assert(sizeof(barbus_event) == 72 && offsetof(barbus_event, bars) == 16, "barbus_event");
+_Static_assert(offsetof(barbus_event, names) == 56, "barbus_event");
+_Static_assert(sizeof(barbus_reader_options) == 96 && offsetof(barbus_reader_options, name) == 32, "options");
+_Static_assert(sizeof(barbus_replay_options) == 72 && offsetof(barbus_replay_options, speed) == 16, "options");
+_Static_assert(sizeof(barbus_question) == 88 && sizeof(barbus_answer_info) == 48, "questions");
+_Static_assert(sizeof(barbus_panel_data) == 56 && sizeof(barbus_ack) == 80, "panel, ack");
+_Static_assert(sizeof(barbus_new_bar) == 112 && sizeof(barbus_publisher_options) == 24, "publishing");
+_Static_assert(sizeof(barbus_text) == 16, "barbus_text");
 
 static int checks;
 

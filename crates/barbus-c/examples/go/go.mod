@@ -1,0 +1,3 @@
+module strategy
+
+go 1.19
