@@ -32,6 +32,8 @@ fn programs(folder: &Path) {
     // A copy: the units see no home directory, where this build may be.
     let barbus = folder.join("barbus");
     std::fs::copy(command::barbus().get_program(), &barbus).expect("room for a copy");
+    // The server is looked for by the check of its unit, and is not run.
+    std::os::unix::fs::symlink(&barbus, folder.join("barbus-serve")).expect("a link");
     let script = format!("#!/bin/sh\nexec {} daemon \"$@\"\n", barbus.display());
     std::fs::write(folder.join("barbusd"), script).expect("a script");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
