@@ -172,6 +172,19 @@ fn several_buses_have_names() {
 }
 
 #[test]
+fn the_watch_list_of_a_new_ring_has_the_bars_of_the_archive() {
+    let mut market = Market::stocks();
+    market.push_minutes(&SYMBOLS, DAY_BEFORE_MS, 1, 330);
+    market.close_day();
+    let market = market.with_new_ring();
+    let server = Server::start(&market.path());
+    let list =
+        until("the watch list", || Some(server.get("/api/watch").json()).filter(|list| list["rows"][2].is_array()));
+    assert_eq!(list["day"], "2024-07-03");
+    assert_eq!(list["rows"][0][0][1], DAY_BEFORE_MS + 330 * MINUTE_MS);
+}
+
+#[test]
 fn a_bus_without_a_ring_is_served() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("bus")).unwrap();

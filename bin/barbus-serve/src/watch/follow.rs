@@ -52,7 +52,10 @@ impl ServedBus {
     fn follow_ring(&self) -> barbus::Result<()> {
         let reader = Reader::open(self.bus.path())?.name("barbus-serve");
         let mut reader = reader.start_at(Start::Today)?;
-        self.load_days_before(self.bus.newest_day()?)?;
+        let newest = self.bus.newest_day()?;
+        // A ring without a bar adds nothing to the newest archived day.
+        let has_bars = reader.newest_age().is_some();
+        self.load_days_through(newest.and_then(|day| if has_bars { day.yesterday().ok() } else { Some(day) }))?;
         let mut days = DayCache::new(&self.bus.settings().calendar);
         loop {
             let mut bars: Vec<(usize, PlainBar)> = Vec::new();
@@ -103,15 +106,15 @@ impl ServedBus {
         bars.clear();
     }
 
-    /// Fills the board with the last bar of each symbol before `day`, for changes since then and
-    /// for symbols without a bar today.
-    fn load_days_before(&self, day: Option<Date>) -> barbus::Result<()> {
+    /// Fills the board with the last bar of each symbol up to `day`, for changes since then and for
+    /// symbols without a bar today.
+    fn load_days_through(&self, day: Option<Date>) -> barbus::Result<()> {
         self.board().clear();
-        let Some(before) = day.and_then(|day| day.yesterday().ok()) else { return Ok(()) };
-        if self.bus.archived_days()?.first().is_none_or(|first| *first > before) {
+        let Some(day) = day else { return Ok(()) };
+        if self.bus.archived_days()?.first().is_none_or(|first| *first > day) {
             return Ok(());
         }
-        let question = self.bus.bars().to(before).last(1).skip_damaged();
+        let question = self.bus.bars().to(day).last(1).skip_damaged();
         let question = question.columns(["open", "high", "low", "close", "volume"]);
         let mut days = DayCache::new(&self.bus.settings().calendar);
         for batch in question.open()? {

@@ -1,6 +1,6 @@
 //! A bus in a temporary directory with a writer in this process, and made-up bars.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use barbus::{Bus, Error, Row};
 use barbus_writer::{Pushed, Writer};
@@ -31,14 +31,7 @@ impl Market {
         let path = folder.path().join("bus");
         std::fs::create_dir(&path).unwrap();
         std::fs::write(path.join("bus.toml"), settings).unwrap();
-        let bus = Bus::open(&path).unwrap();
-        // A process that another test starts has this one's locks for a moment, until it runs its
-        // own program.
-        let writer = until("the locks of the bus", || match Writer::open(&bus) {
-            Ok(writer) => Some(writer),
-            Err(Error::InUse { .. } | Error::Busy { .. }) => None,
-            Err(error) => panic!("{error}"),
-        });
+        let writer = open_writer(&path);
         Self { folder, writer }
     }
 
@@ -75,11 +68,31 @@ impl Market {
         }
     }
 
+    /// The same bus with a new ring, whose archive has the days.
+    pub(crate) fn with_new_ring(self) -> Self {
+        let Self { folder, writer } = self;
+        drop(writer);
+        let path = folder.path().join("bus");
+        std::fs::remove_file(path.join("bars.ring")).unwrap();
+        Self { writer: open_writer(&path), folder }
+    }
+
     /// Closes the open day and writes its file.
     pub(crate) fn close_day(&mut self) {
         self.writer.close_day().unwrap();
         self.writer.flush().unwrap();
     }
+}
+
+/// Opens the writer. A process that another test starts has this one's locks for a moment, until it
+/// runs its own program.
+fn open_writer(path: &Path) -> Writer {
+    let bus = Bus::open(path).unwrap();
+    until("the locks of the bus", || match Writer::open(&bus) {
+        Ok(writer) => Some(writer),
+        Err(Error::InUse { .. } | Error::Busy { .. }) => None,
+        Err(error) => panic!("{error}"),
+    })
 }
 
 /// A price in cents that wanders.
