@@ -26,7 +26,9 @@ install -m 755 "$build/libbarbus_c.so" "$to/$libdir/libbarbus.so.$abi"
 ln -sf "libbarbus.so.$abi" "$to/$libdir/libbarbus.so"
 # The static library is optional: a build for one program may not have it.
 [ ! -e "$build/libbarbus_c.a" ] || install -m 644 "$build/libbarbus_c.a" "$to/$libdir/libbarbus.a"
+# From the CMake package up to the prefix.
+up=$(echo "$libdir/cmake/barbus" | sed 's|[^/][^/]*|..|g')
 for file in pkgconfig/barbus.pc cmake/barbus/barbusConfig.cmake cmake/barbus/barbusConfigVersion.cmake; do
-  sed -e "s|@PREFIX@|$prefix|g; s|@LIBDIR@|$libdir|g; s|@VERSION@|$version|g; s|@ABI@|$abi|g" \
+  sed -e "s|@PREFIX@|$prefix|g; s|@LIBDIR@|$libdir|g; s|@VERSION@|$version|g; s|@ABI@|$abi|g; s|@UP@|$up|g" \
     "$here/packaging/$(basename "$file").in" > "$to/$libdir/$file"
 done

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{bus, crate_folder, has, ok, prefix};
+use crate::support::{bus, cmake, crate_folder, has, ok, prefix};
 
 fn source() -> std::path::PathBuf {
     crate_folder().join("tests/programs/latest.c")
@@ -54,15 +54,6 @@ fn a_program_is_built_by_cmake() {
     }
     let folder = tempfile::tempdir().expect("a temporary directory");
     let (bus, _writer) = bus(folder.path());
-    let project = "cmake_minimum_required(VERSION 3.13)\nproject(latest C)\n\
-                   find_package(barbus 0.1 REQUIRED)\nadd_executable(latest latest.c)\n\
-                   target_link_libraries(latest PRIVATE barbus::barbus)\n";
-    std::fs::write(folder.path().join("CMakeLists.txt"), project).expect("can be written");
-    std::fs::copy(source(), folder.path().join("latest.c")).expect("can be written");
-    let build = folder.path().join("build");
-    let mut configure = Command::new("cmake");
-    configure.arg("-S").arg(folder.path()).arg("-B").arg(&build);
-    ok(configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix().display())));
-    ok(Command::new("cmake").arg("--build").arg(&build));
-    assert_runs(&build.join("latest"), bus.path());
+    let program = cmake(folder.path(), prefix());
+    assert_runs(&program, bus.path());
 }

@@ -4,6 +4,7 @@
 //! - `header`: `barbus.h` is what cbindgen writes
 //! - `symbols`: no function of the binary interface changes or goes
 //! - `programs`: programs by gcc and clang, with sanitizers, under valgrind and strace
+//! - `packages`: the Debian packages libbarbus1 and libbarbus-dev
 //! - `install`: programs that find an installed library by pkg-config and CMake
 //!
 //! The end-to-end tests of the project have further ones, with a daemon: `tests/c_reader.rs`,
@@ -13,6 +14,7 @@
 mod guide;
 mod header;
 mod install;
+mod packages;
 mod programs;
 mod support;
 mod symbols;

@@ -67,6 +67,23 @@ pub(crate) fn compile(compiler: &str, flags: &[&str], source: &str, to: &Path) {
     ok(command.arg("-L").arg(prefix.join("lib")).args(["-lbarbus", "-lm", "-lpthread"]));
 }
 
+/// Builds `latest.c` by CMake, which finds the library in an installed prefix.
+pub(crate) fn cmake(folder: &Path, prefix: &Path) -> PathBuf {
+    let project = "cmake_minimum_required(VERSION 3.13)\nproject(latest C)\n\
+                   find_package(barbus 0.1 REQUIRED)\nadd_executable(latest latest.c)\n\
+                   target_link_libraries(latest PRIVATE barbus::barbus)\n";
+    let source = folder.join("cmake");
+    std::fs::create_dir(&source).expect("can be written");
+    std::fs::write(source.join("CMakeLists.txt"), project).expect("can be written");
+    std::fs::copy(crate_folder().join("tests/programs/latest.c"), source.join("latest.c")).expect("can be written");
+    let build = source.join("build");
+    let mut configure = Command::new("cmake");
+    configure.arg("-S").arg(&source).arg("-B").arg(&build);
+    ok(configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())));
+    ok(Command::new("cmake").arg("--build").arg(&build));
+    build.join("latest")
+}
+
 /// A bus with what `check.c` expects, and its writer.
 pub(crate) fn bus(folder: &Path) -> (Bus, Writer) {
     let options = InitOptions { calendar: "24x7".into(), preset: None };
