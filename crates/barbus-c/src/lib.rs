@@ -6,7 +6,7 @@
 //!
 //! How it is built:
 //! - `abi/` has the exported functions. Their parameters are references and the types of `raw`, so
-//!   they are safe code. Each runs inside [`failure::call`], which no panic leaves.
+//!   they are safe code. Each runs inside `failure::call`, which no panic leaves.
 //! - `raw/` has all of the unsafe code: handles that C holds, texts, arrays and Arrow structs.
 //! - `types.rs` has the structs and constants of the header.
 //! - `feed.rs`, `reader.rs`, `answer.rs`, `batch.rs` and `publishing.rs` do the work.
