@@ -649,8 +649,7 @@ int32_t barbus_reader_optional(barbus_reader *reader, const char *name, size_t *
 // The text of a symbol's id in the bars of this reader. It is valid until the next barbus_poll or
 // barbus_next with this reader.
 //
-// An id keeps its symbol until the reader meets a new ring, which `barbus readers` and the log of
-// the daemon show: keep texts, not ids, from one day to the next.
+// An id keeps its symbol until the reader meets a new ring: keep texts, not ids, from day to day.
 //
 // BARBUS_ERROR_UNKNOWN_SYMBOL if there is no such id.
 int32_t barbus_symbol_name(barbus_reader *reader, uint32_t id, struct barbus_text *name);

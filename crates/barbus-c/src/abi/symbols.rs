@@ -11,8 +11,7 @@ use crate::types::*;
 /// The text of a symbol's id in the bars of this reader. It is valid until the next barbus_poll or
 /// barbus_next with this reader.
 ///
-/// An id keeps its symbol until the reader meets a new ring, which `barbus readers` and the log of
-/// the daemon show: keep texts, not ids, from one day to the next.
+/// An id keeps its symbol until the reader meets a new ring: keep texts, not ids, from day to day.
 ///
 /// BARBUS_ERROR_UNKNOWN_SYMBOL if there is no such id.
 #[unsafe(no_mangle)]
