@@ -11,6 +11,7 @@ mod batch;
 mod beside;
 mod between;
 mod burst;
+mod c_reader;
 mod catch_up;
 mod command_line;
 mod counters;
@@ -75,6 +76,24 @@ enum Command {
     BurstSide {
         /// Its task as JSON.
         job: String,
+    },
+    /// A reader in C++ beside the same in Rust.
+    CReader {
+        /// Rounds; the medians are reported.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+    /// The reader in Rust of `c-reader`.
+    #[command(hide = true)]
+    CReaderRole {
+        /// What it does.
+        task: c_reader::Task,
+        /// The bus.
+        bus: PathBuf,
+        /// The file of the answers.
+        words: PathBuf,
+        /// Number of bars.
+        count: u64,
     },
     /// Files of bars of several kinds into memory, beside pandas.
     Files {
@@ -176,6 +195,12 @@ fn main() -> anyhow::Result<ExitCode> {
             beside::rounds(&mut report, rounds.max(1))?;
             print!("{}", report.table());
         }
+        Command::CReader { rounds } => {
+            let mut report = Report::default();
+            c_reader::rounds(&mut report, rounds.max(1))?;
+            print!("{}", report.table());
+        }
+        Command::CReaderRole { task, bus, words, count } => c_reader::play(task, &bus, &words, count)?,
         Command::Files { rounds } => {
             let mut report = Report::default();
             files::rounds(&mut report, rounds.max(1))?;

@@ -9,8 +9,8 @@ mod unix;
 use std::path::Path;
 
 use barbus_bench_link::{AnyPeer, Peer, Wait};
-pub(crate) use library::Library;
-pub(crate) use ring::{Ring, RingReceiver};
+pub(crate) use library::{Library, bar_of};
+pub(crate) use ring::{Ring, RingReceiver, row};
 
 /// The name of the limit for the latency of one bar.
 pub(crate) const LIMIT: &str = "raw ping-pong";
