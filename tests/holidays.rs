@@ -211,7 +211,7 @@ fn bars_in_the_file_after_a_holiday_stay_known() {
     // Without its ring, the bus knows the bars by the archive only.
     std::fs::remove_file(bus.ring()).expect("the ring's file");
     bus.start();
-    assert!(bus.log().contains("the file of 2023-04-10 has bars of 2023-04-07; they stay there"), "{}", bus.log());
+    assert!(bus.log().contains("the file of 2023-04-10 has bars of 2023-04-07: they stay there"), "{}", bus.log());
     let again = Counts { rows: 60, duplicate: 60, ..Counts::default() };
     assert_eq!(bus.publish(&csv, &["--trust"]), again, "no bar is doubled");
     bus.close_day();

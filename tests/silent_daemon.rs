@@ -100,6 +100,10 @@ fn a_process_of_another_pid_namespace_is_shown_as_such() {
     bus.barbus("daemon", NONE).fails(1, &["process 1 of another pid namespace"]);
     inside.child.kill().expect("ours");
     inside.child.wait().expect("ours");
+    // The kernel kills the daemon after unshare.
+    wait::until("the daemon's end", || {
+        std::os::unix::net::UnixStream::connect(path.join("ingest.sock")).is_err().then_some(())
+    });
 
     // The other way round: the daemon is outside of the namespace of the command.
     let mut bus = bus;

@@ -15,7 +15,7 @@ const EPOCH: Date = civil::date(1970, 1, 1);
 
 /// The date of a day's number.
 pub(crate) fn date(name: &str, day: i32) -> Result<Date, Failure> {
-    let date = EPOCH.checked_add(Span::new().days(i64::from(day).clamp(-4_000_000, 4_000_000)));
+    let date = EPOCH.checked_add(Span::new().days(i64::from(day).clamp(-5_000_000, 5_000_000)));
     date.map_err(|_| Failure::argument(format!("{name}: {day} is no day: give days since 1970-01-01")))
 }
 
