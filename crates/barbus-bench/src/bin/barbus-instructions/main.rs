@@ -7,6 +7,7 @@
 //! `--record` writes a new record.
 #![forbid(unsafe_code)]
 
+mod c_interface;
 mod paths;
 mod record;
 mod toolchain;
@@ -18,7 +19,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 
-use paths::PATHS;
+use paths::{PATHS, RATIOS};
 use record::{Comparison, Record};
 
 /// Counts the instructions of the hot paths and compares them with the record.
@@ -65,7 +66,8 @@ fn count() -> anyhow::Result<Vec<(String, f64)>> {
 fn compare(file: &Path, now: &Record) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let recorded = Record::from_toml(&text).with_context(|| file.display().to_string())?;
-    let Comparison { notes, failures } = record::compare(&recorded, now);
+    let Comparison { notes, mut failures } = record::compare(&recorded, now);
+    failures.extend(RATIOS.iter().filter_map(|&(path, to, limit)| record::exceeds(now, path, to, limit)));
     for note in &notes {
         println!("{note}");
     }

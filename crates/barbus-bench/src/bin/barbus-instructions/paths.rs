@@ -14,6 +14,7 @@ use barbus_ring::{Polled, Ring, RingReader, RingWriter, Spec, create};
 use barbus_writer::{Pushed, Writer};
 use tempfile::TempDir;
 
+use crate::c_interface;
 use crate::valgrind::counted_work;
 
 /// A counted path.
@@ -35,11 +36,22 @@ pub(crate) const PATHS: &[HotPath] = &[
     HotPath { name: "Writer::publish, 5,000 rows, a row", run: library_publish },
     HotPath { name: "Reader::open, today", run: library_open },
     HotPath { name: "Reader::poll, at the tip", run: library_poll },
+    HotPath { name: "Reader::poll, nothing new", run: library_poll_idle },
+    HotPath { name: "barbus_poll, at the tip", run: c_interface::poll },
+    HotPath { name: "barbus_poll, nothing new", run: c_interface::poll_idle },
     HotPath { name: "Reader::poll, catching up, a row", run: library_catch_up },
     HotPath { name: "Reader::latest, first, a row of the ring", run: first_question },
     HotPath { name: "Reader::latest", run: latest },
+    HotPath { name: "barbus_latest", run: c_interface::latest },
     HotPath { name: "Reader::window, 240", run: window },
     HotPath { name: "Reader::window_into, 240", run: window_into },
+    HotPath { name: "barbus_window, 240", run: c_interface::window },
+];
+
+/// Paths that may need at most this many times the instructions of another one.
+pub(crate) const RATIOS: &[(&str, &str, f64)] = &[
+    ("barbus_poll, nothing new", "Reader::poll, nothing new", 1.2),
+    ("barbus_poll, at the tip", "Reader::poll, at the tip", 1.2),
 ];
 
 const SYMBOLS: usize = 1_000;
@@ -48,14 +60,14 @@ const MIDNIGHT_MS: i64 = 1_709_510_400_000;
 const MINUTE_MS: i64 = 60_000;
 /// Rows of the ring; the tip has a part of them.
 const ROWS: usize = 60_000;
-const OPERATIONS: usize = 20_000;
+pub(crate) const OPERATIONS: usize = 20_000;
 
-fn name(symbol: usize) -> String {
+pub(crate) fn name(symbol: usize) -> String {
     format!("{symbol:06}.XSHE")
 }
 
 /// Row `i` of a day.
-fn row(i: usize) -> Row {
+pub(crate) fn row(i: usize) -> Row {
     let price = i as f64 + 0.5;
     Row {
         symbol: SymbolId((i % SYMBOLS) as u32),
@@ -210,7 +222,7 @@ fn ring_attach() -> anyhow::Result<usize> {
 }
 
 /// A bus with known symbols, and its writer.
-fn bus(directory: &TempDir) -> anyhow::Result<(Bus, Writer)> {
+pub(crate) fn bus(directory: &TempDir) -> anyhow::Result<(Bus, Writer)> {
     let bus = Bus::init(&directory.path().join("bus"), &InitOptions { calendar: "24x7".into(), preset: None })?;
     let mut writer = Writer::open(&bus)?;
     for symbol in 0..SYMBOLS {
@@ -305,6 +317,18 @@ fn library_poll() -> anyhow::Result<usize> {
     Ok(OPERATIONS)
 }
 
+fn library_poll_idle() -> anyhow::Result<usize> {
+    let directory = scratch()?;
+    let (bus, _writer) = bus(&directory)?;
+    let mut reader = Reader::open(bus.path())?;
+    reader.poll()?;
+    for _ in 0..OPERATIONS {
+        let event = counted_work(|| reader.poll())?;
+        ensure!(event.is_none(), "{event:?}");
+    }
+    Ok(OPERATIONS)
+}
+
 fn library_catch_up() -> anyhow::Result<usize> {
     let directory = scratch()?;
     let (bus, writer) = filled_bus(&directory, ROWS)?;
@@ -330,7 +354,7 @@ fn first_question() -> anyhow::Result<usize> {
 }
 
 /// A reader with cached windows of 240 bars for a few symbols.
-fn asked(directory: &TempDir, count: usize) -> anyhow::Result<(Writer, Reader, Vec<String>)> {
+pub(crate) fn asked(directory: &TempDir, count: usize) -> anyhow::Result<(Writer, Reader, Vec<String>)> {
     const MINUTES: i64 = 250;
     const FEW: usize = 100;
     let (bus, mut writer) = bus(directory)?;

@@ -109,6 +109,14 @@ pub(crate) fn compare(recorded: &Record, now: &Record) -> Comparison {
     comparison
 }
 
+/// The failure of a path that needs over `limit` times the instructions of another one.
+pub(crate) fn exceeds(now: &Record, path: &str, to: &str, limit: f64) -> Option<String> {
+    let (own, other) = (now.of(path)?, now.of(to)?);
+    let ratio = own / other;
+    (ratio > limit)
+        .then(|| format!("`{path}` needs {ratio:.2} times the instructions of `{to}` (the limit is {limit})"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +183,13 @@ mod tests {
             failures,
             ["`poll` has no record (now 1.0 instructions)", "`push` has a record and was not counted"]
         );
+    }
+
+    #[test]
+    fn a_path_is_compared_with_another_one() {
+        let now = record(&[("C", 121.0), ("Rust", 100.0)]);
+        assert!(exceeds(&now, "C", "Rust", 1.2).is_some_and(|failure| failure.contains("1.21 times")));
+        assert_eq!((exceeds(&now, "C", "Rust", 1.22), exceeds(&now, "C", "Go", 1.0)), (None, None));
     }
 
     #[test]
