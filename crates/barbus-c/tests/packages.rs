@@ -11,7 +11,7 @@ fn a_program_is_built_with_the_debian_packages() {
     }
     let folder = tempfile::tempdir().expect("a temporary directory");
     let (root, build) = (folder.path().join("root"), std::env::current_exe().expect("a test program"));
-    let mut packages = Command::new(crate_folder().join("../../packaging/build-lib-deb"));
+    let mut packages = Command::new(crate_folder().join("../../bin/barbus/packaging/build-lib-deb"));
     packages.arg(folder.path()).env("BARBUS_BUILD", build.parent().expect("a folder"));
     let made = ok(&mut packages);
     let [library, development] = made.lines().collect::<Vec<_>>()[..] else { panic!("{made}") };
