@@ -1,7 +1,7 @@
 //! Reads files of bars of several kinds into memory, beside pandas.
 //!
 //! barbus recognizes each file, parses its times and numbers, and checks every row.
-//! pandas is told the format, and leaves times as text where the file has them as text.
+//! pandas is told the format. It does not parse times that are text.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -52,25 +52,9 @@ pub(crate) fn live_batch<'a>(
         };
         keys.push(key);
     }
-    let numbers = |value: fn(&barbus_bar) -> f64| -> ArrayRef {
-        Arc::new(Float64Array::from_iter_values(bars.iter().map(value)))
-    };
-    let frames = TimestampMillisecondArray::from_iter_values(bars.iter().map(|bar| bar.frame_ms));
     let received = TimestampNanosecondArray::from_iter_values(bars.iter().map(|bar| bar.received_ns));
     let width = schema.fields().len();
-    let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(DictionaryArray::try_new(Int32Array::from(keys), Arc::new(StringArray::from(names)))?),
-        Arc::new(frames.with_data_type(schema.field(1).data_type().clone())),
-        numbers(|bar| bar.open),
-        numbers(|bar| bar.high),
-        numbers(|bar| bar.low),
-        numbers(|bar| bar.close),
-        numbers(|bar| bar.volume),
-    ];
-    for place in 0..width - FIXED - 3 {
-        let values = bars.iter().map(|bar| (bar.present >> place & 1 == 1).then(|| bar.optional[place]));
-        columns.push(Arc::new(values.collect::<Float64Array>()));
-    }
+    let mut columns = bar_columns(schema, keys, names, bars.iter().map(Values::from), width - FIXED - 3)?;
     columns.push(Arc::new(UInt64Array::from_iter_values(bars.iter().map(|bar| bar.seq))));
     columns.push(Arc::new(received.with_data_type(schema.field(width - 2).data_type().clone())));
     columns.push(Arc::new(UInt8Array::from_iter_values(bars.iter().map(|bar| bar.revision))));
@@ -90,29 +74,59 @@ pub(crate) fn wire_batch(schema: &SchemaRef, bars: &[barbus_new_bar<'_>]) -> Res
         });
         keys.push(key);
     }
-    let numbers = |value: fn(&barbus_new_bar<'_>) -> f64| -> ArrayRef {
-        Arc::new(Float64Array::from_iter_values(bars.iter().map(value)))
-    };
-    let frames = TimestampMillisecondArray::from_iter_values(bars.iter().map(|bar| bar.frame_ms));
-    let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(DictionaryArray::try_new(Int32Array::from(keys), Arc::new(StringArray::from(names)))?),
-        Arc::new(frames.with_data_type(schema.field(1).data_type().clone())),
-        numbers(|bar| bar.open),
-        numbers(|bar| bar.high),
-        numbers(|bar| bar.low),
-        numbers(|bar| bar.close),
-        numbers(|bar| bar.volume),
-    ];
     let optional = schema.fields().len() - FIXED;
-    for place in 0..optional {
-        let values = bars.iter().map(|bar| (bar.present >> place & 1 == 1).then(|| bar.optional[place]));
-        columns.push(Arc::new(values.collect::<Float64Array>()));
-    }
+    let columns = bar_columns(schema, keys, names, bars.iter().map(Values::from), optional)?;
     if let Some(bar) = bars.iter().find(|bar| bar.present >> optional != 0) {
         let what = format!("present: {:#x} names a column that the bus does not have: it has {optional}", bar.present);
         return Err(Failure::argument(what));
     }
     Ok(RecordBatch::try_new(schema.clone(), columns)?)
+}
+
+/// What both structs of a bar have.
+struct Values<'a> {
+    frame_ms: i64,
+    /// Open, high, low, close and volume.
+    numbers: [f64; 5],
+    optional: &'a [f64],
+    present: u8,
+}
+
+impl<'a> From<&'a barbus_bar> for Values<'a> {
+    fn from(bar: &'a barbus_bar) -> Self {
+        let barbus_bar { frame_ms, open, high, low, close, volume, ref optional, present, .. } = *bar;
+        Self { frame_ms, numbers: [open, high, low, close, volume], optional, present }
+    }
+}
+
+impl<'a> From<&'a barbus_new_bar<'_>> for Values<'a> {
+    fn from(bar: &'a barbus_new_bar<'_>) -> Self {
+        let barbus_new_bar { frame_ms, open, high, low, close, volume, ref optional, present, .. } = *bar;
+        Self { frame_ms, numbers: [open, high, low, close, volume], optional, present }
+    }
+}
+
+/// The columns from `symbol` to the last of `optional`.
+fn bar_columns<'a>(
+    schema: &SchemaRef,
+    keys: Vec<i32>,
+    names: Vec<&str>,
+    bars: impl Iterator<Item = Values<'a>> + Clone,
+    optional: usize,
+) -> Result<Vec<ArrayRef>, ArrowError> {
+    let frames = TimestampMillisecondArray::from_iter_values(bars.clone().map(|bar| bar.frame_ms));
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(DictionaryArray::try_new(Int32Array::from(keys), Arc::new(StringArray::from(names)))?),
+        Arc::new(frames.with_data_type(schema.field(1).data_type().clone())),
+    ];
+    for place in 0..5 {
+        columns.push(Arc::new(Float64Array::from_iter_values(bars.clone().map(|bar| bar.numbers[place]))));
+    }
+    for place in 0..optional {
+        let values = bars.clone().map(|bar| (bar.present >> place & 1 == 1).then(|| bar.optional[place]));
+        columns.push(Arc::new(values.collect::<Float64Array>()));
+    }
+    Ok(columns)
 }
 
 /// The bars of an answer's batch. Columns that it does not have are 0, and ids are those of its

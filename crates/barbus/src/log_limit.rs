@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The lines of one kind: at most so many in a period, the next one with the count of the others.
+/// Limits the lines of one kind in a period. The next line that is written has the count of those
+/// that were left out.
 ///
 /// A state that lasts is logged when it begins and when it ends. This is for events that others can
 /// cause at any rate.

@@ -30,7 +30,7 @@ pub(crate) struct BarsParameters {
     /// A day or a time.
     from: Option<String>,
     to: Option<String>,
-    /// The last so many bars of each symbol.
+    /// How many of the last bars of each symbol.
     last: Option<usize>,
     adjust: Option<String>,
     columns: Option<String>,

@@ -16,7 +16,7 @@ const MAX_VALUE_CHARS: usize = 80;
 /// Every integer up to this one is exact as a 64-bit float.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Every integer of so many digits is exact as a 64-bit float.
+/// An integer with at most this number of digits is exact as a 64-bit float.
 const MAX_SHORT_DIGITS: usize = 15;
 /// The powers of ten up to [`MAX_SHORT_DIGITS`], which are exact.
 const POWERS_OF_TEN: [f64; MAX_SHORT_DIGITS + 1] =
