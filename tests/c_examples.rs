@@ -10,7 +10,7 @@ use barbus::{Event, SymbolId};
 
 use crate::support::bus::Bus;
 use crate::support::command::{self, Finished};
-use crate::support::{c_library, data, python};
+use crate::support::{c_library, data, venv};
 
 const SHORT: usize = 5;
 const LONG: usize = 20;
@@ -59,7 +59,7 @@ fn go(folder: &Path) -> Option<Command> {
         let mut go = Command::new("go");
         go.current_dir(source("go")).args(["build", "-o"]).arg(&program);
         go.env("PKG_CONFIG_PATH", c_library::prefix().join("lib/pkgconfig")).env("GOFLAGS", "-mod=mod -buildvcs=false");
-        c_library::step(go.env("GOCACHE", python::target().join("go-cache")).env("GOPROXY", "off"));
+        c_library::step(go.env("GOCACHE", venv::target().join("go-cache")).env("GOPROXY", "off"));
         c_library::command(&program)
     })
 }

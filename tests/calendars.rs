@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::bus::Bus;
 use crate::support::command;
-use crate::support::python::environment;
+use crate::support::venv::environment;
 
 /// `barbus calendar ARGUMENTS…`.
 fn calendar(arguments: &str) -> command::Finished {

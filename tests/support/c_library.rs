@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::python;
+use super::venv;
 
 /// The folder of the C library's crate.
 pub(crate) fn crate_folder() -> PathBuf {
@@ -17,7 +17,7 @@ pub(crate) fn prefix() -> &'static Path {
     PREFIX.get_or_init(|| {
         // What the tests link is the library that cargo has built beside this program.
         let build = std::env::current_exe().expect("a test program");
-        let prefix = python::target().join("c-library-prefix");
+        let prefix = venv::target().join("c-library-prefix");
         let _ = std::fs::remove_dir_all(&prefix);
         let mut install = Command::new(crate_folder().join("install.sh"));
         step(install.arg(&prefix).env("BARBUS_BUILD", build.parent().expect("a folder")));

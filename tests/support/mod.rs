@@ -12,4 +12,5 @@ pub(crate) mod producer;
 pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod tmux;
+pub(crate) mod venv;
 pub(crate) mod wait;
