@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use barbus::{Event, Feed, MinuteOptions, Reader, Start};
+use barbus::{Event, MinuteOptions, Reader, Start};
 
 use crate::support::bus::{TestBus, assert_archives};
+use crate::support::client::Client;
 use crate::support::market::{Bar, DAY_MS, MINUTE_MS, MONDAY_MS, minutes};
 use crate::support::nats::{Release, Server};
 use crate::support::network::Machine;
-use crate::support::relay::{Direction, Relay};
+use crate::support::relay::{Relay, start_both};
 use crate::support::wait;
 use crate::support::watcher::Watcher;
 
@@ -25,10 +26,8 @@ impl Desk {
         let machine = Machine::local();
         let server = Server::start(release, &machine)?;
         let (here, there) = (TestBus::start(), TestBus::start());
-        let relays = [
-            Relay::start(&machine, Direction::Out, &here, &server.url(), more),
-            Relay::start(&machine, Direction::In, &there, &server.url(), &[]),
-        ];
+        let client = Client::new(&machine, &server.url());
+        let relays = start_both(&client, (&machine, &here), (&machine, &there), &server.url(), more);
         Some(Self { here, there, relays, _server: server })
     }
 }

@@ -1,5 +1,11 @@
 //! End-to-end tests of the relay: real NATS servers, daemons and relays as processes.
 #![forbid(unsafe_code)]
 
+mod cables;
 mod carried;
+mod clocks;
+mod cluster;
+mod day;
+mod kills;
+mod refusals;
 mod support;

@@ -125,11 +125,6 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
     }
-
-    /// What it has logged.
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("nats.log")).unwrap_or_default()
-    }
 }
 
 /// The addresses of several servers, for one client.

@@ -3,9 +3,11 @@
 use std::process::{Command, Output, Stdio};
 
 use super::bus::TestBus;
+use super::client::Client;
 use super::fake_clock::FakeClock;
 use super::network::Machine;
 use super::process::Process;
+use super::wait;
 
 /// Which way a relay carries bars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +68,15 @@ impl Relay {
         command
     }
 
+    /// Waits until the stream has a first message, by which bars that follow are not missed.
+    pub(crate) fn until_begun(&mut self, client: &Client) {
+        let process = self.process();
+        wait::until("the begin of the stream", || {
+            process.assert_running();
+            client.stream(STREAM).filter(|info| info.state.messages > 0).map(drop)
+        });
+    }
+
     /// Starts it.
     pub(crate) fn run(&mut self) {
         assert!(self.process.is_none(), "it runs");
@@ -91,6 +102,28 @@ impl Relay {
     pub(crate) fn stop(&mut self) {
         self.process.take().expect("it runs").stop();
     }
+}
+
+/// Starts a relay from one bus to the stream, and one from the stream to another bus.
+pub(crate) fn start_both(
+    client: &Client,
+    from: (&Machine, &TestBus),
+    to: (&Machine, &TestBus),
+    url: &str,
+    more: &[&str],
+) -> [Relay; 2] {
+    let mut out = Relay::start(from.0, Direction::Out, from.1, url, more);
+    out.until_begun(client);
+    [out, Relay::start(to.0, Direction::In, to.1, url, &[])]
+}
+
+/// What the relays of a bus report.
+pub(crate) fn reports(bus: &TestBus) -> Vec<serde_json::Value> {
+    let mut status = Command::new(env!("CARGO_BIN_EXE_barbus-relay"));
+    let output = status.arg("status").arg(bus.path()).arg("--json").output().expect("the relay starts");
+    assert!(output.status.success(), "{output:?}");
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    value.as_array().unwrap_or_else(|| panic!("no list in {value}")).clone()
 }
 
 /// The stream of all tests that need only one.
