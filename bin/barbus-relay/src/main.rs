@@ -24,7 +24,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(flatten)]
-    Relay(relay::Command),
+    Relay(Box<relay::Command>),
     /// Keep the archived days of a bus in object storage.
     #[command(subcommand)]
     Archive(bucket::Command),
@@ -32,7 +32,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Relay(command) => relay::run(command),
+        Command::Relay(command) => relay::run(*command),
         Command::Archive(command) => bucket::run(command),
     };
     match done {

@@ -240,6 +240,7 @@ mod positions;
 pub mod protocol;
 mod publisher;
 mod reader;
+mod relays;
 mod removed;
 #[cfg(feature = "archive")]
 mod replay;
@@ -292,6 +293,7 @@ pub use publisher::Publisher;
 #[cfg(feature = "archive")]
 pub use reader::OnGap;
 pub use reader::{Reader, Start, View, Views, WaitStrategy};
+pub use relays::{RelayDirection, RelayStat, relays};
 pub use removed::RemovedDay;
 #[cfg(feature = "archive")]
 pub use replay::{Pace, Replay, Schedule};

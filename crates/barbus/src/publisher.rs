@@ -192,6 +192,14 @@ impl Publisher {
         Ok(self.acked().since(before))
     }
 
+    /// Waits until everything that was queued is acknowledged.
+    ///
+    /// # Errors
+    /// As [`Publisher::send`].
+    pub fn flush(&mut self) -> Result<()> {
+        self.drain_to(0)
+    }
+
     /// The sum of all acknowledgements so far.
     pub fn acked(&self) -> Ack {
         let mut sum = self.acked_before;

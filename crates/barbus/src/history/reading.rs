@@ -144,7 +144,7 @@ impl History {
     }
 
     /// Whether no bar of a day is expected any more, except late ones.
-    pub(crate) fn is_closed(&self, day: Date) -> bool {
+    pub fn is_closed(&self, day: Date) -> bool {
         self.snapshot.is_closed(day)
     }
 

@@ -90,9 +90,21 @@ impl Reader {
         Ok(self.event(step))
     }
 
-    /// As [`Reader::next`]; it returns early without an event if the watermark of the ring is above
+    /// The end of the newest minute of which producers send no more bars ([`Publisher::done`]),
+    /// milliseconds UTC; 0 if none has said so. A poll after this call that finds nothing
+    /// has delivered these bars.
+    ///
+    /// [`Publisher::done`]: crate::Publisher::done
+    pub fn watermark_ms(&self) -> i64 {
+        self.ring.watermark_ms()
+    }
+
+    /// As [`Reader::next`]; it returns early without an event if the watermark of the bus is above
     /// `watermark_ms`, or if all new bars were filtered out.
-    pub(crate) fn next_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<Option<Event<'_>>> {
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub fn next_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<Option<Event<'_>>> {
         let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
         let has_event =
             || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
