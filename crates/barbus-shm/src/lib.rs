@@ -42,6 +42,7 @@ mod pinned_bytes;
 mod pins;
 mod prefetch;
 mod range_lock;
+mod time_slice;
 mod word;
 mod writer_lock;
 
@@ -58,5 +59,6 @@ pub use pin::Pin;
 pub use pinned_bytes::PinnedBytes;
 pub use pins::{PinRefusal, PinWatch};
 pub use range_lock::ByteRanges;
+pub use time_slice::set_time_slice;
 pub use word::{Load, ReadOnly, Store};
 pub use writer_lock::WriterLock;
