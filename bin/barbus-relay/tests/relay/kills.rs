@@ -117,7 +117,7 @@ fn produce(mut publisher: barbus::Publisher, run: &Run, there: &Watcher, seed: u
             let version = versions.entry((bar.symbol, bar.frame_ms)).or_default();
             *version += 1;
             sent.push(bar.version(*version));
-            // A correction there may take the place of an earlier one that is in doubt after a kill.
+            // There, it may take the place of an earlier one that is in doubt after a kill.
             merged_at_most += 1;
         }
         publisher.queue(&batch(&sent[from..])).expect("the daemon restarts");

@@ -222,7 +222,7 @@ fn a_bus_is_relayed_out_once() {
     let text = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{text}");
     assert!(text.contains("barbus: ") && text.contains("another barbus-relay out publishes this bus"), "{text}");
-    // The reader there has seen each bar once, whoever published it.
+    // The reader there has seen each bar once, whichever of the two published it.
     watcher.until_bars(here.stat().bars);
     assert_eq!(watcher.finish().len() as u64, here.stat().bars);
     into.stop();
