@@ -34,6 +34,7 @@ fn a_stopped_daemon_is_named_and_the_files_answer() {
     let json = bus.barbus("stat", ["--timeout", "0.5", "--format", "json"]);
     assert!(json.stdout.contains(r#""bars":5,"#), "{}", json.stdout);
     bus.barbus("close-day", limit).fails(1, &[&stopped, "2024-03-04 was not closed, it is still open"]);
+    bus.barbus("withdraw", ["--timeout", "0.5", "--day", "2024-03-01"]).fails(1, &[&stopped]);
     let csv = csv.to_str().expect("UTF-8");
     bus.barbus("publish", ["--timeout", "0.5", csv]).fails(1, &[&stopped]);
     assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());

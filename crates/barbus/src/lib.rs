@@ -297,7 +297,7 @@ pub use relays::{RelayDirection, RelayStat, relays};
 pub use removed::RemovedDay;
 #[cfg(feature = "archive")]
 pub use replay::{Pace, Replay, Schedule};
-pub use requests::{request_withdraw, stat, stat_within};
+pub use requests::{request_withdraw, request_withdraw_within, stat, stat_within};
 #[cfg(feature = "archive")]
 pub use resampled::Resampled;
 pub use settings::{Account, InitOptions, Keep, OutsideSessions, Settings};

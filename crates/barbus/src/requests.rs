@@ -72,15 +72,26 @@ fn within<T: Send + 'static>(timeout: Duration, work: impl FnOnce() -> T + Send 
 }
 
 /// Requests that the daemon withdraws bars: they leave the archive, whose file of before is kept in
-/// `archive/withdrawn/`, and the bus forgets them.
+/// `archive/withdrawn/`, and the bus forgets them. It is [`request_withdraw_within`] five seconds.
+///
+/// # Errors
+/// As [`request_withdraw_within`].
+pub fn request_withdraw(bus: &Bus, selection: &Selection) -> Result<Withdrawal> {
+    request_withdraw_within(bus, selection, DEFAULT_TIMEOUT)
+}
+
+/// As [`request_withdraw`], with another time limit.
+///
+/// It waits for the archive as long as the daemon lives, and gives up when the daemon has been
+/// silent for `timeout`.
 ///
 /// # Errors
 /// [`Error::NoDaemon`] without a daemon, [`Error::Refused`] if the day is the open one and not in
 /// the future, or if the archive cannot be written, [`Error::Unresponsive`] if the daemon is
 /// stopped or hung.
-pub fn request_withdraw(bus: &Bus, selection: &Selection) -> Result<Withdrawal> {
+pub fn request_withdraw_within(bus: &Bus, selection: &Selection, timeout: Duration) -> Result<Withdrawal> {
     let Selection { day, symbols, from, to, bars } = selection.clone();
-    ask_patiently(bus, &Request::Withdraw { day, symbols, from, to, bars }, DEFAULT_TIMEOUT)
+    ask_patiently(bus, &Request::Withdraw { day, symbols, from, to, bars }, timeout)
 }
 
 /// Waits for the answer as long as the daemon lives: the archive may take a while.

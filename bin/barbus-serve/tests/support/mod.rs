@@ -24,9 +24,11 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Whether a program is installed; if not, the test says that it is skipped.
+/// Whether a program is installed; if not, the test says that it is skipped. With `CI` set it must
+/// be.
 pub(crate) fn has_program(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "{program}: not found: .ci/run installs it");
     if !found {
         eprintln!("skipped: {program} is not installed");
     }

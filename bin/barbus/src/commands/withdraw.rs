@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::shared::bus_time;
+use super::shared::daemon_flags::TimeLimit;
 use super::shared::file_flags::FormFlags;
 use super::shared::stdout::stdout;
 use crate::output::format;
@@ -46,6 +47,8 @@ pub(super) struct WithdrawArgs {
     source: Vec<String>,
     #[command(flatten)]
     understood_as: FormFlags,
+    #[command(flatten)]
+    limit: TimeLimit,
 }
 
 impl WithdrawArgs {
@@ -82,7 +85,7 @@ impl WithdrawArgs {
                 }
             };
             let selection = Selection { day, symbols: self.symbol.clone(), from, to, bars: of_files };
-            let withdrawal = barbus::request_withdraw(&bus, &selection)?;
+            let withdrawal = barbus::request_withdraw_within(&bus, &selection, self.limit.timeout)?;
             print_day(day, &withdrawal)?;
             bars += withdrawal.withdrawn;
             open = Some(withdrawal.open);
