@@ -21,9 +21,14 @@ pub(crate) struct WithdrawnRows {
 
 impl WithdrawnRows {
     pub(crate) fn load(bus: &Bus, lineage: u64) -> Result<Self> {
+        Ok(Self { removed: RemovedDay::without_file(bus)?, ..Self::without_removed_days(bus, lineage)? })
+    }
+
+    /// Only the withdrawals: the rows of removed days count as bars.
+    pub(crate) fn without_removed_days(bus: &Bus, lineage: u64) -> Result<Self> {
         let mut records = WithdrawalRecord::load(bus)?;
         records.retain(|record| record.lineage == lineage);
-        Ok(Self { records, removed: RemovedDay::without_file(bus)? })
+        Ok(Self { records, removed: BTreeSet::new() })
     }
 
     /// Whether `day` was removed: the ring may have some of its rows and not all.

@@ -379,10 +379,26 @@ fn a_bus_without_a_ring_answers_from_the_archive_and_says_so() {
 fn withdrawn_rows_of_the_ring_are_left_out() {
     let (_dir, bus, mut writer) = two_days();
     writer.close_day().unwrap();
+    let mut before = Reader::open(bus.path()).unwrap();
+    let frames = |reader: &mut Reader, symbol: &str| -> Vec<i64> {
+        reader.window(symbol, 300).unwrap().iter().map(|row| row.frame_ms).collect()
+    };
+    assert_eq!(frames(&mut before, SYMBOLS[1]).len(), 300);
     let mut selection = barbus::Selection::of_day(Date::constant(2024, 7, 2));
     selection.symbols.push(SYMBOLS[1].into());
     writer.withdraw(&selection).unwrap();
     assert_eq!(bus.bars().collect().unwrap().rows(), 1_440 - 240);
+    let mut after = Reader::open(bus.path()).unwrap();
+    for reader in [&mut before, &mut after] {
+        let left = frames(reader, SYMBOLS[1]);
+        assert!(left.len() == 240 && left[239] < open_of(1), "{left:?}");
+        assert_eq!(reader.latest(SYMBOLS[1]).unwrap().unwrap().frame_ms, left[239]);
+        assert_eq!(frames(reader, SYMBOLS[2]).len(), 300, "no bar of another symbol is left out");
+    }
     push(&mut writer, SYMBOLS[1], open_of(1) + MINUTE, 3.0, None);
     assert_eq!(bus.bars().collect().unwrap().rows(), 1_440 - 240 + 1);
+    for reader in [&mut before, &mut after] {
+        let now = frames(reader, SYMBOLS[1]);
+        assert!(now.len() == 241 && now[240] == open_of(1) + MINUTE, "{now:?}");
+    }
 }

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use barbus_ring::{Polled, Ring, RingReader, Row, RowLocation, SymbolId};
 
 use crate::reader::recent_bars::RecentBars;
+use crate::reader::withdrawn_bars::WithdrawnBars;
 
 /// Rows that are read at a time: few enough to stay in the cache until they are indexed.
 const RUN: usize = 8_192;
@@ -58,6 +59,7 @@ pub(super) struct SymbolIndex {
     contiguous_from: u64,
     /// No bar that the ring has lost ends after this time, milliseconds UTC.
     lost_through_ms: i64,
+    withdrawn: WithdrawnBars,
     rows: Vec<Row>,
 }
 
@@ -83,6 +85,7 @@ impl SymbolIndex {
             blocks_checked_at: 0,
             contiguous_from: 0,
             lost_through_ms: i64::MIN,
+            withdrawn: WithdrawnBars::default(),
             rows: Vec::new(),
         };
         let mut symbols = Vec::with_capacity(RUN);
@@ -235,6 +238,22 @@ impl SymbolIndex {
         self.contiguous_from
     }
 
+    /// How many withdrawals of the bus the answers take into account.
+    #[inline]
+    pub(super) fn withdrawals(&self) -> u64 {
+        self.withdrawn.number()
+    }
+
+    /// Leaves these bars out of the answers from now on, also those that were copied; false if the
+    /// ring is corrupt.
+    #[cold]
+    pub(super) fn leave_out(&mut self, ring: &Ring, withdrawn: WithdrawnBars) -> bool {
+        self.withdrawn = withdrawn;
+        self.recent.clear();
+        // A row that was committed before the withdrawal is not copied as a new one later.
+        self.catch_up(ring)
+    }
+
     /// Whether the last `count` bars of a symbol were copied, and the ring has lost none between
     /// them.
     #[inline]
@@ -323,7 +342,13 @@ impl SymbolIndex {
 
     /// Copies a symbol's last bars, as many as are wanted; false if one was overwritten meanwhile.
     fn copy(&self, ring: &Ring, symbol: SymbolId, bars: &mut RecentBars, meanwhile: &mut impl FnMut()) -> bool {
-        let FoundBars { locations, complete, overwritten } = self.find(ring, symbol, bars.wanted);
+        let may_lack_some = self.withdrawn.number() > 0;
+        let FoundBars { mut locations, complete, overwritten } =
+            self.find(ring, symbol, if may_lack_some { usize::MAX } else { bars.wanted });
+        if may_lack_some {
+            let symbol = ring.symbol(symbol).unwrap_or_default();
+            locations.retain(|(frame_ms, location)| !self.withdrawn.has(&symbol, location.seq, *frame_ms));
+        }
         meanwhile();
         let from = locations.len().saturating_sub(bars.wanted);
         bars.complete = complete && from == 0;

@@ -18,6 +18,7 @@ mod status;
 mod view;
 mod wait_strategy;
 mod withdrawal_feed;
+mod withdrawn_bars;
 
 #[cfg(feature = "archive")]
 pub use on_gap::OnGap;

@@ -6,8 +6,11 @@ use barbus_ring::{Row, SymbolId};
 use crate::error::Error;
 use crate::error::Result;
 use crate::reader::index::SymbolIndex;
+#[cfg(feature = "archive")]
+use crate::reader::older_bars::OlderBars;
 use crate::reader::open::Reader;
 use crate::reader::start::{Start, corrupt, ring_reader_at};
+use crate::reader::withdrawn_bars::WithdrawnBars;
 
 impl Reader {
     /// The newest bar of a symbol: the last revision of its highest frame. `None` if the symbol
@@ -26,6 +29,7 @@ impl Reader {
     /// The last `count` bars of a symbol, oldest first, each in its last revision; fewer if the bus
     /// has no more.
     ///
+    /// Bars that were withdrawn are left out.
     /// Bars that are no longer in the ring come from the archive: they have no `seq`,
     /// `received_ns` and `revision`. The first such answer reads files; it is kept until the ring
     /// has lost more.
@@ -70,6 +74,10 @@ impl Reader {
         if !index.catch_up(&self.ring) {
             return Err(corrupt());
         }
+        if self.ring.withdrawals() != index.withdrawals() {
+            self.leave_out_withdrawn()?;
+        }
+        let index = self.index.as_ref().expect("it was built");
         match index.has_copied(id, count) {
             true => Ok(self.index.as_ref().expect("it was built").copied(id, count)),
             false => self.copy_last(symbol, id, count),
@@ -94,6 +102,18 @@ impl Reader {
             }
         }
         Ok(self.index.as_ref().expect("it was built").copied(id, found))
+    }
+
+    /// Bars were withdrawn since the last answer: the answers leave them out.
+    #[cold]
+    fn leave_out_withdrawn(&mut self) -> Result<()> {
+        let withdrawn = WithdrawnBars::load(&self.bus, self.lineage(), self.ring.withdrawals())?;
+        #[cfg(feature = "archive")]
+        {
+            self.older_bars = OlderBars::default();
+        }
+        let index = self.index.as_mut().expect("it was built");
+        if index.leave_out(&self.ring, withdrawn) { Ok(()) } else { Err(corrupt(&self.bus)) }
     }
 
     /// The ring was replaced, and this reader may not have read all of it. Opens a reader of the
