@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_nats::Subject;
 use barbus::{Bus, Reader};
@@ -21,9 +22,9 @@ use super::daemon::Daemon;
 use super::failure::{Outcome, retry};
 use super::folder::boot_id;
 use super::incoming::{Incoming, Item, Understanding};
+use super::newest_values::keep_newest_values;
 use super::position_file::{Place, PositionFile};
 use super::shared::Shared;
-use super::superseded::leave_out_superseded;
 
 /// Most messages that are applied together, if no more are in doubt.
 const MOST_AT_ONCE: usize = 256;
@@ -213,11 +214,7 @@ impl Applier {
         let mut pause = Pause::default();
         loop {
             if std::mem::take(&mut is_in_doubt) {
-                let batches = self.items.iter_mut().filter_map(|item| match item {
-                    Item::Bars(batch) => Some(batch),
-                    Item::Close(_) | Item::Done(_) => None,
-                });
-                leave_out_superseded(batches)?;
+                self.merge_items()?;
             }
             let failure = match self.try_publish() {
                 Ok(()) => {
@@ -236,6 +233,25 @@ impl Applier {
             self.shared.failed(&failure.to_string());
             std::thread::sleep(wait);
         }
+    }
+
+    /// Leaves each bar of the items once, with its newest values.
+    fn merge_items(&mut self) -> Outcome<()> {
+        let batches: Vec<RecordBatch> = self
+            .items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Bars(batch) => Some(batch.clone()),
+                Item::Close(_) | Item::Done(_) => None,
+            })
+            .collect();
+        let mut merged = keep_newest_values(&batches)?.into_iter();
+        for item in &mut self.items {
+            if let Item::Bars(batch) = item {
+                *batch = merged.next().expect("each batch has one");
+            }
+        }
+        Ok(())
     }
 
     fn try_publish(&mut self) -> Outcome<()> {

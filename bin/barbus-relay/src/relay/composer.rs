@@ -31,6 +31,8 @@ pub(crate) struct Position {
     pub(crate) received_ns: i64,
     /// The newest complete minute that was stated.
     pub(crate) done_ms: i64,
+    /// The newest trading day, if its close was the last that was stated of it.
+    pub(crate) closed: Option<Date>,
 }
 
 /// Parts of a run of bars of which the stream has the first ones.
@@ -56,9 +58,8 @@ pub(crate) struct Composer {
     since: Option<Instant>,
     /// The trading day of these bars.
     day: Option<Date>,
-    /// The newest day, and whether it is closed: bars of earlier days are late.
+    /// Bars of earlier days are late.
     newest_day: Option<Date>,
-    is_closed: bool,
     remainder: Option<Remainder>,
     fill: Option<FillScope>,
     ready: Vec<Outgoing>,
@@ -76,8 +77,7 @@ impl Composer {
             rows: Vec::new(),
             since: None,
             day: None,
-            newest_day: None,
-            is_closed: false,
+            newest_day: position.closed,
             remainder: None,
             fill: None,
             ready: Vec::new(),
@@ -140,9 +140,9 @@ impl Composer {
         let rows = std::mem::take(&mut self.rows);
         self.since = None;
         let (Some(last), Some(day)) = (rows.last(), self.day) else { return Ok(()) };
-        let late = self.newest_day.is_some_and(|newest| day < newest || (day == newest && self.is_closed));
+        let late = self.newest_day.is_some_and(|newest| day < newest) || self.position.closed == Some(day);
         if !late {
-            (self.newest_day, self.is_closed) = (Some(day), false);
+            (self.newest_day, self.position.closed) = (Some(day), None);
         }
         let skipped = self.remainder.take().map_or(0, |remainder| remainder.parts);
         let first = self.position.next;
@@ -226,6 +226,7 @@ impl Composer {
             day: None,
             received_ns: self.position.received_ns,
             done_ms: self.position.done_ms,
+            closed: self.position.closed,
             part: None,
             fill: self.fill,
         }
@@ -237,8 +238,12 @@ impl Composer {
     /// Arrow cannot encode these.
     pub(crate) fn close(&mut self, day: Date) -> Result<(), ArrowError> {
         self.flush()?;
+        // A reader that goes on at the end of a day finds its close again.
+        if self.position.closed == Some(day) {
+            return Ok(());
+        }
         if self.newest_day.is_none_or(|newest| newest <= day) {
-            (self.newest_day, self.is_closed) = (Some(day), true);
+            (self.newest_day, self.position.closed) = (Some(day), Some(day));
         }
         let header = Header { day: Some(day), ..self.header(Kind::Close) };
         self.add(self.author.subjects.event(), header, Vec::new());

@@ -13,6 +13,10 @@ use super::options::{Access, Place};
 
 /// How long a server has to answer a request or to acknowledge a message.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server has to accept a connection.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+/// How often the connection is probed: a server behind a cut cable is noticed after two of them.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// The longest pause between two attempts to connect again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
@@ -61,9 +65,9 @@ pub(crate) async fn connect(place: &Place, name: &str) -> anyhow::Result<Connect
     let refusals = Arc::clone(&last_refusal);
     let options = options(&place.access).await?.name(format!("barbus-relay {name}"));
     let options = options
-        .connection_timeout(PATIENCE)
+        .connection_timeout(CONNECT_PATIENCE)
         .request_timeout(Some(PATIENCE))
-        .ping_interval(Duration::from_secs(5))
+        .ping_interval(PING_INTERVAL)
         .max_reconnects(None)
         .reconnect_delay_callback(|attempts| {
             Duration::from_millis(50).saturating_mul(1 << attempts.min(8) as u32).min(LONGEST_PAUSE)

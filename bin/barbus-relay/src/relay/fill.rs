@@ -24,8 +24,8 @@ use super::header::FillScope;
 /// A clock may have been set back by this much since the last bar before the gap.
 const CLOCK_MARGIN: Duration = Duration::from_secs(3600);
 
-/// Adds the bars of `scope` to `composer`, and the start of the ring's bars after them; `each` takes
-/// the messages as they become ready. Returns a reader that goes on there.
+/// Adds the bars of `scope` to `composer`, and the start of the ring's bars after them. `each`
+/// takes the messages as they become ready. Returns a reader that goes on there.
 pub(crate) fn fill(
     bus: &Bus,
     reader_name: &str,

@@ -105,6 +105,8 @@ pub(crate) struct Header {
     pub(crate) received_ns: i64,
     /// The end of the newest minute that is complete, milliseconds UTC; 0 without one.
     pub(crate) done_ms: i64,
+    /// The newest trading day, if it is closed.
+    pub(crate) closed: Option<Date>,
     /// The number of this part, and of all parts, of bars that are spread over subjects.
     pub(crate) part: Option<(u32, u32)>,
     /// The fill to which the message belongs.
@@ -142,6 +144,9 @@ impl Header {
         }
         if self.done_ms > 0 {
             map.insert("Barbus-Done", self.done_ms.to_string().as_str());
+        }
+        if let Some(closed) = self.closed {
+            map.insert("Barbus-Closed", closed.to_string().as_str());
         }
         if let Some((part, parts)) = self.part {
             map.insert("Barbus-Part", format!("{part}/{parts}").as_str());
@@ -194,6 +199,7 @@ impl Header {
             day: optional(text("Barbus-Day"))?,
             received_ns: text("Barbus-Received")?.parse().ok()?,
             done_ms: optional(text("Barbus-Done"))?.unwrap_or(0),
+            closed: optional(text("Barbus-Closed"))?,
             part,
             fill: optional(text("Barbus-Fill"))?,
         };
@@ -232,6 +238,7 @@ mod tests {
             day: Some(Date::constant(2024, 7, 4)),
             received_ns: -1,
             done_ms: 60_000,
+            closed: Some(Date::constant(2024, 7, 3)),
             part: Some((0, 3)),
             fill: None,
         }

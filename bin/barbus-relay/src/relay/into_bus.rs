@@ -161,7 +161,9 @@ impl In {
         let begin = async {
             connection.stands().await;
             losses.borrow_and_update();
-            let stream = get(&connection, &self.stream).await?;
+            let stream = get(&connection, &self.stream).await;
+            // A stream that was there may come back.
+            let stream = stream.map_err(|failure| Failure::Retry(failure.into_error()))?;
             let last = last_message(&connection, &stream, &all_of(&self.prefix)).await?;
             let created = stream.cached_info().created.unix_timestamp_nanos().to_string();
             let applier = self.applier.as_mut().expect("no session runs");

@@ -17,6 +17,7 @@ mod folder;
 mod header;
 mod incoming;
 mod into_bus;
+mod newest_values;
 mod options;
 mod order;
 mod out;
@@ -29,7 +30,6 @@ mod source;
 mod status;
 mod stream;
 mod subjects;
-mod superseded;
 
 use std::io::IsTerminal;
 

@@ -79,7 +79,7 @@ pub(crate) struct InArgs {
     /// The first part of the subjects of the bus on the stream.
     #[arg(long, value_name = "PREFIX", value_parser = parse_prefix, conflicts_with = "from_bus")]
     pub(crate) prefix: Option<String>,
-    /// The name of the bus on the stream: as --prefix barbus.NAME. Needed if the stream has several.
+    /// The bus on the stream, if it has several: as --prefix barbus.NAME.
     #[arg(long = "bus", value_name = "NAME", value_parser = parse_prefix)]
     pub(crate) from_bus: Option<String>,
     /// The name of the durable consumer; each bus needs its own.

@@ -105,6 +105,7 @@ mod tests {
             day: None,
             received_ns: 0,
             done_ms: 0,
+            closed: None,
             part: None,
             fill: (kind == Kind::Fill).then_some(FillScope::All),
         }

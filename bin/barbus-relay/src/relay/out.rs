@@ -45,8 +45,8 @@ const WINDOW: usize = 256;
 const AHEAD: usize = 64;
 /// How long the messages in flight may take when the relay ends.
 const LAST_ACKS: Duration = Duration::from_secs(3);
-/// So many times another process may publish the bars of this bus before this one gives up. Once may
-/// be the last message of a process that was killed.
+/// So many times another process may publish the bars of this bus before this one gives up. Once
+/// may be the last message of a process that was killed.
 const MOST_CONFLICTS: u32 = 2;
 
 /// Runs until a signal ends it.
@@ -396,6 +396,7 @@ fn resume_after(header: &Header) -> Resume {
         next: header.next,
         received_ns: header.received_ns,
         done_ms: header.done_ms,
+        closed: header.closed,
     };
     if let Some(scope) = header.fill {
         return Resume::Fill(scope, position);
@@ -487,10 +488,11 @@ mod tests {
             day: None,
             received_ns: 77,
             done_ms: 60_000,
+            closed: None,
             part: Some((1, 3)),
             fill: None,
         };
-        let position = |next, received_ns| Position { lineage: 5, next, received_ns, done_ms: 60_000 };
+        let position = |next, received_ns| Position { lineage: 5, next, received_ns, done_ms: 60_000, closed: None };
         let rest = Remainder { end: 20, parts: 2 };
         assert_eq!(resume_after(&header), Resume::At(position(10, 0), Some(rest)));
         let whole = Header { part: Some((2, 3)), ..header.clone() };

@@ -100,6 +100,7 @@ mod tests {
             day: None,
             received_ns: 0,
             done_ms: 0,
+            closed: None,
             part: Some((number, of)),
             fill: None,
         };

@@ -46,7 +46,7 @@ pub(crate) enum Resume {
 /// The bus cannot be read, or its ring was replaced by one of another lineage.
 pub(crate) fn read(options: &SourceOptions, resume: Resume, messages: &Sender<Outgoing>) -> anyhow::Result<()> {
     let bus = Bus::open(&options.bus)?;
-    let mut source = Source { options, messages, bus, is_closed: false };
+    let mut source = Source { options, messages, bus, known_below: 0, is_closed: false };
     source.run(resume)
 }
 
@@ -54,13 +54,15 @@ struct Source<'a> {
     options: &'a SourceOptions,
     messages: &'a Sender<Outgoing>,
     bus: Bus,
+    /// Bars below this number are on the stream.
+    known_below: u64,
     /// Whether nobody takes messages any more.
     is_closed: bool,
 }
 
 impl Source<'_> {
     fn run(&mut self, resume: Resume) -> anyhow::Result<()> {
-        let none = Position { lineage: 0, next: 0, received_ns: 0, done_ms: 0 };
+        let none = Position { lineage: 0, next: 0, received_ns: 0, done_ms: 0, closed: None };
         let position = match resume {
             Resume::Empty => none,
             Resume::Fill(_, position) | Resume::At(position, _) => position,
@@ -118,19 +120,23 @@ impl Source<'_> {
     }
 
     /// The reader of the bars from `position` on; `None` if the ring does not follow the stream.
-    fn reader_at(&self, position: Position) -> anyhow::Result<Option<Reader>> {
+    ///
+    /// It begins with the bar before, which the stream has: a reader that begins behind the last
+    /// bar of a day does not see the close of the day.
+    fn reader_at(&mut self, position: Position) -> anyhow::Result<Option<Reader>> {
         let reader = self.open()?;
         if reader.lineage() != position.lineage {
             tracing::info!("the ring was made anew since the last message");
             return Ok(None);
         }
-        // After a loss of power the ring may have given the numbers of lost bars to others.
         let before = received_ns(&self.bus, position.next);
+        // After a loss of power the ring may have given the numbers of lost bars to others.
         if position.received_ns != 0 && before.is_some_and(|before| before != position.received_ns) {
             tracing::warn!("the last bars of the stream are not in the ring");
             return Ok(None);
         }
-        match reader.start_at(Start::Seq(position.next)) {
+        self.known_below = position.next;
+        match reader.start_at(Start::Seq(position.next - u64::from(before.is_some()))) {
             Ok(reader) => Ok(Some(reader)),
             Err(Error::Start { .. }) => {
                 tracing::warn!("the last bars of the stream are not in the ring");
@@ -141,6 +147,7 @@ impl Source<'_> {
     }
 
     fn fill(&mut self, scope: FillScope, composer: &mut Composer) -> anyhow::Result<Reader> {
+        self.known_below = 0;
         let bus = self.bus.clone();
         let name = self.options.reader_name.clone();
         fill(&bus, &name, scope, composer, |composer| self.send(composer))
@@ -155,7 +162,7 @@ impl Source<'_> {
         let mut lapped = false;
         match reader.next_or_watermark(timeout, position.done_ms)? {
             Some(Event::Bars(bars)) => {
-                for bar in bars {
+                for bar in bars.into_iter().filter(|bar| bar.seq >= self.known_below) {
                     composer.push(bar.symbol, &bar)?;
                 }
             }
