@@ -69,16 +69,22 @@ fn a_writer_that_does_not_run_is_not_well() {
 
 /// The program beside this one is used; without one, the message says how to get it.
 #[test]
-fn a_server_that_is_not_installed_is_named_with_the_command_that_installs_it() {
+fn a_program_that_is_not_installed_is_named_with_the_command_that_installs_it() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let barbus = folder.path().join("barbus");
     std::fs::copy(env!("CARGO_BIN_EXE_barbus"), &barbus).expect("the program can be copied");
-    let mut serve = std::process::Command::new(&barbus);
-    let missing = command::finish(serve.args(["serve", "BUS"]).env("PATH", folder.path()), None);
-    assert_eq!(missing.status.code(), Some(1), "{missing}");
-    assert!(missing.stderr.contains("cargo install --path bin/barbus-serve"), "{missing}");
-    std::os::unix::fs::symlink("/bin/echo", folder.path().join("barbus-serve")).expect("a link can be made");
-    let mut serve = std::process::Command::new(&barbus);
-    let run = command::finish(serve.args(["serve", "BUS", "--listen", "127.0.0.1:0"]), None);
-    assert_eq!(run.ok().trim(), "BUS --listen 127.0.0.1:0");
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(&barbus);
+        command::finish(command.args(arguments).env("PATH", folder.path()), None)
+    };
+    let serve = ["serve", "BUS", "--listen", "127.0.0.1:0"];
+    let relay = ["relay", "out", "BUS", "--stream", "BARS"];
+    for arguments in [&serve[..], &relay] {
+        let missing = run(arguments);
+        let program = format!("barbus-{}", arguments[0]);
+        assert_eq!(missing.status.code(), Some(1), "{missing}");
+        assert!(missing.stderr.contains(&format!("cargo install --path bin/{program}")), "{missing}");
+        std::os::unix::fs::symlink("/bin/echo", folder.path().join(program)).expect("a link can be made");
+        assert_eq!(run(arguments).ok().trim(), arguments[1..].join(" "));
+    }
 }

@@ -5,7 +5,7 @@ use barbus::{Date, ReaderStat};
 use jiff::Timestamp;
 
 use super::sheet::Sheet;
-use super::tasks;
+use super::{relays, tasks};
 use crate::watch::Situation;
 
 /// Readers with metrics of their own, those furthest behind first: a process that makes readers
@@ -27,6 +27,7 @@ pub(super) fn describe(sheet: &mut Sheet, name: &str, situation: &Situation) {
     figures.calendar(&situation.stat);
     figures.readers(&situation.stat, &situation.readers);
     tasks::describe(figures.sheet, name, &situation.stat);
+    relays::describe(figures.sheet, name, &situation.relays, Timestamp::now());
 }
 
 struct Figures<'a> {

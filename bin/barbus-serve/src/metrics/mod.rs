@@ -1,6 +1,7 @@
 //! `/metrics`: the figures of all buses for Prometheus, collected when they are asked for.
 
 mod bus;
+mod relays;
 mod sheet;
 mod tasks;
 
@@ -61,7 +62,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use barbus::protocol::{DayBars, SourceStat, Stat, TaskStat};
-    use barbus::{Date, ReaderStat};
+    use barbus::{Date, ReaderStat, RelayStat};
     use jiff::Timestamp;
     use serde_json::json;
 
@@ -108,8 +109,13 @@ mod tests {
             "lag_bars": 1, "lag_s": 1.0, "ring_used": 0.5, "pins": 1, "pins_since": "2024-07-04T00:00:00Z",
         }))
         .unwrap();
+        let relay: RelayStat = serde_json::from_value(json!({
+            "name": "out-BARS", "direction": "out", "stream": "BARS", "lag_messages": 1, "lag_s": 1.0,
+            "last_error_at": "2024-07-04T00:00:00Z",
+        }))
+        .unwrap();
         let until_full_s = BTreeMap::from([(Place::Archive, 1.0)]);
-        Situation { stat, daemon_answers: true, readers: vec![reader], until_full_s, ..Situation::default() }
+        Situation { stat, daemon_answers: true, readers: vec![reader], relays: vec![relay], until_full_s, ..Situation::default() }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use barbus::protocol::Stat;
-use barbus::{Bus, Health, Reader, ReaderStat};
+use barbus::{Bus, Health, Reader, ReaderStat, RelayStat};
 
 use super::ServedBus;
 use super::free_space::Place;
@@ -21,6 +21,8 @@ pub(crate) struct Situation {
     /// Whether the daemon has answered: without it, what only it knows is absent.
     pub(crate) daemon_answers: bool,
     pub(crate) readers: Vec<ReaderStat>,
+    /// What carries bars to and from other machines.
+    pub(crate) relays: Vec<RelayStat>,
     pub(crate) health: Health,
     /// Why the ring cannot be read, if it cannot.
     pub(crate) error: Option<String>,
@@ -74,8 +76,9 @@ impl Situation {
         };
         let stat = daemon.unwrap_or_else(from_files);
         let readers = barbus::readers(bus).unwrap_or_default();
+        let relays = barbus::relays(bus).unwrap_or_default();
         let health = barbus::health(bus, grace);
-        Self { stat, daemon_answers, readers, health, error, until_full_s: BTreeMap::new() }
+        Self { stat, daemon_answers, readers, relays, health, error, until_full_s: BTreeMap::new() }
     }
 
     /// What is free, as far as it is known.

@@ -23,6 +23,7 @@ mod manuals;
 mod migrate;
 mod publish;
 mod readers;
+mod relay;
 mod replay;
 mod serve;
 mod shared;
@@ -69,6 +70,7 @@ enum Command {
     Bars(bars::BarsArgs),
     Sql(sql::SqlArgs),
     Serve(serve::ServeArgs),
+    Relay(relay::RelayArgs),
     Latest(latest::LatestArgs),
     Window(window::WindowArgs),
     Stat(stat::StatArgs),
@@ -105,6 +107,7 @@ impl Command {
             Command::Bars(args) => args.run(),
             Command::Sql(args) => args.run(),
             Command::Serve(args) => args.run(),
+            Command::Relay(args) => args.run(),
             Command::Latest(args) => args.run(),
             Command::Window(args) => args.run(),
             Command::Stat(args) => args.run(),
