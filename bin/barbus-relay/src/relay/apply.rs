@@ -229,8 +229,7 @@ impl Applier {
                 return Err(failure);
             }
             let wait = pause.next();
-            tracing::warn!("{failure}: the bars are sent again in {wait:?}");
-            self.shared.failed(&failure.to_string());
+            self.shared.complain(&failure.to_string(), "the bars are sent again");
             std::thread::sleep(wait);
         }
     }

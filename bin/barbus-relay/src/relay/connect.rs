@@ -1,6 +1,7 @@
 //! The connection to NATS, and errors that say what to do.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 use tokio::sync::watch;
 
+use super::failure::Failure;
 use super::options::{Access, Place};
 
 /// How long a server has to answer a request or to acknowledge a message.
@@ -28,9 +30,24 @@ pub(crate) struct Connection {
     /// Grows with each loss of the connection.
     pub(crate) losses: watch::Receiver<u64>,
     last_refusal: Arc<Mutex<Option<String>>>,
+    /// Whether a session has begun: what fails later may come back by itself.
+    has_worked: Arc<AtomicBool>,
 }
 
 impl Connection {
+    /// A session has begun.
+    pub(crate) fn set_worked(&self) {
+        self.has_worked.store(true, Ordering::Relaxed);
+    }
+
+    /// A failure that a person has to remove, unless it worked before.
+    pub(crate) fn fatal_at_first(&self, what: String) -> Failure {
+        match self.has_worked.load(Ordering::Relaxed) {
+            true => Failure::Retry(anyhow!(what)),
+            false => Failure::Fatal(anyhow!(what)),
+        }
+    }
+
     /// What the server refused last, if it said so since the last call.
     pub(crate) fn take_refusal(&self) -> Option<String> {
         self.last_refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -96,7 +113,7 @@ pub(crate) async fn connect(place: &Place, name: &str) -> anyhow::Result<Connect
         }
     })?;
     let jetstream = ContextBuilder::new().timeout(PATIENCE).max_ack_inflight(100_000).build(client.clone());
-    Ok(Connection { client, jetstream, losses, last_refusal })
+    Ok(Connection { client, jetstream, losses, last_refusal, has_worked: Arc::default() })
 }
 
 /// The options of the account.

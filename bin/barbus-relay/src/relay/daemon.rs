@@ -96,11 +96,10 @@ impl Daemon {
             if !has_warned {
                 has_warned = true;
                 let what = format!(
-                    "the clock of this machine is at least {} s behind that of the source: the bars wait; set the clock",
+                    "the clock of this machine is at least {} s behind that of the source: set the clock",
                     (ahead_ms + 999) / 1000
                 );
-                tracing::warn!("{what}");
-                self.shared.failed(&what);
+                self.shared.complain(&what, "the bars are sent when it is time");
             }
             if self.shared.is_stopping() {
                 return retry("the relay ends".to_owned());

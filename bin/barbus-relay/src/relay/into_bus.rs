@@ -17,6 +17,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::apply::Applier;
 use super::backoff::Pause;
@@ -137,7 +138,6 @@ impl In {
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Retry(error)) => error,
             };
-            self.shared.failed(&format!("{failure:#}"));
             self.shared.update(|stat| {
                 stat.reconnects += 1;
                 stat.connected = false;
@@ -146,7 +146,7 @@ impl In {
                 pause.reset();
             }
             let wait = pause.next();
-            tracing::warn!("{failure:#}: the relay goes on after the last bar of the bus in {wait:?}");
+            self.shared.complain(&format!("{failure:#}"), "the relay goes on after the last bar of the bus");
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = signals.next() => return Ok(()),
@@ -183,6 +183,7 @@ impl In {
             let done = applier.run(&runtime, messages, &to_acknowledge);
             (applier, done)
         });
+        self.connection.set_worked();
         self.shared.update(|stat| stat.connected = true);
         let ended = tokio::select! {
             read = self.read(consumer, to_apply, acks, first) => Some(read),
@@ -192,18 +193,17 @@ impl In {
                 Some(Ok(()))
             }
         };
-        // The thread applies what it has, and ends.
-        let applied = match self.shared.is_stopping() {
-            false => (&mut thread).await,
-            true => match tokio::time::timeout(LAST_BATCH, &mut thread).await {
-                Ok(applied) => applied,
-                Err(_) => {
-                    tracing::warn!(
-                        "the daemon does not answer: what it has not acknowledged is sent again by the next start"
-                    );
-                    return Ok(());
-                }
-            },
+        // The thread applies what it has, and ends. A daemon that is away may keep it for long.
+        if !self.shared.is_stopping() {
+            tokio::select! {
+                () = wait_for(&thread) => {}
+                () = signals.next() => self.shared.stop(),
+            }
+        }
+        let last = if self.shared.is_stopping() { LAST_BATCH } else { Duration::MAX };
+        let Ok(applied) = tokio::time::timeout(last, &mut thread).await else {
+            tracing::warn!("the daemon does not answer: the next start sends again what it has not acknowledged");
+            return Ok(());
         };
         let (applier, applied) = applied.context("the thread that applies messages failed").map_err(Failure::Fatal)?;
         self.applier = Some(applier);
@@ -302,6 +302,13 @@ impl In {
                 }
             }
         }
+    }
+}
+
+/// Waits until a thread has ended.
+async fn wait_for<T>(thread: &JoinHandle<T>) {
+    while !thread.is_finished() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

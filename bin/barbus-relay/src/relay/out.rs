@@ -151,7 +151,6 @@ impl Out {
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Retry(error)) => error,
             };
-            self.shared.failed(&format!("{failure:#}"));
             self.shared.update(|stat| {
                 stat.reconnects += 1;
                 stat.connected = false;
@@ -160,7 +159,7 @@ impl Out {
                 pause.reset();
             }
             let wait = pause.next();
-            tracing::warn!("{failure:#}: the relay goes on after the last message of the stream in {wait:?}");
+            self.shared.complain(&format!("{failure:#}"), "the relay goes on after the last message of the stream");
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = signals.next() => return Ok(()),
@@ -198,6 +197,7 @@ impl Out {
         let (to_publish, messages) = mpsc::channel(AHEAD);
         let source = self.source.clone();
         let thread = tokio::task::spawn_blocking(move || read(&source, resume, &to_publish));
+        self.connection.set_worked();
         self.shared.update(|stat| stat.connected = true);
         let published = tokio::select! {
             published = self.publish(&stream, messages, chain, signals) => published,
@@ -233,7 +233,8 @@ impl Out {
         };
         if header.bus != self.author.bus {
             return fatal(format!(
-                "stream {stream}: {}.> has the bars of another bus ({}; this one is {}): choose another --prefix",
+                "stream {stream}: {}.> has the bars of another bus ({}; this one is {}): choose another --prefix, or \
+                 if this one is its copy, the file relays/id of that bus",
                 self.prefix, header.bus, self.author.bus
             ));
         }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barbus::{RelayDirection, RelayStat};
 use jiff::Timestamp;
@@ -11,12 +11,16 @@ use super::folder::{Folder, replace_file};
 
 /// How often the report is written.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the same failure is logged.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The report of this relay, which its tasks and threads change.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
     stat: Arc<Mutex<RelayStat>>,
     stopping: Arc<AtomicBool>,
+    /// The last failure in the log, and when it was logged.
+    last_complaint: Arc<Mutex<Option<(String, Instant)>>>,
 }
 
 impl Shared {
@@ -29,7 +33,7 @@ impl Shared {
         stat.prefix = prefix.to_owned();
         stat.pid = std::process::id();
         stat.started = Some(Timestamp::now());
-        Self { stat: Arc::new(Mutex::new(stat)), stopping: Arc::default() }
+        Self { stat: Arc::new(Mutex::new(stat)), stopping: Arc::default(), last_complaint: Arc::default() }
     }
 
     /// Changes the report.
@@ -43,6 +47,18 @@ impl Shared {
             stat.last_error = Some(why.to_owned());
             stat.last_error_at = Some(Timestamp::now());
         });
+    }
+
+    /// Keeps a failure, and logs it with what the relay does next; the same one once a minute.
+    pub(crate) fn complain(&self, why: &str, next: &str) {
+        self.failed(why);
+        let mut last = self.last_complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_some_and(|(text, at)| text == why && at.elapsed() < COMPLAINT_INTERVAL) {
+            tracing::debug!("{why}: {next}");
+            return;
+        }
+        tracing::warn!("{why}: {next}");
+        *last = Some((why.to_owned(), Instant::now()));
     }
 
     /// Asks threads to end.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::context::{
+    CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind,
+};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{ErrorCode, message::StreamMessage, stream::LastRawMessageErrorKind};
 
@@ -21,11 +23,10 @@ pub(crate) async fn get(connection: &Connection, name: &str) -> Outcome<Stream> 
     match connection.jetstream.get_stream(name).await {
         Ok(stream) => Ok(stream),
         Err(error) => {
-            let kind = error.kind();
-            if is_missing(&kind) {
+            if is_missing(&error.kind()) {
                 return fatal(format!("stream {name}: the server has no such stream: start barbus-relay out first"));
             }
-            explain(connection, name, &kind, &error)
+            explain(connection, name, &error)
         }
     }
 }
@@ -40,9 +41,8 @@ pub(crate) async fn get_or_make(connection: &Connection, args: &OutArgs, prefix:
             add_subjects(connection, stream, prefix).await
         }
         Err(error) => {
-            let kind = error.kind();
-            if !is_missing(&kind) {
-                return explain(connection, name, &kind, &error);
+            if !is_missing(&error.kind()) {
+                return explain(connection, name, &error);
             }
             make(connection, args, prefix).await
         }
@@ -182,20 +182,19 @@ fn is_missing(kind: &GetStreamErrorKind) -> bool {
 }
 
 /// The failure to get a stream for another reason than that it does not exist.
-fn explain<T>(
-    connection: &Connection,
-    name: &str,
-    kind: &GetStreamErrorKind,
-    error: &dyn std::fmt::Display,
-) -> Outcome<T> {
-    if let GetStreamErrorKind::JetStream(why) = kind {
-        let code = why.error_code();
-        if code == ErrorCode::JETSTREAM_NOT_ENABLED || code == ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT {
-            return fatal(format!(
-                "stream {name}: the server or this account has no JetStream: start nats-server with -js, \
-                 and enable JetStream for the account"
-            ));
+fn explain<T>(connection: &Connection, name: &str, error: &GetStreamError) -> Outcome<T> {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RequestError>());
+    let has_none = match error.kind() {
+        GetStreamErrorKind::JetStream(why) => {
+            [ErrorCode::JETSTREAM_NOT_ENABLED, ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT].contains(&why.error_code())
         }
+        _ => source.is_some_and(|source| source.kind() == RequestErrorKind::NoResponders),
+    };
+    if has_none {
+        return Err(connection.fatal_at_first(format!(
+            "stream {name}: the server or this account has no JetStream: start nats-server with -js, and enable \
+             JetStream for the account"
+        )));
     }
     retry(connection.explain(format!("stream {name}: the server does not answer for JetStream ({error})")))
 }

@@ -6,6 +6,7 @@ mod carried;
 mod clocks;
 mod cluster;
 mod day;
+mod gaps;
 mod kills;
 mod refusals;
 mod support;

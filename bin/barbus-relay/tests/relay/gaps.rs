@@ -1,0 +1,155 @@
+//! What the ring or the stream has lost: it comes from the archive, and is not doubled.
+
+use crate::support::bus::{TestBus, assert_archives};
+use crate::support::client::Client;
+use crate::support::market::{Bar, DAY_MS, MONDAY_MS, minutes};
+use crate::support::nats::{Release, Server};
+use crate::support::network::Machine;
+use crate::support::relay::{Direction, Relay, reports, start_both};
+use crate::support::watcher::Watcher;
+
+const TUESDAY_MS: i64 = MONDAY_MS + DAY_MS;
+
+/// While the relay is away the ring turns once, with a late correction at its beginning.
+#[test]
+fn a_relay_that_was_overtaken_goes_on_from_the_archive() {
+    let machine = Machine::local();
+    let Some(server) = Server::start(Release::Newest, &machine) else { return };
+    let client = Client::new(&machine, &server.url());
+    let (here, there) = (TestBus::start(), TestBus::start());
+    let [mut out, mut into] = start_both(&client, (&machine, &here), (&machine, &there), &server.url(), &[]);
+    let watcher = Watcher::follow(&there);
+    let mut sent = minutes(20, MONDAY_MS, 50);
+    sent.extend(sent.clone().iter().step_by(3).map(|bar| bar.version(1)));
+    here.publish(&sent);
+    watcher.until_bars(sent.len() as u64);
+    out.stop();
+    let mut away = minutes(1, TUESDAY_MS, 1);
+    away.push(sent[6].version(2));
+    // The ring has room for about 50,000 bars.
+    away.extend(minutes(50, TUESDAY_MS + 60_000, 1_300));
+    here.publish(&away);
+    sent.extend(away);
+    let oldest = barbus::Reader::open(here.path()).and_then(|reader| reader.start_at(barbus::Start::Oldest));
+    assert!(oldest.expect("a ring").position() > 1_400, "the ring has not turned");
+    out.run();
+    let after = minutes(50, TUESDAY_MS + 1_301 * 60_000, 10);
+    here.publish(&after);
+    sent.extend(after);
+    here.close_day();
+    watcher.until_closes(2);
+    assert_archives([&here, &there], &sent);
+    watcher.finish();
+    into.stop();
+    out.stop();
+    let report = &reports(&there)[0];
+    assert_eq!((&report["missed"], &report["rejected"]), (&0.into(), &0.into()), "{report}");
+}
+
+/// Both rings are made anew, one after the other: bars have other numbers then.
+#[test]
+fn rings_that_are_made_anew_lose_and_double_nothing() {
+    let machine = Machine::local();
+    let Some(server) = Server::start(Release::Debian, &machine) else { return };
+    let client = Client::new(&machine, &server.url());
+    let (mut here, mut there) = (TestBus::start(), TestBus::start());
+    let [mut out, mut into] = start_both(&client, (&machine, &here), (&machine, &there), &server.url(), &[]);
+    let watcher = Watcher::follow(&there);
+    let mut sent = minutes(20, MONDAY_MS, 50);
+    sent.extend(sent.clone().iter().step_by(3).map(|bar| bar.version(1)));
+    here.publish(&sent);
+    watcher.until_bars(sent.len() as u64);
+    here.close_day();
+    watcher.until_closes(1);
+    watcher.finish();
+    let mut publish = |here: &TestBus, there: &TestBus, bars: Vec<Bar>| {
+        here.publish(&bars);
+        sent.extend(bars);
+        let newest = sent[sent.len() - 1];
+        crate::support::wait::until("the newest bar", || {
+            let reader = barbus::Reader::open(there.path()).ok()?;
+            let mut reader = reader.anonymous();
+            let bar = reader.latest(&newest.name()).ok()??;
+            (bar.frame_ms == newest.frame_ms).then_some(())
+        });
+    };
+    here.stop();
+    std::fs::remove_file(here.directory.ring()).expect("the ring is there");
+    here.run();
+    publish(&here, &there, minutes(20, TUESDAY_MS, 10));
+    there.stop();
+    std::fs::remove_file(there.directory.ring()).expect("the ring is there");
+    there.run();
+    publish(&here, &there, minutes(20, TUESDAY_MS + 10 * 60_000, 10));
+    here.close_day();
+    there.close_day();
+    assert_archives([&here, &there], &sent);
+    into.stop();
+    out.stop();
+}
+
+/// A stream may begin with everything that the archive has.
+#[test]
+fn a_new_stream_begins_with_the_archive() {
+    let machine = Machine::local();
+    let Some(server) = Server::start(Release::Newest, &machine) else { return };
+    let (here, there) = (TestBus::start(), TestBus::start());
+    let mut sent = Vec::new();
+    for day in 0..3 {
+        let bars = minutes(10, MONDAY_MS + day * DAY_MS, 100);
+        here.publish(&bars);
+        here.publish(&bars.iter().step_by(9).map(|bar| bar.version(1)).collect::<Vec<_>>());
+        sent.extend(bars.iter().step_by(9).map(|bar| bar.version(1)));
+        sent.extend(bars);
+        here.close_day();
+    }
+    let client = Client::new(&machine, &server.url());
+    let [mut out, mut into] =
+        start_both(&client, (&machine, &here), (&machine, &there), &server.url(), &["--start", "all"]);
+    let watcher = Watcher::follow(&there);
+    watcher.until_closes(3);
+    assert_archives([&here, &there], &sent);
+    // Each bar came in its last revision only.
+    assert_eq!(watcher.finish().len(), 3 * 1_000 + 3);
+    into.stop();
+    out.stop();
+}
+
+/// Several buses share a stream, each with a prefix, and each bus gets the one that it asks for.
+#[test]
+fn buses_share_a_stream() {
+    let machine = Machine::local();
+    let Some(server) = Server::start(Release::Newest, &machine) else { return };
+    let url = server.url();
+    let names = ["desk.one", "desk.two"];
+    let buses = names.map(|_| [TestBus::start(), TestBus::start()]);
+    let mut relays = Vec::new();
+    for (name, [here, _]) in names.iter().zip(&buses) {
+        relays.push(Relay::start(&machine, Direction::Out, here, &url, &["--prefix", name]));
+    }
+    let client = Client::new(&machine, &url);
+    relays.iter_mut().for_each(|relay| relay.until_begun(&client));
+    crate::support::wait::until("both prefixes", || {
+        let stream = client.stream(crate::support::relay::STREAM)?;
+        (stream.config.subjects.len() == 2).then_some(())
+    });
+    for (name, [_, there]) in names.iter().zip(&buses) {
+        relays.push(Relay::start(&machine, Direction::In, there, &url, &["--prefix", name]));
+    }
+    let watchers = buses.each_ref().map(|[_, there]| Watcher::follow(there));
+    let bars = [minutes(5, MONDAY_MS, 200), minutes(7, MONDAY_MS, 200)];
+    for part in 0..20 {
+        for ([here, _], bars) in buses.iter().zip(&bars) {
+            let count = bars.len() / 20;
+            here.publish(&bars[part * count..(part + 1) * count]);
+        }
+    }
+    for ((watcher, bars), [here, there]) in watchers.into_iter().zip(&bars).zip(&buses) {
+        watcher.until_bars(bars.len() as u64);
+        here.close_day();
+        watcher.until_closes(1);
+        watcher.finish();
+        assert_archives([here, there], bars);
+    }
+    relays.iter_mut().for_each(Relay::stop);
+}
