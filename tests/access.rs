@@ -189,6 +189,32 @@ fn closing_the_day_has_lists_of_its_own() {
     stage.stop();
 }
 
+/// The producers of a user are a source, whatever names they state. Another user cannot take its
+/// place.
+#[test]
+fn a_user_is_a_source() {
+    let Some(mut stage) = Stage::set("s") else { return };
+    let (member, other) = (stage.member.clone(), stage.other.clone());
+    stage.start("umask 022", &format!("\n[sources]\npriority = [\"user {member}\", \"user {other}\"]"));
+    let mut bars = market::minutes(&["600000.XSHG"], "2024-03-04T01:31:00Z", 5);
+    let good = stage.write("good.csv", &market::csv(&bars));
+    bars.iter_mut().for_each(|bar| bar.volume += 1.0);
+    let differs = stage.write("differs.csv", &market::csv(&bars));
+    let publish = |user: &str, csv: &PathBuf, source: &str| {
+        let options = ["--format", "json", "--source", source].map(OsStr::new);
+        let published = stage.barbus(user, "publish", &[&[csv.as_os_str()], &options[..]].concat()).json();
+        ["accepted", "duplicate", "revised", "conflict"].map(|name| published[name].as_u64().unwrap_or(0))
+    };
+    assert_eq!(publish(&other, &differs, "feed"), [5, 0, 0, 0]);
+    assert_eq!(publish(&member, &good, "feed"), [0, 0, 5, 0]);
+    assert_eq!(publish(&other, &differs, &format!("user {member}")), [0, 0, 0, 5]);
+    assert_eq!(publish(&stage.keeper, &differs, "feed"), [0, 0, 0, 5], "a user that is not listed");
+    assert_eq!(publish(&other, &good, "feed"), [0, 5, 0, 0]);
+    let mode = |name: &str| fs::metadata(stage.bus().join(name)).expect("it is there").mode() & 0o7777;
+    assert_eq!(mode("conflicts"), 0o750);
+    stage.stop();
+}
+
 /// One user's idle connections, whether it may use the socket or not, shut nobody else out, and do
 /// not flood the log.
 #[test]
@@ -340,7 +366,8 @@ impl Stage {
         command::finish(&mut Self::command_as(user, &command), None)
     }
 
-    /// Writes these lines into the section `[ingest]`, and those behind `[control]` into that.
+    /// Writes these lines into the section `[ingest]`, and those behind the head of another section
+    /// into that.
     fn configure(&mut self, lists: &str) {
         let path = self.bus().join("bus.toml");
         if self.template.is_empty() {
@@ -349,9 +376,12 @@ impl Stage {
                 .replace("# size = \"256MB\"", "size = \"2MB\"")
                 .replace("# rows_per_block = 16384", "rows_per_block = 64");
         }
-        let (ingest, control) = lists.split_once("\n[control]").unwrap_or((lists, ""));
-        let text = self.template.replace("[ingest]", &format!("[ingest]\n{ingest}"));
-        fs::write(&path, text.replace("[control]", &format!("[control]{control}"))).expect("root may");
+        let mut text = self.template.clone();
+        for section in format!("ingest]\n{lists}").split("\n[") {
+            let (name, lines) = section.split_once(']').expect("the head of a section");
+            text = text.replace(&format!("[{name}]"), &format!("[{name}]{lines}"));
+        }
+        fs::write(&path, text).expect("root may");
     }
 
     /// Creates the bus if it does not exist, and starts its daemon under this umask as the keeper.

@@ -43,6 +43,7 @@
 //! - `restore`: backups of a bus that is written, killed, damaged or on a full disk, put back
 //! - `rollback`: a ring from a backup beside a newer archive
 //! - `soak`: many days with readers that start and die: memory and descriptors stay constant
+//! - `sources`: two sources that differ, on the command line; their conflicts are kept and removed
 //! - `symbols`: what fits into the symbol table, and how it grows while the bus runs
 //! - `stock_readers`: the ring read by pyarrow, polars and arrow-rs
 //! - `top`: `barbus top` in a real terminal: keys, sizes, signals, a daemon that dies; and as text
@@ -60,7 +61,7 @@
 //! 6. an acknowledged bar survives `kill -9`: `kill_loop`, `restart`, `c_reader`
 //! 7. every bar of a closed day in its file, exactly once: `archive`, `days`, `full`, `kill_loop`,
 //!    `publish`, `real_bars`, `replay`, `restart`
-//! 8. re-sending is harmless: `publish`, `replay`, `restart`
+//! 8. re-sending is harmless: `publish`, `replay`, `restart`, `sources`
 //! 9. an invalid bar is quarantined with its reason, a bad file is an error: `bad_input`, `full`,
 //!    `format_reader`, `files`, `bombs`
 //! 10. nothing is understood silently: `files`
@@ -114,6 +115,7 @@ mod restore;
 mod rollback;
 mod silent_daemon;
 mod soak;
+mod sources;
 mod stock_readers;
 mod support;
 mod symbols;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use barbus::protocol::{ACK, AckMode, Stat};
 use barbus::{Bus, Date, Result};
 use barbus_writer::{
-    BatchNormalizer, CalendarChange, DayLoader, DurabilityWaiter, FlushWaiter, Ingested, NormalizedBatch, Quarantine,
-    Writer,
+    BatchNormalizer, CalendarChange, Conflicts, DayLoader, DurabilityWaiter, FlushWaiter, Ingested, NormalizedBatch,
+    Quarantine, Writer,
 };
 use jiff::Timestamp;
 
@@ -35,6 +35,7 @@ pub(crate) struct SharedWriter {
     flush_waiter: FlushWaiter,
     durability_waiter: DurabilityWaiter,
     quarantine: Quarantine,
+    conflicts: Conflicts,
     day_loader: DayLoader,
     /// Held while a closed day is loaded: one at a time limits the memory.
     loading: Mutex<()>,
@@ -62,6 +63,7 @@ impl SharedWriter {
             flush_waiter: writer.flush_waiter(),
             durability_waiter: writer.durability_waiter(),
             quarantine: writer.quarantine(),
+            conflicts: writer.conflicts(),
             day_loader: writer.day_loader(),
             loading: Mutex::default(),
             memory: MemoryBudget::new(writer.bus().settings().ingest_memory_bytes),
@@ -106,8 +108,13 @@ impl SharedWriter {
     }
 
     /// Normalizes the batches of one producer without the lock.
-    pub(crate) fn normalizer(&self) -> BatchNormalizer {
-        self.normalizer.clone()
+    pub(crate) fn normalizer_of(&self, peer: Peer) -> BatchNormalizer {
+        let normalizer = self.normalizer.clone();
+        // The system is asked for the name of the user only where that matters.
+        match self.bus.settings().sources.priority.is_empty() {
+            true => normalizer,
+            false => normalizer.of_user(&peer.user_name()),
+        }
     }
 
     /// Stores the invalid rows of a producer without the lock.
@@ -115,6 +122,14 @@ impl SharedWriter {
         match peer.limited_user() {
             Some(user) => self.quarantine.clone().of_user(user),
             None => self.quarantine.clone(),
+        }
+    }
+
+    /// Stores the conflicts of a producer without the lock.
+    pub(crate) fn conflicts_of(&self, peer: Peer) -> Conflicts {
+        match peer.limited_user() {
+            Some(user) => self.conflicts.clone().of_user(user),
+            None => self.conflicts.clone(),
         }
     }
 

@@ -462,7 +462,7 @@ typedef struct barbus_publisher_options {
     int32_t reconnect_ms;
 } barbus_publisher_options;
 
-// The outcomes of bars that were sent. `rows` is the sum of the five outcomes.
+// The outcomes of bars that were sent. `rows` is the sum of the six outcomes.
 typedef struct barbus_ack {
     // Set it to sizeof(barbus_ack).
     size_t size;
@@ -484,8 +484,9 @@ typedef struct barbus_ack {
     uint64_t seq;
     // 0 if no bar was published: then `seq` means nothing.
     int32_t has_seq;
-    // Unused: 0.
-    int32_t reserved;
+    // Bars that the bus had with other values from a source of higher priority: not published.
+    // UINT32_MAX stands for more, too.
+    uint32_t conflict;
 } barbus_ack;
 
 // A bar to be published.

@@ -98,6 +98,6 @@ fn put(ack: Ack, out: &mut barbus_ack) {
         waited_ms: ack.waited_ms,
         seq: ack.seq.unwrap_or(0),
         has_seq: ack.seq.is_some().into(),
-        reserved: 0,
+        conflict: u32::try_from(ack.conflict).unwrap_or(u32::MAX),
     };
 }

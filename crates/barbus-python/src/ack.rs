@@ -3,7 +3,7 @@
 use barbus::protocol;
 use pyo3::prelude::*;
 
-/// The result of a send: what the daemon did with the rows. ``rows`` is the sum of the five counts.
+/// The result of a send: what the daemon did with the rows. ``rows`` is the sum of the six counts.
 #[pyclass(module = "barbus", frozen, eq)]
 #[derive(PartialEq, Eq)]
 pub(crate) struct Ack(pub(crate) protocol::Ack);
@@ -34,6 +34,13 @@ impl Ack {
         self.0.revised
     }
 
+    /// Bars that the bus already had with other values from a source of higher priority; not
+    /// published.
+    #[getter]
+    fn conflict(&self) -> u64 {
+        self.0.conflict
+    }
+
     /// Invalid rows; kept in the quarantine with the reason.
     #[getter]
     fn quarantined(&self) -> u64 {
@@ -59,10 +66,10 @@ impl Ack {
     }
 
     fn __repr__(&self) -> String {
-        let protocol::Ack { rows, accepted, duplicate, revised, quarantined, refused, seq, .. } = self.0;
+        let protocol::Ack { rows, accepted, duplicate, revised, conflict, quarantined, refused, seq, .. } = self.0;
         let seq = seq.map_or("None".to_owned(), |seq| seq.to_string());
         format!(
-            "Ack(rows={rows}, accepted={accepted}, duplicate={duplicate}, revised={revised}, quarantined={quarantined}, refused={refused}, seq={seq})"
+            "Ack(rows={rows}, accepted={accepted}, duplicate={duplicate}, revised={revised}, conflict={conflict}, quarantined={quarantined}, refused={refused}, seq={seq})"
         )
     }
 }

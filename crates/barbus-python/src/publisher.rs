@@ -37,12 +37,12 @@ pub(crate) struct Publisher {
 /// Connects to the daemon of the bus at a path.
 ///
 /// ``label`` states what the times of the bars mark, ``"start"`` or ``"end"``. ``zone`` is the zone
-/// of times without one. ``source`` names the producer in the quarantine. ``ack`` is ``"commit"``
-/// or ``"durable"``. After a lost connection the publisher tries to reconnect for ``reconnect``
-/// seconds. ``wait`` is for how many seconds it waits for a bus that does not exist yet, or whose
-/// daemon is starting; by default it waits 10 seconds for the daemon only. A daemon that is silent
-/// for ``timeout`` seconds is stopped or hung, and ``send`` raises ``barbus.Error``; one that waits
-/// for its disk is not silent.
+/// of times without one. ``source`` names the producer in the quarantine, in ``stat`` and in
+/// ``sources.priority`` of ``bus.toml``. ``ack`` is ``"commit"`` or ``"durable"``. After a lost
+/// connection the publisher tries to reconnect for ``reconnect`` seconds. ``wait`` is for how many
+/// seconds it waits for a bus that does not exist yet, or whose daemon is starting; by default it
+/// waits 10 seconds for the daemon only. A daemon that is silent for ``timeout`` seconds is stopped
+/// or hung, and ``send`` raises ``barbus.Error``; one that waits for its disk is not silent.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "Python has keyword arguments")]
 #[pyo3(signature = (path, *, label=None, zone=None, source=None, ack=None, reconnect=0.0, wait=None, timeout=5.0))]

@@ -35,7 +35,7 @@ impl Rejects {
             Some(reason) => format!("the first: {reason}"),
             None => format!("see {}", self.folder.display()),
         };
-        let others = ack.rows - rejected;
+        let others = ack.rows - rejected - ack.conflict;
         Err(Error::new_err(format!("{rejected} of {} rows are invalid, {others} are on the bus; {reason}", ack.rows)))
     }
 

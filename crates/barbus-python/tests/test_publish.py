@@ -41,6 +41,24 @@ def test_acknowledgements(running):
     assert [found.close for found in bus.window(SYMBOLS[0], 2)] == [wrong[5], fresh[5]]
 
 
+def test_a_priority_of_sources(make):
+    """The value of the higher source stands, and the other one is told."""
+    bus = make(priority=("[]", '["feed-a", "feed-b"]')).start()
+    mine = list(bar(SYMBOLS[0], 1))
+    other = [*mine]
+    other[5] += 0.125
+    with barbus.publish(bus.path, source="feed-a") as a, barbus.publish(bus.path, source="feed-b") as b:
+        assert b.send(table([other])).accepted == 1
+        assert a.send(table([mine])).revised == 1
+        for _ in range(3):
+            ack = b.send(table([other]), strict=True)
+            assert (ack.rows, ack.conflict, ack.revised) == (1, 1, 0) and "conflict=1" in repr(ack)
+            assert a.send(table([mine])).duplicate == 1
+    opened = barbus.open(bus.path)
+    assert opened.latest(SYMBOLS[0]).close == mine[5]
+    assert opened.stat()["conflicts"] == 3
+
+
 def frames(rows):
     """The same bars as a table of each library."""
     data = table(rows)

@@ -57,7 +57,8 @@ impl CurrentRing {
         self.get().unshare().map_err(|error| error.to_string())
     }
 
-    fn get(&self) -> RingMaintenance {
+    /// A handle of the ring.
+    pub(crate) fn get(&self) -> RingMaintenance {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -10,6 +10,7 @@ use crate::append::Hold;
 use crate::dedup::{BarStatus, fingerprint};
 use crate::new_symbol::Lookup;
 use crate::normalize::{BatchNormalizer, NormalizedBatch, Payload};
+use crate::sources::{Conflict, Rank};
 use crate::writer::Writer;
 
 /// Most rows that one call publishes: other producers wait for it.
@@ -27,6 +28,9 @@ pub struct Ingested {
     pub through_seq: u64,
     /// Valid rows before `next` that the bus cannot take, for [`crate::Quarantine::store`].
     pub rejected: Vec<(usize, Fault)>,
+    /// Bars before `next` that are not published, because a source of higher priority gave other
+    /// values; they are counted in `ack`. For [`crate::Conflicts::store`].
+    pub conflicts: Vec<Conflict>,
     /// What must happen before the next call; `None` if the caller may go on at once.
     pub wait: Option<Wait>,
 }
@@ -89,6 +93,13 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// A row of a batch, without what the writer adds to it.
+pub(crate) fn row_of(bars: &BarBatch, row: usize, symbol: SymbolId) -> Row {
+    let mut copied = Row::default();
+    Columns::new(bars, 0).copy_row(row, symbol, &mut copied);
+    copied
+}
+
 /// How far a call has handled the rows of its batch.
 struct Progress {
     ack: Ack,
@@ -96,6 +107,7 @@ struct Progress {
     next: usize,
     /// Rows of symbols that the ring has no room for, and of removed days.
     rejected: Vec<(usize, Fault)>,
+    conflicts: Vec<Conflict>,
     wait: Option<Wait>,
 }
 
@@ -140,6 +152,7 @@ impl Writer {
             let ingested = self.ingest(&batch, next)?;
             ack += ingested.ack;
             ack += self.quarantine.store(&batch, next..ingested.next, &ingested.rejected);
+            self.conflicts.store(&batch, &ingested.conflicts);
             next = ingested.next;
             match ingested.wait {
                 Some(Wait::Space) => self.wait_for_space(),
@@ -167,38 +180,49 @@ impl Writer {
     /// send the batch again, because rows that were committed are duplicates then.
     pub fn ingest(&mut self, batch: &NormalizedBatch, from: usize) -> Result<Ingested> {
         match &batch.payload {
-            Payload::Bars(bars) => self.ingest_bars(bars, from),
+            Payload::Bars(bars) => self.ingest_bars(bars, batch.rank, from),
             Payload::Rejected | Payload::Faulty(_) => Ok(Ingested { next: batch.rows(), ..Ingested::default() }),
         }
     }
 
-    fn ingest_bars(&mut self, bars: &BarBatch, from: usize) -> Result<Ingested> {
+    fn ingest_bars(&mut self, bars: &BarBatch, source: Rank, from: usize) -> Result<Ingested> {
         let received = self.clock.now();
         self.batch_received = received;
-        let Progress { mut ack, next, rejected, wait } =
-            self.stage_rows(bars, &Columns::new(bars, received.wall_ns), from)?;
+        let columns = Columns::new(bars, received.wall_ns);
+        let Progress { mut ack, next, rejected, conflicts, wait } = match self.arbiter {
+            None => self.stage_rows::<false>(bars, &columns, source, from)?,
+            Some(_) => self.stage_rows::<true>(bars, &columns, source, from)?,
+        };
         if ack.accepted + ack.revised > 0 {
             self.publish_staged();
             self.after_commit(received);
             ack.seq = Some(self.ring.next_seq() - 1);
         }
-        ack.rows = ack.accepted + ack.duplicate + ack.revised;
+        ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.conflict;
         let is_full = |(_, fault): &&(usize, Fault)| matches!(fault, Fault::SymbolTableFull { .. });
         ack.symbol_table_full = rejected.iter().filter(is_full).count() as u64;
         self.counters.add(ack, received);
-        Ok(Ingested { ack, next, through_seq: self.ring.next_seq(), rejected, wait })
+        Ok(Ingested { ack, next, through_seq: self.ring.next_seq(), rejected, conflicts, wait })
     }
 
     /// Stages the valid ones of at most [`MAX_ROWS`] rows from `from` on, until the next one needs
-    /// something else first.
+    /// something else first. `ARBITRATED` states whether sources have a priority: without it, the
+    /// compiler leaves the rule out.
     #[inline]
-    fn stage_rows(&mut self, bars: &BarBatch, columns: &Columns<'_>, from: usize) -> Result<Progress> {
+    fn stage_rows<const ARBITRATED: bool>(
+        &mut self,
+        bars: &BarBatch,
+        columns: &Columns<'_>,
+        source: Rank,
+        from: usize,
+    ) -> Result<Progress> {
         let mut ids = self.symbols.take_ids(bars.symbols());
         let faults = bars.faults();
         let (mut row, end) = (from, bars.len().min(from.saturating_add(MAX_ROWS)));
         let mut next_fault = faults.partition_point(|(faulty, _)| *faulty < from);
         let mut ack = Ack::default();
         let mut rejected: Vec<(usize, Fault)> = Vec::new();
+        let mut conflicts = Vec::new();
         let mut wait = None;
         while row < end {
             if faults.get(next_fault).is_some_and(|(faulty, _)| *faulty == row) {
@@ -238,34 +262,44 @@ impl Writer {
                 }
             }
             columns.copy_row(row, symbol, self.staging.next_row());
-            match self.stage() {
+            match self.stage::<ARBITRATED>(source) {
                 BarStatus::New => ack.accepted += 1,
                 BarStatus::Revision(number) => {
                     ack.revised += 1;
                     self.count_revision(symbol, number);
                 }
                 BarStatus::Duplicate => ack.duplicate += 1,
+                BarStatus::Conflict(giver) => {
+                    ack.conflict += 1;
+                    conflicts.push(Conflict { row, symbol, giver });
+                }
             }
             row += 1;
         }
         self.symbols.store_ids(bars.symbols(), ids);
-        Ok(Progress { ack, next: row, rejected, wait })
+        Ok(Progress { ack, next: row, rejected, conflicts, wait })
     }
 
     /// Compares the row that was copied to the staging area with the bars that the bus has, and
-    /// stages it unless it is a duplicate.
+    /// stages it unless it is a duplicate or a conflict.
     #[inline]
-    fn stage(&mut self) -> BarStatus {
+    fn stage<const ARBITRATED: bool>(&mut self, source: Rank) -> BarStatus {
+        let day_is_open = ARBITRATED && self.staging.day() == self.ring.day();
         let row = self.staging.next_row();
         let fingerprint = fingerprint(row);
         let index = self.dedup.current();
-        let status = index.status(row.symbol, row.frame_ms, || fingerprint);
+        let mut status = index.status(row.symbol, row.frame_ms, || fingerprint);
+        let mut giver = Rank::UNKNOWN;
+        if ARBITRATED && let Some(arbiter) = &mut self.arbiter {
+            status = arbiter.judge(status, index, (row.symbol, row.frame_ms), source, day_is_open);
+            giver = source;
+        }
         row.revision = match status {
-            BarStatus::Duplicate => return status,
+            BarStatus::Duplicate | BarStatus::Conflict(_) => return status,
             BarStatus::New => 0,
             BarStatus::Revision(number) => number,
         };
-        index.insert(row.symbol, row.frame_ms, fingerprint, row.revision);
+        index.insert_given(row.symbol, row.frame_ms, fingerprint, row.revision, giver);
         self.staging.push();
         status
     }

@@ -7,6 +7,7 @@
 //!
 //! - An invalid row is quarantined with the reason; it is never dropped and never published.
 //! - A duplicate is ignored. Other values for a known symbol and frame are published as a revision.
+//! - With `sources.priority`, other values of a lower source are conflicts: not published.
 //! - The first bar of a later day closes the open day.
 //! - Three threads run beside the writer: the flusher archives closed days, the syncer syncs the
 //!   ring to disk, and the heartbeat shows readers that the writer lives.
@@ -20,6 +21,7 @@ mod bar_ends;
 mod clock;
 mod counters;
 mod current_ring;
+mod dated_lines;
 mod day;
 mod day_state;
 mod dedup;
@@ -46,6 +48,7 @@ mod revisions;
 mod ring_watch;
 mod rollback;
 mod session_rule;
+mod sources;
 mod spec;
 mod staging;
 mod symbol_table_state;
@@ -67,6 +70,7 @@ pub use normalize::{BatchNormalizer, NormalizedBatch};
 pub use push::Pushed;
 pub use quarantine::{Quarantine, REJECTED_REASON, REJECTED_ROW, REJECTED_SOURCE};
 pub use reload::CalendarChange;
+pub use sources::{Conflict, Conflicts};
 pub use syncer::DurabilityWaiter;
 pub use withdrawals::Withdrawn;
 pub use writer::Writer;

@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use crate::bar_ends::BarEnds;
 use crate::clock::{Clock, Moment};
 use crate::session_rule::SessionRule;
+use crate::sources::{Priority, Rank};
 use crate::trading_day::CurrentCalendar;
 
 /// Normalizes batches for [`crate::Writer::ingest`].
@@ -27,6 +28,9 @@ pub struct BatchNormalizer {
     sessions: Option<SessionRule>,
     /// The binding of the last batch: the batches of a producer share their schema.
     last: Option<SchemaBinding>,
+    priority: Priority,
+    /// The name of the producer's user.
+    user: Option<Arc<str>>,
     /// The log has been told of a rounded value: once for all producers.
     rounded_logged: Arc<AtomicBool>,
 }
@@ -41,6 +45,7 @@ struct SchemaBinding {
     options: CastOptions,
     /// The name that the producer gives itself.
     source: Option<String>,
+    rank: Rank,
     columns: Columns,
 }
 
@@ -61,6 +66,8 @@ pub struct NormalizedBatch {
     pub(crate) raw: RecordBatch,
     pub(crate) payload: Payload,
     pub(crate) source: String,
+    /// The rank of the producer among the sources.
+    pub(crate) rank: Rank,
     /// The number of rows that the producer sent before.
     pub(crate) first_row: u64,
 }
@@ -97,7 +104,13 @@ impl BatchNormalizer {
         let ends = BarEnds::new(settings, clock);
         let sessions = SessionRule::new(settings, calendar);
         let schema = Arc::new(settings.schema.clone());
-        Self { schema, options, ends, sessions, last: None, rounded_logged: Arc::default() }
+        let priority = Priority::new(&settings.sources);
+        Self { schema, options, ends, sessions, last: None, priority, user: None, rounded_logged: Arc::default() }
+    }
+
+    /// The same for a producer of the Unix user `name`, which `sources.priority` may name.
+    pub fn of_user(self, name: &str) -> Self {
+        Self { user: Some(name.into()), ..self }
     }
 
     /// Normalizes a batch as the metadata of its schema requires. `source` names the producer;
@@ -137,7 +150,7 @@ impl BatchNormalizer {
             Columns::Missing(fault) => Payload::Faulty(fault.clone()),
             Columns::Rejected => Payload::Rejected,
         };
-        Ok(NormalizedBatch { raw, payload, source, first_row })
+        Ok(NormalizedBatch { rank: binding.rank, raw, payload, source, first_row })
     }
 
     /// The name of the source that the producer of the last batch states.
@@ -177,8 +190,10 @@ impl BatchNormalizer {
                 Err(error) => return Err(error.into()),
             },
         };
+        let source: Option<String> = metadata.get(SOURCE).map(|name| name.chars().take(MAX_SOURCE_CHARS).collect());
         Ok(SchemaBinding {
-            source: metadata.get(SOURCE).map(|name| name.chars().take(MAX_SOURCE_CHARS).collect()),
+            rank: self.priority.rank(source.as_deref(), self.user.as_deref()),
+            source,
             options,
             columns,
             schema,

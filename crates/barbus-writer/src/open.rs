@@ -22,13 +22,14 @@ use crate::flusher::{DayArchiver, Flusher, Worker};
 use crate::full_ring::FullRing;
 use crate::heartbeat::Heartbeat;
 use crate::normalize::BatchNormalizer;
-use crate::places::{self, lock_archive, lock_bus, lock_quarantine};
+use crate::places::{self, lock_archive, lock_bus, lock_conflicts, lock_quarantine};
 use crate::quarantine::Quarantine;
 use crate::recalendar::{reassign_parts, renumber_open_day, warn_of_other_days};
 use crate::removed_days::RemovedDays;
 use crate::revisions::Revisions;
 use crate::ring_watch::{RingState, RingWatch};
 use crate::rollback::leave_older_ring;
+use crate::sources::{Arbiter, Conflicts};
 use crate::spec::{ring_spec, successor_spec};
 use crate::staging::Staging;
 use crate::symbol_table_state::SymbolTableState;
@@ -55,7 +56,7 @@ impl Writer {
         // Without this folder readers are not listed; everything else works.
         let _ = create_readers_folder(&bus.readers());
         let mut ring = open_ring(bus, &owners)?;
-        let locks = [Some(lock), lock_archive(bus, &owners)?, lock_quarantine(bus)?];
+        let locks = [Some(lock), lock_archive(bus, &owners)?, lock_quarantine(bus)?, lock_conflicts(bus)?];
         let withdrawals = Withdrawals::load(bus)?;
         let removed_days = RemovedDays::load(bus)?;
         leave_older_ring(&mut ring, bus, &withdrawals, &removed_days)?;
@@ -75,6 +76,9 @@ impl Writer {
         if let Some(day) = ring.day() {
             dedup.switch_to(day, || load_day(&mut ring, bus, &mut symbols, &withdrawals, day))?;
         }
+        // Frames of other days only make a source count as silent later.
+        let newest_ms = ring.day().and_then(|_| dedup.current().last_frames().iter().copied().max());
+        let newest_ms = newest_ms.unwrap_or(i64::MIN);
         let calendar = CurrentCalendar::new(settings.calendar.clone());
         let records = (withdrawals.clone(), removed_days.clone());
         let archiver = DayArchiver::new(ring.maintenance(), archive, settings, records, calendar.clone());
@@ -82,6 +86,7 @@ impl Writer {
         let flusher = Flusher::start(worker, day_state.closed_through.saturating_add(1), spilled);
         let current_ring = CurrentRing::new(ring.maintenance());
         let beating = current_ring.clone();
+        let conflicts = Conflicts::new(bus, current_ring.clone(), calendar.clone());
         let clock = Clock::start();
         let received_boot_ns = ring.ring().received_boot_ns();
         let was_withdrawn = withdrawals.are_newer_than_closes(ring.ring().geometry().lineage, &blocks);
@@ -104,6 +109,8 @@ impl Writer {
             clock,
             batch_received: Moment::default(),
             quarantine: Quarantine::new(bus),
+            arbiter: Arbiter::new(&settings.sources, newest_ms),
+            conflicts,
             symbols,
             symbol_table: SymbolTableState::default(),
             trading_days: TradingDayCache::new(settings.calendar.clone()),

@@ -126,6 +126,16 @@ pub(crate) fn lock_quarantine(bus: &Bus) -> Result<Option<WriterLock>> {
     lock_folder(bus, &folder, &folder)
 }
 
+/// Locks the folder of conflicts, which a bus has if its sources have a priority.
+pub(crate) fn lock_conflicts(bus: &Bus) -> Result<Option<WriterLock>> {
+    if bus.settings().sources.priority.is_empty() {
+        return Ok(None);
+    }
+    let folder = bus.conflicts();
+    let _ = create_folder(&folder);
+    lock_folder(bus, &folder, &folder)
+}
+
 /// Locks `place` by a file in `folder`. `None` where there can be no such file, for example on a
 /// full disk: the bus works without.
 fn lock_folder(bus: &Bus, folder: &Path, place: &Path) -> Result<Option<WriterLock>> {
@@ -168,7 +178,12 @@ fn not_an_archive(bus: &Bus, archive: &Path) -> Option<String> {
     if own.starts_with(&archive) {
         return Some("the bus itself is in it".into());
     }
-    for (place, what) in [(bus.readers(), "the readers' folder"), (bus.quarantine(), "the quarantine")] {
+    let places = [
+        (bus.readers(), "the readers' folder"),
+        (bus.quarantine(), "the quarantine"),
+        (bus.conflicts(), "the folder of conflicts"),
+    ];
+    for (place, what) in places {
         if archive.starts_with(resolve(&place)) {
             return Some(format!("it is in {what}"));
         }

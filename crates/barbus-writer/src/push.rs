@@ -9,6 +9,7 @@ use crate::clock::Moment;
 use crate::dedup::{BarStatus, fingerprint};
 use crate::ingest::Wait;
 use crate::new_symbol::Lookup;
+use crate::sources::Rank;
 use crate::writer::Writer;
 
 /// The outcome of [`Writer::push`].
@@ -21,6 +22,8 @@ pub enum Pushed {
     /// Other values for a known symbol and frame, published as a revision with this sequence
     /// number.
     Revised(u64),
+    /// Other values than those that a source of higher priority gave; not published.
+    Conflict,
     /// An invalid bar; it is in the quarantine with this reason.
     Quarantined(Fault),
 }
@@ -73,9 +76,17 @@ impl Writer {
             }
             self.staging.set_room(0);
         }
-        let status = self.dedup.current().status(row.symbol, row.frame_ms, || fingerprint(row));
+        let (mut status, mut giver) =
+            (self.dedup.current().status(row.symbol, row.frame_ms, || fingerprint(row)), Rank::UNKNOWN);
+        if let Some(arbiter) = &mut self.arbiter {
+            let (index, bar) = (self.dedup.current(), (row.symbol, row.frame_ms));
+            // A program that pushes rows states no name.
+            giver = Rank::UNLISTED;
+            status = arbiter.judge(status, index, bar, giver, self.staging.day() == self.ring.day());
+        }
         let revision = match status {
             BarStatus::Duplicate => return Ok(Pushed::Duplicate),
+            BarStatus::Conflict(giver) => return Ok(self.keep_conflict(row, giver)),
             BarStatus::New => 0,
             BarStatus::Revision(number) => number,
         };
@@ -83,7 +94,7 @@ impl Writer {
         let row = Row { received_ns: now.wall_ns, revision, ..*row };
         let seq = self.ring.push(&row).expect("the block is not full");
         // The bar is inserted after its publication, so that readers do not wait for it.
-        self.dedup.current().insert(row.symbol, row.frame_ms, fingerprint(&row), revision);
+        self.dedup.current().insert_given(row.symbol, row.frame_ms, fingerprint(&row), revision, giver);
         self.note_appended(row.frame_ms);
         self.after_commit(now);
         if revision > 0 {
@@ -95,6 +106,13 @@ impl Writer {
     pub(crate) fn count_revision(&mut self, symbol: SymbolId, number: u8) {
         let Self { revisions, ring, .. } = self;
         revisions.count(symbol, number, || ring.ring().symbol(symbol).unwrap_or_default());
+    }
+
+    #[cold]
+    fn keep_conflict(&mut self, row: &Row, giver: Rank) -> Pushed {
+        let symbol = self.ring.ring().symbol(row.symbol).unwrap_or_default();
+        self.conflicts.store_row(row, &symbol, giver);
+        Pushed::Conflict
     }
 
     /// The fault of a row, if it is invalid.

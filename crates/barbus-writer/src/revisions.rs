@@ -39,7 +39,8 @@ impl Revisions {
                 symbol,
                 revisions = *count,
                 more = (self.warned == WARNINGS).then_some("further symbols are in stat only"),
-                "bars are revised again and again: if two producers disagree, stop one of them"
+                "bars are revised again and again: if two producers disagree, stop one of them, or give them a \
+                 priority in [sources]"
             );
         }
     }

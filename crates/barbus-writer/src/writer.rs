@@ -23,6 +23,7 @@ use crate::quarantine::Quarantine;
 use crate::removed_days::RemovedDays;
 use crate::revisions::Revisions;
 use crate::ring_watch::{RingState, RingWatch};
+use crate::sources::{Arbiter, Conflicts};
 use crate::spec::successor_spec;
 use crate::staging::Staging;
 use crate::symbol_table_state::SymbolTableState;
@@ -87,6 +88,9 @@ pub struct Writer {
     pub(crate) batch_received: Moment,
     pub(crate) normalizer: BatchNormalizer,
     pub(crate) quarantine: Quarantine,
+    /// `None` if no source has a priority.
+    pub(crate) arbiter: Option<Arbiter>,
+    pub(crate) conflicts: Conflicts,
     pub(crate) symbols: SymbolIds,
     pub(crate) symbol_table: SymbolTableState,
     pub(crate) trading_days: TradingDayCache,
@@ -102,8 +106,8 @@ pub struct Writer {
     pub(crate) counters: Counters,
     pub(crate) revisions: Revisions,
     pub(crate) bus: Bus,
-    /// Of the bus, the archive and the quarantine; the ring's belongs to its map.
-    pub(crate) locks: [Option<WriterLock>; 3],
+    /// Of the bus, the archive, the quarantine and the conflicts; the ring's belongs to its map.
+    pub(crate) locks: [Option<WriterLock>; 4],
 }
 
 impl Writer {
@@ -168,6 +172,12 @@ impl Writer {
         self.quarantine.clone()
     }
 
+    /// The conflicts of the sources, also for other threads: it stores the bars that
+    /// [`Writer::ingest`] does not publish for that reason.
+    pub fn conflicts(&self) -> Conflicts {
+        self.conflicts.clone()
+    }
+
     /// What of the writer stands still, if anything does; a thread that waits for a disk does not.
     ///
     /// It is a bug, or a machine that gives the process no processor: only a restart helps.
@@ -208,6 +218,7 @@ impl Writer {
         let most = self.revisions.most(MOST_REVISED);
         stat.most_revised = most.into_iter().map(|(id, revisions)| (symbol(id), revisions)).collect();
         self.quarantine.fill(&mut stat);
+        self.conflicts.fill(&mut stat);
         self.dedup.take_loaded();
         let day_bars = |(day, bars)| DayBars { day: date_from_epoch_days(day), acknowledged: bars, archived: 0 };
         stat.days = self.dedup.bars_by_day().into_iter().map(day_bars).collect();

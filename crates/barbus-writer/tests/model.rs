@@ -284,6 +284,7 @@ fn writer_process() {
                     Pushed::Duplicate => "0 1 0 0",
                     Pushed::Revised(_) => "0 0 1 0",
                     Pushed::Quarantined(_) => "0 0 0 1",
+                    Pushed::Conflict => unreachable!("no source has a priority"),
                 }
                 .into()
             }

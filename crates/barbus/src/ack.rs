@@ -35,11 +35,11 @@ impl std::str::FromStr for AckMode {
     }
 }
 
-/// The outcomes of a producer's rows, as counts. `rows` is the sum of the five outcomes.
+/// The outcomes of a producer's rows, as counts. `rows` is the sum of the six outcomes.
 ///
 /// The daemon sends one after each batch, with the counts since the start of the connection. Each
-/// counted row but the refused ones is in the ring or in the quarantine; with [`AckMode::Durable`]
-/// it is also on disk.
+/// counted row but the refused ones and the conflicts is in the ring or in the quarantine; with
+/// [`AckMode::Durable`] it is also on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// Rows handled.
@@ -50,6 +50,10 @@ pub struct Ack {
     pub duplicate: u64,
     /// Bars that the bus had with other values: published as revisions.
     pub revised: u64,
+    /// Bars that the bus had with other values from a source of higher priority: not published.
+    /// They are kept in `conflicts/` as far as it has room. Absent in JSON if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub conflict: u64,
     /// Invalid rows, kept in the quarantine with the reason.
     pub quarantined: u64,
     /// Invalid rows that the quarantine has no room for: they are kept nowhere. Absent in JSON if
@@ -80,6 +84,7 @@ impl Ack {
             accepted: self.accepted - before.accepted,
             duplicate: self.duplicate - before.duplicate,
             revised: self.revised - before.revised,
+            conflict: self.conflict - before.conflict,
             quarantined: self.quarantined - before.quarantined,
             refused: self.refused - before.refused,
             symbol_table_full: self.symbol_table_full - before.symbol_table_full,
@@ -95,6 +100,7 @@ impl std::ops::AddAssign for Ack {
         self.accepted += other.accepted;
         self.duplicate += other.duplicate;
         self.revised += other.revised;
+        self.conflict += other.conflict;
         self.quarantined += other.quarantined;
         self.refused += other.refused;
         self.symbol_table_full += other.symbol_table_full;
@@ -118,6 +124,7 @@ mod tests {
             refused: first + 5,
             symbol_table_full: first + 6,
             waited_ms: first + 7,
+            conflict: first + 8,
             seq: Some(first),
         };
         let (before, batch) = (counts(100), counts(7));

@@ -154,6 +154,11 @@ impl Bus {
         self.path.join("quarantine")
     }
 
+    /// The directory of conflicts: bars that had other values from a source of higher priority.
+    pub fn conflicts(&self) -> PathBuf {
+        self.path.join("conflicts")
+    }
+
     /// The directory of the readers' position files.
     pub fn readers(&self) -> PathBuf {
         self.path.join("readers")

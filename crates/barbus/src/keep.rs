@@ -1,7 +1,7 @@
 //! What `archive.keep` and `quarantine.keep` would remove. Nothing is removed here.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use barbus_archive::KeptCopy;
 use barbus_bars::Date;
@@ -32,6 +32,8 @@ pub struct KeepPlan {
     pub copies: Vec<KeptCopy>,
     /// Files of the quarantine.
     pub quarantine: Vec<DatedFile>,
+    /// Files of conflicts, which `quarantine.keep` limits by themselves.
+    pub conflicts: Vec<DatedFile>,
 }
 
 impl KeepPlan {
@@ -44,16 +46,17 @@ impl KeepPlan {
     /// A directory cannot be read.
     pub fn of(bus: &Bus, now: Timestamp) -> Result<Self> {
         let settings = bus.settings();
-        let quarantine = match settings.quarantine_keep {
-            Keep::Everything => Vec::new(),
-            keep => {
-                let today = now.to_zoned(TimeZone::UTC).date();
-                let (files, present) = quarantine_files(bus)?.into_iter().partition(|file| file.date < today);
-                let present: Vec<DatedFile> = present;
-                beyond(keep, files, present.iter().map(|file| file.bytes).sum(), today)
+        let of_rows = |folder: PathBuf| -> Result<Vec<DatedFile>> {
+            if settings.quarantine_keep == Keep::Everything {
+                return Ok(Vec::new());
             }
+            let today = now.to_zoned(TimeZone::UTC).date();
+            let (files, present) = files_of_rows(&folder)?.into_iter().partition(|file| file.date < today);
+            let present: Vec<DatedFile> = present;
+            Ok(beyond(settings.quarantine_keep, files, present.iter().map(|file| file.bytes).sum(), today))
         };
-        let mut plan = Self { quarantine, ..Self::default() };
+        let (quarantine, conflicts) = (of_rows(bus.quarantine())?, of_rows(bus.conflicts())?);
+        let mut plan = Self { quarantine, conflicts, ..Self::default() };
         if settings.archive_keep == Keep::Everything {
             return Ok(plan);
         }
@@ -103,13 +106,12 @@ fn beyond(keep: Keep, mut files: Vec<DatedFile>, present: u64, from: Date) -> Ve
     files
 }
 
-/// The files of the quarantine, ascending by date.
-fn quarantine_files(bus: &Bus) -> Result<Vec<DatedFile>> {
-    let folder = bus.quarantine();
-    let entries = match std::fs::read_dir(&folder) {
+/// The files of a folder of rows, ascending by date.
+fn files_of_rows(folder: &Path) -> Result<Vec<DatedFile>> {
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io(&folder, "read", error)),
+        Err(error) => return Err(Error::io(folder, "read", error)),
     };
     let file = |entry: std::fs::DirEntry| {
         let name = entry.file_name().into_string().ok()?;

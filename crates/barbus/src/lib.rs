@@ -300,6 +300,6 @@ pub use replay::{Pace, Replay, Schedule};
 pub use requests::{request_withdraw, request_withdraw_within, stat, stat_within};
 #[cfg(feature = "archive")]
 pub use resampled::Resampled;
-pub use settings::{Account, InitOptions, Keep, OutsideSessions, Settings};
+pub use settings::{Account, InitOptions, Keep, OutsideSessions, Settings, Sources};
 pub use verify::{VerifyReport, verify};
 pub use withdrawn::{Selection, WithdrawalRecord};

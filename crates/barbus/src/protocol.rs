@@ -22,7 +22,8 @@ pub use crate::stat::{DayBars, SourceStat, Stat, TaskStat};
 pub const LABEL: &str = "barbus.label";
 /// Schema metadata: the IANA zone of times without a zone.
 pub const ZONE: &str = "barbus.zone";
-/// Schema metadata: a name for the source, kept with quarantined rows.
+/// Schema metadata: a name for the source, kept with quarantined rows. `sources.priority` in
+/// `bus.toml` may give it a priority.
 pub const SOURCE: &str = "barbus.source";
 /// Schema metadata: with `1`, the stream carries rows that the producer rejected, in the columns
 /// `row`, `source` and `reason`.

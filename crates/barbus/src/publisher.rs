@@ -107,7 +107,8 @@ impl Publisher {
         })
     }
 
-    /// Names the source of the bars. The quarantine keeps the name with each row.
+    /// Names the source of the bars. The quarantine keeps the name with each row, and
+    /// `sources.priority` in `bus.toml` may give it a priority.
     pub fn source(mut self, name: impl Into<String>) -> Self {
         self.source = Some(name.into());
         self

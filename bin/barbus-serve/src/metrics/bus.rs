@@ -127,10 +127,12 @@ impl Figures<'_> {
             ("accepted", stat.accepted),
             ("duplicate", stat.duplicates),
             ("revised", stat.revisions),
+            ("conflict", stat.conflicts),
             ("refused", stat.refused),
         ];
         let help = "Rows of producers since the daemon started, by what became of them. Quarantined rows have a \
-                    metric of their own; refused are invalid rows that the quarantine had no room for.";
+                    metric of their own; refused are invalid rows that the quarantine had no room for; conflicts \
+                    are bars with other values than those of a source of higher priority.";
         for (outcome, rows) in outcomes {
             self.counter_of("barbus_rows", help, ("outcome", outcome), rows);
         }
@@ -138,6 +140,8 @@ impl Figures<'_> {
         for (code, rows) in &stat.quarantined {
             self.counter_of("barbus_quarantined_rows", help, ("code", code), *rows);
         }
+        let help = "Conflicts since the daemon started that conflicts/ had no room for: they were only counted.";
+        self.counter("barbus_conflicts_unkept", help, stat.conflicts_unkept);
         let help = "Bars outside the sessions of their symbols since the daemon started.";
         self.counter("barbus_outside_sessions_rows", help, stat.outside_sessions);
         let help = "Revisions since the daemon started of the symbols that have most, at most five.";
@@ -159,6 +163,7 @@ impl Figures<'_> {
             ("ring", stat.ring_error.is_some(), stat.ring_error_at),
             ("ring_full", stat.ring_full_at.is_some(), stat.ring_full_at),
             ("quarantine", stat.last_quarantine_error.is_some(), stat.last_quarantine_error_at),
+            ("conflicts", stat.last_conflicts_error.is_some(), stat.last_conflicts_error_at),
             ("symbol_table_full", stat.symbol_table_full.is_some(), None),
             ("calendar_refused", stat.calendar_refused.is_some(), None),
         ];

@@ -86,6 +86,8 @@ mod tests {
             accepted: Some(1),
             most_revised: BTreeMap::from([("A".into(), 1)]),
             quarantined: BTreeMap::from([("code".into(), 1)]),
+            conflicts: Some(1),
+            conflicts_unkept: Some(1),
             outside_sessions: Some(1),
             producers: Some(1),
             readers_lag_bars: Some(1),

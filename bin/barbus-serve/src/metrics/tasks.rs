@@ -42,6 +42,7 @@ fn describe_source(sheet: &mut Sheet, bus: &str, source: &str, stat: &SourceStat
         ("accepted", stat.accepted),
         ("duplicate", stat.duplicates),
         ("revised", stat.revised),
+        ("conflict", stat.conflicts),
         ("quarantined", stat.quarantined),
         ("refused", stat.refused),
     ];

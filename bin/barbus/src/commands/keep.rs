@@ -45,8 +45,9 @@ impl KeepArgs {
         let plan = KeepPlan::of(&bus, Timestamp::now())?;
         let days = plan.days.iter().map(|file| Listed::new("trading day", file.date, &file.path, file.bytes));
         let copies = plan.copies.iter().map(|copy| Listed::new("copy of a day", copy.day, &copy.path, copy.bytes));
+        let conflicts = plan.conflicts.iter().map(|file| Listed::new("conflicts", file.date, &file.path, file.bytes));
         let rows = plan.quarantine.iter().map(|file| Listed::new("quarantine", file.date, &file.path, file.bytes));
-        let files: Vec<Listed<'_>> = days.chain(copies).chain(rows).collect();
+        let files: Vec<Listed<'_>> = days.chain(copies).chain(rows).chain(conflicts).collect();
         let bytes: u64 = files.iter().map(|file| file.bytes).sum();
         let mut out = stdout();
         match self.format {

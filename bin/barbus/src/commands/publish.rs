@@ -58,6 +58,10 @@ pub(super) struct PublishArgs {
     /// bus.toml.
     #[arg(long, value_name = "commit|durable")]
     ack: Option<AckMode>,
+    /// The name of the source, which sources.priority of bus.toml may give a priority; default: the
+    /// names of the files.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
     /// Format of the summary, and of the report of --check.
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
@@ -75,7 +79,8 @@ impl PublishArgs {
         let publisher = match self.check {
             true => None,
             false => {
-                let publisher = self.daemon.connect(&bus)?.source(source_name(&self.files));
+                let publisher =
+                    self.daemon.connect(&bus)?.source(self.source.clone().unwrap_or_else(|| source_name(&self.files)));
                 let publisher = publisher.reconnect_for(RECONNECT_FOR);
                 Some(match self.ack {
                     Some(mode) => publisher.ack_mode(mode),

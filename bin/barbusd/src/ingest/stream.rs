@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use barbus::protocol::{ACK, Ack, AckMode};
-use barbus_writer::{BatchNormalizer, NormalizedBatch, Quarantine, Wait};
+use barbus_writer::{BatchNormalizer, Conflicts, NormalizedBatch, Quarantine, Wait};
 
 use crate::ingest::acks::Acks;
 use crate::ingest::batch_reader::{BatchReader, ReceivedBatch};
@@ -41,8 +41,9 @@ pub(crate) fn ingest(
         source: peer.to_string(),
         counted: None,
         watermark: writer.watermarks().of_producer(),
-        normalizer: writer.normalizer(),
+        normalizer: writer.normalizer_of(peer),
         quarantine: writer.quarantine_of(peer),
+        conflicts: writer.conflicts_of(peer),
         ack_mode: None,
         total: Ack::default(),
         through_seq: 0,
@@ -76,6 +77,7 @@ struct ProducerStream<'a> {
     watermark: ProducerWatermark<'a>,
     normalizer: BatchNormalizer,
     quarantine: Quarantine,
+    conflicts: Conflicts,
     /// `None` before the first batch.
     ack_mode: Option<AckMode>,
     total: Ack,
@@ -144,7 +146,7 @@ impl ProducerStream<'_> {
     }
 
     fn append_rows(&mut self, batch: &NormalizedBatch) -> Result<(), End> {
-        let (mut next, mut rejected) = (0, Vec::new());
+        let (mut next, mut rejected, mut conflicts) = (0, Vec::new(), Vec::new());
         // Since when the next row has waited for room in the ring.
         let mut full_since: Option<Instant> = None;
         while next < batch.rows() {
@@ -157,6 +159,7 @@ impl ProducerStream<'_> {
             }
             next = ingested.next;
             rejected.extend(ingested.rejected);
+            conflicts.extend(ingested.conflicts);
             if next < batch.rows() && self.writer.is_shutting_down() {
                 return Err(End::Disconnected);
             }
@@ -172,6 +175,7 @@ impl ProducerStream<'_> {
         self.end_wait(full_since);
         // Without the writer: other producers do not wait while rows are formatted and synced.
         self.total += self.quarantine.store(batch, 0..batch.rows(), &rejected);
+        self.conflicts.store(batch, &conflicts);
         Ok(())
     }
 

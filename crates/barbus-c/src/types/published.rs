@@ -59,7 +59,7 @@ pub struct barbus_new_bar<'a> {
     pub(crate) reserved: [u8; 7],
 }
 
-/// The outcomes of bars that were sent. `rows` is the sum of the five outcomes.
+/// The outcomes of bars that were sent. `rows` is the sum of the six outcomes.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct barbus_ack {
@@ -83,8 +83,9 @@ pub struct barbus_ack {
     pub(crate) seq: u64,
     /// 0 if no bar was published: then `seq` means nothing.
     pub(crate) has_seq: i32,
-    /// Unused: 0.
-    pub(crate) reserved: i32,
+    /// Bars that the bus had with other values from a source of higher priority: not published.
+    /// UINT32_MAX stands for more, too.
+    pub(crate) conflict: u32,
 }
 
 impl Versioned for barbus_ack {

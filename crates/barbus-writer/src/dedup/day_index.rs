@@ -13,6 +13,7 @@ use barbus_ring::{Row, SymbolId};
 use crate::background::lower_priority;
 use crate::dedup::fingerprint::fingerprint;
 use crate::dedup::log::AppendLog;
+use crate::sources::Rank;
 
 /// A bar compared with the bars that the bus already has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,22 +22,41 @@ pub(crate) enum BarStatus {
     Duplicate,
     /// Other values for a known symbol and frame, with the number of the revision, from 1.
     Revision(u8),
+    /// Other values that do not stand, because a source of this rank, which is a higher one, gave
+    /// the bar. Only [`crate::sources::Arbiter`] finds it.
+    Conflict(Rank),
 }
+
+/// Bits of the number of a revision.
+const REVISION_BITS: u32 = u8::BITS;
+/// Bits below the frame: it has room for 70,000 years before and after 1970.
+const FRAME_SHIFT: u32 = REVISION_BITS + Rank::BITS;
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// The frame, with the revision in the lowest byte: 16 bytes for each bar instead of 24.
-    frame_and_revision: i64,
+    /// The frame, the rank of the source that gave the bar, and the revision in the lowest byte: 16
+    /// bytes for each bar instead of 24.
+    frame_giver_revision: i64,
     fingerprint: u64,
 }
 
 impl Entry {
+    #[inline(always)]
+    fn new(frame_ms: i64, fingerprint: u64, revision: u8, giver: Rank) -> Self {
+        let giver_revision = i64::from(giver.bits()) << REVISION_BITS | i64::from(revision);
+        Self { frame_giver_revision: frame_ms << FRAME_SHIFT | giver_revision, fingerprint }
+    }
+
     fn frame_ms(&self) -> i64 {
-        self.frame_and_revision >> 8
+        self.frame_giver_revision >> FRAME_SHIFT
+    }
+
+    fn giver(&self) -> Rank {
+        Rank::of_bits((self.frame_giver_revision >> REVISION_BITS) as u8)
     }
 
     fn revision(&self) -> u8 {
-        self.frame_and_revision as u8
+        self.frame_giver_revision as u8
     }
 }
 
@@ -164,7 +184,7 @@ impl DayIndex {
     pub(crate) fn finish_loading(&mut self) {
         let Some(mut loaded) = self.loading.take().and_then(Loading::join) else { return };
         for &(symbol, entry) in self.log.iter() {
-            loaded.insert(symbol, entry.frame_ms(), entry.fingerprint, entry.revision());
+            loaded.insert_entry(symbol, entry.frame_ms(), entry);
         }
         *self = loaded;
     }
@@ -206,10 +226,52 @@ impl DayIndex {
         }
     }
 
+    /// The highest frame of a symbol, or a higher one; `i64::MIN` without a bar.
+    pub(crate) fn last_frame(&self, symbol: SymbolId) -> i64 {
+        self.last_ms.get(symbol.0 as usize).copied().unwrap_or(i64::MIN)
+    }
+
+    /// The rank of the source that gave a bar whose status was asked for just before.
+    pub(crate) fn giver(&mut self, symbol: SymbolId, frame_ms: i64) -> Rank {
+        self.entry(symbol, frame_ms).map_or(Rank::UNKNOWN, |entry| entry.giver())
+    }
+
+    /// Records that such a bar was given by a source of `giver` too.
+    pub(crate) fn raise_giver(&mut self, symbol: SymbolId, frame_ms: i64, giver: Rank) {
+        // Of a bar whose giver is not known it is known then.
+        let is_higher = |entry: &&mut Entry| giver == Rank::FIRST || giver < entry.giver();
+        if let Some(entry) = self.entry(symbol, frame_ms).filter(is_higher) {
+            *entry = Entry::new(frame_ms, entry.fingerprint, entry.revision(), giver);
+        }
+    }
+
+    fn entry(&mut self, symbol: SymbolId, frame_ms: i64) -> Option<&mut Entry> {
+        let entries = self.symbols.get_mut(symbol.0 as usize)?;
+        let at = entries.binary_search_by_key(&frame_ms, Entry::frame_ms).ok()?;
+        Some(&mut entries[at])
+    }
+
     /// Inserts a bar, or replaces the bar of the same symbol and frame.
     #[inline]
     pub(crate) fn insert(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64, revision: u8) {
-        let entry = Entry { frame_and_revision: frame_ms << 8 | i64::from(revision), fingerprint };
+        self.insert_given(symbol, frame_ms, fingerprint, revision, Rank::UNKNOWN);
+    }
+
+    /// The same for a bar that a source of rank `giver` gave.
+    #[inline]
+    pub(crate) fn insert_given(
+        &mut self,
+        symbol: SymbolId,
+        frame_ms: i64,
+        fingerprint: u64,
+        revision: u8,
+        giver: Rank,
+    ) {
+        self.insert_entry(symbol, frame_ms, Entry::new(frame_ms, fingerprint, revision, giver));
+    }
+
+    #[inline(always)]
+    fn insert_entry(&mut self, symbol: SymbolId, frame_ms: i64, entry: Entry) {
         if symbol.0 as usize >= self.last_ms.len() {
             self.last_ms.resize(symbol.0 as usize + 1, i64::MIN);
         }
@@ -227,7 +289,7 @@ impl DayIndex {
     fn insert_out_of_order(&mut self, symbol: SymbolId, entry: Entry) {
         if self.loading.is_some() {
             self.finish_loading();
-            return self.insert(symbol, entry.frame_ms(), entry.fingerprint, entry.revision());
+            return self.insert_entry(symbol, entry.frame_ms(), entry);
         }
         self.sort_log();
         let entries = &mut self.symbols[symbol.0 as usize];
@@ -293,6 +355,18 @@ mod tests {
         let null = Row { present: 0, ..bar(3, 2.0) };
         let zero = Row { present: 1, ..bar(3, 2.0) };
         assert_ne!(fingerprint(&null), fingerprint(&zero));
+    }
+
+    #[test]
+    fn an_entry_keeps_a_frame_a_rank_and_a_revision() {
+        let year_9999_ms = 253_402_300_740_000;
+        for frame_ms in [-year_9999_ms, -60_000, 0, 1_720_056_660_000, year_9999_ms] {
+            for (giver, revision) in [(Rank::UNKNOWN, 0), (Rank::FIRST, u8::MAX), (Rank::UNLISTED, 1)] {
+                let entry = Entry::new(frame_ms, 7, revision, giver);
+                assert_eq!((entry.frame_ms(), entry.giver(), entry.revision()), (frame_ms, giver, revision));
+            }
+        }
+        assert_eq!(size_of::<Entry>(), 16);
     }
 
     #[test]

@@ -90,11 +90,12 @@ impl Keeper {
                 return tracing::warn!(%error, "archive.keep and quarantine.keep are not applied: remove what the error names");
             }
         };
-        let quarantine = plan.quarantine.iter().map(|file| {
+        let remove = |file: &DatedFile| {
             let removed = std::fs::remove_file(&file.path);
             removed.map(|()| file.bytes).map_err(|error| Error::io(&file.path, "remove", error))
-        });
-        log_removed("quarantine.keep", "files of the quarantine removed", quarantine);
+        };
+        log_removed("quarantine.keep", "files of the quarantine removed", plan.quarantine.iter().map(remove));
+        log_removed("quarantine.keep", "files of conflicts removed", plan.conflicts.iter().map(remove));
         let copies = plan.copies.iter().map(|copy| {
             archiver.archive().remove_copy(copy)?;
             Ok(copy.bytes)

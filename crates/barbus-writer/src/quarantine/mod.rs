@@ -3,17 +3,14 @@
 //! It has a lock of its own. Rows are formatted and synced without the writer, so that invalid
 //! rows of one producer do not delay the bars of another.
 
-mod file;
-mod limits;
 mod row;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray, StringArray};
-use barbus::internal::{LogLimit, Monitor};
+use barbus::internal::Monitor;
 use barbus::protocol::{Ack, Stat};
 use barbus::{Bus, Error, Result};
 use barbus_bars::{BarSchema, Fault};
@@ -21,11 +18,10 @@ use barbus_ring::Row;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use crate::dated_lines::{DatedLines, Unkept};
 use crate::normalize::{NormalizedBatch, Payload};
-use file::LineFile;
-use limits::Limits;
-use row::{row_as_batch, row_as_json, shortened};
+use row::shortened;
+pub(crate) use row::{row_as_batch, row_as_json};
 
 /// Column of a batch of rejected rows: the text of the row.
 pub const REJECTED_ROW: &str = "row";
@@ -34,10 +30,6 @@ pub const REJECTED_SOURCE: &str = "source";
 /// Column of a batch of rejected rows: why the producer rejected the row.
 pub const REJECTED_REASON: &str = "reason";
 
-/// Most bytes of lines that are stored together.
-const CHUNK_BYTES: u64 = 1024 * 1024;
-/// The pause between two lines in the log about rows that are not kept.
-const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Longest text of a rejected row, bytes; a longer one is cut.
 const MAX_ROW_TEXT: usize = 64 * 1024;
 /// Longest source and reason, bytes.
@@ -46,7 +38,7 @@ const MAX_WORDS: usize = 1024;
 /// The quarantine of a bus. It may be used in other threads than the writer.
 #[derive(Debug, Clone)]
 pub struct Quarantine {
-    shared: Arc<Monitor<State>>,
+    shared: Arc<Shared>,
     /// Bytes of lines that are stored together: few enough that the rate has room for them.
     chunk_bytes: usize,
     /// The user whose share of the rate is used.
@@ -54,16 +46,10 @@ pub struct Quarantine {
 }
 
 #[derive(Debug)]
-struct State {
-    file: LineFile,
-    limits: Limits,
+struct Shared {
+    lines: DatedLines,
     /// Stored rows by the code of their fault.
-    stored: BTreeMap<&'static str, u64>,
-    /// Rows that there was no room for.
-    refused: u64,
-    failure: Option<Failure>,
-    /// The lines about rows that are not kept.
-    log_limit: LogLimit,
+    stored: Monitor<BTreeMap<&'static str, u64>>,
 }
 
 /// Lines that are not stored yet.
@@ -77,17 +63,10 @@ struct Lines {
 impl Quarantine {
     pub(crate) fn new(bus: &Bus) -> Self {
         let settings = bus.settings();
-        let (rate, size) = (settings.quarantine_bytes_per_second, settings.quarantine_bytes);
-        let state = State {
-            file: LineFile::new(bus.quarantine()),
-            limits: Limits::new(rate, size, Instant::now()),
-            stored: BTreeMap::new(),
-            refused: 0,
-            failure: None,
-            log_limit: LogLimit::new(1, LOG_PAUSE),
-        };
-        let chunk_bytes = CHUNK_BYTES.min(rate.saturating_mul(10)) as usize;
-        Self { shared: Arc::new(Monitor::new(state)), chunk_bytes, user: None }
+        let lines = DatedLines::new(bus.quarantine(), "the quarantine", settings);
+        let shared = Shared { lines, stored: Monitor::default() };
+        let chunk_bytes = DatedLines::chunk_bytes(settings);
+        Self { shared: Arc::new(shared), chunk_bytes, user: None }
     }
 
     /// The same quarantine for the rows of one user, who may use half of `ingest.quarantine_rate`.
@@ -129,19 +108,20 @@ impl Quarantine {
         let line = line("writer, row 1", fault.code(), &fault.to_string(), row_as_json(&batch, 0));
         let mut lines = Lines::default();
         lines.push(fault.code(), &line);
-        self.shared.lock().store(&lines, self.user).map_err(|error| {
-            let path = self.shared.lock().file.path(today());
+        self.shared.store(&lines, self.user).map_err(|error| {
+            let path = self.shared.lines.path();
             Error::io(&path, "store rows in the quarantine", std::io::Error::other(error))
         })
     }
 
     /// Copies the counts and the last failure to `stat`.
     pub(crate) fn fill(&self, stat: &mut Stat) {
-        let state = self.shared.lock();
-        stat.quarantined = state.stored.iter().map(|(&code, &count)| (code.to_owned(), count)).collect();
-        stat.refused = Some(state.refused);
-        stat.last_quarantine_error_at = state.failure.as_ref().map(|failure| failure.at);
-        stat.last_quarantine_error = state.failure.as_ref().map(ToString::to_string);
+        let stored = self.shared.stored.lock();
+        stat.quarantined = stored.iter().map(|(&code, &count)| (code.to_owned(), count)).collect();
+        let Unkept { rows, failure } = self.shared.lines.unkept();
+        stat.refused = Some(rows);
+        stat.last_quarantine_error_at = failure.as_ref().map(|failure| failure.at);
+        stat.last_quarantine_error = failure.as_ref().map(ToString::to_string);
     }
 }
 
@@ -171,12 +151,12 @@ impl Storing<'_> {
         if lines.rows == 0 {
             return;
         }
-        let mut state = self.quarantine.shared.lock();
+        let shared = &self.quarantine.shared;
         self.ack.rows += lines.rows;
         if self.full {
-            state.refused += lines.rows;
+            shared.lines.count_unkept(lines.rows);
             self.ack.refused += lines.rows;
-        } else if state.store(&lines, self.quarantine.user).is_ok() {
+        } else if shared.store(&lines, self.quarantine.user).is_ok() {
             self.ack.quarantined += lines.rows;
         } else {
             self.ack.refused += lines.rows;
@@ -199,41 +179,23 @@ impl Lines {
     }
 }
 
-impl State {
+impl Shared {
     /// Stores the lines of a producer of `user` and counts them. The error says why there is no
     /// room for them.
-    fn store(&mut self, lines: &Lines, user: Option<u32>) -> Result<(), String> {
-        let date = today();
-        let Self { file, limits, .. } = self;
-        let stored = limits.take(user, lines.text.len(), Instant::now(), || file.folder_bytes()).and_then(|()| {
-            let path = file.path(date);
-            file.append(date, lines.text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
-        });
-        match &stored {
-            Ok(()) => {
-                for (code, rows) in &lines.codes {
-                    *self.stored.entry(code).or_default() += rows;
-                }
-                self.failure = None;
-            }
-            Err(error) => {
-                self.refused += lines.rows;
-                self.failure = Some(Failure::after(self.failure.as_ref(), None, error.clone()));
-                if let Some(rows) = self.log_limit.admit(lines.rows) {
-                    tracing::warn!(
-                        rows, %error,
-                        "invalid rows are not kept in the quarantine: they are only counted: make room for them"
-                    );
-                }
-            }
+    fn store(&self, lines: &Lines, user: Option<u32>) -> Result<(), String> {
+        self.lines.store(&lines.text, lines.rows, user, |rows, error| {
+            tracing::warn!(
+                rows,
+                error,
+                "invalid rows are not kept in the quarantine: they are only counted: make room for them"
+            );
+        })?;
+        let mut stored = self.stored.lock();
+        for (code, rows) in &lines.codes {
+            *stored.entry(code).or_default() += rows;
         }
-        stored
+        Ok(())
     }
-}
-
-/// The UTC date of receipt.
-fn today() -> barbus_bars::Date {
-    Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 fn line(source: &str, code: &str, reason: &str, row: Value) -> String {

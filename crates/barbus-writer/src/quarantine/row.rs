@@ -50,7 +50,7 @@ impl Write for Bounded {
 }
 
 /// A pushed row as a batch of one row.
-pub(super) fn row_as_batch(row: &Row, symbol: &str, schema: &BarSchema) -> RecordBatch {
+pub(crate) fn row_as_batch(row: &Row, symbol: &str, schema: &BarSchema) -> RecordBatch {
     let frame = TimestampMillisecondArray::from(vec![row.frame_ms]).with_timezone(schema.zone());
     let mut columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from(vec![symbol])), Arc::new(frame)];
     let numbers = [row.open, row.high, row.low, row.close, row.volume].map(Some);
@@ -62,7 +62,7 @@ pub(super) fn row_as_batch(row: &Row, symbol: &str, schema: &BarSchema) -> Recor
 }
 
 /// A row of any batch: numbers as numbers, null as null, all other values as text.
-pub(super) fn row_as_json(batch: &RecordBatch, row: usize) -> Value {
+pub(crate) fn row_as_json(batch: &RecordBatch, row: usize) -> Value {
     let options = FormatOptions::default().with_display_error(true);
     let mut object = Map::new();
     let mut left = MAX_ROW_BYTES;

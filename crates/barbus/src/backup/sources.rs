@@ -32,6 +32,7 @@ pub(super) fn copy(bus: &Bus, tree: &mut Tree<'_>) -> Result<()> {
     }
     let is_ndjson = |name: &str| name.ends_with(".ndjson");
     copy_folder(tree, &bus.quarantine(), "quarantine", Kind::Lines, is_ndjson)?;
+    copy_folder(tree, &bus.conflicts(), "conflicts", Kind::Lines, is_ndjson)?;
     for record in [WithdrawalRecord::path(bus), RemovedDay::path(bus)] {
         let name = record.file_name().expect("it has one").to_string_lossy().into_owned();
         tree.add(&record, &name, Kind::Lines)?;

@@ -5,10 +5,11 @@
 
 mod keep;
 mod parse;
+mod sources;
 mod table;
 mod template;
 mod values;
 
 pub use template::InitOptions;
 pub(crate) use template::template;
-pub use values::{Account, Keep, OutsideSessions, Settings};
+pub use values::{Account, Keep, OutsideSessions, Settings, Sources};

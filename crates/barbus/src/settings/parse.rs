@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::ack::AckMode;
 use crate::error::{Error, Result};
 use crate::settings::keep::keep;
+use crate::settings::sources::sources;
 use crate::settings::table::{SECTIONS, SETTINGS};
 use crate::settings::values::{Account, OutsideSessions, Settings};
 use crate::suggestion::{did_you_mean, most_similar};
@@ -27,6 +28,8 @@ struct Raw {
     ingest: RawIngest,
     #[serde(default)]
     control: RawControl,
+    #[serde(default)]
+    sources: RawSources,
     #[serde(default)]
     archive: RawArchive,
     #[serde(default)]
@@ -87,6 +90,13 @@ struct RawControl {
     allow_users: Vec<Account>,
     #[serde(default)]
     allow_groups: Vec<Account>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct RawSources {
+    #[serde(default)]
+    priority: Vec<String>,
+    silence: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -174,6 +184,7 @@ fn parse(text: &str, calendars: &CalendarTables) -> Result<Settings, String> {
         allow_groups: ingest.allow_groups,
         control_users: control.allow_users,
         control_groups: control.allow_groups,
+        sources: sources(raw.sources.priority, duration("sources.silence", raw.sources.silence, "2m")?)?,
         archive_path: archive.path.unwrap_or_else(|| "archive/1m".into()),
         late: duration("archive.late", archive.late, "5s")?,
         spill: duration("archive.spill", archive.spill, "1m")?,

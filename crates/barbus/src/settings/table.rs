@@ -24,6 +24,7 @@ pub(super) const SECTIONS: &[(&str, &str)] = &[
     ("ring", "The shared-memory ring. Sizes take effect when a ring is created."),
     ("ingest", "What producers send."),
     ("control", "Who may close or withdraw a trading day by a request."),
+    ("sources", "Which source's value of a bar stands where several sources give the bar."),
     ("archive", "Closed days as Parquet files."),
     ("quarantine", "Invalid rows, in quarantine/."),
     ("readers", "What readers may hold, the list of readers, and the daemon's warnings about them."),
@@ -152,6 +153,25 @@ pub(super) const SETTINGS: &[Setting] = &[
         ],
     ),
     setting("control", "allow_groups", "[]", &["Groups whose members may."]),
+    setting(
+        "sources",
+        "priority",
+        "[]",
+        &[
+            "The sources by falling priority, such as [\"feed-a\", \"user backup\"]: the name that a producer states, or",
+            "\"user NAME\" for the producers of a user. A lower source's other values for a bar that a higher one gave",
+            "are counted as conflicts, kept in conflicts/, and not published. If it is empty, the last value stands.",
+        ],
+    ),
+    setting(
+        "sources",
+        "silence",
+        "\"2m\"",
+        &[
+            "A source that sent nothing while a symbol went on by this much, by the ends of its bars, is silent: a",
+            "lower source may revise that symbol's bars of the open day.",
+        ],
+    ),
     setting("archive", "path", "\"archive/1m\"", &["The directory of the Parquet files, one per trading day."]),
     setting(
         "archive",

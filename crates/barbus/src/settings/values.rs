@@ -18,6 +18,25 @@ pub enum Account {
     Name(String),
 }
 
+/// `[sources]`: which source's value of a bar stands where several sources give the bar.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The sources by falling priority, at most [`Sources::MAX`]: `feed` is the name that a
+    /// producer states, `user NAME` is each producer of that Unix user. Empty: the last value
+    /// stands.
+    pub priority: Vec<String>,
+    /// How far a symbol must go on, by the ends of its bars, without anything from a source before
+    /// the source counts as silent.
+    pub silence: Duration,
+}
+
+impl Sources {
+    /// Most sources with a priority.
+    pub const MAX: usize = 14;
+    /// How an entry begins that names a user.
+    pub const USER: &str = "user ";
+}
+
 /// What becomes of a bar that lies in no session of its symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -105,6 +124,8 @@ pub struct Settings {
     pub control_users: Vec<Account>,
     /// Groups whose members may close the trading day.
     pub control_groups: Vec<Account>,
+    /// Which source's value of a bar stands.
+    pub sources: Sources,
     /// The directory of the archive, relative to the bus.
     pub archive_path: PathBuf,
     /// How long late bars of a closed day are collected before its file is rewritten.

@@ -35,6 +35,7 @@ impl Stat {
             with("sync", &self.last_sync_error),
             with("ring", &self.ring_error),
             with("quarantine", &self.last_quarantine_error),
+            with("conflicts", &self.last_conflicts_error),
             with("new symbols", &self.symbol_table_full),
             self.ring_in_reserve
                 .then(|| "readers: they hold all blocks of the ring, and the writer goes on in its reserve".to_owned()),

@@ -12,7 +12,7 @@ use crate::ack::Ack;
 pub struct SourceStat {
     /// Streams that are open now.
     pub connected: u64,
-    /// Rows handled: the sum of the five outcomes.
+    /// Rows handled: the sum of the six outcomes.
     pub rows: u64,
     /// New bars.
     pub accepted: u64,
@@ -20,6 +20,9 @@ pub struct SourceStat {
     pub duplicates: u64,
     /// Bars that the bus had with other values.
     pub revised: u64,
+    /// Bars that the bus had with other values from a source of higher priority: not published.
+    #[serde(default)]
+    pub conflicts: u64,
     /// Invalid rows, kept in the quarantine.
     pub quarantined: u64,
     /// Invalid rows that the quarantine had no room for.
@@ -53,6 +56,7 @@ impl SourceStat {
         self.accepted += batch.accepted;
         self.duplicates += batch.duplicate;
         self.revised += batch.revised;
+        self.conflicts += batch.conflict;
         self.quarantined += batch.quarantined;
         self.refused += batch.refused;
         self.last_frame = last_frame.or(self.last_frame);
@@ -80,13 +84,23 @@ mod tests {
 
     #[test]
     fn the_rows_of_a_source_are_the_sum_of_their_outcomes() {
-        let ack = Ack { rows: 15, accepted: 1, duplicate: 2, revised: 3, quarantined: 4, refused: 5, ..Ack::default() };
+        let ack = Ack {
+            rows: 21,
+            accepted: 1,
+            duplicate: 2,
+            revised: 3,
+            quarantined: 4,
+            refused: 5,
+            conflict: 6,
+            ..Ack::default()
+        };
         let mut source = SourceStat::default();
         let (frame, now) = (Timestamp::from_second(60).unwrap(), Timestamp::from_second(61).unwrap());
         source.add(ack, Some(frame), now);
         source.add(ack, None, now);
-        let outcomes = [source.accepted, source.duplicates, source.revised, source.quarantined, source.refused];
-        assert_eq!((source.rows, outcomes), (30, [2, 4, 6, 8, 10]));
+        let published = [source.accepted, source.duplicates, source.revised];
+        let others = [source.quarantined, source.refused, source.conflicts];
+        assert_eq!((source.rows, published, others), (42, [2, 4, 6], [8, 10, 12]));
         assert_eq!((source.last_frame, source.last_received), (Some(frame), Some(now)));
     }
 

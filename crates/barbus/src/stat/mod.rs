@@ -81,6 +81,19 @@ pub struct Stat {
     pub duplicates: Option<u64>,
     /// Revisions since the daemon started.
     pub revisions: Option<u64>,
+    /// Bars since the daemon started that had other values from a source of higher priority, and
+    /// were not published; `None` without `sources.priority` in `bus.toml`.
+    #[serde(default)]
+    pub conflicts: Option<u64>,
+    /// Those of them that `conflicts/` had no room for: they were only counted.
+    #[serde(default)]
+    pub conflicts_unkept: Option<u64>,
+    /// Why conflicts were last not kept, until some are kept again.
+    #[serde(default)]
+    pub last_conflicts_error: Option<String>,
+    /// When that happened.
+    #[serde(default)]
+    pub last_conflicts_error_at: Option<Timestamp>,
     /// The symbols with the most revisions since the daemon started, at most five.
     #[serde(default)]
     pub most_revised: BTreeMap<String, u64>,

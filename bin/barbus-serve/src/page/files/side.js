@@ -50,14 +50,19 @@ function alarmsCard({ alarms, health }) {
 }
 
 function producersCard({ stat, now_ms: now }) {
-  const rows = Object.entries(stat.sources ?? {}).map(([source, found]) => [
+  const sources = Object.entries(stat.sources ?? {});
+  // Only where sources differ: most buses have no priority.
+  const differ = sources.some(([, found]) => found.conflicts > 0);
+  const rows = sources.map(([source, found]) => [
     source,
     found.connected > 0 ? found.connected : "–",
     short(found.rows),
     short(found.quarantined + found.refused),
+    ...(differ ? [short(found.conflicts)] : []),
     age(now - ms(found.last_received)),
   ]);
-  return section("Producers", table(["Source", "Open", "Rows", "Bad", "Last"], rows, "None since the daemon started."));
+  const heads = ["Source", "Open", "Rows", "Bad", ...(differ ? ["Conflicts"] : []), "Last"];
+  return section("Producers", table(heads, rows, "None since the daemon started."));
 }
 
 function readersCard({ readers }) {

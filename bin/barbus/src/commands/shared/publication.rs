@@ -51,6 +51,15 @@ pub(in crate::commands) fn publish<E: Display>(
         ReportFormat::Json => print_json(&ack, elapsed)?,
         ReportFormat::Table => print_table(&ack, elapsed)?,
     }
+    if ack.conflict > 0 {
+        let bars = if ack.conflict == 1 { "bar was" } else { "bars were" };
+        let count = format::count(ack.conflict);
+        let folder = bus.conflicts();
+        print_error(format_args!(
+            "{count} {bars} not published, because a source of higher priority gave other values: for both see {}",
+            folder.display()
+        ));
+    }
     if ack.quarantined > 0 {
         let rows = if ack.quarantined == 1 { "row was" } else { "rows were" };
         let count = format::count(ack.quarantined);
@@ -77,7 +86,7 @@ pub(in crate::commands) fn publish<E: Display>(
         ));
     }
     // A duplicate is on the bus already: sending again is no failure.
-    let nothing_accepted = ack.rows > 0 && ack.accepted + ack.duplicate + ack.revised == 0;
+    let nothing_accepted = ack.rows > 0 && ack.accepted + ack.duplicate + ack.revised + ack.conflict == 0;
     if nothing_accepted {
         print_error("no row was accepted");
     }
@@ -94,10 +103,19 @@ fn print_json(ack: &Ack, elapsed: Duration) -> anyhow::Result<()> {
 }
 
 fn print_table(ack: &Ack, elapsed: Duration) -> anyhow::Result<()> {
-    let columns = ["rows", "accepted", "duplicate", "revised", "quarantined", "time", "rate"];
+    let mut counts = vec![
+        ("rows", ack.rows),
+        ("accepted", ack.accepted),
+        ("duplicate", ack.duplicate),
+        ("revised", ack.revised),
+        ("quarantined", ack.quarantined),
+    ];
+    if ack.conflict > 0 {
+        counts.insert(4, ("conflict", ack.conflict));
+    }
+    let columns = counts.iter().map(|(name, _)| *name).chain(["time", "rate"]);
     let mut sheet = Sheet::new(stdout(), Layout::Table, columns, TimeZone::UTC).coloured(colour_wanted());
-    let counts = [ack.rows, ack.accepted, ack.duplicate, ack.revised, ack.quarantined];
     let words = [format::age(elapsed), format::rate(ack.rows, "rows", elapsed)];
-    sheet.row(counts.map(Cell::Count).into_iter().chain(words.map(Cell::Text)))?;
+    sheet.row(counts.iter().map(|(_, count)| Cell::Count(*count)).chain(words.map(Cell::Text)))?;
     Ok(sheet.finish().map(drop)?)
 }

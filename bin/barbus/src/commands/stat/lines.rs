@@ -37,6 +37,7 @@ pub(super) fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)>
         ("accepted", stat.accepted),
         ("duplicates", stat.duplicates),
         ("revisions", stat.revisions),
+        ("conflicts", stat.conflicts),
         ("producers", stat.producers),
     ];
     lines.extend(since_start.into_iter().filter_map(|(name, value)| Some((name, count(value?)))));
@@ -60,6 +61,12 @@ pub(super) fn lines(stat: &Stat, zone: &TimeZone) -> Vec<(&'static str, String)>
     }
     if let Some(refused) = stat.refused.filter(|refused| *refused > 0) {
         lines.push(("refused", format!("{}: the quarantine had no room", count(refused))));
+    }
+    if let Some(unkept) = stat.conflicts_unkept.filter(|unkept| *unkept > 0) {
+        lines.push(("not kept", format!("{} conflicts: conflicts/ had no room", count(unkept))));
+    }
+    if let Some(error) = &stat.last_conflicts_error {
+        lines.push(("conflicts error", error.clone()));
     }
     if let Some(error) = &stat.last_quarantine_error {
         lines.push(("quarantine error", error.clone()));
@@ -115,6 +122,7 @@ fn source(name: &str, source: &SourceStat, zone: &TimeZone) -> String {
     let outcomes = [
         ("duplicates", source.duplicates),
         ("revisions", source.revised),
+        ("conflicts", source.conflicts),
         ("quarantined", source.quarantined),
         ("refused", source.refused),
     ];
@@ -246,7 +254,14 @@ mod tests {
 
     #[test]
     fn sources_tasks_and_other_disks_are_shown() {
-        let source = SourceStat { connected: 1, rows: 1_240, accepted: 1_238, quarantined: 2, ..SourceStat::default() };
+        let source = SourceStat {
+            connected: 1,
+            rows: 1_240,
+            accepted: 1_235,
+            conflicts: 3,
+            quarantined: 2,
+            ..SourceStat::default()
+        };
         let flushes = TaskStat { done: 3, failed: 1, total_s: 2.5, last_s: 0.25, max_s: 1.5 };
         let stat = Stat {
             sources: [("my feed".to_owned(), source)].into(),
@@ -255,11 +270,17 @@ mod tests {
             ring_free_bytes: Some(5_000_000_001),
             quarantine_free_bytes: Some(1_000_000_000),
             parts: 2,
+            conflicts: Some(3),
+            conflicts_unkept: Some(1),
+            last_conflicts_error: Some("no room".into()),
             ..Stat::default()
         };
         let lines = lines(&stat, &TimeZone::UTC);
         for (name, text) in [
-            ("source", "my feed: connected, 1,240 rows, 2 quarantined"),
+            ("source", "my feed: connected, 1,240 rows, 3 conflicts, 2 quarantined"),
+            ("conflicts", "3"),
+            ("not kept", "1 conflicts: conflicts/ had no room"),
+            ("conflicts error", "no room"),
             ("flushes", "3, 1 failed, the last in 0.25 s, the longest in 1.50 s"),
             ("free space", "5.0 GB, for the quarantine 1.0 GB"),
             ("parts", "2 with bars that no day file has yet"),

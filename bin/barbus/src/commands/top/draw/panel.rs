@@ -125,7 +125,7 @@ fn producers(scene: &Scene<'_>, width: usize) -> Option<Section> {
     Some(Section { heading, lines })
 }
 
-/// `feed  3 bad  2s  1.2M`, dim when it is not connected.
+/// `feed  3 bad 1 conflicts  2s  1.2M`, dim when it is not connected.
 fn source(scene: &Scene<'_>, name: &str, source: &SourceStat, width: usize) -> Line<'static> {
     let theme = scene.theme;
     let style = if source.connected > 0 { Style::new() } else { theme.label() };
@@ -136,6 +136,11 @@ fn source(scene: &Scene<'_>, name: &str, source: &SourceStat, width: usize) -> L
         0 => String::new(),
         rows => format!(" {} bad", format::compact(rows as f64)),
     };
+    let conflicts = match source.conflicts {
+        0 => String::new(),
+        bars => format!(" {} conflicts", format::compact(bars as f64)),
+    };
+    let bad = bad + &conflicts;
     let room = width.saturating_sub(figures.len() + bad.len());
     Line::from(vec![
         Span::styled(path(&barbus_files::printable(name), room), style),

@@ -1,4 +1,4 @@
-//! How much the quarantine may store: bytes a second, and bytes in all.
+//! How much a folder of lines may store: bytes a second, and bytes in all.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,9 +11,11 @@ const MEASURE: Duration = Duration::from_secs(10);
 /// Users whose share is remembered.
 const MAX_USERS: usize = 1_024;
 
-/// The limits of the quarantine, and what of them is left.
+/// The limits of a folder, and what of them is left.
 #[derive(Debug)]
 pub(super) struct Limits {
+    /// What the folder is called in messages.
+    name: &'static str,
     /// Bytes a second.
     rate: u64,
     /// Bytes of all files.
@@ -49,9 +51,9 @@ impl Allowance {
 }
 
 impl Limits {
-    pub(super) fn new(rate: u64, size: u64, now: Instant) -> Self {
+    pub(super) fn new(name: &'static str, rate: u64, size: u64, now: Instant) -> Self {
         let all = Allowance::new(rate as f64, now);
-        Self { rate, size, all, users: HashMap::new(), stored: 0, measured_at: None }
+        Self { name, rate, size, all, users: HashMap::new(), stored: 0, measured_at: None }
     }
 
     /// Takes room for `bytes` of a producer of `user`, if it is limited. `measure` returns the
@@ -71,8 +73,8 @@ impl Limits {
             self.stored = measure();
         }
         if self.stored.saturating_add(bytes as u64) > self.size {
-            let size = self.size;
-            return Err(format!("the quarantine has {size} bytes, which is ingest.quarantine_size: remove old files"));
+            let Self { name, size, .. } = self;
+            return Err(format!("{name} has {size} bytes, which is ingest.quarantine_size: remove old files"));
         }
         let rate = self.rate;
         if self.users.len() >= MAX_USERS {
@@ -104,7 +106,7 @@ mod tests {
     #[test]
     fn a_burst_is_kept_and_a_flood_is_not() {
         let begin = Instant::now();
-        let mut limits = Limits::new(10, 100_000, begin);
+        let mut limits = Limits::new("the quarantine", 10, 100_000, begin);
         let mut at = |seconds: u64, bytes: usize| limits.take(None, bytes, begin + Duration::from_secs(seconds), || 0);
         at(0, 600).unwrap();
         assert!(at(0, 1).unwrap_err().contains("quarantine_rate"));
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn one_user_leaves_half_to_the_others() {
         let begin = Instant::now();
-        let mut limits = Limits::new(10, 100_000, begin);
+        let mut limits = Limits::new("the quarantine", 10, 100_000, begin);
         let mut take = |user, bytes| limits.take(user, bytes, begin, || 0);
         take(Some(7), 300).unwrap();
         assert!(take(Some(7), 1).unwrap_err().contains("user 7"));
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn removed_files_make_room_again() {
         let begin = Instant::now();
-        let mut limits = Limits::new(1_000, 100, begin);
+        let mut limits = Limits::new("the quarantine", 1_000, 100, begin);
         limits.take(None, 60, begin, || 40).unwrap();
         assert!(limits.take(None, 1, begin, || 0).unwrap_err().contains("quarantine_size"));
         limits.take(None, 100, begin + MEASURE, || 0).unwrap();

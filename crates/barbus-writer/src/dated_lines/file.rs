@@ -1,4 +1,4 @@
-//! The file of one date in the quarantine's folder: whole lines, which can be read back.
+//! The file of one date in a folder: whole lines, which can be read back.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Write};
