@@ -2,6 +2,7 @@
 //! Rust.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -59,7 +60,7 @@ fn go(folder: &Path) -> Option<Command> {
         let mut go = Command::new("go");
         go.current_dir(source("go")).args(["build", "-o"]).arg(&program);
         go.env("PKG_CONFIG_PATH", c_library::prefix().join("lib/pkgconfig")).env("GOFLAGS", "-mod=mod -buildvcs=false");
-        c_library::step(go.env("GOCACHE", venv::target().join("go-cache")).env("GOPROXY", "off"));
+        c_library::ok(go.env("GOCACHE", venv::target().join("go-cache")).env("GOPROXY", "off"));
         c_library::command(&program)
     })
 }
@@ -68,23 +69,36 @@ fn go(folder: &Path) -> Option<Command> {
 fn c_sharp(folder: &Path) -> Option<Command> {
     let program = folder.join("Strategy.exe");
     (c_library::has("mcs") && c_library::has("mono")).then(|| {
-        c_library::step(Command::new("mcs").arg(format!("-out:{}", program.display())).arg(source("Strategy.cs")));
+        c_library::ok(Command::new("mcs").arg(format!("-out:{}", program.display())).arg(source("Strategy.cs")));
         let mut command = c_library::command(Path::new("mono"));
         command.arg(program);
         command
     })
 }
 
-/// Runs the strategy in Java from its source, if there is a Java with the final interface to C.
+/// The first Java version with the final interface to C.
+const JAVA: u32 = 22;
+
+/// The major version of a Java; `None` if it cannot be run.
+fn java_version(java: &Path) -> Option<u32> {
+    let output = Command::new(java).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
+}
+
+/// Runs the strategy in Java from its source, by the newest Java of the machine: `java`, that of
+/// `JAVA_HOME`, or one in the folder of the system, where the default may be an older one.
 fn java() -> Option<Command> {
-    let version = Command::new("java").arg("--version").output();
-    let text = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let major = text.split_whitespace().find_map(|word| word.split('.').next()?.parse::<u32>().ok());
-    if major.is_none_or(|major| major < 22) {
-        println!("skipped: Java 22 or newer is not installed");
+    let system = fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten().map(|entry| entry.path());
+    let homes = std::env::var_os("JAVA_HOME").map(PathBuf::from).into_iter().chain(system);
+    let all = homes.map(|home| home.join("bin/java")).chain([PathBuf::from("java")]);
+    let newest = all.filter_map(|java| Some((java_version(&java)?, java))).max();
+    let Some((version, java)) = newest.filter(|(version, _)| *version >= JAVA) else {
+        println!("skipped: Java {JAVA} or newer is not installed");
         return None;
-    }
-    let mut command = c_library::command(Path::new("java"));
+    };
+    println!("Java {version}: {}", java.display());
+    let mut command = c_library::command(&java);
     command.args(["--enable-native-access=ALL-UNNAMED"]).arg(source("Strategy.java"));
     Some(command)
 }

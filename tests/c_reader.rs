@@ -10,18 +10,26 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::bus::{Bus, Counts};
+use crate::support::c_library::{self, SANITIZERS};
 use crate::support::command::{self, Running};
 use crate::support::market::{self, Bar};
 use crate::support::random::{self, Random};
-use crate::support::{c_library, producer, wait};
+use crate::support::{producer, wait};
 
-const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
+pub(crate) const SYMBOLS: [&str; 3] = ["600000.XSHG", "000001.XSHE", "688001.XSHG"];
 /// A day in the past, in which only the producer closes a day.
-const FIRST: &str = "2024-03-04T00:01:00Z";
+pub(crate) const FIRST: &str = "2024-03-04T00:01:00Z";
 
-fn follow(ring: &Path, arguments: &[&str]) -> Running {
-    let mut command = c_library::command(c_library::follow_bus());
+/// Starts the reader of one of the compilers: of number `build`, in turn.
+fn follow(build: usize, ring: &Path, arguments: &[&str]) -> Running {
+    let programs = c_library::follow_bus();
+    let mut command = c_library::command(&programs[build % programs.len()]);
     Running::start(command.arg(ring).args(arguments), false)
+}
+
+/// Whether there is no compiler of C++ here.
+fn no_reader() -> bool {
+    c_library::follow_bus().is_empty()
 }
 
 /// A bar as the reader prints it.
@@ -45,7 +53,7 @@ fn same(found: &Value, expected: &Value) -> bool {
 
 /// Asserts that the lines have these bars from number `first` on, and returns the other lines.
 #[track_caller]
-fn assert_bars(lines: &[Value], bars: &[Bar], first: usize) -> Vec<Value> {
+pub(crate) fn assert_bars(lines: &[Value], bars: &[Bar], first: usize) -> Vec<Value> {
     let (rows, others): (Vec<&Value>, Vec<&Value>) = lines.iter().partition(|line| line.get("event").is_none());
     assert_eq!(rows.len(), bars.len());
     for (number, (row, bar)) in rows.into_iter().zip(bars).enumerate() {
@@ -63,7 +71,7 @@ fn has_seq(reader: &Running, seq: usize) -> Option<()> {
 /// acknowledged bar once and in order while the daemon is killed at random moments.
 #[test]
 fn readers_in_cpp_see_every_bar_once_while_the_daemon_is_killed() {
-    if !c_library::has("g++") {
+    if no_reader() {
         return;
     }
     let kills = random::setting("BARBUS_KILLS", 20) / 4;
@@ -72,7 +80,8 @@ fn readers_in_cpp_see_every_bar_once_while_the_daemon_is_killed() {
     bus.configure_ring("8MB", 64);
     bus.configure("# sync = \"1s\"", "sync = \"50ms\"");
     bus.start();
-    let readers = [follow(&bus.ring(), &["--from", "oldest"]), follow(&bus.ring(), &["--from", "oldest", "--pin"])];
+    let readers =
+        [follow(0, &bus.ring(), &["--from", "oldest"]), follow(1, &bus.ring(), &["--from", "oldest", "--pin"])];
     wait::until("the readers", || readers.iter().all(|reader| reader.lines_so_far() > 0).then_some(()));
     let bars = market::minutes(&SYMBOLS, FIRST, 1_400);
     let directory = BusDirectory::open(bus.path()).expect("a bus");
@@ -120,7 +129,7 @@ fn killed_lines(reader: Running) -> Vec<Value> {
 /// Promise 4: falling behind is an exact count.
 #[test]
 fn a_stopped_reader_in_cpp_counts_what_it_missed() {
-    if !c_library::has("g++") {
+    if no_reader() {
         return;
     }
     let mut bus = Bus::init("24x7");
@@ -129,7 +138,7 @@ fn a_stopped_reader_in_cpp_counts_what_it_missed() {
     let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;
     let bars = market::minutes(&SYMBOLS, FIRST, 3 * 1_440);
     assert!(bars.len() > 2 * capacity + 100, "{capacity} bars fit: the ring is too long for this test");
-    let reader = follow(&bus.ring(), &["--from", "oldest"]);
+    let reader = follow(1, &bus.ring(), &["--from", "oldest"]);
     bus.publish(&bus.write("1.csv", market::csv(&bars[..99])), &[]);
     wait::until("the reader at the tip", || has_seq(&reader, 98));
     reader.signal(Signal::SIGSTOP);
@@ -145,15 +154,46 @@ fn a_stopped_reader_in_cpp_counts_what_it_missed() {
     assert!(others.iter().all(|line| line["event"] == "day_closed"), "{others:?}");
 }
 
+/// Promises 2 and 3: arrays that a reader keeps do not change and do not stop the writer, which
+/// goes around them twice.
+#[test]
+fn arrays_that_a_reader_in_cpp_keeps_do_not_change() {
+    if no_reader() {
+        return;
+    }
+    let mut bus = Bus::init("24x7");
+    bus.configure_small_ring();
+    bus.start();
+    let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;
+    let bars = market::minutes(&SYMBOLS, FIRST, (5 * capacity / 2 / SYMBOLS.len()) as i64);
+    let count = bars.len().to_string();
+    let arguments = ["--from", "oldest", "--pin", "--keep", "--bars", &count];
+    let readers = [follow(0, &bus.ring(), &arguments), follow(1, &bus.ring(), &arguments)];
+    let mut published = 0;
+    // In parts that the ring has room for: no reader is lapped.
+    for part in bars.chunks(capacity / 4) {
+        bus.publish(&bus.write("part.csv", market::csv(part)), &[]);
+        published += part.len();
+        let has_kept = |reader: &Running| reader.output_has(&format!("\"bars\": {published},"));
+        wait::until("the readers", || readers.iter().all(has_kept).then_some(()));
+    }
+    for reader in readers {
+        let others = assert_bars(&reader.finish().json_lines(), &bars, 0);
+        let pinned = |yes: bool| others.iter().filter(|line| line["pinned"] == yes).count();
+        // Beyond its share of the ring a reader gets copies.
+        assert!(pinned(true) > 1 && pinned(false) > 1, "{others:?}");
+    }
+}
+
 /// A ring that is removed while the daemon runs: the reader goes on in the next one.
 #[test]
 fn a_reader_in_cpp_goes_on_in_the_ring_that_follows() {
-    if !c_library::has("g++") {
+    if no_reader() {
         return;
     }
     let bus = Bus::running("24x7");
     let bars = market::minutes(&SYMBOLS, FIRST, 100);
-    let reader = follow(&bus.ring(), &["--from", "oldest", "--until-close", "1"]);
+    let reader = follow(0, &bus.ring(), &["--from", "oldest", "--until-close", "1"]);
     bus.publish(&bus.write("1.csv", market::csv(&bars[..99])), &[]);
     wait::until("the reader at the tip", || has_seq(&reader, 98));
     fs::remove_file(bus.ring()).expect("ours");
@@ -169,14 +209,14 @@ fn a_reader_in_cpp_goes_on_in_the_ring_that_follows() {
 /// Promise 9: a ring that is truncated under a sleeping reader is an error, and no signal.
 #[test]
 fn a_truncated_ring_ends_the_reader_in_cpp_with_an_error() {
-    if !c_library::has("g++") {
+    if no_reader() {
         return;
     }
     let mut bus = Bus::running("24x7");
     let bars = market::minutes(&SYMBOLS, FIRST, 33);
     bus.publish(&bus.write("1.csv", market::csv(&bars)), &[]);
     bus.kill();
-    let reader = follow(&bus.ring(), &["--from", "oldest"]);
+    let reader = follow(1, &bus.ring(), &["--from", "oldest"]);
     wait::until("the reader at the tip", || has_seq(&reader, 98));
     // It sleeps after some thousand polls.
     wait::until("the reader asleep", || {
@@ -193,7 +233,7 @@ fn a_truncated_ring_ends_the_reader_in_cpp_with_an_error() {
 /// crashes nor reads outside the file.
 #[test]
 fn hostile_rings_do_no_harm_to_the_reader_in_cpp() {
-    if !c_library::has("g++") {
+    if no_reader() {
         return;
     }
     let mut random = Random::seeded(random::seed("BARBUS_HOSTILE_SEED"));
@@ -215,7 +255,7 @@ fn hostile_rings_do_no_harm_to_the_reader_in_cpp() {
         }
         fs::write(bus.ring(), &bytes).expect("ours");
         let pin: &[&str] = if number % 3 == 0 { &["--pin"] } else { &[] };
-        let run = follow(&bus.ring(), &[&["--from", "oldest", "--once"], pin].concat()).finish();
+        let run = follow(number / 6, &bus.ring(), &[&["--from", "oldest", "--once"], pin].concat()).finish();
         assert!(matches!(run.status.code(), Some(0 | 1)), "{run}");
         assert!(!run.stderr.contains("a fault in barbus") && !run.stderr.contains("Sanitizer"), "{run}");
         errors += u32::from(run.status.code() == Some(1));
@@ -226,21 +266,16 @@ fn hostile_rings_do_no_harm_to_the_reader_in_cpp() {
 /// Producers: plain structs and Arrow batches, exact acknowledgements, errors.
 #[test]
 fn a_producer_in_cpp_publishes() {
-    if !c_library::has("g++") {
-        return;
+    for compiler in c_library::sanitizing_compilers() {
+        let bus = Bus::running("24x7");
+        let program = bus.beside("publish");
+        let flags = [&["-std=c++17"], &SANITIZERS[..]].concat();
+        c_library::compile(compiler, &flags, "tests/programs/publish.cpp", &program);
+        let printed = command::finish(c_library::command(&program).arg(bus.path()), None).ok();
+        assert_eq!(printed, "252 bars\n");
+        let rows = bus.quarantine();
+        let source = rows[0]["source"].as_str().expect("a source");
+        assert!(rows.len() == 1 && source.starts_with("publish.cpp (pid "), "{rows:?}");
+        assert_eq!(bus.stat()["bars"], 102);
     }
-    let bus = Bus::running("24x7");
-    let program = bus.beside("publish");
-    c_library::compile(
-        "g++",
-        &["-std=c++17", "-g", "-fsanitize=address,undefined"],
-        "tests/programs/publish.cpp",
-        &program,
-    );
-    let printed = command::finish(c_library::command(&program).arg(bus.path()), None).ok();
-    assert_eq!(printed, "252 bars\n");
-    let rows = bus.quarantine();
-    let source = rows[0]["source"].as_str().expect("a source");
-    assert!(rows.len() == 1 && source.starts_with("publish.cpp (pid "), "{rows:?}");
-    assert_eq!(bus.stat()["bars"], 102);
 }

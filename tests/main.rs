@@ -9,6 +9,7 @@
 //! - `bombs`: packed data, lines and columns without an end, in bounded memory
 //! - `c_examples`: the strategy in C, C++, Go, C# and Java decides as the one in Rust
 //! - `c_reader`: the reader in C++: kills, laps, rings that are replaced, truncated or hostile
+//! - `c_stream`: a reader of the C library as an Arrow stream, by pyarrow
 //! - `calendars`: market days against two public libraries; printed, and changed by files
 //! - `clocks`: the wall clock is set while the daemon runs, by libfaketime
 //! - `commands`: every verb with its tables, JSON, CSV and exit codes
@@ -54,9 +55,10 @@
 //!
 //! 1. a valid Arrow file at every moment: `stock_readers`
 //! 2. read-only maps, a writer that never waits for a reader: `access`, `reading`, `readers`,
-//!    `lag`, `held_rings`, `format_reader`
+//!    `lag`, `held_rings`, `format_reader`, `c_reader`
 //! 3. no torn read: `format_reader`, `demo`, `c_reader`, `conformance`
-//! 4. an exact count of missed bars: `readers`, `format_reader`, `c_reader`, `conformance`
+//! 4. an exact count of missed bars: `readers`, `format_reader`, `c_reader`, `c_stream`,
+//!    `conformance`
 //! 5. no system call in steady state: `readers`
 //! 6. an acknowledged bar survives `kill -9`: `kill_loop`, `restart`, `c_reader`
 //! 7. every bar of a closed day in its file, exactly once: `archive`, `days`, `full`, `kill_loop`,
@@ -80,6 +82,7 @@ mod bad_input;
 mod bombs;
 mod c_examples;
 mod c_reader;
+mod c_stream;
 mod calendars;
 mod clocks;
 mod commands;

@@ -78,7 +78,12 @@ impl Running {
 
     /// Whether its standard output has this word already.
     pub(crate) fn output_has(&self, word: &str) -> bool {
-        String::from_utf8_lossy(&self.stdout.bytes.lock().expect("nobody panics with it")).contains(word)
+        self.count(word) > 0
+    }
+
+    /// How often its standard output has this word so far.
+    pub(crate) fn count(&self, word: &str) -> usize {
+        String::from_utf8_lossy(&self.stdout.bytes.lock().expect("nobody panics with it")).matches(word).count()
     }
 
     /// Whether it has mapped this file into its memory.

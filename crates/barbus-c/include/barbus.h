@@ -380,6 +380,20 @@ typedef struct barbus_event {
     size_t name_count;
 } barbus_event;
 
+// How an Arrow stream of a reader ends. A struct of zeros with its size has the default of each
+// field.
+typedef struct barbus_stream_options {
+    // Set it to sizeof(barbus_stream_options).
+    size_t size;
+    // Milliseconds that `get_next` waits for bars, after which the stream ends; 0: it ends at the
+    // newest bar; negative: it waits without a limit.
+    int64_t timeout_ms;
+    // Not 0: the stream ends when a trading day has closed, after its last bar.
+    int32_t until_day_closed;
+    // Unused: 0.
+    int32_t reserved;
+} barbus_stream_options;
+
 // Which bars are wanted. A struct of zeros with its size asks for all bars.
 typedef struct barbus_question {
     // Set it to sizeof(barbus_question).
@@ -691,6 +705,29 @@ int32_t barbus_bars_arrow(barbus_reader *reader,
                           size_t count,
                           struct ArrowArray *array,
                           struct ArrowSchema *schema);
+
+// Makes an Arrow stream of a reader's bars, or of a replay's, from its position on, with the
+// columns of barbus_bars_arrow. The stream has the reader then, whose handle is closed. Null as
+// `options`: the stream ends at the newest bar. On failure the reader stays as it is.
+//
+// `get_next` gives the bars that have come, many of them in the memory of the ring as barbus_pin
+// does, and waits for the next ones as the options say. With `symbols`, `minutes` or `interval` of
+// the reader, bars are copies.
+//
+// The stream ends without an array if there is no bar in time, after a day's close if the options
+// say so, and after the last day of a replay. This end is a pause: `get_next` may be called again,
+// and has the bars that came since.
+//
+// What an array cannot say is an error of one `get_next`, EIO: that bars were missed, with their
+// exact number in `get_last_error`; that an operator has withdrawn bars; that a signal handler ran
+// during a wait. The next call goes on behind it. Closed days and minutes have no mark.
+//
+// One thread at a time uses the stream, any thread. The program calls its `release`, which closes
+// the reader; arrays stay until they are released. In a forked child `get_next` fails, and
+// `release` leaves the reader to the parent.
+int32_t barbus_reader_stream(barbus_reader *reader,
+                             const struct barbus_stream_options *options,
+                             struct ArrowArrayStream *stream);
 
 // Opens the bus in the directory `path`, for questions. It reads bus.toml and the calendar tables.
 //

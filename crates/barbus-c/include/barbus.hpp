@@ -45,22 +45,31 @@ using bar = barbus_bar;
 // A failed call: `code` is one of BARBUS_ERROR_…, and what() has the words.
 class error : public std::runtime_error {
 public:
-    explicit error(std::int32_t failed) : std::runtime_error(barbus_error()), code_(failed) {}
+    explicit error(std::int32_t failed, const char *words = barbus_error())
+        : std::runtime_error(words), code_(failed) {}
     std::int32_t code() const noexcept { return code_; }
 
 private:
     std::int32_t code_;
 };
 
-// Throws if a call of barbus.h has failed.
-inline void check(std::int32_t code) {
-    if (code == BARBUS_OK) return;
+namespace detail {
+
+[[noreturn]] inline void fail(std::int32_t code, const char *words) {
 #ifdef BARBUS_NO_EXCEPTIONS
-    std::fprintf(stderr, "barbus: %s\n", barbus_error());
+    static_cast<void>(code);
+    std::fprintf(stderr, "barbus: %s\n", words);
     std::abort();
 #else
-    throw error(code);
+    throw error(code, words);
 #endif
+}
+
+} // namespace detail
+
+// Throws if a call of barbus.h has failed.
+inline void check(std::int32_t code) {
+    if (code != BARBUS_OK) detail::fail(code, barbus_error());
 }
 
 inline std::string_view text(const barbus_text &from) noexcept { return {from.data, from.length}; }
@@ -174,7 +183,7 @@ public:
     ArrowSchema schema{};
     // Number of bars.
     std::size_t count = 0;
-    // Whether the bars lie in the ring and hold their block.
+    // Whether reader::pin has given bars that lie in the ring and hold their block.
     bool pinned = false;
 };
 
@@ -185,11 +194,31 @@ public:
     arrow_stream(arrow_stream &&other) noexcept : raw(other.raw) { other.raw.release = nullptr; }
     arrow_stream(const arrow_stream &) = delete;
     arrow_stream &operator=(const arrow_stream &) = delete;
+    arrow_stream &operator=(arrow_stream &&other) noexcept {
+        std::swap(raw, other.raw);
+        return *this;
+    }
     ~arrow_stream() {
         if (raw.release != nullptr) raw.release(&raw);
     }
 
+    // The next array and its schema; none at the end. A reader's stream may be asked again.
+    std::optional<arrow_batch> next() {
+        arrow_batch batch;
+        if (raw.get_next(&raw, &batch.array) != 0) fail();
+        if (batch.array.release == nullptr) return std::nullopt;
+        if (raw.get_schema(&raw, &batch.schema) != 0) fail();
+        batch.count = static_cast<std::size_t>(batch.array.length);
+        return std::optional<arrow_batch>{std::move(batch)};
+    }
+
     ArrowArrayStream raw{};
+
+private:
+    [[noreturn]] void fail() {
+        const char *words = raw.get_last_error(&raw);
+        detail::fail(BARBUS_ERROR_OTHER, words != nullptr ? words : "the stream failed");
+    }
 };
 
 namespace detail {
@@ -250,6 +279,8 @@ public:
     owner &operator=(const owner &) = delete;
     ~owner() { Close(handle_); }
     Handle *get() const noexcept { return handle_; }
+    // The handle, which is not closed here any more.
+    Handle *release() noexcept { return std::exchange(handle_, nullptr); }
     Handle **out() noexcept { return &handle_; }
 
 private:
@@ -405,10 +436,9 @@ public:
     bool ended() const { return flag(barbus_ended); }
 
     std::optional<bar> latest(std::string_view symbol) {
-        bar newest;
-        std::int32_t found = 0;
-        check(barbus_latest(handle_.get(), symbol.data(), symbol.size(), &newest, &found));
-        return found != 0 ? std::optional<bar>{newest} : std::nullopt;
+        // A window of one bar is lent, so that the bar is copied once.
+        const view<bar> newest = window(symbol, 1);
+        return newest.empty() ? std::nullopt : std::optional<bar>{newest[0]};
     }
     // Valid until the next call with this reader.
     view<bar> window(std::string_view symbol, std::size_t count) {
@@ -465,6 +495,19 @@ public:
         check(barbus_bars_arrow(handle_.get(), bars.data(), bars.size(), &batch.array, &batch.schema));
         batch.count = bars.size();
         return batch;
+    }
+
+    // The bars from here on as an Arrow stream, which has the reader from then on. It waits for the
+    // next bars for `timeout`, without a limit if that is negative, and then ends.
+    arrow_stream into_stream(std::chrono::milliseconds timeout = {}, bool until_day_closed = false) && {
+        barbus_stream_options options{};
+        options.size = sizeof options;
+        options.timeout_ms = timeout.count();
+        options.until_day_closed = until_day_closed;
+        arrow_stream stream;
+        check(barbus_reader_stream(handle_.get(), &options, &stream.raw));
+        handle_.release();
+        return stream;
     }
 
     // Lets the next thread that uses the reader have it.

@@ -31,6 +31,14 @@ pub(crate) fn live_schema(bars: &BarSchema) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// A batch of the ring with the columns of [`live_schema`]. Only prices that the ring has in
+/// single precision are copied.
+pub(crate) fn with_schema(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(schema.clone(), columns)
+}
+
 /// A batch of bars with the columns of [`live_schema`].
 pub(crate) fn live_batch<'a>(
     schema: &SchemaRef,

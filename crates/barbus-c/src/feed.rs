@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use barbus::{Bus, Date, Event, Feed as _, Minutes, Reader, Replay, Resampled, Result, Row, SymbolId};
+use barbus::{Bus, Date, Error, Event, Feed as _, Minutes, Reader, Replay, Resampled, Row, SymbolId};
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, ClockNanosleepFlags, clock_nanosleep};
+
+use crate::failure::Failure;
+use crate::types::BARBUS_ERROR_INTERRUPTED;
 
 /// Longest sleep before a replay is polled again.
 const REPLAY_POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -38,14 +41,14 @@ macro_rules! of_each {
 
 /// How a wait without an event ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Waited {
+enum Waited {
     TimeIsOver,
     Interrupted,
 }
 
 impl Feed {
     #[inline(always)]
-    pub(crate) fn poll(&mut self) -> Result<Option<Event<'_>>> {
+    pub(crate) fn poll(&mut self) -> Result<Option<Event<'_>>, Error> {
         match self {
             Self::Live(reader) => reader.poll(),
             other => other.poll_other(),
@@ -53,12 +56,12 @@ impl Feed {
     }
 
     #[inline(never)]
-    fn poll_other(&mut self) -> Result<Option<Event<'_>>> {
+    fn poll_other(&mut self) -> Result<Option<Event<'_>>, Error> {
         of_each!(self, feed => feed.poll())
     }
 
     /// The next event; waits for it for at most `timeout`.
-    pub(crate) fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>> {
+    fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>, Error> {
         match self {
             Self::Live(reader) => reader.next(timeout),
             Self::LiveMinutes(minutes) => minutes.next(timeout),
@@ -67,13 +70,44 @@ impl Feed {
         }
     }
 
+    /// What `take` makes of the next event; waits for it for at most `timeout_ms`, without a limit
+    /// if that is negative.
+    ///
+    /// `None` if there is none in this time, or at the end of a replay.
+    pub(crate) fn next_within<R>(
+        &mut self,
+        timeout_ms: i64,
+        take: impl FnOnce(Event<'_>) -> R,
+    ) -> Result<Option<R>, Failure> {
+        let timeout = u64::try_from(timeout_ms).map_or(Duration::MAX, Duration::from_millis);
+        let end = Instant::now().checked_add(timeout);
+        loop {
+            if let Some(event) = self.next(timeout)? {
+                return Ok(Some(take(event)));
+            }
+            let waited = match self.is_replay() {
+                true if self.ended() => Some(Waited::TimeIsOver),
+                true => sleep_until(end),
+                false => Some(self.waited()).filter(|waited| *waited == Waited::Interrupted || timeout_ms >= 0),
+            };
+            match waited {
+                // A wait without a limit goes on.
+                None => {}
+                Some(Waited::Interrupted) if timeout_ms != 0 => {
+                    return Err(Failure::new(BARBUS_ERROR_INTERRUPTED, "a signal ended the wait: call again, or end"));
+                }
+                Some(_) => return Ok(None),
+            }
+        }
+    }
+
     /// Whether the feed is a replay, which [`Feed::next`] does not wait for.
-    pub(crate) fn is_replay(&self) -> bool {
+    fn is_replay(&self) -> bool {
         matches!(self, Self::Replay(_) | Self::ReplayedMinutes(_) | Self::ReplayedBars(_))
     }
 
     /// How the last call of [`Feed::next`] ended, which gave no event.
-    pub(crate) fn waited(&self) -> Waited {
+    fn waited(&self) -> Waited {
         let interrupted = match self {
             Self::Live(reader) => reader.was_interrupted(),
             Self::LiveMinutes(minutes) => minutes.feed().was_interrupted(),
@@ -136,24 +170,16 @@ impl Feed {
         }
     }
 
-    /// The newest bar of a symbol, with the id that the symbol has in the live feed.
-    pub(crate) fn latest(&mut self, symbol: &str) -> Result<Option<Row>> {
-        of_each!(self, feed => feed.latest(symbol))
-    }
-
-    /// The last bars of a symbol, as [`Feed::latest`].
-    pub(crate) fn window_into(&mut self, symbol: &str, count: usize, rows: &mut Vec<Row>) -> Result<()> {
-        if let Self::Live(reader) = self {
-            return reader.window_into(symbol, count, rows);
-        }
-        *rows = of_each!(self, feed => feed.window(symbol, count))?;
-        Ok(())
+    /// The last bars of a symbol, with the id that the symbol has in the reader of the ring.
+    #[inline(never)]
+    pub(crate) fn window(&mut self, symbol: &str, count: usize) -> Result<Vec<Row>, Error> {
+        of_each!(self, feed => feed.window(symbol, count))
     }
 }
 
 /// Sleeps before a replay is polled again, until `end` at most. A replay does not say when its next
 /// bars are due.
-pub(crate) fn sleep_until(end: Option<Instant>) -> Option<Waited> {
+fn sleep_until(end: Option<Instant>) -> Option<Waited> {
     let left = end.map_or(REPLAY_POLL_INTERVAL, |end| end.saturating_duration_since(Instant::now()));
     if left.is_zero() {
         return Some(Waited::TimeIsOver);

@@ -9,7 +9,8 @@
 //!   they are safe code. Each runs inside `failure::call`, which no panic leaves.
 //! - `raw/` has all of the unsafe code: handles that C holds, texts, arrays and Arrow structs.
 //! - `types.rs` has the structs and constants of the header.
-//! - `feed.rs`, `reader.rs`, `answer.rs`, `batch.rs` and `publishing.rs` do the work.
+//! - `feed.rs`, `reader.rs`, `reader_stream.rs`, `answer.rs`, `batch.rs` and `publishing.rs` do the
+//!   work.
 #![deny(unsafe_code)]
 #![allow(non_camel_case_types)]
 
@@ -18,10 +19,12 @@ mod answer;
 mod batch;
 mod failure;
 mod feed;
+mod ids;
 mod options;
 mod publishing;
 mod raw;
 mod reader;
+mod reader_stream;
 mod types;
 
 /// Opens a reader of C for a Rust program, which measures the exported functions.

@@ -133,6 +133,21 @@ pub(crate) fn replay(path: &str, options: &barbus_replay_options<'_>) -> Result<
     })
 }
 
+/// How a reader's bars become an Arrow stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamOptions {
+    /// Longest wait for the next bars, milliseconds; negative: without a limit.
+    pub(crate) timeout_ms: i64,
+    pub(crate) until_day_closed: bool,
+}
+
+/// The options of an Arrow stream of a reader.
+pub(crate) fn stream(options: Option<&barbus_stream_options>) -> Result<StreamOptions, Failure> {
+    let Some(options) = options else { return Ok(StreamOptions { timeout_ms: 0, until_day_closed: false }) };
+    check_size(options)?;
+    Ok(StreamOptions { timeout_ms: options.timeout_ms, until_day_closed: options.until_day_closed != 0 })
+}
+
 /// The question of a struct of C.
 pub(crate) fn question(bus: &Bus, question: &barbus_question<'_>) -> Result<BarsQuery, Failure> {
     check_size(question)?;

@@ -1,14 +1,12 @@
 //! What a reader of C holds besides its feed, and how its events become structs of C.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
-
 use arrow::datatypes::SchemaRef;
 use barbus::{Event, Row, Selection, SymbolId};
 
 use crate::batch::live_schema;
 use crate::failure::Failure;
-use crate::feed::{Feed, Waited, sleep_until};
+use crate::feed::Feed;
+use crate::ids::Ids;
 use crate::options::day_number;
 use crate::raw::{Handle, Pool, bars, check_size};
 use crate::types::*;
@@ -17,14 +15,13 @@ use crate::types::*;
 #[derive(Debug)]
 pub(crate) struct ReaderState {
     pub(crate) feed: Feed,
-    /// The answer to the last question for a window.
-    window: Vec<Row>,
+    /// The answer to the last question for a window, if it is a copy.
+    window: CopiedWindow,
     /// The names of the last event.
     names: Vec<barbus_text>,
     /// The last withdrawal.
     withdrawn: Option<Selection>,
-    /// Ids by text; each is compared with the text of the id before it is used.
-    ids: HashMap<String, u32>,
+    ids: Ids,
     /// The columns of copied bars in Arrow's form.
     schema: Option<SchemaRef>,
 }
@@ -40,7 +37,8 @@ impl Handle for ReaderState {
 
 impl ReaderState {
     pub(crate) fn new(feed: Feed) -> Self {
-        Self { feed, window: Vec::new(), names: Vec::new(), withdrawn: None, ids: HashMap::new(), schema: None }
+        let (window, names, ids) = Default::default();
+        Self { feed, window, names, withdrawn: None, ids, schema: None }
     }
 
     /// The next event, without waiting.
@@ -50,46 +48,30 @@ impl ReaderState {
             check_size(out)?;
         }
         out.kind = BARBUS_EVENT_NONE;
-        match self.feed.poll()? {
-            None => Ok(()),
-            Some(Event::Bars(event)) => {
+        // Not by `?`, which would copy the event once more.
+        match self.feed.poll() {
+            Ok(None) => Ok(()),
+            Ok(Some(Event::Bars(event))) => {
                 let rows = bars(event.rows());
                 out.kind = BARBUS_EVENT_BARS;
                 (out.bars, out.count) = (rows.as_ptr(), rows.len());
                 Ok(())
             }
-            Some(event) => {
+            Ok(Some(event)) => {
                 put(event, &mut self.names, &mut self.withdrawn, out);
                 Ok(())
             }
+            Err(error) => Err(error.into()),
         }
     }
 
     /// The next event; waits for it for at most `timeout_ms`, without a limit if that is negative.
     pub(crate) fn next(&mut self, timeout_ms: i64, out: &mut barbus_event) -> Result<(), Failure> {
         check_size(out)?;
-        let timeout = u64::try_from(timeout_ms).map_or(Duration::MAX, Duration::from_millis);
-        let end = Instant::now().checked_add(timeout);
         out.kind = BARBUS_EVENT_NONE;
-        loop {
-            if let Some(event) = self.feed.next(timeout)? {
-                put(event, &mut self.names, &mut self.withdrawn, out);
-                return Ok(());
-            }
-            let waited = match self.feed.is_replay() {
-                true if self.feed.ended() => Some(Waited::TimeIsOver),
-                true => sleep_until(end),
-                false => Some(self.feed.waited()).filter(|waited| *waited == Waited::Interrupted || timeout_ms >= 0),
-            };
-            match waited {
-                // A wait without a limit goes on.
-                None => {}
-                Some(Waited::Interrupted) if timeout_ms != 0 => {
-                    return Err(Failure::new(BARBUS_ERROR_INTERRUPTED, "a signal ended the wait: call again, or end"));
-                }
-                Some(_) => return Ok(()),
-            }
-        }
+        let (names, withdrawn) = (&mut self.names, &mut self.withdrawn);
+        self.feed.next_within(timeout_ms, |event| put(event, names, withdrawn, out))?;
+        Ok(())
     }
 
     /// Whether the last withdrawal has the bar of `symbol` that ends at `frame_ms`.
@@ -100,44 +82,40 @@ impl ReaderState {
         })
     }
 
-    /// The newest bar of a symbol.
-    #[inline]
-    pub(crate) fn latest(&mut self, symbol: &str) -> Result<Option<Row>, Failure> {
-        let mut found = self.feed.latest(symbol)?;
-        if !matches!(self.feed, Feed::Live(_)) {
-            let id = self.symbol_id(symbol).unwrap_or(u32::MAX);
-            found.iter_mut().for_each(|row| row.symbol = SymbolId(id));
-        }
-        Ok(found)
-    }
-
     /// The last bars of a symbol, which stay where they are until the next call.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn window(&mut self, symbol: &str, count: usize) -> Result<&[Row], Failure> {
-        self.feed.window_into(symbol, count, &mut self.window)?;
-        if !matches!(self.feed, Feed::Live(_)) {
-            let id = self.symbol_id(symbol).unwrap_or(u32::MAX);
-            self.window.iter_mut().for_each(|row| row.symbol = SymbolId(id));
+        match &mut self.feed {
+            // Without a copy: the reader has them side by side.
+            Feed::Live(reader) => Ok(reader.window_ref(symbol, count)?),
+            feed => self.window.ask(feed, &mut self.ids, symbol, count),
         }
-        Ok(&self.window)
     }
 
     /// The id of a symbol in the bars of this reader.
     pub(crate) fn symbol_id(&mut self, symbol: &str) -> Option<u32> {
-        let names = self.feed.symbol_names();
-        let is_it = |id: &u32| names.get(*id as usize).is_some_and(|name| name == symbol);
-        if let Some(id) = self.ids.get(symbol).copied().filter(is_it) {
-            return Some(id);
-        }
-        // The ring was replaced, or symbols were added.
-        self.ids = names.iter().cloned().zip(0..).collect();
-        self.ids.get(symbol).copied()
+        self.ids.id(&mut self.feed, symbol)
     }
 
     /// The columns of copied bars in Arrow's form.
     pub(crate) fn schema(&mut self) -> SchemaRef {
         let feed = &self.feed;
         self.schema.get_or_insert_with(|| live_schema(&feed.bus().settings().schema)).clone()
+    }
+}
+
+/// The last bars of a symbol, of a feed that does not lend them.
+#[derive(Debug, Default)]
+struct CopiedWindow(Vec<Row>);
+
+impl CopiedWindow {
+    /// Copies the bars, with the id that the symbol has in the bars of the feed.
+    #[inline(never)]
+    fn ask(&mut self, feed: &mut Feed, ids: &mut Ids, symbol: &str, count: usize) -> Result<&[Row], Failure> {
+        self.0 = feed.window(symbol, count)?;
+        let id = SymbolId(ids.id(feed, symbol).unwrap_or(u32::MAX));
+        self.0.iter_mut().for_each(|row| row.symbol = id);
+        Ok(&self.0)
     }
 }
 

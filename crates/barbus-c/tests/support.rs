@@ -1,70 +1,38 @@
 //! Builds the programs of these tests against an installed library, and a bus for them.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use barbus::{Bus, InitOptions, Row};
 use barbus_writer::Writer;
 
+use crate::toolchain;
+pub(crate) use crate::toolchain::{crate_folder, has};
+
 /// 2024-03-04 00:00 UTC.
 const MIDNIGHT_MS: i64 = 1_709_510_400_000;
 const MINUTE_MS: i64 = 60_000;
-
-/// This crate's folder.
-pub(crate) fn crate_folder() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// A folder into which the library of this build is installed, once for all tests.
 pub(crate) fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
         let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("barbus-c-prefix");
-        let _ = std::fs::remove_dir_all(&prefix);
-        let build = std::env::current_exe().expect("a test program");
-        let build = build.parent().expect("it is in the folder of the libraries");
-        ok(Command::new(crate_folder().join("install.sh")).arg(&prefix).env("BARBUS_BUILD", build));
+        toolchain::install(&prefix);
         prefix
     })
 }
 
-/// Runs a command to its end, which must be a success; returns its standard output.
+/// Runs a command, which finds the library, to its end; returns its standard output.
+#[track_caller]
 pub(crate) fn ok(command: &mut Command) -> String {
-    let output = run(command);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{stdout}{stderr}", output.status);
-    stdout
-}
-
-/// Runs a command to its end.
-pub(crate) fn run(command: &mut Command) -> Output {
-    command.env("LD_LIBRARY_PATH", prefix_library());
-    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}: .ci/run installs it"))
-}
-
-fn prefix_library() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("barbus-c-prefix/lib")
-}
-
-/// Whether a tool exists; with `CI` set it must.
-pub(crate) fn has(tool: &str) -> bool {
-    let exists = Command::new(tool).arg("--version").output().is_ok();
-    assert!(exists || std::env::var_os("CI").is_none(), "{tool}: not found: .ci/run installs it");
-    if !exists {
-        println!("skipped: {tool} is not installed");
-    }
-    exists
+    toolchain::ok(command.env("LD_LIBRARY_PATH", prefix().join("lib")))
 }
 
 /// Compiles a program of `tests/programs` with warnings as errors; `flags` come first.
 pub(crate) fn compile(compiler: &str, flags: &[&str], source: &str, to: &Path) {
-    let prefix = prefix();
-    let mut command = Command::new(compiler);
-    command.args(flags).args(["-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(prefix.join("include"));
-    command.arg(crate_folder().join("tests/programs").join(source)).arg("-o").arg(to);
-    ok(command.arg("-L").arg(prefix.join("lib")).args(["-lbarbus", "-lm", "-lpthread"]));
+    toolchain::compile(prefix(), compiler, flags, &crate_folder().join("tests/programs").join(source), to);
 }
 
 /// Builds `latest.c` by CMake, which finds the library in an installed prefix.

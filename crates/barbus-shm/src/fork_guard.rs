@@ -40,6 +40,12 @@ pub fn fork_generation() -> u32 {
     }
 }
 
+/// Whether this process is the one in which [`fork_generation`] returned `generation`.
+#[inline(always)]
+pub fn is_generation(generation: u32) -> bool {
+    GENERATION.load(Ordering::Relaxed) == generation
+}
+
 #[cold]
 fn register() -> u32 {
     // SAFETY: the handler takes no arguments and is never unloaded before it is unregistered: the C

@@ -50,7 +50,7 @@ pub use boot::boot_id;
 pub use clock::{boot_ns, now_ns};
 pub use error::ShmError;
 pub use file::{allocate, is_on_tmpfs, remove_abandoned, rename_new, sync};
-pub use fork_guard::fork_generation;
+pub use fork_guard::{fork_generation, is_generation};
 pub use free_space::free_bytes;
 pub use map::{ReadMap, WriteMap};
 pub use mark_file::{MarkFile, Snapshot, read_if_alive};

@@ -106,16 +106,15 @@ impl SymbolTable {
     }
 
     /// The id of a text, or an error with the most similar symbol.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn id(&mut self, name: &str, bus: &Path) -> Result<SymbolId> {
-        match self.find(name) {
-            Some(id) => Ok(id),
-            None => Err(Error::UnknownSymbol {
-                bus: bus.to_owned(),
-                symbol: name.to_owned(),
-                suggestion: most_similar(name, self.names.iter().map(String::as_str)),
-            }),
-        }
+        self.find(name).ok_or_else(|| self.unknown(name, bus))
+    }
+
+    #[cold]
+    fn unknown(&self, name: &str, bus: &Path) -> Error {
+        let suggestion = most_similar(name, self.names.iter().map(String::as_str));
+        Error::UnknownSymbol { bus: bus.to_owned(), symbol: name.to_owned(), suggestion }
     }
 
     #[cold]

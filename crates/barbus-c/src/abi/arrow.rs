@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::mem::MaybeUninit;
 
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow::ffi_stream::FFI_ArrowArrayStream;
 use barbus::SymbolId;
 
 use crate::batch::live_batch;
 use crate::failure::{call, given};
 use crate::feed::Feed;
-use crate::raw::{BarArray, barbus_reader, export_batch};
+use crate::options;
+use crate::raw::{BarArray, barbus_reader, export_batch, export_stream};
+use crate::reader_stream::ReaderStream;
+use crate::types::barbus_stream_options;
 
 /// The next bars as an array of structs, in the memory of the ring if possible: all committed bars
 /// of the reader's block. The reader's position moves behind them. For many bars at once; for the
@@ -67,5 +71,38 @@ pub extern "C" fn barbus_bars_arrow(
             let batch = live_batch(&state.schema(), bars, |id| names.get(&id).map(String::as_str))?;
             export_batch(batch, array, schema)
         })
+    })
+}
+
+/// Makes an Arrow stream of a reader's bars, or of a replay's, from its position on, with the
+/// columns of barbus_bars_arrow. The stream has the reader then, whose handle is closed. Null as
+/// `options`: the stream ends at the newest bar. On failure the reader stays as it is.
+///
+/// `get_next` gives the bars that have come, many of them in the memory of the ring as barbus_pin
+/// does, and waits for the next ones as the options say. With `symbols`, `minutes` or `interval` of
+/// the reader, bars are copies.
+///
+/// The stream ends without an array if there is no bar in time, after a day's close if the options
+/// say so, and after the last day of a replay. This end is a pause: `get_next` may be called again,
+/// and has the bars that came since.
+///
+/// What an array cannot say is an error of one `get_next`, EIO: that bars were missed, with their
+/// exact number in `get_last_error`; that an operator has withdrawn bars; that a signal handler ran
+/// during a wait. The next call goes on behind it. Closed days and minutes have no mark.
+///
+/// One thread at a time uses the stream, any thread. The program calls its `release`, which closes
+/// the reader; arrays stay until they are released. In a forked child `get_next` fails, and
+/// `release` leaves the reader to the parent.
+#[unsafe(no_mangle)]
+pub extern "C" fn barbus_reader_stream(
+    reader: Option<&'static barbus_reader>,
+    options: Option<&barbus_stream_options>,
+    stream: Option<&mut MaybeUninit<FFI_ArrowArrayStream>>,
+) -> i32 {
+    call(|| {
+        let (out, options) = (given("stream", stream)?, options::stream(options)?);
+        let batches = ReaderStream::new(given("reader", reader)?.slot().take()?, options);
+        export_stream(batches.schema(), batches, out);
+        Ok(())
     })
 }

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use crate::failure::{call, given};
 use crate::options;
-use crate::raw::{CText, Slot, bar, barbus_reader, bars, symbol};
+use crate::raw::{CText, Slot, barbus_reader, bars, symbol};
 use crate::reader::ReaderState;
 use crate::types::*;
 
@@ -147,10 +147,10 @@ pub extern "C" fn barbus_latest(
         let symbol = self::symbol(symbol, length)?;
         let (out, found) = (given("latest", latest)?, given("found", found)?);
         given("reader", reader)?.slot().with(|state| {
-            let latest = state.latest(symbol)?;
-            found.write(latest.is_some().into());
-            if let Some(row) = &latest {
-                out.write(bar(row));
+            let newest = bars(state.window(symbol, 1)?).last();
+            found.write(newest.is_some().into());
+            if let Some(bar) = newest {
+                out.write(*bar);
             }
             Ok(())
         })

@@ -22,7 +22,7 @@ mod text;
 
 pub(crate) use arrow::{export_batch, export_stream, import_batch};
 pub use handles::{barbus_answer, barbus_bus, barbus_panel, barbus_publisher, barbus_reader};
-pub(crate) use rows::{bar, bars};
+pub(crate) use rows::bars;
 pub(crate) use shared::{Shared, SharedHandle, SharedPool};
 pub(crate) use slot::{Handle, Pool, Slot};
 pub use structs::{BarArray, NewBars, TextBuffer};

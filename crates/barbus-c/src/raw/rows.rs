@@ -32,9 +32,3 @@ pub(crate) fn bars(rows: &[Row]) -> &[barbus_bar] {
     // lifetime.
     unsafe { std::slice::from_raw_parts(rows.as_ptr().cast(), rows.len()) }
 }
-
-/// A row as a bar of C.
-#[inline(always)]
-pub(crate) fn bar(row: &Row) -> barbus_bar {
-    bars(std::slice::from_ref(row))[0]
-}

@@ -8,14 +8,14 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use barbus_shm::fork_generation;
+use barbus_shm::{fork_generation, is_generation};
 
 use crate::failure::Failure;
 use crate::types::*;
 
 /// Closed slots that are kept before the first of them is used again.
 const RESTING: usize = 256;
-/// Owners that are not threads: the address of a variable is never so low.
+/// Owners that are not threads: no thread has so low a number.
 const NOBODY: usize = 0;
 /// Somebody is inside, or a panic has left it.
 const INSIDE: usize = 1;
@@ -59,13 +59,14 @@ pub(crate) struct Slot<T> {
 // takes a slot over synchronizes with the one that handed it over by `owner`.
 unsafe impl<T: Handle> Sync for Slot<T> {}
 
-/// A number of this thread: the address of a variable of its own.
+/// A number of this thread, in the C library the address of its descriptor.
 ///
-/// A thread that has ended may leave its number to a later one, which cannot run beside it.
+/// A thread that has ended may leave its number to a later one, which cannot run beside it. In a
+/// shared library the address of a thread-local variable would cost three times as much.
 #[inline(always)]
 fn here() -> usize {
-    thread_local!(static HERE: u64 = const { 0 });
-    HERE.with(|variable| std::ptr::from_ref(variable).addr())
+    // SAFETY: the function takes nothing, cannot fail and has no effect.
+    unsafe { libc::pthread_self() as usize }
 }
 
 impl<T: Handle> Slot<T> {
@@ -97,7 +98,7 @@ impl<T: Handle> Slot<T> {
         let thread = here();
         let is_ours = self.tag.load(Ordering::Relaxed) == T::TAG
             && self.owner.load(Ordering::Relaxed) == thread
-            && self.generation.load(Ordering::Relaxed) == fork_generation();
+            && is_generation(self.generation.load(Ordering::Relaxed));
         if !is_ours {
             self.take_over(thread)?;
         }
@@ -143,15 +144,18 @@ impl<T: Handle> Slot<T> {
             self.tag.store(!T::TAG, Ordering::Relaxed);
             return Ok(());
         }
-        let value = self.with(|_| Ok(())).map(|()| {
-            self.tag.store(!T::TAG, Ordering::Relaxed);
-            self.owner.store(INSIDE, Ordering::Relaxed);
-            // SAFETY: `with` has shown that the slot is this thread's, and now nobody gets inside.
-            unsafe { (*self.value.get()).take() }
-        })?;
+        self.take().map(drop)
+    }
+
+    /// Takes the value out of the slot, which is closed then.
+    pub(crate) fn take(&'static self) -> Result<Box<T>, Failure> {
+        self.with(|_| Ok(()))?;
+        self.tag.store(!T::TAG, Ordering::Relaxed);
+        self.owner.store(INSIDE, Ordering::Relaxed);
+        // SAFETY: `with` has shown that the slot is this thread's, and now nobody gets inside.
+        let value = unsafe { (*self.value.get()).take() };
         T::pool().0.lock().unwrap_or_else(PoisonError::into_inner).push_back(self);
-        drop(value);
-        Ok(())
+        value.ok_or_else(|| self.refusal())
     }
 
     /// Why this thread may not use the slot.

@@ -71,9 +71,51 @@ pub(crate) fn texts<'a>(name: &str, array: *const CText<'a>, count: usize) -> Re
     texts.iter().map(|text| text.required(name)).collect::<Result<_, _>>().map(Some)
 }
 
+#[inline(always)]
 fn utf8<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Failure> {
+    if is_ascii(bytes) {
+        // SAFETY: a text in ASCII is UTF-8.
+        return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
+    }
+    utf8_of_any(name, bytes)
+}
+
+/// Whether a text is ASCII. Most symbols have 8 to 16 bytes: two loads instead of a loop.
+#[inline(always)]
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) if bytes.len() <= 16 => {
+            (u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last)) & HIGH_BITS == 0
+        }
+        _ => bytes.is_ascii(),
+    }
+}
+
+#[inline(never)]
+fn utf8_of_any<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Failure> {
     std::str::from_utf8(bytes).map_err(|error| {
         let what = format!("{name}: {:?} is not UTF-8: {error}", String::from_utf8_lossy(bytes));
         Failure::argument(what)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts of every length with a byte above ASCII at every place.
+    #[test]
+    fn a_byte_that_is_not_ascii_is_found_at_every_place() {
+        for length in 0..40 {
+            let mut bytes = vec![b'A'; length];
+            assert!(is_ascii(&bytes));
+            for place in 0..length {
+                bytes[place] = 0xff;
+                assert!(!is_ascii(&bytes) && utf8("symbol", &bytes).is_err(), "{place} of {length}");
+                bytes[place] = b'A';
+            }
+        }
+        assert_eq!(utf8("symbol", "沪深".as_bytes()).ok(), Some("沪深"));
+    }
 }

@@ -134,3 +134,26 @@ impl Versioned for barbus_replay_options<'_> {
         self.size
     }
 }
+
+/// How an Arrow stream of a reader ends. A struct of zeros with its size has the default of each
+/// field.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct barbus_stream_options {
+    /// Set it to sizeof(barbus_stream_options).
+    pub(crate) size: usize,
+    /// Milliseconds that `get_next` waits for bars, after which the stream ends; 0: it ends at the
+    /// newest bar; negative: it waits without a limit.
+    pub(crate) timeout_ms: i64,
+    /// Not 0: the stream ends when a trading day has closed, after its last bar.
+    pub(crate) until_day_closed: i32,
+    /// Unused: 0.
+    pub(crate) reserved: i32,
+}
+
+impl Versioned for barbus_stream_options {
+    const NAME: &'static str = "barbus_stream_options";
+    fn size(&self) -> usize {
+        self.size
+    }
+}

@@ -37,7 +37,7 @@ _Static_assert(sizeof(barbus_replay_options) == 72 && offsetof(barbus_replay_opt
 _Static_assert(sizeof(barbus_question) == 88 && sizeof(barbus_answer_info) == 48, "questions");
 _Static_assert(sizeof(barbus_panel_data) == 56 && sizeof(barbus_ack) == 80, "panel, ack");
 _Static_assert(sizeof(barbus_new_bar) == 112 && sizeof(barbus_publisher_options) == 24, "publishing");
-_Static_assert(sizeof(barbus_text) == 16, "barbus_text");
+_Static_assert(sizeof(barbus_text) == 16 && sizeof(barbus_stream_options) == 24, "text, stream");
 
 static int checks;
 
@@ -300,6 +300,100 @@ static void check_arrow(void) {
     kept_schema.release(&kept_schema);
 }
 
+/* The rows of a stream up to its end, whose first column's name is `symbol`. */
+static int64_t rows_of(struct ArrowArrayStream *stream) {
+    struct ArrowSchema schema;
+    struct ArrowArray array;
+    int64_t rows = 0;
+    CHECK(stream->get_schema(stream, &schema) == 0 && strcmp(schema.children[0]->name, "symbol") == 0);
+    for (;;) {
+        CHECK(stream->get_next(stream, &array) == 0);
+        if (array.release == NULL) break;
+        CHECK(array.length > 0 && array.n_children == schema.n_children);
+        CHECK(value(&array, &schema, "close", 0) >= 1);
+        rows += array.length;
+        array.release(&array);
+    }
+    schema.release(&schema);
+    return rows;
+}
+
+static void *count_elsewhere(void *stream) { return (void *)(intptr_t)rows_of(stream); }
+
+/* A reader as an Arrow stream: in place, filtered, by minutes, and of archived days. */
+static void check_reader_streams(void) {
+    barbus_reader_options live = {0};
+    barbus_replay_options replay = {0};
+    barbus_stream_options options = {0};
+    const char *symbols[] = {"B"};
+    barbus_reader *reader = open_at(BARBUS_START_OLDEST);
+    barbus_event event = {0};
+    struct ArrowArrayStream stream = {0};
+    struct ArrowArray array;
+    pthread_t thread;
+    void *rows = NULL;
+    int status = -1;
+    event.size = sizeof event;
+    FAILS(barbus_reader_stream(reader, NULL, NULL), BARBUS_ERROR_ARGUMENT, "stream");
+    FAILS(barbus_reader_stream(NULL, NULL, &stream), BARBUS_ERROR_ARGUMENT, "reader");
+    FAILS(barbus_reader_stream(reader, &options, &stream), BARBUS_ERROR_ARGUMENT, "barbus_stream_options");
+    /* After a failure the reader is what it was; a stream begins at its position. */
+    OK(barbus_poll(reader, &event));
+    CHECK(event.kind == BARBUS_EVENT_BARS && event.count > 0);
+    const int64_t read = (int64_t)event.count;
+    options.size = sizeof options;
+    options.timeout_ms = 20;
+    OK(barbus_reader_stream(reader, &options, &stream));
+    FAILS(barbus_poll(reader, &event), BARBUS_ERROR_CLOSED, "closed");
+    FAILS(barbus_reader_stream(reader, &options, &stream), BARBUS_ERROR_CLOSED, "closed");
+    CHECK(rows_of(&stream) == 800 - read);
+    /* The end is a pause. */
+    CHECK(rows_of(&stream) == 0);
+    fflush(NULL);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(stream.get_next(&stream, &array) != 0);
+        CHECK(strstr(stream.get_last_error(&stream), "before a fork") != NULL);
+        stream.release(&stream);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(rows_of(&stream) == 0);
+    stream.release(&stream);
+    CHECK(stream.release == NULL);
+
+    /* Up to the close of the day, and then the next one; in another thread. */
+    options.timeout_ms = -1;
+    options.until_day_closed = 1;
+    OK(barbus_reader_stream(open_at(BARBUS_START_OLDEST), &options, &stream));
+    CHECK(pthread_create(&thread, NULL, count_elsewhere, &stream) == 0);
+    CHECK(pthread_join(thread, &rows) == 0);
+    CHECK((int64_t)(intptr_t)rows == 600);
+    CHECK(stream.get_next(&stream, &array) == 0 && array.length == 200);
+    /* An array outlives its stream. */
+    stream.release(&stream);
+    CHECK(((const double *)array.children[5]->buffers[1])[array.children[5]->offset] == 1);
+    array.release(&array);
+
+    live.size = sizeof live;
+    live.start = BARBUS_START_OLDEST;
+    live.symbols = symbols;
+    live.symbol_count = 1;
+    OK(barbus_reader_open(path, &live, &reader));
+    OK(barbus_reader_stream(reader, NULL, &stream));
+    CHECK(rows_of(&stream) == 400);
+    stream.release(&stream);
+
+    replay.size = sizeof replay;
+    replay.from_day = replay.to_day = DAY_1;
+    replay.minutes = 1;
+    OK(barbus_replay_open(path, &replay, &reader));
+    OK(barbus_reader_stream(reader, NULL, &stream));
+    CHECK(rows_of(&stream) == 600);
+    stream.release(&stream);
+}
+
 static void check_questions(void) {
     const barbus_bus *bus = NULL;
     const barbus_answer *answer = NULL;
@@ -554,6 +648,7 @@ int main(int count, char **arguments) {
     check_events();
     check_windows();
     check_arrow();
+    check_reader_streams();
     check_questions();
     check_minutes_and_replay();
     check_threads_and_forks();

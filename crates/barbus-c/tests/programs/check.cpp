@@ -90,6 +90,14 @@ static void check_events(const std::string &path) {
     std::vector<barbus::arrow_batch> kept;
     while (std::optional<barbus::arrow_batch> batch = pinning.pin()) kept.push_back(std::move(*batch));
     CHECK(kept.size() == 1 && kept[0].count == 600 && kept[0].pinned);
+
+    barbus::arrow_stream stream = barbus::reader(path, barbus::reader_options().oldest()).into_stream(-1ms, true);
+    std::size_t streamed = 0;
+    while (const std::optional<barbus::arrow_batch> batch = stream.next()) streamed += batch->count;
+    CHECK(streamed == 600);
+    stream = std::move(pinning).into_stream();
+    const std::optional<barbus::arrow_batch> rest = stream.next();
+    CHECK(rest && rest->count == 200 && rest->schema.n_children == 12 && !stream.next());
 }
 
 static void check_questions(const std::string &path) {

@@ -1,10 +1,11 @@
 // Prints what a reader of barbus.hpp delivers, one JSON object a line, as `barbus conformance` asks.
 //
 //     follow_bus RING [--from live|oldest|today|SEQ] [--until-close N] [--bars N] [--once]
-//                     [--pin]
+//                     [--pin] [--keep]
 //
-// RING is the file bars.ring of a bus. With --pin, bars come through Arrow arrays in the ring. The
-// form of the lines is in docs/FORMAT.md, "Conformance".
+// RING is the file bars.ring of a bus. With --pin, bars come through Arrow arrays in the ring; with
+// --keep as well, they are kept, each with a line, and printed at the end. The form of the lines is
+// in docs/FORMAT.md, "Conformance".
 #include <chrono>
 #include <cinttypes>
 #include <cmath>
@@ -40,6 +41,15 @@ struct printer {
     std::vector<std::string> optional;
     std::uint64_t bars = 0;
     std::uint64_t closes = 0;
+    std::vector<barbus::arrow_batch> kept;
+
+    void keep(barbus::arrow_batch batch) {
+        bars += batch.count;
+        const char *pinned = batch.pinned ? "true" : "false";
+        std::printf("{\"event\": \"kept\", \"bars\": %" PRIu64 ", \"pinned\": %s}\n", bars, pinned);
+        std::fflush(stdout);
+        kept.push_back(std::move(batch));
+    }
 
     void bar(std::string_view symbol, const barbus::bar &bar) {
         std::string line = "{\"symbol\": " + quoted(symbol) + ", \"frame_ms\": " + std::to_string(bar.frame_ms);
@@ -135,6 +145,7 @@ int run(int count, char **arguments) {
     std::uint64_t until_bars = UINT64_MAX;
     bool once = false;
     bool pin = false;
+    bool keep = false;
     std::string ring;
     for (int i = 1; i < count; ++i) {
         const std::string argument = arguments[i];
@@ -143,6 +154,8 @@ int run(int count, char **arguments) {
             once = true;
         } else if (argument == "--pin") {
             pin = true;
+        } else if (argument == "--keep") {
+            keep = true;
         } else if (argument == "--until-close") {
             until_close = std::stoull(next), ++i;
         } else if (argument == "--bars") {
@@ -166,8 +179,9 @@ int run(int count, char **arguments) {
     barbus::event event;
     while (out.bars < until_bars && out.closes < until_close) {
         if (pin) {
-            if (const std::optional<barbus::arrow_batch> batch = reader.pin()) {
-                print_batch(out, *batch);
+            if (std::optional<barbus::arrow_batch> batch = reader.pin()) {
+                if (keep) out.keep(std::move(*batch));
+                else print_batch(out, *batch);
                 continue;
             }
         }
@@ -178,7 +192,9 @@ int run(int count, char **arguments) {
             if (!reader.next(event, std::chrono::milliseconds(1000))) continue;
         }
         // With --bars, an event has more bars than are wanted.
-        if (event.kind() == barbus::event_kind::bars) {
+        if (event.kind() == barbus::event_kind::bars && keep) {
+            out.keep(reader.to_arrow(event.bars()));
+        } else if (event.kind() == barbus::event_kind::bars) {
             for (const barbus::bar &one : event.bars()) {
                 if (out.bars < until_bars) out.bar(reader.symbol(one.symbol), one);
             }
@@ -186,6 +202,7 @@ int run(int count, char **arguments) {
             out.event(reader, event);
         }
     }
+    for (const barbus::arrow_batch &batch : out.kept) print_batch(out, batch);
     return 0;
 }
 

@@ -258,4 +258,9 @@ impl Reader {
         self.filter = Some(SymbolFilter::new(symbols));
         self
     }
+
+    /// Whether this reader delivers only bars of some symbols: see [`Reader::symbols`].
+    pub fn is_filtered(&self) -> bool {
+        self.filter.is_some()
+    }
 }

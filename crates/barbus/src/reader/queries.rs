@@ -23,7 +23,12 @@ impl Reader {
     /// [`Error::UnknownSymbol`](crate::Error::UnknownSymbol) if the symbol never occurred on the
     /// bus.
     pub fn latest(&mut self, symbol: &str) -> Result<Option<Row>> {
-        Ok(self.last(symbol, 1)?.last().copied())
+        // Not by `copied`, which would copy the row twice.
+        match self.last(symbol, 1) {
+            Ok([.., row]) => Ok(Some(*row)),
+            Ok([]) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The last `count` bars of a symbol, oldest first, each in its last revision; fewer if the bus
@@ -48,6 +53,15 @@ impl Reader {
         rows.clear();
         rows.extend_from_slice(self.last(symbol, count)?);
         Ok(())
+    }
+
+    /// As [`Reader::window`], without a copy: the reader lends the bars until its next call.
+    ///
+    /// # Errors
+    /// As [`Reader::latest`].
+    #[inline]
+    pub fn window_ref(&mut self, symbol: &str, count: usize) -> Result<&[Row]> {
+        self.last(symbol, count)
     }
 
     /// The last bars of a symbol, in the index.
