@@ -117,7 +117,14 @@ mod tests {
         }))
         .unwrap();
         let until_full_s = BTreeMap::from([(Place::Archive, 1.0)]);
-        Situation { stat, daemon_answers: true, readers: vec![reader], relays: vec![relay], until_full_s, ..Situation::default() }
+        Situation {
+            stat,
+            daemon_answers: true,
+            readers: vec![reader],
+            relays: vec![relay],
+            until_full_s,
+            ..Situation::default()
+        }
     }
 
     #[test]
@@ -132,6 +139,26 @@ mod tests {
             .filter(|name| !name.starts_with("barbus_serve_"))
             .collect();
         assert_eq!(names, documented);
+    }
+
+    #[test]
+    fn conflicts_are_rows_of_the_bus_and_of_their_source() {
+        let mut situation = everything();
+        situation.stat.conflicts = Some(5);
+        situation.stat.conflicts_unkept = Some(2);
+        situation.stat.last_conflicts_error = Some("no room".into());
+        situation.stat.sources.get_mut("feed").expect("it is there").conflicts = 4;
+        let mut sheet = Sheet::default();
+        bus::describe(&mut sheet, "bus", &situation);
+        let text = sheet.text().unwrap();
+        for line in [
+            r#"barbus_rows_total{bus="bus",outcome="conflict"} 5.0"#,
+            r#"barbus_conflicts_unkept_total{bus="bus"} 2.0"#,
+            r#"barbus_failing{bus="bus",what="conflicts"} 1.0"#,
+            r#"barbus_source_rows_total{bus="bus",source="feed",outcome="conflict"} 4.0"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+        }
     }
 
     #[test]
