@@ -56,6 +56,8 @@ pub(crate) struct Composer {
     rows: Vec<Row>,
     /// When the first of them came.
     since: Option<Instant>,
+    /// When bars were sent last.
+    flushed: Option<Instant>,
     /// The trading day of these bars.
     day: Option<Date>,
     /// Bars of earlier days are late.
@@ -76,6 +78,7 @@ impl Composer {
             symbols: SymbolNames::default(),
             rows: Vec::new(),
             since: None,
+            flushed: None,
             day: None,
             newest_day: position.closed,
             remainder: None,
@@ -99,11 +102,13 @@ impl Composer {
         std::mem::take(&mut self.ready)
     }
 
-    /// How much longer the waiting bars may wait; `None` without any.
+    /// How much longer the waiting bars may wait; `None` without any. The first ones after a pause
+    /// do not wait: what follows them is sent together.
     pub(crate) fn patience(&self, linger: Duration) -> Option<Duration> {
         // The rest of a run is never sent before all of it was read.
-        let waits = self.since.filter(|_| self.remainder.is_none())?;
-        Some(linger.saturating_sub(waits.elapsed()))
+        let since = self.since.filter(|_| self.remainder.is_none())?;
+        let follows_pause = self.flushed.is_none_or(|flushed| since.saturating_duration_since(flushed) >= linger);
+        Some(if follows_pause { Duration::ZERO } else { linger.saturating_sub(since.elapsed()) })
     }
 
     /// Adds a bar.
@@ -144,6 +149,7 @@ impl Composer {
         if !late {
             (self.newest_day, self.position.closed) = (Some(day), None);
         }
+        self.flushed = Some(Instant::now());
         let skipped = self.remainder.take().map_or(0, |remainder| remainder.parts);
         let first = self.position.next;
         self.position.next = last.seq + 1;

@@ -17,6 +17,7 @@ mod folder;
 mod header;
 mod incoming;
 mod into_bus;
+mod ipc_limits;
 mod newest_values;
 mod options;
 mod order;

@@ -18,6 +18,8 @@ use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 use barbus::{Row, SymbolId};
 use barbus_bars::{BarSchema, FIXED_COLUMNS, SYMBOL};
 
+use super::ipc_limits;
+
 /// The column of a part with the place of each bar among all bars of the parts, from 0.
 const PLACE: &str = "place";
 
@@ -122,6 +124,7 @@ pub(crate) struct Decoded {
 /// # Errors
 /// It is not an Arrow stream with one batch of bars.
 pub(crate) fn decode(payload: &[u8]) -> anyhow::Result<Decoded> {
+    ipc_limits::check(payload)?;
     // The decoder of Arrow panics on some damaged input.
     let read = catch_unwind(|| -> Result<Option<RecordBatch>, ArrowError> {
         StreamReader::try_new(Cursor::new(payload), None)?.next().transpose()
@@ -210,12 +213,13 @@ mod tests {
         let schema = wire_schema(&BarSchema::in_zone("UTC").unwrap());
         let payload = encode(&schema, &rows(100), &["A", "B", "C"].map(String::from), None).unwrap();
         assert!(decode(&[]).is_err());
-        for at in (0..payload.len()).step_by(7) {
+        // Each byte inverted: a length that no memory has is an error, not the end of the process.
+        for at in 0..payload.len() {
             let mut damaged = payload.clone();
             damaged[at] ^= 0xff;
             let _ = decode(&damaged);
-            let _ = decode(&payload[..at]);
         }
+        assert!((1..payload.len() - 8).step_by(13).all(|end| decode(&payload[..end]).is_err()));
     }
 
     #[test]

@@ -16,7 +16,8 @@ fn a_relay_that_was_overtaken_goes_on_from_the_archive() {
     let machine = Machine::local();
     let Some(server) = Server::start(Release::Newest, &machine) else { return };
     let client = Client::new(&machine, &server.url());
-    let (here, there) = (TestBus::start(), TestBus::start());
+    let here = TestBus::with("24x7", &[("# size = \"256MB\"", "size = \"4MB\"")]);
+    let there = TestBus::start();
     let [mut out, mut into] = start_both(&client, (&machine, &here), (&machine, &there), &server.url(), &[]);
     let watcher = Watcher::follow(&there);
     let mut sent = minutes(20, MONDAY_MS, 50);
@@ -26,14 +27,14 @@ fn a_relay_that_was_overtaken_goes_on_from_the_archive() {
     out.stop();
     let mut away = minutes(1, TUESDAY_MS, 1);
     away.push(sent[6].version(2));
-    // The ring has room for about 50,000 bars.
-    away.extend(minutes(50, TUESDAY_MS + 60_000, 1_300));
+    // The ring has room for fewer bars.
+    away.extend(minutes(50, TUESDAY_MS + 60_000, 1_000));
     here.publish(&away);
     sent.extend(away);
     let oldest = barbus::Reader::open(here.path()).and_then(|reader| reader.start_at(barbus::Start::Oldest));
     assert!(oldest.expect("a ring").position() > 1_400, "the ring has not turned");
     out.run();
-    let after = minutes(50, TUESDAY_MS + 1_301 * 60_000, 10);
+    let after = minutes(50, TUESDAY_MS + 1_001 * 60_000, 10);
     here.publish(&after);
     sent.extend(after);
     here.close_day();
