@@ -5,10 +5,14 @@ mod support;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::Schema;
 use barbus::protocol::{Ack, SOURCE, Stat};
+use barbus::{Event, Publisher, Reader, Start};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -170,6 +174,54 @@ fn a_restart_does_not_let_the_lower_source_flip_bars() {
     assert_eq!(give(&bus, "feed-b", &day.slice(6, 1), 2.0), accepted(1, 8));
     assert_eq!(give(&bus, "feed-b", &day.slice(4, 1), 4.0), revised(1, 9));
     assert_eq!(bus.stat().conflicts, Some(1), "since the start");
+}
+
+/// Both sources send the day again and again while the daemon is killed. Each bar has the value of
+/// the higher source in the end, and no value of the lower one comes after it.
+#[test]
+fn kills_lose_no_bar_and_flip_none() {
+    let mut bus = Bus::new(&format!("calendar = \"XSHG\"\n{SMALL}{}", SOURCES.replace("2m", "1000h")));
+    bus.start(&[]);
+    let day = bars(DAY, &["600000.XSHG", "600001.XSHG", "600002.XSHG"], 240);
+    let (path, is_over) = (bus.path(), AtomicBool::new(false));
+    let send_again = |source: &str, money: f64| {
+        let opened = barbus::Bus::open(&path).unwrap();
+        let mut publisher = Publisher::connect(&opened).unwrap().source(source).reconnect_for(Duration::from_secs(240));
+        let day = with_column(&day, "volume", Some(Arc::new(Float64Array::from(vec![money; day.num_rows()]))));
+        loop {
+            // The last pass begins after the last kill.
+            let is_last = is_over.load(Ordering::SeqCst);
+            for first in (0..day.num_rows()).step_by(8) {
+                publisher.send(&day.slice(first, 8)).unwrap();
+            }
+            if is_last {
+                return;
+            }
+        }
+    };
+    let send_again = &send_again;
+    thread::scope(|scope| {
+        for (source, money) in [("feed-a", 1.0), ("feed-b", 2.0)] {
+            scope.spawn(move || send_again(source, money));
+        }
+        for _ in 0..6 {
+            let rows = |bus: &Bus| bus.stat().sources.values().map(|source| source.rows).sum::<u64>();
+            until("rows", || (rows(&bus) > 100).then_some(()));
+            bus.end(Signal::SIGKILL);
+            bus.start(&[]);
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    let mut given: HashMap<(String, i64), Vec<f64>> = HashMap::new();
+    let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Oldest).unwrap();
+    while let Some(Event::Bars(bars)) = reader.poll().unwrap() {
+        for bar in bars.iter() {
+            given.entry((bar.symbol.to_owned(), bar.frame_ms)).or_default().push(bar.volume);
+        }
+    }
+    assert_eq!(given.len(), day.num_rows());
+    assert!(given.values().all(|values| [&[1.0][..], &[2.0, 1.0]].contains(&values.as_slice())), "{given:?}");
+    assert!(bus.stat().conflicts.unwrap() > 0);
 }
 
 /// Late bars of a closed day follow the same order, and no silence lets the lower source revise
