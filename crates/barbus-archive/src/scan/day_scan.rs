@@ -7,11 +7,12 @@ use arrow::array::{AsArray, BooleanArray, DictionaryArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{Int32Type, SchemaRef, TimestampMillisecondType};
 use jiff::civil::Date;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::errors::ParquetError;
 
 use super::footers::{Footer, Footers, OpenFile};
+use super::group_pages::GroupPages;
 use super::merge::merge;
 use super::pages::{SelectedGroup, last_frame_ms, select};
 use super::wanted::Wanted;
@@ -169,15 +170,19 @@ impl DayScan {
         let metadata = &footer.in_dictionary;
         let present = schema.fields().iter().filter_map(|field| metadata.schema().index_of(field.name()).ok());
         let mask = ProjectionMask::roots(metadata.parquet_schema(), present);
+        let hint = Some(metadata.schema().fields());
+        let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, hint).map_err(corrupt)?;
         let rows = selected.iter().map(|group| group.rows.row_count()).sum();
         let read_group = |group: SelectedGroup| -> Result<Option<RecordBatch>> {
             let rows = group.rows.row_count();
-            let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(file.bytes.clone(), metadata.clone())
-                .with_projection(mask.clone())
-                .with_row_groups(vec![group.number])
-                .with_row_selection(group.rows)
-                .with_batch_size(rows.max(1))
-                .build()
+            let pages = GroupPages {
+                bytes: &file.bytes,
+                file: metadata.metadata(),
+                chunks: &footer.raw_chunks,
+                number: group.number,
+            };
+            let selection = Some(group.rows);
+            let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, rows.max(1), selection)
                 .map_err(corrupt)?;
             let mut found = Vec::new();
             for batch in batches {

@@ -14,6 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::file_bytes::FileBytes;
+use super::group_pages::RawChunks;
 use super::symbol_rows::SymbolRows;
 use crate::conform::with_dictionary;
 use crate::{ArchiveError, DayMeta, Result, day_file, file_checksum};
@@ -28,6 +29,8 @@ pub(super) struct Footer {
     pub(super) metadata: ArrowReaderMetadata,
     /// The same, with symbols to be decoded to a dictionary, as the file stores them.
     pub(super) in_dictionary: ArrowReaderMetadata,
+    /// Its column chunks, for those who decompress their pages themselves.
+    pub(super) raw_chunks: RawChunks,
     /// Once a few symbols were asked for.
     symbol_rows: OnceLock<SymbolRows>,
 }
@@ -70,7 +73,7 @@ pub(super) struct OpenFile {
     pub(super) path: PathBuf,
     day: Date,
     version: FileVersion,
-    pub(super) bytes: FileBytes,
+    pub(super) bytes: Arc<FileBytes>,
 }
 
 impl OpenFile {
@@ -83,7 +86,7 @@ impl OpenFile {
         };
         let found = file.metadata().map_err(ArchiveError::io("examine", &path))?;
         let version = [found.dev(), found.ino(), found.len(), found.mtime() as u64, found.mtime_nsec() as u64];
-        let bytes = FileBytes::new(Arc::new(file), found.len(), Arc::clone(&footers.bytes_read));
+        let bytes = Arc::new(FileBytes::new(Arc::new(file), found.len(), Arc::clone(&footers.bytes_read)));
         Ok(Some(Self { path, day, version, bytes }))
     }
 
@@ -104,7 +107,8 @@ impl OpenFile {
         let options = ArrowReaderOptions::new().with_schema(with_dictionary(metadata.schema()));
         let in_dictionary = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options);
         let in_dictionary = in_dictionary.map_err(|error| corrupt(error.into()))?;
-        let footer = Arc::new(Footer { meta, metadata, in_dictionary, symbol_rows: OnceLock::new() });
+        let raw_chunks = RawChunks::of(metadata.metadata()).map_err(|error| corrupt(error.into()))?;
+        let footer = Arc::new(Footer { meta, metadata, in_dictionary, raw_chunks, symbol_rows: OnceLock::new() });
         footers.keep(&self.path, self.version, Arc::clone(&footer));
         Ok(footer)
     }

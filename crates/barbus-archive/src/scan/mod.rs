@@ -7,6 +7,7 @@
 mod day_scan;
 mod file_bytes;
 mod footers;
+mod group_pages;
 mod merge;
 mod pages;
 mod symbol_rows;
