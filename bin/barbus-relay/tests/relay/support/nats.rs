@@ -41,11 +41,12 @@ impl Release {
 
 /// A server. Dropping it kills it and removes its files.
 pub(crate) struct Server {
+    // Dropped before its files.
+    process: Option<Process>,
     pub(crate) machine: Machine,
     pub(crate) port: u16,
     program: PathBuf,
     folder: TempDir,
-    process: Option<Process>,
 }
 
 impl Server {

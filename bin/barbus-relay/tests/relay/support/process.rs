@@ -31,6 +31,11 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be waited for").is_some()
+    }
+
     /// Panics with the log if it has ended.
     #[track_caller]
     pub(crate) fn assert_running(&mut self) {

@@ -84,6 +84,16 @@ impl Relay {
         self.process = Some(Process::start(&mut command, &self.log));
     }
 
+    /// Starts it again if it has ended because the server was missing at its start, as a service
+    /// manager does.
+    pub(crate) fn revive(&mut self) {
+        if self.process().has_ended() {
+            assert!(self.process().log().trim_end().ends_with("or correct --nats"), "{}", self.process().log());
+            self.process = None;
+            self.run();
+        }
+    }
+
     /// Runs it to an end that it has by itself.
     pub(crate) fn output(&self) -> Output {
         self.command().stdin(Stdio::null()).output().expect("the relay starts")
