@@ -1,6 +1,8 @@
 //! What a test itself asks a NATS server, as a client beside the relays.
 
 use async_nats::jetstream;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::Info;
 
 use super::network::Machine;
@@ -38,9 +40,13 @@ impl Client {
         })
     }
 
-    /// Waits until the servers hold streams, and a cluster has its leader.
+    /// Waits until the servers know which streams there are: a cluster has its leader.
     pub(crate) fn until_ready(&self) {
-        wait::until("JetStream", || self.ask(async |context| context.query_account().await.ok()).map(drop));
+        wait::until("JetStream", || {
+            let answer = self.ask(async |context| context.get_stream("NONE").await.map(drop));
+            let Err(GetStreamErrorKind::JetStream(error)) = answer.map_err(|error| error.kind()) else { return None };
+            (error.error_code() == ErrorCode::STREAM_NOT_FOUND).then_some(())
+        });
     }
 
     /// Stores a message that no relay has made.
