@@ -76,8 +76,8 @@ impl Writer {
             }
             self.staging.set_room(0);
         }
-        let (mut status, mut giver) =
-            (self.dedup.current().status(row.symbol, row.frame_ms, || fingerprint(row)), Rank::UNKNOWN);
+        let mut status = self.dedup.current().status(row.symbol, row.frame_ms, || fingerprint(row));
+        let mut giver = Rank::UNKNOWN;
         if let Some(arbiter) = &mut self.arbiter {
             let (index, bar) = (self.dedup.current(), (row.symbol, row.frame_ms));
             // A program that pushes rows states no name.
