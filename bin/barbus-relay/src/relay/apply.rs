@@ -9,7 +9,6 @@
 
 use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_nats::Subject;
 use barbus::{Bus, Reader};
@@ -19,10 +18,10 @@ use tokio::sync::mpsc::{Receiver, UnboundedSender};
 
 use super::backoff::Pause;
 use super::daemon::Daemon;
+use super::doubt::settle;
 use super::failure::{Outcome, retry};
 use super::folder::boot_id;
 use super::incoming::{Incoming, Item, Understanding};
-use super::newest_values::keep_newest_values;
 use super::position_file::{Place, PositionFile};
 use super::shared::Shared;
 
@@ -214,7 +213,7 @@ impl Applier {
         let mut pause = Pause::default();
         loop {
             if std::mem::take(&mut is_in_doubt) {
-                self.merge_items()?;
+                settle(&mut self.items, &self.bus.settings().calendar)?;
             }
             let failure = match self.try_publish() {
                 Ok(()) => {
@@ -232,25 +231,6 @@ impl Applier {
             self.shared.complain(&failure.to_string(), "the bars are sent again");
             std::thread::sleep(wait);
         }
-    }
-
-    /// Leaves each bar of the items once, with its newest values.
-    fn merge_items(&mut self) -> Outcome<()> {
-        let batches: Vec<RecordBatch> = self
-            .items
-            .iter()
-            .filter_map(|item| match item {
-                Item::Bars(batch) => Some(batch.clone()),
-                Item::Close(_) | Item::Done(_) => None,
-            })
-            .collect();
-        let mut merged = keep_newest_values(&batches)?.into_iter();
-        for item in &mut self.items {
-            if let Item::Bars(batch) = item {
-                *batch = merged.next().expect("each batch has one");
-            }
-        }
-        Ok(())
     }
 
     fn try_publish(&mut self) -> Outcome<()> {

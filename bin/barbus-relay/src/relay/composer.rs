@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use arrow::error::ArrowError;
-use barbus::{Date, Row};
+use barbus::{Date, Row, Selection};
 use barbus_bars::{Calendar, TradingDay};
 
 use super::author::{Author, Outgoing};
@@ -33,6 +33,8 @@ pub(crate) struct Position {
     pub(crate) done_ms: i64,
     /// The newest trading day, if its close was the last that was stated of it.
     pub(crate) closed: Option<Date>,
+    /// How many of the bus's withdrawals are stated, or were made before the stream.
+    pub(crate) withdrawals: u64,
 }
 
 /// Parts of a run of bars of which the stream has the first ones.
@@ -116,7 +118,7 @@ impl Composer {
     /// # Errors
     /// Its number does not follow that of the bar before, or Arrow cannot encode the bars before.
     pub(crate) fn push(&mut self, symbol: &str, row: &Row) -> anyhow::Result<()> {
-        let expected = self.position.next + self.rows.len() as u64;
+        let expected = self.next_to_read();
         if row.seq != expected {
             bail!("bar {} was read where bar {expected} follows", row.seq);
         }
@@ -233,6 +235,7 @@ impl Composer {
             received_ns: self.position.received_ns,
             done_ms: self.position.done_ms,
             closed: self.position.closed,
+            withdrawals: self.position.withdrawals,
             part: None,
             fill: self.fill,
         }
@@ -278,6 +281,28 @@ impl Composer {
         let payload = encode(&self.author.schema, &[], &[], None)?;
         self.add(self.author.subjects.event(), self.header(Kind::Start), payload);
         Ok(())
+    }
+
+    /// The number of the next bar to be read.
+    pub(crate) fn next_to_read(&self) -> u64 {
+        self.position.next + self.rows.len() as u64
+    }
+
+    /// States the next withdrawal of the bus, after the waiting bars.
+    ///
+    /// # Errors
+    /// Arrow cannot encode these, or the selection is no JSON.
+    pub(crate) fn withdraw(&mut self, selection: &Selection) -> anyhow::Result<()> {
+        self.flush()?;
+        self.position.withdrawals += 1;
+        let header = Header { day: Some(selection.day), ..self.header(Kind::Withdrawn) };
+        self.add(self.author.subjects.event(), header, serde_json::to_vec(selection)?);
+        Ok(())
+    }
+
+    /// The withdrawals so far were made before the stream.
+    pub(crate) fn set_withdrawals(&mut self, count: u64) {
+        self.position.withdrawals = count;
     }
 
     /// Begins a fill: the messages up to the next [`Composer::start`] are parts of it. The ring

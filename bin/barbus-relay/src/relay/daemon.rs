@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 use barbus::protocol::{Ack, AckMode, LABEL};
-use barbus::{Bus, Date, Error, Publisher, Reader, request_close_day};
+use barbus::{Bus, Date, Error, Publisher, Reader, Selection, request_close_day, request_withdraw};
 use jiff::Timestamp;
 
 use super::failure::{Outcome, retry};
@@ -67,6 +67,10 @@ impl Daemon {
                     self.publisher.flush()?;
                     self.close(*day)?;
                 }
+                Item::Withdraw(selection) => {
+                    self.publisher.flush()?;
+                    self.withdraw(selection)?;
+                }
             }
         }
         self.publisher.flush()?;
@@ -120,6 +124,22 @@ impl Daemon {
                     "the daemon does not close {day} for the relay ({why}): its calendar closes it; see access in \
                      bus.toml"
                 );
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Withdraws what the source has withdrawn.
+    fn withdraw(&self, selection: &Selection) -> Outcome<()> {
+        match request_withdraw(&self.bus, selection) {
+            Ok(done) => {
+                tracing::info!(day = %selection.day, withdrawn = done.withdrawn, "bars were withdrawn as at the source");
+                Ok(())
+            }
+            Err(Error::Refused { why, .. }) => {
+                let what = format!("bars of {} that the source has withdrawn are still here ({why})", selection.day);
+                self.shared.complain(&what, "withdraw them with barbus withdraw");
                 Ok(())
             }
             Err(error) => Err(error.into()),

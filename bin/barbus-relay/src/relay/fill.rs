@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::bail;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
-use barbus::{Bus, Date, Event, History, Reader, Row, Start};
+use barbus::{Bus, Date, Event, History, Reader, Row, Start, WithdrawalRecord};
 use barbus_bars::{FIXED_COLUMNS, date_from_epoch_days};
 
 use super::composer::Composer;
@@ -34,7 +34,7 @@ pub(crate) fn fill(
     mut each: impl FnMut(&mut Composer) -> anyhow::Result<()>,
 ) -> anyhow::Result<Reader> {
     let lineage = Reader::open(bus.path())?.anonymous().lineage();
-    let (days, mut history) = ask(bus, scope)?;
+    let (days, mut history) = ask(bus, scope, composer)?;
     let Some(next) = history.next_seq() else {
         bail!("{}: it has no ring: start its daemon with: barbusd {0}", bus.path().display());
     };
@@ -65,16 +65,22 @@ pub(crate) fn fill(
     Ok(reader)
 }
 
-/// Asks for the bars of `scope`.
-fn ask(bus: &Bus, scope: FillScope) -> anyhow::Result<(Days, History)> {
+/// Asks for the bars of `scope`. The withdrawals before this moment are stated before them: the
+/// bars lack what was withdrawn, but other buses may have it.
+fn ask(bus: &Bus, scope: FillScope, composer: &mut Composer) -> anyhow::Result<(Days, History)> {
     loop {
+        let withdrawals = WithdrawalRecord::load(bus)?;
+        for record in withdrawals.iter().skip(composer.position().withdrawals as usize) {
+            composer.withdraw(&record.selection)?;
+        }
         let days = Days::of(bus, scope)?;
         let history = match days.first() {
             Some(first) => bus.bars().from(first).open()?,
             None => bus.bars().open()?,
         };
-        // A late bar may have come between the two.
-        if !days_in_ring(bus)?.iter().any(|day| days.lack(*day)) {
+        // A late bar or a withdrawal may have come meanwhile.
+        let is_whole = !days_in_ring(bus)?.iter().any(|day| days.lack(*day));
+        if is_whole && WithdrawalRecord::load(bus)?.len() == withdrawals.len() {
             return Ok((days, history));
         }
     }

@@ -25,16 +25,19 @@ pub(crate) enum Kind {
     Close,
     /// A minute is complete.
     Done,
+    /// An operator has withdrawn bars of a closed day.
+    Withdrawn,
 }
 
 impl Kind {
-    const ALL: [(Kind, &str); 6] = [
+    const ALL: [(Kind, &str); 7] = [
         (Kind::Start, "start"),
         (Kind::Bars, "bars"),
         (Kind::Late, "late"),
         (Kind::Fill, "fill"),
         (Kind::Close, "close"),
         (Kind::Done, "done"),
+        (Kind::Withdrawn, "withdrawn"),
     ];
 
     fn as_str(self) -> &'static str {
@@ -107,6 +110,8 @@ pub(crate) struct Header {
     pub(crate) done_ms: i64,
     /// The newest trading day, if it is closed.
     pub(crate) closed: Option<Date>,
+    /// How many withdrawals of the bus the stream has, or had before it was made.
+    pub(crate) withdrawals: u64,
     /// The number of this part, and of all parts, of bars that are spread over subjects.
     pub(crate) part: Option<(u32, u32)>,
     /// The fill to which the message belongs.
@@ -147,6 +152,9 @@ impl Header {
         }
         if let Some(closed) = self.closed {
             map.insert("Barbus-Closed", closed.to_string().as_str());
+        }
+        if self.withdrawals > 0 {
+            map.insert("Barbus-Withdrawals", self.withdrawals.to_string().as_str());
         }
         if let Some((part, parts)) = self.part {
             map.insert("Barbus-Part", format!("{part}/{parts}").as_str());
@@ -200,6 +208,7 @@ impl Header {
             received_ns: text("Barbus-Received")?.parse().ok()?,
             done_ms: optional(text("Barbus-Done"))?.unwrap_or(0),
             closed: optional(text("Barbus-Closed"))?,
+            withdrawals: optional(text("Barbus-Withdrawals"))?.unwrap_or(0),
             part,
             fill: optional(text("Barbus-Fill"))?,
         };
@@ -215,6 +224,7 @@ impl Header {
             Kind::Start | Kind::Fill => format!("-{}-{}", kind.as_str(), self.owner),
             Kind::Close => format!("-close-{}", self.day.map(|day| day.to_string()).unwrap_or_default()),
             Kind::Done => format!("-done-{}", self.done_ms),
+            Kind::Withdrawn => format!("-withdrawn-{}", self.withdrawals),
         };
         let part = self.part.map(|(part, _)| format!("-{part}")).unwrap_or_default();
         format!("{lineage:016x}-{first}-{next}{what}{part}")
@@ -239,6 +249,7 @@ mod tests {
             received_ns: -1,
             done_ms: 60_000,
             closed: Some(Date::constant(2024, 7, 3)),
+            withdrawals: 2,
             part: Some((0, 3)),
             fill: None,
         }

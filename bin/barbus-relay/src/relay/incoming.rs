@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_nats::{HeaderMap, Subject};
-use barbus::Date;
+use barbus::{Date, Selection};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -39,6 +39,8 @@ pub(crate) enum Item {
     Close(Date),
     /// The minute that ends then, milliseconds UTC, is complete.
     Done(i64),
+    /// These bars are withdrawn.
+    Withdraw(Box<Selection>),
 }
 
 /// Understands messages one after the other.
@@ -117,6 +119,16 @@ impl Understanding {
             Kind::Start => {
                 self.read(message)?;
                 self.order.admit(&header)?;
+                Ok(())
+            }
+            Kind::Withdrawn => {
+                let selection = match serde_json::from_slice(&message.payload) {
+                    Ok(selection) => selection,
+                    Err(error) => return self.damaged(message, &error),
+                };
+                if self.order.admit(&header)? != Admission::Skip {
+                    items.push(Item::Withdraw(Box::new(selection)));
+                }
                 Ok(())
             }
             Kind::Close | Kind::Done => {

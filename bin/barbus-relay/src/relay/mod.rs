@@ -11,6 +11,7 @@ mod backoff;
 mod composer;
 mod connect;
 mod daemon;
+mod doubt;
 mod failure;
 mod fill;
 mod folder;
@@ -31,6 +32,7 @@ mod source;
 mod status;
 mod stream;
 mod subjects;
+mod withdrawals;
 
 use std::io::IsTerminal;
 

@@ -24,20 +24,19 @@ pub(crate) enum Admission {
 /// Where the source stands, as far as its messages were taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Order {
-    /// The identity of the bus, the lineage, and the number of its next bar.
-    source: Option<(String, u64, u64)>,
+    /// What the next message of the source follows; its `message` is not used.
+    source: Option<Place>,
 }
 
 impl Order {
     /// After the messages through `applied`.
     pub(crate) fn after(applied: Option<&Place>) -> Self {
-        Self { source: applied.map(|place| (place.bus.clone(), place.lineage, place.next)) }
+        Self { source: applied.cloned() }
     }
 
     /// The place after message number `message`.
     pub(crate) fn place(&self, message: u64) -> Option<Place> {
-        let (bus, lineage, next) = self.source.clone()?;
-        Some(Place { bus, lineage, next, message })
+        Some(Place { message, ..self.source.clone()? })
     }
 
     /// Decides what is done with the next message. Of bars in parts, it is asked once.
@@ -46,11 +45,17 @@ impl Order {
     /// It is of another bus.
     pub(crate) fn admit(&mut self, header: &Header) -> Outcome<Admission> {
         let take = |known: u64, missed| Admission::Take { known: known as usize, missed };
-        let Some((bus, lineage, next)) = &mut self.source else {
+        let Some(Place { bus, lineage, next, withdrawals, .. }) = &mut self.source else {
             let at = if header.kind.has_numbered_bars() { header.next } else { header.first };
             // A fill says how the ring goes on only with its last message.
             if header.fill.is_none() {
-                self.source = Some((header.bus.clone(), header.lineage, at));
+                self.source = Some(Place {
+                    bus: header.bus.clone(),
+                    lineage: header.lineage,
+                    next: at,
+                    message: 0,
+                    withdrawals: header.withdrawals,
+                });
             }
             return Ok(take(0, 0));
         };
@@ -65,6 +70,11 @@ impl Order {
         Ok(match header.kind {
             Kind::Fill if is_same && header.next <= *next => Admission::Skip,
             Kind::Close | Kind::Done | Kind::Fill => take(0, 0),
+            Kind::Withdrawn if *withdrawals == header.withdrawals => Admission::Skip,
+            Kind::Withdrawn => {
+                *withdrawals = header.withdrawals;
+                take(0, 0)
+            }
             Kind::Start => {
                 if !is_same || header.next > *next {
                     (*lineage, *next) = (header.lineage, header.next);
@@ -106,6 +116,7 @@ mod tests {
             received_ns: 0,
             done_ms: 0,
             closed: None,
+            withdrawals: 0,
             part: None,
             fill: (kind == Kind::Fill).then_some(FillScope::All),
         }
@@ -125,12 +136,16 @@ mod tests {
         assert_eq!(admit(&mut order, Kind::Bars, 1, 10, 20), Admission::Skip);
         assert_eq!(admit(&mut order, Kind::Late, 1, 15, 25), Admission::Take { known: 5, missed: 0 });
         assert_eq!(admit(&mut order, Kind::Bars, 1, 30, 31), Admission::Take { known: 0, missed: 5 });
-        assert_eq!(order.place(7).unwrap(), Place { bus: "bus".into(), lineage: 1, next: 31, message: 7 });
+        assert_eq!(
+            order.place(7).unwrap(),
+            Place { bus: "bus".into(), lineage: 1, next: 31, message: 7, withdrawals: 0 }
+        );
     }
 
     #[test]
     fn a_fill_counts_unless_all_of_it_is_known() {
-        let mut order = Order::after(Some(&Place { bus: "bus".into(), lineage: 1, next: 50, message: 1 }));
+        let mut order =
+            Order::after(Some(&Place { bus: "bus".into(), lineage: 1, next: 50, message: 1, withdrawals: 0 }));
         assert_eq!(admit(&mut order, Kind::Fill, 1, 50, 50), Admission::Skip);
         assert_eq!(admit(&mut order, Kind::Start, 1, 40, 40), ALL);
         assert_eq!(admit(&mut order, Kind::Bars, 1, 40, 50), Admission::Skip);
@@ -141,7 +156,8 @@ mod tests {
 
     #[test]
     fn another_bus_is_refused() {
-        let mut order = Order::after(Some(&Place { bus: "other".into(), lineage: 1, next: 50, message: 1 }));
+        let mut order =
+            Order::after(Some(&Place { bus: "other".into(), lineage: 1, next: 50, message: 1, withdrawals: 0 }));
         let refused = order.admit(&header(Kind::Bars, 1, 50, 51)).unwrap_err();
         assert!(refused.to_string().contains("another bus"), "{refused}");
     }

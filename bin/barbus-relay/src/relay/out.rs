@@ -398,6 +398,7 @@ fn resume_after(header: &Header) -> Resume {
         received_ns: header.received_ns,
         done_ms: header.done_ms,
         closed: header.closed,
+        withdrawals: header.withdrawals,
     };
     if let Some(scope) = header.fill {
         return Resume::Fill(scope, position);
@@ -490,10 +491,18 @@ mod tests {
             received_ns: 77,
             done_ms: 60_000,
             closed: None,
+            withdrawals: 0,
             part: Some((1, 3)),
             fill: None,
         };
-        let position = |next, received_ns| Position { lineage: 5, next, received_ns, done_ms: 60_000, closed: None };
+        let position = |next, received_ns| Position {
+            lineage: 5,
+            next,
+            received_ns,
+            done_ms: 60_000,
+            closed: None,
+            withdrawals: 0,
+        };
         let rest = Remainder { end: 20, parts: 2 };
         assert_eq!(resume_after(&header), Resume::At(position(10, 0), Some(rest)));
         let whole = Header { part: Some((2, 3)), ..header.clone() };

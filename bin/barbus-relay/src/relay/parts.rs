@@ -101,6 +101,7 @@ mod tests {
             received_ns: 0,
             done_ms: 0,
             closed: None,
+            withdrawals: 0,
             part: Some((number, of)),
             fill: None,
         };

@@ -23,6 +23,9 @@ pub(crate) struct Place {
     pub(crate) next: u64,
     /// The number of the last message that counts.
     pub(crate) message: u64,
+    /// How many withdrawals of the source are known.
+    #[serde(default)]
+    pub(crate) withdrawals: u64,
 }
 
 /// What the file has.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
-use barbus::{Bus, Error, Event, OnGap, Reader, Start};
+use barbus::{Bus, Error, Event, OnGap, Reader, Start, WithdrawalRecord};
 use tokio::sync::mpsc::Sender;
 
 use super::author::{Author, Outgoing};
@@ -13,6 +13,7 @@ use super::composer::{Composer, Position, Remainder};
 use super::fill::{fill, received_ns};
 use super::header::FillScope;
 use super::options::Begin;
+use super::withdrawals::Withdrawals;
 
 /// The longest wait for an event, before the thread checks whether it shall end.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -46,7 +47,8 @@ pub(crate) enum Resume {
 /// The bus cannot be read, or its ring was replaced by one of another lineage.
 pub(crate) fn read(options: &SourceOptions, resume: Resume, messages: &Sender<Outgoing>) -> anyhow::Result<()> {
     let bus = Bus::open(&options.bus)?;
-    let mut source = Source { options, messages, bus, known_below: 0, is_closed: false };
+    let mut source =
+        Source { options, messages, bus, known_below: 0, withdrawals: Withdrawals::default(), is_closed: false };
     source.run(resume)
 }
 
@@ -56,13 +58,15 @@ struct Source<'a> {
     bus: Bus,
     /// Bars below this number are on the stream.
     known_below: u64,
+    /// Withdrawals that the stream does not have yet, the oldest one first.
+    withdrawals: Withdrawals,
     /// Whether nobody takes messages any more.
     is_closed: bool,
 }
 
 impl Source<'_> {
     fn run(&mut self, resume: Resume) -> anyhow::Result<()> {
-        let none = Position { lineage: 0, next: 0, received_ns: 0, done_ms: 0, closed: None };
+        let none = Position { lineage: 0, next: 0, received_ns: 0, done_ms: 0, closed: None, withdrawals: 0 };
         let position = match resume {
             Resume::Empty => none,
             Resume::Fill(_, position) | Resume::At(position, _) => position,
@@ -75,6 +79,7 @@ impl Source<'_> {
             Resume::At(position, remainder) => match self.reader_at(position)? {
                 Some(reader) => {
                     remainder.into_iter().for_each(|remainder| composer.complete(remainder));
+                    self.withdrawals.load(&self.bus, &composer)?;
                     reader
                 }
                 None => self.fill(FillScope::Since(position.received_ns), &mut composer)?,
@@ -93,6 +98,7 @@ impl Source<'_> {
 
     /// The reader of a stream that is new.
     fn begin(&mut self, composer: &mut Composer) -> anyhow::Result<Reader> {
+        composer.set_withdrawals(WithdrawalRecord::load(&self.bus)?.len() as u64);
         let start = match self.options.begin {
             Begin::Live => Start::Live,
             Begin::Today => Start::Today,
@@ -148,6 +154,7 @@ impl Source<'_> {
 
     fn fill(&mut self, scope: FillScope, composer: &mut Composer) -> anyhow::Result<Reader> {
         self.known_below = 0;
+        self.withdrawals = Withdrawals::default();
         let bus = self.bus.clone();
         let name = self.options.reader_name.clone();
         fill(&bus, &name, scope, composer, |composer| self.send(composer))
@@ -155,7 +162,7 @@ impl Source<'_> {
 
     /// Handles the next event, or that there is none.
     fn step(&mut self, reader: &mut Reader, composer: &mut Composer) -> anyhow::Result<()> {
-        let position = composer.position();
+        let (position, lineage) = (composer.position(), reader.lineage());
         // Bars of the minutes up to this watermark are delivered once a poll finds nothing.
         let watermark_ms = reader.watermark_ms();
         let timeout = composer.patience(self.options.linger).unwrap_or(POLL_INTERVAL);
@@ -163,6 +170,8 @@ impl Source<'_> {
         match reader.next_or_watermark(timeout, position.done_ms)? {
             Some(Event::Bars(bars)) => {
                 for bar in bars.into_iter().filter(|bar| bar.seq >= self.known_below) {
+                    // A withdrawal concerns the bars before it only.
+                    self.withdrawals.send_before(bar.seq, lineage, composer)?;
                     composer.push(bar.symbol, &bar)?;
                 }
             }
@@ -171,13 +180,13 @@ impl Source<'_> {
                 tracing::warn!(missed, "the ring has lost bars before they were read");
                 lapped = true;
             }
-            Some(Event::Withdrawn(bars)) => tracing::warn!(
-                day = %bars.day,
-                "bars were withdrawn, which no message says: run barbus withdraw on the other buses, too"
-            ),
+            Some(Event::Withdrawn(_)) => self.withdrawals.load(&self.bus, composer)?,
             Some(Event::MinuteClosed(_)) => {}
             None if watermark_ms > position.done_ms => composer.done(watermark_ms)?,
             None => {}
+        }
+        if !lapped {
+            self.withdrawals.send_before(composer.next_to_read(), lineage, composer)?;
         }
         if lapped {
             composer.give_up_remainder()?;

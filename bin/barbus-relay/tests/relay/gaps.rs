@@ -6,6 +6,7 @@ use crate::support::market::{Bar, DAY_MS, MONDAY_MS, minutes};
 use crate::support::nats::{Release, Server};
 use crate::support::network::Machine;
 use crate::support::relay::{Direction, Relay, reports, start_both};
+use crate::support::wait;
 use crate::support::watcher::Watcher;
 
 const TUESDAY_MS: i64 = MONDAY_MS + DAY_MS;
@@ -67,7 +68,7 @@ fn rings_that_are_made_anew_lose_and_double_nothing() {
         here.publish(&bars);
         sent.extend(bars);
         let newest = sent[sent.len() - 1];
-        crate::support::wait::until("the newest bar", || {
+        wait::until("the newest bar", || {
             let reader = barbus::Reader::open(there.path()).ok()?;
             let mut reader = reader.anonymous();
             let bar = reader.latest(&newest.name()).ok()??;
@@ -130,7 +131,7 @@ fn buses_share_a_stream() {
     }
     let client = Client::new(&machine, &url);
     relays.iter_mut().for_each(|relay| relay.until_begun(&client));
-    crate::support::wait::until("both prefixes", || {
+    wait::until("both prefixes", || {
         let stream = client.stream(crate::support::relay::STREAM)?;
         (stream.config.subjects.len() == 2).then_some(())
     });
@@ -153,4 +154,64 @@ fn buses_share_a_stream() {
         assert_archives([here, there], bars);
     }
     relays.iter_mut().for_each(Relay::stop);
+}
+
+/// What an operator withdraws here leaves the archive there, also if the relay was away meanwhile.
+#[test]
+fn withdrawn_bars_are_withdrawn_there() {
+    let machine = Machine::local();
+    let Some(server) = Server::start(Release::Newest, &machine) else { return };
+    let client = Client::new(&machine, &server.url());
+    let (here, there) = (TestBus::start(), TestBus::start());
+    let [mut out, mut into] = start_both(&client, (&machine, &here), (&machine, &there), &server.url(), &[]);
+    let bars = minutes(4, MONDAY_MS, 20);
+    here.publish(&bars);
+    here.close_day();
+    let archived = |bus: &TestBus| bus.days().into_iter().flat_map(|(_, bars)| bars).collect::<Vec<Bar>>();
+    let until_equal = |expected: &[Bar]| {
+        let mut expected = expected.to_vec();
+        expected.sort();
+        for bus in [&here, &there] {
+            wait::until("the archive", || {
+                let mut bars = archived(bus);
+                bars.sort();
+                (bars == expected).then_some(())
+            });
+        }
+    };
+    until_equal(&bars);
+    let withdraw = |symbol: u32| {
+        let mut selection = barbus::Selection::of_day("2024-03-04".parse().expect("a date"));
+        selection.symbols.push(Bar::new(symbol, 0).name());
+        let done = barbus::request_withdraw(&here.directory, &selection).expect("the daemon withdraws bars");
+        assert_eq!(done.withdrawn, 20);
+    };
+    withdraw(3);
+    let mut left: Vec<Bar> = bars.iter().copied().filter(|bar| bar.symbol != 3).collect();
+    until_equal(&left);
+    // Right ones follow. Then the relay is away for a withdrawal between two batches.
+    let right: Vec<Bar> = bars.iter().filter(|bar| bar.symbol == 3).map(|bar| bar.version(1)).collect();
+    here.publish(&right);
+    left.extend(&right);
+    until_equal(&left);
+    out.stop();
+    here.publish(&left.iter().filter(|bar| bar.symbol == 2).map(|bar| bar.version(1)).collect::<Vec<_>>());
+    withdraw(2);
+    let again: Vec<Bar> = bars.iter().filter(|bar| bar.symbol == 2).take(7).map(|bar| bar.version(2)).collect();
+    here.publish(&again);
+    out.run();
+    left.retain(|bar| bar.symbol != 2);
+    left.extend(&again);
+    until_equal(&left);
+    into.stop();
+    out.stop();
+    // Started again, the relay withdraws nothing a second time.
+    out.run();
+    into.run();
+    here.publish(&minutes(4, TUESDAY_MS, 5));
+    here.close_day();
+    left.extend(minutes(4, TUESDAY_MS, 5));
+    until_equal(&left);
+    into.stop();
+    out.stop();
 }
