@@ -27,13 +27,13 @@ enum Command {
     Relay(Box<relay::Command>),
     /// Keep the archived days of a bus in object storage.
     #[command(subcommand)]
-    Archive(bucket::Command),
+    Archive(Box<bucket::Command>),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Relay(command) => relay::run(*command),
-        Command::Archive(command) => bucket::run(command),
+        Command::Archive(command) => bucket::run(*command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

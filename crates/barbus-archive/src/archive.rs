@@ -289,6 +289,11 @@ impl Archive {
         verify::verify(&self.directory)
     }
 
+    /// The name of the calendar.
+    pub(crate) fn calendar(&self) -> &str {
+        &self.calendar
+    }
+
     pub(crate) fn writing(&self) -> Result<MutexGuard<'_, ()>> {
         let writing = self.writing.as_ref().ok_or(Misuse::ReadOnly)?;
         // A write that panicked leaves a temporary file at most.

@@ -305,13 +305,18 @@ impl Directory {
         }
         let name = numbers.clone().find(|name| !names.contains(name)).expect("there are more numbers than files");
         let copy = dir.join(name);
+        self.commit_copy(&copy, day, &bytes)?;
+        Ok(copy)
+    }
+
+    /// Puts a file with these bytes of `day` in place, whole or not at all.
+    pub(crate) fn commit_copy(&self, path: &Path, day: Date, bytes: &[u8]) -> Result<()> {
         let temporary = self.work_dir.join(temporary_name(day));
-        self.write_copy(&temporary, &copy, &bytes).inspect_err(|_| {
+        self.write_copy(&temporary, path, bytes).inspect_err(|_| {
             // The next write removes what cannot be removed here.
             let _ = self.files.remove(&temporary);
         })?;
-        self.sync(&dir)?;
-        Ok(copy)
+        self.sync(path.parent().unwrap_or(&self.dir))
     }
 
     fn write_copy(&self, temporary: &Path, path: &Path, bytes: &[u8]) -> Result<()> {

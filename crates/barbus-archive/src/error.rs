@@ -198,6 +198,22 @@ pub enum Misuse {
         /// The day.
         day: jiff::civil::Date,
     },
+    /// The day has a file, which is not replaced.
+    #[error("{day} has a file already")]
+    HasFile {
+        /// The day.
+        day: jiff::civil::Date,
+    },
+    /// Another calendar has assigned the bars to the day.
+    #[error("{day} was made by the calendar {found}, and this archive goes by {expected}")]
+    OtherCalendar {
+        /// The day.
+        day: jiff::civil::Date,
+        /// The calendar that the file names.
+        found: String,
+        /// The calendar of the archive.
+        expected: String,
+    },
     /// The archive was opened with [`Archive::open_existing`](crate::Archive::open_existing).
     #[error("the archive was opened for reading only")]
     ReadOnly,

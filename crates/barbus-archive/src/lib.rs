@@ -39,6 +39,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod archive;
 mod checksum;
 mod checksummed_file;

@@ -15,6 +15,7 @@
 //!   done.
 #![forbid(unsafe_code)]
 
+mod adopt;
 mod append;
 mod background;
 mod bar_ends;
@@ -61,6 +62,7 @@ mod withdraw;
 mod withdrawals;
 mod writer;
 
+pub use adopt::IdleArchive;
 pub use dedup::{ArchivedDay, DayLoader};
 pub use failure::Failure;
 pub use flusher::{FlushStatus, FlushWaiter};

@@ -1,3 +1,0 @@
-//! End-to-end tests of the bucket.
-
-mod support;
