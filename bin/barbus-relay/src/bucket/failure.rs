@@ -102,6 +102,10 @@ fn explain(error: &StoreError) -> (Kind, String) {
         let what = format!("the service failed ({code}: {message}): see its log, and whether its disks have room");
         return (Kind::Passing, what);
     }
+    if text.contains("status code: 404") && !matches!(error, StoreError::NotFound { .. }) {
+        let what = "the service does not find it (404): check the name of the bucket and --endpoint";
+        return (Kind::Passing, what.to_owned());
+    }
     match error {
         StoreError::NotFound { .. } => (Kind::Missing, "there is no such object".into()),
         StoreError::AlreadyExists { .. } | StoreError::Precondition { .. } => {

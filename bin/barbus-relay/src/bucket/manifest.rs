@@ -170,7 +170,7 @@ pub(super) fn day_of_object(object: &Path) -> Option<Date> {
 
 /// The object of a day on its way.
 pub(super) fn upload_object(day: Date, sha256: &str) -> Path {
-    Path::from(format!("{UPLOADS}/{day}-{}.parquet", &sha256[..NAME_DIGITS.min(sha256.len())]))
+    Path::from(format!("{UPLOADS}/{day}-{}.parquet", sha256.get(..NAME_DIGITS).unwrap_or(sha256)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Archived days in object storage.
 //!
-//! `manifest` and `versions` say what a place has, `place` opens it, `transfer` moves files. `push/`
-//! writes; `list`, `verify`, `pull`, `restore` and `replay` read.
+//! `manifest` and `versions` say what a place has, `place` opens it, `transfer` moves files.
+//! `push/` writes; `list`, `verify`, `pull`, `restore` and `replay` read.
 
 mod digest;
 mod failure;

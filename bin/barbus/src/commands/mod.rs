@@ -4,6 +4,7 @@
 //! Two errors print nothing: a closed pipe on standard output, which is no failure, and
 //! [`AlreadyPrinted`].
 
+mod archive;
 mod backup;
 mod bars;
 mod calendar;
@@ -84,6 +85,7 @@ enum Command {
     Keep(keep::KeepArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
+    Archive(archive::ArchiveArgs),
     Calendar(calendar::CalendarArgs),
     Gaps(gaps::GapsArgs),
     Conformance(conformance::ConformanceArgs),
@@ -121,6 +123,7 @@ impl Command {
             Command::Keep(args) => args.run(),
             Command::Backup(args) => args.run(),
             Command::Restore(args) => args.run(),
+            Command::Archive(args) => args.run(),
             Command::Calendar(args) => args.run(),
             Command::Gaps(args) => args.run(),
             Command::Conformance(args) => args.run(),

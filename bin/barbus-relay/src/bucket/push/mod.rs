@@ -27,19 +27,19 @@ use session::{Session, Wishes};
 /// Copy archived days to a bucket: those that it lacks, and those that late bars have changed.
 ///
 /// Each day is one object, 1m/YYYY-MM-DD.parquet below the prefix, which polars and DuckDB read. A
-/// manifest beside them names rows, size and SHA-256 of each. A push that is interrupted has changed
-/// nothing that a reader sees; the next one goes on.
+/// manifest beside them names rows, size and SHA-256 of each. An interrupted push has changed
+/// nothing that a reader sees, or is completed by the next one.
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
     /// The bus; it may be in use.
     bus: PathBuf,
     /// The bucket and a prefix of this bus, such as s3://bars/ashare; or a folder.
     place: PlaceUrl,
-    /// Go on: push each day within seconds of its close, and again after late bars. SIGTERM ends it.
+    /// Go on: push each day within seconds of its close, and again after late bars, until SIGTERM.
     #[arg(long)]
     watch: bool,
-    /// Remove days from the bucket that are older than this, such as 400d, if the archive of the bus
-    /// has the same.
+    /// Remove days from the bucket that are older than this, such as 400d, if the archive of the
+    /// bus has the same.
     #[arg(long, value_name = "TIME")]
     keep: Option<KeepDays>,
     /// With --keep: remove days also where the bucket has the last copy.

@@ -38,14 +38,10 @@ pub(crate) struct Finished {
     line: String,
     status: ExitStatus,
     stdout: String,
-    stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Finished {
-    pub(crate) fn is_ok(&self) -> bool {
-        self.status.success()
-    }
-
     /// Asserts that it succeeded, and returns its standard output.
     #[track_caller]
     pub(crate) fn ok(self) -> String {

@@ -75,7 +75,6 @@ impl Seaweed {
         std::fs::write(folder.path().join("accounts.json"), accounts).expect("ours");
         let mut server = Self { folder, ports: Ports::free(), process: None };
         server.run();
-        server.http("POST", &format!("/buckets/{BUCKET}/"), "");
         server
     }
 
@@ -114,6 +113,12 @@ impl Seaweed {
             self.process.as_mut().expect("it was just started").assert_running();
             TcpStream::connect(("127.0.0.1", s3)).ok()?;
             is_ready(self)
+        });
+        self.http("POST", &format!("/buckets/{BUCKET}/"), "");
+        // Its parts know of the bucket one after the other.
+        wait::until("the bucket", || {
+            let list = self.run_archive("list", &[&self.url("nothing")]);
+            list.stderr.contains("no days were pushed").then_some(())
         });
     }
 
