@@ -32,6 +32,15 @@ fn no_reader() -> bool {
     c_library::follow_bus().is_empty()
 }
 
+/// A bus with a small ring and a daemon, and the number of bars that the ring has room for.
+pub(crate) fn small_bus() -> (Bus, usize) {
+    let mut bus = Bus::init("24x7");
+    bus.configure_small_ring();
+    bus.start();
+    let blocks = bus.stat()["blocks"].as_u64().expect("a count");
+    (bus, blocks as usize * 64)
+}
+
 /// A bar as the reader prints it.
 fn as_printed(bar: &Bar, seq: usize, received: &Value) -> Value {
     json!({
@@ -132,10 +141,7 @@ fn a_stopped_reader_in_cpp_counts_what_it_missed() {
     if no_reader() {
         return;
     }
-    let mut bus = Bus::init("24x7");
-    bus.configure_small_ring();
-    bus.start();
-    let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;
+    let (bus, capacity) = small_bus();
     let bars = market::minutes(&SYMBOLS, FIRST, 3 * 1_440);
     assert!(bars.len() > 2 * capacity + 100, "{capacity} bars fit: the ring is too long for this test");
     let reader = follow(1, &bus.ring(), &["--from", "oldest"]);
@@ -161,10 +167,7 @@ fn arrays_that_a_reader_in_cpp_keeps_do_not_change() {
     if no_reader() {
         return;
     }
-    let mut bus = Bus::init("24x7");
-    bus.configure_small_ring();
-    bus.start();
-    let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;
+    let (bus, capacity) = small_bus();
     let bars = market::minutes(&SYMBOLS, FIRST, (5 * capacity / 2 / SYMBOLS.len()) as i64);
     let count = bars.len().to_string();
     let arguments = ["--from", "oldest", "--pin", "--keep", "--bars", &count];

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::c_reader::{FIRST, SYMBOLS, assert_bars};
+use crate::c_reader::{FIRST, SYMBOLS, assert_bars, small_bus};
 use crate::support::bus::Bus;
 use crate::support::command::Running;
 use crate::support::{c_library, market, python, wait};
@@ -53,10 +53,7 @@ fn a_stream_ends_with_the_day_and_goes_on() {
 /// Promise 4: missed bars are an error with their exact number, and the stream goes on after them.
 #[test]
 fn a_stream_that_is_lapped_says_how_many_bars_it_missed() {
-    let mut bus = Bus::init("24x7");
-    bus.configure_small_ring();
-    bus.start();
-    let capacity = bus.stat()["blocks"].as_u64().expect("a count") as usize * 64;
+    let (bus, capacity) = small_bus();
     let bars = market::minutes(&SYMBOLS, FIRST, (2 * capacity / SYMBOLS.len()) as i64);
     let mut reader = start(&bus, &["0"]);
     bus.publish(&bus.write("bars.csv", market::csv(&bars)), &[]);

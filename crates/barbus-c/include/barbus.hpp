@@ -233,11 +233,12 @@ public:
         for (const std::string &one : owned_) pointers_.push_back(one.c_str());
         given_ = true;
     }
-    const char *const *data() const noexcept {
+    // Puts them into a struct of C; a null array if they were not set.
+    void lend(const char *const *&array, std::size_t &count) const noexcept {
         static const char *const none = nullptr;
-        return !given_ ? nullptr : pointers_.empty() ? &none : pointers_.data();
+        array = !given_ ? nullptr : pointers_.empty() ? &none : pointers_.data();
+        count = pointers_.size();
     }
-    std::size_t size() const noexcept { return pointers_.size(); }
     texts() = default;
     texts(const texts &other) { *this = other; }
     texts &operator=(const texts &other) {
@@ -328,25 +329,20 @@ public:
         barbus_reader_options raw = raw_;
         raw.name = name_.c_str();
         raw.interval = interval_.c_str();
-        raw.symbols = symbols_.data();
-        raw.symbol_count = symbols_.size();
-        raw.universe = universe_.data();
-        raw.universe_count = universe_.size();
+        symbols_.lend(raw.symbols, raw.symbol_count);
+        universe_.lend(raw.universe, raw.universe_count);
         return raw;
     }
     barbus_replay_options raw_replay(day first, day last) const noexcept {
-        const barbus_reader_options same = raw();
         barbus_replay_options raw{};
         raw.size = sizeof raw;
         raw.from_day = first.number;
         raw.to_day = last.number;
         raw.speed = speed_;
-        raw.minutes = same.minutes;
-        raw.interval = same.interval;
-        raw.symbols = same.symbols;
-        raw.symbol_count = same.symbol_count;
-        raw.universe = same.universe;
-        raw.universe_count = same.universe_count;
+        raw.minutes = raw_.minutes;
+        raw.interval = interval_.c_str();
+        symbols_.lend(raw.symbols, raw.symbol_count);
+        universe_.lend(raw.universe, raw.universe_count);
         return raw;
     }
 

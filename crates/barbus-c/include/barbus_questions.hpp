@@ -27,10 +27,8 @@ public:
     // For barbus.h; it points into this object.
     barbus_question raw() const noexcept {
         barbus_question raw = raw_;
-        raw.symbols = symbols_.data();
-        raw.symbol_count = symbols_.size();
-        raw.columns = columns_.data();
-        raw.column_count = columns_.size();
+        symbols_.lend(raw.symbols, raw.symbol_count);
+        columns_.lend(raw.columns, raw.column_count);
         raw.interval = interval_.c_str();
         return raw;
     }

@@ -50,7 +50,7 @@ impl Feed {
     #[inline(always)]
     pub(crate) fn poll(&mut self) -> Result<Option<Event<'_>>, Error> {
         match self {
-            Self::Live(reader) => reader.poll(),
+            Self::Live(reader) => poll_live(reader),
             other => other.poll_other(),
         }
     }
@@ -175,6 +175,13 @@ impl Feed {
     pub(crate) fn window(&mut self, symbol: &str, count: usize) -> Result<Vec<Row>, Error> {
         of_each!(self, feed => feed.window(symbol, count))
     }
+}
+
+/// Polls a reader. Within an exported function its many paths would cost an idle poll registers
+/// that it does not need.
+#[inline(never)]
+fn poll_live(reader: &mut Reader) -> Result<Option<Event<'_>>, Error> {
+    reader.poll()
 }
 
 /// Sleeps before a replay is polled again, until `end` at most. A replay does not say when its next

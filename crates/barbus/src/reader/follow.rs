@@ -43,8 +43,7 @@ impl Reader {
     /// # Errors
     /// [`Error::Ring`] if the ring is corrupt. After the ring was replaced: [`Error::Start`] if the
     /// new one has another lineage, and the errors of [`Reader::open`].
-    // Within a larger function its rare paths would cost an idle poll registers.
-    #[inline(never)]
+    #[inline]
     pub fn poll(&mut self) -> Result<Option<Event<'_>>> {
         let step = self.step()?;
         Ok(self.event(step))
