@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::apply::Applier;
 use super::backoff::Pause;
@@ -40,6 +41,8 @@ const BATCH: usize = 512;
 /// How long the server waits for an acknowledgement before it delivers again. A session does not
 /// need that: it notices a message that was lost by its number.
 const ACK_WAIT: Duration = Duration::from_secs(60);
+/// So long without a message, the relay asks whether the stream has one.
+const QUIET: Duration = Duration::from_secs(10);
 /// How long a consumer is kept that nobody uses.
 const KEEP_CONSUMER: Duration = Duration::from_secs(30 * 86_400);
 /// How long a daemon that does not answer may delay the end of the relay.
@@ -168,9 +171,10 @@ impl In {
             let created = stream.cached_info().created.unix_timestamp_nanos().to_string();
             let applier = self.applier.as_mut().expect("no session runs");
             let first = applier.begin(&created, last.map_or(0, |last| last.sequence))?;
-            Ok::<_, Failure>((self.make_consumer(&stream, first).await?, first))
+            let consumer = self.make_consumer(&stream, first).await?;
+            Ok::<_, Failure>((stream, consumer, first))
         };
-        let (consumer, first) = tokio::select! {
+        let (stream, consumer, first) = tokio::select! {
             begun = begin => begun?,
             () = signals.next() => return Ok(()),
         };
@@ -186,7 +190,7 @@ impl In {
         self.connection.set_worked();
         self.shared.update(|stat| stat.connected = true);
         let ended = tokio::select! {
-            read = self.read(consumer, to_apply, acks, first) => Some(read),
+            read = self.read(&stream, consumer, to_apply, acks, first) => Some(read),
             _ = losses.changed() => Some(retry("the connection to the server was lost".to_owned())),
             () = signals.next() => {
                 self.shared.stop();
@@ -256,9 +260,18 @@ impl In {
         }
     }
 
+    /// Whether the stream has a message after number `newest`, as far as the server says.
+    async fn has_more(&self, stream: &Stream, newest: u64) -> bool {
+        let subjects = all_of(&self.prefix);
+        let last = last_message(&self.connection, stream, &subjects);
+        // A server that does not answer sends no heartbeats either, which ends the session.
+        matches!(tokio::time::timeout(QUIET, last).await, Ok(Ok(Some(last))) if last.sequence > newest)
+    }
+
     /// Takes messages from the server and hands them over, until a failure.
     async fn read(
         &self,
+        stream: &Stream,
         consumer: PullConsumer,
         messages: mpsc::Sender<Incoming>,
         mut acks: mpsc::UnboundedReceiver<async_nats::Subject>,
@@ -273,6 +286,10 @@ impl In {
             .await
             .map_err(|error| anyhow!(self.connection.explain(format!("the stream cannot be read: {error}"))))?;
         let (mut consumed, mut newest) = (0, first.saturating_sub(1));
+        // A server may hold a consumer that delivers nothing, for example where its disk is full.
+        let mut quiet = tokio::time::interval_at(Instant::now() + QUIET, QUIET);
+        let mut suspected = None;
+        quiet.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -299,6 +316,16 @@ impl In {
                     if messages.send(incoming(message)?).await.is_err() {
                         return retry("the bars cannot be published".to_owned());
                     }
+                    // The bus may have kept the message waiting.
+                    quiet.reset();
+                }
+                _ = quiet.tick() => {
+                    // A message that has just come is on its way at the first look.
+                    let is_stuck = self.has_more(stream, newest).await;
+                    if is_stuck && suspected == Some(newest) {
+                        return retry(format!("the server delivers nothing after message {newest}, and has more"));
+                    }
+                    suspected = is_stuck.then_some(newest);
                 }
             }
         }

@@ -1,13 +1,17 @@
 //! Bars between buses over NATS JetStream.
 //!
-//! `out` reads a bus and publishes to a stream: `source` reads, `composer` makes messages (`header`
-//! and `payload`), `fill` takes what the ring has lost from the archive. `into_bus` takes messages,
-//! `incoming` understands them in order (`order`, `parts`), `apply` publishes them exactly once.
+//! `out` publishes what `source` reads of a bus: `composer` makes messages (`header`, `payload`) in
+//! a `chain`, `fill` takes what the ring has lost from the archive, `resume` says where it goes on.
+//!
+//! `into_bus` takes messages of a stream: `incoming` understands them in `order`, with `parts`, and
+//! `apply` publishes them to the `daemon`, where `doubt` and `newest_values` make it exactly once.
+//!
 //! `connect` and `stream` speak with the server; `folder`, `position_file` and `shared` keep files.
 
 mod apply;
 mod author;
 mod backoff;
+mod chain;
 mod composer;
 mod connect;
 mod daemon;
@@ -26,6 +30,7 @@ mod out;
 mod parts;
 mod payload;
 mod position_file;
+mod resume;
 mod shared;
 mod signals;
 mod source;

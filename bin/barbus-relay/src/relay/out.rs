@@ -9,7 +9,6 @@
 //! known ahead: many messages are in flight. If the stream has several, it is the last message of
 //! the subject, and one message is in flight.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,16 +25,17 @@ use tokio::sync::mpsc;
 
 use super::author::{Author, Outgoing};
 use super::backoff::Pause;
-use super::composer::{Position, Remainder};
+use super::chain::{Chain, Expected};
 use super::connect::{Connection, connect};
 use super::failure::{Failure, Outcome, fatal, retry};
 use super::folder::{Folder, random_id};
 use super::header::{Header, NotOurs};
 use super::options::OutArgs;
 use super::payload::wire_schema;
+use super::resume::{Resume, resume_after};
 use super::shared::Shared;
 use super::signals::Signals;
-use super::source::{Resume, SourceOptions, read};
+use super::source::{SourceOptions, read};
 use super::stream::{get_or_make, is_exclusive, last_message};
 use super::subjects::{SubjectNames, all_of};
 
@@ -388,127 +388,4 @@ fn size_of_headers(headers: &HeaderMap) -> usize {
         values.iter().map(|value| name.len() + value.as_str().len() + 4)
     });
     sizes.sum()
-}
-
-/// What follows the message with `header`, the last one of the stream.
-fn resume_after(header: &Header) -> Resume {
-    let position = Position {
-        lineage: header.lineage,
-        next: header.next,
-        received_ns: header.received_ns,
-        done_ms: header.done_ms,
-        closed: header.closed,
-        withdrawals: header.withdrawals,
-    };
-    if let Some(scope) = header.fill {
-        return Resume::Fill(scope, position);
-    }
-    match header.part {
-        Some((part, parts)) if part + 1 < parts && header.kind.has_numbered_bars() => {
-            // When the bar before them was received is not known.
-            let position = Position { next: header.first, received_ns: 0, ..position };
-            Resume::At(position, Some(Remainder { end: header.next, parts: part + 1 }))
-        }
-        _ => Resume::At(position, None),
-    }
-}
-
-/// Which message the next one follows.
-#[derive(Debug)]
-struct Chain {
-    /// Whether the stream has messages of this bus only.
-    is_exclusive: bool,
-    /// The number of the last message that was sent.
-    last: u64,
-    /// The last message of each subject, as far as it is known.
-    of_subjects: HashMap<String, u64>,
-}
-
-/// What the server compares before it stores a message.
-#[derive(Debug, PartialEq, Eq)]
-enum Expected {
-    OfStream(u64),
-    OfSubject(u64),
-    Unknown,
-}
-
-impl Chain {
-    fn new(is_exclusive: bool, last: u64) -> Self {
-        Self { is_exclusive, last, of_subjects: HashMap::new() }
-    }
-
-    /// What the next message on `subject` follows; it is counted as sent.
-    fn expected(&mut self, subject: &str) -> Expected {
-        match self.is_exclusive {
-            true => {
-                self.last += 1;
-                Expected::OfStream(self.last - 1)
-            }
-            false => self.of_subjects.get(subject).map_or(Expected::Unknown, |last| Expected::OfSubject(*last)),
-        }
-    }
-
-    /// Whether the last message on `subject` is known.
-    fn knows(&self, subject: &str) -> bool {
-        self.of_subjects.contains_key(subject)
-    }
-
-    /// A message was stored.
-    fn add(&mut self, subject: &str, sequence: u64) {
-        if !self.is_exclusive {
-            self.of_subjects.insert(subject.to_owned(), sequence);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::relay::header::{FillScope, Kind};
-
-    #[test]
-    fn messages_form_one_chain() {
-        let mut one_bus = Chain::new(true, 7);
-        assert_eq!((one_bus.expected("a"), one_bus.expected("b")), (Expected::OfStream(7), Expected::OfStream(8)));
-        let mut several = Chain::new(false, 7);
-        assert_eq!(several.expected("a"), Expected::Unknown);
-        several.add("a", 9);
-        assert_eq!((several.expected("a"), several.expected("b")), (Expected::OfSubject(9), Expected::Unknown));
-    }
-
-    #[test]
-    fn the_last_message_says_what_follows() {
-        let header = Header {
-            kind: Kind::Bars,
-            bus: "b".into(),
-            owner: "o".into(),
-            lineage: 5,
-            first: 10,
-            next: 20,
-            rows: 3,
-            revised: 0,
-            day: None,
-            received_ns: 77,
-            done_ms: 60_000,
-            closed: None,
-            withdrawals: 0,
-            part: Some((1, 3)),
-            fill: None,
-        };
-        let position = |next, received_ns| Position {
-            lineage: 5,
-            next,
-            received_ns,
-            done_ms: 60_000,
-            closed: None,
-            withdrawals: 0,
-        };
-        let rest = Remainder { end: 20, parts: 2 };
-        assert_eq!(resume_after(&header), Resume::At(position(10, 0), Some(rest)));
-        let whole = Header { part: Some((2, 3)), ..header.clone() };
-        assert_eq!(resume_after(&whole), Resume::At(position(20, 77), None));
-        let scope = FillScope::All;
-        let fill = Header { kind: Kind::Fill, fill: Some(scope), ..header };
-        assert_eq!(resume_after(&fill), Resume::Fill(scope, position(20, 77)));
-    }
 }

@@ -9,10 +9,11 @@ use barbus::{Bus, Error, Event, OnGap, Reader, Start, WithdrawalRecord};
 use tokio::sync::mpsc::Sender;
 
 use super::author::{Author, Outgoing};
-use super::composer::{Composer, Position, Remainder};
+use super::composer::{Composer, Position};
 use super::fill::{fill, received_ns};
 use super::header::FillScope;
 use super::options::Begin;
+use super::resume::Resume;
 use super::withdrawals::Withdrawals;
 
 /// The longest wait for an event, before the thread checks whether it shall end.
@@ -28,17 +29,6 @@ pub(crate) struct SourceOptions {
     pub(crate) linger: Duration,
     /// Where a stream without messages begins.
     pub(crate) begin: Begin,
-}
-
-/// Where the stream ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resume {
-    /// It has no message of this bus.
-    Empty,
-    /// A fill was not finished.
-    Fill(FillScope, Position),
-    /// The bars from this position on follow; of the first ones it may have some parts.
-    At(Position, Option<Remainder>),
 }
 
 /// Reads the bus until the channel is closed.

@@ -1,8 +1,8 @@
 //! Withdrawals of the source that the stream does not have yet.
 //!
 //! The file of the bus has all of them, and the headers of the last message say how many the stream
-//! has. So one that was made while the relay was away is stated, too. A withdrawal concerns the bars
-//! below a number of the ring, and is stated before the bar with that number.
+//! has. So one that was made while the relay was away is stated, too. A withdrawal concerns the
+//! bars below a number of the ring, and is stated before the bar with that number.
 
 use std::collections::VecDeque;
 
