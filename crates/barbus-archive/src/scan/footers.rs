@@ -29,7 +29,7 @@ pub(super) struct Footer {
     pub(super) metadata: ArrowReaderMetadata,
     /// The same, with symbols to be decoded to a dictionary, as the file stores them.
     pub(super) in_dictionary: ArrowReaderMetadata,
-    /// Its column chunks, for those who decompress their pages themselves.
+    /// Its column chunks as if nothing in them were compressed, once one was read.
     pub(super) raw_chunks: RawChunks,
     /// Once a few symbols were asked for.
     symbol_rows: OnceLock<SymbolRows>,
@@ -107,7 +107,7 @@ impl OpenFile {
         let options = ArrowReaderOptions::new().with_schema(with_dictionary(metadata.schema()));
         let in_dictionary = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options);
         let in_dictionary = in_dictionary.map_err(|error| corrupt(error.into()))?;
-        let raw_chunks = RawChunks::of(metadata.metadata()).map_err(|error| corrupt(error.into()))?;
+        let raw_chunks = RawChunks::default();
         let footer = Arc::new(Footer { meta, metadata, in_dictionary, raw_chunks, symbol_rows: OnceLock::new() });
         footers.keep(&self.path, self.version, Arc::clone(&footer));
         Ok(footer)

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::io::Cursor;
 use std::iter;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parquet::arrow::arrow_reader::RowGroups;
 use parquet::basic::Compression;
@@ -27,18 +27,22 @@ thread_local! {
     static DECODER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// The column chunks of a file as if nothing in them were compressed, by row group and column.
-#[derive(Debug)]
-pub(super) struct RawChunks(Vec<Vec<ColumnChunkMetaData>>);
+/// The column chunks of a file as if nothing in them were compressed, by row group and column. They
+/// are made when the first one is read.
+#[derive(Debug, Default)]
+pub(super) struct RawChunks(OnceLock<Vec<Vec<ColumnChunkMetaData>>>);
 
 impl RawChunks {
-    /// Those of the file with this footer.
-    pub(super) fn of(file: &ParquetMetaData) -> Result<Self> {
+    fn of(&self, file: &ParquetMetaData) -> Result<&[Vec<ColumnChunkMetaData>]> {
+        if let Some(known) = self.0.get() {
+            return Ok(known);
+        }
         let raw = |chunk: &ColumnChunkMetaData| {
             chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()
         };
         let groups = file.row_groups().iter().map(|group| group.columns().iter().map(raw).collect());
-        Ok(Self(groups.collect::<Result<_>>()?))
+        let groups = groups.collect::<Result<_>>()?;
+        Ok(self.0.get_or_init(|| groups))
     }
 }
 
@@ -67,7 +71,7 @@ impl RowGroups for GroupPages<'_> {
         let pages = |chunk| SerializedPageReader::new(Arc::clone(self.bytes), chunk, self.num_rows(), locations);
         let chunk = self.group().column(column);
         let pages: Box<dyn PageReader> = match chunk.compression() {
-            Compression::ZSTD(_) => Box::new(ZstdPages(pages(&self.chunks.0[self.number][column])?)),
+            Compression::ZSTD(_) => Box::new(ZstdPages(pages(&self.chunks.of(self.file)?[self.number][column])?)),
             _ => Box::new(pages(chunk)?),
         };
         Ok(Box::new(Column(Some(pages))))
