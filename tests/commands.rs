@@ -32,6 +32,16 @@ fn wrong_usage_exits_with_2_and_help_with_0() {
 }
 
 #[test]
+fn a_program_that_is_not_installed_is_named_with_its_folder() {
+    let programs = [("archive", "barbus-relay", "bin/barbus-relay"), ("sql", "barbus-sql", "crates/barbus-sql")];
+    for (verb, program, folder) in programs {
+        let mut barbus = command::barbus();
+        let run = command::finish(barbus.args([verb, "list", "x"]).env("PATH", "/nonexistent"), None);
+        run.fails(1, &[&format!("{program} is not installed"), &format!("cargo install --path {folder}")]);
+    }
+}
+
+#[test]
 fn init_writes_every_setting_with_its_default() {
     let bus = Bus::init("XSHG");
     let text = std::fs::read_to_string(bus.path().join("bus.toml")).expect("bus.toml");

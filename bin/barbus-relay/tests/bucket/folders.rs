@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use barbus::{Bus, Date};
+use barbus::{Bus, Date, InitOptions};
 
 use crate::support::bus::{TestBus, day, files};
 use crate::support::program::{push_to_folder, run};
@@ -167,6 +167,15 @@ fn a_bus_gets_the_days_that_it_lacks_and_no_other() {
     run([Path::new("pull"), &place, bus.path()]).fails(1, &words);
     assert!(bus.file(2).exists(), "the other day is pulled");
     assert_ne!(std::fs::read(bus.file(1)).unwrap(), std::fs::read(bus.beside("kept")).unwrap());
+
+    // The days of one calendar are not those of another.
+    let other = bus.beside("other");
+    Bus::init(&other, &InitOptions { calendar: "XNYS".into(), preset: None }).unwrap();
+    let text = std::fs::read_to_string(other.join("bus.toml")).unwrap();
+    assert!(text.contains("# zone = \"\""), "{text}");
+    std::fs::write(other.join("bus.toml"), text.replacen("# zone = \"\"", "zone = \"UTC\"", 1)).unwrap();
+    run([Path::new("pull"), &place, &other]).fails(1, &["not pulled", "was made by the calendar 24x7", "4 problems"]);
+    assert_eq!(files(&other.join("archive/1m")).len(), 0);
 
     // A day that archive.keep removed is left out unless it is wanted.
     let removed = format!("{{\"at\":\"2024-03-09T00:00:00Z\",\"day\":\"{}\",\"bars\":1,\"bytes\":1}}\n", day(3));

@@ -55,6 +55,7 @@ fn a_service_that_is_killed_or_hangs_is_an_error_with_its_reason() {
     finish(command.args([&path, &url, "--request-timeout", "1"])).fails(1, &["no answer in time", "--request-timeout"]);
     let status = program::run(["status", &path]).ok();
     assert!(status.contains("failing since") && status.contains("1 day waiting"), "{status}");
+    program::run(["status", &path, "--check"]).fails(1, &["1 day waiting", "no answer in time"]);
 
     // The server dies in the middle of an upload.
     proxy.stall_in("PUT /bars/out/1m.upload/");
@@ -72,6 +73,7 @@ fn a_service_that_is_killed_or_hangs_is_an_error_with_its_reason() {
     server.run_archive("verify", &[&url]).ok();
     server.run_archive("push", &[&path, &url]).ok();
     server.run_archive("verify", &[&url, "--bus", &path]).ok();
+    program::run(["status", &path, "--check"]).ok();
     server.process().signal(Signal::SIGSTOP);
     let list = server.run_archive("list", &[&url, "--request-timeout", "1"]);
     server.process().signal(Signal::SIGCONT);

@@ -169,6 +169,9 @@ impl PruneArgs {
 pub(crate) struct StatusArgs {
     /// The bus.
     bus: PathBuf,
+    /// Exit with 1 if days wait, or the last push has failed.
+    #[arg(long)]
+    check: bool,
     /// Format of the report.
     #[arg(long, value_enum, default_value_t)]
     format: ReportFormat,
@@ -178,7 +181,7 @@ impl StatusArgs {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let bus = Bus::open(&self.bus)?;
         let found = state::all(&bus);
-        let (mut lines, mut values) = (Vec::new(), Vec::new());
+        let (mut lines, mut values, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for (status, runs) in &found {
             let what = match (runs, status.watches) {
                 (true, true) => format!("process {} watches", status.pid),
@@ -199,6 +202,12 @@ impl StatusArgs {
             if status.waiting > 0 {
                 lines.push(format!("  {} waiting", count(status.waiting as usize, "day")));
             }
+            if self.check && (status.waiting > 0 || status.failure.is_some()) {
+                let waiting = count(status.waiting as usize, "day");
+                let why = status.failure.as_ref().map(|failure| &failure.message).or(status.problems.first());
+                let why = why.map_or("push again", String::as_str);
+                problems.push(format!("{}: {waiting} waiting: {why}", status.url));
+            }
             if let Some(failure) = &status.failure {
                 lines.push(format!("  failing since {}: {}", failure.since, failure.message));
             }
@@ -210,7 +219,8 @@ impl StatusArgs {
         if found.is_empty() {
             lines.push(format!("{}: it was not pushed yet: barbus archive push BUS PLACE", bus.path().display()));
         }
-        Ok(print(self.format, &values, &lines)?)
+        print(self.format, &values, &lines)?;
+        fail_with(&bus.path().display().to_string(), &problems)
     }
 }
 

@@ -58,6 +58,7 @@ impl Session {
 
     async fn make_pass(&mut self) -> Result<PassReport, Failure> {
         let mut manifest = self.claim().await?;
+        let claimed = manifest.number;
         let sizes = self.finish_interrupted(&manifest).await?;
         let local = local::days(&self.bus)?;
         let Plan { push: days, problems } = self.plan(&manifest, &local, &sizes)?;
@@ -75,7 +76,9 @@ impl Session {
             false => self.push(&mut manifest, &days).await?,
         };
         let (removed, last_copies) = self.remove_old_days(&mut manifest, &local).await?;
-        remove_old(&self.place, manifest.number).await?;
+        if manifest.number != claimed {
+            remove_old(&self.place, manifest.number).await?;
+        }
         Ok(PassReport {
             manifest: manifest.number,
             days: manifest.days.len() as u64,

@@ -4,6 +4,7 @@ pub(crate) mod bus;
 pub(crate) mod daemon;
 #[path = "../../../../../tests/support/fake_clock.rs"]
 pub(crate) mod fake_clock;
+#[allow(dead_code, reason = "the tests of the relay use more of it")]
 #[path = "../../relay/support/process.rs"]
 pub(crate) mod process;
 pub(crate) mod program;
