@@ -252,6 +252,8 @@ impl In {
             filter_subject: all_of(&self.prefix),
             max_ack_pending: -1,
             inactive_threshold: KEEP_CONSUMER,
+            // Its state is no truth, and a node whose disk is full could not lead it.
+            memory_storage: true,
             ..Config::default()
         };
         match stream.create_consumer(config).await {

@@ -90,11 +90,15 @@ fn a_stream_outlives_its_servers(release: Release) {
     servers[killed].run();
     leader(&client);
 
-    // The first server's disk is full.
+    // The first server's disk is full. Debian's release may wait for the disk if that server leads
+    // what is written about streams and consumers; nothing is lost meanwhile.
     disk.fill();
-    watchers[1].until_bars(publish(20));
-    publish(100);
-    watchers[1].until_bars(publish(20));
+    for _ in 0..3 {
+        let published = publish(20);
+        if release == Release::Newest {
+            watchers[1].until_bars(published);
+        }
+    }
     disk.free();
     servers[0].kill();
     servers[0].run();
