@@ -105,7 +105,8 @@ pub(crate) async fn connect(place: &Place, name: &str) -> anyhow::Result<Connect
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => anyhow!(
                 "{shown}: the server does not accept this account ({error}): check --creds, --nkey or --user-file"
             ),
-            ConnectErrorKind::Tls => {
+            // A certificate that is refused is an error of the connection here, not of TLS.
+            kind if kind == ConnectErrorKind::Tls || error.to_string().contains("certificate") => {
                 anyhow!("{shown}: no TLS connection ({error}): check --tls-ca and the name of the server")
             }
             ConnectErrorKind::ServerParse => anyhow!("{shown}: no URL ({error}): give nats://HOST:4222"),

@@ -86,9 +86,7 @@ fn nothing_is_lost_or_doubled_when_everything_is_killed_repeatedly() {
     watchers.iter().for_each(|watcher| watcher.until_closes(closes));
     assert_archives([&here, &there], &sent);
     let [seen_here, seen_there] = watchers.map(Watcher::finish);
-    let corrected: HashSet<_> =
-        sent.iter().filter(|bar| bar.version > 0).map(|bar| (bar.symbol, bar.frame_ms)).collect();
-    let [here_order, there_order] = [&seen_here, &seen_there].map(|seen| order(seen, &corrected));
+    let [here_order, there_order] = [&seen_here, &seen_there].map(|seen| order(seen));
     assert!(here_order == there_order, "bars or closes came in another order");
     println!("{kills} kills, {} bars, {closes} days, {:.1?}", sent.len(), began.elapsed());
     carrier.stop();
@@ -141,8 +139,12 @@ fn day(bar: &Bar) -> i64 {
     (bar.frame_ms - 1).div_euclid(1_440 * MINUTE_MS)
 }
 
-/// The bars that were never corrected, and the closes, in their order.
-fn order(seen: &[Seen], corrected: &HashSet<(u32, i64)>) -> Vec<Seen> {
-    let is_corrected = |seen: &Seen| matches!(seen, Seen::Bar(bar) if corrected.contains(&(bar.symbol, bar.frame_ms)));
-    seen.iter().filter(|seen| !is_corrected(seen)).copied().collect()
+/// The first appearances of all bars, without their versions, and the closes.
+fn order(seen: &[Seen]) -> Vec<Seen> {
+    let mut known = HashSet::new();
+    let first = |seen: &Seen| match seen {
+        Seen::Bar(bar) => known.insert((bar.symbol, bar.frame_ms)).then(|| Seen::Bar(bar.version(0))),
+        Seen::Close(day) => Some(Seen::Close(*day)),
+    };
+    seen.iter().filter_map(first).collect()
 }

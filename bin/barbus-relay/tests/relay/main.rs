@@ -9,4 +9,6 @@ mod day;
 mod gaps;
 mod kills;
 mod refusals;
+mod secured;
+mod streams;
 mod support;

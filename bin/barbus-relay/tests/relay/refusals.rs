@@ -58,6 +58,7 @@ fn a_stream_that_is_missing_or_has_other_limits_is_refused() {
     let Some(server) = Server::start(Release::Newest, &Machine::local()) else { return };
     let bus = TestBus::start();
     let (url, client) = (server.url(), Client::new(&Machine::local(), &server.url()));
+    refused(Direction::In, &bus, &url, &[], &["no such stream", "barbus-relay out"]);
     let mut out = Relay::start(&Machine::local(), Direction::Out, &bus, &url, &["--keep", "2d"]);
     out.until_begun(&client);
     out.stop();
