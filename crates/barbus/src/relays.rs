@@ -68,6 +68,8 @@ pub struct RelayStat {
     pub bytes: u64,
     /// Of the rows, those that the bus had already; only `in`.
     pub duplicates: u64,
+    /// Of the rows, those with other values than a source of a higher priority gave; only `in`.
+    pub conflicts: u64,
     /// Of the rows, those that the bus quarantined or refused; only `in`.
     pub rejected: u64,
     /// Rows that the stream had dropped before they were read; only `in`.
@@ -107,6 +109,7 @@ impl Default for RelayStat {
             bars: 0,
             bytes: 0,
             duplicates: 0,
+            conflicts: 0,
             rejected: 0,
             missed: 0,
             redelivered: 0,

@@ -253,6 +253,7 @@ impl Applier {
         }
         self.shared.update(|stat| {
             stat.duplicates += ack.duplicate;
+            stat.conflicts += ack.conflict;
             stat.rejected += rejected;
         });
         Ok(())

@@ -35,9 +35,9 @@ use super::stream::{get, last_message};
 use super::subjects::all_of;
 
 /// Messages that are read ahead.
-const AHEAD: usize = 1_024;
+const AHEAD: usize = 256;
 /// Messages of a request to the server.
-const BATCH: usize = 512;
+const BATCH: usize = 256;
 /// How long the server waits for an acknowledgement before it delivers again. A session does not
 /// need that: it notices a message that was lost by its number.
 const ACK_WAIT: Duration = Duration::from_secs(60);

@@ -83,6 +83,9 @@ impl Order {
             }
             Kind::Bars | Kind::Late if !is_same => {
                 // The stream has dropped the start of this lineage.
+                tracing::error!(
+                    "the stream has dropped the beginning of a new ring of the source: compare the days of both buses"
+                );
                 (*lineage, *next) = (header.lineage, header.next);
                 take(0, 0)
             }

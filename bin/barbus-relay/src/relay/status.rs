@@ -52,6 +52,7 @@ fn describe(text: &mut Vec<u8>, relay: &RelayStat, now: Timestamp) -> io::Result
     }
     let counts = [
         ("duplicates", relay.duplicates),
+        ("conflicts", relay.conflicts),
         ("rejected", relay.rejected),
         ("missed", relay.missed),
         ("delivered again", relay.redelivered),

@@ -32,6 +32,8 @@ fn describe_relay(sheet: &mut Sheet, bus: &str, relay: &RelayStat, now: Timestam
     counter("barbus_relay_bytes", "Size of these messages.", relay.bytes);
     let help = "Bars that the bus had already, of a relay that brings bars.";
     counter("barbus_relay_duplicates", help, relay.duplicates);
+    let help = "Bars with other values than a source of a higher priority gave.";
+    counter("barbus_relay_conflicts", help, relay.conflicts);
     let help = "Bars that the bus has quarantined or refused, of a relay that brings bars.";
     counter("barbus_relay_rejected", help, relay.rejected);
     let help = "Bars that the stream had dropped before the relay read them.";
