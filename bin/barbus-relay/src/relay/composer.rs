@@ -275,11 +275,11 @@ impl Composer {
     /// # Errors
     /// Arrow cannot encode the columns.
     pub(crate) fn start(&mut self, lineage: u64, next: u64, received_ns: i64) -> Result<(), ArrowError> {
-        self.fill = None;
         self.position = Position { lineage, next, received_ns, ..self.position };
         // The columns, without a bar.
         let payload = encode(&self.author.schema, &[], &[], None)?;
         self.add(self.author.subjects.event(), self.header(Kind::Start), payload);
+        self.fill = None;
         Ok(())
     }
 

@@ -114,7 +114,7 @@ pub(crate) struct Header {
     pub(crate) withdrawals: u64,
     /// The number of this part, and of all parts, of bars that are spread over subjects.
     pub(crate) part: Option<(u32, u32)>,
-    /// The fill to which the message belongs.
+    /// The fill to which the message belongs; of a start, the one that it ends.
     pub(crate) fill: Option<FillScope>,
 }
 

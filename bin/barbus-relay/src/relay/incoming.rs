@@ -118,7 +118,9 @@ impl Understanding {
             Kind::Bars | Kind::Late | Kind::Fill => self.add_bars(&header, message, items),
             Kind::Start => {
                 self.read(message)?;
-                self.order.admit(&header)?;
+                if let Admission::Take { missed, .. } = self.order.admit(&header)? {
+                    self.count_missed(missed);
+                }
                 Ok(())
             }
             Kind::Withdrawn => {
@@ -155,6 +157,18 @@ impl Understanding {
             return self.damaged(message, &"it has another number of bars than its headers say");
         }
         let Admission::Take { known, missed } = self.order.admit(header)? else { return Ok(()) };
+        self.count_missed(missed);
+        let batch = batch.slice(known, batch.num_rows() - known);
+        self.counts.bars += batch.num_rows() as u64;
+        self.counts.next_seq = header.next;
+        if batch.num_rows() > 0 {
+            items.push(Item::Bars(batch));
+        }
+        Ok(())
+    }
+
+    /// Bars that the stream does not have any more.
+    fn count_missed(&mut self, missed: u64) {
         if missed > 0 {
             tracing::error!(
                 missed,
@@ -164,13 +178,6 @@ impl Understanding {
             );
         }
         self.counts.missed += missed;
-        let batch = batch.slice(known, batch.num_rows() - known);
-        self.counts.bars += batch.num_rows() as u64;
-        self.counts.next_seq = header.next;
-        if batch.num_rows() > 0 {
-            items.push(Item::Bars(batch));
-        }
-        Ok(())
     }
 
     /// The payload, if its columns are those of the bus.

@@ -4,7 +4,7 @@
 //! old ones. The numbers of the bars show both, whatever the numbers of the messages are.
 
 use super::failure::{Outcome, fatal};
-use super::header::{Header, Kind};
+use super::header::{FillScope, Header, Kind};
 use super::position_file::Place;
 
 /// What is done with a message.
@@ -48,7 +48,7 @@ impl Order {
         let Some(Place { bus, lineage, next, withdrawals, .. }) = &mut self.source else {
             let at = if header.kind.has_numbered_bars() { header.next } else { header.first };
             // A fill says how the ring goes on only with its last message.
-            if header.fill.is_none() {
+            if header.fill.is_none() || header.kind == Kind::Start {
                 self.source = Some(Place {
                     bus: header.bus.clone(),
                     lineage: header.lineage,
@@ -76,10 +76,22 @@ impl Order {
                 take(0, 0)
             }
             Kind::Start => {
+                // A stream that was made anew does not begin where this bus was.
+                let missed = match header.fill {
+                    None if is_same => header.next.saturating_sub(*next),
+                    Some(FillScope::Since(_) | FillScope::All) => 0,
+                    None | Some(FillScope::From(_)) => {
+                        tracing::error!(
+                            "the stream was made anew, and may lack bars before its begin: compare the days of both \
+                             buses"
+                        );
+                        0
+                    }
+                };
                 if !is_same || header.next > *next {
                     (*lineage, *next) = (header.lineage, header.next);
                 }
-                take(0, 0)
+                take(0, missed)
             }
             Kind::Bars | Kind::Late if !is_same => {
                 // The stream has dropped the start of this lineage.
@@ -103,7 +115,6 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::header::FillScope;
 
     fn header(kind: Kind, lineage: u64, first: u64, next: u64) -> Header {
         Header {
@@ -151,7 +162,10 @@ mod tests {
             Order::after(Some(&Place { bus: "bus".into(), lineage: 1, next: 50, message: 1, withdrawals: 0 }));
         assert_eq!(admit(&mut order, Kind::Fill, 1, 50, 50), Admission::Skip);
         assert_eq!(admit(&mut order, Kind::Start, 1, 40, 40), ALL);
+        assert_eq!(admit(&mut order, Kind::Start, 1, 53, 53), Admission::Take { known: 0, missed: 3 });
         assert_eq!(admit(&mut order, Kind::Bars, 1, 40, 50), Admission::Skip);
+        let end = Header { fill: Some(FillScope::Since(0)), ..header(Kind::Start, 1, 60, 60) };
+        assert_eq!(order.admit(&end).unwrap(), ALL);
         assert_eq!(admit(&mut order, Kind::Fill, 2, 3, 3), ALL);
         assert_eq!(admit(&mut order, Kind::Start, 2, 3, 3), ALL);
         assert_eq!(admit(&mut order, Kind::Bars, 2, 3, 4), ALL);

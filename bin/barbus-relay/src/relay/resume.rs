@@ -1,7 +1,7 @@
 //! Where `out` goes on: what the last message of the stream says.
 
 use super::composer::{Position, Remainder};
-use super::header::{FillScope, Header};
+use super::header::{FillScope, Header, Kind};
 
 /// Where the stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) fn resume_after(header: &Header) -> Resume {
         closed: header.closed,
         withdrawals: header.withdrawals,
     };
-    if let Some(scope) = header.fill {
+    if let Some(scope) = header.fill.filter(|_| header.kind != Kind::Start) {
         return Resume::Fill(scope, position);
     }
     match header.part {
@@ -40,7 +40,6 @@ pub(crate) fn resume_after(header: &Header) -> Resume {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::header::Kind;
 
     #[test]
     fn the_last_message_says_what_follows() {
@@ -74,7 +73,9 @@ mod tests {
         let whole = Header { part: Some((2, 3)), ..header.clone() };
         assert_eq!(resume_after(&whole), Resume::At(position(20, 77), None));
         let scope = FillScope::All;
-        let fill = Header { kind: Kind::Fill, fill: Some(scope), ..header };
+        let fill = Header { kind: Kind::Fill, fill: Some(scope), ..header.clone() };
         assert_eq!(resume_after(&fill), Resume::Fill(scope, position(20, 77)));
+        let end = Header { kind: Kind::Start, ..fill };
+        assert_eq!(resume_after(&end), Resume::At(position(20, 77), None));
     }
 }

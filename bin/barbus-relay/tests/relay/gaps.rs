@@ -5,9 +5,9 @@ use crate::support::client::Client;
 use crate::support::market::{Bar, DAY_MS, MONDAY_MS, minutes};
 use crate::support::nats::{Release, Server};
 use crate::support::network::Machine;
-use crate::support::relay::{Direction, Relay, reports, start_both};
+use crate::support::relay::{Direction, Relay, STREAM, reports, start_both};
 use crate::support::wait;
-use crate::support::watcher::Watcher;
+use crate::support::watcher::{Seen, Watcher};
 
 const TUESDAY_MS: i64 = MONDAY_MS + DAY_MS;
 
@@ -132,7 +132,7 @@ fn buses_share_a_stream() {
     let client = Client::new(&machine, &url);
     relays.iter_mut().for_each(|relay| relay.until_begun(&client));
     wait::until("both prefixes", || {
-        let stream = client.stream(crate::support::relay::STREAM)?;
+        let stream = client.stream(STREAM)?;
         (stream.config.subjects.len() == 2).then_some(())
     });
     for (name, [_, there]) in names.iter().zip(&buses) {
@@ -154,6 +154,36 @@ fn buses_share_a_stream() {
         assert_archives([here, there], bars);
     }
     relays.iter_mut().for_each(Relay::stop);
+}
+
+/// A stream that is deleted begins anew with the open day. What a bus had not read is counted.
+#[test]
+fn a_stream_that_is_deleted_begins_anew_and_bars_that_it_lacks_are_counted() {
+    let machine = Machine::local();
+    let Some(server) = Server::start(Release::Newest, &machine) else { return };
+    let client = Client::new(&machine, &server.url());
+    let (here, there) = (TestBus::start(), TestBus::start());
+    let [mut out, mut into] = start_both(&client, (&machine, &here), (&machine, &there), &server.url(), &[]);
+    let watcher = Watcher::follow(&there);
+    here.publish(&minutes(5, MONDAY_MS, 10));
+    watcher.until_bars(50);
+    into.stop();
+    here.publish(&minutes(5, MONDAY_MS + 600_000, 3));
+    here.close_day();
+    wait::until("the relay to send them", || {
+        let reports = reports(&here);
+        (reports[0]["next_seq"] == 65).then_some(())
+    });
+    client.ask(async |context| context.delete_stream(STREAM).await.expect("it is deleted"));
+    here.publish(&minutes(5, TUESDAY_MS, 4));
+    wait::until("a new stream", || client.stream(STREAM).filter(|info| info.state.messages > 1).map(drop));
+    into.run();
+    watcher.until_bars(70);
+    let missed = || reports(&there)[0]["missed"].as_u64();
+    wait::until("the count of missing bars", || (missed() == Some(15)).then_some(()));
+    assert_eq!(watcher.finish().iter().filter(|seen| matches!(seen, Seen::Bar(_))).count(), 70);
+    into.stop();
+    out.stop();
 }
 
 /// What an operator withdraws here leaves the archive there, also if the relay was away meanwhile.
