@@ -44,6 +44,22 @@ impl NatsServer {
         let process = Process::start(&mut command)?.listens(machine, port)?;
         Ok(Self { url: format!("nats://{address}:{port}"), _process: process, _folder: folder })
     }
+
+    /// Waits until a stream has its first message.
+    pub(crate) fn until_it_has(&self, stream: &str) -> anyhow::Result<()> {
+        runtime()?.block_on(async {
+            let context = async_nats::jetstream::new(async_nats::connect(&self.url).await?);
+            for _ in 0..1_000 {
+                if let Ok(found) = context.get_stream(stream).await
+                    && found.cached_info().state.messages > 0
+                {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            anyhow::bail!("the stream {stream} does not begin")
+        })
+    }
 }
 
 impl Way for PlainNats {
@@ -70,7 +86,10 @@ impl Running for NatsServer {
             let options = async_nats::ConnectOptions::new().subscription_capacity(2_000_000);
             let client = options.connect(&self.url).await?;
             let subscriber = client.subscribe(SUBJECT).await?;
-            client.flush().await?;
+            // A message that comes back shows that the server has the subscription before it.
+            let mut echo = client.subscribe("ready").await?;
+            client.publish("ready", "".into()).await?;
+            echo.next().await.context("the server has hung up")?;
             anyhow::Ok(subscriber)
         })?;
         Ok(Box::new(NatsConsumer { runtime, subscriber, day }))
@@ -78,7 +97,8 @@ impl Running for NatsServer {
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+    // The client's own task goes on between two calls.
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
 
 struct NatsProducer<'a> {

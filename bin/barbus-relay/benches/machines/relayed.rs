@@ -61,7 +61,9 @@ impl Pair {
     fn start(places: &Places) -> anyhow::Result<Self> {
         let server = NatsServer::start(&places.server).with_context(version)?;
         let (here, there) = (Side::new()?, Side::new()?);
-        let relays = [here.relay(&places.feed, "out", &server)?, there.relay(&places.desk, "in", &server)?];
+        let out = here.relay(&places.feed, "out", &server)?;
+        places.feed.enter(|| server.until_it_has(STREAM))?;
+        let relays = [out, there.relay(&places.desk, "in", &server)?];
         Ok(Self { _relays: relays, here, there, server })
     }
 }
