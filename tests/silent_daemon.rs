@@ -24,6 +24,7 @@ fn a_stopped_daemon_is_named_and_the_files_answer() {
     let csv = csv(&bus, 5);
     bus.barbus("publish", [&csv]).ok();
     bus.signal(Signal::SIGSTOP);
+    wait::until_stopped(bus.pid());
     let stopped = format!("the daemon, process {}, is stopped: to let it go on, run: kill -CONT {0}", bus.pid());
     let begun = Instant::now();
     let limit = ["--timeout", "0.5"];

@@ -58,7 +58,7 @@ pub(crate) struct OutArgs {
     #[arg(long, value_name = "TIME", default_value = "5ms", value_parser = parse_duration)]
     pub(crate) linger: Duration,
     /// Most bars of a message.
-    #[arg(long, value_name = "ROWS", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=8192))]
+    #[arg(long, value_name = "ROWS", default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub(crate) batch_rows: u32,
     /// Replicas of the stream in the cluster.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u8).range(1..=5))]
