@@ -76,6 +76,9 @@ async fn make(connection: &Connection, args: &OutArgs, prefix: &str) -> Outcome<
             Ok(stream)
         }
         Err(error) => match error.kind() {
+            CreateStreamErrorKind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NAME_EXIST => {
+                retry(format!("stream {name}: another relay has just made it"))
+            }
             CreateStreamErrorKind::JetStream(why) => fatal(format!(
                 "stream {name}: the server does not make it: {why}: change --keep, --replicas or --prefix"
             )),
