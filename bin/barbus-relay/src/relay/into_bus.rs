@@ -25,6 +25,7 @@ use super::backoff::Pause;
 use super::connect::{Connection, connect};
 use super::failure::{Failure, Outcome, fatal, retry};
 use super::folder::Folder;
+use super::header::Header;
 use super::incoming::Incoming;
 use super::options::InArgs;
 use super::payload::wire_schema;
@@ -315,7 +316,14 @@ impl In {
                         continue;
                     }
                     newest = number;
-                    if messages.send(incoming(message)?).await.is_err() {
+                    let message = incoming(message)?;
+                    if Header::of_map(&message.headers).is_ok_and(|header| header.bus == self.own_id) {
+                        return fatal(format!(
+                            "stream {}: {}.> has the bars of this bus itself: give the relay another bus, or --prefix",
+                            self.stream, self.prefix
+                        ));
+                    }
+                    if messages.send(message).await.is_err() {
                         return retry("the bars cannot be published".to_owned());
                     }
                     // The bus may have kept the message waiting.

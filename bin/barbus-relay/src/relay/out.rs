@@ -122,7 +122,7 @@ struct Out {
     shared: Shared,
     /// The newest message of the stream that a session has begun after.
     seen: u64,
-    /// How often another process has published since.
+    /// How often another process has published between two sessions.
     conflicts: u32,
     sessions: u64,
     /// Makes messages other ones to the server, which has forgotten those that it recognizes.
@@ -369,7 +369,6 @@ impl Out {
         }
         chain.add(&message.subject, ack.sequence);
         self.seen = ack.sequence;
-        self.conflicts = 0;
         self.shared.update(|stat| {
             stat.messages += 1;
             stat.bars += u64::from(message.header.rows);

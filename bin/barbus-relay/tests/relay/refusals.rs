@@ -242,3 +242,16 @@ fn a_bus_without_a_daemon_is_refused() {
     refused(Direction::Out, &there, &url, &[], &["ring"]);
     out.stop();
 }
+
+/// It would feed the bus with its own bars, and a withdrawal would go round for ever.
+#[test]
+fn a_bus_is_not_relayed_into_itself() {
+    let machine = Machine::local();
+    let Some(server) = Server::start(Release::Newest, &machine) else { return };
+    let bus = TestBus::start();
+    let mut out = Relay::start(&machine, Direction::Out, &bus, &server.url(), &[]);
+    out.until_begun(&Client::new(&machine, &server.url()));
+    bus.publish(&minutes(2, MONDAY_MS, 2));
+    refused(Direction::In, &bus, &server.url(), &[], &["the bars of this bus itself", "another bus"]);
+    out.stop();
+}
