@@ -27,7 +27,8 @@ use super::shared::Shared;
 
 /// Most messages that are applied together, if no more are in doubt.
 const MOST_AT_ONCE: usize = 256;
-/// So many messages ahead are stated to be sent: the file is synced once for all of them.
+/// The position file states this many messages as being applied before they are: one sync of the
+/// file serves all of them.
 const RESERVE: u64 = 256;
 /// How often the position is written.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -42,7 +43,7 @@ pub(crate) struct Applier {
     file: PositionFile,
     understanding: Understanding,
     daemon: Option<Daemon>,
-    /// What is not published yet.
+    /// The bars and events that are not published yet.
     items: Vec<Item>,
     /// The messages through this number are in doubt: they are published together.
     doubt: u64,

@@ -1,4 +1,4 @@
-//! The headers of a message: what it is, and where it stands in the order of the ring.
+//! The headers of a message: its kind, and its place in the order of the ring.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;

@@ -21,7 +21,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::apply::Applier;
-use super::backoff::Pause;
 use super::connect::{Connection, connect};
 use super::failure::{Failure, Outcome, fatal, retry};
 use super::folder::Folder;
@@ -30,6 +29,7 @@ use super::incoming::Incoming;
 use super::options::InArgs;
 use super::payload::wire_schema;
 use super::position_file::PositionFile;
+use super::sessions::{self, Sessions};
 use super::shared::Shared;
 use super::signals::Signals;
 use super::stream::{get, last_message};
@@ -42,7 +42,7 @@ const BATCH: usize = 256;
 /// How long the server waits for an acknowledgement before it delivers again. A session does not
 /// need that: it notices a message that was lost by its number.
 const ACK_WAIT: Duration = Duration::from_secs(60);
-/// So long without a message, the relay asks whether the stream has one.
+/// The relay asks whether the stream has more messages after this time without one.
 const QUIET: Duration = Duration::from_secs(10);
 /// How long a consumer is kept that nobody uses.
 const KEEP_CONSUMER: Duration = Duration::from_secs(30 * 86_400);
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: InArgs) -> anyhow::Result<()> {
     };
     let reports = tokio::spawn(shared.clone().write_reports(folder.clone()));
     let mut relay = In { stream, prefix, consumer, own_id, connection, shared: shared.clone(), applier: Some(applier) };
-    let done = relay.run(&mut signals).await;
+    let done = sessions::run(&mut relay, &mut signals).await;
     reports.abort();
     if let Err(error) = &done {
         shared.failed(&format!("{error:#}"));
@@ -132,30 +132,11 @@ struct In {
     applier: Option<Applier>,
 }
 
-impl In {
-    async fn run(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
-        let mut pause = Pause::default();
-        loop {
-            let before = self.shared.update(|stat| stat.messages);
-            let failure = match self.session(signals).await {
-                Ok(()) => return Ok(()),
-                Err(Failure::Fatal(error)) => return Err(error),
-                Err(Failure::Retry(error)) => error,
-            };
-            self.shared.update(|stat| {
-                stat.reconnects += 1;
-                stat.connected = false;
-            });
-            if self.shared.update(|stat| stat.messages) > before {
-                pause.reset();
-            }
-            let wait = pause.next();
-            self.shared.complain(&format!("{failure:#}"), "the relay goes on after the last bar of the bus");
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = signals.next() => return Ok(()),
-            }
-        }
+impl Sessions for In {
+    const GOES_ON: &str = "the last bar of the bus";
+
+    fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Applies messages until a failure or a signal.
@@ -220,7 +201,9 @@ impl In {
             _ => retry("the messages have ended".to_owned()),
         }
     }
+}
 
+impl In {
     /// Makes the durable consumer at the message `first`.
     async fn make_consumer(&self, stream: &Stream, first: u64) -> Outcome<PullConsumer> {
         let name = &self.consumer;

@@ -31,6 +31,7 @@ mod parts;
 mod payload;
 mod position_file;
 mod resume;
+mod sessions;
 mod shared;
 mod signals;
 mod source;

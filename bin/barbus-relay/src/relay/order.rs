@@ -16,7 +16,7 @@ pub(crate) enum Admission {
     Take {
         /// These are known.
         known: usize,
-        /// So many bars before it are missing.
+        /// The number of bars before it that are missing.
         missed: u64,
     },
 }

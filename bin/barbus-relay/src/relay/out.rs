@@ -24,7 +24,6 @@ use futures::stream::FuturesOrdered;
 use tokio::sync::mpsc;
 
 use super::author::{Author, Outgoing};
-use super::backoff::Pause;
 use super::chain::{Chain, Expected};
 use super::connect::{Connection, connect};
 use super::failure::{Failure, Outcome, fatal, retry};
@@ -33,6 +32,7 @@ use super::header::{Header, NotOurs};
 use super::options::OutArgs;
 use super::payload::wire_schema;
 use super::resume::{Resume, resume_after};
+use super::sessions::{self, Sessions};
 use super::shared::Shared;
 use super::signals::Signals;
 use super::source::{SourceOptions, read};
@@ -45,8 +45,8 @@ const WINDOW: usize = 256;
 const AHEAD: usize = 64;
 /// How long the messages in flight may take when the relay ends.
 const LAST_ACKS: Duration = Duration::from_secs(3);
-/// So many times another process may publish the bars of this bus before this one gives up. Once
-/// may be the last message of a process that was killed.
+/// The number of sessions after which this process gives up because another one has published the
+/// bars of this bus meanwhile. One such session may follow a process that was killed.
 const MOST_CONFLICTS: u32 = 2;
 
 /// Runs until a signal ends it.
@@ -93,7 +93,7 @@ pub(crate) async fn run(args: OutArgs) -> anyhow::Result<()> {
         sessions: 0,
         salt: None,
     };
-    let done = out.run(&mut signals).await;
+    let done = sessions::run(&mut out, &mut signals).await;
     reports.abort();
     if let Err(error) = &done {
         shared.failed(&format!("{error:#}"));
@@ -140,35 +140,16 @@ struct InFlight {
     result: Result<PublishAck, PublishError>,
 }
 
-impl Out {
-    async fn run(&mut self, signals: &mut Signals) -> anyhow::Result<()> {
-        let mut pause = Pause::default();
-        loop {
-            self.sessions += 1;
-            let before = self.shared.update(|stat| stat.messages);
-            let failure = match self.session(signals).await {
-                Ok(()) => return Ok(()),
-                Err(Failure::Fatal(error)) => return Err(error),
-                Err(Failure::Retry(error)) => error,
-            };
-            self.shared.update(|stat| {
-                stat.reconnects += 1;
-                stat.connected = false;
-            });
-            if self.shared.update(|stat| stat.messages) > before {
-                pause.reset();
-            }
-            let wait = pause.next();
-            self.shared.complain(&format!("{failure:#}"), "the relay goes on after the last message of the stream");
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = signals.next() => return Ok(()),
-            }
-        }
+impl Sessions for Out {
+    const GOES_ON: &str = "the last message of the stream";
+
+    fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Publishes from the end of the stream on, until a failure or a signal.
     async fn session(&mut self, signals: &mut Signals) -> Outcome<()> {
+        self.sessions += 1;
         let connection = self.connection.clone();
         let mut losses = connection.losses.clone();
         let begin = async {
@@ -213,7 +194,9 @@ impl Out {
             (Err(failure), _) => Err(failure),
         }
     }
+}
 
+impl Out {
     /// The headers of a message that this bus must have published.
     fn own_header(&self, headers: &HeaderMap, sequence: u64, subject: &str) -> Outcome<Header> {
         let stream = &self.args.place.stream;

@@ -17,7 +17,7 @@ impl SubjectNames {
         Self { prefix, how }
     }
 
-    /// What is not a bar: starts, closes of days and complete minutes.
+    /// The subject of the other messages: starts, withdrawals, closes of days and complete minutes.
     pub(crate) fn event(&self) -> String {
         format!("{}.event", self.prefix)
     }

@@ -17,7 +17,8 @@ use crate::bucket::state::{Known, PushState};
 use crate::bucket::transfer::upload;
 use crate::bucket::versions::{append, list_folder, newest, remove};
 
-/// Days that one version of the manifest adds: an interrupted push loses the work on so many.
+/// Most days that one version of the manifest adds. A push that is interrupted does at most these
+/// days again.
 const DAYS_AT_ONCE: usize = 16;
 /// Days that are sent at once.
 const UPLOADS_AT_ONCE: usize = 4;

@@ -96,7 +96,7 @@ impl Network {
         Some(network)
     }
 
-    /// Cuts the cable of a machine, by its number from 0. Neither end is told.
+    /// Cuts the cable of the machine with this number, from 0 on. Neither end notices it at once.
     pub(crate) fn cut(&self, machine: usize) {
         ip(&format!("-n {}-switch link set port{} down", self.prefix, machine + 1)).expect("root may");
     }
