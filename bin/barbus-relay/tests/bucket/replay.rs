@@ -16,7 +16,7 @@ fn days_of_a_bucket_are_replayed_to_a_bus() {
     let text = std::fs::read_to_string(target.path().join("bus.toml")).unwrap();
     let text = text.replacen("# label = \"end\"", "label = \"start\"", 1);
     std::fs::write(target.path().join("bus.toml"), text).unwrap();
-    let daemon = daemon::start(&target.directory, &target.beside("daemon.log"));
+    let daemon = daemon::start(&target.directory, &target.beside("daemon.log"), &[]);
     let (from, to) = (day(1).to_string(), day(2).to_string());
     let range = ["--from", &from, "--to", &to, "--into", &into];
     let replay = |options: &[&str]| {

@@ -1,11 +1,12 @@
 //! Parts of the tests: buses with archived days, an S3 server, slow networks, and pushes.
 
 pub(crate) mod bus;
+#[path = "../../support/daemon.rs"]
 pub(crate) mod daemon;
 #[path = "../../../../../tests/support/fake_clock.rs"]
 pub(crate) mod fake_clock;
 #[allow(dead_code, reason = "the tests of the relay use more of it")]
-#[path = "../../relay/support/process.rs"]
+#[path = "../../support/process.rs"]
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod proxy;

@@ -1,22 +1,16 @@
 //! A bus of a test with its daemon, which is this test program, started again.
 
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
 
 use barbus::protocol::Stat;
 use barbus::{Bus, Date, InitOptions, Publisher};
-use barbusd::{DaemonOptions, LogFormat};
 use tempfile::TempDir;
 
+use super::daemon;
 use super::fake_clock::FakeClock;
 use super::market::{self, Bar};
 use super::process::Process;
 use super::wait;
-
-/// The variable that names the bus of the daemon's process.
-const DAEMON: &str = "BARBUS_TEST_DAEMON";
 
 /// A bus. Dropping it kills the daemon and removes the directory.
 pub(crate) struct TestBus {
@@ -77,17 +71,7 @@ impl TestBus {
     /// Starts the daemon, and waits until it answers.
     pub(crate) fn run(&mut self) {
         assert!(self.daemon.is_none(), "the daemon runs");
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.args(["--exact", "support::bus::daemon", "--ignored", "--nocapture", "--test-threads=1"]);
-        command.env(DAEMON, self.path()).env("TZ", "UTC").env("BARBUS_CALENDARS", "/nonexistent");
-        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
-        let log = self.beside("daemon.log");
-        let daemon = self.daemon.insert(Process::start(&mut command, &log));
-        wait::until("the daemon to answer", || {
-            daemon.assert_running();
-            UnixStream::connect(self.directory.socket()).ok()?;
-            barbus::stat(&self.directory).ok()?.pid
-        });
+        self.daemon = Some(daemon::start(&self.directory, &self.beside("daemon.log"), &self.environment));
     }
 
     /// The daemon's process.
@@ -172,20 +156,4 @@ pub(crate) fn assert_archives(buses: [&TestBus; 2], sent: &[Bar]) {
 fn difference(some: &[Bar], others: &[Bar]) -> String {
     let at = some.iter().zip(others).take_while(|(one, other)| one == other).count();
     format!("{} and {} bars, at {at}: {:?} and {:?}", some.len(), others.len(), some.get(at), others.get(at))
-}
-
-/// The body of a daemon's process, and no test: tests run this program again with this one alone.
-#[test]
-#[ignore = "the daemon of other tests"]
-fn daemon() {
-    let Some(bus) = std::env::var_os(DAEMON) else { return };
-    let parent = std::os::unix::process::parent_id();
-    std::thread::spawn(move || {
-        while std::os::unix::process::parent_id() == parent {
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        std::process::exit(1);
-    });
-    let options = DaemonOptions { bus: bus.into(), log_format: LogFormat::default(), log_level: None };
-    barbusd::run(&options).expect("a daemon that ends in order");
 }

@@ -3,11 +3,14 @@
 
 pub(crate) mod bus;
 pub(crate) mod client;
+#[path = "../../support/daemon.rs"]
+mod daemon;
 #[path = "../../../../../tests/support/fake_clock.rs"]
 pub(crate) mod fake_clock;
 pub(crate) mod market;
 pub(crate) mod nats;
 pub(crate) mod network;
+#[path = "../../support/process.rs"]
 pub(crate) mod process;
 #[path = "../../../../../tests/support/random.rs"]
 pub(crate) mod random;

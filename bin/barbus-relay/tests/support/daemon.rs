@@ -14,11 +14,12 @@ use super::wait;
 /// The variable that names the bus of the daemon's process.
 const DAEMON: &str = "BARBUS_TEST_DAEMON";
 
-/// Starts a daemon, and waits until it answers.
-pub(crate) fn start(bus: &Bus, log: &Path) -> Process {
+/// Starts a daemon with these variables, and waits until it answers.
+pub(crate) fn start(bus: &Bus, log: &Path, environment: &[(&'static str, String)]) -> Process {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "support::daemon::daemon", "--ignored", "--nocapture", "--test-threads=1"]);
     command.env(DAEMON, bus.path()).env("TZ", "UTC").env("BARBUS_CALENDARS", "/nonexistent");
+    command.envs(environment.iter().map(|(key, value)| (key, value)));
     let mut daemon = Process::start(&mut command, log);
     wait::until("the daemon to answer", || {
         daemon.assert_running();
