@@ -119,6 +119,11 @@ fn explain(error: &StoreError) -> (Kind, String) {
             (Kind::Refused, error.to_string())
         }
         _ => match http_kind(error) {
+            Some(HttpErrorKind::Connect) if text.contains("certificate") => {
+                let what =
+                    "no TLS connection: check --endpoint, or trust the authority of the service (SSL_CERT_FILE): ";
+                (Kind::Refused, format!("{what}{}", last(error)))
+            }
             Some(HttpErrorKind::Connect) => {
                 (Kind::Passing, format!("no connection: check the network and --endpoint: {}", last(error)))
             }

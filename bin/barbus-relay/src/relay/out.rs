@@ -45,9 +45,12 @@ const WINDOW: usize = 256;
 const AHEAD: usize = 64;
 /// How long the messages in flight may take when the relay ends.
 const LAST_ACKS: Duration = Duration::from_secs(3);
-/// The number of sessions after which this process gives up because another one has published the
-/// bars of this bus meanwhile. One such session may follow a process that was killed.
+/// The number of sessions after which this process gives up because another one, which started
+/// earlier, has published the bars of this bus meanwhile. One such session may follow a process
+/// that was killed.
 const MOST_CONFLICTS: u32 = 2;
+/// The same if the other one started later. That one gives up first, unless it always comes first.
+const MOST_CONFLICTS_OF_ELDER: u32 = 5;
 
 /// Runs until a signal ends it.
 pub(crate) async fn run(args: OutArgs) -> anyhow::Result<()> {
@@ -224,12 +227,14 @@ impl Out {
         Ok(header)
     }
 
-    /// Gives up if another process that started earlier publishes the same bus.
+    /// Gives up if another process publishes the same bus. Only one of the two does: who ends has
+    /// published nothing after the message of the other one.
     fn check_owner(&mut self, header: &Header, sequence: u64) -> Outcome<()> {
         if self.sessions > 1 && sequence > self.seen && header.owner != self.author.owner {
             self.conflicts += 1;
-            // The one that started first stays: owners begin with the time.
-            if self.conflicts >= MOST_CONFLICTS && header.owner < self.author.owner {
+            // The one that started first stays if it can: owners begin with the time.
+            let is_elder = header.owner > self.author.owner;
+            if self.conflicts >= if is_elder { MOST_CONFLICTS_OF_ELDER } else { MOST_CONFLICTS } {
                 return fatal(format!(
                     "stream {}: another barbus-relay out publishes this bus: stop one of them",
                     self.args.place.stream

@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::bus::{TestBus, day, files};
+use crate::support::certificates::Certificates;
 use crate::support::fake_clock::FakeClock;
 use crate::support::program::finish;
-use crate::support::seaweed::{ADMIN, READER, Seaweed};
+use crate::support::seaweed::{ADMIN, READER, Seaweed, archive_at};
 
 #[test]
 fn days_go_to_a_bucket_and_come_back() {
@@ -29,6 +30,21 @@ fn days_go_to_a_bucket_and_come_back() {
     assert_eq!(files(&restored.join("archive/1m")), bus.files());
     let list = server.run_archive("list", &[&url]).ok();
     assert!(list.contains(&day(2).to_string()), "{list}");
+}
+
+#[test]
+fn days_go_over_tls_to_a_service_that_is_trusted() {
+    let certificates = Certificates::new();
+    let server = Seaweed::start_with_tls(&certificates);
+    let bus = TestBus::with_days(2);
+    let (path, url, endpoint) = (bus.path().to_str().unwrap(), server.url("secret"), server.endpoint_over_tls());
+    let mut command = archive_at(&endpoint, ADMIN, "push");
+    finish(command.args([path, &url])).fails(1, &["no TLS connection", "SSL_CERT_FILE"]);
+    assert_eq!(server.names("secret").len(), 0, "nothing was written");
+    for (verb, arguments) in [("push", [path, &url].as_slice()), ("verify", &[&url, "--bus", path])] {
+        let mut command = archive_at(&endpoint, ADMIN, verb);
+        finish(command.args(arguments).env("SSL_CERT_FILE", certificates.authority())).ok();
+    }
 }
 
 /// A day that needs several requests: its parts are invisible until the last one has arrived.

@@ -1,10 +1,12 @@
 //! Bad input: each gets an error that says what to do, and nothing is lost or overwritten.
 
+use std::process::Command;
+
 use async_nats::jetstream::stream::Config;
 
 use crate::support::bus::TestBus;
 use crate::support::client::Client;
-use crate::support::market::{MONDAY_MS, minutes};
+use crate::support::market::{Bar, MONDAY_MS, minutes};
 use crate::support::nats::{Release, Server};
 use crate::support::network::Machine;
 use crate::support::relay::{Direction, Relay, STREAM, reports, start_both};
@@ -185,16 +187,49 @@ fn a_bus_is_relayed_out_once() {
     let machine = Machine::local();
     let Some(server) = Server::start(Release::Newest, &machine) else { return };
     let (url, client) = (server.url(), Client::new(&machine, &server.url()));
-    let (here, there) = (TestBus::start(), TestBus::start());
+    let (mut here, there) = (TestBus::start(), TestBus::start());
     let [mut out, mut into] = start_both(&client, (&machine, &here), (&machine, &there), &url, &[]);
     let watcher = Watcher::follow(&there);
     here.publish(&minutes(5, MONDAY_MS, 10));
     watcher.until_bars(50);
     refused(Direction::Out, &here, &url, &[], &["another process relays this bus", "stop it first"]);
 
-    watcher.finish();
-    into.stop();
+    // A copy of the bus, such as a restored backup, on a machine that cannot see the lock.
     out.stop();
+    here.stop();
+    let mut copy = TestBus::init("24x7", &[]);
+    std::fs::remove_dir_all(copy.path()).expect("ours");
+    let copied = Command::new("cp").arg("-a").arg(here.path()).arg(copy.path()).status();
+    assert!(copied.expect("cp runs").success());
+    here.run();
+    copy.run();
+    out.run();
+    let mut second = Relay::start(&machine, Direction::Out, &copy, &url, &[]);
+    let mut minute = 10;
+    let mut publish = || {
+        let bars: Vec<Bar> = (0..5).map(|symbol| Bar::new(symbol, MONDAY_MS + minute * 60_000)).collect();
+        minute += 1;
+        here.publish(&bars);
+        copy.publish(&bars);
+    };
+    // Either may end: the one whose messages always come second.
+    let first_has_ended = wait::until("the end of one of the two relays", || {
+        publish();
+        match (out.process().has_ended(), second.process().has_ended()) {
+            (false, false) => None,
+            (first, _) => Some(first),
+        }
+    });
+    let (mut ended, mut stays) = if first_has_ended { (out, second) } else { (second, out) };
+    let log = ended.process().log();
+    assert_eq!(ended.end().code(), Some(1), "{log}");
+    assert!(log.contains("barbus: ") && log.contains("another barbus-relay out publishes this bus"), "{log}");
+    // The other one goes on, and the reader there has seen each bar once.
+    publish();
+    watcher.until_bars(here.stat().bars);
+    stays.stop();
+    assert_eq!(watcher.finish().len() as u64, here.stat().bars);
+    into.stop();
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Accounts with few rights, keys, and TLS.
 
-use std::path::Path;
-use std::process::Command;
-
+use crate::support::accounts::Operator;
 use crate::support::bus::TestBus;
+use crate::support::certificates::Certificates;
 use crate::support::market::{MONDAY_MS, minutes};
 use crate::support::nats::{Release, Server};
 use crate::support::network::Machine;
@@ -55,26 +54,34 @@ fn accounts_with_few_rights_suffice() {
     bars_arrive(&here, &there, &server.url(), &["--user-file", &user], &["--nkey", &seed]);
 }
 
-/// An authority, and the certificate of a server on the loopback that it has signed.
-fn certificates(folder: &Path) {
-    let openssl = |line: &str| {
-        let output = Command::new("openssl").args(line.split(' ')).current_dir(folder).output();
-        let output = output.expect("openssl is installed (the package openssl)");
-        assert!(output.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));
-    openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=server"));
-    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").expect("ours");
-    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
+/// The same rights in credentials files of users of an operator's account. Credentials that have
+/// expired, and those of another operator, are refused.
+#[test]
+fn credentials_of_an_operator_suffice_until_they_expire() {
+    let operator = Operator::new();
+    let Some(server) = Server::with(Release::Newest, &Machine::local(), &operator.settings()) else { return };
+    let (here, there) = (TestBus::start(), TestBus::start());
+    let rights: [&[&str]; 2] = [&["barbus.bus.>", "$JS.API.>"], &["_INBOX.>"]];
+    let expired = operator.credentials(rights[0], rights[1], Some(1_700_000_001));
+    let unknown = Operator::new().credentials(rights[0], rights[1], None);
+    for (name, credentials) in [("expired", expired), ("unknown", unknown)] {
+        let file = write(&here, name, &credentials);
+        let output = Relay::new(&Machine::local(), Direction::Out, &here, &server.url(), &["--creds", &file]).output();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}: {text}");
+        assert!(text.contains("barbus: ") && text.contains("check --creds"), "{name}: {text}");
+    }
+    let out = write(&here, "out.creds", &operator.credentials(rights[0], rights[1], None));
+    let into = operator.credentials(&["$JS.API.>", "$JS.ACK.>"], &["_INBOX.>"], None);
+    let into = write(&there, "in.creds", &into);
+    bars_arrive(&here, &there, &server.url(), &["--creds", &out], &["--creds", &into]);
 }
 
 #[test]
 fn bars_go_over_tls_to_a_server_that_is_trusted() {
-    let folder = tempfile::Builder::new().prefix("barbus-tls-").tempdir().expect("a temporary directory");
-    certificates(folder.path());
-    let file = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
-    let settings = format!("tls {{ cert_file: {:?}, key_file: {:?} }}\n", file("server.pem"), file("server.key"));
+    let certificates = Certificates::new();
+    let settings =
+        format!("tls {{ cert_file: {:?}, key_file: {:?} }}\n", certificates.server(), certificates.server_key());
     let Some(server) = Server::with(Release::Newest, &Machine::local(), &settings) else { return };
     let (here, there) = (TestBus::start(), TestBus::start());
     let url = server.url().replace("nats://", "tls://");
@@ -83,6 +90,7 @@ fn bars_go_over_tls_to_a_server_that_is_trusted() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("barbus: ") && text.contains("--tls-ca"), "{text}");
-    let authority = file("ca.pem");
-    bars_arrive(&here, &there, &url, &["--tls-ca", &authority], &["--tls-ca", &authority]);
+    let authority = certificates.authority();
+    let trust = ["--tls-ca", authority.to_str().expect("UTF-8")];
+    bars_arrive(&here, &there, &url, &trust, &trust);
 }

@@ -1,6 +1,8 @@
 //! Parts of the tests: buses with archived days, an S3 server, slow networks, and pushes.
 
 pub(crate) mod bus;
+#[path = "../../support/certificates.rs"]
+pub(crate) mod certificates;
 #[path = "../../support/daemon.rs"]
 pub(crate) mod daemon;
 #[path = "../../../../../tests/support/fake_clock.rs"]

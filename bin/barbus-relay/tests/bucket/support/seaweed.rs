@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::certificates::Certificates;
 use super::process::Process;
 use super::program::{self, Finished};
 use super::{venv, wait};
@@ -36,6 +37,7 @@ pub(crate) struct Seaweed {
 #[derive(Clone, Copy)]
 struct Ports {
     s3: u16,
+    s3_over_tls: u16,
     filer: u16,
     others: [u16; 6],
 }
@@ -43,9 +45,10 @@ struct Ports {
 impl Ports {
     fn free() -> Self {
         // All at once, so that they differ.
-        let listeners = [(); 8].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let [s3, filer, others @ ..] = listeners.each_ref().map(|port| port.local_addr().expect("it is bound").port());
-        Self { s3, filer, others }
+        let listeners = [(); 9].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let ports = listeners.each_ref().map(|port| port.local_addr().expect("it is bound").port());
+        let [s3, s3_over_tls, filer, others @ ..] = ports;
+        Self { s3, s3_over_tls, filer, others }
     }
 }
 
@@ -63,6 +66,24 @@ impl Seaweed {
 
     /// A server of a test's own.
     pub(crate) fn start() -> Self {
+        let mut server = Self::new();
+        server.run();
+        server
+    }
+
+    /// A server of a test's own that has an address with TLS as well.
+    pub(crate) fn start_with_tls(certificates: &Certificates) -> Self {
+        let mut server = Self::new();
+        let options = [
+            format!("-s3.port.https={}", server.ports.s3_over_tls),
+            format!("-s3.cert.file={}", certificates.server().display()),
+            format!("-s3.key.file={}", certificates.server_key().display()),
+        ];
+        server.run_with(&options.each_ref().map(String::as_str), Self::stores_files);
+        server
+    }
+
+    fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("barbus-s3-").tempdir().expect("a temporary directory");
         std::fs::create_dir(folder.path().join("data")).expect("ours");
         let account = |(key, secret): (&str, &str), actions: &[&str]| {
@@ -73,14 +94,16 @@ impl Seaweed {
             [account(ADMIN, &["Admin", "Read", "List", "Tagging", "Write"]), account(READER, &["Read", "List"])];
         let accounts = serde_json::json!({"identities": accounts}).to_string();
         std::fs::write(folder.path().join("accounts.json"), accounts).expect("ours");
-        let mut server = Self { folder, ports: Ports::free(), process: None };
-        server.run();
-        server
+        Self { folder, ports: Ports::free(), process: None }
     }
 
     /// Starts it, and waits until it stores files.
     pub(crate) fn run(&mut self) {
-        self.run_with(&[], |server| server.try_http("PUT", "/ready", "yes").filter(|answer| answer.contains(" 201 ")));
+        self.run_with(&[], Self::stores_files);
+    }
+
+    fn stores_files(&self) -> Option<String> {
+        self.try_http("PUT", "/ready", "yes").filter(|answer| answer.contains(" 201 "))
     }
 
     /// Starts it with its files of before and no room for another one.
@@ -95,7 +118,7 @@ impl Seaweed {
 
     fn run_with(&mut self, options: &[&str], is_ready: impl Fn(&Self) -> Option<String>) {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
-        let Ports { s3, filer, others } = self.ports;
+        let Ports { s3, filer, others, .. } = self.ports;
         let mut command = Command::new(environment().join("bin/weed"));
         command.args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-master.telemetry=false"]);
         command.args(["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]);
@@ -139,6 +162,11 @@ impl Seaweed {
     /// The address of its S3 interface.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.s3)
+    }
+
+    /// Its address with TLS.
+    pub(crate) fn endpoint_over_tls(&self) -> String {
+        format!("https://127.0.0.1:{}", self.ports.s3_over_tls)
     }
 
     /// The URL of a prefix.

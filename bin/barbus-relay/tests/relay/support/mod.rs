@@ -1,7 +1,10 @@
 //! Parts of the tests: machines with a network, NATS servers, buses with daemons, relays, and
 //! what is published and seen.
 
+pub(crate) mod accounts;
 pub(crate) mod bus;
+#[path = "../../support/certificates.rs"]
+pub(crate) mod certificates;
 pub(crate) mod client;
 #[path = "../../support/daemon.rs"]
 mod daemon;

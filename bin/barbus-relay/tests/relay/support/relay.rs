@@ -1,6 +1,6 @@
 //! The relay as a process.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 use super::bus::TestBus;
 use super::client::Client;
@@ -106,6 +106,11 @@ impl Relay {
     /// Kills it as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
+    }
+
+    /// Waits for an end that it has by itself.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        self.process.take().expect("it runs").end()
     }
 
     /// Ends it in order.
