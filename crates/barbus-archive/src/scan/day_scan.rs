@@ -1,11 +1,13 @@
 //! The files of one day, opened at one moment, and the wanted bars in them.
 
 use std::io::ErrorKind;
+use std::iter;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, DictionaryArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
-use arrow::datatypes::{Int32Type, SchemaRef, TimestampMillisecondType};
+use arrow::datatypes::{Int32Type, Schema, SchemaRef, TimestampMillisecondType};
+use arrow::error::ArrowError;
 use jiff::civil::Date;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
@@ -159,16 +161,19 @@ impl DayScan {
         let corrupt = |error: ParquetError| ArchiveError::corrupt(&file.path, error);
         let are_few = wanted.symbols.is_some_and(|symbols| symbols.len() <= FEW_SYMBOLS);
         let last = wanted.last.filter(|_| wanted.to_ms == i64::MAX);
-        let rows_of_symbols = match are_few || last.is_some() {
-            true => Some(footer.symbol_rows(&file.bytes).map_err(corrupt)?.rows_of(wanted.symbols, last)),
+        let symbol_rows = match are_few || last.is_some() {
+            true => Some(footer.symbol_rows(&file.bytes).map_err(corrupt)?),
             false => None,
         };
+        let rows_of_symbols = symbol_rows.map(|known| known.rows_of(wanted.symbols, last));
         let selected = select(footer.metadata.metadata(), wanted, rows_of_symbols.as_deref());
         if selected.is_empty() {
             return Ok(Vec::new());
         }
         let metadata = &footer.in_dictionary;
-        let present = schema.fields().iter().filter_map(|field| metadata.schema().index_of(field.name()).ok());
+        // Known symbols are not decoded.
+        let read = schema.fields().iter().skip(usize::from(symbol_rows.is_some()));
+        let present = read.filter_map(|field| metadata.schema().index_of(field.name()).ok());
         let mask = ProjectionMask::roots(metadata.parquet_schema(), present);
         let hint = Some(metadata.schema().fields());
         let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, hint).map_err(corrupt)?;
@@ -177,16 +182,26 @@ impl DayScan {
             let rows = group.rows.row_count();
             let pages = GroupPages {
                 bytes: &file.bytes,
-                file: metadata.metadata(),
-                chunks: &footer.raw_chunks,
+                footer: &footer,
                 number: group.number,
+                cache: &self.footers.pages,
+                // Of a whole day, other pages are read next.
+                keeps_pages: symbol_rows.is_some(),
             };
             let selection = Some(group.rows);
             let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, rows.max(1), selection)
                 .map_err(corrupt)?;
+            let symbols = symbol_rows.map(|known| known.column(&group.ranges)).transpose();
+            let symbols = symbols.map_err(ArchiveError::Merge)?;
             let mut found = Vec::new();
+            let mut at = 0;
             for batch in batches {
-                let batch = batch.map_err(|error| corrupt(error.into()))?;
+                let mut batch = batch.map_err(|error| corrupt(error.into()))?;
+                if let Some(symbols) = &symbols {
+                    let symbols = symbols.slice(at, batch.num_rows());
+                    at += batch.num_rows();
+                    batch = with_symbols(&batch, symbols, schema).map_err(ArchiveError::Merge)?;
+                }
                 let batch = conform(&batch, schema).map_err(ArchiveError::Merge)?;
                 found.push(filter(&batch, wanted).map_err(ArchiveError::Merge)?);
             }
@@ -200,8 +215,19 @@ impl DayScan {
     }
 }
 
+/// The batch with the column of symbols that `schema` begins with.
+fn with_symbols(
+    batch: &RecordBatch,
+    symbols: DictionaryArray<Int32Type>,
+    schema: &Schema,
+) -> Result<RecordBatch, ArrowError> {
+    let fields = iter::once(&schema.fields()[0]).chain(batch.schema_ref().fields()).cloned().collect::<Vec<_>>();
+    let columns = iter::once(Arc::new(symbols) as ArrayRef).chain(batch.columns().iter().cloned()).collect();
+    RecordBatch::try_new(Schema::new(fields).into(), columns)
+}
+
 /// The rows with a wanted symbol and frame.
-fn filter(batch: &RecordBatch, wanted: &Wanted<'_>) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn filter(batch: &RecordBatch, wanted: &Wanted<'_>) -> Result<RecordBatch, ArrowError> {
     if wanted.symbols.is_none() && (wanted.from_ms, wanted.to_ms) == (i64::MIN, i64::MAX) {
         return Ok(batch.clone());
     }
@@ -220,5 +246,99 @@ fn filter(batch: &RecordBatch, wanted: &Wanted<'_>) -> Result<RecordBatch, arrow
     match keep.true_count() == batch.num_rows() {
         true => Ok(batch.clone()),
         false => filter_record_batch(batch, &keep),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_rows::DAY;
+    use arrow::array::{Float64Array, StringArray, TimestampMillisecondArray, UInt64Array};
+    use barbus_bars::BarSchema;
+
+    const SYMBOLS: usize = 120;
+    const MINUTES: usize = 200;
+    const ROWS: usize = SYMBOLS * MINUTES;
+    const EVERYTHING: Wanted<'_> =
+        Wanted { symbols: None, from_ms: i64::MIN, to_ms: i64::MAX, columns: &[2, 3, 6, 8], last: None };
+
+    /// A day whose prices are in dictionaries that are compressed.
+    fn write(archive: &Archive, revision: usize) {
+        let names = StringArray::from_iter_values((0..ROWS).map(|row| format!("S{:03}", row / MINUTES)));
+        let frames = (0..ROWS).map(|row| ((row % MINUTES) as i64 + 1) * 60_000);
+        let frames = TimestampMillisecondArray::from_iter_values(frames).with_timezone("Asia/Shanghai");
+        let mut columns: Vec<(&str, ArrayRef)> = vec![("symbol", Arc::new(names)), ("frame", Arc::new(frames))];
+        let schema = BarSchema::zillionare();
+        for (number, name) in schema.column_names().skip(2).enumerate() {
+            let value = |row: usize| ((row * 7_919 + number + 31 * revision) % 4_000) as f64 / 8.0;
+            columns.push((name, Arc::new((0..ROWS).map(value).collect::<Float64Array>())));
+        }
+        let seqs = (revision * ROWS) as u64..((revision + 1) * ROWS) as u64;
+        columns.push(("seq", Arc::new(UInt64Array::from_iter_values(seqs.clone()))));
+        archive.write(DAY, &RecordBatch::try_from_iter(columns).unwrap(), 1, seqs.end).unwrap();
+    }
+
+    fn read(scan: &DayScan, wanted: &Wanted<'_>) -> RecordBatch {
+        let batches = scan.read(wanted).unwrap();
+        concat_batches(&batches[0].schema(), &batches).unwrap()
+    }
+
+    /// The bars of a symbol, each as text.
+    fn bars_of(batch: &RecordBatch, symbol: &str) -> Vec<String> {
+        let names = batch.column(0).as_dictionary::<Int32Type>().downcast_dict::<StringArray>().unwrap();
+        let rows = names.into_iter().enumerate().filter(|(_, name)| *name == Some(symbol));
+        rows.map(|(row, _)| batch.columns()[1..].iter().map(|column| format!("{:?}", column.slice(row, 1))).collect())
+            .collect()
+    }
+
+    #[test]
+    fn pages_that_were_kept_give_the_same_bars_until_the_file_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = Archive::open(&dir.path().join("1m"), BarSchema::zillionare(), "XSHG").unwrap();
+        let footers = Footers::default();
+        let mut before: Option<DayScan> = None;
+        for revision in 0..2 {
+            write(&archive, revision);
+            let whole = read(&archive.scan(DAY, &Footers::default()).unwrap(), &EVERYTHING);
+            assert_eq!(whole.num_rows(), ROWS);
+            let scan = archive.scan(DAY, &footers).unwrap();
+            for symbol in ["S000", "S057", "S119", "S057", "none"] {
+                let symbols = [symbol.to_owned()];
+                let wanted = Wanted { symbols: Some(&symbols), ..EVERYTHING };
+                let (found, all) = (read(&scan, &wanted), bars_of(&whole, symbol));
+                assert_eq!(bars_of(&found, symbol), all);
+                assert_eq!(found.num_rows(), if symbol == "none" { 0 } else { MINUTES });
+                let last = read(&scan, &Wanted { last: Some(3), ..wanted });
+                assert_eq!(bars_of(&last, symbol), all[all.len().saturating_sub(3)..]);
+                // A file that was replaced is still open here.
+                if let Some(before) = &before {
+                    let old = bars_of(&read(before, &wanted), symbol);
+                    assert!(old.len() == found.num_rows() && (old.is_empty() || old != all));
+                }
+            }
+            before = Some(scan);
+        }
+    }
+
+    #[test]
+    fn a_page_that_was_kept_is_not_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = Archive::open(&dir.path().join("1m"), BarSchema::zillionare(), "XSHG").unwrap();
+        write(&archive, 0);
+        let footers = Footers::default();
+        let scan = archive.scan(DAY, &footers).unwrap();
+        let symbols = ["S057".to_owned()];
+        let read_bytes = || {
+            let before = footers.bytes_read();
+            read(&scan, &Wanted { symbols: Some(&symbols), ..EVERYTHING });
+            footers.bytes_read() - before
+        };
+        let (_, again) = (read_bytes(), read_bytes());
+        // Of a whole day, pages are not kept.
+        let other = Footers::default();
+        read(&archive.scan(DAY, &other).unwrap(), &EVERYTHING);
+        let before = other.bytes_read();
+        read(&archive.scan(DAY, &other).unwrap(), &EVERYTHING);
+        assert!(again * 4 < other.bytes_read() - before, "{again} bytes");
     }
 }

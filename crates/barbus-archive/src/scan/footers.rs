@@ -15,6 +15,7 @@ use parquet::file::metadata::PageIndexPolicy;
 
 use super::file_bytes::FileBytes;
 use super::group_pages::RawChunks;
+use super::page_cache::PageCache;
 use super::symbol_rows::SymbolRows;
 use crate::conform::with_dictionary;
 use crate::{ArchiveError, DayMeta, Result, day_file, file_checksum};
@@ -22,9 +23,13 @@ use crate::{ArchiveError, DayMeta, Result, day_file, file_checksum};
 /// Footers that are kept: with page index about 10 to 100 kB for each day.
 const MOST_KEPT: usize = 1_024;
 
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
+
 /// What is known of a file.
 #[derive(Debug)]
 pub(super) struct Footer {
+    /// No other footer of this process has this number.
+    pub(super) number: u64,
     pub(super) meta: DayMeta,
     pub(super) metadata: ArrowReaderMetadata,
     /// The same, with symbols to be decoded to a dictionary, as the file stores them.
@@ -48,12 +53,14 @@ impl Footer {
     }
 }
 
-/// The footers and page indexes of day files that this process has checked.
+/// The footers and page indexes of day files that this process has checked, and at most 64 MB of
+/// their pages, decompressed.
 ///
 /// Clones share them. A file that was replaced since is checked again.
 #[derive(Debug, Clone, Default)]
 pub struct Footers {
     known: Arc<Mutex<HashMap<PathBuf, Known>>>,
+    pub(super) pages: Arc<PageCache>,
     bytes_read: Arc<AtomicU64>,
 }
 
@@ -107,8 +114,9 @@ impl OpenFile {
         let options = ArrowReaderOptions::new().with_schema(with_dictionary(metadata.schema()));
         let in_dictionary = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options);
         let in_dictionary = in_dictionary.map_err(|error| corrupt(error.into()))?;
-        let raw_chunks = RawChunks::default();
-        let footer = Arc::new(Footer { meta, metadata, in_dictionary, raw_chunks, symbol_rows: OnceLock::new() });
+        let (raw_chunks, symbol_rows) = (RawChunks::default(), OnceLock::new());
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        let footer = Arc::new(Footer { number, meta, metadata, in_dictionary, raw_chunks, symbol_rows });
         footers.keep(&self.path, self.version, Arc::clone(&footer));
         Ok(footer)
     }

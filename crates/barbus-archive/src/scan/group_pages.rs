@@ -1,10 +1,12 @@
-//! The pages of one row group, decompressed by a decoder that its thread keeps.
+//! The pages of one row group, decompressed by a decoder that its thread keeps, or decompressed for
+//! an earlier question.
 //!
 //! The library makes a compressor and a decompressor for each column of each row group that it
 //! reads. Where a few pages of many files are wanted, making them takes longer than using them. So
 //! the library is told that the pages are not compressed, and here they are decompressed.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::Cursor;
 use std::iter;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +21,8 @@ use zstd::bulk::Decompressor;
 use zstd::zstd_safe::get_frame_content_size;
 
 use super::file_bytes::FileBytes;
+use super::footers::Footer;
+use super::page_cache::PageCache;
 
 /// Most bytes of a page: more than any page that barbus writes has.
 const MAX_PAGE_BYTES: u64 = 1 << 30;
@@ -49,14 +53,20 @@ impl RawChunks {
 /// One row group of a file.
 pub(super) struct GroupPages<'a> {
     pub(super) bytes: &'a Arc<FileBytes>,
-    pub(super) file: &'a ParquetMetaData,
-    pub(super) chunks: &'a RawChunks,
+    pub(super) footer: &'a Footer,
     pub(super) number: usize,
+    pub(super) cache: &'a Arc<PageCache>,
+    /// Whether pages are kept for later questions.
+    pub(super) keeps_pages: bool,
 }
 
 impl GroupPages<'_> {
+    fn file(&self) -> &ParquetMetaData {
+        self.footer.metadata.metadata()
+    }
+
     fn group(&self) -> &RowGroupMetaData {
-        self.file.row_group(self.number)
+        self.file().row_group(self.number)
     }
 }
 
@@ -66,15 +76,28 @@ impl RowGroups for GroupPages<'_> {
     }
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
-        let index = self.file.offset_index().and_then(|index| index.get(self.number)?.get(column));
+        let index = self.file().offset_index().and_then(|index| index.get(self.number)?.get(column));
         let locations = index.map(|index| index.page_locations().clone());
-        let pages = |chunk| SerializedPageReader::new(Arc::clone(self.bytes), chunk, self.num_rows(), locations);
+        let pages =
+            |chunk, locations| SerializedPageReader::new(Arc::clone(self.bytes), chunk, self.num_rows(), locations);
         let chunk = self.group().column(column);
-        let pages: Box<dyn PageReader> = match chunk.compression() {
-            Compression::ZSTD(_) => Box::new(ZstdPages(pages(&self.chunks.of(self.file)?[self.number][column])?)),
-            _ => Box::new(pages(chunk)?),
-        };
-        Ok(Box::new(Column(Some(pages))))
+        if !matches!(chunk.compression(), Compression::ZSTD(_)) {
+            return Ok(Box::new(Column(Some(Box::new(pages(chunk, locations)?)))));
+        }
+        let mut offsets: VecDeque<u64> = locations.iter().flatten().map(|page| page.offset as u64).collect();
+        let start = chunk.byte_range().0;
+        // The dictionary is before the first page that the index has.
+        if offsets.front().is_some_and(|first| *first != start) {
+            offsets.push_front(start);
+        }
+        let chunk = &self.footer.raw_chunks.of(self.file())?[self.number][column];
+        Ok(Box::new(Column(Some(Box::new(ZstdPages {
+            compressed: pages(chunk, locations)?,
+            offsets,
+            footer: self.footer.number,
+            cache: Arc::clone(self.cache),
+            keeps_pages: self.keeps_pages,
+        })))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
@@ -82,7 +105,7 @@ impl RowGroups for GroupPages<'_> {
     }
 
     fn metadata(&self) -> &ParquetMetaData {
-        self.file
+        self.file()
     }
 }
 
@@ -100,7 +123,15 @@ impl Iterator for Column {
 impl PageIterator for Column {}
 
 /// The pages of a column that is compressed by zstd.
-struct ZstdPages(SerializedPageReader<FileBytes>);
+struct ZstdPages {
+    compressed: SerializedPageReader<FileBytes>,
+    /// Where the next pages begin; none if the file does not tell.
+    offsets: VecDeque<u64>,
+    /// The number of the file's footer.
+    footer: u64,
+    cache: Arc<PageCache>,
+    keeps_pages: bool,
+}
 
 impl Iterator for ZstdPages {
     type Item = Result<Page>;
@@ -112,7 +143,13 @@ impl Iterator for ZstdPages {
 
 impl PageReader for ZstdPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        let Some(mut page) = self.0.get_next_page()? else { return Ok(None) };
+        let place = self.offsets.pop_front().map(|offset| (self.footer, offset));
+        if let Some(page) = place.and_then(|place| self.cache.find(place)) {
+            self.compressed.skip_next_page()?;
+            return Ok(Some(page));
+        }
+        let Some(mut page) = self.compressed.get_next_page()? else { return Ok(None) };
+        let compressed_bytes = page.buffer().len();
         match &mut page {
             Page::DictionaryPage { buf, .. } | Page::DataPage { buf, .. } => *buf = decompressed(buf, 0)?.into(),
             Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, is_compressed: true, .. } => {
@@ -120,21 +157,26 @@ impl PageReader for ZstdPages {
                 let levels = *def_levels_byte_len as usize + *rep_levels_byte_len as usize;
                 *buf = decompressed(buf, levels)?.into();
             }
-            Page::DataPageV2 { .. } => {}
+            // Its bytes are as they are in the file.
+            Page::DataPageV2 { .. } => return Ok(Some(page)),
+        }
+        if let Some(place) = place.filter(|_| self.keeps_pages) {
+            self.cache.keep(place, &page, compressed_bytes);
         }
         Ok(Some(page))
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
-        self.0.peek_next_page()
+        self.compressed.peek_next_page()
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
-        self.0.skip_next_page()
+        self.offsets.pop_front();
+        self.compressed.skip_next_page()
     }
 
     fn at_record_boundary(&mut self) -> Result<bool> {
-        self.0.at_record_boundary()
+        self.compressed.at_record_boundary()
     }
 }
 

@@ -17,6 +17,8 @@ const FRAME: usize = 1;
 pub(super) struct SelectedGroup {
     pub(super) number: usize,
     pub(super) rows: RowSelection,
+    /// The same rows, counted through the file.
+    pub(super) ranges: Vec<Range<usize>>,
 }
 
 /// The rows that may be wanted: those of pages in whose bounds a wanted symbol and frame lie. The
@@ -51,13 +53,14 @@ pub(super) fn select(
         }
         let mut selectors: Vec<RowSelector> = Vec::new();
         let mut at = 0;
-        for range in ranges {
+        for range in &ranges {
             selectors.push(RowSelector::skip(range.start - at));
             selectors.push(RowSelector::select(range.len()));
             at = range.end;
         }
         selectors.push(RowSelector::skip(rows - at));
-        groups.push(SelectedGroup { number, rows: selectors.into() });
+        let ranges = ranges.into_iter().map(|range| start + range.start..start + range.end).collect();
+        groups.push(SelectedGroup { number, rows: selectors.into(), ranges });
     }
     groups
 }

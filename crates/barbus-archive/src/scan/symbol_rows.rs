@@ -1,9 +1,12 @@
 //! Which rows of a file each symbol has: a file is sorted by symbol.
 
+use std::iter;
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, StringArray};
+use arrow::array::{Array, AsArray, DictionaryArray, StringArray};
 use arrow::datatypes::Int32Type;
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
@@ -69,6 +72,25 @@ impl SymbolRows {
         ranges
     }
 
+    /// The symbol of each row of ascending ranges, as Dictionary(Int32, Utf8) of those that occur.
+    pub(super) fn column(&self, ranges: &[Range<usize>]) -> Result<DictionaryArray<Int32Type>, ArrowError> {
+        let (mut names, mut keys): (Vec<&str>, Vec<i32>) = (Vec::new(), Vec::new());
+        let (mut place, mut last) = (0, None);
+        for range in ranges {
+            let mut at = range.start;
+            while at < range.end {
+                place += self.ends[place..].partition_point(|end| *end <= at);
+                let end = self.ends[place].min(range.end);
+                if last.replace(place) != Some(place) {
+                    names.push(self.symbols.value(place));
+                }
+                keys.extend(iter::repeat_n(names.len() as i32 - 1, end - at));
+                at = end;
+            }
+        }
+        DictionaryArray::try_new(keys.into(), Arc::new(StringArray::from(names)))
+    }
+
     fn place(&self, symbol: &str) -> Option<usize> {
         let (mut low, mut high) = (0, self.symbols.len());
         while low < high {
@@ -76,5 +98,24 @@ impl SymbolRows {
             if self.symbols.value(middle) < symbol { low = middle + 1 } else { high = middle }
         }
         (low < self.symbols.len() && self.symbols.value(low) == symbol).then_some(low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_has_its_symbol() {
+        let rows = SymbolRows { symbols: ["A", "B", "C", "D"].iter().map(Some).collect(), ends: vec![3, 4, 7, 9] };
+        let column = |ranges: &[Range<usize>]| -> (Vec<String>, usize) {
+            let column = rows.column(ranges).unwrap();
+            let names = column.downcast_dict::<StringArray>().unwrap();
+            (names.into_iter().map(|name| name.unwrap().to_owned()).collect(), column.values().len())
+        };
+        assert_eq!(column(&[]), (vec![], 0));
+        assert_eq!(column(&[2..5, 8..9]), (["A", "B", "C", "D"].map(str::to_owned).to_vec(), 4));
+        assert_eq!(column(&[4..5, 6..7]), (["C", "C"].map(str::to_owned).to_vec(), 1));
+        assert_eq!(column(&[0..9]).0.concat(), "AAABCCCDD");
     }
 }
