@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn pages_that_were_kept_give_the_same_bars_until_the_file_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
-        let archive = Archive::open(&dir.path().join("1m"), BarSchema::zillionare(), "XSHG").unwrap();
+        let archive = Archive::open(dir.path().join("1m"), BarSchema::zillionare(), "XSHG").unwrap();
         let footers = Footers::default();
         let mut before: Option<DayScan> = None;
         for revision in 0..2 {
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn a_page_that_was_kept_is_not_read_again() {
         let dir = tempfile::tempdir().unwrap();
-        let archive = Archive::open(&dir.path().join("1m"), BarSchema::zillionare(), "XSHG").unwrap();
+        let archive = Archive::open(dir.path().join("1m"), BarSchema::zillionare(), "XSHG").unwrap();
         write(&archive, 0);
         let footers = Footers::default();
         let scan = archive.scan(DAY, &footers).unwrap();

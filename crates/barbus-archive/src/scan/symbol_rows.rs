@@ -116,6 +116,6 @@ mod tests {
         assert_eq!(column(&[]), (vec![], 0));
         assert_eq!(column(&[2..5, 8..9]), (["A", "B", "C", "D"].map(str::to_owned).to_vec(), 4));
         assert_eq!(column(&[4..5, 6..7]), (["C", "C"].map(str::to_owned).to_vec(), 1));
-        assert_eq!(column(&[0..9]).0.concat(), "AAABCCCDD");
+        assert_eq!(column(&[0..4, 4..9]).0.concat(), "AAABCCCDD");
     }
 }
