@@ -5,10 +5,26 @@ import time
 
 import pandas as pd
 
+
+def headerless_times(path):
+    bars = pd.read_csv(path, header=None)
+    bars[0] = pd.to_datetime(bars[0], unit="ms")
+    return bars
+
+
+def tabs_times(path):
+    bars = pd.read_csv(path, sep="\t")
+    bars["time"] = pd.to_datetime(bars["<DATE>"] + " " + bars["<TIME>"], format="%Y.%m.%d %H:%M:%S")
+    return bars
+
+
 READ = {
     "csv": pd.read_csv,
+    "csv-times": lambda path: pd.read_csv(path, parse_dates=["frame"]),
     "headerless": lambda path: pd.read_csv(path, header=None),
+    "headerless-times": headerless_times,
     "tabs": lambda path: pd.read_csv(path, sep="\t"),
+    "tabs-times": tabs_times,
     "lines": lambda path: pd.read_json(path, lines=True),
     "json": pd.read_json,
 }

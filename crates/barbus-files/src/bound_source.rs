@@ -62,22 +62,10 @@ impl<R: Records> BoundSource<R> {
         BoundSource::new(records, binder, rebind, understood)
     }
 
-    fn reject(&self, reason: String, parsed: &mut ParsedRows) {
-        parsed.rejects.push_back(Reject {
-            row: self.records.text(),
-            source: format!("{}:{}", self.input, self.records.place()),
-            reason,
-        });
-    }
-
     fn take(&mut self, parsed: &mut ParsedRows) {
-        if let Some(reason) = &self.unbound {
-            return self.reject(reason.clone(), parsed);
-        }
-        match self.binder.push(&self.records, &mut parsed.bars) {
-            Ok(Outcome::Bars) => {}
-            Ok(Outcome::LeftOut(reason)) => *parsed.left_out.entry(reason).or_default() += 1,
-            Err(fault) => self.reject(fault.to_string(), parsed),
+        match &self.unbound {
+            Some(reason) => reject(&self.input, &self.records, reason.clone(), parsed),
+            None => take(&self.input, &self.records, &mut self.binder, parsed),
         }
     }
 
@@ -93,16 +81,6 @@ impl<R: Records> BoundSource<R> {
         }
     }
 
-    fn settle(&mut self, parsed: &mut ParsedRows) {
-        if self.ended {
-            parsed.night_dates.push(self.binder.trading_dates.found());
-        }
-        parsed.undecided.extend(self.binder.fold().take_undecided());
-        parsed.date_only += std::mem::take(&mut self.binder.date_only);
-        parsed.other_volume += std::mem::take(&mut self.binder.other_volume);
-        parsed.number_symbols.merge(std::mem::take(&mut self.binder.number_symbols));
-    }
-
     fn read_on(&mut self, parsed: &mut ParsedRows) -> Result<bool, InputError> {
         let enough = parsed.len() + BATCH_ROWS;
         // Records that are left out make no rows: they are counted too, so that a call ends.
@@ -112,7 +90,7 @@ impl<R: Records> BoundSource<R> {
             }
             match self.records.advance()? {
                 Step::End => return Ok(false),
-                Step::Bad => self.reject(self.records.problem(), parsed),
+                Step::Bad => reject(&self.input, &self.records, self.records.problem(), parsed),
                 Step::NewNames => {
                     self.bind_again();
                     self.take(parsed);
@@ -124,17 +102,29 @@ impl<R: Records> BoundSource<R> {
     }
 }
 
+/// Appends what the current record of `records` gives.
+pub(crate) fn take(input: &str, records: &impl Records, binder: &mut Binder, parsed: &mut ParsedRows) {
+    match binder.push(records, &mut parsed.bars) {
+        Ok(Outcome::Bars) => {}
+        Ok(Outcome::LeftOut(reason)) => *parsed.left_out.entry(reason).or_default() += 1,
+        Err(fault) => reject(input, records, fault.to_string(), parsed),
+    }
+}
+
+/// Rejects the current record of `records`.
+pub(crate) fn reject(input: &str, records: &impl Records, reason: String, parsed: &mut ParsedRows) {
+    let source = format!("{input}:{}", records.place());
+    parsed.rejects.push_back(Reject { row: records.text(), source, reason });
+}
+
 impl<R: Records> RowSource for BoundSource<R> {
     fn read(&mut self, parsed: &mut ParsedRows) -> Result<bool, InputError> {
         if self.ended {
             return Ok(false);
         }
         let read = self.read_on(parsed);
-        if !matches!(read, Ok(true)) {
-            self.ended = true;
-            self.binder.fold().settle_all(&mut parsed.bars);
-        }
-        self.settle(parsed);
+        self.ended = !matches!(read, Ok(true));
+        self.binder.settle(self.ended, parsed);
         read
     }
 

@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::sync::Arc;
 
 use crate::archive_source::{ArchiveSource, OpenMember};
+use crate::decode::segments::SEGMENT_BYTES;
 use crate::decode::{arrow, parquet};
 use crate::detect::{DetectedFormat, detect};
 use crate::error::InputError;
@@ -24,7 +25,8 @@ use crate::packing::unpack::{packing, unpack};
 use crate::packing::zip_archive;
 use crate::source::RowSource;
 
-const BUFFER_BYTES: usize = 256 * 1024;
+/// Longer reads, such as those of segments, go past the buffer.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// The first bytes of an input by which its layout is recognized.
 const HEAD_BYTES: usize = 64 * 1024;
 /// The most first bytes that are read to find the end of the second line.
@@ -48,6 +50,8 @@ pub struct Opener {
     waiting: Waiting,
     /// The number of archives around the input.
     depth: usize,
+    /// Most bytes of a text that one thread reads at once; 0 to read records one by one.
+    pub(crate) segment_bytes: usize,
 }
 
 impl Opener {
@@ -57,7 +61,8 @@ impl Opener {
     /// [`LayoutError`](crate::LayoutError) if a built-in layout cannot be used.
     pub fn new(options: InputOptions) -> Result<Opener, crate::LayoutError> {
         let layouts = Arc::new(Layouts::new(options.layout.clone())?);
-        Ok(Opener { options: Arc::new(options), layouts, waiting: Waiting::default(), depth: 0 })
+        let (options, waiting) = (Arc::new(options), Waiting::default());
+        Ok(Opener { options, layouts, waiting, depth: 0, segment_bytes: SEGMENT_BYTES })
     }
 
     /// The options.
@@ -88,6 +93,11 @@ impl Opener {
         }
     }
 
+    fn input<'a>(&'a self, input: &'a str, name: &'a str) -> Input<'a> {
+        let Opener { options, layouts, segment_bytes, .. } = self;
+        Input { input, name, options, layouts, waiting: None, segment_bytes: *segment_bytes }
+    }
+
     /// Opens an input that may still be written.
     fn open_pipe(
         &self,
@@ -100,8 +110,7 @@ impl Opener {
         }
         let live = LiveReader::start(reader, &self.waiting);
         let live = live.map_err(|error| InputError::read(input, "at its beginning", error))?;
-        let waiting = Some(&self.waiting);
-        let input = Input { input, name, options: &self.options, layouts: &self.layouts, waiting };
+        let input = Input { waiting: Some(&self.waiting), ..self.input(input, name) };
         self.open_unpacked(input, Box::new(live))
     }
 
@@ -115,7 +124,7 @@ impl Opener {
         name: &str,
         reader: Box<dyn Read + Send>,
     ) -> Result<Box<dyn RowSource>, InputError> {
-        let input = Input { input, name, options: &self.options, layouts: &self.layouts, waiting: None };
+        let input = self.input(input, name);
         self.open_unpacked(input, Box::new(BufReader::with_capacity(BUFFER_BYTES, reader)))
     }
 
@@ -124,7 +133,7 @@ impl Opener {
         let head = read_head(&mut file, MAGIC_BYTES)
             .and_then(|head| file.rewind().map(|()| head))
             .map_err(|error| InputError::read(path, "at its beginning", error))?;
-        let input = Input { input: path, name: path, options: &self.options, layouts: &self.layouts, waiting: None };
+        let input = self.input(path, path);
         if is_zip(&head) {
             self.check_depth(path)?;
             let progress = progress.clone();

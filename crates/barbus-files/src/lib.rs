@@ -14,6 +14,7 @@ mod archive_source;
 mod bind;
 mod bound_source;
 mod content;
+mod csv_source;
 mod decode;
 mod detect;
 mod doubts;
@@ -41,6 +42,7 @@ mod tests;
 mod text;
 mod understood;
 mod values;
+mod workers;
 mod write;
 
 pub use content::{InputContent, read_input};

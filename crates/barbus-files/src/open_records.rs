@@ -8,12 +8,15 @@ use encoding_rs::Encoding;
 
 use crate::bind::binder::Binder;
 use crate::bind::binding::{Facts, bind};
+use crate::bind::plan::Plan;
 use crate::bind::symbol::DocumentSymbol;
 use crate::bound_source::{BoundSource, Rebind};
+use crate::csv_source::CsvSource;
 use crate::decode::arrow::ArrowRecords;
 use crate::decode::csv::{Csv, CsvForm};
 use crate::decode::csv_form::{Expected, TextStart, proposed_columns, split_start};
 use crate::decode::dbn::DbnRecords;
+use crate::decode::segments::Segments;
 use crate::error::InputError;
 use crate::head::Head;
 use crate::layout::description::{Header, Layout};
@@ -24,6 +27,7 @@ use crate::packing::text_encoding::{self, Detected, Transcoder};
 use crate::records::Records;
 use crate::sample::Sample;
 use crate::source::RowSource;
+use crate::understood::Understood;
 
 /// An input and how it is to be read.
 #[derive(Clone, Copy)]
@@ -36,6 +40,8 @@ pub(crate) struct Input<'a> {
     pub(crate) layouts: &'a Arc<Layouts>,
     /// The waiting bytes of an input that is still written.
     pub(crate) waiting: Option<&'a Waiting>,
+    /// Most bytes of a text that one thread reads at once; 0 to read records one by one.
+    pub(crate) segment_bytes: usize,
 }
 
 impl Input<'_> {
@@ -52,19 +58,31 @@ impl Input<'_> {
         document: DocumentSymbol,
         names_in: &'static str,
     ) -> Result<Box<dyn RowSource>, InputError> {
+        let (plan, understood) = self.plan(sample, layout, &document, names_in)?;
+        let binder = Binder::new(plan, &self.options.schema, self.options.ambiguous);
+        let rebind = rebind(self.options, layout.map(|(layout, _)| layout), sample, document, names_in);
+        Ok(Box::new(BoundSource::new(records, binder, rebind, understood).live(self.waiting.cloned())))
+    }
+
+    /// Binds the sample.
+    fn plan(
+        &self,
+        sample: &Sample,
+        layout: Option<(&Layout, &str)>,
+        document: &DocumentSymbol,
+        names_in: &str,
+    ) -> Result<(Plan, Understood), InputError> {
         let facts = Facts {
             sample,
             options: self.options,
             layout: layout.map(|(layout, _)| layout),
             layout_how: layout.map_or("", |(_, how)| how),
-            document: &document,
+            document,
             names_in,
         };
         let (plan, mut understood) = bind(&facts).map_err(|reason| self.refused(&reason))?;
         self.input.clone_into(&mut understood.input);
-        let binder = Binder::new(plan, &self.options.schema, self.options.ambiguous);
-        let rebind = rebind(self.options, layout.map(|(layout, _)| layout), sample, document, names_in);
-        Ok(Box::new(BoundSource::new(records, binder, rebind, understood).live(self.waiting.cloned())))
+        Ok((plan, understood))
     }
 }
 
@@ -138,7 +156,14 @@ pub(crate) fn csv(
         None => reader,
     };
     let names_in = if start.has_header { "the header" } else { "the text" };
-    input.bound(Csv::new(input.input, reader, form), &sample, layout, DocumentSymbol::default(), names_in)
+    let document = DocumentSymbol::default();
+    // Segments of an input that is still written would wait to be full.
+    if input.waiting.is_some() || input.segment_bytes == 0 {
+        return input.bound(Csv::new(input.input, reader, Arc::new(form)), &sample, layout, document, names_in);
+    }
+    let (plan, understood) = input.plan(&sample, layout, &document, names_in)?;
+    let segments = Segments::new(reader, form.delimiter, input.segment_bytes);
+    Ok(Box::new(CsvSource::new(segments, form, plan, options, understood)))
 }
 
 /// The failure that is behind the first bytes of `reader`.

@@ -1,5 +1,7 @@
 //! Settings for reading the bars of an input.
 
+use std::num::NonZero;
+
 use barbus_bars::{BarSchema, DEFAULT_INTERVAL_MS, Label};
 use jiff::tz::TimeZone;
 
@@ -51,6 +53,8 @@ pub struct InputOptions {
     pub interval_ms: i64,
     /// The format of every input; `None` detects it.
     pub format: Option<InputFormat>,
+    /// Most threads that read a text; `None` for one on each processor. The result is the same.
+    pub threads: Option<NonZero<usize>>,
     /// Whether rows are wanted as soon as they are there, from an input that is still written.
     pub live: bool,
 }
@@ -80,6 +84,7 @@ impl InputOptions {
             ambiguous: Ambiguous::Infer,
             interval_ms: DEFAULT_INTERVAL_MS,
             format: None,
+            threads: None,
             live: false,
         }
     }

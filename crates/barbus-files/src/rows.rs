@@ -45,6 +45,17 @@ impl SymbolColumn {
         self.keys.push(key);
     }
 
+    /// Appends the symbols of other rows.
+    fn append(&mut self, other: &SymbolColumn) {
+        let mut keys = vec![None; other.names.len()];
+        self.keys.reserve(other.keys.len());
+        for key in &other.keys {
+            let key = *key as usize;
+            let own = *keys[key].get_or_insert_with(|| self.key(&other.names[key]));
+            self.keys.push(own);
+        }
+    }
+
     fn key(&mut self, symbol: &str) -> i32 {
         if let Some(key) = self.numbers.get(symbol) {
             return *key;
@@ -68,25 +79,52 @@ impl SymbolColumn {
 /// A column whose values may be null.
 #[derive(Debug, Clone, Default)]
 struct OptionalColumn {
-    /// Zero for a null.
+    /// Zero for a null. Nulls at the end are missing here: most files lack most such columns.
     values: Vec<f64>,
     present: Vec<bool>,
 }
 
 impl OptionalColumn {
-    fn push(&mut self, value: Option<f64>) {
-        self.values.push(value.unwrap_or_default());
-        self.present.push(value.is_some());
+    /// Sets the value of row `row`, behind all rows with a value.
+    fn set(&mut self, row: usize, value: Option<f64>) {
+        if let Some(value) = value {
+            self.extend_to(row);
+            self.values.push(value);
+            self.present.push(true);
+        }
+    }
+
+    /// Appends the rows of another column behind `rows` rows.
+    fn append(&mut self, rows: usize, other: &OptionalColumn) {
+        if !other.values.is_empty() {
+            self.extend_to(rows);
+            self.values.extend_from_slice(&other.values);
+            self.present.extend_from_slice(&other.present);
+        }
+    }
+
+    /// Writes the missing nulls of the first `rows` rows.
+    fn extend_to(&mut self, rows: usize) {
+        self.values.resize(rows, 0.0);
+        self.present.resize(rows, false);
+    }
+
+    fn is_present(&self, row: usize) -> bool {
+        self.present.get(row).is_some_and(|present| *present)
     }
 
     fn array(&self, rows: &[usize]) -> Float64Array {
-        let values = rows.iter().map(|row| self.values[*row]).collect();
-        let all = rows.iter().all(|row| self.present[*row]);
-        let nulls = (!all).then(|| rows.iter().map(|row| self.present[*row]).collect());
+        let values = rows.iter().map(|row| self.values.get(*row).copied().unwrap_or_default()).collect();
+        let all = rows.iter().all(|row| self.is_present(*row));
+        let nulls = (!all).then(|| rows.iter().map(|row| self.is_present(*row)).collect());
         Float64Array::new(values, nulls)
     }
 
-    fn into_array(self) -> Float64Array {
+    fn into_array(mut self, rows: usize) -> Float64Array {
+        if self.values.is_empty() {
+            return Float64Array::new_null(rows);
+        }
+        self.extend_to(rows);
         let all = self.present.iter().all(|present| *present);
         Float64Array::new(self.values.into(), (!all).then(|| self.present.into()))
     }
@@ -144,14 +182,41 @@ impl Rows {
     /// column of the schema, in order.
     pub fn push(&mut self, symbol: &str, frame_ms: i64, numbers: [f64; NUMBERS], optional: &[Option<f64>]) {
         debug_assert_eq!(optional.len(), self.optional.len());
+        let row = self.len();
         self.symbols.push(symbol);
         self.frames_ms.push(frame_ms);
         for (column, value) in self.numbers.iter_mut().zip(numbers) {
             column.push(value);
         }
         for (column, value) in self.optional.iter_mut().zip(optional) {
-            column.push(*value);
+            column.set(row, *value);
         }
+    }
+
+    /// Appends the bars of `other`, which has the same schema.
+    pub(crate) fn append(&mut self, other: &Rows) {
+        let rows = self.len();
+        self.symbols.append(&other.symbols);
+        self.frames_ms.extend_from_slice(&other.frames_ms);
+        for (column, values) in self.numbers.iter_mut().zip(&other.numbers) {
+            column.extend_from_slice(values);
+        }
+        for (column, values) in self.optional.iter_mut().zip(&other.optional) {
+            column.append(rows, values);
+        }
+        if let Some(column) = &other.rounded {
+            self.note_rounded(column);
+        }
+    }
+
+    /// The symbol of a row, its end in milliseconds UTC, its numbers; its optional values are
+    /// written to `optional`.
+    pub(crate) fn get(&self, row: usize, optional: &mut [Option<f64>]) -> (&str, i64, [f64; NUMBERS]) {
+        for (value, column) in optional.iter_mut().zip(&self.optional) {
+            *value = column.is_present(row).then(|| column.values[row]);
+        }
+        let symbol = &self.symbols.names[self.symbols.keys[row] as usize];
+        (symbol, self.frames_ms[row], std::array::from_fn(|i| self.numbers[i][row]))
     }
 
     /// Removes the rows and keeps the symbols and their numbers.
@@ -188,8 +253,9 @@ impl Rows {
     /// All rows, in the order of the input.
     pub fn into_batch(mut self) -> RecordBatch {
         let symbols = self.symbols.dictionary();
+        let rows = self.len();
         let numbers = self.numbers.into_iter().map(Float64Array::from);
-        let optional = self.optional.into_iter().map(OptionalColumn::into_array);
+        let optional = self.optional.into_iter().map(|column| column.into_array(rows));
         assemble(&self.schema, self.symbols.keys.into(), symbols, self.frames_ms.into(), numbers.chain(optional))
     }
 }

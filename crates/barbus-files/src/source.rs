@@ -52,8 +52,13 @@ pub struct ParsedRows {
 impl ParsedRows {
     /// No rows yet.
     pub fn new(schema: &BarSchema) -> ParsedRows {
+        ParsedRows::of(Rows::new(schema))
+    }
+
+    /// These bars and nothing else.
+    pub(crate) fn of(bars: Rows) -> ParsedRows {
         ParsedRows {
-            bars: Rows::new(schema),
+            bars,
             rejects: VecDeque::new(),
             left_out: LeftOut::new(),
             undecided: Vec::new(),
@@ -62,6 +67,30 @@ impl ParsedRows {
             number_symbols: NumberSymbols::default(),
             night_dates: Vec::new(),
         }
+    }
+
+    /// Appends all of `other` but its bars, and returns these.
+    pub(crate) fn append_all_but_bars(&mut self, other: ParsedRows) -> Rows {
+        let ParsedRows {
+            bars,
+            mut rejects,
+            left_out,
+            mut undecided,
+            date_only,
+            other_volume,
+            number_symbols,
+            mut night_dates,
+        } = other;
+        self.rejects.append(&mut rejects);
+        for (reason, rows) in left_out {
+            *self.left_out.entry(reason).or_default() += rows;
+        }
+        self.undecided.append(&mut undecided);
+        self.date_only += date_only;
+        self.other_volume += other_volume;
+        self.number_symbols.merge(number_symbols);
+        self.night_dates.append(&mut night_dates);
+        bars
     }
 
     /// The number of bars and rejects.

@@ -7,15 +7,17 @@ use std::collections::BTreeMap;
 
 use barbus_bars::{BarSchema, FIXED_COLUMNS, Fault, SYMBOL};
 
-use super::fold::{Fold, HeldRow};
+use super::fold::{Fold, HeldRow, Postponed};
 use super::frame::{Frame, FrameParser};
 use super::number_symbols::NumberSymbols;
+use super::plain::PlainPlan;
 use super::plan::{Group, NumberRule, Only, Plan, SymbolRule};
 use super::symbol::padded;
 use super::trading_dates::TradingDates;
 use crate::options::Ambiguous;
 use crate::records::Records;
 use crate::rows::{NUMBERS, Rows};
+use crate::source::ParsedRows;
 use crate::values::cell::Cell;
 use crate::values::interval;
 use crate::values::number::{NumberForm, number, unparseable};
@@ -31,17 +33,29 @@ pub(crate) enum Outcome {
     LeftOut(String),
 }
 
+/// What a part of an input gives.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) parsed: ParsedRows,
+    /// Rows whose instant shows in the order of all rows.
+    postponed: Vec<Postponed>,
+    trading_dates: TradingDates,
+}
+
 /// Turns records into bars.
 pub(crate) struct Binder {
-    plan: Plan,
-    schema: BarSchema,
-    frames: FrameParser,
+    pub(super) plan: Plan,
+    /// The plan of plain rows, which are bound without the others' steps.
+    pub(super) plain: Option<Box<PlainPlan>>,
+    pub(super) schema: BarSchema,
+    pub(super) frames: FrameParser,
     fold: Fold,
     policy: Ambiguous,
     /// The last frame, to tell the direction of a file.
-    last_ms: Option<i64>,
-    optional: Vec<Option<f64>>,
-    symbol: String,
+    pub(super) last_ms: Option<i64>,
+    pub(super) optional: Vec<Option<f64>>,
+    /// The symbol of the last row.
+    pub(super) symbol: String,
     /// The last symbol of a column that was examined.
     last_code: Vec<u8>,
     /// The symbols that are numbers, unless the plan says how many digits they have.
@@ -62,6 +76,7 @@ impl Binder {
         }
         Binder {
             frames: FrameParser::new(plan.frame.clone()),
+            plain: None,
             plan,
             schema: schema.clone(),
             fold: Fold::new(policy),
@@ -80,11 +95,72 @@ impl Binder {
     /// The same binder for records of other columns.
     pub(crate) fn with_plan(&mut self, plan: Plan) {
         self.frames = FrameParser::new(plan.frame.clone());
+        self.plain = None;
         self.plan = plan;
     }
 
-    pub(crate) fn fold(&mut self) -> &mut Fold {
-        &mut self.fold
+    /// A binder for parts of an input, each of which is then appended by the binder of the whole.
+    pub(crate) fn of_parts(plan: Plan, schema: &BarSchema, policy: Ambiguous) -> Binder {
+        let mut binder = Binder::new(plan, schema, policy);
+        // The fold of a part holds no rows, so a plain row settles none.
+        binder.fold = Fold::of_a_part(policy);
+        binder.plain = PlainPlan::of(&binder.plan).map(Box::new);
+        binder.number_symbols = NumberSymbols::default();
+        binder
+    }
+
+    /// Reads the part of the input between the last call and this one.
+    pub(crate) fn take_part(&mut self, mut parsed: ParsedRows) -> Part {
+        self.settle(false, &mut parsed);
+        // The next part must not depend on this one.
+        self.last_code.clear();
+        self.last_ms = None;
+        Part { parsed, postponed: self.fold.take_postponed(), trading_dates: std::mem::take(&mut self.trading_dates) }
+    }
+
+    /// Appends the next part of the input to `parsed`; returns the bars of the part.
+    pub(crate) fn append(&mut self, part: Part, parsed: &mut ParsedRows) -> Rows {
+        let Part { parsed: part, postponed, trading_dates } = part;
+        self.trading_dates.append(trading_dates, self.plan.frame.digits);
+        if postponed.is_empty() && self.fold.is_empty() {
+            parsed.bars.append(&part.bars);
+            self.last_ms = part.bars.frames_ms().last().copied().or(self.last_ms);
+        } else {
+            self.append_one_by_one(&part.bars, postponed, &mut parsed.bars);
+        }
+        parsed.append_all_but_bars(part)
+    }
+
+    /// Appends bars of a part, and those among them whose instant shows in the order of all rows.
+    fn append_one_by_one(&mut self, bars: &Rows, postponed: Vec<Postponed>, rows: &mut Rows) {
+        let mut postponed = postponed.into_iter().peekable();
+        for row in 0..=bars.len() {
+            while let Some(next) = postponed.next_if(|next| next.rows_before == row) {
+                self.fold.add(&next.symbol, next.row, self.last_ms, rows);
+            }
+            if row < bars.len() {
+                let (symbol, ms, numbers) = bars.get(row, &mut self.optional);
+                self.fold.settle(symbol, Some(ms), rows);
+                rows.push(symbol, ms, numbers, &self.optional);
+                self.last_ms = Some(ms);
+            }
+        }
+        if let Some(column) = bars.rounded() {
+            rows.note_rounded(column);
+        }
+    }
+
+    /// Moves what was found beside bars to `parsed`; at the end of the input also the bars that
+    /// wait.
+    pub(crate) fn settle(&mut self, ended: bool, parsed: &mut ParsedRows) {
+        if ended {
+            self.fold.settle_all(&mut parsed.bars);
+            parsed.night_dates.push(self.trading_dates.found());
+        }
+        parsed.undecided.extend(self.fold.take_undecided());
+        parsed.date_only += std::mem::take(&mut self.date_only);
+        parsed.other_volume += std::mem::take(&mut self.other_volume);
+        parsed.number_symbols.merge(std::mem::take(&mut self.number_symbols));
     }
 
     /// Appends the bars of the current record.
@@ -186,7 +262,7 @@ impl Binder {
     }
 
     /// Counts the symbol of a record if it is a number.
-    fn note_code(&mut self, code: &Cell<'_>) {
+    pub(super) fn note_code(&mut self, code: &Cell<'_>) {
         match code {
             // Files are mostly grouped by symbol.
             Cell::Text(text) if **text == *self.last_code => {}

@@ -24,6 +24,15 @@ pub(crate) struct HeldRow {
     pub(crate) optional: Vec<Option<f64>>,
 }
 
+/// A row that a fold of another part of the input takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Postponed {
+    /// The number of rows of its part before it.
+    pub(crate) rows_before: usize,
+    pub(crate) symbol: String,
+    pub(crate) row: HeldRow,
+}
+
 /// Rows of one instrument in one night whose order decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecided {
@@ -43,11 +52,23 @@ pub(crate) struct Fold {
     before: HashMap<String, i64>,
     policy: Ambiguous,
     undecided: Vec<Undecided>,
+    /// Rows that are left to another fold, if this one sees a part of the input only.
+    postponed: Option<Vec<Postponed>>,
 }
 
 impl Fold {
     pub(crate) fn new(policy: Ambiguous) -> Fold {
         Fold { policy, ..Fold::default() }
+    }
+
+    /// A fold that leaves rows whose order decides to that of the whole input.
+    pub(crate) fn of_a_part(policy: Ambiguous) -> Fold {
+        Fold { postponed: Some(Vec::new()), ..Fold::new(policy) }
+    }
+
+    /// The rows that were left to another fold since the last call.
+    pub(crate) fn take_postponed(&mut self) -> Vec<Postponed> {
+        self.postponed.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Whether rows are waiting.
@@ -61,6 +82,10 @@ impl Fold {
             Ambiguous::First => rows.push(symbol, row.frames_ms.0, row.numbers, &row.optional),
             Ambiguous::Last => rows.push(symbol, row.frames_ms.1, row.numbers, &row.optional),
             Ambiguous::Infer | Ambiguous::Refuse => {
+                if let Some(postponed) = &mut self.postponed {
+                    postponed.push(Postponed { rows_before: rows.len(), symbol: symbol.to_owned(), row });
+                    return;
+                }
                 let last = self.held.get(symbol).and_then(|held| held.last());
                 let other_night = last.is_some_and(|last| (last.frames_ms.0 - row.frames_ms.0).abs() > SAME_NIGHT_MS);
                 let full = self.held.get(symbol).is_some_and(|held| held.len() >= MAX_HELD);

@@ -14,9 +14,11 @@ use jiff::tz::TimeZone;
 use crate::layout::description::Unit;
 use crate::text::shortened;
 use crate::values::cell::Cell;
-use crate::values::clock_text::{DAY_MS, DateOrder, TimeDigits, date_ms, time_of_day};
+use crate::values::clock_text::{DAY_MS, DateOrder, TimeDigits, date_ms, time_of_day, usual_time_of_day};
 use crate::values::zone;
 
+/// The length of a date such as `2023-05-09`.
+const DATE_BYTES: usize = 10;
 /// A longer text is no time.
 const MAX_TEXT_BYTES: usize = 256;
 /// Most characters of a value shown in a reason.
@@ -67,6 +69,8 @@ pub(crate) struct FrameParser {
     last: (Vec<u8>, Option<(Frame, bool)>),
     /// The last date of two columns.
     last_date: (Vec<u8>, Option<i64>),
+    /// The last date of a time in a usual form.
+    usual_date: ([u8; DATE_BYTES], Option<i64>),
 }
 
 impl FrameParser {
@@ -77,7 +81,67 @@ impl FrameParser {
             rule,
             last: (Vec::new(), None),
             last_date: (Vec::new(), None),
+            usual_date: ([0; DATE_BYTES], None),
         }
+    }
+
+    /// The end of the bar of a time in a usual form, which [`FrameParser::read`] reads too: `None`
+    /// for any other, and for one that a clock did not show exactly once.
+    #[inline]
+    pub(crate) fn usual(&mut self, text: &[u8]) -> Option<i64> {
+        if !self.rule.formats.is_empty() || self.rule.midnight_ms.is_some() {
+            return None;
+        }
+        let (date, rest) = text.split_first_chunk::<DATE_BYTES>()?;
+        if !date[4].is_ascii_digit() {
+            let (between, time) = rest.split_first()?;
+            if !matches!(between, b' ' | b'T' | b't') {
+                return None;
+            }
+            if self.usual_date.0 != *date || self.usual_date.1.is_none() {
+                self.usual_date = (*date, usual_date(date));
+            }
+            let midnight = self.usual_date.1?;
+            return match time.strip_suffix(b"Z") {
+                Some(time) => self.end(midnight + usual_time_of_day(time)?),
+                None => self.end_of_wall(midnight + usual_time_of_day(time)?),
+            };
+        }
+        // Seconds or milliseconds since 1970.
+        let is_ms = match (text.len(), self.rule.unit) {
+            (10, None | Some(Unit::S)) => false,
+            (13, None | Some(Unit::Ms)) => true,
+            _ => return None,
+        };
+        if self.epoch_clock.is_some() || text[0] == b'0' || !text.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let value = text.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+        self.end(if is_ms { value } else { value * 1000 })
+    }
+
+    /// As [`FrameParser::usual`] for a time of day in a column of its own, on the date of the row
+    /// before.
+    #[inline]
+    pub(crate) fn usual_pair(&mut self, date: &[u8], time: &[u8]) -> Option<i64> {
+        match self.last_date {
+            (ref last, Some(midnight)) if **last == *date => self.end_of_wall(midnight + usual_time_of_day(time)?),
+            _ => None,
+        }
+    }
+
+    fn end_of_wall(&mut self, wall_ms: i64) -> Option<i64> {
+        match self.clock.as_mut()?.read(wall_ms) {
+            WallTime::Once(ms) => self.end(ms),
+            WallTime::Twice(..) | WallTime::Never => None,
+        }
+    }
+
+    /// The end of the bar of a time; `None` if no bar ends there.
+    fn end(&self, ms: i64) -> Option<i64> {
+        let rule = &self.rule;
+        let ms = if rule.last_second { end_of_last_second(ms, rule.interval_ms) } else { ms };
+        ms.checked_add(rule.shift_ms).filter(|ms| is_valid_frame(*ms))
     }
 
     /// The end of the bar whose time is in these cells, and whether they hold a date alone.
@@ -121,17 +185,12 @@ impl FrameParser {
                 None => return Err(no_zone(cells)),
             },
         };
-        let rule = &self.rule;
-        if found.time.sub_millisecond && !rule.last_second {
+        if found.time.sub_millisecond && !self.rule.last_second {
             return Err(Fault::OffInterval);
         }
-        let end = |ms: i64| {
-            let ms = if rule.last_second { end_of_last_second(ms, rule.interval_ms) } else { ms };
-            ms.checked_add(rule.shift_ms).filter(|ms| is_valid_frame(*ms))
-        };
         let frame = match frame {
-            WallTime::Once(ms) => end(ms).map(Frame::At),
-            WallTime::Twice(first, second) => end(first).zip(end(second)).map(|(a, b)| Frame::Twice(a, b)),
+            WallTime::Once(ms) => self.end(ms).map(Frame::At),
+            WallTime::Twice(first, second) => self.end(first).zip(self.end(second)).map(|(a, b)| Frame::Twice(a, b)),
             WallTime::Never => None,
         };
         Ok((frame.ok_or_else(|| unreadable(cells))?, found.time.date_only))
@@ -275,6 +334,21 @@ impl FrameParser {
     }
 }
 
+/// The midnight of a date such as `2023-05-09`, as [`parse_time`] reads it.
+fn usual_date(date: &[u8; DATE_BYTES]) -> Option<i64> {
+    let is_usual = |(i, byte): (usize, &u8)| match i {
+        4 | 7 => b"-/.".contains(byte) && *byte == date[4],
+        _ => byte.is_ascii_digit(),
+    };
+    if !date.iter().enumerate().all(is_usual) {
+        return None;
+    }
+    match parse_time(std::str::from_utf8(date).ok()?)? {
+        ParsedTime { moment: Moment::WallClock(ms), date_only: true, .. } => Some(ms),
+        _ => None,
+    }
+}
+
 /// A time that was read.
 struct Found {
     time: ParsedTime,
@@ -362,6 +436,8 @@ fn no_zone(cells: &[Cell<'_>]) -> Fault {
 mod tests {
     use std::borrow::Cow;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn rule(zone: &str) -> FrameRule {
@@ -448,6 +524,43 @@ mod tests {
         assert_eq!(pair("2023-10-29", "02:30"), Ok(Frame::Twice(1_698_539_400_000, 1_698_543_000_000)));
         assert!(pair("2023-03-26", "02:30").is_err(), "clocks skipped this time");
         assert!(pair("2023-05-09", "").is_err() && pair("2023-05-09", "25:00").is_err());
+    }
+
+    proptest! {
+        /// Promise 9: a time in a usual form is read as any other time.
+        #[test]
+        fn usual_times_are_read_alike(
+            texts in proptest::collection::vec(
+                "(2023|1969|0000)[-/.](03|10|02|13)[-/.](26|29|30)[ Tt](0[0-4]|2[0-5]):[0-6][0-9](:[0-6][0-9])?Z?|[0-9]{9,14}|[0-9:Z -]{10,20}",
+                1..4,
+            ),
+            unit in prop_oneof![Just(None), Just(Some(Unit::S)), Just(Some(Unit::Ms)), Just(Some(Unit::Ns))],
+            midnight_ms in prop_oneof![5 => Just(None), 1 => Just(Some(1_683_590_400_000))],
+            athens in any::<bool>(),
+            last_second in any::<bool>(),
+        ) {
+            let epoch_zone = if athens { TimeZone::get("Europe/Athens").ok() } else { None };
+            let rule = FrameRule { unit, midnight_ms, epoch_zone, last_second, shift_ms: 60_000, ..rule("Europe/Berlin") };
+            let mut parser = FrameParser::new(rule.clone());
+            for value in texts {
+                if let Some(ms) = parser.usual(value.as_bytes()) {
+                    let read = FrameParser::new(rule.clone()).read(&[text(&value)]);
+                    prop_assert_eq!(read, Ok((Frame::At(ms), false)), "{}", value);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn usual_forms_are_read_in_fewer_steps() {
+        let mut parser = FrameParser::new(rule("UTC"));
+        for value in ["2023-05-09 09:31", "2023-05-09T09:31:00Z", "2023.05.09 09:31:00", "1683624660", "1683624660000"]
+        {
+            assert_eq!(parser.usual(value.as_bytes()), Some(1_683_624_660_000), "{value}");
+        }
+        assert_eq!(parser.usual_pair(b"2023-05-09", b"09:31"), None, "the date is not known yet");
+        parser.read(&[text("2023-05-09"), text("09:30")]).unwrap();
+        assert_eq!(parser.usual_pair(b"2023-05-09", b"09:31"), Some(1_683_624_660_000));
     }
 
     #[test]

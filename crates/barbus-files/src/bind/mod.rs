@@ -8,6 +8,7 @@ pub(crate) mod fold;
 pub(crate) mod frame;
 pub(crate) mod names;
 pub(crate) mod number_symbols;
+pub(crate) mod plain;
 pub(crate) mod plan;
 pub(crate) mod symbol;
 pub(crate) mod times;

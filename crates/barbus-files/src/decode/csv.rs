@@ -6,15 +6,17 @@
 
 use std::borrow::Cow;
 use std::io::BufRead;
+use std::sync::Arc;
 
 use super::csv_fields::CsvFields;
 use super::lines::{Line, Lines, MAX_LINE_BYTES};
+use super::segments::SegmentReader;
 use crate::error::InputError;
 use crate::records::{Records, Step};
 use crate::values::cell::Cell;
 
 /// Most lines of one record.
-const MAX_RECORD_LINES: usize = 32;
+pub(crate) const MAX_RECORD_LINES: usize = 32;
 
 /// How the lines of a file are split.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,16 +37,32 @@ pub(crate) struct CsvForm {
 pub(crate) struct Csv<R> {
     input: String,
     lines: Lines<R>,
-    form: CsvForm,
+    form: Arc<CsvForm>,
     fields: CsvFields,
     problem: String,
 }
 
 impl<R: BufRead + Send> Csv<R> {
     /// The records of `reader`; messages call the input `input`.
-    pub(crate) fn new(input: &str, reader: R, form: CsvForm) -> Csv<R> {
-        let fields = CsvFields::new(form.delimiter);
-        Csv { input: input.to_owned(), lines: Lines::new(reader), form, fields, problem: String::new() }
+    pub(crate) fn new(input: &str, reader: R, form: Arc<CsvForm>) -> Csv<R> {
+        Csv::behind(0, input, reader, form)
+    }
+
+    /// The records of `reader`, which begins behind `lines` lines of the input.
+    pub(crate) fn behind(lines: u64, input: &str, reader: R, form: Arc<CsvForm>) -> Csv<R> {
+        let (lines, fields) = (Lines::behind(lines, reader), CsvFields::new(form.delimiter));
+        Csv { input: input.to_owned(), lines, form, fields, problem: String::new() }
+    }
+
+    /// Reads another part of the input, which begins behind `lines` lines; returns the reader of
+    /// the part that was read.
+    pub(crate) fn go_on(&mut self, lines: u64, reader: R) -> R {
+        std::mem::replace(&mut self.lines, Lines::behind(lines, reader)).into_reader()
+    }
+
+    /// What separates the fields, and the number of names.
+    pub(crate) fn shape(&self) -> (u8, usize) {
+        (self.form.delimiter, self.form.names.len())
     }
 
     /// Splits the current line, which goes on over further lines where a quoted field does.
@@ -106,6 +124,23 @@ impl<R: BufRead + Send> Csv<R> {
         }
         let line = String::from_utf8_lossy(self.lines.text());
         ignore.iter().any(|pattern| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(line.trim())))
+    }
+}
+
+impl Csv<SegmentReader> {
+    /// The text of the segment, and where the records begin that were not read; `None` where the
+    /// next line may be no record.
+    pub(crate) fn unread(&self) -> Option<(&[u8], usize)> {
+        // The first line may begin with a mark.
+        let first_record = self.form.skip_lines.max(1);
+        let may_be_no_record = self.lines.number() < first_record || !self.form.ignore.is_empty();
+        let reader = self.lines.reader().filter(|_| !may_be_no_record)?;
+        Some((reader.text(), reader.used()))
+    }
+
+    /// Goes on behind some lines of this many bytes.
+    pub(crate) fn skip(&mut self, lines: u64, bytes: usize) {
+        self.lines.skip(lines, bytes);
     }
 }
 

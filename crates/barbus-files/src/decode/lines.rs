@@ -39,11 +39,19 @@ impl Line {
     }
 }
 
+/// A first line without the mark that some programs put before it.
+pub(crate) fn without_byte_order_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
+}
+
 /// Reads lines.
 pub(crate) struct Lines<R> {
     reader: R,
     text: Vec<u8>,
+    /// The number of the line in `text`.
     number: u64,
+    /// The number of the last line that was read.
+    last: u64,
     /// The failure that truncated the last line.
     failure: Option<io::Error>,
     /// Lines that were read ahead and given back, each with its number.
@@ -53,7 +61,30 @@ pub(crate) struct Lines<R> {
 impl<R: BufRead> Lines<R> {
     /// The lines of `reader`.
     pub(crate) fn new(reader: R) -> Lines<R> {
-        Lines { reader, text: Vec::with_capacity(256), number: 0, failure: None, ahead: VecDeque::new() }
+        Lines::behind(0, reader)
+    }
+
+    /// The lines of `reader`, which begins behind `number` lines of the input.
+    pub(crate) fn behind(number: u64, reader: R) -> Lines<R> {
+        let text = Vec::with_capacity(256);
+        Lines { reader, text, number, last: number, failure: None, ahead: VecDeque::new() }
+    }
+
+    /// The reader, without lines that were given back.
+    pub(crate) fn into_reader(self) -> R {
+        self.reader
+    }
+
+    /// The reader of the next line; `None` where lines were given back.
+    pub(crate) fn reader(&self) -> Option<&R> {
+        (self.ahead.is_empty() && self.failure.is_none()).then_some(&self.reader)
+    }
+
+    /// Skips some lines of this many bytes.
+    pub(crate) fn skip(&mut self, lines: u64, bytes: usize) {
+        self.reader.consume(bytes);
+        self.last += lines;
+        self.number = self.last;
     }
 
     /// The number of the line in [`Lines::text`], counted from one; 0 before the first.
@@ -71,9 +102,9 @@ impl<R: BufRead> Lines<R> {
         (self.number, self.text) = (number, text);
     }
 
-    /// The current line as a place in messages: `at line 17`.
+    /// The last line that was read as a place in messages: `at line 17`.
     pub(crate) fn place(&self) -> String {
-        match self.number {
+        match self.last {
             0 => "before the first line".to_owned(),
             number => format!("at line {number}"),
         }
@@ -145,10 +176,11 @@ impl<R: BufRead> Lines<R> {
         if self.text.last() == Some(&b'\r') {
             self.text.pop();
         }
-        if self.number == 0 && self.text.starts_with(BYTE_ORDER_MARK) {
+        if self.last == 0 && self.text.starts_with(BYTE_ORDER_MARK) {
             self.text.drain(..BYTE_ORDER_MARK.len());
         }
-        self.number += 1;
+        self.last += 1;
+        self.number = self.last;
         Ok(Some(line))
     }
 

@@ -15,3 +15,5 @@ pub(crate) mod json_text;
 pub(crate) mod lines;
 pub(crate) mod ndjson;
 pub(crate) mod parquet;
+pub(crate) mod segments;
+pub(crate) mod text_index;

@@ -52,6 +52,16 @@ fn a_quoted_field_may_hold_delimiters() {
     assert_eq!(read("a.csv", content, &options()).unwrap().bars.len(), 1);
 }
 
+/// A record of several lines has the number of its first line, and lines behind it have their own.
+#[test]
+fn lines_are_counted_through_quoted_fields() {
+    let content = "name,symbol,frame,open,high,low,close,volume\n\"x\n\ny\",A,2022-03-01 09:31,1,1,1,1,one\nbad\n";
+    let found = read("a.csv", content, &options()).unwrap();
+    let rejects: Vec<_> = found.rejects.iter().map(reason).collect();
+    assert_eq!(rejects[0], ("a.csv:2", "cannot read \"one\" as volume"));
+    assert_eq!(rejects[1], ("a.csv:5", "1 field where the header has 8"));
+}
+
 #[test]
 fn the_map_the_zone_and_the_label_are_used() {
     let mut options = options();

@@ -4,3 +4,4 @@ mod csv;
 mod meaning;
 mod ndjson;
 mod open;
+mod threads;

@@ -135,7 +135,7 @@ pub(crate) fn time_of_day(text: &str, digits: TimeDigits) -> Option<(i64, bool)>
 }
 
 /// The milliseconds of `HH:MM` and `HH:MM:SS`, as most times are written.
-fn usual_time_of_day(text: &[u8]) -> Option<i64> {
+pub(crate) fn usual_time_of_day(text: &[u8]) -> Option<i64> {
     let (hour, minute, second) = match *text {
         [a, b, b':', c, d] => ([a, b], [c, d], *b"00"),
         [a, b, b':', c, d, b':', e, f] => ([a, b], [c, d], [e, f]),

@@ -18,6 +18,8 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// An integer with at most this number of digits is exact as a 64-bit float.
 const MAX_SHORT_DIGITS: usize = 15;
+/// The number of bytes that are read at once.
+const WORD: usize = size_of::<u64>();
 /// The powers of ten up to [`MAX_SHORT_DIGITS`], which are exact.
 const POWERS_OF_TEN: [f64; MAX_SHORT_DIGITS + 1] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
@@ -122,7 +124,7 @@ pub(crate) struct NumberForm {
 /// [`Fault::Unparseable`].
 pub(crate) fn number(column: &str, cell: &Cell<'_>, form: &NumberForm, rows: &mut Rows) -> Result<Option<f64>, Fault> {
     if let (Cell::Text(bytes), None, Decimal::Point { .. }) = (cell, form.scale, form.decimal)
-        && let Some(value) = short_decimal(bytes)
+        && let Some(value) = short_decimal(bytes, bytes.len())
     {
         return Ok(Some(value));
     }
@@ -156,16 +158,41 @@ pub(crate) fn number(column: &str, cell: &Cell<'_>, form: &NumberForm, rows: &mu
     Ok(Some(value))
 }
 
-/// The number in a text of at most 15 digits and a point, as most cells are; `None` for any other
-/// text, which [`parse`] reads.
+/// The number in the first `length` bytes of a text, at most 15 digits and a point, as most cells
+/// are; `None` for any other text, which [`parse`] reads.
 ///
 /// The result is the nearest double: the digits and the power of ten are exact, and a division
 /// rounds once (Clinger 1990, "How to read floating point numbers accurately").
 #[inline]
-fn short_decimal(text: &[u8]) -> Option<f64> {
-    if !(1..=MAX_SHORT_DIGITS + 1).contains(&text.len()) {
+pub(crate) fn short_decimal(text: &[u8], length: usize) -> Option<f64> {
+    if !(1..=MAX_SHORT_DIGITS + 1).contains(&length) {
         return None;
     }
+    let (digits, fraction) = match (text.first_chunk(), length > WORD) {
+        (Some(first), false) => {
+            let (digits, fraction) = word_of_digits(u64::from_le_bytes(*first), length)?;
+            if fraction.is_some() && length == 1 {
+                return None;
+            }
+            (digits, fraction.unwrap_or(0))
+        }
+        (Some(first), true) => {
+            let (first, fraction) = word_of_digits(u64::from_le_bytes(*first), length - WORD)?;
+            let (last, last_fraction) = word_of_digits(u64::from_le_bytes(*text[..length].last_chunk()?), WORD)?;
+            match (fraction, last_fraction) {
+                (None, None) if length <= MAX_SHORT_DIGITS => (first * 100_000_000 + last, 0),
+                (None, Some(fraction)) => (first * 10_000_000 + last, fraction),
+                (Some(fraction), None) => (first * 100_000_000 + last, fraction + WORD),
+                _ => return None,
+            }
+        }
+        (None, _) => digits_one_by_one(&text[..length])?,
+    };
+    Some(digits as f64 / POWERS_OF_TEN[fraction])
+}
+
+/// The digits of a text as a number, and how many of them are behind the point.
+fn digits_one_by_one(text: &[u8]) -> Option<(u64, usize)> {
     let (mut digits, mut fraction, mut point) = (0_u64, 0, false);
     for byte in text {
         match byte {
@@ -177,11 +204,42 @@ fn short_decimal(text: &[u8]) -> Option<f64> {
             _ => return None,
         }
     }
-    // The point alone, or digits without one that may be too many.
-    if text.len() - usize::from(point) > MAX_SHORT_DIGITS || text.len() == usize::from(point) {
-        return None;
-    }
-    Some(digits as f64 / POWERS_OF_TEN[fraction])
+    // Neither the point alone, nor digits without one that may be too many.
+    (1..=MAX_SHORT_DIGITS).contains(&(text.len() - usize::from(point))).then_some((digits, fraction))
+}
+
+/// The digits in the first `length` bytes of a word as a number, and how many of them are behind
+/// the point, if there is one.
+///
+/// It has no branch for each byte: where a number ends cannot be predicted, and that takes longer
+/// than to read it.
+#[inline]
+fn word_of_digits(word: u64, length: usize) -> Option<(u64, Option<usize>)> {
+    const EACH: u64 = u64::MAX / 0xFF;
+    // Zeros before the digits, so that the last one is in the highest byte.
+    let bytes = (word ^ (EACH * b'0' as u64)) << (8 * (WORD - length));
+    let points = bytes ^ (EACH * (b'.' ^ b'0') as u64);
+    // The lowest byte of which the highest bit is set here is the first one that is zero.
+    let is_point = points.wrapping_sub(EACH) & !points & (EACH << 7);
+    let (digits, fraction) = match is_point {
+        0 => (bytes, None),
+        _ => {
+            let at = is_point.trailing_zeros() & !7;
+            let before = (1 << at) - 1;
+            let to_point = (0x100_u64 << at).wrapping_sub(1);
+            ((bytes & !to_point) | ((bytes & before) << 8), Some(WORD - 1 - (at / 8) as usize))
+        }
+    };
+    let has_others = (digits.wrapping_add(EACH * 0x76) | digits) & (EACH << 7) != 0;
+    (!has_others).then(|| (eight_digits(digits), fraction))
+}
+
+/// The number of eight digits, a byte each, the first one in the lowest byte.
+#[inline]
+fn eight_digits(digits: u64) -> u64 {
+    let pairs = (digits.wrapping_mul(10 * 0x100 + 1) >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs.wrapping_mul(100 * 0x1_0000 + 1) >> 16) & 0x0000_FFFF_0000_FFFF;
+    fours.wrapping_mul(10_000 * 0x1_0000_0000 + 1) >> 32
 }
 
 /// The number in a text. `1,234.5` and `1,234,567` have separators of thousands; `1,234` may be a
@@ -231,8 +289,13 @@ mod tests {
         /// Promise 9: a price is the double nearest to its text.
         #[test]
         fn short_decimals_are_those_of_the_library(text in "[0-9]{0,16}(\\.[0-9]{0,16})?|[0-9.,eE+-]{0,8}") {
-            if let Some(value) = short_decimal(text.as_bytes()) {
+            let alone = short_decimal(text.as_bytes(), text.len());
+            if let Some(value) = alone {
                 prop_assert_eq!(Ok(value.to_bits()), text.parse().map(f64::to_bits), "{}", text);
+            }
+            for behind in [",1.5\n0123456789abcdef", "................", "9999999999999999", "\u{ff}\u{80}\0\0\0\0\0\0\0\0\0\0\0\0"] {
+                let longer = text.clone() + behind;
+                prop_assert_eq!(short_decimal(longer.as_bytes(), text.len()), alone, "{}", longer);
             }
         }
     }
@@ -240,10 +303,10 @@ mod tests {
     #[test]
     fn usual_numbers_are_short_decimals() {
         for (text, expected) in [("0", 0.0), ("10.25", 10.25), ("5.", 5.0), (".5", 0.5), ("0.1", 0.1)] {
-            assert_eq!(short_decimal(text.as_bytes()), Some(expected), "{text}");
+            assert_eq!(short_decimal(text.as_bytes(), text.len()), Some(expected), "{text}");
         }
         for other in ["", ".", "-1", "1e5", "1,5", " 1", "nan", "1234567890123456", "0.123456789012345678"] {
-            assert_eq!(short_decimal(other.as_bytes()), None, "{other}");
+            assert_eq!(short_decimal(other.as_bytes(), other.len()), None, "{other}");
         }
     }
 
