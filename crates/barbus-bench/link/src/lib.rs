@@ -21,8 +21,8 @@ mod scratch;
 
 pub use bar::{Bar, SYMBOLS};
 pub use burst::{
-    BURST, Burst, BurstAbout, BurstReceiver, BurstSender, STRATEGIES, burst_about, burst_bar, burst_measure,
-    burst_side, check_burst_bar,
+    BURST, Burst, BurstAbout, BurstBar, BurstReceiver, BurstSender, BurstSource, STRATEGIES, StrategyMinute, Symbol,
+    burst_about, burst_measure, burst_side, burst_symbols, burst_values, check_burst_values,
 };
 pub use control::prepare;
 pub use cores::{pin, unpin};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
-use barbus_bench_link::{BURST, Bar, Burst, BurstReceiver, BurstSender, burst_bar, check_burst_bar, until};
+use barbus_bench_link::{BURST, Burst, BurstBar, BurstReceiver, BurstSender, BurstSource, StrategyMinute, until};
 
 const SERVER: &str = "nats-server";
 const SUBJECT: &str = "bars";
@@ -73,7 +73,12 @@ impl Burst for Nats {
         if self.is_stream {
             client.send(format!("SUB {ANSWERS}.acks 2\r\n").as_bytes())?;
         }
-        Ok(Box::new(NatsSender { client, is_stream: self.is_stream, bytes: Vec::new() }))
+        Ok(Box::new(NatsSender {
+            client,
+            source: BurstSource::default(),
+            is_stream: self.is_stream,
+            bytes: Vec::new(),
+        }))
     }
 
     fn receiver(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstReceiver>> {
@@ -90,7 +95,7 @@ impl Burst for Nats {
         }
         // The answer shows that the server has the subscription.
         client.ping()?;
-        Ok(Box::new(NatsReceiver(client)))
+        Ok(Box::new(NatsReceiver { client, strategy: StrategyMinute::default() }))
     }
 }
 
@@ -175,6 +180,7 @@ impl Client {
 
 struct NatsSender {
     client: Client,
+    source: BurstSource,
     is_stream: bool,
     bytes: Vec<u8>,
 }
@@ -183,9 +189,9 @@ impl BurstSender for NatsSender {
     fn send(&mut self, minute: u64) -> anyhow::Result<()> {
         self.bytes.clear();
         let reply = if self.is_stream { format!("{ANSWERS}.acks ") } else { String::new() };
-        for n in minute * BURST..(minute + 1) * BURST {
-            write!(self.bytes, "PUB {SUBJECT} {reply}{}\r\n", Bar::BYTES)?;
-            self.bytes.extend_from_slice(&burst_bar(n).bytes());
+        for bar in self.source.bars(minute) {
+            write!(self.bytes, "PUB {SUBJECT} {reply}{}\r\n", BurstBar::BYTES)?;
+            self.bytes.extend_from_slice(&bar.bytes());
             self.bytes.extend_from_slice(b"\r\n");
         }
         self.client.output.write_all(&self.bytes)?;
@@ -199,11 +205,13 @@ impl BurstSender for NatsSender {
     }
 }
 
-struct NatsReceiver(Client);
+struct NatsReceiver {
+    client: Client,
+    strategy: StrategyMinute,
+}
 
 impl BurstReceiver for NatsReceiver {
     fn receive(&mut self, minute: u64) -> anyhow::Result<()> {
-        (minute * BURST..(minute + 1) * BURST)
-            .try_for_each(|n| check_burst_bar(&Bar::from_bytes(self.0.message()?)?, n))
+        self.strategy.receive(minute, || BurstBar::from_bytes(self.client.message()?))
     }
 }

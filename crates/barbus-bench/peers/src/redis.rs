@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use barbus_bench_link::{
-    AnyPeer, BURST, Bar, Burst, BurstReceiver, BurstSender, Measure, Peer, Receiver, STRATEGIES, Scale, Sender, Wait,
-    burst_bar, check_burst_bar, until,
+    AnyPeer, Bar, Burst, BurstBar, BurstReceiver, BurstSender, BurstSource, Measure, Peer, Receiver, STRATEGIES, Scale,
+    Sender, StrategyMinute, Wait, until,
 };
 use redis::{Client, Connection, Value};
 
@@ -132,22 +132,21 @@ struct RedisSender {
 }
 
 impl RedisSender {
-    fn command(&self, bar: Bar) -> redis::Cmd {
-        let bytes = bar.bytes();
+    fn command(&self, bar: &[u8]) -> redis::Cmd {
         let mut command = redis::cmd(if self.stream { "XADD" } else { "PUBLISH" });
         command.arg(&self.name);
         if self.stream {
             command.arg("*").arg("bar");
         }
-        command.arg(&bytes[..]);
+        command.arg(bar);
         command
     }
 
-    fn send_all(&mut self, bars: impl Iterator<Item = Bar>) -> anyhow::Result<()> {
+    fn send_all(&mut self, bars: impl Iterator<Item = impl AsRef<[u8]>>) -> anyhow::Result<()> {
         let mut pipeline = redis::pipe();
         let mut count = 0;
         for bar in bars {
-            pipeline.add_command(self.command(bar));
+            pipeline.add_command(self.command(bar.as_ref()));
             count += 1;
         }
         let replies: Vec<Value> = pipeline.query(&mut self.connection)?;
@@ -167,28 +166,37 @@ impl RedisSender {
 
 impl Sender for RedisSender {
     fn send(&mut self, n: u64) -> anyhow::Result<()> {
-        let reply = self.command(Bar::number(n)).query(&mut self.connection)?;
+        let reply = self.command(&Bar::number(n).bytes()).query(&mut self.connection)?;
         self.check(&reply)
     }
 
     fn send_batch(&mut self, first: u64, count: u64) -> anyhow::Result<()> {
-        self.send_all((first..first + count).map(Bar::number))
+        self.send_all((first..first + count).map(|n| Bar::number(n).bytes()))
     }
 }
 
-impl BurstSender for RedisSender {
+/// A sender or a receiver, and what the minute's burst needs besides.
+struct RedisBurst<E, S> {
+    end: E,
+    state: S,
+}
+
+impl BurstSender for RedisBurst<RedisSender, BurstSource> {
     fn send(&mut self, minute: u64) -> anyhow::Result<()> {
-        self.send_all((minute * BURST..(minute + 1) * BURST).map(burst_bar))
+        self.end.send_all(self.state.bars(minute).map(|bar| bar.bytes()))
     }
 }
 
-impl BurstReceiver for RedisReceiver {
+impl BurstReceiver for RedisBurst<RedisReceiver, StrategyMinute> {
     fn receive(&mut self, minute: u64) -> anyhow::Result<()> {
-        let (mut next, end) = (minute * BURST, (minute + 1) * BURST);
-        while next < end {
-            next += self.receive_bars(next, check_burst_bar)?;
+        let mut is_complete = false;
+        while !is_complete {
+            self.end.receive_bars(|bytes| {
+                ensure!(!is_complete, "a bar after a complete minute");
+                is_complete = self.state.take(&BurstBar::from_bytes(bytes)?, minute)?;
+                Ok(())
+            })?;
         }
-        ensure!(next == end, "{next} bars instead of {end}");
         Ok(())
     }
 }
@@ -212,11 +220,13 @@ impl Burst for Redis {
 
     fn sender(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstSender>> {
         let sender = Peer::sender(self, directory, "bars", Wait::Sleep)?;
-        Ok(Box::new(RedisSender { receivers: STRATEGIES as i64, ..sender }))
+        let end = RedisSender { receivers: STRATEGIES as i64, ..sender };
+        Ok(Box::new(RedisBurst { end, state: BurstSource::default() }))
     }
 
     fn receiver(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstReceiver>> {
-        Ok(Box::new(Peer::receiver(self, directory, "bars", Wait::Sleep)?))
+        let end = Peer::receiver(self, directory, "bars", Wait::Sleep)?;
+        Ok(Box::new(RedisBurst { end, state: StrategyMinute::default() }))
     }
 }
 
@@ -229,33 +239,37 @@ struct RedisReceiver {
 
 impl Receiver for RedisReceiver {
     fn receive(&mut self, next: u64) -> anyhow::Result<u64> {
-        self.receive_bars(next, Bar::check)
+        let mut n = next;
+        self.receive_bars(|bytes| {
+            Bar::from_bytes(bytes)?.check(n)?;
+            n += 1;
+            Ok(())
+        })?;
+        Ok(n - next)
     }
 }
 
 impl RedisReceiver {
-    /// Receives bars from number `next` on, and counts them. `check` verifies each.
-    fn receive_bars(&mut self, next: u64, check: fn(&Bar, u64) -> anyhow::Result<()>) -> anyhow::Result<u64> {
+    /// Receives bars, and passes the bytes of each to `take`.
+    fn receive_bars(&mut self, mut take: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let Some(last) = &mut self.last else {
             let bytes = match self.connection.recv_response()? {
                 Value::Array(parts) | Value::Push { data: parts, .. } => parts.into_iter().nth(2),
                 other => bail!("unexpected message of the server: {other:?}"),
             };
             let Some(Value::BulkString(bytes)) = bytes else { bail!("a message without bytes") };
-            return check(&Bar::from_bytes(&bytes)?, next).map(|()| 1);
+            return take(&bytes);
         };
         let mut command = redis::cmd("XREAD");
         command.arg("COUNT").arg(POLL).arg("BLOCK").arg(100).arg("STREAMS").arg(&self.name).arg(last.as_str());
         /// Streams, their entries, and the entries' fields and values.
         type Reply = Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>;
-        let Some(mut streams) = command.query::<Option<Reply>>(&mut self.connection)? else { return Ok(0) };
+        let Some(mut streams) = command.query::<Option<Reply>>(&mut self.connection)? else { return Ok(()) };
         let (_, entries) = streams.pop().context("a reply without a stream")?;
-        let mut n = next;
         for (id, fields) in entries {
-            check(&Bar::from_bytes(fields.get(1).context("an entry without a value")?)?, n)?;
-            n += 1;
+            take(fields.get(1).context("an entry without a value")?)?;
             *last = id;
         }
-        Ok(n - next)
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use barbus_bench_link::{BURST, Bar, Burst, BurstReceiver, BurstSender, STRATEGIES, burst_bar, check_burst_bar};
+use barbus_bench_link::{Burst, BurstBar, BurstReceiver, BurstSender, BurstSource, STRATEGIES, StrategyMinute};
 
 pub(crate) fn bursts() -> [Box<dyn Burst>; 1] {
     [Box::new(ZeroMq)]
@@ -31,7 +31,7 @@ impl Burst for ZeroMq {
         // Every subscription is reported, also an equal one.
         socket.set_xpub_verbose(true)?;
         socket.bind(&endpoint(directory))?;
-        Ok(Box::new(ZeroMqSender(socket)))
+        Ok(Box::new(ZeroMqSender { socket, source: BurstSource::default() }))
     }
 
     fn receiver(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstReceiver>> {
@@ -39,33 +39,38 @@ impl Burst for ZeroMq {
         socket.set_rcvhwm(0)?;
         socket.connect(&endpoint(directory))?;
         socket.set_subscribe(b"")?;
-        Ok(Box::new(ZeroMqReceiver(socket)))
+        Ok(Box::new(ZeroMqReceiver { socket, strategy: StrategyMinute::default() }))
     }
 }
 
-struct ZeroMqSender(zmq::Socket);
+struct ZeroMqSender {
+    socket: zmq::Socket,
+    source: BurstSource,
+}
 
 impl BurstSender for ZeroMqSender {
     fn begin(&mut self) -> anyhow::Result<()> {
-        self.0.set_rcvtimeo(Duration::from_secs(10).as_millis() as i32)?;
-        (0..STRATEGIES).try_for_each(|_| Ok(drop(self.0.recv_bytes(0)?)))
+        self.socket.set_rcvtimeo(Duration::from_secs(10).as_millis() as i32)?;
+        (0..STRATEGIES).try_for_each(|_| Ok(drop(self.socket.recv_bytes(0)?)))
     }
 
     fn send(&mut self, minute: u64) -> anyhow::Result<()> {
-        (minute * BURST..(minute + 1) * BURST).try_for_each(|n| Ok(self.0.send(&burst_bar(n).bytes()[..], 0)?))
+        self.source.bars(minute).try_for_each(|bar| Ok(self.socket.send(&bar.bytes()[..], 0)?))
     }
 }
 
-struct ZeroMqReceiver(zmq::Socket);
+struct ZeroMqReceiver {
+    socket: zmq::Socket,
+    strategy: StrategyMinute,
+}
 
 impl BurstReceiver for ZeroMqReceiver {
     fn receive(&mut self, minute: u64) -> anyhow::Result<()> {
-        let mut bytes = [0; Bar::BYTES];
-        for n in minute * BURST..(minute + 1) * BURST {
-            let length = self.0.recv_into(&mut bytes, 0)?;
-            anyhow::ensure!(length == Bar::BYTES, "{length} bytes are not a bar");
-            check_burst_bar(&Bar::from_bytes(&bytes)?, n)?;
-        }
-        Ok(())
+        let mut bytes = [0; BurstBar::BYTES];
+        self.strategy.receive(minute, || {
+            let length = self.socket.recv_into(&mut bytes, 0)?;
+            anyhow::ensure!(length == BurstBar::BYTES, "{length} bytes are not a bar");
+            BurstBar::from_bytes(&bytes)
+        })
     }
 }

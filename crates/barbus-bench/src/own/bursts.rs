@@ -10,7 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use barbus::{Bus, Event, MinuteOptions, Minutes, Publisher, Reader};
-use barbus_bench_link::{BURST, Bar, Burst, BurstReceiver, BurstSender, STRATEGIES, burst_bar, check_burst_bar, until};
+use barbus_bench_link::{
+    BURST, Bar, Burst, BurstBar, BurstReceiver, BurstSender, BurstSource, STRATEGIES, StrategyMinute, Symbol,
+    burst_symbols, burst_values, check_burst_values, until,
+};
 
 use super::library::bar_of;
 use crate::command_line::{self, Daemon};
@@ -23,10 +26,6 @@ struct Barbus;
 
 fn bus(directory: &Path) -> barbus::Result<Bus> {
     Bus::open(directory.join("bus"))
-}
-
-fn symbols() -> Vec<String> {
-    (0..BURST).map(|symbol| format!("{symbol:06}.XSHE")).collect()
 }
 
 impl Burst for Barbus {
@@ -47,14 +46,15 @@ impl Burst for Barbus {
     }
 
     fn sender(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstSender>> {
-        let symbols: ArrayRef = Arc::new(StringArray::from(symbols()));
+        let symbols: ArrayRef = Arc::new(StringArray::from(burst_symbols()));
         Ok(Box::new(BarbusSender { publisher: Publisher::connect(&bus(directory)?)?, symbols }))
     }
 
     fn receiver(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstReceiver>> {
-        let symbols = symbols();
+        let symbols = burst_symbols();
         let options = MinuteOptions { universe: Some(symbols.clone()), grace: Duration::from_secs(3_600) };
         let minutes = Reader::open(directory.join("bus"))?.minutes(options)?;
+        let symbols = symbols.iter().map(|symbol| BurstBar::new(symbol, Bar::default()).symbol).collect();
         Ok(Box::new(BarbusReceiver { minutes, symbols }))
     }
 }
@@ -66,20 +66,18 @@ struct BarbusSender {
 
 impl BurstSender for BarbusSender {
     fn send(&mut self, minute: u64) -> anyhow::Result<()> {
-        let bars: Vec<Bar> = (minute * BURST..(minute + 1) * BURST).map(burst_bar).collect();
-        let frames: TimestampMillisecondArray = bars.iter().map(|bar| Some(bar.frame_ms)).collect();
-        let column =
-            |value: fn(&Bar) -> f64| -> ArrayRef { Arc::new(Float64Array::from_iter_values(bars.iter().map(value))) };
+        let bars = || (minute * BURST..(minute + 1) * BURST).map(burst_values);
+        let frames = TimestampMillisecondArray::from_iter_values(bars().map(|bar| bar.frame_ms));
         let batch = RecordBatch::try_from_iter([
             ("symbol", Arc::clone(&self.symbols)),
-            ("frame", Arc::new(frames.with_timezone("UTC")) as ArrayRef),
-            ("open", column(|bar| bar.open)),
-            ("high", column(|bar| bar.high)),
-            ("low", column(|bar| bar.low)),
-            ("close", column(|bar| bar.close)),
-            ("volume", column(|bar| bar.volume)),
-            ("money", column(|bar| bar.money)),
-            ("factor", column(|bar| bar.factor)),
+            ("frame", Arc::new(frames.with_timezone("UTC"))),
+            ("open", Arc::new(Float64Array::from_iter_values(bars().map(|bar| bar.open)))),
+            ("high", Arc::new(Float64Array::from_iter_values(bars().map(|bar| bar.high)))),
+            ("low", Arc::new(Float64Array::from_iter_values(bars().map(|bar| bar.low)))),
+            ("close", Arc::new(Float64Array::from_iter_values(bars().map(|bar| bar.close)))),
+            ("volume", Arc::new(Float64Array::from_iter_values(bars().map(|bar| bar.volume)))),
+            ("money", Arc::new(Float64Array::from_iter_values(bars().map(|bar| bar.money)))),
+            ("factor", Arc::new(Float64Array::from_iter_values(bars().map(|bar| bar.factor)))),
         ])?;
         self.publisher.queue(&batch)?;
         Ok(())
@@ -89,7 +87,7 @@ impl BurstSender for BarbusSender {
 struct BarbusReceiver {
     minutes: Minutes<Reader>,
     /// In the order in which a minute has them.
-    symbols: Vec<String>,
+    symbols: Vec<Symbol>,
 }
 
 impl BurstReceiver for BarbusReceiver {
@@ -100,15 +98,15 @@ impl BurstReceiver for BarbusReceiver {
                 Some(Event::Bars(bars)) => {
                     ensure!(bars.len() as u64 == BURST, "{} bars of minute {minute}", bars.len());
                     for ((found, symbol), n) in bars.iter().zip(&self.symbols).zip(minute * BURST..) {
-                        ensure!(found.symbol == symbol && found.present == 3, "bar {n} arrived as {found:?}");
-                        // Their ids are those of the reader: the name is compared above.
-                        let bar = Bar { symbol: n % BURST, ..bar_of(&found) };
-                        check_burst_bar(&bar, n)?;
+                        // Their ids are those of the reader: the name is compared.
+                        let bar = BurstBar::new(found.symbol, Bar { symbol: n % BURST, ..bar_of(&found) });
+                        ensure!(bar.symbol == *symbol && found.present == 3, "bar {n} arrived as {found:?}");
+                        check_burst_values(&bar.values, n)?;
                     }
                 }
                 Some(Event::MinuteClosed(closed)) => {
                     let is_complete = closed.symbols as u64 == BURST && closed.missing.is_empty();
-                    ensure!(is_complete && closed.frame_ms == burst_bar(minute * BURST).frame_ms, "{closed:?}");
+                    ensure!(is_complete && closed.frame_ms == burst_values(minute * BURST).frame_ms, "{closed:?}");
                     return Ok(());
                 }
                 Some(other) => bail!("{other:?} instead of minute {minute}"),
@@ -151,33 +149,39 @@ impl Burst for Hub {
     }
 
     fn sender(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstSender>> {
-        Ok(Box::new(HubSender(until(|| UnixStream::connect(directory.join(IN)))?)))
+        let output = until(|| UnixStream::connect(directory.join(IN)))?;
+        Ok(Box::new(HubSender { output, source: BurstSource::default() }))
     }
 
     fn receiver(&self, directory: &Path) -> anyhow::Result<Box<dyn BurstReceiver>> {
         let stream = until(|| UnixStream::connect(directory.join(OUT)))?;
-        Ok(Box::new(HubReceiver(BufReader::with_capacity(64 * 1024, stream))))
+        let input = BufReader::with_capacity(64 * 1024, stream);
+        Ok(Box::new(HubReceiver { input, strategy: StrategyMinute::default() }))
     }
 }
 
-struct HubSender(UnixStream);
+struct HubSender {
+    output: UnixStream,
+    source: BurstSource,
+}
 
 impl BurstSender for HubSender {
     fn send(&mut self, minute: u64) -> anyhow::Result<()> {
-        let bytes: Vec<u8> = (minute * BURST..(minute + 1) * BURST).flat_map(|n| burst_bar(n).bytes()).collect();
-        Ok(self.0.write_all(&bytes)?)
+        Ok(self.output.write_all(self.source.bytes(minute))?)
     }
 }
 
-struct HubReceiver(BufReader<UnixStream>);
+struct HubReceiver {
+    input: BufReader<UnixStream>,
+    strategy: StrategyMinute,
+}
 
 impl BurstReceiver for HubReceiver {
     fn receive(&mut self, minute: u64) -> anyhow::Result<()> {
-        let mut bytes = [0; Bar::BYTES];
-        for n in minute * BURST..(minute + 1) * BURST {
-            self.0.read_exact(&mut bytes).context("the hub has hung up")?;
-            check_burst_bar(&Bar::from_bytes(&bytes)?, n)?;
-        }
-        Ok(())
+        let mut bytes = [0; BurstBar::BYTES];
+        self.strategy.receive(minute, || {
+            self.input.read_exact(&mut bytes).context("the hub has hung up")?;
+            BurstBar::from_bytes(&bytes)
+        })
     }
 }

@@ -3,6 +3,18 @@
 //! A system implements [`Burst`]. Each strategy is a process that verifies every field of every
 //! bar, and stores when it has the complete minute. The figure of a minute is the time from the
 //! beginning of its sending until the last strategy has it.
+//!
+//! All systems do the same work as far as a strategy sees it: each bar has the name of its symbol
+//! and not a number, the strategy compares the name and all values, and it finds out by itself that
+//! the minute is complete, from the symbols that it knows and not from the number of bytes. The
+//! systems that deliver single bars do that with [`StrategyMinute`].
+//!
+//! What barbus does beyond that is in its figures, and in none of the others': it casts columns of
+//! any type, checks the rules, deduplicates, finds the trading day, keeps the bars in a file that
+//! outlives its process, and delivers a minute sorted by symbol.
+
+mod bar;
+mod minute;
 
 use std::any::Any;
 use std::io::Read;
@@ -15,7 +27,10 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::child::Process;
-use crate::{Bar, Times, scratch};
+use crate::{Times, scratch};
+
+pub use bar::{BurstBar, BurstSource, Symbol, burst_symbols, burst_values, check_burst_values};
+pub use minute::StrategyMinute;
 
 /// Bars of a minute.
 pub const BURST: u64 = 5_000;
@@ -28,19 +43,6 @@ const WARM: u64 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a process waits for the others.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The bar of symbol `n % BURST` in minute `n / BURST`.
-pub fn burst_bar(n: u64) -> Bar {
-    let (symbol, minute) = (n % BURST, n / BURST);
-    Bar { symbol, frame_ms: Bar::number(0).frame_ms + 60_000 * minute as i64, ..Bar::number(n) }
-}
-
-/// Fails unless `bar` is [`burst_bar`]`(n)`, in every field.
-pub fn check_burst_bar(bar: &Bar, n: u64) -> anyhow::Result<()> {
-    let expected = burst_bar(n);
-    ensure!(bar.words() == expected.words(), "bar {n} arrived as {bar:?}");
-    Ok(())
-}
 
 /// A way to send the bars of a minute to many processes.
 pub trait Burst {
@@ -233,18 +235,4 @@ pub fn burst_measure(program: &Path, name: &str, minutes: u64) -> anyhow::Result
         ensure!(strategy.child.wait()?.success(), "{name}: a strategy failed");
     }
     serde_json::from_str(&text).with_context(|| format!("{name}: {text:?}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_minute_has_each_symbol_once() {
-        assert_eq!((burst_bar(0).symbol, burst_bar(BURST).symbol, burst_bar(BURST - 1).symbol), (0, 0, BURST - 1));
-        assert_eq!(burst_bar(BURST - 1).frame_ms, burst_bar(0).frame_ms);
-        assert_eq!(burst_bar(BURST).frame_ms - burst_bar(0).frame_ms, 60_000);
-        check_burst_bar(&burst_bar(7), 7).unwrap();
-        check_burst_bar(&burst_bar(7), 8).unwrap_err();
-    }
 }
