@@ -30,6 +30,7 @@ pub use calendar::{
 pub use cast::error::CastError;
 pub use cast::numbers::has_too_many_digits;
 pub use cast::options::{CastOptions, DEFAULT_INTERVAL_MS};
+pub use cast::symbols::SymbolMemo;
 pub use column_map::{ColumnMap, ColumnMapError};
 pub use epoch_days::{date_from_epoch_days, epoch_days};
 pub use fault::Fault;

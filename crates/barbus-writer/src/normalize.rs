@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use barbus::protocol::{LABEL, REJECTS, SOURCE, ZONE};
 use barbus::{Bus, Error, Result};
-use barbus_bars::{BarBatch, BarSchema, CastError, CastOptions, Fault, Label};
+use barbus_bars::{BarBatch, BarSchema, CastError, CastOptions, Fault, Label, SymbolMemo};
 use jiff::tz::TimeZone;
 
 use crate::bar_ends::BarEnds;
@@ -28,6 +28,7 @@ pub struct BatchNormalizer {
     sessions: Option<SessionRule>,
     /// The binding of the last batch: the batches of a producer share their schema.
     last: Option<SchemaBinding>,
+    symbols: SymbolMemo,
     priority: Priority,
     /// The name of the producer's user.
     user: Option<Arc<str>>,
@@ -105,7 +106,17 @@ impl BatchNormalizer {
         let sessions = SessionRule::new(settings, calendar);
         let schema = Arc::new(settings.schema.clone());
         let priority = Priority::new(&settings.sources);
-        Self { schema, options, ends, sessions, last: None, priority, user: None, rounded_logged: Arc::default() }
+        Self {
+            schema,
+            options,
+            ends,
+            sessions,
+            last: None,
+            symbols: SymbolMemo::default(),
+            priority,
+            user: None,
+            rounded_logged: Arc::default(),
+        }
     }
 
     /// The same for a producer of the Unix user `name`, which `sources.priority` may name.
@@ -132,7 +143,8 @@ impl BatchNormalizer {
         let source = binding.source(source);
         let payload = match &binding.columns {
             Columns::Bars(columns) => {
-                let mut bars = BarBatch::cast_columns(&raw, columns, &self.schema, &binding.options)?;
+                let mut bars =
+                    BarBatch::cast_columns(&raw, columns, &self.schema, &binding.options, Some(&mut self.symbols))?;
                 if let Some(column) = bars.rounded()
                     && !self.rounded_logged.swap(true, Ordering::Relaxed)
                 {

@@ -24,6 +24,7 @@ use arrow::buffer::ScalarBuffer;
 
 use self::error::CastError;
 use self::options::CastOptions;
+use self::symbols::SymbolMemo;
 use crate::batch::BarBatch;
 use crate::fault::FaultList;
 use crate::rules::PriceColumns;
@@ -82,12 +83,13 @@ impl BarBatch {
             Some(frame) => options.for_frames_named(names[frame]),
             None => options.clone(),
         };
-        BarBatch::cast_columns(batch, &columns, &Arc::new(schema.clone()), &options)
+        BarBatch::cast_columns(batch, &columns, &Arc::new(schema.clone()), &options, None)
     }
 
     /// As [`BarBatch::cast`], with `columns` as [`ColumnMap::resolve`](crate::ColumnMap::resolve)
     /// found them for the batch's schema: a producer's batches share theirs.
     /// The name of the frame's column decides nothing here: see [`CastOptions::for_frames_named`].
+    /// `memo` belongs to the producer.
     ///
     /// # Errors
     /// As [`BarBatch::cast`].
@@ -99,6 +101,7 @@ impl BarBatch {
         columns: &[Option<usize>],
         schema: &Arc<BarSchema>,
         options: &CastOptions,
+        memo: Option<&mut SymbolMemo>,
     ) -> Result<BarBatch, CastError> {
         if options.interval_ms <= 0 {
             return Err(CastError::BadInterval(options.interval_ms));
@@ -113,7 +116,7 @@ impl BarBatch {
         };
         let mut faults = FaultList::default();
 
-        let (symbols, symbol_keys) = symbols::cast(required(0)?, &mut faults)?;
+        let (symbols, symbol_keys) = symbols::cast(required(0)?, memo, &mut faults)?;
         let frames_ms = frames::cast(required(1)?, schema, options, &mut faults)?;
         let mut read = |i: usize| -> Result<ScalarBuffer<f64>, CastError> {
             let name = FIXED_COLUMNS[i];
