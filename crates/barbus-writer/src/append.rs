@@ -102,13 +102,19 @@ impl Writer {
         }
     }
 
-    /// Writes the appended rows back to their columns and wakes the readers that sleep.
+    /// Writes the appended rows back to their columns.
     #[inline]
     pub(crate) fn after_commit(&mut self, received: Moment) {
         self.ring.write_back();
+        self.counters.set_last_received(received);
+    }
+
+    /// Wakes the readers that sleep.
+    #[inline]
+    pub(crate) fn wake_readers(&mut self) {
+        self.rows_to_wake_for = 0;
         if self.wakes {
             self.ring.wake();
         }
-        self.counters.set_last_received(received);
     }
 }

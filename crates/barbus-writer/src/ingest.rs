@@ -15,6 +15,11 @@ use crate::writer::Writer;
 
 /// Most rows that one call publishes: other producers wait for it.
 const MAX_ROWS: usize = 1024;
+/// Rows of a batch after which readers are woken before its end.
+///
+/// To wake a reader for a part of a batch costs it a sleep more, and while many readers read the
+/// part, the writer may have no core for the rest. A minute of a market is woken for once.
+const WAKE_ROWS: u64 = 8_192;
 
 /// The outcome of [`Writer::ingest`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -174,6 +179,7 @@ impl Writer {
     ///
     /// While `next` is less than the number of rows, call again with it after what `wait` asks for.
     /// The invalid rows before `next` are not counted: hand them to [`crate::Quarantine::store`].
+    /// Readers that sleep are woken at the end of the batch, and before each wait.
     ///
     /// # Errors
     /// Returns an error if the bars of the day cannot be read. The rows before it stay committed;
@@ -189,13 +195,22 @@ impl Writer {
         let received = self.clock.now();
         self.batch_received = received;
         let columns = Columns::new(bars, received.wall_ns);
-        let Progress { mut ack, next, rejected, conflicts, wait } = match self.arbiter {
-            None => self.stage_rows::<false>(bars, &columns, source, from)?,
-            Some(_) => self.stage_rows::<true>(bars, &columns, source, from)?,
+        let staged = match self.arbiter {
+            None => self.stage_rows::<false>(bars, &columns, source, from),
+            Some(_) => self.stage_rows::<true>(bars, &columns, source, from),
         };
-        if ack.accepted + ack.revised > 0 {
+        let ends = staged.as_ref().map_or(true, |done| done.next == bars.len() || done.wait.is_some());
+        let appended = staged.as_ref().map_or(0, |done| done.ack.accepted + done.ack.revised);
+        if appended > 0 {
             self.publish_staged();
             self.after_commit(received);
+            self.rows_to_wake_for += appended;
+        }
+        if self.rows_to_wake_for >= if ends { 1 } else { WAKE_ROWS } {
+            self.wake_readers();
+        }
+        let Progress { mut ack, next, rejected, conflicts, wait } = staged?;
+        if appended > 0 {
             ack.seq = Some(self.ring.next_seq() - 1);
         }
         ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.conflict;

@@ -104,6 +104,7 @@ impl Writer {
             replace_failure: None,
             reserve_block: None,
             wakes: true,
+            rows_to_wake_for: 0,
             ends: BarEnds::new(settings, clock.clone()),
             normalizer: BatchNormalizer::with_clock(bus, clock.clone(), calendar.clone()),
             clock,

@@ -97,6 +97,7 @@ impl Writer {
         self.dedup.current().insert_given(row.symbol, row.frame_ms, fingerprint(&row), revision, giver);
         self.note_appended(row.frame_ms);
         self.after_commit(now);
+        self.wake_readers();
         if revision > 0 {
             self.count_revision(row.symbol, revision);
         }

@@ -466,6 +466,38 @@ fn a_waiting_reader_is_woken() {
 
 /// Promise 6: a program that embeds the writer learns when its rows are on disk, without waiting
 /// for `ring.sync`.
+/// To wake a reader for a part of a batch costs it a sleep more.
+#[test]
+fn readers_are_woken_at_the_end_of_a_batch_and_within_a_long_one() {
+    const SYMBOLS: i64 = 1_000;
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let mut wakes = |rows: Vec<i64>| {
+        let symbols = StringArray::from_iter_values(rows.iter().map(|row| format!("{:06}.XSHG", row % SYMBOLS)));
+        let frames = rows.iter().map(|row| OPEN + (1 + row / SYMBOLS) * MINUTE);
+        let frames = TimestampMillisecondArray::from_iter_values(frames).with_timezone("UTC");
+        let number = || Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| *row as f64))) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("symbol", Arc::new(symbols) as ArrayRef),
+            ("frame", Arc::new(frames)),
+            ("open", number()),
+            ("high", number()),
+            ("low", number()),
+            ("close", number()),
+            ("volume", number()),
+        ]);
+        let before = writer.ring().commits();
+        let ack = writer.publish(batch.unwrap()).unwrap();
+        (ack.accepted, ack.duplicate, writer.ring().commits() - before)
+    };
+    assert_eq!(wakes(vec![0]), (1, 0, 1));
+    assert_eq!(wakes((0..3_000).collect()), (2_999, 1, 1));
+    assert_eq!(wakes((0..3_000).collect()), (0, 3_000, 0));
+    // The last rows of the batch are not what readers are woken for.
+    assert_eq!(wakes((3_000..4_500).chain(0..2_000).collect()), (1_500, 2_000, 1));
+    assert_eq!(wakes((4_500..14_500).collect()), (10_000, 0, 2));
+}
+
 #[test]
 fn an_embedded_writer_waits_for_the_disk() {
     let (_dir, bus) = bus();
