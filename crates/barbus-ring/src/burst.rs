@@ -4,7 +4,8 @@
 //! that the writer stores to next, and both sides wait most of the time. During a burst a reader
 //! polls one tip slot for a whole batch and copies the batch from the columns, at some distance
 //! behind the writer; the tip's cache lines stay with the writer. A row that arrives alone is read
-//! from the tip at once.
+//! from the tip at once. A reader that has many rows to read, such as those of a whole minute,
+//! reads them from the columns too, but does not wait for more.
 
 /// Decides, for one reader, when to read batches instead of single rows.
 ///
@@ -15,13 +16,23 @@ pub(crate) struct BurstDetector {
     score: u32,
     /// The score at which batches are tried.
     threshold: u32,
-    /// Batches received in this burst; `None` while rows are read one by one.
-    batches: Option<u32>,
+    reading: Reading,
+}
+
+/// Where the next rows are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// In the tip.
+    Tip,
+    /// In the columns, as far as the reader is far enough behind the writer.
+    Behind,
+    /// In the columns, by batches; so many were received in this burst.
+    Batches(u32),
 }
 
 impl Default for BurstDetector {
     fn default() -> Self {
-        Self { score: 0, threshold: Self::MIN_THRESHOLD, batches: None }
+        Self { score: 0, threshold: Self::MIN_THRESHOLD, reading: Reading::Tip }
     }
 }
 
@@ -30,6 +41,8 @@ impl BurstDetector {
     pub(crate) const BATCH_ROWS: u64 = 1_024;
     /// The most rows that one poll reads from the tip.
     pub(crate) const MAX_TIP_ROWS: usize = 64;
+    /// A reader that is so many rows behind reads most of them from the columns.
+    const FAR_BEHIND: [u64; 2] = [Self::BATCH_ROWS, 256];
     /// Points that a row adds: more empty polls than this between two rows are not a burst.
     const POINTS_PER_ROW: u32 = 8;
     const MIN_THRESHOLD: u32 = 64 * Self::POINTS_PER_ROW;
@@ -47,17 +60,42 @@ impl BurstDetector {
     /// After this many batches the attempt has paid off, even if the burst ends then.
     const WORTHWHILE_BATCHES: u32 = 16;
 
-    /// Whether the reader should read batches.
+    /// Whether the reader should not read the tip: see [`BurstDetector::rows_to_read`].
+    #[inline(always)]
     pub(crate) fn is_active(&self) -> bool {
-        self.batches.is_some()
+        self.reading != Reading::Tip
+    }
+
+    /// How many rows the reader should read from the columns; `None` if it should read the tip.
+    ///
+    /// During a burst it waits for a batch. The tip has `tip_rows` rows; `arrived(n)` returns
+    /// whether more than `n` rows have arrived.
+    pub(crate) fn rows_to_read(&mut self, tip_rows: u64, arrived: impl Fn(u64) -> bool) -> Option<usize> {
+        let is_far = |behind: &u64| *behind <= tip_rows / 2 && arrived(*behind);
+        let rows = match self.reading {
+            Reading::Batches(_) => {
+                let batch = Self::BATCH_ROWS.min(tip_rows / 2);
+                self.await_batch(batch, arrived).then_some(batch)
+            }
+            _ => Self::FAR_BEHIND.into_iter().find(is_far),
+        };
+        if rows.is_none() {
+            self.reading = Reading::Tip;
+        }
+        // The newest quarter stays for the next poll, so that the reader keeps off the cache lines
+        // that the writer stores to.
+        rows.map(|rows| rows as usize / 4 * 3)
     }
 
     /// Counts rows that a poll found in the tip.
     #[inline(always)]
     pub(crate) fn found(&mut self, rows: usize) {
         self.score = (self.score + Self::POINTS_PER_ROW * rows as u32).min(self.threshold);
+        if rows == Self::MAX_TIP_ROWS {
+            self.reading = Reading::Behind;
+        }
         if self.score == self.threshold {
-            self.batches = Some(0);
+            self.reading = Reading::Batches(0);
         }
     }
 
@@ -70,8 +108,8 @@ impl BurstDetector {
     /// Spins until more than `batch` rows have arrived; `false` if they arrive too slowly.
     ///
     /// `arrived(n)` returns whether more than `n` rows have arrived.
-    pub(crate) fn await_batch(&mut self, batch: u64, arrived: impl Fn(u64) -> bool) -> bool {
-        let batches = self.batches.unwrap_or(0);
+    fn await_batch(&mut self, batch: u64, arrived: impl Fn(u64) -> bool) -> bool {
+        let batches = if let Reading::Batches(batches) = self.reading { batches } else { 0 };
         let rows_per_check =
             if batches < Self::FIRST_BATCHES { Self::FIRST_ROWS_PER_CHECK } else { Self::ROWS_PER_CHECK };
         let mut polls = 0;
@@ -80,7 +118,8 @@ impl BurstDetector {
             let checks = polls / Self::POLLS_PER_CHECK;
             if polls % Self::POLLS_PER_CHECK == 0 && !arrived((checks * rows_per_check).min(batch)) {
                 // Each failed attempt makes the next one rarer.
-                *self = Self { score: 0, threshold: (4 * self.threshold).min(Self::MAX_THRESHOLD), batches: None };
+                *self =
+                    Self { score: 0, threshold: (4 * self.threshold).min(Self::MAX_THRESHOLD), reading: Reading::Tip };
                 return false;
             }
             std::hint::spin_loop();
@@ -88,7 +127,7 @@ impl BurstDetector {
         if batches == Self::WORTHWHILE_BATCHES {
             self.threshold = Self::MIN_THRESHOLD;
         }
-        self.batches = Some(batches.saturating_add(1));
+        self.reading = Reading::Batches(batches.saturating_add(1));
         true
     }
 }
@@ -134,6 +173,30 @@ mod tests {
         assert!(!detector.is_active());
         assert_eq!(polls.get(), BurstDetector::POLLS_PER_CHECK + 1);
         activate(&mut detector);
+    }
+
+    /// The bars of a minute are there when the reader wakes up: no poll waits for more of them.
+    #[test]
+    fn rows_far_behind_are_read_from_the_columns_without_a_wait() {
+        const TIP_ROWS: u64 = 8_192;
+        let mut detector = BurstDetector { threshold: BurstDetector::MAX_THRESHOLD, ..BurstDetector::default() };
+        let (mut left, mut from_tip, mut polls) = (5_000, 0, 0);
+        while left > 0 {
+            let arrived = |rows: u64| rows < left;
+            let read = detector.is_active().then(|| detector.rows_to_read(TIP_ROWS, arrived)).flatten();
+            let rows = read.map_or(left.min(BurstDetector::MAX_TIP_ROWS as u64), |rows| rows as u64);
+            if read.is_none() {
+                detector.found(rows as usize);
+                from_tip += rows;
+            }
+            left -= rows;
+            polls += 1;
+        }
+        assert!(from_tip <= 400 && polls <= 16, "{from_tip} rows from the tip, {polls} polls");
+        assert!(!detector.is_active());
+        // Half of a small tip is the farthest that a reader may be behind.
+        detector.found(BurstDetector::MAX_TIP_ROWS);
+        assert_eq!(detector.rows_to_read(256, |_| true), None);
     }
 
     /// The bars of each minute arrive as one burst.

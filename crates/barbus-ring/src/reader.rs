@@ -156,23 +156,32 @@ impl RingReader {
         Polled::Rows(count)
     }
 
-    /// Reads a batch from the columns during a burst; `None` if the batch does not arrive in time.
+    /// Reads many rows from the columns; `None` if there are too few, or if they do not arrive in
+    /// time during a burst.
     #[inline(never)]
     fn poll_batch<M: Memory>(&mut self, ring: &Ring<M>, rows: &mut Vec<Row>, max: usize) -> Option<Polled> {
-        let batch = BurstDetector::BATCH_ROWS.min(u64::from(ring.geometry.tip_rows) / 2);
-        let seq = self.position.seq;
-        if !self.burst.await_batch(batch, |rows| ring.tip_reached(seq.wrapping_add(rows))) {
-            return None;
-        }
-        // The newest quarter stays for the next batch, so that the reader keeps off the cache lines
-        // that the writer stores to.
-        let polled = self.poll_columns(ring, rows, max.min(batch as usize / 4 * 3));
+        let (seq, tip_rows) = (self.position.seq, u64::from(ring.geometry.tip_rows));
+        let count = self.burst.rows_to_read(tip_rows, |rows| ring.tip_reached(seq.wrapping_add(rows)))?;
+        let polled = self.poll_columns(ring, rows, max.min(count));
         Some(polled).filter(|polled| *polled != Polled::Empty)
     }
 
     /// Whether a poll would find something. The position does not change.
+    #[inline]
     pub fn is_ready<M: Memory>(&self, ring: &Ring<M>) -> bool {
-        self.clone().poll(ring, &mut Vec::new(), 1) != Polled::Empty
+        match (ring.tip_miss(self.position.seq), self.slot) {
+            // Rows and their block stay as they are, so a poll finds at least this row.
+            (None, _) => true,
+            (Some(TipRead::NotYet), Some(slot)) if self.is_unsealed(ring, slot) => false,
+            _ => self.clone().poll(ring, &mut Vec::new(), 1) != Polled::Empty,
+        }
+    }
+
+    /// Whether the position's block is in `slot` and is not sealed: only a row can come next.
+    #[inline(always)]
+    fn is_unsealed<M: Memory>(&self, ring: &Ring<M>, slot: usize) -> bool {
+        let state = ring.u64(ring.geometry.slot(slot) + BH_STATE);
+        state & STATE_SEALED == 0 && ring.is_current(slot, self.position.block)
     }
 
     /// Polls when the tip has no new row: only the seal of the block can be new.
@@ -186,8 +195,7 @@ impl RingReader {
         let Some(slot) = self.current_slot(ring) else {
             return self.poll_columns(ring, &mut Vec::new(), 0);
         };
-        let state = ring.u64(ring.geometry.slot(slot) + BH_STATE);
-        if state & STATE_SEALED == 0 && ring.is_current(slot, self.position.block) {
+        if self.is_unsealed(ring, slot) {
             return Polled::Empty;
         }
         self.poll_columns(ring, &mut Vec::new(), 0)

@@ -57,15 +57,43 @@ impl Normal for Row {
     }
 }
 
-/// Polls until there is nothing new.
+/// Polls until there is nothing new. Whether there is, is known before each poll.
 fn drain(reader: &mut RingReader, ring: &Ring, max: usize) -> (Vec<Row>, Vec<Polled>) {
     let (mut rows, mut events) = (Vec::new(), Vec::new());
     loop {
-        match reader.poll(ring, &mut rows, max) {
+        let is_ready = reader.is_ready(ring);
+        let polled = reader.poll(ring, &mut rows, max);
+        assert_eq!(is_ready, polled != Polled::Empty, "{polled:?}");
+        match polled {
             Polled::Empty => return (rows, events),
             Polled::Rows(_) => {}
             event => events.push(event),
         }
+    }
+}
+
+/// The bars of a minute are there when a reader wakes up.
+#[test]
+fn a_reader_that_is_far_behind_needs_few_polls() {
+    const ROWS: u64 = 5_000;
+    let mut f = fixture(Spec { blocks: 20, rows_per_block: 1_024, ..Spec::default() });
+    f.writer.begin_day(10);
+    f.writer.push(&row(0)).unwrap();
+    let mut reader = RingReader::new(&f.ring, RingStart::Oldest).unwrap();
+    for minute in 0..3 {
+        let first = minute * ROWS;
+        for i in first.max(1)..first + ROWS {
+            f.writer.push(&row(i)).unwrap();
+        }
+        let (mut rows, mut polls) = (Vec::new(), 0);
+        while reader.poll(&f.ring, &mut rows, 1_024) != Polled::Empty {
+            polls += 1;
+        }
+        assert_eq!(rows, (first..first + ROWS).map(row).collect::<Vec<_>>());
+        assert!(polls < 40, "{polls} polls");
+        f.writer.close_day();
+        assert!(matches!(reader.poll(&f.ring, &mut rows, 1), Polled::DayClosed(_)));
+        f.writer.begin_day(11 + minute as i64);
     }
 }
 
