@@ -60,7 +60,7 @@ impl Reader {
         }
         let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
         let is_ready = || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
-        let waited = wait_until(ring, self.wait, self.stops_at_signals, timeout, is_ready)?;
+        let waited = wait_until(ring, self.wait, &mut self.spins, self.stops_at_signals, timeout, is_ready)?;
         self.interrupted = waited == Waited::Interrupted;
         Ok(waited == Waited::Ready)
     }
@@ -109,7 +109,7 @@ impl Reader {
         let has_event =
             || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
         let is_ready = || has_event() || ring.watermark_ms() > watermark_ms;
-        let waited = wait_until(ring, self.wait, self.stops_at_signals, timeout, is_ready)?;
+        let waited = wait_until(ring, self.wait, &mut self.spins, self.stops_at_signals, timeout, is_ready)?;
         self.interrupted = waited == Waited::Interrupted;
         let mut step = self.step()?;
         if matches!(step, Step::Nothing) {

@@ -19,7 +19,7 @@ use crate::reader::older_bars::OlderBars;
 use crate::reader::on_gap::OnGap;
 use crate::reader::start::{Start, ring_reader_at};
 use crate::reader::view::ViewFactory;
-use crate::reader::wait_strategy::WaitStrategy;
+use crate::reader::wait_strategy::{SpinBudget, WaitStrategy};
 use crate::reader::withdrawal_feed::WithdrawalFeed;
 use crate::symbol_filter::SymbolFilter;
 use crate::symbol_table::SymbolTable;
@@ -75,6 +75,7 @@ pub struct Reader {
     /// Whether this reader had to copy a block because it had pinned as many as it may.
     pub(super) pin_limit_reached: bool,
     pub(super) wait: WaitStrategy,
+    pub(super) spins: SpinBudget,
     pub(super) stops_at_signals: bool,
     /// Whether a signal ended the last wait.
     pub(super) interrupted: bool,
@@ -132,6 +133,7 @@ impl Reader {
             view_factory: None,
             pin_limit_reached: false,
             wait: WaitStrategy::default(),
+            spins: SpinBudget::default(),
             stops_at_signals: false,
             interrupted: false,
             reporter: PositionReporter::Pending(None),
