@@ -6,6 +6,7 @@ use barbus_bars::Date;
 use barbus_ring::Row;
 
 use crate::minutes::MinuteClosed;
+use crate::symbol_table::SymbolNames;
 use crate::withdrawn::Selection;
 
 /// What a feed delivers, in the order in which it happened.
@@ -29,11 +30,22 @@ pub enum Event<'a> {
     MinuteClosed(&'a MinuteClosed),
 }
 
+/// What a poll found that appends bars to memory of its caller.
+#[derive(Debug)]
+pub enum Appended<'a> {
+    /// Bars were appended. The texts of all symbols, by id.
+    Bars(&'a [String]),
+    /// An event that has appended nothing.
+    Event(Event<'a>),
+    /// There is nothing yet.
+    Nothing,
+}
+
 /// A batch of bars, in the order of their sequence numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bars<'a> {
     rows: &'a [Row],
-    symbol_names: &'a [String],
+    names: &'a SymbolNames,
 }
 
 /// A bar with the text of its symbol. It derefs to its [`Row`], which has the values.
@@ -53,8 +65,8 @@ impl Deref for Bar<'_> {
 }
 
 impl<'a> Bars<'a> {
-    pub(crate) fn new(rows: &'a [Row], symbol_names: &'a [String]) -> Self {
-        Self { rows, symbol_names }
+    pub(crate) fn new(rows: &'a [Row], names: &'a SymbolNames) -> Self {
+        Self { rows, names }
     }
 
     /// Number of bars.
@@ -73,13 +85,13 @@ impl<'a> Bars<'a> {
     }
 
     /// The texts of all symbols, by id.
-    pub(crate) fn symbol_names(&self) -> &'a [String] {
-        self.symbol_names
+    pub(crate) fn names(&self) -> &'a SymbolNames {
+        self.names
     }
 
     /// Iterates over the bars, each with the text of its symbol.
     pub fn iter(&self) -> BarsIter<'a> {
-        BarsIter { rows: self.rows.iter(), symbol_names: self.symbol_names }
+        BarsIter { rows: self.rows.iter(), names: self.names }
     }
 }
 
@@ -96,15 +108,16 @@ impl<'a> IntoIterator for Bars<'a> {
 #[derive(Debug, Clone)]
 pub struct BarsIter<'a> {
     rows: std::slice::Iter<'a, Row>,
-    symbol_names: &'a [String],
+    names: &'a SymbolNames,
 }
 
 impl<'a> Iterator for BarsIter<'a> {
     type Item = Bar<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Bar<'a>> {
         let row = self.rows.next()?;
-        Some(Bar { symbol: self.symbol_names.get(row.symbol.0 as usize).map_or("", String::as_str), row })
+        Some(Bar { symbol: self.names.get(row.symbol).unwrap_or_default(), row })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -158,10 +158,10 @@ impl Drop for EventStream {
 
 /// The thread: moves events from the feed to the queue.
 fn run(mut feed: impl Feed, queue: &Queue) {
-    let mut symbol_names: Arc<[String]> = Arc::default();
+    let mut names = Arc::default();
     while queue.wait_for_room() {
         let event = match feed.next(POLL_INTERVAL) {
-            Ok(Some(Event::Bars(bars))) => Some(Ok(OwnedEvent::Bars(OwnedBars::new(bars, &mut symbol_names)))),
+            Ok(Some(Event::Bars(bars))) => Some(Ok(OwnedEvent::Bars(OwnedBars::new(bars, &mut names)))),
             Ok(Some(Event::DayClosed(day))) => Some(Ok(OwnedEvent::DayClosed(day))),
             Ok(Some(Event::Lapped { missed })) => Some(Ok(OwnedEvent::Lapped { missed })),
             Ok(Some(Event::Withdrawn(selection))) => Some(Ok(OwnedEvent::Withdrawn(Box::new(selection.clone())))),

@@ -7,6 +7,7 @@ use barbus_ring::Row;
 
 use crate::event::{Bar, Bars, BarsIter, Event};
 use crate::minutes::MinuteClosed;
+use crate::symbol_table::SymbolNames;
 use crate::withdrawn::Selection;
 
 /// An [`Event`] that owns its bars.
@@ -46,26 +47,26 @@ impl OwnedEvent {
 pub struct OwnedBars {
     rows: Vec<Row>,
     /// The texts of all symbols, by id. All events share them until a new symbol appears.
-    symbol_names: Arc<[String]>,
+    names: Arc<SymbolNames>,
 }
 
 impl OwnedBars {
-    /// Copies `bars`. `symbol_names` are the texts of the event before; they are shared if they
+    /// Copies `bars`. `last_names` are the texts of the event before; they are shared if they
     /// still hold.
-    pub(crate) fn new(bars: Bars<'_>, symbol_names: &mut Arc<[String]>) -> Self {
-        let (rows, names) = (bars.rows(), bars.symbol_names());
+    pub(crate) fn new(bars: Bars<'_>, last_names: &mut Arc<SymbolNames>) -> Self {
+        let (rows, names) = (bars.rows(), bars.names());
         // After a change of the ring, as many symbols may have other ids: equal lengths do not
         // suffice.
-        let same = |row: &Row| symbol_names.get(row.symbol.0 as usize) == names.get(row.symbol.0 as usize);
-        if symbol_names.len() != names.len() || !rows.iter().all(same) {
-            *symbol_names = names.into();
+        let same = |row: &Row| last_names.get(row.symbol) == names.get(row.symbol);
+        if last_names.as_slice().len() != names.as_slice().len() || !rows.iter().all(same) {
+            *last_names = Arc::new(names.clone());
         }
-        Self { rows: rows.to_vec(), symbol_names: Arc::clone(symbol_names) }
+        Self { rows: rows.to_vec(), names: Arc::clone(last_names) }
     }
 
     /// The bars.
     pub fn bars(&self) -> Bars<'_> {
-        Bars::new(&self.rows, &self.symbol_names)
+        Bars::new(&self.rows, &self.names)
     }
 }
 

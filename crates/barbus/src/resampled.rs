@@ -186,7 +186,7 @@ impl<F: MinuteSource> Resampled<F> {
     fn deliver(&mut self) -> Option<Event<'_>> {
         self.current = self.queue.pop_front()?;
         Some(match &self.current {
-            Output::Bars(rows) => Event::Bars(Bars::new(rows, self.symbols.names())),
+            Output::Bars(rows) => Event::Bars(Bars::new(rows, self.symbols.texts())),
             Output::DayClosed(day) => Event::DayClosed(*day),
             Output::Lapped(missed) => Event::Lapped { missed: *missed },
             Output::Withdrawn(selection) => Event::Withdrawn(selection),

@@ -36,12 +36,20 @@ impl SymbolFilter {
         self.known = 0;
     }
 
-    /// Keeps the rows of the wanted symbols; `names` are the texts of all ids that occur.
-    pub(crate) fn retain(&mut self, rows: &mut Vec<Row>, names: &[String]) {
+    /// Keeps the rows before `from`, and those of the wanted symbols; `names` are the texts of all
+    /// ids that occur.
+    pub(crate) fn retain(&mut self, rows: &mut Vec<Row>, from: usize, names: &[String]) {
         if self.known < names.len() {
             self.learn_ids(names);
         }
-        rows.retain(|row| self.contains(row.symbol));
+        let mut kept = from;
+        for at in from..rows.len() {
+            if self.contains(rows[at].symbol) {
+                rows[kept] = rows[at];
+                kept += 1;
+            }
+        }
+        rows.truncate(kept);
     }
 
     #[inline]
@@ -72,7 +80,7 @@ mod tests {
         let mut filter = SymbolFilter::new(["3", "69", "100"]);
         let mut kept = |ids: &[u32], names: &[String]| -> Vec<u32> {
             let mut rows = rows(ids);
-            filter.retain(&mut rows, names);
+            filter.retain(&mut rows, 0, names);
             rows.iter().map(|row| row.symbol.0).collect()
         };
         assert_eq!(kept(&[0, 3, 64, 69, 3], &names), [3, 69, 3]);
@@ -80,5 +88,8 @@ mod tests {
         assert_eq!(kept(&[100, 129, 69], &names), [100, 69]);
         // A corrupt ring has ids that no dictionary has.
         assert_eq!(kept(&[u32::MAX, 3], &names), [3]);
+        let mut some = rows(&[0, 1, 3, 2, 69]);
+        filter.retain(&mut some, 2, &names);
+        assert_eq!(some, rows(&[0, 1, 3, 69]));
     }
 }

@@ -13,8 +13,9 @@ use super::known::Known;
 use super::pending::PendingMinute;
 use super::universe::Universe;
 use super::{MinuteClosed, MinuteOptions};
-use crate::event::{Bars, Event};
+use crate::event::{Appended, Event};
 use crate::symbol_filter::SymbolFilter;
+use crate::symbol_table::SymbolNames;
 use crate::withdrawn::Selection;
 
 /// An event to deliver.
@@ -67,6 +68,16 @@ pub(super) struct Assembler {
     /// Memory for further minutes and batches.
     spare_minutes: Vec<PendingMinute>,
     spare_rows: Vec<Row>,
+    /// Bars of the feed that are being taken; empty between two polls.
+    intake: Vec<Row>,
+}
+
+/// Bars that are worth to be appended to a minute directly: others may have to be moved again.
+const MANY: usize = 256;
+
+/// The text of a row's symbol.
+fn name_of<'n>(row: &Row, names: &'n [String]) -> &'n str {
+    names.get(row.symbol.0 as usize).map_or("", String::as_str)
 }
 
 impl Assembler {
@@ -97,6 +108,7 @@ impl Assembler {
             watermark_ms: i64::MIN,
             spare_minutes: Vec::new(),
             spare_rows: Vec::new(),
+            intake: Vec::new(),
         };
         assembler.find_next_expected();
         assembler
@@ -104,7 +116,12 @@ impl Assembler {
 
     /// The texts of all symbols, by the ids of the rows.
     pub(super) fn symbol_names(&self) -> &[String] {
-        self.universe.names()
+        self.universe.texts().as_slice()
+    }
+
+    /// The same, for [`Bars`](crate::Bars).
+    pub(super) fn symbol_texts(&self) -> &SymbolNames {
+        self.universe.texts()
     }
 
     /// The newest watermark that was taken.
@@ -150,7 +167,7 @@ impl Assembler {
     pub(super) fn take(&mut self, event: Event<'_>) {
         self.find_open_until();
         match event {
-            Event::Bars(bars) => self.take_bars(bars),
+            Event::Bars(bars) => self.take_rows(bars.rows(), bars.names().as_slice()),
             Event::DayClosed(day) => self.close_day(day),
             Event::Lapped { missed } => {
                 (self.was_lapped, self.was_lapped_today) = (true, true);
@@ -162,33 +179,110 @@ impl Assembler {
         }
     }
 
-    fn take_bars(&mut self, bars: Bars<'_>) {
-        let names = bars.symbol_names();
-        for row in bars.rows() {
-            let name = || names.get(row.symbol.0 as usize).map_or("", String::as_str);
-            let row = Row { symbol: self.universe.id_of(row.symbol, name), ..*row };
-            if !self.take_at_once(&row) {
-                self.take_row(row);
+    /// Where the feed appends the next bars, for [`Assembler::take_appended`].
+    ///
+    /// Bars of a minute that waits for many more are appended to it. That saves a copy of them, and
+    /// a copy of a bar takes longer than everything else here.
+    pub(super) fn intake(&mut self) -> &mut Vec<Row> {
+        match self.pending.front_mut() {
+            Some(minute) if minute.waits_for() >= MANY => minute.rows_mut(),
+            _ => &mut self.intake,
+        }
+    }
+
+    /// Takes what a poll of the feed has found; false if it was nothing.
+    pub(super) fn take_appended(&mut self, appended: Appended<'_>) -> bool {
+        match appended {
+            Appended::Nothing => return false,
+            Appended::Event(event) => self.take(event),
+            Appended::Bars(names) => {
                 self.find_open_until();
+                self.accept_appended(names);
+                self.take_intake(names);
             }
+        }
+        true
+    }
+
+    /// Accepts the bars that were appended to the first minute; the others go to the intake.
+    fn accept_appended(&mut self, names: &[String]) {
+        let Some(minute) = self.pending.front_mut() else { return };
+        let mut may_be_complete = false;
+        while !may_be_complete && let Some(row) = minute.next_appended() {
+            let is_open = row.frame_ms == minute.frame_ms && (1..self.open_until_ns).contains(&row.received_ns);
+            if !is_open {
+                break;
+            }
+            let symbol = self.universe.id_of(row.symbol, || name_of(row, names));
+            if !minute.accept(symbol, &self.universe) {
+                break;
+            }
+            may_be_complete = minute.may_be_complete();
+        }
+        minute.move_rest(&mut self.intake);
+        if may_be_complete {
+            self.close_complete();
+            self.find_open_until();
+        }
+    }
+
+    /// Takes the bars of the intake.
+    fn take_intake(&mut self, names: &[String]) {
+        let mut rows = std::mem::take(&mut self.intake);
+        if self.pending.is_empty() && rows.len() >= MANY {
+            self.take_next(&rows[0], names);
+            let is_begun = self.pending.len() == 1 && self.pending[0].len() == 1 && self.late.is_empty();
+            if is_begun {
+                // Probably most of the others are of this minute.
+                self.pending[0].adopt(&mut rows);
+                rows.clear();
+                self.intake = rows;
+                self.accept_appended(names);
+                rows = std::mem::take(&mut self.intake);
+            } else {
+                rows.remove(0);
+            }
+        }
+        self.take_rows(&rows, names);
+        rows.clear();
+        self.intake = rows;
+    }
+
+    fn take_rows(&mut self, mut rows: &[Row], names: &[String]) {
+        loop {
+            rows = &rows[self.take_run(rows, names)..];
+            let Some((row, after)) = rows.split_first() else { break };
+            self.take_next(row, names);
+            rows = after;
         }
         self.flush_late();
     }
 
-    /// Takes a bar of the minute that most bars are of. Returns false if more must be looked at.
-    #[inline]
-    fn take_at_once(&mut self, row: &Row) -> bool {
-        let Some(minute) = self.pending.front_mut() else { return false };
-        let is_open = row.frame_ms == minute.frame_ms && (1..self.open_until_ns).contains(&row.received_ns);
-        if !is_open {
-            return false;
+    /// Takes a bar with everything that it may cause.
+    fn take_next(&mut self, row: &Row, names: &[String]) {
+        let symbol = self.universe.id_of(row.symbol, || name_of(row, names));
+        self.take_row(Row { symbol, ..*row });
+        self.find_open_until();
+    }
+
+    /// Takes bars of the minute that most bars are of; returns their number. More must be looked at
+    /// for the bar after them.
+    fn take_run(&mut self, rows: &[Row], names: &[String]) -> usize {
+        let Some(minute) = self.pending.front_mut() else { return 0 };
+        for (taken, row) in rows.iter().enumerate() {
+            let is_open = row.frame_ms == minute.frame_ms && (1..self.open_until_ns).contains(&row.received_ns);
+            if !is_open {
+                return taken;
+            }
+            let symbol = self.universe.id_of(row.symbol, || name_of(row, names));
+            minute.insert(row, symbol, &self.universe);
+            if minute.may_be_complete() {
+                self.close_complete();
+                self.find_open_until();
+                return taken + 1;
+            }
         }
-        minute.insert(*row, &self.universe);
-        if minute.may_be_complete() {
-            self.close_complete();
-            self.find_open_until();
-        }
-        true
+        rows.len()
     }
 
     /// Finds until when a bar of the first pending minute has no other effect than to be added.
@@ -220,7 +314,7 @@ impl Assembler {
             self.close_before(frame_ms, received_ms, is_sorted);
         }
         let at = self.minute(frame_ms, received_ms);
-        self.pending[at].insert(row, &self.universe);
+        self.pending[at].insert(&row, row.symbol, &self.universe);
         // Sorted bars may have a symbol that is not in the universe after all others.
         if !is_sorted {
             self.close_complete();
@@ -337,16 +431,19 @@ impl Assembler {
 
     fn close_head(&mut self, head: Head) {
         self.flush_late();
-        let first = head.first_received_ms.and_then(|_| self.pending.pop_front());
-        let expected = self.universe.expected_at(head.frame_ms);
-        let has = |symbol| first.as_ref().is_some_and(|minute| minute.has(symbol));
-        let missing = self.universe.missing(&expected, has);
+        let mut first = head.first_received_ms.and_then(|_| self.pending.pop_front());
+        let missing = match first.as_mut().is_some_and(|minute| minute.is_complete(&mut self.universe)) {
+            true => Vec::new(),
+            false => {
+                let expected = self.universe.expected_at(head.frame_ms);
+                let has = |symbol| first.as_ref().is_some_and(|minute| minute.has(symbol));
+                self.universe.missing(&expected, has)
+            }
+        };
         let symbols = first.as_ref().map_or(0, PendingMinute::len);
-        if let Some(minute) = first {
-            let mut rows = std::mem::take(&mut self.spare_rows);
-            rows.clear();
-            minute.copy_in_order(self.universe.in_order(), &mut rows);
-            rows.iter().for_each(|row| self.universe.see(row.symbol, true));
+        if let Some(mut minute) = first {
+            minute.symbols().for_each(|symbol| self.universe.see(symbol, true));
+            let rows = minute.take_rows(self.universe.in_order(), std::mem::take(&mut self.spare_rows));
             self.output.push_back(Output::Bars(rows));
             self.spare_minutes.push(minute);
         }
@@ -429,8 +526,8 @@ impl Assembler {
     fn withdraw(&mut self, selection: Selection) {
         for minute in &mut self.pending {
             if self.universe.calendar().trading_day(minute.frame_ms).date == selection.day {
-                let names = self.universe.names().to_vec();
-                let is_removed = |row: &Row| selection.covers(&names[row.symbol.0 as usize], row.frame_ms);
+                let names = self.universe.texts().clone();
+                let is_removed = |row: &Row| selection.covers(names.get(row.symbol).unwrap_or_default(), row.frame_ms);
                 minute.remove(is_removed, &mut self.universe);
             }
         }

@@ -208,8 +208,9 @@ impl<F: MinuteSource> Minutes<F> {
                 return Ok(false);
             }
             let wait = left.min(LONGEST_WAIT).min(self.assembler.time_to_close(now_ms()));
-            if let Some(event) = self.feed.next_or_watermark(wait, self.assembler.watermark_ms())? {
-                self.assembler.take(event);
+            let watermark_ms = self.assembler.watermark_ms();
+            let appended = self.feed.next_into(self.assembler.intake(), wait, watermark_ms)?;
+            if self.assembler.take_appended(appended) {
                 self.after_event();
             } else if self.feed.was_interrupted() {
                 return Ok(false);
@@ -232,16 +233,12 @@ impl<F: MinuteSource> Minutes<F> {
             }
             // Loaded before the poll: a poll that finds nothing has read every bar up to it.
             let watermark_ms = self.feed.watermark_ms();
-            match self.feed.poll()? {
-                Some(event) => {
-                    self.assembler.take(event);
-                    self.after_event();
-                }
-                None => {
-                    self.assembler.idle(now_ms(), watermark_ms);
-                    return Ok(self.assembler.has_output());
-                }
+            let appended = self.feed.poll_into(self.assembler.intake())?;
+            if !self.assembler.take_appended(appended) {
+                self.assembler.idle(now_ms(), watermark_ms);
+                return Ok(self.assembler.has_output());
             }
+            self.after_event();
         }
         Ok(true)
     }
@@ -255,7 +252,7 @@ impl<F: MinuteSource> Minutes<F> {
         let next = self.assembler.next()?;
         self.assembler.recycle(std::mem::replace(&mut self.current, next));
         Some(match &self.current {
-            Output::Bars(rows) => Event::Bars(Bars::new(rows, self.assembler.symbol_names())),
+            Output::Bars(rows) => Event::Bars(Bars::new(rows, self.assembler.symbol_texts())),
             Output::MinuteClosed(minute) => Event::MinuteClosed(minute),
             Output::DayClosed(day) => Event::DayClosed(*day),
             Output::Lapped(missed) => Event::Lapped { missed: *missed },

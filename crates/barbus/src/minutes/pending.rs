@@ -13,6 +13,8 @@ pub(super) struct PendingMinute {
     /// One for each symbol, in the order of arrival.
     /// A revision has the place of the bar that it revises.
     rows: Vec<Row>,
+    /// How many of `rows` are bars of this minute; those behind were appended and not looked at.
+    taken: usize,
     /// For each symbol, one more than the place of its bar in `rows`; 0 without a bar.
     places: Vec<u32>,
     expected: Expected,
@@ -25,8 +27,57 @@ impl PendingMinute {
     pub(super) fn begin(&mut self, frame_ms: i64, received_ms: i64, universe: &mut Universe) {
         (self.frame_ms, self.first_received_ms) = (frame_ms, received_ms);
         self.rows.clear();
+        self.taken = 0;
         self.places.fill(0);
         self.count(universe);
+    }
+
+    /// How many expected symbols have no bar yet.
+    pub(super) fn waits_for(&self) -> usize {
+        self.expected.count.saturating_sub(self.present)
+    }
+
+    /// Where bars are appended, for [`PendingMinute::next_appended`] and [`PendingMinute::accept`].
+    pub(super) fn rows_mut(&mut self) -> &mut Vec<Row> {
+        &mut self.rows
+    }
+
+    /// Takes the memory of `rows`, whose first row is the only bar of this minute, for its bars;
+    /// the others count as appended.
+    pub(super) fn adopt(&mut self, rows: &mut Vec<Row>) {
+        debug_assert_eq!(self.rows.len(), 1);
+        rows[0] = self.rows[0];
+        std::mem::swap(&mut self.rows, rows);
+    }
+
+    /// The next bar that was appended and not looked at.
+    #[inline(always)]
+    pub(super) fn next_appended(&self) -> Option<&Row> {
+        self.rows.get(self.taken)
+    }
+
+    /// Accepts this bar, of the symbol with this id. Returns false, and does not, if it is a
+    /// revision.
+    #[inline(always)]
+    pub(super) fn accept(&mut self, symbol: SymbolId, universe: &Universe) -> bool {
+        let id = symbol.0 as usize;
+        if id >= self.places.len() {
+            self.places.resize(universe.symbols().max(id + 1), 0);
+        }
+        if self.places[id] > 0 {
+            return false;
+        }
+        self.rows[self.taken].symbol = symbol;
+        self.taken += 1;
+        self.places[id] = self.taken as u32;
+        self.present += usize::from(self.expected.has(symbol));
+        true
+    }
+
+    /// Moves the bars that were appended and not accepted to `rows`.
+    pub(super) fn move_rest(&mut self, rows: &mut Vec<Row>) {
+        rows.extend_from_slice(&self.rows[self.taken..]);
+        self.rows.truncate(self.taken);
     }
 
     /// Whether every expected symbol may have its bar: see [`PendingMinute::is_complete`].
@@ -35,20 +86,21 @@ impl PendingMinute {
         self.present >= self.expected.count
     }
 
-    /// Adds a bar, or replaces the one that it revises.
+    /// Adds a bar of the symbol with this id, or replaces the one that it revises.
     #[inline]
-    pub(super) fn insert(&mut self, row: Row, universe: &Universe) {
-        let id = row.symbol.0 as usize;
+    pub(super) fn insert(&mut self, row: &Row, symbol: SymbolId, universe: &Universe) {
+        let id = symbol.0 as usize;
         if id >= self.places.len() {
             self.places.resize(universe.symbols().max(id + 1), 0);
         }
         if let Some(place) = self.places[id].checked_sub(1) {
-            self.rows[place as usize] = row;
+            self.rows[place as usize] = Row { symbol, ..*row };
             return;
         }
-        self.rows.push(row);
-        self.places[id] = self.rows.len() as u32;
-        self.present += usize::from(self.expected.has(universe, row.symbol));
+        self.rows.push(Row { symbol, ..*row });
+        self.taken = self.rows.len();
+        self.places[id] = self.taken as u32;
+        self.present += usize::from(self.expected.has(symbol));
     }
 
     /// Whether every expected symbol has its bar; false if none is expected.
@@ -61,8 +113,8 @@ impl PendingMinute {
 
     /// Counts the expected symbols by the present universe.
     fn count(&mut self, universe: &mut Universe) {
-        self.expected = universe.expected_at(self.frame_ms);
-        self.present = self.rows.iter().filter(|row| self.expected.has(universe, row.symbol)).count();
+        universe.update_expected(&mut self.expected, self.frame_ms);
+        self.present = self.rows.iter().filter(|row| self.expected.has(row.symbol)).count();
     }
 
     pub(super) fn has(&self, symbol: SymbolId) -> bool {
@@ -73,15 +125,29 @@ impl PendingMinute {
         self.rows.len()
     }
 
-    /// Appends the bars to `rows` in the order of `symbols`.
-    pub(super) fn copy_in_order(&self, symbols: &[SymbolId], rows: &mut Vec<Row>) {
+    /// The ids of the symbols that have a bar.
+    pub(super) fn symbols(&self) -> impl Iterator<Item = SymbolId> {
+        self.places.iter().enumerate().filter(|(_, place)| **place > 0).map(|(id, _)| SymbolId(id as u32))
+    }
+
+    /// Takes the bars in the order of `symbols`, which has all of them; `memory` is used for them
+    /// or for the bars of a later minute.
+    pub(super) fn take_rows(&mut self, symbols: &[SymbolId], mut memory: Vec<Row>) -> Vec<Row> {
         let place = |symbol: &SymbolId| self.places.get(symbol.0 as usize)?.checked_sub(1);
-        rows.extend(symbols.iter().filter_map(place).map(|place| self.rows[place as usize]));
+        let places = || symbols.iter().filter_map(place);
+        memory.clear();
+        if places().zip(0..).all(|(place, next)| place == next) {
+            // They arrived in this order.
+            return std::mem::replace(&mut self.rows, memory);
+        }
+        memory.extend(places().map(|place| self.rows[place as usize]));
+        memory
     }
 
     /// Removes bars.
     pub(super) fn remove(&mut self, is_removed: impl Fn(&Row) -> bool, universe: &mut Universe) {
         self.rows.retain(|row| !is_removed(row));
+        self.taken = self.rows.len();
         self.places.fill(0);
         for (place, row) in self.rows.iter().enumerate() {
             self.places[row.symbol.0 as usize] = place as u32 + 1;

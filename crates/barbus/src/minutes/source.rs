@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use barbus_ring::Row;
+
 use super::known::Known;
 use crate::bus::Bus;
 use crate::error::Result;
-use crate::event::Event;
+use crate::event::Appended;
 use crate::feed::Feed;
 use crate::reader::Reader;
 #[cfg(feature = "archive")]
@@ -50,10 +52,14 @@ pub trait MinuteSource: Feed {
     #[doc(hidden)]
     fn was_interrupted(&self) -> bool;
 
-    /// The next event; waits for it for at most `timeout`, and returns early without one if the
-    /// watermark is above `watermark_ms`.
+    /// The next event; bars may be appended to `rows`.
     #[doc(hidden)]
-    fn next_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<Option<Event<'_>>>;
+    fn poll_into(&mut self, rows: &mut Vec<Row>) -> Result<Appended<'_>>;
+
+    /// The same; waits for it for at most `timeout`, and returns early without one if the watermark
+    /// is above `watermark_ms`.
+    #[doc(hidden)]
+    fn next_into(&mut self, rows: &mut Vec<Row>, timeout: Duration, watermark_ms: i64) -> Result<Appended<'_>>;
 }
 
 #[allow(private_interfaces)]
@@ -88,8 +94,12 @@ impl MinuteSource for Reader {
         Reader::was_interrupted(self)
     }
 
-    fn next_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<Option<Event<'_>>> {
-        Reader::next_or_watermark(self, timeout, watermark_ms)
+    fn poll_into(&mut self, rows: &mut Vec<Row>) -> Result<Appended<'_>> {
+        Reader::poll_into(self, rows)
+    }
+
+    fn next_into(&mut self, rows: &mut Vec<Row>, timeout: Duration, watermark_ms: i64) -> Result<Appended<'_>> {
+        Reader::next_into(self, rows, timeout, watermark_ms)
     }
 }
 
@@ -128,7 +138,11 @@ impl MinuteSource for Replay {
         false
     }
 
-    fn next_or_watermark(&mut self, timeout: Duration, _: i64) -> Result<Option<Event<'_>>> {
-        Replay::next(self, timeout)
+    fn poll_into(&mut self, _: &mut Vec<Row>) -> Result<Appended<'_>> {
+        Ok(Replay::poll(self)?.map_or(Appended::Nothing, Appended::Event))
+    }
+
+    fn next_into(&mut self, _: &mut Vec<Row>, timeout: Duration, _: i64) -> Result<Appended<'_>> {
+        Ok(Replay::next(self, timeout)?.map_or(Appended::Nothing, Appended::Event))
     }
 }

@@ -6,7 +6,7 @@ use barbus_bars::{Calendar, TradingDay};
 use barbus_ring::SymbolId;
 
 use crate::symbol_filter::SymbolFilter;
-use crate::symbol_table::SymbolTable;
+use crate::symbol_table::{SymbolNames, SymbolTable};
 
 /// Where the members of a universe come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) struct Universe {
     table: SymbolTable,
     states: Vec<SymbolState>,
     /// The ids here of the feed's ids.
-    of_feed: Vec<Option<SymbolId>>,
+    of_feed: Vec<u32>,
     /// All ids in the order of their texts' bytes, as far as they are sorted.
     order: Vec<SymbolId>,
     groups: Vec<Group>,
@@ -55,20 +55,25 @@ struct Group {
     members: usize,
 }
 
+/// In `of_feed`: the id here is not known.
+const UNKNOWN: u32 = u32::MAX;
+
 /// Which symbols are expected in a minute.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     /// For each group, whether its minutes have the minute.
     groups: Vec<bool>,
+    /// Bit i of word i / 64: the symbol with id i is expected.
+    symbols: Vec<u64>,
     /// Number of expected symbols.
     pub(super) count: usize,
     version: u64,
 }
 
 impl Expected {
-    pub(super) fn has(&self, universe: &Universe, symbol: SymbolId) -> bool {
-        let state = universe.states[symbol.0 as usize];
-        state.is_member && self.groups.get(state.group as usize).copied().unwrap_or_default()
+    #[inline(always)]
+    pub(super) fn has(&self, SymbolId(id): SymbolId) -> bool {
+        self.symbols.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 
     /// Whether the universe has not changed since.
@@ -125,8 +130,8 @@ impl Universe {
     }
 
     /// The texts of all symbols, by id.
-    pub(super) fn names(&self) -> &[String] {
-        self.table.names()
+    pub(super) fn texts(&self) -> &SymbolNames {
+        self.table.texts()
     }
 
     /// Forgets which ids the symbols have in the feed: another ring has other ids.
@@ -138,7 +143,7 @@ impl Universe {
     #[inline]
     pub(super) fn id_of<'n>(&mut self, of_feed: SymbolId, name: impl FnOnce() -> &'n str) -> SymbolId {
         match self.of_feed.get(of_feed.0 as usize) {
-            Some(Some(id)) => *id,
+            Some(&id) if id != UNKNOWN => SymbolId(id),
             _ => self.learn(of_feed, name()),
         }
     }
@@ -147,9 +152,9 @@ impl Universe {
     fn learn(&mut self, of_feed: SymbolId, name: &str) -> SymbolId {
         let (id, at) = (self.id(name), of_feed.0 as usize);
         if at >= self.of_feed.len() {
-            self.of_feed.resize(at + 1, None);
+            self.of_feed.resize(at + 1, UNKNOWN);
         }
-        self.of_feed[at] = Some(id);
+        self.of_feed[at] = id.0;
         id
     }
 
@@ -170,8 +175,9 @@ impl Universe {
 
     /// A symbol has a bar of the last trading day, or in a closed minute of the present one.
     pub(super) fn see(&mut self, id: SymbolId, is_of_today: bool) {
-        self.states[id.0 as usize].is_of_today |= is_of_today;
+        // A listed universe does not change.
         if self.members == Members::Seen {
+            self.states[id.0 as usize].is_of_today |= is_of_today;
             self.set_member(id, true);
         }
     }
@@ -209,11 +215,26 @@ impl Universe {
 
     /// The symbols that are expected in the minute that ends at `frame_ms`.
     pub(super) fn expected_at(&mut self, frame_ms: i64) -> Expected {
+        let mut expected = Expected::default();
+        self.update_expected(&mut expected, frame_ms);
+        expected
+    }
+
+    /// The same; most minutes expect the symbols of another one.
+    pub(super) fn update_expected(&mut self, expected: &mut Expected, frame_ms: i64) {
         self.load_day(frame_ms);
-        let groups: Vec<bool> =
-            self.groups.iter().map(|group| group.minutes.binary_search(&frame_ms).is_ok()).collect();
-        let count = self.groups.iter().zip(&groups).filter(|(_, has)| **has).map(|(group, _)| group.members).sum();
-        Expected { groups, count, version: self.version }
+        let groups = self.groups.iter().map(|group| group.minutes.binary_search(&frame_ms).is_ok());
+        if expected.is_current(self) && expected.groups.iter().copied().eq(groups.clone()) {
+            return;
+        }
+        let groups: Vec<bool> = groups.collect();
+        let is_expected = |state: &SymbolState| state.is_member && groups[state.group as usize];
+        expected.count = self.states.iter().filter(|state| is_expected(state)).count();
+        let word = |states: &[SymbolState]| {
+            states.iter().zip(0..).fold(0, |word, (state, bit)| word | u64::from(is_expected(state)) << bit)
+        };
+        expected.symbols = self.states.chunks(64).map(word).collect();
+        (expected.groups, expected.version) = (groups, self.version);
     }
 
     /// The first minute after `after_ms` and of the same day as `in_day_ms` in which a member is
@@ -249,7 +270,7 @@ impl Universe {
     /// The texts of the expected symbols that `has` no bar of, in the order of their bytes.
     pub(super) fn missing(&mut self, expected: &Expected, has: impl Fn(SymbolId) -> bool) -> Vec<String> {
         self.in_order();
-        let is_missing = |id: &&SymbolId| expected.has(self, **id) && !has(**id);
+        let is_missing = |id: &&SymbolId| expected.has(**id) && !has(**id);
         self.order.iter().filter(is_missing).map(|id| self.table.names()[id.0 as usize].clone()).collect()
     }
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use barbus_bars::{Date, date_from_epoch_days};
-use barbus_ring::{Polled, Ring, SymbolId};
+use barbus_ring::{Polled, Ring, Row, SymbolId};
 
 use crate::attach::attach;
 use crate::error::{Error, Result};
-use crate::event::{Bars, Event};
+use crate::event::{Appended, Bars, Event};
 use crate::liveness::writer_alive;
 #[cfg(feature = "archive")]
 use crate::reader::backfill::{Backfill, BackfillStep};
@@ -77,16 +77,14 @@ impl Reader {
     /// file is not at its path: [`Error::RingLost`] while a daemon runs, and otherwise the errors
     /// of [`Reader::open`].
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event<'_>>> {
-        let mut step = match self.filter {
+        let step = match self.filter {
             None => {
                 self.wait(timeout)?;
                 self.step()?
             }
             Some(_) => self.next_filtered(timeout)?,
         };
-        if matches!(step, Step::Nothing) {
-            step = self.check_ring()?;
-        }
+        let step = self.check_ring_if_nothing(step)?;
         Ok(self.event(step))
     }
 
@@ -105,17 +103,57 @@ impl Reader {
     /// # Errors
     /// As [`Reader::next`].
     pub fn next_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<Option<Event<'_>>> {
+        self.wait_or_watermark(timeout, watermark_ms)?;
+        let step = self.step()?;
+        let step = self.check_ring_if_nothing(step)?;
+        Ok(self.event(step))
+    }
+
+    fn wait_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<()> {
         let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
         let has_event =
             || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
         let is_ready = || has_event() || ring.watermark_ms() > watermark_ms;
         let waited = wait_until(ring, self.wait, &mut self.spins, self.stops_at_signals, timeout, is_ready)?;
         self.interrupted = waited == Waited::Interrupted;
-        let mut step = self.step()?;
-        if matches!(step, Step::Nothing) {
-            step = self.check_ring()?;
+        Ok(())
+    }
+
+    /// As [`Reader::poll`], but bars of the ring are appended to `rows`.
+    pub(crate) fn poll_into(&mut self, rows: &mut Vec<Row>) -> Result<Appended<'_>> {
+        // Bars of the archive have ids of their own.
+        if self.is_starting {
+            return Ok(self.poll()?.map_or(Appended::Nothing, Appended::Event));
         }
-        Ok(self.event(step))
+        std::mem::swap(&mut self.rows, rows);
+        let step = self.step_on();
+        std::mem::swap(&mut self.rows, rows);
+        step.map(|step| self.appended(step))
+    }
+
+    /// As [`Reader::next_or_watermark`], but bars of the ring are appended to `rows`.
+    pub(crate) fn next_into(
+        &mut self,
+        rows: &mut Vec<Row>,
+        timeout: Duration,
+        watermark_ms: i64,
+    ) -> Result<Appended<'_>> {
+        if self.is_starting {
+            let next = self.next_or_watermark(timeout, watermark_ms)?;
+            return Ok(next.map_or(Appended::Nothing, Appended::Event));
+        }
+        self.wait_or_watermark(timeout, watermark_ms)?;
+        std::mem::swap(&mut self.rows, rows);
+        let step = self.step_on().and_then(|step| self.check_ring_if_nothing(step));
+        std::mem::swap(&mut self.rows, rows);
+        step.map(|step| self.appended(step))
+    }
+
+    fn appended(&self, step: Step) -> Appended<'_> {
+        match step {
+            Step::Bars => Appended::Bars(self.symbols.names()),
+            step => self.event(step).map_or(Appended::Nothing, Appended::Event),
+        }
     }
 
     /// The day with which the reader begins in the archive.
@@ -166,13 +204,20 @@ impl Reader {
 
     #[inline(always)]
     fn step(&mut self) -> Result<Step> {
+        self.rows.clear();
+        self.step_on()
+    }
+
+    /// The next step; bars are appended to `rows`.
+    #[inline(always)]
+    fn step_on(&mut self) -> Result<Step> {
+        let from = self.rows.len();
         if self.is_starting
             && let Some(step) = self.first_step()?
         {
             return Ok(step);
         }
         loop {
-            self.rows.clear();
             let polled = self.ring_reader.poll(&self.ring, &mut self.rows, BATCH);
             if polled != Polled::Empty {
                 self.reporter.set_position(self.ring_reader.position().seq);
@@ -197,8 +242,8 @@ impl Reader {
             }
             self.learn_symbols();
             let Some(filter) = &mut self.filter else { return Ok(Step::Bars) };
-            filter.retain(&mut self.rows, self.symbols.names());
-            if !self.rows.is_empty() {
+            filter.retain(&mut self.rows, from, self.symbols.names());
+            if self.rows.len() > from {
                 return Ok(Step::Bars);
             }
         }
@@ -207,9 +252,9 @@ impl Reader {
     #[inline(always)]
     fn event(&self, step: Step) -> Option<Event<'_>> {
         match step {
-            Step::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.names()))),
+            Step::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.texts()))),
             #[cfg(feature = "archive")]
-            Step::OldBars => Some(Event::Bars(Bars::new(&self.rows, self.backfill_symbols.names()))),
+            Step::OldBars => Some(Event::Bars(Bars::new(&self.rows, self.backfill_symbols.texts()))),
             Step::DayClosed(day) => Some(Event::DayClosed(day)),
             Step::Lapped(missed) => Some(Event::Lapped { missed }),
             Step::Withdrawn => self.withdrawals.delivered().map(Event::Withdrawn),
@@ -253,6 +298,14 @@ impl Reader {
         }
     }
 
+    #[inline]
+    fn check_ring_if_nothing(&mut self, step: Step) -> Result<Step> {
+        match step {
+            Step::Nothing => self.check_ring(),
+            step => Ok(step),
+        }
+    }
+
     /// Without an event: whether the ring is still the one of the bus. A file that was removed,
     /// moved or replaced by another program never gets a row again, and no flag in it shows that.
     #[inline]
@@ -269,7 +322,7 @@ impl Reader {
     fn switch_ring(&mut self) -> Result<Step> {
         // The writer may have committed a row after the last poll and before it replaced the ring.
         if self.ring_reader.is_ready(&self.ring) {
-            return self.step();
+            return self.step_on();
         }
         // The writer marks the old ring a moment before it puts the new file in its place.
         if self.ring.is_at_its_path() {

@@ -265,7 +265,7 @@ impl Replay {
 
     fn event(&self, step: ReplayStep) -> Option<Event<'_>> {
         match step {
-            ReplayStep::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.names()))),
+            ReplayStep::Bars => Some(Event::Bars(Bars::new(&self.rows, self.symbols.texts()))),
             ReplayStep::DayClosed(day) => Some(Event::DayClosed(day)),
             ReplayStep::Due(_) | ReplayStep::Ended => None,
         }
@@ -299,7 +299,7 @@ impl Replay {
             day.deliver(BATCH, only_frame, &mut self.symbols, &mut self.rows);
             self.next_seq += self.rows.len() as u64;
             if let Some(filter) = &mut self.filter {
-                filter.retain(&mut self.rows, self.symbols.names());
+                filter.retain(&mut self.rows, 0, self.symbols.names());
             }
             if !self.rows.is_empty() {
                 return Ok(ReplayStep::Bars);

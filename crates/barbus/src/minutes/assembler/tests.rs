@@ -4,6 +4,8 @@ use barbus_bars::Calendar;
 use barbus_ring::SymbolId;
 
 use super::*;
+use crate::event::Bars;
+use crate::symbol_table::SymbolTable;
 
 const MINUTE: i64 = 60_000;
 /// 2024-07-04 09:30 in Shanghai, a Thursday.
@@ -45,12 +47,13 @@ impl Run {
     }
 
     fn bar_of(&mut self, symbol: &str, frame_ms: i64, received_ms: i64) -> String {
-        let names = [symbol.to_owned()];
+        let mut symbols = SymbolTable::default();
+        symbols.push(symbol.to_owned());
         let (seq, received_ns) = (self.seq, received_ms * 1_000_000);
         let row = Row { seq, frame_ms, received_ns, close: seq as f64, symbol: SymbolId(0), ..Row::default() };
         self.seq += 1;
         self.assembler.forget_feed_ids();
-        self.assembler.take(Event::Bars(Bars::new(&[row], &names)));
+        self.assembler.take(Event::Bars(Bars::new(&[row], symbols.texts())));
         self.taken()
     }
 
@@ -237,4 +240,72 @@ fn withdrawn_bars_belong_to_no_minute() {
     run.assembler.take(Event::Withdrawn(&selection));
     assert_eq!(run.taken(), "withdrawn");
     assert_eq!(run.idle(MINUTE + 2_000, 0), "1:1 [1 -2]");
+}
+
+/// The rows of three minutes of many symbols, with revisions, a late bar, and bars of a minute
+/// before the last one is complete. `order` gives the symbol that is sent at a place.
+fn rows_of_a_market(order: impl Fn(u32) -> u32) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut add = |minute: i64, symbol: u32, received_ms: i64| {
+        let (frame_ms, received_ns) = (OPEN + minute * MINUTE, (OPEN + minute * MINUTE + received_ms) * 1_000_000);
+        let seq = rows.len() as u64;
+        rows.push(Row { seq, frame_ms, received_ns, close: seq as f64, symbol: SymbolId(symbol), ..Row::default() });
+    };
+    for place in 0..MARKET {
+        add(1, order(place), 0);
+        if place == 300 {
+            add(1, order(20), 1);
+        }
+    }
+    // Late: the minute is complete.
+    add(1, order(7), 2);
+    for place in 0..MARKET - 1 {
+        add(2, order(place), 0);
+        if place == 400 {
+            add(3, order(0), -MINUTE);
+        }
+    }
+    // The grace period of the second minute has passed.
+    for place in 0..MARKET {
+        add(3, order(place), 0);
+    }
+    rows
+}
+
+const MARKET: u32 = 3 * MANY as u32;
+
+#[test]
+fn bars_that_are_appended_give_the_same_events_as_bars_of_events() {
+    let mut symbols = SymbolTable::default();
+    let listed: Vec<String> = (0..MARKET).map(|symbol| format!("{symbol:06}.XSHE")).collect();
+    for name in &listed {
+        symbols.push(name.clone());
+    }
+    let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
+    let in_order: fn(u32) -> u32 = |place| place;
+    for order in [in_order, |place| MARKET - 1 - place, |place| place * 5 % MARKET] {
+        let rows = rows_of_a_market(order);
+        let mut expected = None;
+        for size in [1, 64, MANY, MANY + 1, 1_000, rows.len()] {
+            for is_appended in [false, true] {
+                let mut assembler = Run::new(Some(&listed), Known::default()).assembler;
+                let mut found = Vec::new();
+                for rows in rows.chunks(size) {
+                    if is_appended {
+                        assembler.intake().extend_from_slice(rows);
+                        assert!(assembler.take_appended(Appended::Bars(symbols.names())));
+                    } else {
+                        assembler.take(Event::Bars(Bars::new(rows, symbols.texts())));
+                    }
+                    while let Some(output) = assembler.next() {
+                        found.push(format!("{output:?}"));
+                        assembler.recycle(output);
+                    }
+                }
+                let closed = found.iter().filter(|event| event.starts_with("MinuteClosed")).count();
+                assert_eq!(closed, 3);
+                assert_eq!(&found, expected.get_or_insert_with(|| found.clone()), "{size} rows a poll");
+            }
+        }
+    }
 }
