@@ -464,8 +464,6 @@ fn a_waiting_reader_is_woken() {
     thread.join().unwrap();
 }
 
-/// Promise 6: a program that embeds the writer learns when its rows are on disk, without waiting
-/// for `ring.sync`.
 /// To wake a reader for a part of a batch costs it a sleep more.
 #[test]
 fn readers_are_woken_at_the_end_of_a_batch_and_within_a_long_one() {
@@ -498,6 +496,8 @@ fn readers_are_woken_at_the_end_of_a_batch_and_within_a_long_one() {
     assert_eq!(wakes((4_500..14_500).collect()), (10_000, 0, 2));
 }
 
+/// Promise 6: a program that embeds the writer learns when its rows are on disk, without waiting
+/// for `ring.sync`.
 #[test]
 fn an_embedded_writer_waits_for_the_disk() {
     let (_dir, bus) = bus();
