@@ -50,9 +50,9 @@ macro_rules! implement_handle {
     };
 }
 
-implement_handle!(BusState, "bus", 0xba26_0005_b005_e202);
-implement_handle!(AnswerState, "answer", 0xba26_0005_a257_e203);
-implement_handle!(PanelState, "panel", 0xba26_0005_9a2e_e204);
+implement_handle!(BusState, "bus", 0x0ba2_6e02);
+implement_handle!(AnswerState, "answer", 0x0ba2_6e03);
+implement_handle!(PanelState, "panel", 0x0ba2_6e04);
 
 impl AnswerState {
     pub(crate) fn new(answer: Answer, bus: &Bus) -> Result<Self, Failure> {

@@ -21,7 +21,7 @@ pub(crate) struct PublisherState {
 }
 
 impl Handle for PublisherState {
-    const TAG: u64 = 0xba26_0005_9b15_e205;
+    const TAG: u64 = 0x0ba2_6e05;
     const NAME: &'static str = "publisher";
     fn pool() -> &'static Pool<Self> {
         static POOL: Pool<PublisherState> = Pool::new();

@@ -27,7 +27,7 @@ pub(crate) struct ReaderState {
 }
 
 impl Handle for ReaderState {
-    const TAG: u64 = 0xba26_0005_7ead_e201;
+    const TAG: u64 = 0x0ba2_6e01;
     const NAME: &'static str = "reader";
     fn pool() -> &'static Pool<Self> {
         static POOL: Pool<ReaderState> = Pool::new();

@@ -22,7 +22,7 @@ const INSIDE: usize = 1;
 
 /// What a handle of one thread holds.
 pub(crate) trait Handle: Send + Sized + 'static {
-    /// Marks an open slot of this kind.
+    /// Marks an open slot of this kind. Below 2^31, one instruction compares it.
     const TAG: u64;
     /// Its name in messages.
     const NAME: &'static str;
