@@ -23,7 +23,7 @@ use crate::source::{BATCH_ROWS, ParsedRows, RowSource};
 use crate::understood::Understood;
 use crate::workers::Workers;
 
-/// Most threads: the calling thread appends about as fast as so many read.
+/// Most threads: the calling thread appends about as fast as this number of threads reads.
 const MAX_THREADS: usize = 8;
 /// Most symbols that are kept in spare memory.
 const MAX_SPARE_SYMBOLS: usize = 16 * 1024;

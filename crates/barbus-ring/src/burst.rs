@@ -26,7 +26,7 @@ enum Reading {
     Tip,
     /// In the columns, as far as the reader is far enough behind the writer.
     Behind,
-    /// In the columns, by batches; so many were received in this burst.
+    /// In the columns, by batches; the number of batches received in this burst.
     Batches(u32),
 }
 
@@ -41,7 +41,7 @@ impl BurstDetector {
     pub(crate) const BATCH_ROWS: u64 = 1_024;
     /// The most rows that one poll reads from the tip.
     pub(crate) const MAX_TIP_ROWS: usize = 64;
-    /// A reader that is so many rows behind reads most of them from the columns.
+    /// A reader that is this number of rows behind reads most of them from the columns.
     const FAR_BEHIND: [u64; 2] = [Self::BATCH_ROWS, 256];
     /// Points that a row adds: more empty polls than this between two rows are not a burst.
     const POINTS_PER_ROW: u32 = 8;

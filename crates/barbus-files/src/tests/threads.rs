@@ -33,7 +33,7 @@ struct Given {
     error: Option<String>,
 }
 
-/// Reads a text in segments of so many bytes; its reader fails behind it if `fails`.
+/// Reads a text in segments of a given number of bytes; its reader fails behind it if `fails`.
 fn read(name: &str, text: &[u8], options: &InputOptions, threads: usize, bytes: usize, fails: bool) -> Given {
     let options = InputOptions { threads: NonZero::new(threads), ..options.clone() };
     let mut parsed = ParsedRows::new(&options.schema);
