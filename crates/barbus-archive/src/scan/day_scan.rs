@@ -1,10 +1,9 @@
 //! The files of one day, opened at one moment, and the wanted bars in them.
 
 use std::io::ErrorKind;
-use std::iter;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, DictionaryArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{Int32Type, Schema, SchemaRef, TimestampMillisecondType};
 use arrow::error::ArrowError;
@@ -15,8 +14,10 @@ use parquet::errors::ParquetError;
 
 use super::footers::{Footer, Footers, OpenFile};
 use super::group_pages::GroupPages;
+use super::known_columns::KnownColumns;
 use super::merge::merge;
 use super::pages::{SelectedGroup, last_frame_ms, select};
+use super::row_keys::RowKeys;
 use super::wanted::Wanted;
 use crate::conform::{check, conform, with_dictionary};
 use crate::stored_day::MAX_ATTEMPTS;
@@ -161,68 +162,71 @@ impl DayScan {
         let corrupt = |error: ParquetError| ArchiveError::corrupt(&file.path, error);
         let are_few = wanted.symbols.is_some_and(|symbols| symbols.len() <= FEW_SYMBOLS);
         let last = wanted.last.filter(|_| wanted.to_ms == i64::MAX);
-        let symbol_rows = match are_few || last.is_some() {
-            true => Some(footer.symbol_rows(&file.bytes).map_err(corrupt)?),
-            false => None,
+        let for_few = are_few || last.is_some();
+        let keys = match for_few {
+            true => Some(footer.row_keys(&file.bytes).map_err(corrupt)?),
+            false => footer.known_row_keys(),
         };
-        let rows_of_symbols = symbol_rows.map(|known| known.rows_of(wanted.symbols, last));
-        let selected = select(footer.metadata.metadata(), wanted, rows_of_symbols.as_deref());
+        let rows_of_keys = keys.map(|keys| keys.rows_of(wanted, last));
+        let are_exact = keys.is_some_and(RowKeys::have_frames);
+        let selected = select(footer.metadata.metadata(), wanted, rows_of_keys.as_deref(), are_exact);
         if selected.is_empty() {
             return Ok(Vec::new());
         }
+        let known = KnownColumns::new(&footer, keys, &selected, schema);
         let metadata = &footer.in_dictionary;
-        // Known symbols are not decoded.
-        let read = schema.fields().iter().skip(usize::from(symbol_rows.is_some()));
-        let present = read.filter_map(|field| metadata.schema().index_of(field.name()).ok());
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), present);
+        let read = schema.fields().iter().filter(|field| !known.has(field.name()));
+        let read: Vec<usize> = read.filter_map(|field| metadata.schema().index_of(field.name()).ok()).collect();
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), read.iter().copied());
         let hint = Some(metadata.schema().fields());
         let levels = parquet_to_arrow_field_levels(metadata.parquet_schema(), mask, hint).map_err(corrupt)?;
         let rows = selected.iter().map(|group| group.rows.row_count()).sum();
-        let read_group = |group: SelectedGroup| -> Result<Option<RecordBatch>> {
+        let read_group = |group: SelectedGroup| -> Result<RecordBatch> {
             let rows = group.rows.row_count();
+            let known = known.of_rows(&group.ranges).map_err(ArchiveError::Merge)?;
             let pages = GroupPages {
                 bytes: &file.bytes,
                 footer: &footer,
                 number: group.number,
                 cache: &self.footers.pages,
                 // Of a whole day, other pages are read next.
-                keeps_pages: symbol_rows.is_some(),
+                keeps_pages: for_few,
             };
-            let selection = Some(group.rows);
-            let batches = ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, rows.max(1), selection)
-                .map_err(corrupt)?;
-            let symbols = symbol_rows.map(|known| known.column(&group.ranges)).transpose();
-            let symbols = symbols.map_err(ArchiveError::Merge)?;
             let mut found = Vec::new();
-            let mut at = 0;
-            for batch in batches {
-                let mut batch = batch.map_err(|error| corrupt(error.into()))?;
-                if let Some(symbols) = &symbols {
-                    let symbols = symbols.slice(at, batch.num_rows());
+            if read.is_empty() {
+                found.push(conform(&known, schema).map_err(ArchiveError::Merge)?);
+            } else {
+                let selection = Some(group.rows);
+                let batches =
+                    ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, rows.max(1), selection)
+                        .map_err(corrupt)?;
+                let mut at = 0;
+                for batch in batches {
+                    let batch = batch.map_err(|error| corrupt(error.into()))?;
+                    let known = known.slice(at, batch.num_rows());
                     at += batch.num_rows();
-                    batch = with_symbols(&batch, symbols, schema).map_err(ArchiveError::Merge)?;
+                    let batch = beside(&known, &batch).map_err(ArchiveError::Merge)?;
+                    found.push(conform(&batch, schema).map_err(ArchiveError::Merge)?);
                 }
-                let batch = conform(&batch, schema).map_err(ArchiveError::Merge)?;
-                found.push(filter(&batch, wanted).map_err(ArchiveError::Merge)?);
+            }
+            if !are_exact {
+                let filtered = found.iter().map(|batch| filter(batch, wanted)).collect::<Result<_, _>>();
+                found = filtered.map_err(ArchiveError::Merge)?;
             }
             match found.as_slice() {
-                [one] => Ok(Some(one.clone())),
-                several => concat_batches(schema, several).map(Some).map_err(ArchiveError::Merge),
+                [one] => Ok(one.clone()),
+                several => concat_batches(schema, several).map_err(ArchiveError::Merge),
             }
         };
         let batches = workers::map(selected, rows, read_group).into_iter().collect::<Result<Vec<_>>>()?;
-        Ok(batches.into_iter().flatten().filter(|batch| batch.num_rows() > 0).collect())
+        Ok(batches.into_iter().filter(|batch| batch.num_rows() > 0).collect())
     }
 }
 
-/// The batch with the column of symbols that `schema` begins with.
-fn with_symbols(
-    batch: &RecordBatch,
-    symbols: DictionaryArray<Int32Type>,
-    schema: &Schema,
-) -> Result<RecordBatch, ArrowError> {
-    let fields = iter::once(&schema.fields()[0]).chain(batch.schema_ref().fields()).cloned().collect::<Vec<_>>();
-    let columns = iter::once(Arc::new(symbols) as ArrayRef).chain(batch.columns().iter().cloned()).collect();
+/// The columns of both batches, which have the same rows.
+fn beside(left: &RecordBatch, right: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let fields = left.schema_ref().fields().iter().chain(right.schema_ref().fields()).cloned().collect::<Vec<_>>();
+    let columns = left.columns().iter().chain(right.columns()).cloned().collect();
     RecordBatch::try_new(Schema::new(fields).into(), columns)
 }
 
@@ -253,7 +257,7 @@ fn filter(batch: &RecordBatch, wanted: &Wanted<'_>) -> Result<RecordBatch, Arrow
 mod tests {
     use super::*;
     use crate::test_rows::DAY;
-    use arrow::array::{Float64Array, StringArray, TimestampMillisecondArray, UInt64Array};
+    use arrow::array::{ArrayRef, Float64Array, StringArray, TimestampMillisecondArray, UInt64Array};
     use barbus_bars::BarSchema;
 
     const SYMBOLS: usize = 120;

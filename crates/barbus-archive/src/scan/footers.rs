@@ -16,7 +16,7 @@ use parquet::file::metadata::PageIndexPolicy;
 use super::file_bytes::FileBytes;
 use super::group_pages::RawChunks;
 use super::page_cache::PageCache;
-use super::symbol_rows::SymbolRows;
+use super::row_keys::RowKeys;
 use crate::conform::with_dictionary;
 use crate::{ArchiveError, DayMeta, Result, day_file, file_checksum};
 
@@ -36,25 +36,30 @@ pub(super) struct Footer {
     pub(super) in_dictionary: ArrowReaderMetadata,
     /// Its column chunks as if nothing in them were compressed, once one was read.
     pub(super) raw_chunks: RawChunks,
-    /// Once a few symbols were asked for.
-    symbol_rows: OnceLock<SymbolRows>,
+    /// Once a few symbols, or the last bars, were asked for.
+    row_keys: OnceLock<RowKeys>,
 }
 
 impl Footer {
-    /// The rows of each symbol.
-    pub(super) fn symbol_rows(&self, bytes: &FileBytes) -> std::result::Result<&SymbolRows, ParquetError> {
-        match self.symbol_rows.get() {
+    /// The symbol and the frame of each row.
+    pub(super) fn row_keys(&self, bytes: &FileBytes) -> std::result::Result<&RowKeys, ParquetError> {
+        match self.row_keys.get() {
             Some(known) => Ok(known),
             None => {
-                let read = SymbolRows::read(bytes, &self.in_dictionary)?;
-                Ok(self.symbol_rows.get_or_init(|| read))
+                let read = RowKeys::read(bytes, &self.in_dictionary)?;
+                Ok(self.row_keys.get_or_init(|| read))
             }
         }
     }
+
+    /// The same, if it was read before.
+    pub(super) fn known_row_keys(&self) -> Option<&RowKeys> {
+        self.row_keys.get()
+    }
 }
 
-/// The footers and page indexes of day files that this process has checked, and at most 64 MB of
-/// their pages, decompressed.
+/// The footers and page indexes of day files that this process has checked, which symbol and frame
+/// each row has, and at most 128 MB of their pages, decompressed.
 ///
 /// Clones share them. A file that was replaced since is checked again.
 #[derive(Debug, Clone, Default)]
@@ -114,9 +119,9 @@ impl OpenFile {
         let options = ArrowReaderOptions::new().with_schema(with_dictionary(metadata.schema()));
         let in_dictionary = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options);
         let in_dictionary = in_dictionary.map_err(|error| corrupt(error.into()))?;
-        let (raw_chunks, symbol_rows) = (RawChunks::default(), OnceLock::new());
+        let (raw_chunks, row_keys) = (RawChunks::default(), OnceLock::new());
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-        let footer = Arc::new(Footer { number, meta, metadata, in_dictionary, raw_chunks, symbol_rows });
+        let footer = Arc::new(Footer { number, meta, metadata, in_dictionary, raw_chunks, row_keys });
         footers.keep(&self.path, self.version, Arc::clone(&footer));
         Ok(footer)
     }

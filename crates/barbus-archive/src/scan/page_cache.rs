@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use parquet::column::page::Page;
 
-/// Bytes of all pages that are kept: dictionaries of 60 days of 1,000 symbols have about 20 MB.
-const MOST_BYTES: usize = 64 << 20;
+/// Bytes of all pages that are kept: 60 days of 1,000 symbols have about as many.
+const MOST_BYTES: usize = 128 << 20;
 /// A larger page would take the place of too many others.
 const MOST_PAGE_BYTES: usize = 4 << 20;
 /// Pages whose values repeat so much are not kept: they take much room, and little time to

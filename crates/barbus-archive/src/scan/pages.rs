@@ -22,11 +22,13 @@ pub(super) struct SelectedGroup {
 }
 
 /// The rows that may be wanted: those of pages in whose bounds a wanted symbol and frame lie. The
-/// rows of the wanted symbols, counted through the file, narrow it if they are known.
+/// rows of the wanted symbols, counted through the file, narrow it if they are known. If
+/// `are_exact`, each of these rows has a wanted frame too, and nothing else is looked at.
 pub(super) fn select(
     file: &ParquetMetaData,
     wanted: &Wanted<'_>,
     rows_of_symbols: Option<&[Range<usize>]>,
+    are_exact: bool,
 ) -> Vec<SelectedGroup> {
     let mut groups = Vec::new();
     let mut first = 0;
@@ -34,7 +36,7 @@ pub(super) fn select(
         let rows = group.num_rows() as usize;
         let start = first;
         first += rows;
-        if !may_have(group, wanted) {
+        if !are_exact && !may_have(group, wanted) {
             continue;
         }
         let mut ranges = whole(rows);
@@ -43,7 +45,7 @@ pub(super) fn select(
             let clip = |row: usize| row.saturating_sub(start).min(rows);
             ranges = of_group.map(|range| clip(range.start)..clip(range.end)).collect();
         }
-        for column in [SYMBOL, FRAME] {
+        for column in [SYMBOL, FRAME].into_iter().filter(|_| !are_exact) {
             if let Some(pages) = pages(file, number, column, rows, wanted) {
                 ranges = intersect(&ranges, &pages);
             }
