@@ -225,6 +225,14 @@ impl<M: Memory> Ring<M> {
         self.cursor().0
     }
 
+    /// The trading day of the newest block (days since 1970-01-01), and whether it is closed.
+    /// `None` without a block, and if the newest one has rows of closed days only.
+    pub fn day_of_newest_block(&self) -> Option<(i64, bool)> {
+        let newest = self.newest_block();
+        let header = self.header(self.slot_of(newest)?).filter(|header| header.block == newest)?;
+        Some((header.day()?, header.last_of_day()))
+    }
+
     /// The present state of the ring. Its fields are loaded one after another, not at one instant.
     pub fn status(&self) -> RingStatus {
         let cursor = self.cursor();

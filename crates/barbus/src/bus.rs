@@ -20,6 +20,8 @@ pub struct Bus {
     /// What is known of the archive's files.
     #[cfg(feature = "archive")]
     footers: barbus_archive::Footers,
+    #[cfg(feature = "archive")]
+    persisted: crate::history::Persisted,
 }
 
 impl Bus {
@@ -77,6 +79,8 @@ impl Bus {
             settings,
             #[cfg(feature = "archive")]
             footers: barbus_archive::Footers::default(),
+            #[cfg(feature = "archive")]
+            persisted: crate::history::Persisted::default(),
         })
     }
 
@@ -115,6 +119,12 @@ impl Bus {
     #[cfg(feature = "archive")]
     pub(crate) fn footers(&self) -> &barbus_archive::Footers {
         &self.footers
+    }
+
+    /// Which rows the archive is known to have, shared by all clones.
+    #[cfg(feature = "archive")]
+    pub(crate) fn persisted(&self) -> &crate::history::Persisted {
+        &self.persisted
     }
 
     /// The ring file.

@@ -180,6 +180,31 @@ fn there_is_no_seam_at_any_step_of_a_close() {
     assert_eq!(bars_of(&bus.bars().collect().unwrap()), state(&pushed, u64::MAX));
 }
 
+/// The blocks of the ring are looked at again only after many rows.
+#[test]
+fn answers_stay_whole_over_days_of_many_rows() {
+    let (_dir, bus) = bus();
+    let mut writer = Writer::open(&bus).unwrap();
+    let symbols: Vec<String> = (0..50).map(|number| format!("{number:06}.XSHE")).collect();
+    let mut expected = Bars::new();
+    for day in 0..3 {
+        for minute in 1..=110 {
+            let frame_ms = open_of(day) + minute * MINUTE;
+            for symbol in &symbols {
+                push(&mut writer, symbol, frame_ms, minute as f64, None);
+                expected.insert((symbol.clone(), frame_ms), minute as f64);
+            }
+            if minute % 50 == 0 {
+                assert_eq!(bars_of(&bus.bars().collect().unwrap()), expected);
+            }
+        }
+        writer.close_day().unwrap();
+        assert_eq!(bars_of(&bus.bars().collect().unwrap()), expected);
+        writer.flush().unwrap();
+        assert_eq!(bars_of(&bus.bars().collect().unwrap()), expected);
+    }
+}
+
 /// Two days of all minutes, the second open.
 fn two_days() -> (tempfile::TempDir, Bus, Writer) {
     let (dir, bus) = bus();

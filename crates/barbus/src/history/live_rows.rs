@@ -49,7 +49,9 @@ impl LiveRows {
     pub(super) fn new(bus: &Bus, ring: &Ring, range: Range, wanted: Option<Vec<String>>) -> Result<Self> {
         // The end of the ring is looked up first: a block that begins after that is read.
         let mut ring_reader = ring_reader_at(bus, ring, Start::Live)?;
-        if let Some(seq) = ring.first_unpersisted_seq().filter(|seq| *seq < ring_reader.position().seq) {
+        let newest = ring_reader.position().seq;
+        let seq = bus.persisted().before(ring, newest);
+        if seq < newest {
             ring_reader = ring_reader_at(bus, ring, Start::Seq(seq))?;
         }
         let calendar = bus.settings().calendar.clone();

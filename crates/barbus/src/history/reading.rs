@@ -1,6 +1,6 @@
 //! Reading an answer, day by day.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, RecordBatch, StringArray, UInt32Array};
@@ -18,10 +18,11 @@ use super::columns::{Column, Columns};
 use super::depth::Depth;
 use super::dictionary::{Dictionary, dictionary_of};
 use super::factors::factor_ends;
+use super::folding::Folding;
 use super::missing::{check_symbols, missing_days};
 use super::query::BarsQuery;
 use super::resample::{IntervalBar, Resampler};
-use super::row_batch::{batch_of_rows, frame_column, rows_of_batch, stored_column, symbol_column};
+use super::row_batch::{batch_of_rows, frame_column, stored_column, symbol_column};
 use super::shortfall::Shortfall;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
@@ -287,10 +288,7 @@ impl History {
             self.end_running()?;
         }
         self.running_start = Some(start);
-        let mut folded: Vec<IntervalBar> = Vec::new();
-        for batch in bars {
-            self.fold_batch(batch, day, &mut folded);
-        }
+        let folded = self.fold_batches(bars, day);
         if matches!(self.query.interval, Interval::Week | Interval::Month) {
             for bar in folded {
                 let symbol = self.dictionary.names()[bar.row.symbol.0 as usize].clone();
@@ -304,37 +302,60 @@ impl History {
         self.queue(folded)
     }
 
-    /// As [`History::fold_day`], for a part of the day.
-    fn fold_batch(&mut self, bars: &RecordBatch, day: Date, folded: &mut Vec<IntervalBar>) {
-        let mut rows = rows_of_batch(bars, &self.columns.read);
-        let names = dictionary_of(bars);
-        for of_symbol in rows.chunk_by_mut(|a, b| a.symbol == b.symbol) {
-            let symbol = names.value(of_symbol[0].symbol.0 as usize);
-            let start_ms = self.starts.get(symbol).copied().unwrap_or(i64::MIN);
-            let first = of_symbol.partition_point(|row| row.frame_ms <= start_ms);
-            let of_symbol = &mut of_symbol[first..];
-            if of_symbol.is_empty() {
-                continue;
+    /// The bars of the interval that the minutes of a day make, sorted by symbol and frame.
+    fn fold_batches(&mut self, bars: &[RecordBatch], day: Date) -> Vec<IntervalBar> {
+        let rows = bars.iter().map(RecordBatch::num_rows).sum();
+        let folded = match self.adjuster.take() {
+            None => {
+                let (fold, resampler) = (self.folding(day), &self.resampler);
+                workers::map(bars.iter().collect(), rows, |batch| fold.batch(batch, resampler.clone(), |_, _| {}))
             }
-            if let Some(adjuster) = &mut self.adjuster
-                && !adjuster.adjust(symbol, of_symbol)
+            Some(mut adjuster) => {
+                let mut unchanged = BTreeSet::new();
+                let mut adjust = |symbol: &str, rows: &mut [Row]| {
+                    if !adjuster.adjust(symbol, rows) {
+                        unchanged.insert(symbol.to_owned());
+                    }
+                };
+                let (fold, resampler) = (self.folding(day), &self.resampler);
+                let folded = bars.iter().map(|batch| fold.batch(batch, resampler.clone(), &mut adjust)).collect();
+                self.adjuster = Some(adjuster);
+                for symbol in unchanged {
+                    let shortfall = Shortfall::NotAdjusted { symbol };
+                    if !self.shortfalls.contains(&shortfall) {
+                        self.shortfalls.push(shortfall);
+                    }
+                }
+                folded
+            }
+        };
+        let mut all: Vec<IntervalBar> = Vec::with_capacity(folded.iter().map(Vec::len).sum());
+        for (part, batch) in folded.into_iter().zip(bars) {
+            self.append(&mut all, part, dictionary_of(batch));
+        }
+        all
+    }
+
+    fn folding(&self, day: Date) -> Folding<'_> {
+        Folding { day, stored: &self.columns.read, starts: &self.starts }
+    }
+
+    /// Appends bars whose ids of symbols are keys of `names`. A symbol may be in two batches: its
+    /// last bar goes on.
+    fn append(&mut self, all: &mut Vec<IntervalBar>, part: Vec<IntervalBar>, names: &StringArray) {
+        for of_symbol in part.chunk_by(|a, b| a.row.symbol == b.row.symbol) {
+            let key = SymbolId(self.dictionary.key(names.value(of_symbol[0].row.symbol.0 as usize)) as u32);
+            let mut of_symbol = of_symbol;
+            if let (Some(last), Some(resampler)) = (all.last_mut(), &self.resampler)
+                && last.row.symbol == key
+                && last.period.after_ms == of_symbol[0].period.after_ms
             {
-                let shortfall = Shortfall::NotAdjusted { symbol: symbol.to_owned() };
-                if !self.shortfalls.contains(&shortfall) {
-                    self.shortfalls.push(shortfall);
-                }
+                resampler.join(last, &of_symbol[0]);
+                of_symbol = &of_symbol[1..];
             }
-            let key = SymbolId(self.dictionary.key(symbol) as u32);
-            let first = folded.len();
-            match &mut self.resampler {
-                // A symbol may be in two batches: its last bar goes on.
-                Some(resampler) => {
-                    let goes_on = folded.last().is_some_and(|bar| bar.row.symbol == key);
-                    resampler.fold(symbol, of_symbol, folded, first - usize::from(goes_on));
-                }
-                None => folded.extend(of_symbol.iter().map(|row| IntervalBar::minute(row, day))),
-            }
-            folded[first..].iter_mut().for_each(|bar| bar.row.symbol = key);
+            let first = all.len();
+            all.extend_from_slice(of_symbol);
+            all[first..].iter_mut().for_each(|bar| bar.row.symbol = key);
         }
     }
 
@@ -365,31 +386,38 @@ impl History {
                 Column::Stored(number) => stored_column(&rows, *number, schema.field(i + 2).data_type()),
                 Column::Day => day_column(bars),
                 Column::Bars => Arc::new(UInt32Array::from_iter_values(bars.iter().map(|bar| bar.bars))),
-                Column::Complete => {
-                    let complete = bars.iter().map(|bar| Some(self.is_complete(bar)));
-                    Arc::new(complete.collect::<BooleanArray>()) as ArrayRef
-                }
+                Column::Complete => Arc::new(self.complete_column(bars)),
             });
         }
         RecordBatch::try_new(schema, columns)
     }
 
-    /// Whether no minute of the bar's period is still to come, and the question has all of it.
-    fn is_complete(&self, bar: &IntervalBar) -> bool {
-        let period = &bar.period;
+    /// Of which bars no minute is still to come, and the question has all minutes.
+    fn complete_column(&self, bars: &[IntervalBar]) -> BooleanArray {
+        let mut complete: Vec<bool> = Vec::with_capacity(bars.len());
+        for of_day in bars.chunk_by(|a, b| a.period.day == b.period.day) {
+            // Determined once for all bars of the day: it takes longer than the rest.
+            let has_first_day = self.has_first_day(of_day[0].period.day);
+            complete.extend(of_day.iter().map(|bar| has_first_day && self.is_complete(bar)));
+        }
+        complete.into()
+    }
+
+    /// Whether the question begins at a moment, or not after the first day of the period of `day`.
+    fn has_first_day(&self, day: Date) -> bool {
         let (range, calendar) = (self.range, &self.query.bus.settings().calendar);
-        let starts_inside = match range.from_ms {
-            i64::MIN => {
-                let first = self.query.period_start(period.day);
-                let before = range.first_day.yesterday().ok().filter(|before| *before >= first);
-                before.is_none_or(|before| calendar.trading_days(first, before).next().is_none())
-            }
-            from_ms => from_ms <= period.after_ms + 60_000,
-        };
+        let first = self.query.period_start(day);
+        let before = range.first_day.yesterday().ok().filter(|before| *before >= first);
+        range.from_ms > i64::MIN || before.is_none_or(|before| calendar.trading_days(first, before).next().is_none())
+    }
+
+    /// Whether a bar of a period whose first day the question has is complete.
+    fn is_complete(&self, bar: &IntervalBar) -> bool {
+        let (range, period, snapshot) = (self.range, &bar.period, &self.snapshot);
+        let starts_inside = range.from_ms == i64::MIN || range.from_ms <= period.after_ms + 60_000;
         if !starts_inside || range.to_ms < period.end_ms || range.last_day < period.day {
             return false;
         }
-        let snapshot = &self.snapshot;
         bar.last_ms >= period.end_ms || snapshot.is_closed(period.day) || snapshot.newest_ms > period.end_ms
     }
 }

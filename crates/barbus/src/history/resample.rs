@@ -59,7 +59,7 @@ impl IntervalBar {
 }
 
 /// Folds the bars of symbols, each by the hours of its product group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Resampler {
     calendar: Calendar,
     interval: Interval,

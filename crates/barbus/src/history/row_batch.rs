@@ -66,29 +66,37 @@ pub(crate) fn rows_of_batch(batch: &RecordBatch, stored: &[usize]) -> Vec<Row> {
         |(key, frame_ms): (&i32, &i64)| Row { symbol: SymbolId(*key as u32), frame_ms: *frame_ms, ..Row::default() };
     let mut rows: Vec<Row> = keys.iter().zip(frames).map(row).collect();
     for (number, column) in stored.iter().zip(batch.columns().iter().skip(2)) {
-        let set: fn(&mut Row, f64) = match number {
-            2 => |row, value| row.open = value,
-            3 => |row, value| row.high = value,
-            4 => |row, value| row.low = value,
-            5 => |row, value| row.close = value,
-            6 => |row, value| row.volume = value,
-            _ => {
-                let optional = number - FIXED_COLUMNS.len();
-                let values = column.as_primitive::<Float64Type>();
-                for (i, row) in rows.iter_mut().enumerate().filter(|(i, _)| values.is_valid(*i)) {
-                    row.optional[optional] = values.value(i);
-                    row.present |= 1 << optional;
-                }
-                continue;
-            }
-        };
-        match column.as_primitive_opt::<Float32Type>() {
-            Some(values) => rows.iter_mut().zip(values.values()).for_each(|(row, value)| set(row, f64::from(*value))),
-            None => {
-                let values = column.as_primitive::<Float64Type>().values();
-                rows.iter_mut().zip(values).for_each(|(row, value)| set(row, *value));
-            }
+        match number {
+            2 => set(&mut rows, column, |row, value| row.open = value),
+            3 => set(&mut rows, column, |row, value| row.high = value),
+            4 => set(&mut rows, column, |row, value| row.low = value),
+            5 => set(&mut rows, column, |row, value| row.close = value),
+            6 => set(&mut rows, column, |row, value| row.volume = value),
+            _ => set_optional(&mut rows, column.as_primitive(), number - FIXED_COLUMNS.len()),
         }
     }
     rows
+}
+
+/// Sets a value of each row; inlined for each column, because there are millions of rows.
+#[inline(always)]
+fn set(rows: &mut [Row], column: &ArrayRef, set: impl Fn(&mut Row, f64)) {
+    match column.as_primitive_opt::<Float32Type>() {
+        Some(values) => rows.iter_mut().zip(values.values()).for_each(|(row, value)| set(row, f64::from(*value))),
+        None => {
+            let values = column.as_primitive::<Float64Type>().values();
+            rows.iter_mut().zip(values).for_each(|(row, value)| set(row, *value));
+        }
+    }
+}
+
+/// Sets the values of an optional column where there are any.
+fn set_optional(rows: &mut [Row], values: &Float64Array, optional: usize) {
+    let has_all = values.null_count() == 0;
+    for (i, (row, value)) in rows.iter_mut().zip(values.values()).enumerate() {
+        if has_all || values.is_valid(i) {
+            row.optional[optional] = *value;
+            row.present |= 1 << optional;
+        }
+    }
 }

@@ -125,10 +125,10 @@ impl Snapshot {
                 source.live.retain(|row| row.seq >= through);
             }
         }
-        let status = ring.status();
+        let newest = ring.day_of_newest_block().map(|(day, is_closed)| (date_from_epoch_days(day), is_closed));
         self.in_ring = std::mem::take(&mut live.seen);
-        self.in_ring.extend(status.day.map(date_from_epoch_days));
-        self.closed_through = status.day.map(date_from_epoch_days).map(|day| match status.day_closed {
+        self.in_ring.extend(newest.map(|(day, _)| day));
+        self.closed_through = newest.map(|(day, is_closed)| match is_closed {
             true => day,
             false => day.yesterday().unwrap_or(day),
         });
