@@ -268,8 +268,8 @@ impl WriterMemory for WriteMap {
         sync(&self.file, &self.path).inspect_err(|_| self.dirty_all_pages())
     }
 
-    fn wake_all(&self, offset: usize) {
-        futex::wake_all(self.words32(offset, 1).as_ptr().cast());
+    fn wake(&self, offset: usize, most: u32) {
+        futex::wake(self.words32(offset, 1).as_ptr().cast(), most);
     }
 
     #[inline(always)]

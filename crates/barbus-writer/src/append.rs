@@ -117,4 +117,12 @@ impl Writer {
             self.ring.wake();
         }
     }
+
+    /// Wakes as many readers as there are processors besides this thread's.
+    #[inline]
+    pub(crate) fn wake_some_readers(&mut self) {
+        if self.wakes && self.other_processors > 0 {
+            self.ring.wake_some(self.other_processors);
+        }
+    }
 }

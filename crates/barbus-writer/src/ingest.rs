@@ -15,10 +15,11 @@ use crate::writer::Writer;
 
 /// Most rows that one call publishes: other producers wait for it.
 const MAX_ROWS: usize = 1024;
-/// Rows of a batch after which readers are woken before its end.
+/// Rows of a batch after which all readers are woken before its end.
 ///
 /// To wake a reader for a part of a batch costs it a sleep more, and while many readers read the
-/// part, the writer may have no core for the rest. A minute of a market is woken for once.
+/// part, the writer may have no core for the rest. After each part of a shorter batch only so many
+/// readers are woken that there is a processor for each of them: otherwise it would be idle.
 const WAKE_ROWS: u64 = 8_192;
 
 /// The outcome of [`Writer::ingest`].
@@ -208,6 +209,8 @@ impl Writer {
         }
         if self.rows_to_wake_for >= if ends { 1 } else { WAKE_ROWS } {
             self.wake_readers();
+        } else if appended > 0 {
+            self.wake_some_readers();
         }
         let Progress { mut ack, next, rejected, conflicts, wait } = staged?;
         if appended > 0 {

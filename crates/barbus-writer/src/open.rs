@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use barbus::internal::{Owners, create_readers_folder};
 use barbus::protocol::AckMode;
@@ -104,6 +105,7 @@ impl Writer {
             replace_failure: None,
             reserve_block: None,
             wakes: true,
+            other_processors: thread::available_parallelism().map_or(0, |count| count.get() as u32 - 1),
             rows_to_wake_for: 0,
             ends: BarEnds::new(settings, clock.clone()),
             normalizer: BatchNormalizer::with_clock(bus, clock.clone(), calendar.clone()),

@@ -82,6 +82,8 @@ pub struct Writer {
     pub(crate) reserve_block: Option<u64>,
     /// Whether commits wake readers that sleep.
     pub(crate) wakes: bool,
+    /// Processors besides the one of the thread that publishes.
+    pub(crate) other_processors: u32,
     /// Rows of the batch that is being ingested for which readers were not woken.
     pub(crate) rows_to_wake_for: u64,
     pub(crate) clock: Clock,

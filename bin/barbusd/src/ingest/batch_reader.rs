@@ -3,11 +3,13 @@
 use std::io::Read;
 
 use arrow::array::RecordBatch;
+use arrow::buffer::Buffer;
 use barbus::protocol::DONE;
 
 use crate::ingest::decoder::Decoder;
 use crate::ingest::framing::{LastMetadata, Message, read_message};
 use crate::ingest::message_memory::MessageMemory;
+use crate::ingest::spare_bodies;
 use crate::peer::End;
 
 /// Reads the record batches of an Arrow IPC stream, with the limits that hold for a producer.
@@ -25,6 +27,8 @@ pub struct BatchReader<R: Read> {
     decoder: Decoder,
     max_message_bytes: u64,
     memory: MessageMemory,
+    /// The body of the last message that had a batch.
+    body: Option<Buffer>,
 }
 
 impl<R: Read> BatchReader<R> {
@@ -36,7 +40,7 @@ impl<R: Read> BatchReader<R> {
     /// As [`BatchReader::new`], with a budget of memory.
     pub(crate) fn within(reader: R, max_message_bytes: u64, memory: MessageMemory) -> Self {
         let (last_metadata, decoder) = (LastMetadata::default(), Decoder::default());
-        Self { reader, last_metadata, decoder, max_message_bytes, memory }
+        Self { reader, last_metadata, decoder, max_message_bytes, memory, body: None }
     }
 
     /// The reader of the bytes.
@@ -57,14 +61,22 @@ impl<R: Read> BatchReader<R> {
         Ok(read?.map(|received| received.batch))
     }
 
+    /// Keeps the memory of the last batch for other messages. The caller has dropped the batch.
+    pub(crate) fn release_body(&mut self) {
+        if let Some(body) = self.body.take() {
+            spare_bodies::give_back(body);
+        }
+    }
+
     /// As [`BatchReader::next_batch`], and distinguishes a rejected stream from a lost connection.
     pub(crate) fn read_batch(&mut self) -> Result<Option<ReceivedBatch>, End> {
         // The caller has processed the batch before.
         self.memory.set_message(0).map_err(End::Rejected)?;
-        let Self { reader, last_metadata, decoder, max_message_bytes, memory } = self;
+        let Self { reader, last_metadata, decoder, max_message_bytes, memory, body } = self;
         while let Some(message) = read_message(reader, last_metadata, *max_message_bytes, memory)? {
             if let Some(batch) = decoder.decode(&message, memory).map_err(End::Rejected)? {
                 let done_ms = done_ms(&message).map_err(End::Rejected)?;
+                *body = Some(message.body);
                 return Ok(Some(ReceivedBatch { batch, done_ms }));
             }
         }

@@ -12,6 +12,7 @@ use arrow::ipc::convert::MessageBuffer;
 use arrow::ipc::{MessageHeader, RecordBatch, root_as_message};
 
 use crate::ingest::message_memory::MessageMemory;
+use crate::ingest::spare_bodies;
 use crate::peer::End;
 
 /// The first bytes of every message.
@@ -80,7 +81,7 @@ pub(crate) fn read_message(
             return rejected(format!("a message with {other} bytes of metadata: the limit is {MAX_METADATA_BYTES}"));
         }
     };
-    let metadata = read_bytes(reader, metadata_length, |bytes| memory.set_message(bytes))?;
+    let metadata = read_bytes(reader, metadata_length, |bytes| vec![0; bytes], |bytes| memory.set_message(bytes))?;
     let metadata = last.verify(metadata)?;
     let message = metadata.as_ref();
     let body_length = match u64::try_from(message.bodyLength()) {
@@ -88,7 +89,8 @@ pub(crate) fn read_message(
         Ok(length) => return rejected(format!("a message of {length} bytes: max_message is {max_bytes}")),
         Err(_) => return rejected(format!("a message of {} bytes", message.bodyLength())),
     };
-    let body = read_bytes(reader, body_length, |bytes| memory.set_message(metadata_length as u64 + bytes))?;
+    let reserve = |bytes| memory.set_message(metadata_length as u64 + bytes);
+    let body = read_bytes(reader, body_length, spare_bodies::take, reserve)?;
     let batch = match message.header_type() {
         MessageHeader::RecordBatch => message.header_as_record_batch(),
         MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|batch| batch.data()),
@@ -154,16 +156,17 @@ fn not_a_message(bytes: [u8; 4]) -> String {
     }
 }
 
-/// Reads `length` bytes. Memory grows with the bytes that have arrived, and `reserve` is called
-/// before it grows.
+/// Reads `length` bytes. `allocate` gives the memory for the first of them. It grows with the bytes
+/// that have arrived, and `reserve` is called before that.
 fn read_bytes(
     reader: &mut impl Read,
     length: usize,
+    allocate: impl FnOnce(usize) -> Vec<u8>,
     mut reserve: impl FnMut(u64) -> Result<(), String>,
 ) -> Result<Vec<u8>, End> {
     let first = length.min(FIRST_BYTES);
     reserve(first as u64).map_err(End::Rejected)?;
-    let mut bytes = vec![0; first];
+    let mut bytes = allocate(first);
     fill(reader, &mut bytes)?;
     while bytes.len() < length {
         let filled = bytes.len();

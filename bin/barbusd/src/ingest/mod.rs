@@ -8,4 +8,5 @@ pub(crate) mod batch_reader;
 pub(crate) mod decoder;
 pub(crate) mod framing;
 pub(crate) mod message_memory;
+pub(crate) mod spare_bodies;
 pub(crate) mod stream;

@@ -102,6 +102,7 @@ impl ProducerStream<'_> {
             let Some(ReceivedBatch { batch, done_ms }) = received else { return Ok(()) };
             self.set_ack_mode(&batch, acks)?;
             self.append(batch)?;
+            batches.release_body();
             if let Some(frame_ms) = done_ms {
                 let done = self.writer.done(&self.watermark, frame_ms).ok_or(End::Disconnected)?;
                 done.map_err(|error| End::Rejected(error.to_string()))?;

@@ -166,6 +166,6 @@ impl WriterMemory for ModelMemory {
     fn sync(&self) -> Result<(), ShmError> {
         Ok(())
     }
-    fn wake_all(&self, _offset: usize) {}
+    fn wake(&self, _offset: usize, _most: u32) {}
     fn prefault(&self, _offset: usize, _len: usize) {}
 }

@@ -199,8 +199,13 @@ impl<M: WriterMemory> RingWriter<M> {
     /// Counts a commit, so that [`Ring::wait`] returns, and wakes every process that sleeps there.
     /// It makes one system call.
     pub fn wake(&self) {
+        self.wake_some(u32::MAX);
+    }
+
+    /// The same, but it wakes at most so many processes: those that have slept longest.
+    pub fn wake_some(&self, most: u32) {
         self.count_commit();
-        self.ring.map.wake_all(SB_COMMITS);
+        self.ring.map.wake(SB_COMMITS, most);
     }
 
     fn count_commit(&self) {

@@ -158,7 +158,13 @@ impl Assembler {
 
     /// Takes the memory of a delivered batch back.
     pub(super) fn recycle(&mut self, output: Output) {
-        if let Output::Bars(rows) = output {
+        if let Output::Bars(mut rows) = output {
+            rows.clear();
+            // The next bars go where the processor's cache is warm. With several buffers in turn, a
+            // minute of a market would find none of them there.
+            if self.intake.is_empty() {
+                std::mem::swap(&mut self.intake, &mut rows);
+            }
             self.spare_rows = rows;
         }
     }
@@ -207,10 +213,17 @@ impl Assembler {
     /// Accepts the bars that were appended to the first minute; the others go to the intake.
     fn accept_appended(&mut self, names: &[String]) {
         let Some(minute) = self.pending.front_mut() else { return };
+        let received_ns = 1..self.open_until_ns;
         let mut may_be_complete = false;
-        while !may_be_complete && let Some(row) = minute.next_appended() {
-            let is_open = row.frame_ms == minute.frame_ms && (1..self.open_until_ns).contains(&row.received_ns);
-            if !is_open {
+        while !may_be_complete {
+            let accepted = minute.accept_many(self.universe.ids_of_feed(), received_ns.clone(), &self.universe);
+            if accepted && minute.may_be_complete() {
+                may_be_complete = true;
+                break;
+            }
+            // It may be the first bar of its symbol, whose id is not known.
+            let Some(row) = minute.next_appended() else { break };
+            if row.frame_ms != minute.frame_ms || !received_ns.contains(&row.received_ns) {
                 break;
             }
             let symbol = self.universe.id_of(row.symbol, || name_of(row, names));

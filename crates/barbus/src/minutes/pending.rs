@@ -1,5 +1,7 @@
 //! The bars of a minute that is not closed.
 
+use std::ops::Range;
+
 use barbus_ring::{Row, SymbolId};
 
 use super::universe::{Expected, Universe};
@@ -56,9 +58,32 @@ impl PendingMinute {
         self.rows.get(self.taken)
     }
 
-    /// Accepts this bar, of the symbol with this id. Returns false, and does not, if it is a
-    /// revision.
-    #[inline(always)]
+    /// Accepts appended bars until the minute may be complete, or until one is not of this minute,
+    /// was not received in `received_ns`, is of a symbol that `ids` lacks, or is a revision. `ids`
+    /// has the ids here by the ids of the bars. Returns whether it has accepted one.
+    pub(super) fn accept_many(&mut self, ids: &[u32], received_ns: Range<i64>, universe: &Universe) -> bool {
+        self.places.resize(universe.symbols().max(self.places.len()), 0);
+        let Self { frame_ms, rows, taken, places, expected, present, .. } = self;
+        let (mut count, mut has) = (*taken, *present);
+        for row in &mut rows[count..] {
+            let id = ids.get(row.symbol.0 as usize).copied().unwrap_or(u32::MAX);
+            let Some(place) = places.get_mut(id as usize) else { break };
+            let is_open = row.frame_ms == *frame_ms && received_ns.contains(&row.received_ns);
+            if !is_open || *place > 0 || has >= expected.count {
+                break;
+            }
+            count += 1;
+            *place = count as u32;
+            row.symbol = SymbolId(id);
+            has += usize::from(expected.has(SymbolId(id)));
+        }
+        let accepted = count > *taken;
+        (*taken, *present) = (count, has);
+        accepted
+    }
+
+    /// Accepts the next appended bar, of the symbol with this id. If it is a revision, it does not
+    /// and returns false.
     pub(super) fn accept(&mut self, symbol: SymbolId, universe: &Universe) -> bool {
         let id = symbol.0 as usize;
         if id >= self.places.len() {

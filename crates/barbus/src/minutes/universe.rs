@@ -148,6 +148,11 @@ impl Universe {
         }
     }
 
+    /// The ids here by the ids of the feed; one that is not known is above all others.
+    pub(super) fn ids_of_feed(&self) -> &[u32] {
+        &self.of_feed
+    }
+
     #[cold]
     fn learn(&mut self, of_feed: SymbolId, name: &str) -> SymbolId {
         let (id, at) = (self.id(name), of_feed.0 as usize);
