@@ -19,7 +19,6 @@ mod csv;
 mod files;
 mod filling;
 mod growth;
-mod history;
 mod ingest;
 mod market;
 mod memory;
@@ -100,15 +99,6 @@ enum Command {
         /// Rounds; the medians are reported.
         #[arg(long, default_value_t = 5)]
         rounds: usize,
-    },
-    /// Questions over an archive of 60 days, beside polars, DuckDB and pyarrow.
-    History {
-        /// Rounds; the medians are reported.
-        #[arg(long, default_value_t = 5)]
-        rounds: usize,
-        /// The folder of real bars.
-        #[arg(long, env = "BARBUS_DATA", value_name = "FOLDER")]
-        data: PathBuf,
     },
     /// Time from the daemon's start to its first acknowledgement, with a full ring.
     Restart {
@@ -204,11 +194,6 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Files { rounds } => {
             let mut report = Report::default();
             files::rounds(&mut report, rounds.max(1))?;
-            print!("{}", report.table());
-        }
-        Command::History { rounds, data } => {
-            let mut report = Report::default();
-            history::rounds(&mut report, rounds.max(1), &data)?;
             print!("{}", report.table());
         }
         Command::Serve(arguments) => {

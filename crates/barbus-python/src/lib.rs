@@ -34,6 +34,11 @@ mod waiting;
 
 use pyo3::prelude::*;
 
+// Each answer takes megabytes. The system's allocator gives their pages back to the kernel, which
+// clears others for the next answer.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Bars from shared memory; import `barbus` instead.
 #[pymodule]
 mod _barbus {

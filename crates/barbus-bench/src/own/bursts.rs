@@ -11,8 +11,8 @@ use anyhow::{Context, bail, ensure};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use barbus::{Bus, Event, MinuteOptions, Minutes, Publisher, Reader};
 use barbus_bench_link::{
-    BURST, Bar, Burst, BurstBar, BurstReceiver, BurstSender, BurstSource, STRATEGIES, StrategyMinute, Symbol,
-    burst_symbols, burst_values, check_burst_values, until,
+    BURST, Bar, Burst, BurstBar, BurstReceiver, BurstSender, BurstSource, STRATEGIES, StrategyMinute, burst_symbols,
+    burst_values, check_burst_values, until,
 };
 
 use super::library::bar_of;
@@ -54,7 +54,6 @@ impl Burst for Barbus {
         let symbols = burst_symbols();
         let options = MinuteOptions { universe: Some(symbols.clone()), grace: Duration::from_secs(3_600) };
         let minutes = Reader::open(directory.join("bus"))?.minutes(options)?;
-        let symbols = symbols.iter().map(|symbol| BurstBar::new(symbol, Bar::default()).symbol).collect();
         Ok(Box::new(BarbusReceiver { minutes, symbols }))
     }
 }
@@ -87,7 +86,7 @@ impl BurstSender for BarbusSender {
 struct BarbusReceiver {
     minutes: Minutes<Reader>,
     /// In the order in which a minute has them.
-    symbols: Vec<Symbol>,
+    symbols: Vec<String>,
 }
 
 impl BurstReceiver for BarbusReceiver {
@@ -99,9 +98,8 @@ impl BurstReceiver for BarbusReceiver {
                     ensure!(bars.len() as u64 == BURST, "{} bars of minute {minute}", bars.len());
                     for ((found, symbol), n) in bars.iter().zip(&self.symbols).zip(minute * BURST..) {
                         // Their ids are those of the reader: the name is compared.
-                        let bar = BurstBar::new(found.symbol, Bar { symbol: n % BURST, ..bar_of(&found) });
-                        ensure!(bar.symbol == *symbol && found.present == 3, "bar {n} arrived as {found:?}");
-                        check_burst_values(&bar.values, n)?;
+                        ensure!(found.symbol == symbol && found.present == 3, "bar {n} arrived as {found:?}");
+                        check_burst_values(&Bar { symbol: n % BURST, ..bar_of(&found) }, n)?;
                     }
                 }
                 Some(Event::MinuteClosed(closed)) => {
