@@ -19,7 +19,7 @@ use super::file_bytes::FileBytes;
 use super::wanted::Wanted;
 
 /// Frames are kept if no more of them differ than this part of all frames, or than so many.
-const KEPT_PART: usize = 8;
+const KEPT_PART: usize = 64;
 const KEPT_FRAMES: usize = 4_096;
 
 /// The symbols of a file, ascending, with the rows and frames of each.
@@ -28,7 +28,8 @@ pub(super) struct RowKeys {
     symbols: StringArray,
     /// Where the rows of each symbol end.
     ends: Vec<usize>,
-    /// The frames of each symbol, milliseconds UTC; `None` if too few symbols have the same ones.
+    /// The frames of each symbol, milliseconds UTC, ascending. `None` if too few symbols have the
+    /// same ones.
     frames: Option<Vec<Arc<[i64]>>>,
 }
 
@@ -157,7 +158,8 @@ fn rows_at(ends: &[usize], place: usize) -> Range<usize> {
     place.checked_sub(1).map_or(0, |before| ends[before])..ends[place]
 }
 
-/// The frames of each symbol, equal ones only once; `None` if they take too much memory.
+/// The frames of each symbol, equal ones only once; `None` if they take too much memory, or are not
+/// in their order.
 fn shared_frames(frames: &[i64], ends: &[usize]) -> Option<Vec<Arc<[i64]>>> {
     let (mut shared, mut kept) = (Vec::<Arc<[i64]>>::with_capacity(ends.len()), 0);
     let mut known: HashSet<Arc<[i64]>> = HashSet::new();
@@ -168,14 +170,15 @@ fn shared_frames(frames: &[i64], ends: &[usize]) -> Option<Vec<Arc<[i64]>>> {
             Some(same) => same,
             None => {
                 kept += of_symbol.len();
+                let fits = kept <= KEPT_FRAMES.max(frames.len() / KEPT_PART);
+                if !fits || !of_symbol.is_sorted_by(|a, b| a < b) {
+                    return None;
+                }
                 let new: Arc<[i64]> = of_symbol.into();
                 known.insert(Arc::clone(&new));
                 new
             }
         };
-        if kept > KEPT_FRAMES.max(frames.len() / KEPT_PART) {
-            return None;
-        }
         shared.push(of_symbol);
     }
     Some(shared)
@@ -218,16 +221,19 @@ mod tests {
         let mut keys = keys();
         let symbols = ["B", "C", "none"].map(String::from);
         let of_symbols = Wanted { symbols: Some(&symbols), ..ALL };
-        assert_eq!(keys.rows_of(&ALL, None), [0..9]);
-        assert_eq!(keys.rows_of(&of_symbols, None), [3..8]);
-        assert_eq!(keys.rows_of(&of_symbols, Some(1)), [5..6, 7..8]);
-        assert_eq!(keys.rows_of(&Wanted { from_ms: 2, to_ms: 2, ..of_symbols.clone() }, None), [4..5]);
-        assert_eq!(keys.rows_of(&Wanted { from_ms: 3, ..ALL }, None), [2..3, 5..6, 7..9]);
-        assert!(keys.rows_of(&Wanted { from_ms: 4, ..ALL }, None).is_empty());
-        assert!(keys.rows_of(&Wanted { from_ms: 3, to_ms: 1, ..ALL }, None).is_empty());
+        let rows = |keys: &RowKeys, wanted: &Wanted<'_>, last: Option<usize>| -> Vec<(usize, usize)> {
+            keys.rows_of(wanted, last).into_iter().map(|rows| (rows.start, rows.end)).collect()
+        };
+        assert_eq!(rows(&keys, &ALL, None), [(0, 9)]);
+        assert_eq!(rows(&keys, &of_symbols, None), [(3, 8)]);
+        assert_eq!(rows(&keys, &of_symbols, Some(1)), [(5, 6), (7, 8)]);
+        assert_eq!(rows(&keys, &Wanted { from_ms: 2, to_ms: 2, ..of_symbols.clone() }, None), [(4, 5)]);
+        assert_eq!(rows(&keys, &Wanted { from_ms: 3, ..ALL }, None), [(2, 3), (5, 6), (7, 9)]);
+        assert!(rows(&keys, &Wanted { from_ms: 4, ..ALL }, None).is_empty());
+        assert!(rows(&keys, &Wanted { from_ms: 3, to_ms: 1, ..ALL }, None).is_empty());
         // Without frames, the rows of a symbol are all of its rows.
         keys.frames = None;
-        assert_eq!(keys.rows_of(&Wanted { from_ms: 2, to_ms: 2, ..of_symbols }, None), [3..8]);
+        assert_eq!(rows(&keys, &Wanted { from_ms: 2, to_ms: 2, ..of_symbols }, None), [(3, 8)]);
         assert!(!keys.have_frames());
     }
 
@@ -245,5 +251,6 @@ mod tests {
         // Every symbol has frames of its own.
         let different: Vec<i64> = (0..all.len() as i64).collect();
         assert!(shared_frames(&different, &ends).is_none());
+        assert!(shared_frames(&[1, 3, 2], &[3]).is_none(), "not in their order");
     }
 }

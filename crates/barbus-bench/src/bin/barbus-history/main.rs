@@ -9,7 +9,7 @@ mod history;
 #[expect(dead_code, reason = "other measures use the rest")]
 mod python;
 #[path = "../../report.rs"]
-#[expect(dead_code, reason = "other measures use the rest")]
+#[cfg_attr(not(test), expect(dead_code, reason = "other measures use the rest"))]
 mod report;
 
 use std::ffi::OsString;
