@@ -116,7 +116,7 @@ impl<M: Memory> Ring<M> {
     /// The newest row; `None` before the first row of this file.
     pub fn newest_row(&self) -> Option<Row> {
         let (block, rows) = self.cursor();
-        let header = self.header(self.slot_of(block)?).filter(|header| header.block == block)?;
+        let header = self.header_of(block)?;
         let counted = header.first_seq.wrapping_add(rows.into());
         let in_tip = |seq: u64| {
             let mut row = Row::default();

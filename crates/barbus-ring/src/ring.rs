@@ -228,8 +228,7 @@ impl<M: Memory> Ring<M> {
     /// The trading day of the newest block (days since 1970-01-01), and whether it is closed.
     /// `None` without a block, and if the newest one has rows of closed days only.
     pub fn day_of_newest_block(&self) -> Option<(i64, bool)> {
-        let newest = self.newest_block();
-        let header = self.header(self.slot_of(newest)?).filter(|header| header.block == newest)?;
+        let header = self.header_of(self.newest_block())?;
         Some((header.day()?, header.last_of_day()))
     }
 
@@ -294,6 +293,11 @@ impl<M: Memory> Ring<M> {
         // other header words can be read.
         self.map.fence_acquire();
         (block != 0 && block != RECYCLING).then_some(block)
+    }
+
+    /// The header of `block`; `None` if the ring does not hold it.
+    pub(crate) fn header_of(&self, block: u64) -> Option<Header> {
+        self.header(self.slot_of(block)?).filter(|header| header.block == block)
     }
 
     /// The header in `slot`, read as a whole; `None` while the slot holds no block.

@@ -19,8 +19,8 @@ pub(crate) fn wait(word: *const u32, expected: u32, timeout: Duration) -> bool {
     failed && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR)
 }
 
-/// Wakes at most so many of the processes that wait on the word, those that have waited longest;
-/// one system call.
+/// Wakes at most `most` processes that wait on the word. Those that waited longest come first. It
+/// makes one system call.
 pub(crate) fn wake(word: *const u32, most: u32) {
     futex(word, FUTEX_WAKE, most.min(c_int::MAX as u32), null());
 }

@@ -75,8 +75,8 @@ pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
     ///
     /// After an error it may be called again: it then writes the failed pages again.
     fn sync(&self) -> Result<(), ShmError>;
-    /// Wakes at most so many of the processes that wait on the 32-bit word at `offset`, those that
-    /// have waited longest.
+    /// Wakes at most `most` processes that wait on the 32-bit word at `offset`. Those that waited
+    /// longest come first.
     fn wake(&self, offset: usize, most: u32);
     /// As [`Memory::prefetch`], for stores.
     #[inline(always)]

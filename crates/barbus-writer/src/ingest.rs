@@ -18,8 +18,8 @@ const MAX_ROWS: usize = 1024;
 /// Rows of a batch after which all readers are woken before its end.
 ///
 /// To wake a reader for a part of a batch costs it a sleep more, and while many readers read the
-/// part, the writer may have no core for the rest. After each part of a shorter batch only so many
-/// readers are woken that there is a processor for each of them: otherwise it would be idle.
+/// part, the writer may have no core for the rest. Before that number, each part of a batch wakes
+/// one reader for each other processor: the processors would be idle otherwise.
 const WAKE_ROWS: u64 = 8_192;
 
 /// The outcome of [`Writer::ingest`].

@@ -50,8 +50,8 @@ enum Known<T> {
 /// The open day, as the ring shows it.
 fn open_day(bus: &Bus) -> Known<Option<Date>> {
     let Ok(ring) = attach(bus) else { return Known::Unknown };
-    let status = ring.status();
-    Known::Is(status.day.filter(|_| !status.day_closed).map(date_from_epoch_days))
+    let open = ring.day_of_newest_block().filter(|(_, is_closed)| !is_closed);
+    Known::Is(open.map(|(day, _)| date_from_epoch_days(day)))
 }
 
 /// The error for a request to close `day` that was given up for the reason `why`.

@@ -16,7 +16,7 @@ static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// A vector of `length` bytes, which have any values.
 pub(crate) fn take(length: usize) -> Vec<u8> {
-    let spare = if length <= MOST_BYTES { SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop() } else { None };
+    let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let Some(mut bytes) = spare else { return vec![0; length] };
     bytes.resize(length, 0);
     bytes

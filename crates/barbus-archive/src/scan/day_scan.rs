@@ -168,7 +168,7 @@ impl DayScan {
             false => footer.known_row_keys(),
         };
         let rows_of_keys = keys.map(|keys| keys.rows_of(wanted, last));
-        let are_exact = keys.is_some_and(RowKeys::have_frames);
+        let are_exact = keys.and_then(RowKeys::frames).is_some();
         let selected = select(footer.metadata.metadata(), wanted, rows_of_keys.as_deref(), are_exact);
         if selected.is_empty() {
             return Ok(Vec::new());

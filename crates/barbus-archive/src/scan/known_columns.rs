@@ -53,7 +53,7 @@ impl Constant {
 #[derive(Debug, Clone, Copy)]
 enum Source<'a> {
     Symbols(&'a RowKeys),
-    Frames(&'a RowKeys),
+    Frames(&'a RowKeys, &'a [Arc<[i64]>]),
     Constant(Constant),
 }
 
@@ -75,7 +75,7 @@ impl<'a> KnownColumns<'a> {
         };
         let source = |column: usize| match column {
             0 => keys.map(Source::Symbols),
-            1 => keys.filter(|keys| keys.have_frames()).map(Source::Frames),
+            1 => keys.and_then(|keys| Some(Source::Frames(keys, keys.frames()?))),
             _ => constant(column).map(Source::Constant),
         };
         let fields = footer.in_dictionary.schema().fields().iter().enumerate();
@@ -95,7 +95,7 @@ impl<'a> KnownColumns<'a> {
         let rows = ranges.iter().map(Range::len).sum();
         let column = |(source, field): (&Source<'_>, &FieldRef)| match source {
             Source::Symbols(keys) => keys.symbol_column(ranges),
-            Source::Frames(keys) => Ok(keys.frame_column(ranges, field.data_type())),
+            Source::Frames(keys, frames) => Ok(keys.frame_column(frames, ranges, field.data_type())),
             Source::Constant(constant) => Ok(constant.rows(rows)),
         };
         let columns = self.sources.iter().zip(self.schema.fields()).map(column).collect::<Result<_, _>>()?;

@@ -18,8 +18,9 @@ use parquet::errors::ParquetError;
 use super::file_bytes::FileBytes;
 use super::wanted::Wanted;
 
-/// Frames are kept if no more of them differ than this part of all frames, or than so many.
+/// Frames are not kept if they take more than this part of the memory of all frames.
 const KEPT_PART: usize = 64;
+/// This number of frames is always kept.
 const KEPT_FRAMES: usize = 4_096;
 
 /// The symbols of a file, ascending, with the rows and frames of each.
@@ -70,9 +71,9 @@ impl RowKeys {
         Ok(Self { symbols: StringArray::from(names), ends, frames })
     }
 
-    /// Whether [`RowKeys::rows_of`] heeds frames, and [`RowKeys::frame_column`] has them.
-    pub(super) fn have_frames(&self) -> bool {
-        self.frames.is_some()
+    /// The frames of each symbol, if they are known: [`RowKeys::rows_of`] then heeds them.
+    pub(super) fn frames(&self) -> Option<&[Arc<[i64]>]> {
+        self.frames.as_deref()
     }
 
     /// The rows of the wanted symbols, ascending; with `last` only the last ones of each. If frames
@@ -82,7 +83,7 @@ impl RowKeys {
         let mut add = |place: usize| {
             let rows = self.rows(place);
             let (mut start, mut end) = (rows.start, rows.end);
-            if let Some(frames) = self.frames.as_ref().map(|frames| &frames[place]) {
+            if let Some(frames) = self.frames().map(|frames| &frames[place]) {
                 end = rows.start + frames.partition_point(|frame| *frame <= wanted.to_ms);
                 start = rows.start + frames.partition_point(|frame| *frame < wanted.from_ms);
             }
@@ -114,15 +115,18 @@ impl RowKeys {
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys.into(), names)?))
     }
 
-    /// The frame of each row of ascending ranges, as `data_type`; no rows if frames are not known.
-    pub(super) fn frame_column(&self, ranges: &[Range<usize>], data_type: &DataType) -> ArrayRef {
+    /// The frame of each row of ascending ranges, as `data_type`. `frames` is [`RowKeys::frames`].
+    pub(super) fn frame_column(
+        &self,
+        frames: &[Arc<[i64]>],
+        ranges: &[Range<usize>],
+        data_type: &DataType,
+    ) -> ArrayRef {
         let mut column: Vec<i64> = Vec::with_capacity(ranges.iter().map(Range::len).sum());
-        if let Some(frames) = &self.frames {
-            self.for_each_symbol(ranges, |place, rows| {
-                let first = self.rows(place).start;
-                column.extend_from_slice(&frames[place][rows.start - first..rows.end - first]);
-            });
-        }
+        self.for_each_symbol(ranges, |place, rows| {
+            let first = self.rows(place).start;
+            column.extend_from_slice(&frames[place][rows.start - first..rows.end - first]);
+        });
         Arc::new(TimestampMillisecondArray::from(column).with_data_type(data_type.clone()))
     }
 
@@ -205,7 +209,7 @@ mod tests {
             let symbols = symbols.as_dictionary::<Int32Type>();
             let names = symbols.downcast_dict::<StringArray>().unwrap();
             let zone = DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, Some("UTC".into()));
-            let frames = keys.frame_column(ranges, &zone);
+            let frames = keys.frame_column(keys.frames().unwrap(), ranges, &zone);
             assert_eq!(*frames.data_type(), zone);
             let frames = frames.as_primitive::<TimestampMillisecondType>().values().to_vec();
             (names.into_iter().map(Option::unwrap).collect(), frames, symbols.values().len())
@@ -234,7 +238,7 @@ mod tests {
         // Without frames, the rows of a symbol are all of its rows.
         keys.frames = None;
         assert_eq!(rows(&keys, &Wanted { from_ms: 2, to_ms: 2, ..of_symbols }, None), [(3, 8)]);
-        assert!(!keys.have_frames());
+        assert!(keys.frames().is_none());
     }
 
     #[test]

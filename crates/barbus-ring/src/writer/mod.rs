@@ -202,7 +202,7 @@ impl<M: WriterMemory> RingWriter<M> {
         self.wake_some(u32::MAX);
     }
 
-    /// The same, but it wakes at most so many processes: those that have slept longest.
+    /// As [`RingWriter::wake`], but it wakes at most `most` processes: those that slept longest.
     pub fn wake_some(&self, most: u32) {
         self.count_commit();
         self.ring.map.wake(SB_COMMITS, most);

@@ -96,7 +96,7 @@ pub(super) fn newest_in_ring(bus: &Bus) -> Result<Option<Date>> {
     let Some(ring) = ring(bus)? else { return Ok(None) };
     let calendar = &bus.settings().calendar;
     let newest = ring.newest_row().map(|row| calendar.trading_day(row.frame_ms).date);
-    let open = ring.status().day.map(barbus_bars::date_from_epoch_days);
+    let open = ring.day_of_newest_block().map(|(day, _)| barbus_bars::date_from_epoch_days(day));
     Ok(newest.max(open.filter(|day| epoch_days(*day) > 0)))
 }
 

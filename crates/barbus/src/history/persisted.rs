@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use barbus_ring::Ring;
 
-/// To look at every block of the ring takes as long as to read so many rows.
+/// The number of rows that are read in the time that a look at every block of the ring takes.
 const ROWS_OF_A_LOOK: u64 = 8_192;
 
 /// The archive has every row of this lineage before this number. It still has them later, so the

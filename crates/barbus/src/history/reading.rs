@@ -1,6 +1,6 @@
 //! Reading an answer, day by day.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, RecordBatch, StringArray, UInt32Array};
@@ -305,28 +305,20 @@ impl History {
     /// The bars of the interval that the minutes of a day make, sorted by symbol and frame.
     fn fold_batches(&mut self, bars: &[RecordBatch], day: Date) -> Vec<IntervalBar> {
         let rows = bars.iter().map(RecordBatch::num_rows).sum();
-        let folded = match self.adjuster.take() {
-            None => {
-                let (fold, resampler) = (self.folding(day), &self.resampler);
-                workers::map(bars.iter().collect(), rows, |batch| fold.batch(batch, resampler.clone(), |_, _| {}))
-            }
-            Some(mut adjuster) => {
-                let mut unchanged = BTreeSet::new();
+        let folding = Folding { day, stored: &self.columns.read, starts: &self.starts };
+        let resampler = || self.resampler.clone();
+        let folded = match &mut self.adjuster {
+            None => workers::map(bars.iter().collect(), rows, |batch| folding.batch(batch, resampler(), |_, _| {})),
+            Some(adjuster) => {
                 let mut adjust = |symbol: &str, rows: &mut [Row]| {
                     if !adjuster.adjust(symbol, rows) {
-                        unchanged.insert(symbol.to_owned());
+                        let shortfall = Shortfall::NotAdjusted { symbol: symbol.to_owned() };
+                        if !self.shortfalls.contains(&shortfall) {
+                            self.shortfalls.push(shortfall);
+                        }
                     }
                 };
-                let (fold, resampler) = (self.folding(day), &self.resampler);
-                let folded = bars.iter().map(|batch| fold.batch(batch, resampler.clone(), &mut adjust)).collect();
-                self.adjuster = Some(adjuster);
-                for symbol in unchanged {
-                    let shortfall = Shortfall::NotAdjusted { symbol };
-                    if !self.shortfalls.contains(&shortfall) {
-                        self.shortfalls.push(shortfall);
-                    }
-                }
-                folded
+                bars.iter().map(|batch| folding.batch(batch, resampler(), &mut adjust)).collect()
             }
         };
         let mut all: Vec<IntervalBar> = Vec::with_capacity(folded.iter().map(Vec::len).sum());
@@ -334,10 +326,6 @@ impl History {
             self.append(&mut all, part, dictionary_of(batch));
         }
         all
-    }
-
-    fn folding(&self, day: Date) -> Folding<'_> {
-        Folding { day, stored: &self.columns.read, starts: &self.starts }
     }
 
     /// Appends bars whose ids of symbols are keys of `names`. A symbol may be in two batches: its

@@ -158,13 +158,7 @@ impl Assembler {
 
     /// Takes the memory of a delivered batch back.
     pub(super) fn recycle(&mut self, output: Output) {
-        if let Output::Bars(mut rows) = output {
-            rows.clear();
-            // The next bars go where the processor's cache is warm. With several buffers in turn, a
-            // minute of a market would find none of them there.
-            if self.intake.is_empty() {
-                std::mem::swap(&mut self.intake, &mut rows);
-            }
+        if let Output::Bars(rows) = output {
             self.spare_rows = rows;
         }
     }
@@ -214,24 +208,13 @@ impl Assembler {
     fn accept_appended(&mut self, names: &[String]) {
         let Some(minute) = self.pending.front_mut() else { return };
         let received_ns = 1..self.open_until_ns;
-        let mut may_be_complete = false;
-        while !may_be_complete {
-            let accepted = minute.accept_many(self.universe.ids_of_feed(), received_ns.clone(), &self.universe);
-            if accepted && minute.may_be_complete() {
-                may_be_complete = true;
-                break;
+        let may_be_complete = loop {
+            if minute.accept_appended(received_ns.clone(), &self.universe) && minute.may_be_complete() {
+                break true;
             }
-            // It may be the first bar of its symbol, whose id is not known.
-            let Some(row) = minute.next_appended() else { break };
-            if row.frame_ms != minute.frame_ms || !received_ns.contains(&row.received_ns) {
-                break;
-            }
-            let symbol = self.universe.id_of(row.symbol, || name_of(row, names));
-            if !minute.accept(symbol, &self.universe) {
-                break;
-            }
-            may_be_complete = minute.may_be_complete();
-        }
+            let Some(row) = minute.next_appended().filter(|row| !self.universe.knows(row.symbol)) else { break false };
+            self.universe.id_of(row.symbol, || name_of(row, names));
+        };
         minute.move_rest(&mut self.intake);
         if may_be_complete {
             self.close_complete();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use barbus_ring::{Row, SymbolId};
 
-use super::universe::{Expected, Universe};
+use super::universe::{Expected, UNKNOWN, Universe};
 
 /// A minute with bars that is not closed.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl PendingMinute {
         self.expected.count.saturating_sub(self.present)
     }
 
-    /// Where bars are appended, for [`PendingMinute::next_appended`] and [`PendingMinute::accept`].
+    /// Where bars are appended, for [`PendingMinute::accept_appended`].
     pub(super) fn rows_mut(&mut self) -> &mut Vec<Row> {
         &mut self.rows
     }
@@ -59,44 +59,28 @@ impl PendingMinute {
     }
 
     /// Accepts appended bars until the minute may be complete, or until one is not of this minute,
-    /// was not received in `received_ns`, is of a symbol that `ids` lacks, or is a revision. `ids`
-    /// has the ids here by the ids of the bars. Returns whether it has accepted one.
-    pub(super) fn accept_many(&mut self, ids: &[u32], received_ns: Range<i64>, universe: &Universe) -> bool {
+    /// was not received in `received_ns`, is of a symbol that `universe` does not know by the id of
+    /// the feed, or is a revision. Returns whether it has accepted one.
+    pub(super) fn accept_appended(&mut self, received_ns: Range<i64>, universe: &Universe) -> bool {
         self.places.resize(universe.symbols().max(self.places.len()), 0);
         let Self { frame_ms, rows, taken, places, expected, present, .. } = self;
-        let (mut count, mut has) = (*taken, *present);
-        for row in &mut rows[count..] {
-            let id = ids.get(row.symbol.0 as usize).copied().unwrap_or(u32::MAX);
+        let (ids, first) = (universe.ids_of_feed(), *taken);
+        for row in &mut rows[first..] {
+            let id = ids.get(row.symbol.0 as usize).copied().unwrap_or(UNKNOWN);
             let Some(place) = places.get_mut(id as usize) else { break };
             let is_open = row.frame_ms == *frame_ms && received_ns.contains(&row.received_ns);
-            if !is_open || *place > 0 || has >= expected.count {
+            if !is_open || *place > 0 {
                 break;
             }
-            count += 1;
-            *place = count as u32;
+            *taken += 1;
+            *place = *taken as u32;
             row.symbol = SymbolId(id);
-            has += usize::from(expected.has(SymbolId(id)));
+            *present += usize::from(expected.has(SymbolId(id)));
+            if *present >= expected.count {
+                break;
+            }
         }
-        let accepted = count > *taken;
-        (*taken, *present) = (count, has);
-        accepted
-    }
-
-    /// Accepts the next appended bar, of the symbol with this id. If it is a revision, it does not
-    /// and returns false.
-    pub(super) fn accept(&mut self, symbol: SymbolId, universe: &Universe) -> bool {
-        let id = symbol.0 as usize;
-        if id >= self.places.len() {
-            self.places.resize(universe.symbols().max(id + 1), 0);
-        }
-        if self.places[id] > 0 {
-            return false;
-        }
-        self.rows[self.taken].symbol = symbol;
-        self.taken += 1;
-        self.places[id] = self.taken as u32;
-        self.present += usize::from(self.expected.has(symbol));
-        true
+        *taken > first
     }
 
     /// Moves the bars that were appended and not accepted to `rows`.

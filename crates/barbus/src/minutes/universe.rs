@@ -55,8 +55,8 @@ struct Group {
     members: usize,
 }
 
-/// In `of_feed`: the id here is not known.
-const UNKNOWN: u32 = u32::MAX;
+/// In place of an id of a symbol: the id here is not known.
+pub(super) const UNKNOWN: u32 = u32::MAX;
 
 /// Which symbols are expected in a minute.
 #[derive(Debug, Default)]
@@ -148,9 +148,14 @@ impl Universe {
         }
     }
 
-    /// The ids here by the ids of the feed; one that is not known is above all others.
+    /// The ids here by the ids of the feed, or [`UNKNOWN`].
     pub(super) fn ids_of_feed(&self) -> &[u32] {
         &self.of_feed
+    }
+
+    /// Whether [`Universe::id_of`] finds the id without the text of the symbol.
+    pub(super) fn knows(&self, of_feed: SymbolId) -> bool {
+        self.of_feed.get(of_feed.0 as usize).is_some_and(|id| *id != UNKNOWN)
     }
 
     #[cold]

@@ -64,7 +64,7 @@ impl Beginning {
             let day = day.or_else(|| ring_reader.day(ring).map(date_from_epoch_days));
             return Ok(Self { ring_reader, backfill: None, closed_before: day.and_then(|day| day.yesterday().ok()) });
         }
-        let newest = || ring.status().day.map(date_from_epoch_days);
+        let newest = || ring.day_of_newest_block().map(|(day, _)| date_from_epoch_days(day));
         let known = day.or_else(newest);
         // Without a day in the ring the archive may have one.
         let Some(from) = known.map_or_else(|| bus.newest_day(), |day| Ok(Some(day)))? else {
