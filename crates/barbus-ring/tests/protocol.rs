@@ -446,3 +446,31 @@ fn a_ring_that_is_being_written_has_no_problems() {
         assert_eq!(problems, [] as [String; 0]);
     });
 }
+
+/// Some of the processes that sleep can be woken, those that slept longest, and the rest later.
+#[test]
+fn a_part_of_the_sleeping_readers_is_woken() {
+    let Fixture { _dir, writer, ring } = fixture(small());
+    std::thread::scope(|scope| {
+        let (sender, threads) = std::sync::mpsc::channel();
+        let seen = ring.commits();
+        for number in 0..3 {
+            let (sender, ring) = (sender.clone(), &ring);
+            scope.spawn(move || {
+                sender.send((number, std::fs::read_link("/proc/thread-self").unwrap())).unwrap();
+                ring.wait(seen, std::time::Duration::from_secs(240));
+                sender.send((number, std::path::PathBuf::new())).unwrap();
+            });
+            let stat = std::path::Path::new("/proc").join(threads.recv().unwrap().1).join("stat");
+            while !std::fs::read_to_string(&stat).unwrap().contains(") S ") {
+                std::thread::yield_now();
+            }
+        }
+        assert_eq!(writer.wake_some(2), 2);
+        let mut woken = [threads.recv().unwrap().0, threads.recv().unwrap().0];
+        woken.sort_unstable();
+        assert_eq!((woken, threads.try_recv().is_err()), ([0, 1], true));
+        assert_eq!((writer.wake_some(u32::MAX), writer.wake_some(u32::MAX)), (1, 0));
+        assert_eq!(threads.recv().unwrap().0, 2);
+    });
+}

@@ -19,10 +19,10 @@ pub(crate) fn wait(word: *const u32, expected: u32, timeout: Duration) -> bool {
     failed && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR)
 }
 
-/// Wakes at most `most` processes that wait on the word. Those that waited longest come first. It
-/// makes one system call.
-pub(crate) fn wake(word: *const u32, most: u32) {
-    futex(word, FUTEX_WAKE, most.min(c_int::MAX as u32), null());
+/// Wakes at most `most` processes that wait on the word, and returns their number. Those that
+/// waited longest come first. It makes one system call.
+pub(crate) fn wake(word: *const u32, most: u32) -> u32 {
+    futex(word, FUTEX_WAKE, most.min(c_int::MAX as u32), null()).try_into().unwrap_or(0)
 }
 
 /// After an error, too, the caller can only check again.

@@ -268,8 +268,8 @@ impl WriterMemory for WriteMap {
         sync(&self.file, &self.path).inspect_err(|_| self.dirty_all_pages())
     }
 
-    fn wake(&self, offset: usize, most: u32) {
-        futex::wake(self.words32(offset, 1).as_ptr().cast(), most);
+    fn wake(&self, offset: usize, most: u32) -> u32 {
+        futex::wake(self.words32(offset, 1).as_ptr().cast(), most)
     }
 
     #[inline(always)]

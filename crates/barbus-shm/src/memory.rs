@@ -75,9 +75,9 @@ pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
     ///
     /// After an error it may be called again: it then writes the failed pages again.
     fn sync(&self) -> Result<(), ShmError>;
-    /// Wakes at most `most` processes that wait on the 32-bit word at `offset`. Those that waited
-    /// longest come first.
-    fn wake(&self, offset: usize, most: u32);
+    /// Wakes at most `most` processes that wait on the 32-bit word at `offset`, and returns their
+    /// number. Those that waited longest come first.
+    fn wake(&self, offset: usize, most: u32) -> u32;
     /// As [`Memory::prefetch`], for stores.
     #[inline(always)]
     fn prefetch_for_stores(&self, _offset: usize) {}

@@ -166,6 +166,8 @@ impl WriterMemory for ModelMemory {
     fn sync(&self) -> Result<(), ShmError> {
         Ok(())
     }
-    fn wake(&self, _offset: usize, _most: u32) {}
+    fn wake(&self, _offset: usize, _most: u32) -> u32 {
+        0
+    }
     fn prefault(&self, _offset: usize, _len: usize) {}
 }

@@ -203,9 +203,10 @@ impl<M: WriterMemory> RingWriter<M> {
     }
 
     /// As [`RingWriter::wake`], but it wakes at most `most` processes: those that slept longest.
-    pub fn wake_some(&self, most: u32) {
+    /// Returns how many it woke.
+    pub fn wake_some(&self, most: u32) -> u32 {
         self.count_commit();
-        self.ring.map.wake(SB_COMMITS, most);
+        self.ring.map.wake(SB_COMMITS, most)
     }
 
     fn count_commit(&self) {
