@@ -66,7 +66,7 @@ pub use lookup::RowLocation;
 pub use maintenance::{BlockRows, RingMaintenance};
 pub use pinned_blocks::PinnedBlocks;
 pub use reader::{Polled, Position, RingReader};
-pub use ring::{Ring, RingStatus};
+pub use ring::{Ring, RingStatus, WriterRun};
 pub use row::{MAX_OPTIONAL, Row, SymbolId};
 pub use spec::{Price, Spec};
 pub use start::{RingStart, StartError};

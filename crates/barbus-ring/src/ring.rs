@@ -28,6 +28,17 @@ pub struct Ring<M = ReadMap> {
     pub(crate) geometry: Geometry,
 }
 
+/// A run of a writer. Each writer that opens a ring has another one, also if it opens a file that
+/// was put back from a backup, and so has a file that replaces another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterRun {
+    lineage: u64,
+    /// Counts the writers of the file.
+    epoch: u64,
+    inode: u64,
+    pid: u32,
+}
+
 /// The state of a ring at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RingStatus {
@@ -210,6 +221,16 @@ impl<M: Memory> Ring<M> {
     /// The numbers of the blocks that are in the ring, each with its slot.
     pub fn blocks(&self) -> impl Iterator<Item = (u64, u32)> {
         (0..self.geometry.slots).filter_map(|slot| Some((self.block_in(slot as usize)?, slot)))
+    }
+
+    /// The run of the ring's present or last writer.
+    pub fn writer_run(&self) -> WriterRun {
+        WriterRun {
+            lineage: self.geometry.lineage,
+            epoch: self.u64(SB_WRITER_EPOCH),
+            inode: self.u64(SB_INODE),
+            pid: self.u32(SB_WRITER_PID),
+        }
     }
 
     /// The number of the first row of the oldest block that is not marked as persisted; `None` if

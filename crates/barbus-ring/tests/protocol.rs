@@ -447,6 +447,30 @@ fn a_ring_that_is_being_written_has_no_problems() {
     });
 }
 
+/// A ring that has replaced another one is not taken for a copy of it, whose newest row
+/// may be torn. Readers keep what was stored for them.
+#[test]
+fn a_ring_that_has_replaced_another_is_no_copy() {
+    let Fixture { _dir, mut writer, ring } = fixture(small());
+    let path = _dir.path().join("bars.ring");
+    let before = ring.writer_run();
+    writer.set_withdrawals(3);
+    writer.set_watermark_ms(60_000);
+    writer.replace(&path, &small()).unwrap();
+    let replaced = Ring::attach(&path).unwrap();
+    assert_eq!((replaced.withdrawals(), replaced.watermark_ms()), (3, 60_000));
+    let after = replaced.writer_run();
+    assert_ne!(after, before);
+    drop(writer);
+    let writer = RingWriter::open(&path).unwrap();
+    assert!(!writer.recovery().copied, "{:?}", writer.recovery());
+    assert_ne!(replaced.writer_run(), after);
+    drop(writer);
+    let copy = _dir.path().join("copy.ring");
+    std::fs::copy(&path, &copy).unwrap();
+    assert!(RingWriter::open(&copy).unwrap().recovery().copied);
+}
+
 /// Some of the processes that sleep can be woken, those that slept longest, and the rest later.
 #[test]
 fn a_part_of_the_sleeping_readers_is_woken() {

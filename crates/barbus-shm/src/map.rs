@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -266,6 +267,10 @@ impl WriterMemory for WriteMap {
 
     fn sync(&self) -> Result<(), ShmError> {
         sync(&self.file, &self.path).inspect_err(|_| self.dirty_all_pages())
+    }
+
+    fn inode(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.ino())
     }
 
     fn wake(&self, offset: usize, most: u32) -> u32 {

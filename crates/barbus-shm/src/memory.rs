@@ -75,6 +75,8 @@ pub trait WriterMemory: Memory<W64: Store, W32: Store, W8: Store> {
     ///
     /// After an error it may be called again: it then writes the failed pages again.
     fn sync(&self) -> Result<(), ShmError>;
+    /// The inode of the file; 0 if it is not known.
+    fn inode(&self) -> u64;
     /// Wakes at most `most` processes that wait on the 32-bit word at `offset`, and returns their
     /// number. Those that waited longest come first.
     fn wake(&self, offset: usize, most: u32) -> u32;

@@ -88,8 +88,6 @@ impl Writer {
         let spec = successor_spec(&self.bus, self.ring.ring(), symbols);
         let before = self.ring.maintenance();
         let replaced = self.ring.replace(&self.bus.ring(), &spec);
-        self.ring.set_withdrawals(self.withdrawals.count());
-        self.ring.set_watermark_ms(self.watermark_ms);
         self.replace_failure = replaced.as_ref().err().map(|error| (Instant::now(), error.to_string()));
         let day = self.day_state.closed_through + 1;
         let replaced = replaced.map(|()| (before, event)).map_err(|error| (day, error.into()));

@@ -166,6 +166,9 @@ impl WriterMemory for ModelMemory {
     fn sync(&self) -> Result<(), ShmError> {
         Ok(())
     }
+    fn inode(&self) -> u64 {
+        0
+    }
     fn wake(&self, _offset: usize, _most: u32) -> u32 {
         0
     }

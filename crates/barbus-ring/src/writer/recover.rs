@@ -1,6 +1,5 @@
 //! Taking over a ring: what the last writer has left is checked, completed or rolled back.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use barbus_shm::{Load, Store, WriterMemory, boot_id};
@@ -36,7 +35,7 @@ impl<M: WriterMemory> RingWriter<M> {
         if recovery.other_boot {
             self.roll_back_cursor(&mut recovery);
         }
-        let inode = std::fs::metadata(path).map_or(0, |metadata| metadata.ino());
+        let inode = self.ring.map.inode();
         recovery.copied = inode != 0 && ![0, inode].contains(&self.ring.u64(SB_INODE));
         // No sync is under way.
         self.set(SB_DURABLE_NEXT, 0);

@@ -64,6 +64,11 @@ impl RingWriter {
                 new.intern(&symbol).expect("the sizes were compared");
             }
         }
+        if new.ring.geometry.lineage == self.ring.geometry.lineage {
+            // Before any reader finds the new ring: it would miss what was stored in the old one.
+            new.set_withdrawals(self.ring.withdrawals());
+            new.set_watermark_ms(self.ring.watermark_ms());
+        }
         new.day = day;
         Ok(new)
     }
