@@ -37,6 +37,8 @@ pub enum Appended<'a> {
     Bars(&'a [String]),
     /// An event that has appended nothing.
     Event(Event<'a>),
+    /// Symbols have other ids from now on: another ring has replaced the one that was read.
+    OtherIds,
     /// There is nothing yet.
     Nothing,
 }

@@ -327,3 +327,37 @@ fn minutes_of_the_archive_and_of_the_ring_are_one_sequence() {
     assert!(!text(&of_later).contains("Lapped"));
     assert_eq!(text(&log), text(&of_later)[..log.len()]);
 }
+
+/// A reader that comes to the end of a replaced ring looks into the next one before it closes a
+/// minute by the clock: the bars that it lacks are there.
+#[test]
+fn a_minute_goes_on_in_another_ring() {
+    const GRACE: Duration = Duration::from_secs(1);
+    loop {
+        let (_dir, bus) = support::bus("XSHG", &[("size", "\"4MB\""), ("rows_per_block", "256"), ("symbols", "4")]);
+        let mut writer = Writer::open(&bus).unwrap();
+        let universe = SYMBOLS.map(String::from).to_vec();
+        let options = MinuteOptions { universe: Some(universe), grace: GRACE };
+        let mut minutes = Reader::open(bus.path()).unwrap().minutes(options).unwrap();
+        let begun = Instant::now();
+        (0..SYMBOLS.len()).for_each(|which| push(&mut writer, which, OPEN + MINUTE, 0));
+        if begun.elapsed() >= GRACE {
+            // The machine was too slow: the last bar may be late.
+            continue;
+        }
+        assert_eq!(writer.flush_waiter().status().rings_replaced, 1, "the fifth symbol needs another ring");
+        std::thread::sleep(GRACE + Duration::from_millis(100));
+        let mut seen = Vec::new();
+        while let Some(event) = minutes.poll().unwrap() {
+            seen.push(match event {
+                Event::Bars(bars) => bars.iter().map(|bar| bar.symbol.to_owned()).collect(),
+                Event::MinuteClosed(minute) => minute.missing.clone(),
+                other => panic!("{other:?}"),
+            });
+        }
+        let mut all = SYMBOLS.map(String::from).to_vec();
+        all.sort_unstable();
+        assert_eq!(seen, [all, Vec::new()]);
+        break;
+    }
+}

@@ -189,3 +189,23 @@ fn windows_go_on_into_the_archive() {
     assert_eq!(closes(&mut reader, 201).last(), Some(&1_101.0));
     assert_eq!(reader.latest("000009.XSHG").unwrap().unwrap().close, 1_101.0);
 }
+
+/// Bars of the archive are delivered at once, whatever the watermark is.
+#[test]
+fn a_wait_for_a_watermark_does_not_delay_bars_of_the_archive() {
+    let (_dir, bus, mut writer) = bus();
+    push_day(&mut writer, 0);
+    writer.close_day().unwrap();
+    writer.flush().unwrap();
+    let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Day(FIRST)).unwrap();
+    let long = Duration::from_secs(240);
+    let begun = std::time::Instant::now();
+    let mut bars = 0;
+    while bars < (SYMBOLS * MINUTES) as usize {
+        match reader.next_or_watermark(long, 0).unwrap() {
+            Some(Event::Bars(batch)) => bars += batch.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(begun.elapsed() < long, "it slept");
+}

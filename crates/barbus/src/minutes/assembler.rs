@@ -151,11 +151,6 @@ impl Assembler {
         self.output.pop_front()
     }
 
-    /// The feed continues in another ring, whose symbols have other ids.
-    pub(super) fn forget_feed_ids(&mut self) {
-        self.universe.forget_feed_ids();
-    }
-
     /// Takes the memory of a delivered batch back.
     pub(super) fn recycle(&mut self, output: Output) {
         if let Output::Bars(rows) = output {
@@ -195,6 +190,7 @@ impl Assembler {
         match appended {
             Appended::Nothing => return false,
             Appended::Event(event) => self.take(event),
+            Appended::OtherIds => self.universe.forget_feed_ids(),
             Appended::Bars(names) => {
                 self.find_open_until();
                 self.accept_appended(names);

@@ -127,8 +127,6 @@ impl Default for MinuteOptions {
 pub struct Minutes<F> {
     feed: F,
     assembler: Assembler,
-    /// Of the feed, when its ids were learned.
-    dictionary: u64,
     /// What the last event lends.
     current: Output,
 }
@@ -170,7 +168,7 @@ impl<F: MinuteSource> Minutes<F> {
         let known = feed.known(options.universe.is_none())?;
         let calendar = feed.bus().settings().calendar.clone();
         let assembler = Assembler::new(calendar, options, known, feed.wanted(), F::SORTED);
-        Ok(Self { dictionary: feed.dictionary(), feed, assembler, current: Output::Lapped(0) })
+        Ok(Self { feed, assembler, current: Output::Lapped(0) })
     }
 
     /// The feed.
@@ -227,15 +225,11 @@ impl<F: MinuteSource> Minutes<F> {
     /// Reads the feed until there is an event to deliver; false if there is none yet.
     fn gather(&mut self) -> Result<bool> {
         while !self.assembler.has_output() {
-            if self.dictionary != self.feed.dictionary() {
-                self.dictionary = self.feed.dictionary();
-                self.assembler.forget_feed_ids();
-            }
-            // Loaded before the poll: a poll that finds nothing has read every bar up to it.
-            let watermark_ms = self.feed.watermark_ms();
+            // Before the poll: a poll that finds nothing has read every bar up to both.
+            let (now_ms, watermark_ms) = (now_ms(), self.feed.watermark_ms());
             let appended = self.feed.poll_into(self.assembler.intake())?;
             if !self.assembler.take_appended(appended) {
-                self.assembler.idle(now_ms(), watermark_ms);
+                self.assembler.idle(now_ms, watermark_ms);
                 return Ok(self.assembler.has_output());
             }
             self.after_event();

@@ -31,10 +31,6 @@ pub trait MinuteSource: Feed {
     #[doc(hidden)]
     fn wanted(&self) -> Option<&SymbolFilter>;
 
-    /// Changes, at a poll without an event, when symbols get other ids.
-    #[doc(hidden)]
-    fn dictionary(&self) -> u64;
-
     /// What is known before the first event, with the symbols or without them.
     #[doc(hidden)]
     fn known(&self, with_symbols: bool) -> Result<Known>;
@@ -74,10 +70,6 @@ impl MinuteSource for Reader {
         self.filter()
     }
 
-    fn dictionary(&self) -> u64 {
-        Reader::dictionary(self)
-    }
-
     fn known(&self, with_symbols: bool) -> Result<Known> {
         Known::of_ring(Reader::bus(self), self.ring(), self.position(), self.fills_from(), with_symbols)
     }
@@ -114,10 +106,6 @@ impl MinuteSource for Replay {
 
     fn wanted(&self) -> Option<&SymbolFilter> {
         self.filter()
-    }
-
-    fn dictionary(&self) -> u64 {
-        0
     }
 
     fn known(&self, with_symbols: bool) -> Result<Known> {

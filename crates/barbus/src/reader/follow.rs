@@ -29,6 +29,8 @@ enum Step {
     Lapped(u64),
     /// The selection is in `withdrawals`.
     Withdrawn,
+    /// Another ring has replaced the one that was read: it may have bars.
+    OtherRing,
     Nothing,
 }
 
@@ -55,11 +57,19 @@ impl Reader {
     /// [`Error::Ring`] if the ring's file was truncated while the reader slept in the kernel.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
         self.interrupted = false;
+        self.wait_for(timeout, |_| false)
+    }
+
+    /// Waits for an event, or until `is_ready` of the ring.
+    #[inline(always)]
+    fn wait_for(&mut self, timeout: Duration, is_ready: impl Fn(&Ring) -> bool) -> Result<bool> {
         if self.is_starting && self.has_old_event() {
             return Ok(true);
         }
         let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
-        let is_ready = || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
+        let has_event =
+            || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
+        let is_ready = || has_event() || is_ready(ring);
         let waited = wait_until(ring, self.wait, &mut self.spins, self.stops_at_signals, timeout, is_ready)?;
         self.interrupted = waited == Waited::Interrupted;
         Ok(waited == Waited::Ready)
@@ -103,27 +113,27 @@ impl Reader {
     /// # Errors
     /// As [`Reader::next`].
     pub fn next_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<Option<Event<'_>>> {
-        self.wait_or_watermark(timeout, watermark_ms)?;
-        let step = self.step()?;
-        let step = self.check_ring_if_nothing(step)?;
+        let step = self.step_or_watermark(timeout, watermark_ms)?;
         Ok(self.event(step))
     }
 
+    fn step_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<Step> {
+        self.wait_or_watermark(timeout, watermark_ms)?;
+        let step = self.step()?;
+        self.check_ring_if_nothing(step)
+    }
+
     fn wait_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<()> {
-        let (ring, ring_reader, withdrawals) = (&self.ring, &self.ring_reader, &self.withdrawals);
-        let has_event =
-            || ring_reader.is_ready(ring) || ring.superseded() || withdrawals.are_before(ring.withdrawals());
-        let is_ready = || has_event() || ring.watermark_ms() > watermark_ms;
-        let waited = wait_until(ring, self.wait, &mut self.spins, self.stops_at_signals, timeout, is_ready)?;
-        self.interrupted = waited == Waited::Interrupted;
-        Ok(())
+        self.interrupted = false;
+        self.wait_for(timeout, |ring| ring.watermark_ms() > watermark_ms).map(drop)
     }
 
     /// As [`Reader::poll`], but bars of the ring are appended to `rows`.
     pub(crate) fn poll_into(&mut self, rows: &mut Vec<Row>) -> Result<Appended<'_>> {
         // Bars of the archive have ids of their own.
         if self.is_starting {
-            return Ok(self.poll()?.map_or(Appended::Nothing, Appended::Event));
+            let step = self.step()?;
+            return Ok(self.not_appended(step));
         }
         std::mem::swap(&mut self.rows, rows);
         let step = self.step_on();
@@ -139,8 +149,8 @@ impl Reader {
         watermark_ms: i64,
     ) -> Result<Appended<'_>> {
         if self.is_starting {
-            let next = self.next_or_watermark(timeout, watermark_ms)?;
-            return Ok(next.map_or(Appended::Nothing, Appended::Event));
+            let step = self.step_or_watermark(timeout, watermark_ms)?;
+            return Ok(self.not_appended(step));
         }
         self.wait_or_watermark(timeout, watermark_ms)?;
         std::mem::swap(&mut self.rows, rows);
@@ -152,6 +162,13 @@ impl Reader {
     fn appended(&self, step: Step) -> Appended<'_> {
         match step {
             Step::Bars => Appended::Bars(self.symbols.names()),
+            step => self.not_appended(step),
+        }
+    }
+
+    fn not_appended(&self, step: Step) -> Appended<'_> {
+        match step {
+            Step::OtherRing => Appended::OtherIds,
             step => self.event(step).map_or(Appended::Nothing, Appended::Event),
         }
     }
@@ -163,11 +180,6 @@ impl Reader {
             return Some(*day);
         }
         None
-    }
-
-    /// The number of rings before the present one: symbols have other ids in each.
-    pub(crate) fn dictionary(&self) -> u64 {
-        self.dictionary
     }
 
     /// The ring that is read at present.
@@ -188,7 +200,7 @@ impl Reader {
             let ready = self.wait(left)?;
             let step = self.step()?;
             left = end.map_or(timeout, |end| end.saturating_duration_since(Instant::now()));
-            if !matches!(step, Step::Nothing) || !ready || left.is_zero() {
+            if !matches!(step, Step::Nothing | Step::OtherRing) || !ready || left.is_zero() {
                 return Ok(step);
             }
         }
@@ -258,7 +270,7 @@ impl Reader {
             Step::DayClosed(day) => Some(Event::DayClosed(day)),
             Step::Lapped(missed) => Some(Event::Lapped { missed }),
             Step::Withdrawn => self.withdrawals.delivered().map(Event::Withdrawn),
-            Step::Nothing => None,
+            Step::OtherRing | Step::Nothing => None,
         }
     }
 
@@ -344,14 +356,13 @@ impl Reader {
         self.ring = ring;
         self.reporter.set_ring(&self.ring, self.ring_reader.position().seq);
         self.symbols.clear();
-        self.dictionary += 1;
         if let Some(filter) = &mut self.filter {
             filter.forget_ids();
         }
         self.index = None;
         self.successor = None;
         self.view_factory = None;
-        Ok(Step::Nothing)
+        Ok(Step::OtherRing)
     }
 
     /// Reads the texts of symbols that are new in the ring.

@@ -82,8 +82,6 @@ pub struct Reader {
     pub(super) reporter: PositionReporter,
     /// Whether the next poll has to register the reader, or delivers from the archive.
     pub(super) is_starting: bool,
-    /// The number of rings before the present one.
-    pub(super) dictionary: u64,
     /// Closes up to this day were before the start.
     pub(super) closed_before: Option<Date>,
     #[cfg(feature = "archive")]
@@ -138,7 +136,6 @@ impl Reader {
             interrupted: false,
             reporter: PositionReporter::Pending(None),
             is_starting: true,
-            dictionary: 0,
             closed_before: None,
             #[cfg(feature = "archive")]
             on_gap: OnGap::default(),

@@ -52,7 +52,7 @@ impl Run {
         let (seq, received_ns) = (self.seq, received_ms * 1_000_000);
         let row = Row { seq, frame_ms, received_ns, close: seq as f64, symbol: SymbolId(0), ..Row::default() };
         self.seq += 1;
-        self.assembler.forget_feed_ids();
+        self.assembler.take_appended(Appended::OtherIds);
         self.assembler.take(Event::Bars(Bars::new(&[row], symbols.texts())));
         self.taken()
     }
