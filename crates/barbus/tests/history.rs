@@ -427,3 +427,55 @@ fn withdrawn_rows_of_the_ring_are_left_out() {
         assert!(now.len() == 241 && now[240] == open_of(1) + MINUTE, "{now:?}");
     }
 }
+
+/// What a bus has learned of its ring does not hold for the ring that replaces it.
+#[test]
+fn answers_go_on_in_another_ring() {
+    let (_dir, bus, mut writer) = two_days();
+    assert_eq!(bus.bars().collect().unwrap().next_seq(), Some(writer.next_seq()));
+    writer.close_day().unwrap();
+    writer.flush().unwrap();
+    let next_seq = writer.next_seq();
+    drop(writer);
+    let file = bus.path().join("bus.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("size = \"4MB\"", "size = \"8MB\"")).unwrap();
+    let mut writer = Writer::open(&Bus::open(bus.path()).unwrap()).unwrap();
+    assert_eq!((writer.next_seq(), writer.ring().geometry().first_seq), (next_seq, next_seq), "an empty ring");
+    let answer = bus.bars().collect().unwrap();
+    assert_eq!((answer.rows(), answer.next_seq()), (1_440, Some(next_seq)));
+    let mut reader = Reader::open(bus.path()).unwrap().start_at(Start::Seq(next_seq)).unwrap();
+    push(&mut writer, SYMBOLS[0], open_of(2) + MINUTE, 3.0, None);
+    match reader.poll().unwrap() {
+        Some(Event::Bars(bars)) => assert_eq!(bars.iter().map(|bar| bar.seq).collect::<Vec<_>>(), [next_seq]),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(bus.bars().collect().unwrap().rows(), 1_441);
+}
+
+/// A ring that is put back from a backup has lower numbers, and all its rows are in the answers.
+#[test]
+fn answers_have_the_rows_of_a_ring_that_was_put_back() {
+    let (_dir, bus, mut writer) = two_days();
+    let backup = bus.path().join("ring.backup");
+    drop(writer);
+    std::fs::copy(bus.ring(), &backup).unwrap();
+    writer = Writer::open(&bus).unwrap();
+    writer.close_day().unwrap();
+    writer.flush().unwrap();
+    assert_eq!(bus.bars().collect().unwrap().rows(), 1_440);
+    drop(writer);
+    // The archive is put back, too.
+    let day = |file: &std::fs::DirEntry| file.file_name().to_string_lossy().contains("2024-07-02");
+    let mut removed = 0;
+    for file in std::fs::read_dir(bus.archive()).unwrap().flatten().filter(day) {
+        std::fs::remove_file(file.path()).unwrap();
+        removed += 1;
+    }
+    assert_eq!(removed, 1);
+    std::fs::rename(&backup, bus.ring()).unwrap();
+    let mut writer = Writer::open(&bus).unwrap();
+    assert_eq!(bus.bars().collect().unwrap().rows(), 1_440);
+    push(&mut writer, SYMBOLS[0], open_of(1) + 331 * MINUTE, 3.0, None);
+    assert_eq!(bus.bars().collect().unwrap().rows(), 1_441);
+}

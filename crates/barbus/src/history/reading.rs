@@ -18,7 +18,7 @@ use super::columns::{Column, Columns};
 use super::depth::Depth;
 use super::dictionary::{Dictionary, dictionary_of};
 use super::factors::factor_ends;
-use super::folding::Folding;
+use super::folding::{Folding, pieces};
 use super::missing::{check_symbols, missing_days};
 use super::query::BarsQuery;
 use super::resample::{IntervalBar, Resampler};
@@ -307,8 +307,9 @@ impl History {
         let rows = bars.iter().map(RecordBatch::num_rows).sum();
         let folding = Folding { day, stored: &self.columns.read, starts: &self.starts };
         let resampler = || self.resampler.clone();
+        let pieces = pieces(bars);
         let folded = match &mut self.adjuster {
-            None => workers::map(bars.iter().collect(), rows, |batch| folding.batch(batch, resampler(), |_, _| {})),
+            None => workers::map(pieces.iter().collect(), rows, |piece| folding.piece(piece, resampler(), |_, _| {})),
             Some(adjuster) => {
                 let mut adjust = |symbol: &str, rows: &mut [Row]| {
                     if !adjuster.adjust(symbol, rows) {
@@ -318,18 +319,18 @@ impl History {
                         }
                     }
                 };
-                bars.iter().map(|batch| folding.batch(batch, resampler(), &mut adjust)).collect()
+                pieces.iter().map(|piece| folding.piece(piece, resampler(), &mut adjust)).collect()
             }
         };
         let mut all: Vec<IntervalBar> = Vec::with_capacity(folded.iter().map(Vec::len).sum());
-        for (part, batch) in folded.into_iter().zip(bars) {
-            self.append(&mut all, part, dictionary_of(batch));
+        for (part, piece) in folded.into_iter().zip(&pieces) {
+            self.append(&mut all, part, dictionary_of(&piece[0]));
         }
         all
     }
 
-    /// Appends bars whose ids of symbols are keys of `names`. A symbol may be in two batches: its
-    /// last bar goes on.
+    /// Appends bars whose ids of symbols are keys of `names`. Two keys may have the same text: the
+    /// last bar of the symbol goes on.
     fn append(&mut self, all: &mut Vec<IntervalBar>, part: Vec<IntervalBar>, names: &StringArray) {
         for of_symbol in part.chunk_by(|a, b| a.row.symbol == b.row.symbol) {
             let key = SymbolId(self.dictionary.key(names.value(of_symbol[0].row.symbol.0 as usize)) as u32);
