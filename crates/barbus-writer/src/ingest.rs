@@ -20,7 +20,7 @@ const MAX_ROWS: usize = 1024;
 /// To wake a reader for a part of a batch costs it a sleep more, and while many readers read the
 /// part, the writer may have no core for the rest. Before that number, each part of a batch wakes
 /// one reader for each other processor: the processors would be idle otherwise.
-const WAKE_ROWS: u64 = 8_192;
+const WAKE_ROWS: usize = 8_192;
 
 /// The outcome of [`Writer::ingest`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -196,24 +196,24 @@ impl Writer {
         let received = self.clock.now();
         self.batch_received = received;
         let columns = Columns::new(bars, received.wall_ns);
+        let first_seq = self.ring.next_seq();
         let staged = match self.arbiter {
             None => self.stage_rows::<false>(bars, &columns, source, from),
             Some(_) => self.stage_rows::<true>(bars, &columns, source, from),
         };
-        let ends = staged.as_ref().map_or(true, |done| done.next == bars.len() || done.wait.is_some());
-        let appended = staged.as_ref().map_or(0, |done| done.ack.accepted + done.ack.revised);
-        if appended > 0 {
-            self.publish_staged();
+        // Rows before an error, too.
+        self.publish_staged();
+        let has_new_rows = self.ring.next_seq() > first_seq;
+        if has_new_rows {
             self.after_commit(received);
-            self.rows_to_wake_for += appended;
         }
-        if self.rows_to_wake_for >= if ends { 1 } else { WAKE_ROWS } {
-            self.wake_readers();
-        } else if appended > 0 {
-            self.wake_some_readers();
-        }
+        let (rows, ends) = match &staged {
+            Ok(done) => (done.next - from, done.next == bars.len() || done.wait.is_some()),
+            Err(_) => (1, true),
+        };
+        self.wake_after_part(rows, has_new_rows, ends);
         let Progress { mut ack, next, rejected, conflicts, wait } = staged?;
-        if appended > 0 {
+        if has_new_rows {
             ack.seq = Some(self.ring.next_seq() - 1);
         }
         ack.rows = ack.accepted + ack.duplicate + ack.revised + ack.conflict;
@@ -221,6 +221,20 @@ impl Writer {
         ack.symbol_table_full = rejected.iter().filter(is_full).count() as u64;
         self.counters.add(ack, received);
         Ok(Ingested { ack, next, through_seq: self.ring.next_seq(), rejected, conflicts, wait })
+    }
+
+    /// Wakes readers after a part of a batch, with or without new rows: all of them if the part
+    /// `ends` the batch or many rows were handled since the first new one.
+    #[inline]
+    fn wake_after_part(&mut self, rows: usize, has_new_rows: bool, ends: bool) {
+        if has_new_rows || self.rows_to_wake_for > 0 {
+            self.rows_to_wake_for += rows;
+        }
+        if self.rows_to_wake_for >= if ends { 1 } else { WAKE_ROWS } {
+            self.wake_readers();
+        } else if has_new_rows {
+            self.wake_some_readers();
+        }
     }
 
     /// Stages the valid ones of at most [`MAX_ROWS`] rows from `from` on, until the next one needs

@@ -84,8 +84,9 @@ pub struct Writer {
     pub(crate) wakes: bool,
     /// Processors besides the one of the thread that publishes.
     pub(crate) other_processors: u32,
-    /// Rows of the batch that is being ingested for which readers were not woken.
-    pub(crate) rows_to_wake_for: u64,
+    /// Rows of the batch that is being ingested, from the first new one on that not all readers
+    /// were woken for.
+    pub(crate) rows_to_wake_for: usize,
     pub(crate) clock: Clock,
     pub(crate) ends: BarEnds,
     /// When the batch was received that is being ingested.
@@ -112,6 +113,15 @@ pub struct Writer {
     pub(crate) bus: Bus,
     /// Of the bus, the archive, the quarantine and the conflicts; the ring's belongs to its map.
     pub(crate) locks: [Option<WriterLock>; 4],
+}
+
+/// A batch that was not handled to its end has woken some readers only.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if self.rows_to_wake_for > 0 {
+            self.wake_readers();
+        }
+    }
 }
 
 impl Writer {

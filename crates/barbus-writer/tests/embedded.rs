@@ -469,32 +469,36 @@ fn a_waiting_reader_is_woken() {
     thread.join().unwrap();
 }
 
+/// The bars with these numbers: a thousand symbols in each minute.
+fn batch_of(numbers: &[i64]) -> RecordBatch {
+    let symbols = StringArray::from_iter_values(numbers.iter().map(|number| format!("{:06}.XSHG", number % 1_000)));
+    let frames = numbers.iter().map(|number| OPEN + (1 + number / 1_000) * MINUTE);
+    let frames = TimestampMillisecondArray::from_iter_values(frames).with_timezone("UTC");
+    let values = || Arc::new(Float64Array::from_iter_values(numbers.iter().map(|number| *number as f64))) as ArrayRef;
+    let columns = [
+        ("symbol", Arc::new(symbols) as ArrayRef),
+        ("frame", Arc::new(frames)),
+        ("open", values()),
+        ("high", values()),
+        ("low", values()),
+        ("close", values()),
+        ("volume", values()),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
 /// All readers are woken at the end of a batch. Each part of 1,024 rows before it wakes some of
 /// them if there is a processor for them.
 #[test]
 fn readers_are_woken_at_the_end_of_a_batch_and_within_a_long_one() {
-    const SYMBOLS: i64 = 1_000;
     let has_other_processors = std::thread::available_parallelism().unwrap().get() > 1;
     let wakes_of = |parts, whole| if has_other_processors { parts } else { whole };
     // Room for all rows: before a wait for room, readers are woken, too.
     let (_dir, bus) = bus_with_ring_of("32MB");
     let mut writer = Writer::open(&bus).unwrap();
     let mut wakes = |rows: Vec<i64>| {
-        let symbols = StringArray::from_iter_values(rows.iter().map(|row| format!("{:06}.XSHG", row % SYMBOLS)));
-        let frames = rows.iter().map(|row| OPEN + (1 + row / SYMBOLS) * MINUTE);
-        let frames = TimestampMillisecondArray::from_iter_values(frames).with_timezone("UTC");
-        let number = || Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| *row as f64))) as ArrayRef;
-        let batch = RecordBatch::try_from_iter([
-            ("symbol", Arc::new(symbols) as ArrayRef),
-            ("frame", Arc::new(frames)),
-            ("open", number()),
-            ("high", number()),
-            ("low", number()),
-            ("close", number()),
-            ("volume", number()),
-        ]);
         let before = writer.ring().commits();
-        let ack = writer.publish(batch.unwrap()).unwrap();
+        let ack = writer.publish(batch_of(&rows)).unwrap();
         (ack.accepted, ack.duplicate, writer.ring().commits() - before)
     };
     assert_eq!(wakes(vec![0]), (1, 0, 1));
@@ -504,6 +508,24 @@ fn readers_are_woken_at_the_end_of_a_batch_and_within_a_long_one() {
     assert_eq!(wakes((3_000..4_500).chain(0..2_000).collect()), (1_500, 2_000, wakes_of(3, 1)));
     // Within a long batch, all are woken once.
     assert_eq!(wakes((4_500..14_500).collect()), (10_000, 0, wakes_of(10, 2)));
+    // Readers do not wait until all duplicates behind a new row were looked at.
+    assert_eq!(wakes((14_500..14_501).chain(0..12_000).collect()), (1, 12_000, wakes_of(2, 1)));
+}
+
+/// A writer that ends in the middle of a batch leaves no reader asleep beside its rows.
+#[test]
+fn readers_are_woken_by_the_end_of_a_writer() {
+    let (_dir, bus) = bus_with_ring_of("32MB");
+    let mut writer = Writer::open(&bus).unwrap();
+    let batch = writer.normalizer().normalize(batch_of(&(0..3_000).collect::<Vec<_>>()), "test", 0).unwrap();
+    let ring = barbus_ring::Ring::attach(&bus.ring()).unwrap();
+    while writer.ingest(&batch, 0).unwrap().wait.is_some() {
+        writer.flush().unwrap();
+    }
+    let before = ring.commits();
+    assert_eq!(ring.status().next_seq, 1_024);
+    drop(writer);
+    assert_eq!(ring.commits(), before + 1);
 }
 
 /// Promise 6: a program that embeds the writer learns when its rows are on disk, without waiting
