@@ -9,7 +9,7 @@ use barbus::protocol::DONE;
 use crate::ingest::decoder::Decoder;
 use crate::ingest::framing::{LastMetadata, Message, read_message};
 use crate::ingest::message_memory::MessageMemory;
-use crate::ingest::spare_bodies;
+use crate::ingest::spare_bodies::SPARE_BODIES;
 use crate::peer::End;
 
 /// Reads the record batches of an Arrow IPC stream, with the limits that hold for a producer.
@@ -64,7 +64,7 @@ impl<R: Read> BatchReader<R> {
     /// Keeps the memory of the last batch for other messages. The caller has dropped the batch.
     pub(crate) fn release_body(&mut self) {
         if let Some(body) = self.body.take() {
-            spare_bodies::give_back(body);
+            SPARE_BODIES.give_back(body);
         }
     }
 

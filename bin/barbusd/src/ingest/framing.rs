@@ -12,7 +12,7 @@ use arrow::ipc::convert::MessageBuffer;
 use arrow::ipc::{MessageHeader, RecordBatch, root_as_message};
 
 use crate::ingest::message_memory::MessageMemory;
-use crate::ingest::spare_bodies;
+use crate::ingest::spare_bodies::SPARE_BODIES;
 use crate::peer::End;
 
 /// The first bytes of every message.
@@ -89,8 +89,11 @@ pub(crate) fn read_message(
         Ok(length) => return rejected(format!("a message of {length} bytes: max_message is {max_bytes}")),
         Err(_) => return rejected(format!("a message of {} bytes", message.bodyLength())),
     };
+    // A dictionary stays until the end of the stream.
+    let is_kept = message.header_type() != MessageHeader::RecordBatch;
+    let allocate = |bytes| if is_kept { vec![0; bytes] } else { SPARE_BODIES.take(bytes) };
     let reserve = |bytes| memory.set_message(metadata_length as u64 + bytes);
-    let body = read_bytes(reader, body_length, spare_bodies::take, reserve)?;
+    let body = read_bytes(reader, body_length, allocate, reserve)?;
     let batch = match message.header_type() {
         MessageHeader::RecordBatch => message.header_as_record_batch(),
         MessageHeader::DictionaryBatch => message.header_as_dictionary_batch().and_then(|batch| batch.data()),
