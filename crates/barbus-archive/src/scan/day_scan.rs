@@ -17,9 +17,10 @@ use super::group_pages::GroupPages;
 use super::known_columns::KnownColumns;
 use super::merge::merge;
 use super::pages::{SelectedGroup, last_frame_ms, select};
-use super::row_keys::RowKeys;
+use super::row_keys::{RowKeys, check_rows};
 use super::wanted::Wanted;
 use crate::conform::{check, conform, with_dictionary};
+use crate::error::Corruption;
 use crate::stored_day::MAX_ATTEMPTS;
 use crate::{Archive, ArchiveError, DayMeta, Result, workers};
 
@@ -159,12 +160,13 @@ impl DayScan {
     fn read_file(&self, file: &OpenFile, wanted: &Wanted<'_>, schema: &SchemaRef) -> Result<Vec<RecordBatch>> {
         let footer = file.footer(&self.footers)?;
         check(&file.path, &self.archive_schema, footer.metadata.schema())?;
-        let corrupt = |error: ParquetError| ArchiveError::corrupt(&file.path, error);
+        let damaged = |what: Corruption| ArchiveError::corrupt(&file.path, what);
+        let corrupt = |error: ParquetError| damaged(error.into());
         let are_few = wanted.symbols.is_some_and(|symbols| symbols.len() <= FEW_SYMBOLS);
         let last = wanted.last.filter(|_| wanted.to_ms == i64::MAX);
         let for_few = are_few || last.is_some();
         let keys = match for_few {
-            true => Some(footer.row_keys(&file.bytes).map_err(corrupt)?),
+            true => Some(footer.row_keys(&file.bytes).map_err(damaged)?),
             false => footer.known_row_keys(),
         };
         let rows_of_keys = keys.map(|keys| keys.rows_of(wanted, last));
@@ -208,6 +210,7 @@ impl DayScan {
                     let batch = beside(&known, &batch).map_err(ArchiveError::Merge)?;
                     found.push(conform(&batch, schema).map_err(ArchiveError::Merge)?);
                 }
+                check_rows(rows, at).map_err(damaged)?;
             }
             if !are_exact {
                 let filtered = found.iter().map(|batch| filter(batch, wanted)).collect::<Result<_, _>>();

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::civil::Date;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::file_bytes::FileBytes;
@@ -18,9 +17,10 @@ use super::group_pages::RawChunks;
 use super::page_cache::PageCache;
 use super::row_keys::RowKeys;
 use crate::conform::with_dictionary;
+use crate::error::Corruption;
 use crate::{ArchiveError, DayMeta, Result, day_file, file_checksum};
 
-/// Footers that are kept: with page index about 10 to 100 kB for each day.
+/// Footers that are kept: with page index and row keys up to 0.4 MB for a day of 5,000 symbols.
 const MOST_KEPT: usize = 1_024;
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -42,7 +42,7 @@ pub(super) struct Footer {
 
 impl Footer {
     /// The symbol and the frame of each row.
-    pub(super) fn row_keys(&self, bytes: &FileBytes) -> std::result::Result<&RowKeys, ParquetError> {
+    pub(super) fn row_keys(&self, bytes: &FileBytes) -> std::result::Result<&RowKeys, Corruption> {
         match self.row_keys.get() {
             Some(known) => Ok(known),
             None => {

@@ -17,6 +17,7 @@ use parquet::errors::ParquetError;
 
 use super::file_bytes::FileBytes;
 use super::wanted::Wanted;
+use crate::error::Corruption;
 
 /// Frames are not kept if they take more than this part of the memory of all frames.
 const KEPT_PART: usize = 64;
@@ -36,7 +37,10 @@ pub(super) struct RowKeys {
 
 impl RowKeys {
     /// Reads both columns; `metadata` decodes symbols to a dictionary.
-    pub(super) fn read(bytes: &FileBytes, metadata: &ArrowReaderMetadata) -> Result<Self, ParquetError> {
+    ///
+    /// # Errors
+    /// A damaged file, and one whose rows are not strictly ascending: some would not be found.
+    pub(super) fn read(bytes: &FileBytes, metadata: &ArrowReaderMetadata) -> Result<Self, Corruption> {
         let mask = ProjectionMask::roots(metadata.parquet_schema(), [0, 1]);
         let (mut names, mut ends): (Vec<String>, Vec<usize>) = (Vec::new(), Vec::new());
         let mut frames: Vec<i64> = Vec::new();
@@ -48,25 +52,28 @@ impl RowKeys {
                 .with_batch_size(group.num_rows() as usize)
                 .build()?;
             for batch in batches {
-                let batch = batch?;
+                let batch = batch.map_err(ParquetError::from)?;
                 let symbols = batch.column(0).as_dictionary::<Int32Type>();
                 let texts = symbols.values().as_string::<i32>();
                 let mut at = frames.len();
                 frames.extend_from_slice(batch.column(1).as_primitive::<TimestampMillisecondType>().values());
                 for run in symbols.keys().values().chunk_by(|a, b| a == b) {
                     let name = texts.value(run[0] as usize);
-                    at += run.len();
                     // A symbol may go on in the next row group.
                     match (names.last(), ends.last_mut()) {
-                        (Some(last), Some(end)) if last == name => *end = at,
+                        (Some(last), Some(end)) if last == name => *end = at + run.len(),
+                        (Some(last), _) if last.as_str() > name => return Err(Corruption::Order { row: at }),
                         _ => {
                             names.push(name.to_owned());
-                            ends.push(at);
+                            ends.push(at + run.len());
                         }
                     }
+                    at += run.len();
                 }
             }
         }
+        check_rows(metadata.metadata().file_metadata().num_rows() as usize, frames.len())?;
+        check_order(&frames, &ends)?;
         let frames = shared_frames(&frames, &ends);
         Ok(Self { symbols: StringArray::from(names), ends, frames })
     }
@@ -162,8 +169,25 @@ fn rows_at(ends: &[usize], place: usize) -> Range<usize> {
     place.checked_sub(1).map_or(0, |before| ends[before])..ends[place]
 }
 
-/// The frames of each symbol, equal ones only once; `None` if they take too much memory, or are not
-/// in their order.
+/// A file that gives fewer rows than its metadata states is damaged.
+pub(super) fn check_rows(stated: usize, found: usize) -> Result<(), Corruption> {
+    match found == stated {
+        true => Ok(()),
+        false => Err(Corruption::Rows { stated: stated as u64, found: found as u64 }),
+    }
+}
+
+/// The frames of a symbol are strictly ascending.
+fn check_order(frames: &[i64], ends: &[usize]) -> Result<(), Corruption> {
+    for rows in (0..ends.len()).map(|place| rows_at(ends, place)) {
+        if let Some(at) = frames[rows.clone()].windows(2).position(|pair| pair[0] >= pair[1]) {
+            return Err(Corruption::Order { row: rows.start + at + 1 });
+        }
+    }
+    Ok(())
+}
+
+/// The frames of each symbol, equal ones only once; `None` if they take too much memory.
 fn shared_frames(frames: &[i64], ends: &[usize]) -> Option<Vec<Arc<[i64]>>> {
     let (mut shared, mut kept) = (Vec::<Arc<[i64]>>::with_capacity(ends.len()), 0);
     let mut known: HashSet<Arc<[i64]>> = HashSet::new();
@@ -174,8 +198,7 @@ fn shared_frames(frames: &[i64], ends: &[usize]) -> Option<Vec<Arc<[i64]>>> {
             Some(same) => same,
             None => {
                 kept += of_symbol.len();
-                let fits = kept <= KEPT_FRAMES.max(frames.len() / KEPT_PART);
-                if !fits || !of_symbol.is_sorted_by(|a, b| a < b) {
+                if kept > KEPT_FRAMES.max(frames.len() / KEPT_PART) {
                     return None;
                 }
                 let new: Arc<[i64]> = of_symbol.into();
@@ -255,6 +278,16 @@ mod tests {
         // Every symbol has frames of its own.
         let different: Vec<i64> = (0..all.len() as i64).collect();
         assert!(shared_frames(&different, &ends).is_none());
-        assert!(shared_frames(&[1, 3, 2], &[3]).is_none(), "not in their order");
+    }
+
+    #[test]
+    fn rows_out_of_order_and_missing_rows_are_damage() {
+        let order = |frames: &[i64], ends: &[usize]| check_order(frames, ends).map_err(|damage| damage.to_string());
+        assert_eq!(order(&[1, 2, 1, 3, 3], &[2, 4, 5]), Ok(()));
+        let third = "row 2 is not after the row before it in (symbol, frame)".to_owned();
+        assert_eq!(order(&[1, 3, 2], &[3]), Err(third.clone()));
+        assert_eq!(order(&[9, 5, 5], &[1, 3]), Err(third));
+        assert!(check_rows(3, 3).is_ok());
+        assert_eq!(check_rows(3, 2).unwrap_err().to_string(), "it has 2 rows, its metadata states 3");
     }
 }
