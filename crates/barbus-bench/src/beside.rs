@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use crate::command_line::{self, Daemon};
 use crate::report::Report;
-use crate::restart::minute;
+use crate::restart::{bars_of_minute, minute};
 
 /// Archived days: more bars than the daemon keeps for comparison, so that late bars load them anew.
 const DAYS: i64 = 4;
@@ -21,7 +21,7 @@ const DAY: i64 = 1_440;
 const LIVE: i64 = 1_000;
 const PAUSE: Duration = Duration::from_millis(2);
 const MEASURE: &str = "p99 of a live bar, sent to acknowledged";
-/// Rows of a late or invalid batch.
+/// Rows of an invalid or late batch.
 const ROWS: usize = 1_000;
 
 /// Archives big days, and then measures live bars alone, beside invalid rows and beside late bars.
@@ -47,37 +47,50 @@ pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
     for round in 0..rounds as i64 {
         let alone = live(&bus, &mut next)?;
         report.add(MEASURE, "alone", None, "ms", alone);
-        let invalid = move |number: i64| {
-            let bars = minute(DAYS * DAY + number % 100).slice(0, ROWS);
-            let low = bars.column_by_name("low").expect("a column of bars").clone();
-            with_column(&bars, "high", low)
-        };
-        let beside = beside(&bus, &mut next, invalid)?;
+        let beside = self::beside(&bus, &mut next, invalid_batches())?;
         report.add_beside(MEASURE, "beside invalid rows", alone, "ms", beside);
-        let late = move |number: i64| {
-            let minute_of_day = round * 37 + number / DAYS % MINUTES_OF_DAY;
-            let bars = minute(number % DAYS * DAY + minute_of_day % MINUTES_OF_DAY).slice(0, ROWS);
-            // Other values: the day's file is rewritten, too.
-            let other = minute(number + round * 1_000_000).column_by_name("volume").expect("bars").slice(0, ROWS);
-            with_column(&bars, "volume", other)
-        };
-        let beside = self::beside(&bus, &mut next, late)?;
+        let beside = self::beside(&bus, &mut next, late_batches(round))?;
         report.add_beside(MEASURE, "beside late bars of big days", alone, "ms", beside);
     }
     daemon.end(Signal::SIGKILL)
 }
 
-/// Measures live bars while another producer sends one batch after the other.
-fn beside(bus: &Bus, next: &mut i64, batch: impl Fn(i64) -> RecordBatch + Send + 'static) -> anyhow::Result<f64> {
+/// Batches whose rows all have a high below their low.
+fn invalid_batches() -> Vec<RecordBatch> {
+    let batch = |number| {
+        let bars = bars_of_minute(DAYS * DAY + number, ROWS);
+        let low = bars.column_by_name("low").expect("a column of bars").clone();
+        with_column(&bars, "high", low)
+    };
+    (0..100).map(batch).collect()
+}
+
+/// Batches with two other volumes of each archived bar: each changes the file of its day, also when
+/// they are sent again. Another round has other volumes.
+fn late_batches(round: i64) -> Vec<RecordBatch> {
+    let batches_of = |pass: i64| {
+        (0..MINUTES_OF_DAY).flat_map(|minute_of_day| (0..DAYS).map(move |day| day * DAY + minute_of_day)).map(
+            move |number| {
+                let other = bars_of_minute(number + (2 * round + pass + 1) * 1_000_000, ROWS);
+                let volume = other.column_by_name("volume").expect("a column of bars").clone();
+                with_column(&bars_of_minute(number, ROWS), "volume", volume)
+            },
+        )
+    };
+    (0..2).flat_map(batches_of).collect()
+}
+
+/// Measures live bars while another producer sends the batches, one after the other.
+///
+/// They are made before: otherwise, on a machine with two processors, the threads that make batches
+/// would be measured.
+fn beside(bus: &Bus, next: &mut i64, batches: Vec<RecordBatch>) -> anyhow::Result<f64> {
     let stop = Arc::new(AtomicBool::new(false));
     let (other, stopped) = (bus.clone(), Arc::clone(&stop));
     let thread = std::thread::spawn(move || -> anyhow::Result<u64> {
         let mut publisher = Publisher::connect(&other)?;
-        for number in 0.. {
-            publisher.send(&batch(number))?;
-            if stopped.load(Ordering::Relaxed) {
-                break;
-            }
+        for batch in batches.iter().cycle().take_while(|_| !stopped.load(Ordering::Relaxed)) {
+            publisher.send(batch)?;
         }
         Ok(publisher.finish()?.rows)
     });

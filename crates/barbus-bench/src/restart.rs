@@ -68,10 +68,15 @@ fn connect(bus: &Bus, daemon: &mut Daemon) -> anyhow::Result<Publisher> {
 
 /// A bar of every symbol.
 pub(crate) fn minute(number: i64) -> RecordBatch {
-    let symbols = StringArray::from_iter_values((0..SYMBOLS).map(|symbol| format!("{symbol:06}.XSHE")));
-    let frames = TimestampMillisecondArray::from(vec![MIDNIGHT_MS + (number + 1) * MINUTE_MS; SYMBOLS]);
+    bars_of_minute(number, SYMBOLS)
+}
+
+/// A bar of each of the first symbols.
+pub(crate) fn bars_of_minute(number: i64, count: usize) -> RecordBatch {
+    let symbols = StringArray::from_iter_values((0..count).map(|symbol| format!("{symbol:06}.XSHE")));
+    let frames = TimestampMillisecondArray::from(vec![MIDNIGHT_MS + (number + 1) * MINUTE_MS; count]);
     let prices = |more: f64| -> ArrayRef {
-        Arc::new(Float64Array::from_iter_values((0..SYMBOLS).map(|symbol| (symbol as i64 + number) as f64 + more)))
+        Arc::new(Float64Array::from_iter_values((0..count).map(|symbol| (symbol as i64 + number) as f64 + more)))
     };
     let columns = [
         ("symbol", Arc::new(symbols) as ArrayRef),
