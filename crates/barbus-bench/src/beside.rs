@@ -17,8 +17,8 @@ use crate::restart::{bars_of_minute, minute};
 const DAYS: i64 = 4;
 const MINUTES_OF_DAY: i64 = 300;
 const DAY: i64 = 1_440;
-/// Live bars of a round, and the pause between two of them.
-const LIVE: i64 = 1_000;
+/// Live bars of a round, all of one minute, and the pause between two of them.
+const LIVE: usize = 2_000;
 const PAUSE: Duration = Duration::from_millis(2);
 const MEASURE: &str = "p99 of a live bar, sent to acknowledged";
 /// Rows of an invalid or late batch.
@@ -43,7 +43,7 @@ pub(crate) fn rounds(report: &mut Report, rounds: usize) -> anyhow::Result<()> {
     }
     publisher.finish()?;
     barbus::request_close_day(&bus, None)?;
-    let mut next = DAYS * DAY;
+    let mut next = 0;
     for round in 0..rounds as i64 {
         let alone = live(&bus, &mut next)?;
         report.add(MEASURE, "alone", None, "ms", alone);
@@ -82,8 +82,8 @@ fn late_batches(round: i64) -> Vec<RecordBatch> {
 
 /// Measures live bars while another producer sends the batches, one after the other.
 ///
-/// They are made before: otherwise, on a machine with two processors, the threads that make batches
-/// would be measured.
+/// All batches are made before: otherwise, on a machine with two processors, the threads that make
+/// them would be measured.
 fn beside(bus: &Bus, next: &mut i64, batches: Vec<RecordBatch>) -> anyhow::Result<f64> {
     let stop = Arc::new(AtomicBool::new(false));
     let (other, stopped) = (bus.clone(), Arc::clone(&stop));
@@ -105,14 +105,14 @@ fn beside(bus: &Bus, next: &mut i64, batches: Vec<RecordBatch>) -> anyhow::Resul
 fn live(bus: &Bus, next: &mut i64) -> anyhow::Result<f64> {
     let mut publisher = Publisher::connect(bus)?;
     let mut times = Vec::new();
-    for _ in 0..LIVE {
-        let symbol = (*next % 1_000) as usize;
-        let bar = minute(DAYS * DAY + *next / 1_000).slice(symbol, 1);
+    let bars = bars_of_minute(DAYS * DAY + *next, LIVE);
+    *next += 1;
+    for number in 0..LIVE {
+        let bar = bars.slice(number, 1);
         let begun = Instant::now();
         let ack = publisher.send(&bar)?;
         times.push(begun.elapsed().as_secs_f64() * 1_000.0);
         ensure!(ack.accepted == 1, "{ack:?}");
-        *next += 1;
         std::thread::sleep(PAUSE);
     }
     publisher.finish()?;

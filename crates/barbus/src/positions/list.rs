@@ -121,6 +121,10 @@ pub(crate) fn readers_of<M: Memory>(ring: &Ring<M>, bus: &Bus) -> Result<Vec<Rea
     // The records are read first: otherwise a reader that advances meanwhile would seem to be ahead
     // of the ring.
     let records = records(bus)?;
+    if records.is_empty() {
+        // The daemon asks each second: the ring is not looked at without a reason.
+        return Ok(Vec::new());
+    }
     let progress = RingProgress::new(ring);
     let mut readers: Vec<ReaderStat> =
         records.into_iter().map(|(id, uid, record)| progress.reader(ring, id, uid, record, now)).collect();
