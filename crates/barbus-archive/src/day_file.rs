@@ -60,11 +60,7 @@ pub(crate) fn decode(path: &Path, day: Date, file: &Bytes, schema: &SchemaRef) -
         })
         .map_err(|error| corrupt(ParquetError::from(error).into()))?;
 
-    let found = batches.num_rows() as u64;
-    if found != meta.rows {
-        let stated = meta.rows;
-        return Err(corrupt(Corruption::Rows { stated, found }));
-    }
+    check_rows(meta.rows, batches.num_rows()).map_err(corrupt)?;
     let found = checksum::of_batch(&batches);
     if found != crc32c {
         let stated = crc32c;
@@ -75,6 +71,12 @@ pub(crate) fn decode(path: &Path, day: Date, file: &Bytes, schema: &SchemaRef) -
     }
     let rows = conform::conform(&batches, schema).map_err(ArchiveError::Merge)?;
     Ok(Decoded { meta, rows, gives_up })
+}
+
+/// A file that gives another number of rows than its metadata states is damaged.
+pub(crate) fn check_rows(stated: u64, found: usize) -> std::result::Result<(), Corruption> {
+    let found = found as u64;
+    if found == stated { Ok(()) } else { Err(Corruption::Rows { stated, found }) }
 }
 
 /// Checks the file checksum and reads the footer, with the checksum it states for the values.

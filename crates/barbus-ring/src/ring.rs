@@ -253,6 +253,11 @@ impl<M: Memory> Ring<M> {
         Some((header.day()?, header.last_of_day()))
     }
 
+    /// The trading day that is open, days since 1970-01-01.
+    pub fn open_day(&self) -> Option<i64> {
+        self.day_of_newest_block().filter(|(_, is_closed)| !is_closed).map(|(day, _)| day)
+    }
+
     /// The present state of the ring. Its fields are loaded one after another, not at one instant.
     pub fn status(&self) -> RingStatus {
         let cursor = self.cursor();

@@ -2,14 +2,14 @@
 
 use arrow::array::AsArray;
 use arrow::array::{Array, Float32Array, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use arrow::datatypes::{Float32Type, Float64Type, Int32Type, TimestampMillisecondType};
+use arrow::datatypes::{Float32Type, Float64Type, TimestampMillisecondType};
 use barbus_archive::{Archive, Wanted};
 use barbus_bars::{BarSchema, Date, PriceType};
 use barbus_ring::Row;
 
 use crate::bus::Bus;
 use crate::error::Result;
-use crate::history::dictionary_of;
+use crate::history::{dictionary_of, keys_of};
 
 /// An archived day's columns, read row by row.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ pub(crate) fn archived_symbols(archive: &Archive, bus: &Bus, day: Date) -> Resul
     let mut symbols: Vec<String> = Vec::new();
     for batch in archive.scan(day, bus.footers())?.read(&wanted)? {
         let names = dictionary_of(&batch);
-        for key in batch.column(0).as_dictionary::<Int32Type>().keys().values() {
+        for key in keys_of(&batch) {
             let name = names.value(*key as usize);
             if symbols.last().is_none_or(|last| last != name) {
                 symbols.push(name.to_owned());

@@ -50,8 +50,7 @@ enum Known<T> {
 /// The open day, as the ring shows it.
 fn open_day(bus: &Bus) -> Known<Option<Date>> {
     let Ok(ring) = attach(bus) else { return Known::Unknown };
-    let open = ring.day_of_newest_block().filter(|(_, is_closed)| !is_closed);
-    Known::Is(open.map(|(day, _)| date_from_epoch_days(day)))
+    Known::Is(ring.open_day().map(date_from_epoch_days))
 }
 
 /// The error for a request to close `day` that was given up for the reason `why`.

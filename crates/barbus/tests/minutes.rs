@@ -336,8 +336,9 @@ fn a_minute_goes_on_in_another_ring() {
     loop {
         let (_dir, bus) = support::bus("XSHG", &[("size", "\"4MB\""), ("rows_per_block", "256"), ("symbols", "4")]);
         let mut writer = Writer::open(&bus).unwrap();
-        let universe = SYMBOLS.map(String::from).to_vec();
-        let options = MinuteOptions { universe: Some(universe), grace: GRACE };
+        let mut all = SYMBOLS.map(String::from).to_vec();
+        all.sort_unstable();
+        let options = MinuteOptions { universe: Some(all.clone()), grace: GRACE };
         let mut minutes = Reader::open(bus.path()).unwrap().minutes(options).unwrap();
         let begun = Instant::now();
         (0..SYMBOLS.len()).for_each(|which| push(&mut writer, which, OPEN + MINUTE, 0));
@@ -355,8 +356,6 @@ fn a_minute_goes_on_in_another_ring() {
                 other => panic!("{other:?}"),
             });
         }
-        let mut all = SYMBOLS.map(String::from).to_vec();
-        all.sort_unstable();
         assert_eq!(seen, [all, Vec::new()]);
         break;
     }

@@ -17,9 +17,10 @@ use super::group_pages::GroupPages;
 use super::known_columns::KnownColumns;
 use super::merge::merge;
 use super::pages::{SelectedGroup, last_frame_ms, select};
-use super::row_keys::{RowKeys, check_rows};
+use super::row_keys::RowKeys;
 use super::wanted::Wanted;
 use crate::conform::{check, conform, with_dictionary};
+use crate::day_file::check_rows;
 use crate::error::Corruption;
 use crate::stored_day::MAX_ATTEMPTS;
 use crate::{Archive, ArchiveError, DayMeta, Result, workers};
@@ -210,7 +211,7 @@ impl DayScan {
                     let batch = beside(&known, &batch).map_err(ArchiveError::Merge)?;
                     found.push(conform(&batch, schema).map_err(ArchiveError::Merge)?);
                 }
-                check_rows(rows, at).map_err(damaged)?;
+                check_rows(rows as u64, at).map_err(damaged)?;
             }
             if !are_exact {
                 let filtered = found.iter().map(|batch| filter(batch, wanted)).collect::<Result<_, _>>();

@@ -17,6 +17,7 @@ use parquet::errors::ParquetError;
 
 use super::file_bytes::FileBytes;
 use super::wanted::Wanted;
+use crate::day_file::check_rows;
 use crate::error::Corruption;
 
 /// Frames are not kept if they take more than this part of the memory of all frames.
@@ -72,7 +73,7 @@ impl RowKeys {
                 }
             }
         }
-        check_rows(metadata.metadata().file_metadata().num_rows() as usize, frames.len())?;
+        check_rows(metadata.metadata().file_metadata().num_rows() as u64, frames.len())?;
         check_order(&frames, &ends)?;
         let frames = shared_frames(&frames, &ends);
         Ok(Self { symbols: StringArray::from(names), ends, frames })
@@ -167,14 +168,6 @@ impl RowKeys {
 
 fn rows_at(ends: &[usize], place: usize) -> Range<usize> {
     place.checked_sub(1).map_or(0, |before| ends[before])..ends[place]
-}
-
-/// A file that gives fewer rows than its metadata states is damaged.
-pub(super) fn check_rows(stated: usize, found: usize) -> Result<(), Corruption> {
-    match found == stated {
-        true => Ok(()),
-        false => Err(Corruption::Rows { stated: stated as u64, found: found as u64 }),
-    }
 }
 
 /// The frames of a symbol are strictly ascending.

@@ -12,6 +12,11 @@ pub(crate) fn dictionary_of(batch: &RecordBatch) -> &StringArray {
     batch.column(0).as_dictionary::<Int32Type>().values().as_string::<i32>()
 }
 
+/// The symbol of each row of a batch, by its place in [`dictionary_of`].
+pub(crate) fn keys_of(batch: &RecordBatch) -> &[i32] {
+    batch.column(0).as_dictionary::<Int32Type>().keys().values()
+}
+
 /// The symbols of an answer; a key never changes.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary {

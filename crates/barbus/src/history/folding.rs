@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int32Type;
+use arrow::array::RecordBatch;
 use barbus_bars::Date;
 use barbus_ring::{Row, SymbolId};
 
-use super::dictionary::dictionary_of;
+use super::dictionary::{dictionary_of, keys_of};
 use super::resample::{IntervalBar, Resampler};
 use super::row_batch::rows_of_batch;
 
@@ -21,10 +20,6 @@ pub(super) struct Folding<'a> {
     pub(super) stored: &'a [usize],
     /// Of some symbols, the frame after which their bars begin.
     pub(super) starts: &'a HashMap<String, i64>,
-}
-
-fn keys_of(batch: &RecordBatch) -> &[i32] {
-    batch.column(0).as_dictionary::<Int32Type>().keys().values()
 }
 
 /// Batches whose minutes are folded together. The first one has the symbols; the others go on with
@@ -62,40 +57,47 @@ impl Folding<'_> {
         mut adjust: impl FnMut(&str, &mut [Row]),
     ) -> Vec<IntervalBar> {
         let names = dictionary_of(&piece[0]);
-        let last = keys_of(&piece[0]).last().map(|key| SymbolId(*key as u32));
         let mut folded: Vec<IntervalBar> = Vec::new();
-        for (number, batch) in piece.iter().enumerate() {
-            for first in (0..batch.num_rows()).step_by(ROWS_AT_ONCE) {
-                let part = batch.slice(first, ROWS_AT_ONCE.min(batch.num_rows() - first));
-                let mut rows = rows_of_batch(&part, self.stored);
-                if let (1.., Some(last)) = (number, last) {
-                    // The batch has another dictionary.
-                    rows.iter_mut().for_each(|row| row.symbol = last);
+        let mut fold = |rows: &mut [Row]| {
+            for of_symbol in rows.chunk_by_mut(|a, b| a.symbol == b.symbol) {
+                let key = of_symbol[0].symbol;
+                let symbol = names.value(key.0 as usize);
+                let start_ms = self.starts.get(symbol).copied().unwrap_or(i64::MIN);
+                let first = of_symbol.partition_point(|row| row.frame_ms <= start_ms);
+                let of_symbol = &mut of_symbol[first..];
+                if of_symbol.is_empty() {
+                    continue;
                 }
-                for of_symbol in rows.chunk_by_mut(|a, b| a.symbol == b.symbol) {
-                    let key = of_symbol[0].symbol;
-                    let symbol = names.value(key.0 as usize);
-                    let start_ms = self.starts.get(symbol).copied().unwrap_or(i64::MIN);
-                    let first = of_symbol.partition_point(|row| row.frame_ms <= start_ms);
-                    let of_symbol = &mut of_symbol[first..];
-                    if of_symbol.is_empty() {
-                        continue;
+                adjust(symbol, of_symbol);
+                match &mut resampler {
+                    Some(resampler) => {
+                        // The last bar goes on if the symbol is in two parts.
+                        let goes_on = folded.last().is_some_and(|bar| bar.row.symbol == key);
+                        let first = folded.len() - usize::from(goes_on);
+                        resampler.fold(symbol, of_symbol, &mut folded, first);
                     }
-                    adjust(symbol, of_symbol);
-                    match &mut resampler {
-                        Some(resampler) => {
-                            // The last bar goes on if the symbol is in two parts.
-                            let goes_on = folded.last().is_some_and(|bar| bar.row.symbol == key);
-                            let first = folded.len() - usize::from(goes_on);
-                            resampler.fold(symbol, of_symbol, &mut folded, first);
-                        }
-                        None => folded.extend(of_symbol.iter().map(|row| IntervalBar::minute(row, self.day))),
-                    }
+                    None => folded.extend(of_symbol.iter().map(|row| IntervalBar::minute(row, self.day))),
                 }
             }
+        };
+        for part in parts(&piece[0]) {
+            fold(&mut rows_of_batch(&part, self.stored));
+        }
+        let last = keys_of(&piece[0]).last().map_or(0, |key| *key as u32);
+        for part in piece[1..].iter().flat_map(parts) {
+            let mut rows = rows_of_batch(&part, self.stored);
+            // Its key in the dictionary of the first batch.
+            rows.iter_mut().for_each(|row| row.symbol = SymbolId(last));
+            fold(&mut rows);
         }
         folded
     }
+}
+
+/// The parts of a batch that are folded at once.
+fn parts(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+    let rows = batch.num_rows();
+    (0..rows).step_by(ROWS_AT_ONCE).map(move |first| batch.slice(first, ROWS_AT_ONCE.min(rows - first)))
 }
 
 #[cfg(test)]
@@ -103,6 +105,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{DictionaryArray, Float64Array, TimestampMillisecondArray};
+    use arrow::datatypes::Int32Type;
     use barbus_bars::{Calendar, Interval};
 
     use super::*;

@@ -29,7 +29,7 @@ mod unarchived;
 pub use adjust::Adjust;
 pub use answer::Answer;
 pub use bound::Bound;
-pub(crate) use dictionary::dictionary_of;
+pub(crate) use dictionary::{dictionary_of, keys_of};
 pub use panel::Panel;
 pub(crate) use persisted::Persisted;
 pub use query::BarsQuery;

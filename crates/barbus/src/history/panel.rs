@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int32Type, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Float64Type, TimestampMillisecondType};
 
-use super::dictionary::dictionary_of;
+use super::dictionary::{dictionary_of, keys_of};
 use super::query::BarsQuery;
 use super::shortfall::Shortfall;
 use crate::error::Result;
@@ -49,7 +49,7 @@ impl Panel {
         let mut bars: Vec<(i64, String, f64)> = Vec::new();
         for batch in answer.batches() {
             let names = dictionary_of(batch);
-            let keys = batch.column(0).as_dictionary::<Int32Type>().keys().values();
+            let keys = keys_of(batch);
             let frames = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
             let values = cast(batch.column(2), &DataType::Float64).map_err(barbus_archive::ArchiveError::Merge)?;
             let values = values.as_primitive::<Float64Type>();

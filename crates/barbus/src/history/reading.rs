@@ -16,7 +16,7 @@ use super::answer::Answer;
 use super::bound::Range;
 use super::columns::{Column, Columns};
 use super::depth::Depth;
-use super::dictionary::{Dictionary, dictionary_of};
+use super::dictionary::{Dictionary, dictionary_of, keys_of};
 use super::factors::factor_ends;
 use super::folding::{Folding, pieces};
 use super::missing::{check_symbols, missing_days};
@@ -248,7 +248,7 @@ impl History {
     fn minutes(&mut self, bars: &RecordBatch, day: Date) -> Result<RecordBatch, ArrowError> {
         let names = dictionary_of(bars);
         let new_keys: Vec<i32> = names.iter().map(|name| self.dictionary.key(name.unwrap_or_default())).collect();
-        let keys = bars.column(0).as_dictionary::<Int32Type>().keys().values();
+        let keys = keys_of(bars);
         let frames = bars.column(1).as_primitive::<TimestampMillisecondType>().values();
         let inside = self.is_inside(names, keys, frames);
         let keys = Int32Array::from_iter_values(keys.iter().map(|key| new_keys[*key as usize]));

@@ -11,6 +11,8 @@ use arrow::error::ArrowError;
 use barbus_bars::FIXED_COLUMNS;
 use barbus_ring::{Row, SymbolId};
 
+use super::dictionary::keys_of;
+
 /// The stored values of rows, by the column's number in the archive's schema.
 pub(super) fn stored_column(rows: &[Row], number: usize, data_type: &DataType) -> ArrayRef {
     let value: fn(&Row) -> f64 = match number {
@@ -60,7 +62,7 @@ pub(super) fn batch_of_rows(
 /// The rows of such a batch. A value whose column was not read is 0; the id of a symbol is its key
 /// in the dictionary of the batch.
 pub(crate) fn rows_of_batch(batch: &RecordBatch, stored: &[usize]) -> Vec<Row> {
-    let keys = batch.column(0).as_dictionary::<Int32Type>().keys().values();
+    let keys = keys_of(batch);
     let frames = batch.column(1).as_primitive::<TimestampMillisecondType>().values();
     let row =
         |(key, frame_ms): (&i32, &i64)| Row { symbol: SymbolId(*key as u32), frame_ms: *frame_ms, ..Row::default() };

@@ -45,7 +45,7 @@ impl Known {
     ) -> Result<Self> {
         let calendar = &bus.settings().calendar;
         let earlier = Earlier::new(bus, ring, position)?;
-        let newest_day = ring.day_of_newest_block();
+        let open = ring.open_day().map(date_from_epoch_days);
         let mut known = Self::default();
         match row_at(ring, position) {
             _ if from.is_some() => {}
@@ -60,7 +60,6 @@ impl Known {
             }
             None => {
                 known.closed_through_ms = earlier.newest_frame_ms;
-                let open = newest_day.filter(|(_, is_closed)| !is_closed).map(|(day, _)| date_from_epoch_days(day));
                 let newest = earlier.newest_frame_ms.map(|frame_ms| calendar.trading_day(frame_ms));
                 known.day = newest.filter(|day| open == Some(day.date));
             }

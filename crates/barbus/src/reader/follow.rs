@@ -56,13 +56,13 @@ impl Reader {
     /// # Errors
     /// [`Error::Ring`] if the ring's file was truncated while the reader slept in the kernel.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
-        self.interrupted = false;
         self.wait_for(timeout, |_| false)
     }
 
     /// Waits for an event, or until `is_ready` of the ring.
     #[inline(always)]
     fn wait_for(&mut self, timeout: Duration, is_ready: impl Fn(&Ring) -> bool) -> Result<bool> {
+        self.interrupted = false;
         if self.is_starting && self.has_old_event() {
             return Ok(true);
         }
@@ -124,7 +124,6 @@ impl Reader {
     }
 
     fn wait_or_watermark(&mut self, timeout: Duration, watermark_ms: i64) -> Result<()> {
-        self.interrupted = false;
         self.wait_for(timeout, |ring| ring.watermark_ms() > watermark_ms).map(drop)
     }
 
