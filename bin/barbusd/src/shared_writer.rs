@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use barbus::protocol::{ACK, AckMode, Stat};
 use barbus::{Bus, Date, Result};
@@ -21,9 +20,6 @@ use crate::peer::Peer;
 use crate::peer_reader::TimeLimits;
 use crate::sources::Sources;
 use crate::watermarks::{ProducerWatermark, Watermarks};
-
-/// How often a thread that waits for the bars of a day checks for them.
-const LOAD_POLL: Duration = Duration::from_millis(1);
 
 /// The one writer of the bus, and what its users need without the lock.
 ///
@@ -206,11 +202,9 @@ impl SharedWriter {
             }
             let archived = self.day_loader.load_in_background(day);
             // If the archive has changed meanwhile, the day is loaded again.
-            let Some(evicted) = self.with(|writer| writer.begin_late_day(archived))? else { continue };
-            drop(evicted);
-            while !self.with(|writer| writer.is_day_loaded(day))? {
-                std::thread::sleep(LOAD_POLL);
-            }
+            let Some(late) = self.with(|writer| writer.begin_late_day(archived))? else { continue };
+            let loaded = late.load_in_background();
+            self.with(|writer| writer.end_late_day(loaded))?;
         }
         Some(())
     }

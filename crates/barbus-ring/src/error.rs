@@ -66,6 +66,9 @@ pub struct RingFull {
     pub blocks: u32,
     /// Archived blocks that could be reused if readers did not pin them.
     pub pinned: u32,
+    /// Archived blocks that [`RingWriter::keep_blocks_from`](crate::RingWriter::keep_blocks_from)
+    /// keeps.
+    pub unread: u32,
 }
 
 /// What of the dictionary is used up.

@@ -202,7 +202,8 @@ fn blocks_that_are_kept_are_not_reused() {
     (1..=2).for_each(|block| maintenance.mark_persisted(block));
     f.writer.keep_blocks_from(2);
     (4 * 64..5 * 64).for_each(|i| assert_eq!(f.writer.push(&row(i)).unwrap(), i));
-    f.writer.push(&row(0)).unwrap_err();
+    let full = f.writer.push(&row(0)).unwrap_err();
+    assert_eq!(full.unread, 1, "block 2 is archived");
     let mut oldest = RingReader::new(&f.ring, RingStart::Oldest).unwrap();
     assert_eq!(drain(&mut oldest, &f.ring, 1000).0, (64..5 * 64).map(row).collect::<Vec<_>>());
     f.writer.keep_blocks_from(u64::MAX);

@@ -71,10 +71,11 @@ impl Writer {
         self.ring.reserve_rows().map_or_else(|full| self.free_space(full), Some)
     }
 
-    /// Waits until every index is loaded: each block may be reused then.
+    /// Waits until every index is loaded: all blocks may be reused then that no load of a closed
+    /// day has yet to read.
     pub(crate) fn finish_loading(&mut self) {
         self.dedup.finish_loading();
-        self.ring.keep_blocks_from(u64::MAX);
+        self.ring.keep_blocks_from(self.dedup.oldest_unread());
     }
 
     /// Waits until a block may be free.

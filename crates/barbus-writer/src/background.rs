@@ -42,6 +42,17 @@ pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     }
 }
 
+/// Drops `value` on a thread of low priority: to free much memory takes milliseconds.
+///
+/// If no thread can be started, it is dropped on the calling one.
+pub(crate) fn drop_later<T: Send + 'static>(value: T) {
+    let free = move || {
+        lower_priority();
+        drop(value);
+    };
+    let _ = Builder::new().name("barbus-free".into()).spawn(free);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

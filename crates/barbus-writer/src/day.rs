@@ -4,7 +4,7 @@ use barbus::Result;
 use barbus_bars::{Date, date_from_epoch_days, epoch_days};
 use jiff::Timestamp;
 
-use crate::dedup::{ArchivedDay, DayIndex, DayLoader, load_day};
+use crate::dedup::{ArchivedDay, DayLoader, LateDay, LoadedDay, load_day};
 use crate::writer::Writer;
 
 impl Writer {
@@ -24,7 +24,7 @@ impl Writer {
         if self.ring.day() != Some(day) && day > self.ring.day().unwrap_or(self.day_state.closed_through) {
             self.close_day();
             self.open_day(day);
-        } else if !self.dedup.is_usable(day) {
+        } else if !self.dedup.has(day) {
             return Ok(false);
         }
         let Self { dedup, ring, bus, symbols, withdrawals, .. } = self;
@@ -38,34 +38,34 @@ impl Writer {
         DayLoader::new(&self.bus, self.calendar.clone())
     }
 
-    /// Begins to compare late bars with those that the bus has: takes the archived ones, and starts
-    /// a thread that adds those in the ring. [`Writer::is_day_loaded`] says when it has ended.
+    /// Finds what has to be read from the ring for late bars of a day, besides its archived bars.
     ///
-    /// Returns memory that is no longer needed, which is best dropped without the writer; `None` if
-    /// the archive has changed since: load the day again.
-    pub fn begin_late_day(&mut self, archived: ArchivedDay) -> Option<impl Send + use<>> {
-        let day = archived.day;
-        if self.dedup.has(day) {
-            return Some(Vec::new());
-        }
+    /// Until that was read with [`LateDay::load_in_background`] or dropped, the ring keeps it, and
+    /// after the end of this writer no other one can open the bus.
+    /// Returns `None` if the archive has changed since: load the day again.
+    pub fn begin_late_day(&mut self, archived: ArchivedDay) -> Option<LateDay> {
         if !archived.is_current(&self.bus) {
             return None;
         }
-        let Self { ring, bus, symbols, withdrawals, .. } = self;
-        let (index, source) = archived.into_index(ring, bus, symbols, withdrawals);
-        Some(self.dedup.add(day, DayIndex::loading_late(source.unread.clone(), move || source.load_into(index))))
+        let Self { ring, bus, symbols, withdrawals, dedup, .. } = self;
+        Some(archived.with_ring(ring, bus, symbols, withdrawals).begin(dedup))
     }
 
-    /// Whether late bars of `day` can be ingested without waiting for its earlier bars.
+    /// Takes the bars with which late bars of a day are compared. Returns false if they are
+    /// outdated: load the day again.
+    pub fn end_late_day(&mut self, loaded: LoadedDay) -> bool {
+        self.dedup.end_load(loaded.day, loaded.index, &loaded.unread)
+    }
+
+    /// Whether late bars of `day` can be ingested without loading its earlier bars.
     pub fn is_day_loaded(&self, day: Date) -> bool {
-        self.dedup.is_usable(epoch_days(day))
+        self.dedup.has(epoch_days(day))
     }
 
     /// Loads the earlier bars of a closed day and waits for it.
-    pub(crate) fn load_day(&mut self, day: Date) -> Result<()> {
-        while self.begin_late_day(self.day_loader().load(day)).is_none() {}
-        self.finish_loading();
-        Ok(())
+    pub(crate) fn load_day(&mut self, day: Date) {
+        let loader = self.day_loader();
+        while !self.begin_late_day(loader.load(day)).is_some_and(|late| self.end_late_day(late.load())) {}
     }
 
     fn open_day(&mut self, day: i64) {

@@ -67,6 +67,9 @@ fn cause(full: RingFull, flusher: &Flusher, syncer: &Syncer) -> String {
     if let Some(failure) = syncer.waiter().last_failure() {
         return format!("the ring cannot be synced: {failure}");
     }
+    if full.unread > 0 {
+        return format!("late bars need {} of its {} blocks, which are being read", full.unread, full.blocks);
+    }
     match full.pinned {
         0 => "its bars are being archived".to_owned(),
         pinned => format!("readers hold {pinned} of its {} blocks", full.blocks),

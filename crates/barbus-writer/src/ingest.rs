@@ -15,6 +15,9 @@ use crate::writer::Writer;
 
 /// Most rows that one call publishes: other producers wait for it.
 const MAX_ROWS: usize = 1024;
+/// The same if the first row is of a closed day: what such rows are compared with was not used for a
+/// while, so each takes longer.
+const MAX_LATE_ROWS: usize = 128;
 /// Rows of a batch after which all readers are woken before its end.
 ///
 /// To wake a reader for a part of a batch costs it a sleep more, and while many readers read the
@@ -46,7 +49,8 @@ pub struct Ingested {
 pub enum Wait {
     /// The ring is full: the flusher needs a moment.
     Space,
-    /// The earlier bars of this closed day must be loaded with a [`crate::DayLoader`].
+    /// The earlier bars of this closed day must be loaded: with a [`crate::DayLoader`],
+    /// [`Writer::begin_late_day`] and [`Writer::end_late_day`].
     Day(Date),
 }
 
@@ -162,7 +166,7 @@ impl Writer {
             next = ingested.next;
             match ingested.wait {
                 Some(Wait::Space) => self.wait_for_space(),
-                Some(Wait::Day(day)) => self.load_day(day)?,
+                Some(Wait::Day(day)) => self.load_day(day),
                 None => {}
             }
         }
@@ -227,17 +231,18 @@ impl Writer {
     /// `ends` the batch or many rows were handled since the first new one.
     #[inline]
     fn wake_after_part(&mut self, rows: usize, has_new_rows: bool, ends: bool) {
-        if has_new_rows || self.rows_to_wake_for > 0 {
+        let before = self.rows_to_wake_for;
+        if has_new_rows || before > 0 {
             self.rows_to_wake_for += rows;
         }
         if self.rows_to_wake_for >= if ends { 1 } else { WAKE_ROWS } {
             self.wake_readers();
-        } else if has_new_rows {
+        } else if has_new_rows && (before == 0 || before / MAX_ROWS < self.rows_to_wake_for / MAX_ROWS) {
             self.wake_some_readers();
         }
     }
 
-    /// Stages the valid ones of at most [`MAX_ROWS`] rows from `from` on, until the next one needs
+    /// Stages the valid ones of a limited number of rows from `from` on, until the next one needs
     /// something else first. `ARBITRATED` states whether sources have a priority: without it, the
     /// compiler leaves the rule out.
     #[inline]
@@ -250,7 +255,9 @@ impl Writer {
     ) -> Result<Progress> {
         let mut ids = self.symbols.take_ids(bars.symbols());
         let faults = bars.faults();
-        let (mut row, end) = (from, bars.len().min(from.saturating_add(MAX_ROWS)));
+        let is_late = |&frame_ms: &i64| self.trading_days.day(frame_ms) <= self.day_state.closed_through;
+        let most = if columns.frames.get(from).is_some_and(is_late) { MAX_LATE_ROWS } else { MAX_ROWS };
+        let (mut row, end) = (from, bars.len().min(from.saturating_add(most)));
         let mut next_fault = faults.partition_point(|(faulty, _)| *faulty < from);
         let mut ack = Ack::default();
         let mut rejected: Vec<(usize, Fault)> = Vec::new();

@@ -63,7 +63,7 @@ mod withdrawals;
 mod writer;
 
 pub use adopt::IdleArchive;
-pub use dedup::{ArchivedDay, DayLoader};
+pub use dedup::{ArchivedDay, DayLoader, LateDay, LoadedDay};
 pub use failure::Failure;
 pub use flusher::{FlushStatus, FlushWaiter};
 pub use ingest::{Ingested, Wait};

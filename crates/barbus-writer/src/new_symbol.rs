@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use barbus_bars::{Fault, MAX_SYMBOL_BYTES};
 use barbus_ring::{DictionaryFull, SymbolId};
 
-use crate::dedup::DedupIndex;
 use crate::flusher::RingEvent;
 use crate::symbol_table_state::Enlargement;
 use crate::writer::Writer;
@@ -170,7 +169,7 @@ impl Writer {
         self.symbol_table.full = None;
         if std::mem::take(&mut self.symbols.is_missing) {
             // They lack archived bars of symbols that had no place. The next row loads its day.
-            self.dedup = DedupIndex::default();
+            self.dedup.forget_all();
             self.staging.set_day(None);
         }
         Ok(true)

@@ -70,7 +70,7 @@ impl Writer {
         {
             match self.reserve_row(row.frame_ms)? {
                 Some(Hold::Wait(Wait::Space)) => self.wait_for_space(),
-                Some(Hold::Wait(Wait::Day(day))) => self.load_day(day)?,
+                Some(Hold::Wait(Wait::Day(day))) => self.load_day(day),
                 Some(Hold::Removed) => return self.reject(row, Fault::RemovedDay),
                 None => {}
             }

@@ -20,7 +20,8 @@ pub(crate) const REPLACE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Writer {
     /// Makes room in a full ring: returns for how many rows, or `None` if the caller has to wait
-    /// for the flusher, which archives closed days and spills the open one.
+    /// for the flusher, which archives closed days and spills the open one, or for a thread that
+    /// reads the next block for late bars.
     #[cold]
     pub(crate) fn free_space(&mut self, full: RingFull) -> Option<usize> {
         let rows = self.make_room(full);
@@ -31,6 +32,9 @@ impl Writer {
     }
 
     fn make_room(&mut self, full: RingFull) -> Option<usize> {
+        if full.unread > 0 {
+            return None;
+        }
         if !self.is_held(full) {
             // With all rows archived, and a sync, only pinned blocks and the newest one stay.
             self.flusher.request_spill(full.pinned > 0);

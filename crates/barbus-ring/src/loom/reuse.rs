@@ -144,7 +144,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 }
                 "copied"
             });
-            assert_eq!(writer.push(&row(192)), Err(RingFull { blocks: 3, pinned: 1 }));
+            assert_eq!(writer.push(&row(192)), Err(RingFull { blocks: 3, pinned: 1, unread: 0 }));
             writer.reserve_rows_despite_pins().expect("no lock keeps the writer from the reserve");
             push(&mut writer, 1);
             drop(locks);

@@ -119,8 +119,10 @@ impl<M: WriterMemory> RingWriter<M> {
     fn find_slot(&self, choice: SlotChoice) -> Result<(usize, Option<usize>), RingFull> {
         let (map, geometry) = (&self.ring.map, &self.ring.geometry);
         let kept = self.kept_blocks();
-        let mut full = RingFull { blocks: geometry.slots, pinned: 0 };
         let is_archived = |slot| self.ring.u64(geometry.slot(slot) + BH_PERSISTED) == 1;
+        let is_unread = |&&(block, slot): &&(u64, usize)| block >= self.keep_from && is_archived(slot);
+        let unread = self.slots.iter().filter(is_unread).count() as u32;
+        let mut full = RingFull { blocks: geometry.slots, pinned: 0, unread };
         let is_free = |&(block, slot): &(u64, usize)| block == 0 || (block < self.keep_from && is_archived(slot));
         let newest = self.slots.iter().rposition(is_free).ok_or(full)?;
         // SYNC POINT: pairs with `maintenance.rs`::`mark_persisted`. The rows were read for the

@@ -4,15 +4,15 @@
 //! Two different sets of values with the same fingerprint would turn a revision into a duplicate,
 //! once in 2^64 revisions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use barbus_ring::{Row, SymbolId};
 
-use crate::background::lower_priority;
 use crate::dedup::fingerprint::fingerprint;
-use crate::dedup::log::AppendLog;
+use crate::dedup::frame::{Frame, IndexedBar};
 use crate::sources::Rank;
 
 /// A bar compared with the bars that the bus already has.
@@ -27,62 +27,31 @@ pub(crate) enum BarStatus {
     Conflict(Rank),
 }
 
-/// Bits of the number of a revision.
-const REVISION_BITS: u32 = u8::BITS;
-/// Bits below the frame: it has room for 70,000 years before and after 1970.
-const FRAME_SHIFT: u32 = REVISION_BITS + Rank::BITS;
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// The frame, the rank of the source that gave the bar, and the revision in the lowest byte: 16
-    /// bytes for each bar instead of 24.
-    frame_giver_revision: i64,
-    fingerprint: u64,
-}
-
-impl Entry {
-    #[inline(always)]
-    fn new(frame_ms: i64, fingerprint: u64, revision: u8, giver: Rank) -> Self {
-        let giver_revision = i64::from(giver.bits()) << REVISION_BITS | i64::from(revision);
-        Self { frame_giver_revision: frame_ms << FRAME_SHIFT | giver_revision, fingerprint }
-    }
-
-    fn frame_ms(&self) -> i64 {
-        self.frame_giver_revision >> FRAME_SHIFT
-    }
-
-    fn giver(&self) -> Rank {
-        Rank::of_bits((self.frame_giver_revision >> REVISION_BITS) as u8)
-    }
-
-    fn revision(&self) -> u8 {
-        self.frame_giver_revision as u8
-    }
-}
-
-/// The bars of one trading day.
+/// The bars of one trading day, by frame and symbol.
 ///
-/// Bars nearly always arrive in the order of their frames; they are then only appended to a log. At
-/// the first bar that is out of order or sent twice, the log is sorted into a list for each symbol.
+/// Bars nearly always arrive in the order of their frames, and late ones for one frame after the
+/// other. What is compared together is therefore together in memory, and no bar takes longer the
+/// more bars the day has.
 #[derive(Debug, Default)]
 pub(crate) struct DayIndex {
     /// For each symbol its highest frame.
     last_ms: Vec<i64>,
-    /// Bars that arrived in order and are not in `symbols` yet.
-    log: AppendLog<(SymbolId, Entry)>,
-    /// For each symbol its bars, ascending by frame.
-    symbols: Vec<Vec<Entry>>,
-    len: usize,
-    /// The thread that loads the earlier bars; they precede the log.
+    /// In the order of their first bars.
+    frames: Vec<Frame>,
+    /// The place of each frame in `frames`.
+    places: HashMap<i64, usize, ahash::RandomState>,
+    /// The place of the frame that was used last.
+    at: usize,
+    /// The place of the latest frame.
+    latest: usize,
+    /// The thread that loads the earlier bars; they precede those of `frames`.
     loading: Option<Loading>,
     /// The oldest block of the ring that this thread has yet to read.
     unread: Arc<AtomicU64>,
-    /// No bar can be compared before that thread has ended: `last_ms` does not cover its bars.
-    blocked: bool,
 }
 
-/// A thread that loads an index. It reads the ring, so it ends before the writer does: the ring's
-/// lock is held as long as anybody has the map.
+/// A thread that loads an index of the writer. It reads the ring, so it ends before the writer does:
+/// the ring's lock is held as long as anybody has the map.
 #[derive(Debug)]
 struct Loading(Option<JoinHandle<DayIndex>>);
 
@@ -124,19 +93,6 @@ impl DayIndex {
         Self { last_ms, loading: Some(Loading::start(load)), unread, ..Self::default() }
     }
 
-    /// An index of a closed day, whose bars another thread loads. Before [`DayIndex::is_usable`],
-    /// using it would wait for that thread.
-    pub(crate) fn loading_late(unread: Arc<AtomicU64>, load: impl FnOnce() -> Self + Send + 'static) -> Self {
-        let load = || {
-            lower_priority();
-            let mut index = load();
-            // The first late bar would do it otherwise, and all producers would wait for it.
-            index.sort_log();
-            index
-        };
-        Self { blocked: true, ..Self::loading(Vec::new(), unread, load) }
-    }
-
     /// Whether every thread that loads the index has ended.
     pub(crate) fn is_loaded(&self) -> bool {
         self.loading.as_ref().is_none_or(Loading::is_finished)
@@ -149,42 +105,24 @@ impl DayIndex {
         self.loading.as_ref().map_or(u64::MAX, |_| self.unread.load(Ordering::Acquire))
     }
 
-    /// Whether bars can be compared without waiting for the thread that loads the index.
-    pub(crate) fn is_usable(&self) -> bool {
-        !self.blocked || self.is_loaded()
-    }
-
-    /// Takes the bars of a [`DayIndex::loading_late`] over from its thread: until then every bar
-    /// would count as new.
-    pub(crate) fn take_late_bars(&mut self) {
-        if self.blocked {
-            self.finish_loading();
-        }
-    }
-
     /// The same bars, of symbols with other ids: `ids` has the id of each symbol.
     /// Bars of a symbol without one are left out.
     pub(crate) fn renumbered(mut self, ids: &[Option<SymbolId>]) -> Self {
-        self.sort_log();
-        let mut index = Self::default();
-        for ((bars, last_ms), id) in self.symbols.into_iter().zip(self.last_ms).zip(ids) {
-            let Some(SymbolId(id)) = *id else { continue };
-            if id as usize >= index.last_ms.len() {
-                index.last_ms.resize(id as usize + 1, i64::MIN);
-                index.symbols.resize_with(id as usize + 1, Vec::new);
+        self.frames.iter_mut().for_each(|frame| frame.renumber(ids));
+        let last_ms = std::mem::take(&mut self.last_ms);
+        for (last_ms, id) in last_ms.into_iter().zip(ids) {
+            if let Some(id) = id {
+                *self.last_ms_mut(*id) = last_ms;
             }
-            index.len += bars.len();
-            index.last_ms[id as usize] = last_ms;
-            index.symbols[id as usize] = bars;
         }
-        index
+        self
     }
 
     /// Waits for the bars that are being loaded, and appends the bars that arrived meanwhile.
     pub(crate) fn finish_loading(&mut self) {
         let Some(mut loaded) = self.loading.take().and_then(Loading::join) else { return };
-        for &(symbol, entry) in self.log.iter() {
-            loaded.insert_entry(symbol, entry.frame_ms(), entry);
+        for frame in &self.frames {
+            frame.bars().iter().for_each(|bar| loaded.insert_bar(frame.frame_ms, *bar));
         }
         *self = loaded;
     }
@@ -196,12 +134,12 @@ impl DayIndex {
 
     /// The number of bars.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.frames.iter().map(|frame| frame.bars().len()).sum()
     }
 
     /// The number of bars; `None` while the earlier ones are being loaded.
     pub(crate) fn loaded_len(&self) -> Option<usize> {
-        self.loading.is_none().then_some(self.len)
+        self.loading.is_none().then(|| self.len())
     }
 
     /// Compares a bar with the index. `fingerprint` is called only if the frame may be known.
@@ -216,13 +154,11 @@ impl DayIndex {
     #[cold]
     fn look_up(&mut self, symbol: SymbolId, frame_ms: i64, fingerprint: u64) -> BarStatus {
         self.finish_loading();
-        self.sort_log();
         // The loaded bars may end below the `last_ms` that was assumed for them.
-        let Some(entries) = self.symbols.get(symbol.0 as usize) else { return BarStatus::New };
-        match entries.binary_search_by_key(&frame_ms, Entry::frame_ms) {
-            Err(_) => BarStatus::New,
-            Ok(at) if entries[at].fingerprint == fingerprint => BarStatus::Duplicate,
-            Ok(at) => BarStatus::Revision(entries[at].revision().saturating_add(1)),
+        match self.find(symbol, frame_ms) {
+            None => BarStatus::New,
+            Some(bar) if bar.fingerprint == fingerprint => BarStatus::Duplicate,
+            Some(bar) => BarStatus::Revision(bar.revision.saturating_add(1)),
         }
     }
 
@@ -231,24 +167,61 @@ impl DayIndex {
         self.last_ms.get(symbol.0 as usize).copied().unwrap_or(i64::MIN)
     }
 
-    /// The rank of the source that gave a bar whose status was asked for just before.
+    /// The rank of the source that gave a bar.
     pub(crate) fn giver(&mut self, symbol: SymbolId, frame_ms: i64) -> Rank {
-        self.entry(symbol, frame_ms).map_or(Rank::UNKNOWN, |entry| entry.giver())
+        self.find(symbol, frame_ms).map_or(Rank::UNKNOWN, |bar| bar.giver)
     }
 
-    /// Records that such a bar was given by a source of `giver` too.
+    /// Records that a bar was given by a source of `giver` too.
     pub(crate) fn raise_giver(&mut self, symbol: SymbolId, frame_ms: i64, giver: Rank) {
         // Of a bar whose giver is not known it is known then.
-        let is_higher = |entry: &&mut Entry| giver == Rank::FIRST || giver < entry.giver();
-        if let Some(entry) = self.entry(symbol, frame_ms).filter(is_higher) {
-            *entry = Entry::new(frame_ms, entry.fingerprint, entry.revision(), giver);
+        let is_higher = |bar: &&mut IndexedBar| giver == Rank::FIRST || giver < bar.giver;
+        if let Some(bar) = self.find(symbol, frame_ms).filter(is_higher) {
+            bar.giver = giver;
         }
     }
 
-    fn entry(&mut self, symbol: SymbolId, frame_ms: i64) -> Option<&mut Entry> {
-        let entries = self.symbols.get_mut(symbol.0 as usize)?;
-        let at = entries.binary_search_by_key(&frame_ms, Entry::frame_ms).ok()?;
-        Some(&mut entries[at])
+    fn find(&mut self, symbol: SymbolId, frame_ms: i64) -> Option<&mut IndexedBar> {
+        let at = self.place(frame_ms)?;
+        self.at = at;
+        self.frames[at].find(symbol)
+    }
+
+    /// The place of a frame in `frames`.
+    #[inline]
+    fn place(&self, frame_ms: i64) -> Option<usize> {
+        // Mostly it is the same frame as before, or the next one.
+        let mut likely = self.frames.iter().enumerate().skip(self.at).take(2);
+        let found = likely.find(|(_, frame)| frame.frame_ms == frame_ms).map(|(at, _)| at);
+        found.or_else(|| self.places.get(&frame_ms).copied())
+    }
+
+    /// Makes room for bars of these frames.
+    pub(crate) fn reserve(&mut self, frames_ms: &[i64]) {
+        let mut more = vec![0; self.frames.len()];
+        for &frame_ms in frames_ms {
+            self.go_to_frame(frame_ms);
+            more.resize(self.frames.len(), 0);
+            more[self.at] += 1;
+        }
+        self.frames.iter_mut().zip(more).for_each(|(frame, bars)| frame.reserve(bars));
+    }
+
+    /// Goes to a frame, which is new if it has no bar.
+    fn go_to_frame(&mut self, frame_ms: i64) {
+        self.at = self.place(frame_ms).unwrap_or_else(|| {
+            let place = self.frames.len();
+            let latest = self.frames.get(self.latest);
+            let mut bars = 0;
+            if latest.is_none_or(|latest| latest.frame_ms < frame_ms) {
+                // It mostly has as many bars as the frame before it, or a few more.
+                bars = latest.map_or(0, |latest| latest.bars().len());
+                self.latest = place;
+            }
+            self.frames.push(Frame::with_room(frame_ms, bars + bars / 16));
+            self.places.insert(frame_ms, place);
+            place
+        });
     }
 
     /// Inserts a bar, or replaces the bar of the same symbol and frame.
@@ -267,53 +240,51 @@ impl DayIndex {
         revision: u8,
         giver: Rank,
     ) {
-        self.insert_entry(symbol, frame_ms, Entry::new(frame_ms, fingerprint, revision, giver));
+        self.insert_bar(frame_ms, IndexedBar { symbol, revision, giver, fingerprint });
     }
 
     #[inline(always)]
-    fn insert_entry(&mut self, symbol: SymbolId, frame_ms: i64, entry: Entry) {
-        if symbol.0 as usize >= self.last_ms.len() {
-            self.last_ms.resize(symbol.0 as usize + 1, i64::MIN);
+    fn insert_bar(&mut self, frame_ms: i64, bar: IndexedBar) {
+        let last_ms = self.last_ms_mut(bar.symbol);
+        if *last_ms >= frame_ms {
+            return self.insert_out_of_order(frame_ms, bar);
         }
-        let last_ms = &mut self.last_ms[symbol.0 as usize];
-        if *last_ms < frame_ms {
-            *last_ms = frame_ms;
-            self.log.push((symbol, entry));
-            self.len += 1;
-        } else {
-            self.insert_out_of_order(symbol, entry);
+        *last_ms = frame_ms;
+        self.push(frame_ms, bar);
+    }
+
+    #[cold]
+    fn insert_out_of_order(&mut self, frame_ms: i64, bar: IndexedBar) {
+        self.finish_loading();
+        match self.find(bar.symbol, frame_ms) {
+            Some(known) => *known = bar,
+            None => self.push(frame_ms, bar),
+        }
+        // The loaded bars may end below the frame that was assumed for them.
+        let last_ms = self.last_ms_mut(bar.symbol);
+        *last_ms = frame_ms.max(*last_ms);
+    }
+
+    #[inline(always)]
+    fn push(&mut self, frame_ms: i64, bar: IndexedBar) {
+        match self.frames.get_mut(self.at) {
+            Some(frame) if frame.frame_ms == frame_ms => frame.push(bar),
+            _ => self.push_to_other_frame(frame_ms, bar),
         }
     }
 
     #[cold]
-    fn insert_out_of_order(&mut self, symbol: SymbolId, entry: Entry) {
-        if self.loading.is_some() {
-            self.finish_loading();
-            return self.insert_entry(symbol, entry.frame_ms(), entry);
-        }
-        self.sort_log();
-        let entries = &mut self.symbols[symbol.0 as usize];
-        match entries.binary_search_by_key(&entry.frame_ms(), Entry::frame_ms) {
-            Ok(at) => entries[at] = entry,
-            Err(at) => {
-                entries.insert(at, entry);
-                self.len += 1;
-            }
-        }
+    fn push_to_other_frame(&mut self, frame_ms: i64, bar: IndexedBar) {
+        self.go_to_frame(frame_ms);
+        self.frames[self.at].push(bar);
     }
 
-    /// Moves the log into the lists. Each entry of the log is above all entries of its list.
-    pub(crate) fn sort_log(&mut self) {
-        self.symbols.resize_with(self.last_ms.len(), Vec::new);
-        if self.log.len() > self.last_ms.len() {
-            let mut counts = vec![0; self.last_ms.len()];
-            self.log.iter().for_each(|(symbol, _)| counts[symbol.0 as usize] += 1);
-            self.symbols.iter_mut().zip(counts).for_each(|(entries, count)| entries.reserve(count));
+    #[inline(always)]
+    fn last_ms_mut(&mut self, symbol: SymbolId) -> &mut i64 {
+        if symbol.0 as usize >= self.last_ms.len() {
+            self.last_ms.resize(symbol.0 as usize + 1, i64::MIN);
         }
-        for &(symbol, entry) in self.log.iter() {
-            self.symbols[symbol.0 as usize].push(entry);
-        }
-        self.log.clear();
+        &mut self.last_ms[symbol.0 as usize]
     }
 
     pub(crate) fn insert_row(&mut self, row: &Row) {
@@ -355,18 +326,6 @@ mod tests {
         let null = Row { present: 0, ..bar(3, 2.0) };
         let zero = Row { present: 1, ..bar(3, 2.0) };
         assert_ne!(fingerprint(&null), fingerprint(&zero));
-    }
-
-    #[test]
-    fn an_entry_keeps_a_frame_a_rank_and_a_revision() {
-        let year_9999_ms = 253_402_300_740_000;
-        for frame_ms in [-year_9999_ms, -60_000, 0, 1_720_056_660_000, year_9999_ms] {
-            for (giver, revision) in [(Rank::UNKNOWN, 0), (Rank::FIRST, u8::MAX), (Rank::UNLISTED, 1)] {
-                let entry = Entry::new(frame_ms, 7, revision, giver);
-                assert_eq!((entry.frame_ms(), entry.giver(), entry.revision()), (frame_ms, giver, revision));
-            }
-        }
-        assert_eq!(size_of::<Entry>(), 16);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use barbus_bars::{Calendar, Date, date_from_epoch_days, epoch_days};
 use barbus_ring::{BlockRows, RingMaintenance, RingWriter, Row, SymbolId};
 
 use crate::background;
+use crate::dedup::DedupIndex;
 use crate::dedup::day_index::{BarStatus, DayIndex};
 use crate::dedup::fingerprint::fingerprint;
 use crate::recalendar::renumbered;
@@ -44,8 +45,8 @@ pub(crate) fn load_day(
     day: i64,
 ) -> Result<DayIndex> {
     let loader = DayLoader::new(bus, CurrentCalendar::new(bus.settings().calendar.clone()));
-    let archived = loader.load(date_from_epoch_days(day));
-    let (index, source) = archived.into_index(ring, bus, symbols, withdrawals);
+    let late = loader.load(date_from_epoch_days(day)).with_ring(ring, bus, symbols, withdrawals);
+    let (index, source) = late.into_parts();
     if source.blocks.is_empty() {
         return Ok(index);
     }
@@ -56,7 +57,7 @@ pub(crate) fn load_day(
     for block in &source.blocks {
         source.maintenance.raise_last_frames(block.block, block.rows, &mut last_ms);
     }
-    Ok(DayIndex::loading(last_ms, source.unread.clone(), move || source.load_into(index)))
+    Ok(DayIndex::loading(last_ms, source.unread.clone(), move || source.load_with_threads(index)))
 }
 
 /// Reads the bars of closed days from the archive. It may be used in another thread than the
@@ -81,6 +82,23 @@ pub struct ArchivedDay {
     through: u64,
 }
 
+/// The archived bars of a day, and the part of the day that is to be read from the ring.
+#[derive(Debug)]
+pub struct LateDay {
+    archived: ArchivedDay,
+    /// The id that each of its symbols has in the ring.
+    ids: Vec<Option<SymbolId>>,
+    ring: RingSource,
+}
+
+/// The bars of a closed day that the bus has, for [`crate::Writer::end_late_day`].
+#[derive(Debug)]
+pub struct LoadedDay {
+    pub(crate) day: i64,
+    pub(crate) index: DayIndex,
+    pub(crate) unread: Arc<AtomicU64>,
+}
+
 impl DayLoader {
     pub(crate) fn new(bus: &Bus, calendar: CurrentCalendar) -> Self {
         Self { bus: bus.clone(), calendar }
@@ -90,7 +108,7 @@ impl DayLoader {
     ///
     /// An unreadable archive does not stop the bus: the ring's rows are known, and the archive
     /// itself keeps each bar once. The flusher meets the same failure and reports it.
-    pub fn load(&self, day: Date) -> ArchivedDay {
+    pub(crate) fn load(&self, day: Date) -> ArchivedDay {
         let day = epoch_days(day);
         let (index, symbols) = (DayIndex::default(), Vec::new());
         let versions = self.versions(day);
@@ -104,12 +122,10 @@ impl DayLoader {
                 }
             }
         }
-        // Otherwise the writer would do it, and all producers would wait for that.
-        archived.index.sort_log();
         archived
     }
 
-    /// As [`DayLoader::load`], on a thread of low priority: live bars of other threads go first.
+    /// Reads the day's bars on a thread of low priority: live bars of other threads go first.
     pub fn load_in_background(&self, day: Date) -> ArchivedDay {
         background::run(|| self.load(day))
     }
@@ -168,31 +184,33 @@ impl ArchivedDay {
 
     /// Inserts the bars of a file. `known` has the index of each symbol.
     fn insert(&mut self, rows: &ArchivedRows, known: &mut HashMap<String, u32>) {
-        let mut last: Option<(String, SymbolId)> = None;
-        for (symbol, row) in rows.iter() {
+        self.index.reserve(rows.frames_ms());
+        let mut row = Row::default();
+        let mut last = None;
+        for number in 0..rows.len() {
+            let symbol = rows.symbol(number);
             // A file is sorted by symbol.
-            let id = match &last {
-                Some((name, id)) if name == symbol => *id,
-                _ => {
-                    let id = SymbolId(*known.entry(symbol.to_owned()).or_insert_with(|| {
-                        self.symbols.push(symbol.to_owned());
-                        self.symbols.len() as u32 - 1
-                    }));
-                    last.insert((symbol.to_owned(), id)).1
-                }
-            };
-            self.index.insert_row(&Row { symbol: id, ..row });
+            if last != Some(symbol) {
+                row.symbol = SymbolId(*known.entry(symbol.to_owned()).or_insert_with(|| {
+                    self.symbols.push(symbol.to_owned());
+                    self.symbols.len() as u32 - 1
+                }));
+                last = Some(symbol);
+            }
+            rows.copy_row(number, &mut row);
+            self.index.insert_row(&row);
         }
     }
 
-    /// The index of the archived bars, and the part of the day that is to be read from the ring.
-    pub(crate) fn into_index(
+    /// Finds the part of the day that is to be read from the ring, and gives the symbols of the
+    /// archived bars their ids.
+    pub(crate) fn with_ring(
         self,
         ring: &mut RingWriter,
         bus: &Bus,
         symbols: &mut SymbolIds,
         withdrawals: &Withdrawals,
-    ) -> (DayIndex, RingSource) {
+    ) -> LateDay {
         let intern = |symbol: &String| {
             symbols.get(symbol).or_else(|| {
                 let id = ring.intern(symbol).ok();
@@ -205,8 +223,7 @@ impl ArchivedDay {
         };
         // If the symbol table is full, new bars of further symbols are quarantined anyway. When the
         // table is enlarged, the index is loaded again.
-        let ids: Vec<Option<SymbolId>> = self.symbols.iter().map(intern).collect();
-        let index = self.index.renumbered(&ids);
+        let ids = self.symbols.iter().map(intern).collect();
         let (maintenance, day, calendar) = (ring.maintenance(), self.day, &bus.settings().calendar);
         let mut blocks = maintenance.blocks();
         // A row is appended while its day is open, or late: to a block of a later day or of no day.
@@ -218,17 +235,45 @@ impl ArchivedDay {
         let through = if self.lineage == lineage { self.through } else { 0 };
         let withdrawn = withdrawals.of_day(lineage, day, |symbol| symbols.get(symbol));
         let unread = Arc::new(AtomicU64::new(oldest(&blocks)));
-        (index, RingSource { maintenance, blocks, unread, calendar: calendar.clone(), day, through, withdrawn })
+        let ring = RingSource { maintenance, blocks, unread, calendar: calendar.clone(), day, through, withdrawn };
+        LateDay { archived: self, ids, ring }
+    }
+}
+
+impl LateDay {
+    /// Keeps the blocks of the ring that are to be read.
+    pub(crate) fn begin(self, dedup: &mut DedupIndex) -> Self {
+        dedup.begin_load(self.archived.day, &self.ring.unread);
+        self
+    }
+
+    /// The index of the archived bars, and the part that is to be read from the ring.
+    fn into_parts(self) -> (DayIndex, RingSource) {
+        (self.archived.index.renumbered(&self.ids), self.ring)
+    }
+
+    /// Reads the part of the day that is in the ring.
+    pub(crate) fn load(self) -> LoadedDay {
+        let day = self.archived.day;
+        let (index, source) = self.into_parts();
+        LoadedDay { day, index: source.load(index), unread: source.unread }
+    }
+
+    /// Reads the part of the day that is in the ring on a thread of low priority: live bars of
+    /// other threads go first.
+    pub fn load_in_background(self) -> LoadedDay {
+        background::run(|| self.load())
     }
 }
 
 /// The part of a day that is read from the ring.
-pub(crate) struct RingSource {
+#[derive(Debug)]
+struct RingSource {
     maintenance: RingMaintenance,
     /// Oldest first.
     blocks: Vec<BlockRows>,
     /// The oldest of them that has yet to be read; `u64::MAX` if there is none.
-    pub(crate) unread: Arc<AtomicU64>,
+    unread: Arc<AtomicU64>,
     calendar: Calendar,
     day: i64,
     /// The archive has every row below this sequence number.
@@ -252,24 +297,38 @@ fn oldest(blocks: &[BlockRows]) -> u64 {
 
 impl RingSource {
     /// Inserts the day's rows in the order of the ring.
-    ///
-    /// Several threads read the ring, each every n-th block, and this thread inserts their rows.
-    pub(crate) fn load_into(&self, mut index: DayIndex) -> DayIndex {
+    fn load(&self, mut index: DayIndex) -> DayIndex {
+        let mut days = TradingDayCache::new(self.calendar.clone());
+        for number in 0..self.blocks.len() {
+            let rows = self.rows_of(&self.blocks[number], &mut days);
+            self.insert(number, rows, &mut index);
+        }
+        index
+    }
+
+    /// The same for a day whose bars are waited for. Several threads read the ring, each every n-th
+    /// block, and this thread inserts their rows.
+    fn load_with_threads(&self, mut index: DayIndex) -> DayIndex {
         let processors = thread::available_parallelism().map_or(1, |count| count.get());
         let threads = processors.min(MAX_THREADS).min(self.blocks.len());
         thread::scope(|scope| {
             let loaded: Vec<_> = (0..threads).map(|first| self.spawn(scope, first, threads)).collect();
             for number in 0..self.blocks.len() {
                 let rows = loaded[number % threads].recv().expect("a thread sends all of its blocks");
-                self.unread.store(oldest(&self.blocks[number + 1..]), Ordering::Release);
-                for LoadedRow { seq, symbol, frame_ms, fingerprint, revision } in rows {
-                    if seq >= self.through || index.status(symbol, frame_ms, || fingerprint) == BarStatus::Duplicate {
-                        index.insert(symbol, frame_ms, fingerprint, revision);
-                    }
-                }
+                self.insert(number, rows, &mut index);
             }
         });
         index
+    }
+
+    /// Inserts the rows of a block, which may be reused from now on.
+    fn insert(&self, number: usize, rows: Vec<LoadedRow>, index: &mut DayIndex) {
+        self.unread.store(oldest(&self.blocks[number + 1..]), Ordering::Release);
+        for LoadedRow { seq, symbol, frame_ms, fingerprint, revision } in rows {
+            if seq >= self.through || index.status(symbol, frame_ms, || fingerprint) == BarStatus::Duplicate {
+                index.insert(symbol, frame_ms, fingerprint, revision);
+            }
+        }
     }
 
     /// Reads in a thread every `threads`-th block from the `first` one on.

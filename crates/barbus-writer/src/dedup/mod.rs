@@ -1,18 +1,23 @@
 //! Deduplication: the bars of each trading day that the bus already has, by day.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 mod day_index;
 mod fingerprint;
+mod frame;
 mod load;
-mod log;
 
 pub(crate) use day_index::{BarStatus, DayIndex};
 pub(crate) use fingerprint::fingerprint;
 pub(crate) use load::load_day;
-pub use load::{ArchivedDay, DayLoader};
+pub use load::{ArchivedDay, DayLoader, LateDay, LoadedDay};
 
-/// Limit on the bars of all indexes but the current one: about 100 MB.
+use crate::background;
+
+/// Limit on the bars of all indexes but that of the latest day: about 100 MB. The current day and
+/// one that was just loaded may have more.
 const MAX_BARS: usize = 4_000_000;
 /// Days without an index whose number of bars is remembered.
 const MAX_COUNTS: usize = 16;
@@ -29,6 +34,18 @@ pub(crate) struct DedupIndex {
     clock: u64,
     /// The number of bars of the newest days whose index was dropped.
     dropped: BTreeMap<i64, usize>,
+    /// The loads of closed days that have not ended.
+    loads: Vec<Load>,
+}
+
+/// A load of a closed day, by another thread.
+#[derive(Debug)]
+struct Load {
+    /// `None` if the index of the day was forgotten since the load began: it is outdated.
+    day: Option<i64>,
+    /// The oldest block of the ring that the load has yet to read. When the load is gone, only this
+    /// list has it.
+    unread: Arc<AtomicU64>,
 }
 
 impl DedupIndex {
@@ -39,19 +56,35 @@ impl DedupIndex {
         current.chain(others).for_each(DayIndex::finish_loading);
     }
 
-    /// The oldest block of the ring that a thread has yet to read; `u64::MAX` if there is none.
-    pub(crate) fn oldest_unread(&self) -> u64 {
+    /// The oldest block of the ring that is yet to be read; `u64::MAX` if there is none.
+    pub(crate) fn oldest_unread(&mut self) -> u64 {
+        // It pairs with the drop of the counter: a load that is gone reads no more.
+        self.loads.retain_mut(|load| Arc::get_mut(&mut load.unread).is_none());
+        // It pairs with the store of the load: the rows of the blocks before were read.
+        let loads = self.loads.iter().map(|load| load.unread.load(Ordering::Acquire));
         let current = self.current.iter().map(|(_, index)| index);
-        let indexes = current.chain(self.others.values().map(|(_, index)| index));
-        indexes.map(DayIndex::oldest_unread).min().unwrap_or(u64::MAX)
+        let indexes = current.chain(self.others.values().map(|(_, index)| index)).map(DayIndex::oldest_unread);
+        indexes.chain(loads).min().unwrap_or(u64::MAX)
     }
 
-    /// Whether the bars of `day` are known and can be compared without waiting.
-    pub(crate) fn is_usable(&self, day: i64) -> bool {
-        match &self.current {
-            Some((current, index)) if *current == day => index.is_usable(),
-            _ => self.others.get(&day).is_some_and(|(_, index)| index.is_usable()),
+    /// Begins a load of `day`: keeps the blocks of the ring from `unread` on until it is dropped
+    /// elsewhere.
+    pub(crate) fn begin_load(&mut self, day: i64, unread: &Arc<AtomicU64>) {
+        self.loads.push(Load { day: Some(day), unread: Arc::clone(unread) });
+    }
+
+    /// Ends a load of `day`: adds its index, unless it is outdated.
+    pub(crate) fn end_load(&mut self, day: i64, index: DayIndex, unread: &Arc<AtomicU64>) -> bool {
+        let Some(at) = self.loads.iter().position(|load| Arc::ptr_eq(&load.unread, unread)) else { return false };
+        if self.loads.swap_remove(at).day != Some(day) {
+            return false;
         }
+        if !self.has(day) {
+            self.clock += 1;
+            self.others.insert(day, (self.clock, index));
+            self.evict(day);
+        }
+        true
     }
 
     /// Takes the bars over from the threads that have loaded them, so that they are counted.
@@ -76,17 +109,9 @@ impl DedupIndex {
         bars
     }
 
-    /// Whether there is an index of `day`, which may still be loading.
+    /// Whether there is an index of `day`.
     pub(crate) fn has(&self, day: i64) -> bool {
         self.current.as_ref().is_some_and(|(current, _)| *current == day) || self.others.contains_key(&day)
-    }
-
-    /// Adds the index of a day that is not the current one. Returns those that were evicted: to
-    /// drop a big one takes a while.
-    pub(crate) fn add(&mut self, day: i64, index: DayIndex) -> Vec<DayIndex> {
-        self.clock += 1;
-        self.others.insert(day, (self.clock, index));
-        self.evict()
     }
 
     /// The index of the current day.
@@ -103,34 +128,48 @@ impl DedupIndex {
         if self.current.as_ref().is_some_and(|(current, _)| *current == day) {
             return Ok(());
         }
-        let mut index = match self.others.remove(&day) {
-            Some((_, index)) => index,
-            None => load()?,
+        let (index, is_new) = match self.others.remove(&day) {
+            Some((_, index)) => (index, false),
+            None => (load()?, true),
         };
-        index.take_late_bars();
         self.clock += 1;
         if let Some((previous, index)) = self.current.replace((day, index)) {
             self.others.insert(previous, (self.clock, index));
         }
-        self.evict();
+        if is_new {
+            self.evict(day);
+        }
         Ok(())
     }
 
     /// Drops the index of `day`: it is loaded again from the archive and the ring.
     pub(crate) fn forget(&mut self, day: i64) {
+        self.loads.iter_mut().for_each(|load| load.day = load.day.filter(|&loaded| loaded != day));
         self.others.remove(&day);
         self.dropped.remove(&day);
         self.current.take_if(|(current, _)| *current == day);
     }
 
-    /// Removes the least recently used indexes above the limit, but never that of the latest day:
-    /// it is the open one, and live bars would wait until it is loaded again.
-    fn evict(&mut self) -> Vec<DayIndex> {
+    /// Drops all indexes.
+    pub(crate) fn forget_all(&mut self) {
+        let mut loads = std::mem::take(&mut self.loads);
+        loads.iter_mut().for_each(|load| load.day = None);
+        *self = Self { loads, ..Self::default() };
+    }
+
+    /// Removes the least recently used indexes above the limit, but never the current one, that of
+    /// the day that was just `added`, and that of the latest day: it is the open one, and live bars
+    /// would wait until it is loaded again.
+    fn evict(&mut self, added: i64) {
+        let current = self.current.iter().map(|(day, index)| (*day, index.len()));
+        let others = self.others.iter().map(|(&day, (_, index))| (day, index.len()));
+        let by_day: BTreeMap<i64, usize> = current.chain(others).collect();
+        let latest = by_day.last_key_value().map(|(&day, _)| day);
+        let mut bars: usize = by_day.iter().filter(|(day, _)| Some(**day) != latest).map(|(_, len)| len).sum();
         let mut evicted = Vec::new();
-        let mut bars = self.others.values().map(|(_, index)| index.len()).sum::<usize>();
         while bars > MAX_BARS {
-            let latest = self.others.keys().copied().max();
-            let candidates = self.others.iter().filter(|(day, _)| Some(**day) != latest);
+            let may_go = |day: i64, index: &DayIndex| Some(day) != latest && day != added && index.is_loaded();
+            let candidates = self.others.iter().filter(|(day, (_, index))| may_go(**day, index));
             let Some(oldest) = candidates.min_by_key(|(_, (used, _))| *used).map(|(&day, _)| day) else { break };
             let Some((_, index)) = self.others.remove(&oldest) else { break };
             bars -= index.len();
@@ -142,7 +181,9 @@ impl DedupIndex {
         while self.dropped.len() > MAX_COUNTS {
             self.dropped.pop_first();
         }
-        evicted
+        if !evicted.is_empty() {
+            background::drop_later(evicted);
+        }
     }
 }
 
@@ -175,21 +216,60 @@ mod tests {
         assert_eq!(dedup.bars_by_day().into_keys().collect::<Vec<_>>(), [1, 2, 3]);
     }
 
-    /// Promise 8: the thread of a late day has ended before anything asks for its bars. A bar that
-    /// it has found must not count as new then.
+    /// Promise 8: an index that lacks the change for which one was forgotten is never used.
     #[test]
-    fn a_late_day_is_known_as_soon_as_it_is_used() {
+    fn what_was_loading_when_its_index_was_forgotten_is_outdated() {
         let mut dedup = DedupIndex::default();
-        let late = || {
+        let unread = Arc::new(AtomicU64::new(7));
+        let mut is_used_after = |forget: fn(&mut DedupIndex)| {
+            dedup.begin_load(1, &unread);
+            forget(&mut dedup);
+            let is_used = dedup.end_load(1, DayIndex::default(), &unread);
+            assert_eq!(dedup.has(1), is_used);
+            is_used
+        };
+        assert!(!is_used_after(|dedup| dedup.forget(1)));
+        assert!(!is_used_after(DedupIndex::forget_all));
+        assert!(is_used_after(|dedup| dedup.forget(2)));
+    }
+
+    /// Promise 8: the ring keeps what a load has yet to read, until it was read or given up, also
+    /// if its result will not be used.
+    #[test]
+    fn blocks_are_kept_for_each_load_until_it_ends() {
+        let mut dedup = DedupIndex::default();
+        let loads = [7, 9].map(|block| Arc::new(AtomicU64::new(block)));
+        for (day, unread) in (0..).zip(&loads) {
+            dedup.begin_load(day, unread);
+        }
+        dedup.forget(0);
+        dedup.forget_all();
+        assert_eq!(dedup.oldest_unread(), 7);
+        loads[0].store(u64::MAX, Ordering::Release);
+        assert_eq!(dedup.oldest_unread(), 9);
+        drop(loads);
+        assert_eq!(dedup.oldest_unread(), u64::MAX);
+    }
+
+    /// However many bars a day has: otherwise its late bars would be loaded again and again.
+    #[test]
+    fn a_day_that_was_just_loaded_is_not_evicted() {
+        let of_bars = |bars: i64| {
             let mut index = DayIndex::default();
-            index.insert(SymbolId(0), 60_000, 7, 0);
+            (0..bars).for_each(|bar| index.insert(SymbolId(bar as u32), 0, 0, 0));
             index
         };
-        assert!(dedup.add(1, DayIndex::loading_late(Arc::default(), late)).is_empty());
-        while !dedup.is_usable(1) {
-            std::thread::yield_now();
+        let mut dedup = DedupIndex::default();
+        let three_quarters = MAX_BARS as i64 * 3 / 4;
+        // The latest day, and a late one in use.
+        dedup.switch_to(9, || Ok::<_, ()>(of_bars(10))).unwrap();
+        dedup.switch_to(1, || Ok::<_, ()>(of_bars(three_quarters))).unwrap();
+        let unread = Arc::default();
+        for (day, bars) in [(2, three_quarters), (3, MAX_BARS as i64 + 1)] {
+            dedup.begin_load(day, &unread);
+            assert!(dedup.end_load(day, of_bars(bars), &unread));
+            assert!(dedup.has(day) && dedup.has(1) && dedup.has(9));
         }
-        dedup.switch_to(1, || Err(())).unwrap();
-        assert_eq!(dedup.current().status(SymbolId(0), 60_000, || 7), BarStatus::Duplicate);
+        assert!(!dedup.has(2));
     }
 }

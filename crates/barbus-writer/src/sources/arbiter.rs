@@ -39,7 +39,7 @@ impl Arbiter {
         day_is_open: bool,
     ) -> BarStatus {
         self.newest_ms = self.newest_ms.max(frame_ms);
-        self.sent_ms[usize::from(source.bits())] = self.newest_ms;
+        self.sent_ms[source.index()] = self.newest_ms;
         match status {
             // What two sources give alike is the value of the higher one.
             BarStatus::Duplicate => index.raise_giver(symbol, frame_ms, source),
@@ -59,7 +59,7 @@ impl Arbiter {
 
     /// Whether sources of `rank` are silent for a symbol whose newest bar ends at `last_ms`.
     fn is_silent(&self, rank: Rank, last_ms: i64) -> bool {
-        last_ms.saturating_sub(self.sent_ms[usize::from(rank.bits())]) >= self.silence_ms
+        last_ms.saturating_sub(self.sent_ms[rank.index()]) >= self.silence_ms
     }
 }
 

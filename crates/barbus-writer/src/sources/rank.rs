@@ -2,15 +2,13 @@
 
 use barbus::Sources;
 
-/// The place of a source: a lower one has a higher priority. It takes [`Rank::BITS`] bits.
+/// The place of a source: a lower one has a higher priority.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank(u8);
 
 impl Rank {
-    /// Bits that any rank fits in.
-    pub(crate) const BITS: u32 = 4;
     /// How many ranks there are.
-    pub(crate) const COUNT: usize = 1 << Self::BITS;
+    pub(crate) const COUNT: usize = 16;
 
     /// Of the source of a bar that the writer found when it started.
     pub(crate) const UNKNOWN: Self = Self(0);
@@ -31,14 +29,8 @@ impl Rank {
         (self != Self::UNKNOWN && self != Self::UNLISTED).then(|| usize::from(self.0) - 1)
     }
 
-    #[inline(always)]
-    pub(crate) fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// The rank in the lowest bits.
-    #[inline(always)]
-    pub(crate) fn of_bits(bits: u8) -> Self {
-        Self(bits & (Self::COUNT as u8 - 1))
+    /// A number below [`Rank::COUNT`], lower for a higher priority.
+    pub(crate) fn index(self) -> usize {
+        self.0.into()
     }
 }
