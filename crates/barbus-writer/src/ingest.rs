@@ -15,8 +15,8 @@ use crate::writer::Writer;
 
 /// Most rows that one call publishes: other producers wait for it.
 const MAX_ROWS: usize = 1024;
-/// The same if the first row is of a closed day: what such rows are compared with was not used for a
-/// while, so each takes longer.
+/// The same if the first row is of a closed day: what such rows are compared with was not used for
+/// a while, so each takes longer.
 const MAX_LATE_ROWS: usize = 128;
 /// Rows of a batch after which all readers are woken before its end.
 ///

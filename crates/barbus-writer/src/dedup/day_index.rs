@@ -50,8 +50,8 @@ pub(crate) struct DayIndex {
     unread: Arc<AtomicU64>,
 }
 
-/// A thread that loads an index of the writer. It reads the ring, so it ends before the writer does:
-/// the ring's lock is held as long as anybody has the map.
+/// A thread that loads an index of the writer. It reads the ring, so it ends before the writer
+/// does: the ring's lock is held as long as anybody has the map.
 #[derive(Debug)]
 struct Loading(Option<JoinHandle<DayIndex>>);
 
