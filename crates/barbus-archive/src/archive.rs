@@ -5,6 +5,7 @@
 //! that rows handed over twice are skipped. Rows of another lineage cannot be compared by number:
 //! none is skipped, and they replace the file's.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -129,6 +130,17 @@ impl Archive {
     pub fn spilled_days(&self) -> Result<Vec<Date>> {
         let mut days: Vec<Date> = self.directory.all_parts()?.iter().map(|part| part.0).collect();
         days.dedup();
+        Ok(days)
+    }
+
+    /// Days that have a file or parts, ascending, also while another process merges parts.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Io`] when a directory cannot be listed.
+    pub fn days_with_bars(&self) -> Result<BTreeSet<Date>> {
+        // A merge replaces the file before it removes the parts: parts are listed first.
+        let mut days: BTreeSet<Date> = self.spilled_days()?.into_iter().collect();
+        days.extend(self.days()?);
         Ok(days)
     }
 

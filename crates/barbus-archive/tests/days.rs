@@ -5,15 +5,18 @@
 
 mod support;
 
-use std::fs;
+use std::ffi::OsString;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::{fs, io};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, TimeUnit};
+use barbus_archive::files::{DiskFiles, Files, NewFile};
 use barbus_archive::{Archive, ArchiveError, Corruption, FileKind, Misuse};
 use barbus_bars::{BarSchema, PriceType};
+use bytes::Bytes;
 use proptest::prelude::*;
 use support::{Bar, CALENDAR, DAY, bar, contents, expected, read, rows, rows_with_dictionary, schema};
 
@@ -58,6 +61,61 @@ fn a_day_without_rows_has_no_file() {
     assert!(archive.meta(DAY).unwrap().is_none());
     assert_eq!(archive.days().unwrap(), []);
     assert_eq!(names(dir.days()), [""; 0]);
+}
+
+/// The real file system, whose parts are merged right after the first directory was listed.
+#[derive(Debug, Default)]
+struct MergedMeanwhile {
+    /// The archive that merges them, once.
+    archive: Mutex<Option<Archive>>,
+}
+
+impl Files for MergedMeanwhile {
+    fn list(&self, dir: &Path) -> io::Result<Vec<OsString>> {
+        let names = DiskFiles.list(dir);
+        if let Some(archive) = self.archive.lock().unwrap().take() {
+            archive.write(DAY, &rows(&[]), 1, 1).unwrap();
+        }
+        names
+    }
+
+    fn create_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
+        DiskFiles.create_dir(path, mode)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Bytes> {
+        DiskFiles.read(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
+        DiskFiles.create(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        DiskFiles.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        DiskFiles.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        DiskFiles.sync_dir(dir)
+    }
+}
+
+/// Promise 14: a day is known at every moment while its parts are merged: it has them or the file.
+#[test]
+fn a_day_whose_parts_are_merged_is_never_unknown() {
+    let dir = Folder::new();
+    let writing = open(dir.days());
+    writing.spill(DAY, &rows(&[bar("A", 1, 2.0, 0)]), 1, 1).unwrap();
+    let files = Arc::new(MergedMeanwhile::default());
+    let archive = Archive::with_files(dir.days(), schema(), CALENDAR, files.clone()).unwrap();
+    *files.archive.lock().unwrap() = Some(writing);
+    assert_eq!(archive.days_with_bars().unwrap(), [DAY].into());
+    assert_eq!(names(dir.work()), [""; 0], "merged meanwhile");
+    assert_eq!(archive.days_with_bars().unwrap(), [DAY].into());
 }
 
 #[test]

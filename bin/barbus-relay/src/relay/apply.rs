@@ -120,8 +120,7 @@ impl Applier {
         }
         if positions.own_lineage != 0 {
             let archive = self.bus.open_archive();
-            let is_empty = archive.days()?.is_empty() && archive.spilled_days()?.is_empty();
-            if positions.own_lineage != lineage && is_empty {
+            if positions.own_lineage != lineage && archive.days_with_bars()?.is_empty() {
                 tracing::info!("the bus was emptied: it gets the stream from its oldest message on");
                 (positions.safe, positions.reserved) = (None, 0);
             }

@@ -92,7 +92,7 @@ impl Beginning {
 /// The number of bars from a day on that are in the archive and not in the ring.
 fn lost_bars(bus: &Bus, ring: &Ring, from: Date, in_ring: &Result<RingReader>) -> Result<u64> {
     let archive = bus.open_archive();
-    let newest = archive.days()?.last().copied().max(archive.spilled_days()?.last().copied());
+    let newest = archive.days_with_bars()?.pop_last();
     if newest.is_none_or(|newest| newest < from) {
         return Ok(0);
     }

@@ -64,9 +64,8 @@ impl Reader {
         // What was lost of earlier days, late bars among them, ends before this day begins.
         let (begin_ms, _) = settings.calendar.span_of_date(day);
         let archive = self.bus.open_archive();
-        let days = archive.days()?.into_iter().chain(archive.spilled_days()?).filter(|found| *found >= day);
         let mut through_ms = begin_ms;
-        for day in days {
+        for day in archive.days_with_bars()?.split_off(&day) {
             let scan = archive.scan(day, self.bus.footers())?;
             if scan.first_seq(self.lineage())?.is_none_or(|first| first < contiguous_from) {
                 through_ms = through_ms.max(scan.last_frame_ms()?);
