@@ -1,5 +1,7 @@
 //! A writer embedded in a program, with readers: rules, revisions, days and the archive.
 
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -471,20 +473,9 @@ fn a_waiting_reader_is_woken() {
 
 /// The bars with these numbers: a thousand symbols in each minute.
 fn batch_of(numbers: &[i64]) -> RecordBatch {
-    let symbols = StringArray::from_iter_values(numbers.iter().map(|number| format!("{:06}.XSHG", number % 1_000)));
-    let frames = numbers.iter().map(|number| OPEN + (1 + number / 1_000) * MINUTE);
-    let frames = TimestampMillisecondArray::from_iter_values(frames).with_timezone("UTC");
-    let values = || Arc::new(Float64Array::from_iter_values(numbers.iter().map(|number| *number as f64))) as ArrayRef;
-    let columns = [
-        ("symbol", Arc::new(symbols) as ArrayRef),
-        ("frame", Arc::new(frames)),
-        ("open", values()),
-        ("high", values()),
-        ("low", values()),
-        ("close", values()),
-        ("volume", values()),
-    ];
-    RecordBatch::try_from_iter(columns).unwrap()
+    let symbol = |number: i64| format!("{:06}.XSHG", number % 1_000);
+    let frame_ms = |number: i64| OPEN + (1 + number / 1_000) * MINUTE;
+    support::batch(numbers.iter().map(|&number| (symbol(number), frame_ms(number), number as f64)))
 }
 
 /// All readers are woken at the end of a batch. Each part of 1,024 rows before it wakes some of

@@ -1,9 +1,10 @@
 //! Late bars: bars of a day that is closed.
 
-use std::sync::Arc;
+mod support;
+
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::RecordBatch;
 use barbus::{Bus, Event, Reader, Row, Start};
 use barbus_archive::Archive;
 use barbus_writer::{NormalizedBatch, Pushed, Wait, Writer};
@@ -24,20 +25,8 @@ fn bus() -> (tempfile::TempDir, Bus) {
 
 /// Bars of 500 symbols that end at `frame_ms` and have this price.
 fn bars(writer: &Writer, frame_ms: i64, price: f64) -> NormalizedBatch {
-    let rows = 0..500;
-    let symbols = StringArray::from_iter_values(rows.clone().map(|number| format!("{number:06}.XSHG")));
-    let frames = TimestampMillisecondArray::from(vec![frame_ms; rows.len()]).with_timezone("UTC");
-    let values = || Arc::new(Float64Array::from(vec![price; rows.len()])) as ArrayRef;
-    let columns = [
-        ("symbol", Arc::new(symbols) as ArrayRef),
-        ("frame", Arc::new(frames)),
-        ("open", values()),
-        ("high", values()),
-        ("low", values()),
-        ("close", values()),
-        ("volume", values()),
-    ];
-    writer.normalizer().normalize(RecordBatch::try_from_iter(columns).unwrap(), "test", 0).unwrap()
+    let batch = support::batch((0..500).map(|number| (format!("{number:06}.XSHG"), frame_ms, price)));
+    writer.normalizer().normalize(batch, "test", 0).unwrap()
 }
 
 /// Publishes a batch. Returns the highest number of rows that one call handled.

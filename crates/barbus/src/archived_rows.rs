@@ -45,8 +45,7 @@ impl ArchivedRows {
     }
 
     /// Number of rows.
-    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.frames.len()
     }
 

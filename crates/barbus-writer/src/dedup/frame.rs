@@ -70,7 +70,7 @@ impl Frame {
     }
 
     /// Sorts the bars, all but a few.
-    pub(crate) fn sort(&mut self) {
+    fn sort(&mut self) {
         let ascends = |pair: &[IndexedBar]| pair[0].symbol.0 < pair[1].symbol.0;
         let unknown = &self.bars[self.sorted.saturating_sub(1)..];
         let more = unknown.windows(2).take_while(|pair| ascends(pair)).count();

@@ -184,10 +184,11 @@ impl ArchivedDay {
 
     /// Inserts the bars of a file. `known` has the index of each symbol.
     fn insert(&mut self, rows: &ArchivedRows, known: &mut HashMap<String, u32>) {
-        self.index.reserve(rows.frames_ms());
+        let frames_ms = rows.frames_ms();
+        self.index.reserve(frames_ms);
         let mut row = Row::default();
         let mut last = None;
-        for number in 0..rows.len() {
+        for number in 0..frames_ms.len() {
             let symbol = rows.symbol(number);
             // A file is sorted by symbol.
             if last != Some(symbol) {
